@@ -1,0 +1,3 @@
+//! The `nin-cli` program.
+
+fn main() {}

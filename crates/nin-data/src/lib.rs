@@ -1,0 +1,1 @@
+//! MNIST-style data sets for Burn.

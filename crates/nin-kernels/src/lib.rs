@@ -1,0 +1,1 @@
+//! CPU kernels of the Network in Network on plain slices.

@@ -1,0 +1,1 @@
+//! The Network in Network over any Burn backend.
