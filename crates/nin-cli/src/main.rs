@@ -1,3 +1,26 @@
-//! The `nin-cli` program.
+//! `nin-cli`: trains, evaluates and inspects Network in Network image classifiers.
+#![recursion_limit = "256"]
 
-fn main() {}
+mod arguments;
+mod backend;
+mod commands;
+mod failure;
+mod interrupt;
+mod output;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+fn main() -> ExitCode {
+    // A wrong usage ends here, with 2; help and version with 0.
+    let arguments = Arguments::parse();
+    match commands::run(arguments) {
+        Ok(code) => code,
+        Err(error) => failure::report(&error),
+    }
+}

@@ -1,1 +1,47 @@
-//! The Network in Network over any Burn backend.
+//! The Network in Network (Lin, Chen and Yan, [arXiv:1312.4400](https://arxiv.org/abs/1312.4400))
+//! over any Burn backend.
+//!
+//! An [`Architecture`] is plain data: the table of the paper, or of a recipe. From it come, without
+//! a tensor being made, every layer's output shape ([`Architecture::shapes`]) and the initial
+//! weights ([`Initialization::weights`]); and from both the network, [`NetworkInNetwork`].
+//!
+//! ```
+//! use burn::tensor::Tensor;
+//! use burn_flex::Flex;
+//! use nin_model::{Builtin, Initialization, NetworkInNetwork};
+//!
+//! # fn main() -> Result<(), nin_model::ModelError> {
+//! let architecture = Builtin::PaperMnist.architecture(1, 10)?;
+//! let weights = Initialization::Xavier.weights(&architecture, 42);
+//!
+//! let device = Default::default();
+//! let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &device)?;
+//! let images = Tensor::zeros([2, 1, 28, 28], &device); // [batch, channels, height, width]
+//! assert_eq!(network.forward(images).dims(), [2, 10]); // [batch, classes]
+//! # Ok(())
+//! # }
+//! ```
+
+mod architecture;
+mod builtin;
+mod convolution;
+mod dropout;
+mod error;
+mod initialization;
+mod metadata;
+mod mlpconv;
+mod network;
+mod pooling;
+mod shapes;
+mod weights;
+
+pub use architecture::{Architecture, Block, Pool, Width};
+pub use builtin::Builtin;
+pub use dropout::DropoutKey;
+pub use error::ModelError;
+pub use initialization::Initialization;
+pub use metadata::{ModelMetadata, Preprocessing};
+pub use mlpconv::MlpConv;
+pub use network::NetworkInNetwork;
+pub use shapes::{LayerKind, LayerShape, NetworkShapes};
+pub use weights::{HostTensor, Weights};

@@ -1,0 +1,246 @@
+//! The command line, parsed in one place into plain data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nin_train::recipe::BuiltinRecipe;
+
+use crate::backend::BackendChoice;
+use crate::output::Format;
+
+/// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nin-cli",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  nin-cli train                                   train on the embedded sample, in a minute or two
+  nin-cli train --config d2l-fashion-mnist-96     the book's recipe, sized for a CPU
+  nin-cli eval --checkpoint runs/quickstart       how good it became
+  nin-cli shapes --config d2l                     each layer's output shape"
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network by a recipe; without any option, the quick start on the embedded sample
+    Train(TrainArguments),
+    /// Evaluate a checkpoint: loss, accuracy, precision and recall of each class, confusion matrix
+    Eval(EvalArguments),
+    /// Print every layer's output shape, parameters, multiply-accumulates and activation bytes
+    Shapes(ShapesArguments),
+    /// Measure images per second of training, of inference, and of an epoch with its loader
+    Bench(BenchArguments),
+    /// List backends, adapters and CPU features
+    Devices(DevicesArguments),
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub struct DeviceArguments {
+    /// Where to compute: `auto` takes a hardware GPU if there is one, else the faster CPU backend
+    #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
+    pub backend: BackendChoice,
+    /// Threads that a CPU backend computes with [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// `train`
+#[derive(Debug, Args)]
+#[command(
+    after_help = train_help(),
+)]
+pub struct TrainArguments {
+    /// A built-in recipe or a TOML file
+    #[arg(long, value_name = "NAME-OR-FILE")]
+    pub config: Option<String>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The folder with the data set's four files; no other place is searched then
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The data set's name (data.dataset)
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// The run's folder [default: runs/<recipe>, numbered where that is taken]
+    #[arg(long, value_name = "DIR")]
+    pub run: Option<PathBuf>,
+    /// Go on with the run in the folder from its latest checkpoint
+    #[arg(long)]
+    pub resume: bool,
+    /// Override a key of the recipe, such as optimizer.momentum=0.9; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Passes over the training images (training.epochs)
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<i64>,
+    /// Images a step (training.batch_size)
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<i64>,
+    /// The base learning rate (optimizer.learning_rate)
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub learning_rate: Option<f64>,
+    /// From which weights, order and dropout are drawn (training.seed)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<i64>,
+    /// Threads that prepare batches beside the step; 0 prepares them in between
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub workers: u16,
+    /// How progress is shown on stderr
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    pub progress: ProgressChoice,
+}
+
+/// How a training shows where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// A bar on a terminal, plain lines elsewhere
+    Auto,
+    /// A progress bar
+    Bar,
+    /// A line now and then
+    Plain,
+    /// A JSON object a line: the events of metrics.jsonl
+    Json,
+    /// Nothing
+    None,
+}
+
+/// `eval`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli eval --checkpoint runs/quickstart
+  nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json")]
+pub struct EvalArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub checkpoint: PathBuf,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The folder with the data set's four files; no other place is searched then
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The data set's name [default: the one it was trained on]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Which images
+    #[arg(long, value_enum, default_value = "test", value_name = "SPLIT")]
+    pub split: SplitChoice,
+    /// Images a batch
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// The two halves of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitChoice {
+    /// The images kept for testing
+    Test,
+    /// The images trained on
+    Train,
+}
+
+/// `shapes`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli shapes                                  the book's network
+  nin-cli shapes --config imagenet --format json
+  nin-cli shapes --config d2l --input 1x96x96
+  nin-cli shapes --config d2l --format torch      the book's own lines")]
+pub struct ShapesArguments {
+    /// A built-in architecture, a built-in recipe or a TOML file
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
+    pub config: String,
+    /// Channels, height and width of an image [default: what the network is made for]
+    #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
+    pub input: Option<[usize; 3]>,
+    /// Also run the network on this backend and check each shape
+    #[arg(long, value_enum, value_name = "BACKEND")]
+    pub backend: Option<BackendChoice>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub format: ShapesFormat,
+}
+
+/// How shapes are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShapesFormat {
+    /// A table
+    Table,
+    /// The lines that the book prints with PyTorch
+    Torch,
+    /// One JSON object
+    Json,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli bench --backend flex --batch-size 32 --threads 2
+  nin-cli bench --config paper-cifar10 --format json")]
+pub struct BenchArguments {
+    /// A built-in architecture, a built-in recipe or a TOML file
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
+    pub config: String,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Images a step (training.batch_size)
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<i64>,
+    /// Steps measured, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub steps: u32,
+    /// Override a key of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `devices`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  nin-cli devices --format json")]
+pub struct DevicesArguments {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+fn train_help() -> String {
+    let mut help = String::from(
+        "Examples:
+  nin-cli train
+  nin-cli train --config d2l-fashion-mnist-96 --epochs 2 --seed 7
+  nin-cli train --dataset shapes --data my-folder --set data.input_size=0
+  nin-cli train --run runs/quickstart --resume
+
+Built-in recipes:",
+    );
+    for recipe in BuiltinRecipe::all() {
+        help.push_str(&format!("\n  {:<22}{}", recipe.name, recipe.summary()));
+    }
+    help
+}
+
+fn parse_input(text: &str) -> Result<[usize; 3], String> {
+    let parts = text
+        .split(['x', 'X'])
+        .map(|part| part.parse::<usize>().map_err(|_| format!("`{part}` is not a number")))
+        .collect::<Result<Vec<_>, _>>()?;
+    <[usize; 3]>::try_from(parts).map_err(|_| "expected CxHxW, such as 1x224x224".to_owned())
+}

@@ -1,0 +1,203 @@
+//! The backend, picked at run time.
+
+mod adapters;
+mod processor;
+
+use burn::backend::Autodiff;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use clap::ValueEnum;
+
+pub use adapters::{Adapter, AdapterKind, adapters};
+pub use processor::{cpu_features, cpu_name};
+
+use crate::failure::CommandError;
+
+/// What `--backend` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendChoice {
+    /// A hardware GPU if there is one, else the faster CPU backend
+    Auto,
+    /// Burn's wgpu backend: Vulkan, Metal or DirectX
+    Wgpu,
+    /// Burn's ndarray backend: the CPU
+    Ndarray,
+    /// Burn's flex backend: the CPU
+    Flex,
+}
+
+/// A backend of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendName {
+    /// Burn's wgpu backend.
+    Wgpu,
+    /// Burn's ndarray backend.
+    Ndarray,
+    /// Burn's flex backend.
+    Flex,
+}
+
+impl BackendName {
+    /// Every backend; of those for the CPU the faster first.
+    pub const ALL: [Self; 3] = [Self::Wgpu, Self::Flex, Self::Ndarray];
+
+    /// The name on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wgpu => "wgpu",
+            Self::Ndarray => "ndarray",
+            Self::Flex => "flex",
+        }
+    }
+
+    /// Whether this program was built with it.
+    pub const fn is_compiled_in(self) -> bool {
+        match self {
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Ndarray => cfg!(feature = "ndarray"),
+            Self::Flex => cfg!(feature = "flex"),
+        }
+    }
+}
+
+/// A backend with its device.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// The backend.
+    pub backend: BackendName,
+    /// The device's name for people.
+    pub device: String,
+    /// Why it was picked.
+    pub reason: String,
+    adapter: Option<Adapter>,
+}
+
+/// Something to compute on whichever backend was picked.
+pub trait Task {
+    /// What comes of it.
+    type Output;
+
+    /// Computes on this device.
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Self::Output>
+    where
+        B::InnerBackend: Backend<Device = B::Device>;
+}
+
+impl Selected {
+    /// Picks a backend and its device, and sizes the pool of threads that CPU backends compute in.
+    pub fn choose(choice: BackendChoice, threads: Option<u16>) -> anyhow::Result<Self> {
+        set_threads(threads)?;
+        match choice {
+            BackendChoice::Auto => Self::automatic(),
+            BackendChoice::Wgpu => Self::wgpu(),
+            BackendChoice::Ndarray => Self::cpu(BackendName::Ndarray, "asked for"),
+            BackendChoice::Flex => Self::cpu(BackendName::Flex, "asked for"),
+        }
+    }
+
+    fn automatic() -> anyhow::Result<Self> {
+        let hardware = adapters().into_iter().find(|adapter| adapter.kind.is_hardware());
+        if let Some(adapter) = hardware {
+            return Ok(Self::adapter(adapter, "a hardware adapter was found"));
+        }
+        let reason = if BackendName::Wgpu.is_compiled_in() {
+            "no hardware GPU adapter was found"
+        } else {
+            "built without wgpu"
+        };
+        let fastest = BackendName::ALL
+            .into_iter()
+            .find(|backend| *backend != BackendName::Wgpu && backend.is_compiled_in());
+        match fastest {
+            Some(backend) => Self::cpu(backend, reason),
+            None => Self::wgpu(),
+        }
+    }
+
+    fn wgpu() -> anyhow::Result<Self> {
+        compiled_in(BackendName::Wgpu)?;
+        let mut found = adapters();
+        found.sort_by_key(|adapter| adapter.kind);
+        let Some(adapter) = found.into_iter().next() else {
+            let others: Vec<_> = BackendName::ALL
+                .into_iter()
+                .filter(|backend| *backend != BackendName::Wgpu && backend.is_compiled_in())
+                .map(|backend| format!("--backend {}", backend.name()))
+                .collect();
+            return Err(CommandError::new(
+                "no GPU adapter was found for the backend `wgpu`",
+                format!(
+                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which also has a \
+                     software adapter), or take the CPU: {}",
+                    others.join(" or ")
+                ),
+            )
+            .into());
+        };
+        Ok(Self::adapter(adapter, "asked for"))
+    }
+
+    fn adapter(adapter: Adapter, reason: &str) -> Self {
+        Self {
+            backend: BackendName::Wgpu,
+            device: adapter.name.clone(),
+            reason: reason.to_owned(),
+            adapter: Some(adapter),
+        }
+    }
+
+    fn cpu(backend: BackendName, reason: &str) -> anyhow::Result<Self> {
+        compiled_in(backend)?;
+        Ok(Self { backend, device: cpu_name(), reason: reason.to_owned(), adapter: None })
+    }
+
+    /// Backend and device on one line.
+    pub fn describe(&self) -> String {
+        format!("{} on {} ({})", self.backend.name(), self.device, self.reason)
+    }
+
+    /// Runs a task on the backend.
+    pub fn run<T: Task>(&self, task: T) -> anyhow::Result<T::Output> {
+        match self.backend {
+            #[cfg(feature = "wgpu")]
+            BackendName::Wgpu => {
+                let device = self
+                    .adapter
+                    .as_ref()
+                    .map_or(burn_wgpu::WgpuDevice::Cpu, adapters::Adapter::device);
+                task.run::<Autodiff<burn_wgpu::Wgpu>>(device)
+            }
+            #[cfg(feature = "ndarray")]
+            BackendName::Ndarray => {
+                task.run::<Autodiff<burn_ndarray::NdArray<f32>>>(burn_ndarray::NdArrayDevice::Cpu)
+            }
+            #[cfg(feature = "flex")]
+            BackendName::Flex => task.run::<Autodiff<burn_flex::Flex>>(burn_flex::FlexDevice),
+            #[allow(unreachable_patterns, reason = "reachable where a feature is off")]
+            backend => Err(not_compiled_in(backend)),
+        }
+    }
+}
+
+fn compiled_in(backend: BackendName) -> anyhow::Result<()> {
+    if backend.is_compiled_in() { Ok(()) } else { Err(not_compiled_in(backend)) }
+}
+
+fn not_compiled_in(backend: BackendName) -> anyhow::Error {
+    let name = backend.name();
+    CommandError::new(
+        format!("this program was built without the backend `{name}`"),
+        format!("build it with --features {name}, or name another: nin-cli devices lists them"),
+    )
+    .into()
+}
+
+/// Threads that CPU backends compute with, unless told otherwise.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
+    let threads = threads.map_or_else(default_threads, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The CPU's name and the features that kernels may use.
+
+use std::fs;
+
+/// The processor's name, as the system knows it.
+pub fn cpu_name() -> String {
+    // Linux; elsewhere the architecture has to do.
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == "model name").then(|| value.trim().to_owned())
+    });
+    model.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{} CPU", std::env::consts::ARCH))
+}
+
+/// The features among those that CPU kernels use.
+pub fn cpu_features() -> Vec<String> {
+    let mut features = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! detect {
+            ($($feature:tt),+) => {
+                $(if std::arch::is_x86_feature_detected!($feature) {
+                    features.push($feature.to_owned());
+                })+
+            };
+        }
+        detect!("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16");
+    }
+    #[cfg(target_arch = "aarch64")]
+    features.push("neon".to_owned());
+    features
+}

@@ -1,0 +1,67 @@
+//! `devices`: what this program can compute on here.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::arguments::DevicesArguments;
+use crate::backend::{Adapter, BackendName, adapters, cpu_features, cpu_name, default_threads};
+use crate::output::{Format, print_json, print_text};
+
+#[derive(Serialize)]
+struct Devices {
+    backends: Vec<BackendEntry>,
+    cpu: String,
+    cpu_features: Vec<String>,
+    threads: usize,
+}
+
+#[derive(Serialize)]
+struct BackendEntry {
+    name: &'static str,
+    available: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adapters: Option<Vec<Adapter>>,
+    #[serde(skip)]
+    compiled_in: bool,
+}
+
+pub fn run(arguments: &DevicesArguments) -> anyhow::Result<ExitCode> {
+    let devices = Devices {
+        backends: BackendName::ALL.map(entry).into(),
+        cpu: cpu_name(),
+        cpu_features: cpu_features(),
+        threads: default_threads(),
+    };
+    match arguments.format {
+        Format::Json => print_json(&devices)?,
+        Format::Text => print_text(&describe(&devices))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn entry(backend: BackendName) -> BackendEntry {
+    let compiled_in = backend.is_compiled_in();
+    let adapters = (backend == BackendName::Wgpu).then(adapters);
+    let available = compiled_in && adapters.as_ref().is_none_or(|adapters| !adapters.is_empty());
+    BackendEntry { name: backend.name(), available, adapters, compiled_in }
+}
+
+fn describe(devices: &Devices) -> String {
+    let mut lines = vec!["backends:".to_owned()];
+    for backend in &devices.backends {
+        let state = match backend {
+            BackendEntry { compiled_in: false, .. } => "not compiled in",
+            BackendEntry { available: true, .. } => "available",
+            _ => "no adapter found (Debian: mesa-vulkan-drivers)",
+        };
+        lines.push(format!("  {:<8} {state}", backend.name));
+        for adapter in backend.adapters.iter().flatten() {
+            let kind = format!("{:?}", adapter.kind).to_lowercase();
+            lines.push(format!("           {} ({kind})", adapter.name));
+        }
+    }
+    lines.push(format!("cpu: {}, {} threads", devices.cpu, devices.threads));
+    lines.push(format!("cpu features in use: {}", devices.cpu_features.join(" ")));
+    lines.join("\n")
+}

@@ -1,0 +1,143 @@
+//! `eval`: loss, accuracy, precision and recall of each class, confusion matrix.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use nin_data::{IdxDataset, OrderedLoader};
+use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
+use nin_train::{Classifier, Evaluation, TrainError, load_model};
+use serde_json::{Value, json};
+
+use crate::arguments::{EvalArguments, SplitChoice};
+use crate::backend::{Selected, Task};
+use crate::output::{Format, print_json, print_text};
+use crate::settings::open_data;
+
+pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
+    let (metadata, weights) = load_model(&arguments.checkpoint)?;
+    let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
+    let data = open_data(dataset, arguments.data.as_deref(), 0)?;
+    let classes = data.class_names.len();
+    if classes > metadata.classes.len() {
+        return Err(TrainError::DataMismatch {
+            dataset: data.name,
+            expected: format!("at most {} classes", metadata.classes.len()),
+            found: format!("{classes} classes"),
+        }
+        .into());
+    }
+    let (images, split) = match arguments.split {
+        SplitChoice::Test => (data.test, "test"),
+        SplitChoice::Train => (data.train, "train"),
+    };
+    let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
+    eprintln!("{}", selected.describe());
+
+    let task = Evaluate {
+        metadata: &metadata,
+        weights: &weights,
+        images,
+        batch_size: arguments.batch_size as usize,
+    };
+    let (evaluation, images_per_sec) = selected.run(task)?;
+    let report = Report {
+        dataset: &data.name,
+        split,
+        classes: &metadata.classes,
+        evaluation: &evaluation,
+        images_per_sec,
+        backend: selected.backend.name(),
+    };
+    match arguments.format {
+        Format::Json => print_json(&report.as_json())?,
+        Format::Text => print_text(&report.as_text())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Evaluate<'a> {
+    metadata: &'a ModelMetadata,
+    weights: &'a Weights,
+    images: IdxDataset,
+    batch_size: usize,
+}
+
+impl Task for Evaluate<'_> {
+    type Output = (Evaluation, f64);
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Self::Output>
+    where
+        B::InnerBackend: Backend<Device = B::Device>,
+    {
+        let network = NetworkInNetwork::<B::InnerBackend>::from_weights(
+            &self.metadata.architecture,
+            self.weights,
+            &device,
+        )?;
+        let loader = OrderedLoader::in_order(self.images, self.batch_size, &device)
+            .with_size(self.metadata.preprocessing.input_size)
+            .with_workers(1);
+        let begun = Instant::now();
+        let evaluation = Evaluation::run(&Classifier::new(network, 0), &loader, |_, _| {})?;
+        let images_per_sec = evaluation.score.images as f64 / begun.elapsed().as_secs_f64();
+        Ok((evaluation, images_per_sec))
+    }
+}
+
+struct Report<'a> {
+    dataset: &'a str,
+    split: &'a str,
+    classes: &'a [String],
+    evaluation: &'a Evaluation,
+    images_per_sec: f64,
+    backend: &'a str,
+}
+
+impl Report<'_> {
+    fn as_json(&self) -> Value {
+        let Self { evaluation, .. } = self;
+        let per_class = self.classes.iter().enumerate().map(|(class, name)| {
+            json!({
+                "class": name,
+                "precision": evaluation.precision(class),
+                "recall": evaluation.recall(class),
+            })
+        });
+        json!({
+            "dataset": self.dataset,
+            "split": self.split,
+            "images": evaluation.score.images,
+            "loss": evaluation.score.loss(),
+            "accuracy": evaluation.score.accuracy(),
+            "per_class": per_class.collect::<Vec<_>>(),
+            "confusion": evaluation.confusion,
+            "images_per_sec": self.images_per_sec,
+            "backend": self.backend,
+        })
+    }
+
+    fn as_text(&self) -> String {
+        let Self { evaluation, dataset, split, .. } = self;
+        let score = evaluation.score;
+        let mut lines = vec![
+            format!("{dataset}, {split}: {} images", score.images),
+            format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),
+            String::new(),
+            format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),
+        ];
+        let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+        for (class, name) in self.classes.iter().enumerate() {
+            let counts: String =
+                evaluation.confusion[class].iter().map(|count| format!("{count:>6}")).collect();
+            lines.push(format!(
+                "{name:<16}{:>10}{:>10}{counts}",
+                share(evaluation.precision(class)),
+                share(evaluation.recall(class)),
+            ));
+        }
+        lines.push(String::new());
+        lines.push(format!("{:.1} images/sec with {}", self.images_per_sec, self.backend));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,84 @@
+//! How an error ends the program: one `error:` line with its cause, one `hint:` line, and the code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use nin_data::DataError;
+use nin_model::ModelError;
+use nin_train::TrainError;
+use nin_train::recipe::RecipeError;
+
+/// The state is saved, and the run was asked to end.
+pub const INTERRUPTED: u8 = 130;
+
+/// An error of the program itself, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl CommandError {
+    /// An error with its hint.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Writes the error to stderr; a closed pipe on stdout is no error.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let mut stderr = io::stderr().lock();
+    // Nobody is left to be told where stderr is closed too.
+    let _ = writeln!(stderr, "error: {}", one_line(error));
+    if let Some(hint) = hint(error) {
+        let _ = writeln!(stderr, "hint: {hint}");
+    }
+    ExitCode::FAILURE
+}
+
+/// The error and its causes, each said once.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace('\n', " ");
+        if line.ends_with(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<CommandError>() {
+            return Some(error.hint.clone());
+        }
+        if let Some(error) = cause.downcast_ref::<TrainError>() {
+            return error.hint();
+        }
+        if let Some(error) = cause.downcast_ref::<RecipeError>() {
+            return error.hint();
+        }
+        if let Some(error) = cause.downcast_ref::<DataError>() {
+            return error.hint();
+        }
+        cause.downcast_ref::<ModelError>().and_then(ModelError::hint)
+    })
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,27 @@
+//! stdout: data, as text or as JSON.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// The form of what a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object, for programs.
+    Json,
+}
+
+/// Prints text, with a line's end behind it.
+pub fn print_text(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
+}
+
+/// Prints one JSON object on one line.
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print_text(&serde_json::to_string(value)?)
+}

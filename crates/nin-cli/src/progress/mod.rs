@@ -1,0 +1,25 @@
+//! What people see of a training while it runs, on stderr.
+
+mod bar;
+mod json;
+mod plain;
+
+use std::io::IsTerminal;
+
+use nin_train::Observer;
+
+use crate::arguments::ProgressChoice;
+use crate::backend::Selected;
+
+/// The observer for a choice; `auto` is a bar on a terminal and plain lines elsewhere.
+pub fn observer(choice: ProgressChoice, selected: &Selected) -> Box<dyn Observer> {
+    let backend = selected.describe();
+    match choice {
+        ProgressChoice::None => Box::new(()),
+        ProgressChoice::Json => Box::new(json::JsonLines),
+        ProgressChoice::Plain => Box::new(plain::PlainLines::new(backend)),
+        ProgressChoice::Bar => Box::new(bar::Bars::new(backend)),
+        ProgressChoice::Auto if std::io::stderr().is_terminal() => Box::new(bar::Bars::new(backend)),
+        ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),
+    }
+}

@@ -1,0 +1,85 @@
+//! Plain lines: for logs and pipes.
+
+use std::fmt::Display;
+use std::io::{Write, stderr};
+use std::time::Duration;
+
+use indicatif::HumanDuration;
+use nin_train::{EpochReport, Event, Observer, RunDescription, StepReport};
+
+/// A line at the beginning, at each point of the curves and at each epoch's end.
+pub struct PlainLines {
+    backend: String,
+    epochs: usize,
+}
+
+impl PlainLines {
+    /// `backend` stands in the first line.
+    pub fn new(backend: String) -> Self {
+        Self { backend, epochs: 0 }
+    }
+}
+
+/// A closed stderr does not end the training.
+fn say(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// What is about to be trained, on one line.
+pub fn title(run: &RunDescription, backend: &str) -> String {
+    let [channels, height, width] = run.input;
+    format!(
+        "{} on {} at {channels}x{height}x{width}, {} epochs of {} steps, {backend}; run folder {}",
+        run.architecture,
+        run.dataset,
+        run.epochs,
+        run.steps_per_epoch,
+        run.folder.display()
+    )
+}
+
+/// An epoch's figures, on one line.
+pub fn epoch_line(report: &EpochReport, epochs: usize) -> String {
+    format!(
+        "epoch {}/{epochs}: loss {:.3}, train acc {:.3}, test acc {:.3}{}, {:.1} images/s, {:.0} s",
+        report.epoch,
+        report.train_loss,
+        report.train_accuracy,
+        report.test_accuracy,
+        if report.best { " (best)" } else { "" },
+        report.images_per_sec,
+        report.train_secs + report.test_secs,
+    )
+}
+
+fn step_line(report: &StepReport, epochs: usize) -> String {
+    let StepReport { epoch, step, steps_per_epoch, .. } = report;
+    format!(
+        "epoch {epoch}/{epochs}, step {step}/{steps_per_epoch}: loss {:.3}, train acc {:.3}, \
+         {:.1} images/s, {} left",
+        report.train_loss,
+        report.train_accuracy,
+        report.images_per_sec,
+        HumanDuration(Duration::from_secs_f64(report.secs_left))
+    )
+}
+
+impl Observer for PlainLines {
+    fn begin(&mut self, run: &RunDescription) {
+        self.epochs = run.epochs;
+        say(title(run, &self.backend));
+        if run.start != (1, 0) {
+            say(format!("resumed in epoch {} after {} steps", run.start.0, run.start.1));
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Step(report) if report.step < report.steps_per_epoch => {
+                say(step_line(report, self.epochs));
+            }
+            Event::Epoch(report) => say(epoch_line(report, self.epochs)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! From parsed arguments to what a command needs: recipe, data, folders.
+
+use std::path::{Path, PathBuf};
+
+use nin_data::{DataSet, Locations};
+use nin_model::{Architecture, Builtin};
+use nin_train::RunFolder;
+use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder, RecipeError};
+
+use crate::arguments::TrainArguments;
+use crate::failure::CommandError;
+
+/// Where runs stand unless told otherwise.
+const RUNS: &str = "runs";
+
+/// A training's recipe and folder.
+pub struct TrainSettings {
+    /// The resolved recipe.
+    pub recipe: Recipe,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+impl TrainSettings {
+    /// Resolves defaults < file < flags; a resumed run's file is its own recipe.
+    pub fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
+        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
+        let named = RecipeBuilder::named(config)?;
+        let folder = match &arguments.run {
+            Some(folder) => folder.clone(),
+            None if arguments.resume => latest_run(named.name())?,
+            None => free_run(named.name()),
+        };
+        let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
+        let mut builder = if resumed {
+            RecipeBuilder::from_file(&folder.join("recipe.toml"))?
+        } else {
+            named
+        };
+        for assignment in &arguments.set {
+            builder.assign(assignment)?;
+        }
+        apply_flags(&mut builder, arguments)?;
+        Ok(Self { recipe: builder.build()?, folder })
+    }
+}
+
+fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
+    if let Some(dataset) = &flags.dataset {
+        builder.set("data.dataset", dataset.as_str(), "--dataset")?;
+    }
+    if let Some(epochs) = flags.epochs {
+        builder.set("training.epochs", epochs, "--epochs")?;
+    }
+    if let Some(batch_size) = flags.batch_size {
+        builder.set("training.batch_size", batch_size, "--batch-size")?;
+    }
+    if let Some(learning_rate) = flags.learning_rate {
+        builder.set("optimizer.learning_rate", learning_rate, "--learning-rate")?;
+    }
+    if let Some(seed) = flags.seed {
+        builder.set("training.seed", seed, "--seed")?;
+    }
+    Ok(())
+}
+
+/// `runs/<recipe>`, `runs/<recipe>-2` and so on.
+fn numbered_runs(recipe: &str) -> impl Iterator<Item = PathBuf> {
+    let first = Path::new(RUNS).join(recipe);
+    let others = (2..).map({
+        let recipe = recipe.to_owned();
+        move |number: u32| Path::new(RUNS).join(format!("{recipe}-{number}"))
+    });
+    std::iter::once(first).chain(others)
+}
+
+fn free_run(recipe: &str) -> PathBuf {
+    numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
+}
+
+fn latest_run(recipe: &str) -> anyhow::Result<PathBuf> {
+    numbered_runs(recipe).take_while(|folder| RunFolder::is_run(folder)).last().ok_or_else(|| {
+        CommandError::new(
+            format!("there is no run of `{recipe}` to resume"),
+            "name the run's folder with --run",
+        )
+        .into()
+    })
+}
+
+/// Opens a data set where design.md's order of search finds it.
+pub fn open_data(name: &str, folder: Option<&Path>, limit: usize) -> anyhow::Result<DataSet> {
+    let mut data = DataSet::open(name, folder, &Locations::from_environment())?;
+    if limit > 0 {
+        data = data.limited(limit);
+    }
+    Ok(data)
+}
+
+/// A recipe for commands that also take an architecture's name, and the shape of its images.
+pub struct NetworkSettings {
+    /// The resolved recipe.
+    pub recipe: Recipe,
+    /// The network.
+    pub architecture: Architecture,
+    /// `[channels, height, width]`
+    pub input: [usize; 3],
+}
+
+impl NetworkSettings {
+    /// Resolves an architecture's name, a built-in recipe or a file, with single keys overridden.
+    pub fn resolve(config: &str, assignments: &[String]) -> anyhow::Result<Self> {
+        let builtin = config.parse::<Builtin>().ok().filter(|_| BuiltinRecipe::find(config).is_none());
+        let mut builder = match builtin {
+            Some(builtin) => from_architecture(builtin)?,
+            None => RecipeBuilder::named(config)?,
+        };
+        for assignment in assignments {
+            builder.assign(assignment)?;
+        }
+        let recipe = builder.build()?;
+        // Fashion-MNIST's numbers, where neither recipe nor architecture says.
+        let (channels, classes, side) = (1, 10, 28);
+        let architecture = recipe.architecture(channels, classes)?;
+        let side = if recipe.data.input_size == 0 { side } else { recipe.data.input_size };
+        let input = [architecture.input_channels(), side, side];
+        Ok(Self { recipe, architecture, input })
+    }
+}
+
+/// An architecture on the images that it was published for.
+fn from_architecture(builtin: Builtin) -> Result<RecipeBuilder, RecipeError> {
+    let [channels, side, _] = builtin.input();
+    let mut builder = RecipeBuilder::from_text(builtin.name(), builtin.name(), "")?;
+    let numbers = [
+        ("model.input_channels", channels),
+        ("model.classes", builtin.classes()),
+        ("data.input_size", side),
+    ];
+    builder.set("model.architecture", builtin.name(), "--config")?;
+    for (key, number) in numbers {
+        builder.set(key, number as i64, "--config")?;
+    }
+    Ok(builder)
+}

@@ -1,0 +1,99 @@
+//! Dropout whose masks are a function of seed, epoch, step and place in the batch.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use nin_random::{Purpose, Stream};
+
+/// Names the dropout masks of one training step.
+///
+/// Masks are drawn on the host, so that every backend drops the same values, and depend on nothing
+/// else, so that a resumed training drops what it would have dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropoutKey {
+    /// The run's seed.
+    pub seed: u64,
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step within the epoch, counted from 0.
+    pub step: usize,
+}
+
+/// Sets each value to zero with this probability and divides the others by what is left of one
+/// (inverted dropout, as `torch.nn.Dropout`); `[batch, channels, height, width]` stays.
+pub(crate) fn dropout<B: Backend>(
+    input: Tensor<B, 4>,
+    probability: f64,
+    block: usize,
+    key: &DropoutKey,
+) -> Tensor<B, 4> {
+    let shape = input.dims();
+    let mask = mask(shape.iter().product(), probability, block, key);
+    let mask = Tensor::from_data(TensorData::new(mask, shape), &input.device());
+    input * mask
+}
+
+/// The factor of each value, image after image.
+fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
+    const WORDS: usize = 4;
+    // 32 bits decide: the share dropped is right to 2^-32.
+    let threshold = (probability * 2_f64.powi(32)) as u64;
+    let scale = (1.0 / (1.0 - probability)) as f32;
+    let place = [key.epoch as u64, (key.step as u64) << 8 | block as u64];
+    let stream = Stream::new(key.seed, Purpose::Dropout, place);
+    let mut mask = Vec::with_capacity(count.next_multiple_of(WORDS));
+    for position in 0..count.div_ceil(WORDS) {
+        let words = stream.block(position as u64);
+        mask.extend(words.map(|word| {
+            if u64::from(word) < threshold {
+                0.0
+            } else {
+                scale
+            }
+        }));
+    }
+    mask.truncate(count);
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: DropoutKey = DropoutKey {
+        seed: 1,
+        epoch: 1,
+        step: 0,
+    };
+
+    #[test]
+    fn the_share_dropped_is_the_probability_and_the_mean_stays() {
+        let count = 100_000;
+        let mask = mask(count, 0.25, 0, &KEY);
+        let dropped = mask.iter().filter(|&&factor| factor == 0.0).count() as f64 / count as f64;
+        let mean = mask.iter().map(|&factor| f64::from(factor)).sum::<f64>() / count as f64;
+        // Five deviations of a binomial share.
+        let tolerance = 5.0 * (0.25 * 0.75 / count as f64).sqrt();
+        assert!((dropped - 0.25).abs() < tolerance, "{dropped}");
+        assert!((mean - 1.0).abs() < tolerance / 0.75, "{mean}");
+    }
+
+    #[test]
+    fn an_image_keeps_its_mask_whatever_stands_behind_it_in_the_batch() {
+        let short = mask(30, 0.5, 2, &KEY);
+        assert_eq!(short, mask(90, 0.5, 2, &KEY)[..30]);
+    }
+
+    #[test]
+    fn masks_differ_by_step_epoch_seed_and_block() {
+        let base = mask(64, 0.5, 0, &KEY);
+        assert_eq!(base, mask(64, 0.5, 0, &KEY));
+        for (block, key) in [
+            (1, KEY),
+            (0, DropoutKey { step: 1, ..KEY }),
+            (0, DropoutKey { epoch: 2, ..KEY }),
+            (0, DropoutKey { seed: 2, ..KEY }),
+        ] {
+            assert_ne!(base, mask(64, 0.5, block, &key));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What can be wrong with an architecture, an input or a set of weights.
+
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A value of an architecture is out of its range.
+    #[error("{place}: {what} is `{found}`, expected {expected}")]
+    Architecture {
+        /// Where it stands: `model`, or `block 2` counted from one.
+        place: String,
+        /// The key, as a recipe spells it.
+        what: &'static str,
+        /// What the key may be.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+    /// No built-in architecture has this name.
+    #[error("unknown architecture `{name}`")]
+    UnknownArchitecture {
+        /// The name asked for.
+        name: String,
+    },
+    /// No initialisation has this name.
+    #[error("unknown initialization `{name}`")]
+    UnknownInitialization {
+        /// The name asked for.
+        name: String,
+    },
+    /// The input has shrunk to nothing before the last layer.
+    #[error(
+        "input {}x{}x{} is too small: nothing is left for {layer}",
+        input[0], input[1], input[2]
+    )]
+    InputTooSmall {
+        /// The first layer that has no output left.
+        layer: String,
+        /// `[channels, height, width]` of the input.
+        input: [usize; 3],
+        /// The side of the smallest square input that works, where one was found.
+        smallest: Option<usize>,
+    },
+    /// The input has other channels than the network.
+    #[error("input has {found} channels, the network expects {expected}")]
+    InputChannels {
+        /// The network's input channels.
+        expected: usize,
+        /// The input's.
+        found: usize,
+    },
+    /// The network on this input has more elements than can be counted or stored.
+    #[error("{layer} is too large: {what} overflow")]
+    TooLarge {
+        /// The layer.
+        layer: String,
+        /// What was counted: `activations`, `parameters` or `multiply-accumulates`.
+        what: &'static str,
+    },
+    /// A tensor that the architecture has is not among the weights.
+    #[error("tensor `{name}` is missing")]
+    MissingTensor {
+        /// Its name.
+        name: String,
+    },
+    /// A tensor among the weights belongs to no layer.
+    #[error("tensor `{name}` belongs to no layer of the architecture `{architecture}`")]
+    ExtraTensor {
+        /// Its name.
+        name: String,
+        /// The architecture's name.
+        architecture: String,
+    },
+    /// A tensor has another shape than the architecture asks for.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
+    TensorShape {
+        /// Its name.
+        name: String,
+        /// The architecture's shape.
+        expected: Vec<usize>,
+        /// The shape found.
+        found: Vec<usize>,
+    },
+    /// A tensor holds another type than 32-bit floats.
+    #[error("tensor `{name}` holds {found}, expected F32")]
+    TensorType {
+        /// Its name.
+        name: String,
+        /// The type found.
+        found: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error("tensor `{name}` holds {value} at position {position}, expected finite numbers")]
+    NonFinite {
+        /// The tensor's name.
+        name: String,
+        /// The first such position, in row-major order.
+        position: usize,
+        /// `NaN`, `inf` or `-inf`.
+        value: String,
+    },
+    /// The device did not give a tensor back.
+    #[error("tensor `{name}` cannot be read from the device: {reason}")]
+    Device {
+        /// The tensor's name.
+        name: String,
+        /// What the backend said.
+        reason: String,
+    },
+    /// The bytes are not a safetensors file.
+    #[error("not a safetensors file: {reason}")]
+    NotSafetensors {
+        /// What the parser found.
+        reason: String,
+    },
+    /// The file's metadata is not what this program writes.
+    #[error("metadata `{key}` of the weights is unusable: {reason}")]
+    Metadata {
+        /// The key of the safetensors metadata.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ModelError {
+    /// What to do about it, where something can be said.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownArchitecture { .. } => Some(format!(
+                "built-in architectures: {}",
+                crate::Builtin::names().join(", ")
+            )),
+            Self::UnknownInitialization { .. } => Some(format!(
+                "initializations: {}",
+                crate::Initialization::names().join(", ")
+            )),
+            Self::InputTooSmall {
+                smallest: Some(side),
+                ..
+            } => Some(format!(
+                "the smallest square input that works is {side}x{side}"
+            )),
+            Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
+                Some("the weights are of another architecture".to_owned())
+            }
+            Self::NonFinite { .. } => Some(
+                "the training that wrote it had diverged: take an earlier checkpoint".to_owned(),
+            ),
+            Self::NotSafetensors { .. } => Some(
+                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned(),
+            ),
+            Self::Metadata { .. } => Some(
+                "a file of other software has no `nin` metadata: bring it in with its architecture"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}

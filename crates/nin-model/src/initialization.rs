@@ -1,0 +1,202 @@
+//! Initial weights, drawn on the host so that every backend starts alike.
+
+use std::str::FromStr;
+
+use nin_random::{Purpose, Stream};
+
+use crate::{Architecture, HostTensor, ModelError, Weights};
+
+/// How initial weights and biases are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Initialization {
+    /// PyTorch's `Conv2d` default: weights and biases uniform in ±1/sqrt(fan in).
+    PyTorch,
+    /// The book's: weights uniform in ±sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010),
+    /// biases as PyTorch's `Conv2d`.
+    Xavier,
+    /// Weights normal of variance 2 / fan in (He et al., arXiv:1502.01852), biases zero.
+    Kaiming,
+    /// The paper's: weights normal of deviation 0.05, biases zero.
+    Gaussian005,
+}
+
+impl Initialization {
+    /// Every initialisation.
+    pub const ALL: [Self; 4] = [
+        Self::PyTorch,
+        Self::Xavier,
+        Self::Kaiming,
+        Self::Gaussian005,
+    ];
+
+    /// The name that recipes use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PyTorch => "pytorch",
+            Self::Xavier => "xavier",
+            Self::Kaiming => "kaiming",
+            Self::Gaussian005 => "gaussian-0.05",
+        }
+    }
+
+    /// Every name, in the order of [`Initialization::ALL`].
+    pub fn names() -> Vec<&'static str> {
+        Self::ALL.map(Self::name).to_vec()
+    }
+
+    /// The initial weights of an architecture: a pure function of both and the seed.
+    pub fn weights(self, architecture: &Architecture, seed: u64) -> Weights {
+        let shapes = architecture.parameter_shapes();
+        let mut fans = Fans::default();
+        shapes
+            .into_iter()
+            .enumerate()
+            .map(|(index, (name, shape))| {
+                // A bias follows its weight, whose fans are also the bias's.
+                let is_weight = shape.len() == 4;
+                if is_weight {
+                    fans = Fans::of(&shape);
+                }
+                let stream = Stream::new(seed, Purpose::Weights, [index as u64, 0]);
+                let count = shape.iter().product::<usize>() as u64;
+                let law = self.law(is_weight, fans);
+                let values = (0..count).map(|at| law.draw(&stream, at)).collect();
+                (name, HostTensor { shape, values })
+            })
+            .collect()
+    }
+
+    fn law(self, is_weight: bool, fans: Fans) -> Law {
+        let pytorch = Law::Uniform {
+            bound: 1.0 / fans.fan_in.sqrt(),
+        };
+        match (self, is_weight) {
+            (Self::PyTorch, _) | (Self::Xavier, false) => pytorch,
+            (Self::Xavier, true) => Law::Uniform {
+                bound: (6.0 / (fans.fan_in + fans.fan_out)).sqrt(),
+            },
+            (Self::Kaiming, true) => Law::Normal {
+                deviation: (2.0 / fans.fan_in).sqrt(),
+            },
+            (Self::Gaussian005, true) => Law::Normal { deviation: 0.05 },
+            (Self::Kaiming | Self::Gaussian005, false) => Law::Zero,
+        }
+    }
+}
+
+impl FromStr for Initialization {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Self::ALL
+            .into_iter()
+            .find(|initialization| initialization.name() == name)
+            .ok_or_else(|| ModelError::UnknownInitialization {
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// Inputs of an output and outputs of an input, kernel positions counted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fans {
+    fan_in: f64,
+    fan_out: f64,
+}
+
+impl Fans {
+    fn of(weight: &[usize]) -> Self {
+        let area: usize = weight[2..].iter().product();
+        Self {
+            fan_in: (weight[1] * area) as f64,
+            fan_out: (weight[0] * area) as f64,
+        }
+    }
+}
+
+enum Law {
+    Uniform { bound: f64 },
+    Normal { deviation: f64 },
+    Zero,
+}
+
+impl Law {
+    fn draw(&self, stream: &Stream, position: u64) -> f32 {
+        match self {
+            Self::Uniform { bound } => {
+                ((2.0 * f64::from(stream.uniform(position)) - 1.0) * bound) as f32
+            }
+            Self::Normal { deviation } => (f64::from(stream.normal(position)) * deviation) as f32,
+            Self::Zero => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Builtin;
+
+    /// Five deviations of a standard deviation estimated over the 614,400 weights looked at.
+    const DEVIATION_TOLERANCE: f64 = 7.5 / 1108.5; // sqrt(2 * 614,400) = 1108.5
+
+    #[test]
+    fn weights_have_the_deviation_of_their_law() {
+        let architecture = Builtin::D2l.architecture(1, 10).unwrap();
+        let (fan_in, fan_out) = (96.0 * 25.0, 256.0 * 25.0);
+        for (initialization, deviation) in [
+            (Initialization::PyTorch, (1.0_f64 / fan_in / 3.0).sqrt()),
+            (
+                Initialization::Xavier,
+                (2.0_f64 / (fan_in + fan_out)).sqrt(),
+            ),
+            (Initialization::Kaiming, (2.0_f64 / fan_in).sqrt()),
+            (Initialization::Gaussian005, 0.05),
+        ] {
+            let weights = initialization.weights(&architecture, 3);
+            let values = &weights.get("blocks.1.convolution.weight").unwrap().values;
+            let mean_square = values
+                .iter()
+                .map(|&value| f64::from(value).powi(2))
+                .sum::<f64>()
+                / values.len() as f64;
+            let ratio = mean_square.sqrt() / deviation;
+            assert!(
+                (ratio - 1.0).abs() < DEVIATION_TOLERANCE,
+                "{initialization:?}: {ratio}"
+            );
+        }
+    }
+
+    #[test]
+    fn biases_follow_pytorch_under_xavier_and_are_zero_under_kaiming() {
+        let architecture = Builtin::D2l.architecture(1, 10).unwrap();
+        let bound = 1.0 / (96.0_f32 * 25.0).sqrt();
+        let name = "blocks.1.convolution.bias";
+        let xavier = Initialization::Xavier.weights(&architecture, 1);
+        let values = &xavier.get(name).unwrap().values;
+        assert!(values.iter().all(|value| value.abs() <= bound));
+        assert!(values.iter().any(|value| value.abs() > bound / 2.0));
+        let kaiming = Initialization::Kaiming.weights(&architecture, 1);
+        assert!(
+            kaiming
+                .get(name)
+                .unwrap()
+                .values
+                .iter()
+                .all(|&value| value == 0.0)
+        );
+    }
+
+    #[test]
+    fn seeds_and_layers_draw_other_numbers() {
+        let architecture = Builtin::D2l.architecture(1, 10).unwrap();
+        let first = Initialization::Xavier.weights(&architecture, 1);
+        assert_eq!(first, Initialization::Xavier.weights(&architecture, 1));
+        let second = Initialization::Xavier.weights(&architecture, 2);
+        let name = "blocks.2.cccp1.weight";
+        assert_ne!(first.get(name), second.get(name));
+        assert_ne!(first.get(name), first.get("blocks.2.cccp2.weight"));
+    }
+}

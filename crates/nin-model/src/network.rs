@@ -1,0 +1,149 @@
+//! The network: blocks, pools and dropout, and the mean of each class's map.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::convolution::ConvolutionRelu;
+use crate::dropout::{DropoutKey, dropout};
+use crate::pooling::max_pool;
+use crate::weights::{Weights, layer_names};
+use crate::{Architecture, MlpConv, ModelError};
+
+/// A Network in Network.
+///
+/// There is no fully connected layer: the last block has one channel for each class, and the mean
+/// of a class's map is the class's logit (arXiv:1312.4400, section 3.2).
+#[derive(Module, Debug)]
+pub struct NetworkInNetwork<B: Backend> {
+    blocks: Vec<MlpConv<B>>,
+    #[module(skip)]
+    architecture: Architecture,
+}
+
+impl<B: Backend> NetworkInNetwork<B> {
+    /// The network of this architecture with these weights.
+    ///
+    /// # Errors
+    /// [`ModelError::MissingTensor`], [`ModelError::ExtraTensor`] or [`ModelError::TensorShape`]
+    /// where the weights are of another architecture.
+    pub fn from_weights(
+        architecture: &Architecture,
+        weights: &Weights,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        weights.check(architecture)?;
+        let blocks = architecture
+            .blocks()
+            .iter()
+            .enumerate()
+            .map(|(index, block)| {
+                let layer = |name: &str, stride, padding| ConvolutionRelu {
+                    weight: weights.parameter(&format!("{name}.weight"), device),
+                    bias: weights.parameter(&format!("{name}.bias"), device),
+                    stride,
+                    padding,
+                };
+                let [convolution, cccp1, cccp2] = layer_names(index);
+                MlpConv {
+                    convolution: layer(&convolution, block.stride, block.padding),
+                    cccp1: layer(&cccp1, 1, 0),
+                    cccp2: layer(&cccp2, 1, 0),
+                }
+            })
+            .collect();
+        Ok(Self {
+            blocks,
+            architecture: architecture.clone(),
+        })
+    }
+
+    /// The weights as they are now, on the host.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give them back.
+    pub fn to_weights(&self) -> Result<Weights, ModelError> {
+        Weights::from_module(self)
+    }
+
+    /// The architecture that it was made from.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// Logits for inference: `[batch, channels, height, width]` to `[batch, classes]`.
+    ///
+    /// # Panics
+    /// Where the images are too small or have other channels; [`Architecture::shapes`] tells.
+    pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
+        mean_of_maps(self.class_maps(images))
+    }
+
+    /// Logits for training, with the dropout masks that `key` names:
+    /// `[batch, channels, height, width]` to `[batch, classes]`.
+    ///
+    /// # Panics
+    /// As [`NetworkInNetwork::forward`].
+    pub fn forward_training(&self, images: Tensor<B, 4>, key: &DropoutKey) -> Tensor<B, 2> {
+        mean_of_maps(self.maps(images, Some(key), |_| {}))
+    }
+
+    /// One map for each class, whose mean is the class's logit:
+    /// `[batch, channels, height, width]` to `[batch, classes, height', width']`.
+    ///
+    /// # Panics
+    /// As [`NetworkInNetwork::forward`].
+    pub fn class_maps(&self, images: Tensor<B, 4>) -> Tensor<B, 4> {
+        self.maps(images, None, |_| {})
+    }
+
+    /// The output shape of every layer that [`Architecture::shapes`] counts, from a forward pass.
+    ///
+    /// # Panics
+    /// As [`NetworkInNetwork::forward`].
+    pub fn trace(&self, images: Tensor<B, 4>) -> Vec<Vec<usize>> {
+        let mut shapes = Vec::new();
+        let maps = self.maps(images, None, |shape| shapes.push(shape.to_vec()));
+        let [batch, classes] = mean_of_maps(maps).dims();
+        shapes.extend([vec![batch, classes, 1, 1], vec![batch, classes]]);
+        shapes
+    }
+
+    /// The class maps; `seen` is told the shape behind each block, pool and dropout.
+    fn maps(
+        &self,
+        images: Tensor<B, 4>,
+        dropout_key: Option<&DropoutKey>,
+        mut seen: impl FnMut([usize; 4]),
+    ) -> Tensor<B, 4> {
+        let mut maps = images;
+        for (index, (mlpconv, block)) in self
+            .blocks
+            .iter()
+            .zip(self.architecture.blocks())
+            .enumerate()
+        {
+            maps = mlpconv.forward(maps);
+            seen(maps.dims());
+            if let Some(pool) = &block.pool {
+                maps = max_pool(maps, pool);
+                seen(maps.dims());
+            }
+            if block.dropout > 0.0 {
+                if let Some(key) = dropout_key {
+                    maps = dropout(maps, block.dropout, index, key);
+                }
+                seen(maps.dims());
+            }
+        }
+        maps
+    }
+}
+
+/// Global average pool and flatten: `[batch, classes, height, width]` to `[batch, classes]`.
+fn mean_of_maps<B: Backend>(maps: Tensor<B, 4>) -> Tensor<B, 2> {
+    let [batch, classes, _, _] = maps.dims();
+    maps.flatten::<3>(2, 3)
+        .mean_dim(2)
+        .reshape([batch, classes])
+}

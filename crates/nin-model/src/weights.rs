@@ -1,0 +1,284 @@
+//! Weights on the host, by name, and their way into and out of a safetensors file.
+
+use std::collections::{BTreeMap, HashMap};
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::{Architecture, ModelError};
+
+/// One tensor of 32-bit floats in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    /// The length of each dimension.
+    pub shape: Vec<usize>,
+    /// The values, as many as the product of the shape.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name: the weights of a network, or anything else that goes by the same names.
+///
+/// A network's tensors are called `blocks.0.convolution.weight`, `blocks.0.cccp1.bias` and so on;
+/// weights are `[output channels, input channels, kernel, kernel]`, as in PyTorch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weights {
+    tensors: BTreeMap<String, HostTensor>,
+}
+
+/// The names of a block's three layers.
+pub(crate) fn layer_names(block: usize) -> [String; 3] {
+    ["convolution", "cccp1", "cccp2"].map(|layer| format!("blocks.{block}.{layer}"))
+}
+
+impl Architecture {
+    /// Name and shape of each of the network's tensors, first layer to last, weight before bias.
+    pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        let mut shapes = Vec::new();
+        for (index, (block, [input, first, second, third])) in self.block_channels().enumerate() {
+            let [convolution, cccp1, cccp2] = layer_names(index);
+            for (layer, output, input, kernel) in [
+                (convolution, first, input, block.kernel),
+                (cccp1, second, first, 1),
+                (cccp2, third, second, 1),
+            ] {
+                shapes.push((
+                    format!("{layer}.weight"),
+                    vec![output, input, kernel, kernel],
+                ));
+                shapes.push((format!("{layer}.bias"), vec![output]));
+            }
+        }
+        shapes
+    }
+}
+
+impl Weights {
+    /// No tensors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tensor, in place of one of the same name.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: HostTensor) {
+        self.tensors.insert(name.into(), tensor);
+    }
+
+    /// The tensor of this name.
+    pub fn get(&self, name: &str) -> Option<&HostTensor> {
+        self.tensors.get(name)
+    }
+
+    /// All tensors, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Whether there are no tensors.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Whether these are the weights of this architecture: its tensors, in its shapes, all finite.
+    ///
+    /// # Errors
+    /// The first difference: [`ModelError::MissingTensor`], [`ModelError::TensorShape`],
+    /// [`ModelError::ExtraTensor`] or [`ModelError::NonFinite`].
+    pub fn check(&self, architecture: &Architecture) -> Result<(), ModelError> {
+        let expected = architecture.parameter_shapes();
+        for (name, shape) in &expected {
+            let Some(tensor) = self.tensors.get(name) else {
+                return Err(ModelError::MissingTensor { name: name.clone() });
+            };
+            if tensor.shape != *shape {
+                return Err(ModelError::TensorShape {
+                    name: name.clone(),
+                    expected: shape.clone(),
+                    found: tensor.shape.clone(),
+                });
+            }
+        }
+        if let Some(extra) = self
+            .tensors
+            .keys()
+            .find(|name| expected.iter().all(|(known, _)| known != *name))
+        {
+            return Err(ModelError::ExtraTensor {
+                name: extra.clone(),
+                architecture: architecture.name().to_owned(),
+            });
+        }
+        self.check_finite()
+    }
+
+    fn check_finite(&self) -> Result<(), ModelError> {
+        for (name, tensor) in &self.tensors {
+            if let Some(position) = tensor.values.iter().position(|value| !value.is_finite()) {
+                return Err(ModelError::NonFinite {
+                    name: name.clone(),
+                    position,
+                    value: tensor.values[position].to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The parameter of this name, which [`Weights::check`] has found to be there in its shape.
+    pub(crate) fn parameter<B: Backend, const D: usize>(
+        &self,
+        name: &str,
+        device: &B::Device,
+    ) -> Param<Tensor<B, D>> {
+        let HostTensor { shape, values } = &self.tensors[name];
+        let data = TensorData::new(values.clone(), shape.clone());
+        Param::from_tensor(Tensor::from_data(data, device))
+    }
+
+    /// Every float parameter of a module, read back from its device, by its path in the module.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give a tensor back.
+    pub fn from_module<B: Backend, M: Module<B>>(module: &M) -> Result<Self, ModelError> {
+        let mut reader = Reader {
+            path: Vec::new(),
+            weights: Self::new(),
+            failure: None,
+        };
+        module.visit(&mut reader);
+        reader.failure.map_or(Ok(reader.weights), Err)
+    }
+
+    /// The bytes of a safetensors file that holds these tensors and, as metadata, one key.
+    ///
+    /// Equal tensors and metadata give equal bytes.
+    ///
+    /// # Errors
+    /// [`ModelError::NotSafetensors`] where a tensor's shape and length disagree.
+    pub fn to_safetensors(&self, key: &str, metadata: &str) -> Result<Vec<u8>, ModelError> {
+        let bytes: BTreeMap<&str, Vec<u8>> = self
+            .iter()
+            .map(|(name, tensor)| {
+                (
+                    name,
+                    tensor
+                        .values
+                        .iter()
+                        .flat_map(|value| value.to_le_bytes())
+                        .collect(),
+                )
+            })
+            .collect();
+        let views = self
+            .iter()
+            .map(|(name, tensor)| {
+                let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?;
+                Ok((name, view))
+            })
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(not_safetensors)?;
+        let metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
+        safetensors::serialize(views, Some(metadata)).map_err(not_safetensors)
+    }
+
+    /// The tensors of a safetensors file, and its metadata.
+    ///
+    /// # Errors
+    /// [`ModelError::NotSafetensors`] or [`ModelError::TensorType`].
+    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+        let mut weights = Self::new();
+        for (name, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(ModelError::TensorType {
+                    name: name.to_owned(),
+                    found: format!("{:?}", view.dtype()),
+                });
+            }
+            let values = view
+                .data()
+                .as_chunks()
+                .0
+                .iter()
+                .map(|&bytes| f32::from_le_bytes(bytes))
+                .collect();
+            weights.insert(
+                name,
+                HostTensor {
+                    shape: view.shape().to_vec(),
+                    values,
+                },
+            );
+        }
+        Ok((weights, header.metadata().clone().unwrap_or_default()))
+    }
+}
+
+impl FromIterator<(String, HostTensor)> for Weights {
+    fn from_iter<I: IntoIterator<Item = (String, HostTensor)>>(tensors: I) -> Self {
+        Self {
+            tensors: tensors.into_iter().collect(),
+        }
+    }
+}
+
+fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
+    ModelError::NotSafetensors {
+        reason: error.to_string(),
+    }
+}
+
+struct Reader {
+    path: Vec<String>,
+    weights: Weights,
+    failure: Option<ModelError>,
+}
+
+impl<B: Backend> ModuleVisitor<B> for Reader {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+        let name = self.path.join(".");
+        match HostTensor::read(&name, &parameter.val()) {
+            Ok(tensor) => self.weights.insert(name, tensor),
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+impl HostTensor {
+    /// A tensor read back from its device; `name` stands in the error.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give it back as 32-bit floats.
+    pub fn read<B: Backend, const D: usize>(
+        name: &str,
+        tensor: &Tensor<B, D>,
+    ) -> Result<Self, ModelError> {
+        let failed = |reason: String| ModelError::Device {
+            name: name.to_owned(),
+            reason,
+        };
+        let data = tensor
+            .clone()
+            .try_into_data()
+            .map_err(|error| failed(format!("{error:?}")))?;
+        let values = data
+            .to_vec::<f32>()
+            .map_err(|error| failed(format!("{error:?}")))?;
+        Ok(Self {
+            shape: tensor.dims().to_vec(),
+            values,
+        })
+    }
+}

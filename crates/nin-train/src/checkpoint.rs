@@ -1,0 +1,250 @@
+//! A checkpoint: a folder with the weights, and with all that the training needs to go on.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use nin_model::{ModelError, ModelMetadata, Weights};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::score::Score;
+use crate::{RunFolder, TrainError, durable};
+
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+
+/// No file of a checkpoint is larger: 2^31 parameters are refused before.
+const LARGEST_FILE: u64 = 16 << 30;
+
+/// Where a training stands: with weights and optimiser, all that its future depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingState {
+    /// The epoch that goes on, counted from 1.
+    pub epoch: usize,
+    /// Steps of it that are done.
+    pub step: usize,
+    /// Steps done since the beginning of the training.
+    pub total_steps: usize,
+    /// The sums of the running epoch.
+    pub score: Score,
+    /// The best test accuracy so far.
+    pub best_accuracy: Option<f64>,
+    /// Finished epochs since then.
+    pub epochs_since_best: usize,
+    /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
+    pub metrics_bytes: u64,
+    /// Seconds and images of all training steps so far, for the rate at the end.
+    pub step_secs: f64,
+    /// Images of all training steps so far.
+    pub step_images: usize,
+}
+
+/// A checkpoint in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// What the file of weights says about itself.
+    pub metadata: ModelMetadata,
+    /// The weights.
+    pub weights: Weights,
+    /// The optimiser's moments by parameter name.
+    pub optimizer: Weights,
+    /// The counters.
+    pub state: TrainingState,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    files: BTreeMap<String, FileSum>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSum {
+    bytes: u64,
+    sha256: String,
+}
+
+const FORMAT: u32 = 1;
+
+impl Checkpoint {
+    /// The name of its folder: `epoch-003` at an epoch's end, else `step-00000123`.
+    pub fn folder_name(&self) -> String {
+        match self.state {
+            TrainingState { step: 0, epoch, .. } => format!("epoch-{:03}", epoch - 1),
+            TrainingState { total_steps, .. } => format!("step-{total_steps:08}"),
+        }
+    }
+
+    /// Writes it into a run, and points `latest`, and `best` where it is the best, at it.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`], [`TrainError::Model`]; the checkpoints that were there stay whole.
+    pub fn write(&self, run: &RunFolder, best: bool) -> Result<String, TrainError> {
+        let state = serde_json::to_vec_pretty(&self.state).map_err(unwritable)?;
+        let mut files = vec![
+            (MODEL, self.metadata.to_safetensors(&self.weights)?),
+            (OPTIMIZER, self.optimizer.to_safetensors("nin", "optimizer")?),
+            (STATE, state),
+        ];
+        let sums = files.iter().map(|(name, bytes)| {
+            let sum = FileSum { bytes: bytes.len() as u64, sha256: sha256(bytes) };
+            ((*name).to_owned(), sum)
+        });
+        let manifest = Manifest { format: FORMAT, files: sums.collect() };
+        files.push((MANIFEST, serde_json::to_vec_pretty(&manifest).map_err(unwritable)?));
+
+        let name = self.folder_name();
+        let parent = run.checkpoints_path();
+        durable::write_folder(&parent.join(&name), &files)?;
+        durable::write_link(&parent.join("latest"), &name)?;
+        if best {
+            durable::write_link(&parent.join("best"), &name)?;
+        }
+        Ok(name)
+    }
+
+    /// Reads a checkpoint's folder, each file checked against the manifest.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`], [`TrainError::Weights`] or [`TrainError::Io`], with the file.
+    pub fn read(folder: &Path) -> Result<Self, TrainError> {
+        let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
+        if manifest.format != FORMAT {
+            return Err(TrainError::Damaged {
+                path: folder.join(MANIFEST),
+                expected: format!("format {FORMAT}"),
+                found: format!("format {}", manifest.format),
+            });
+        }
+        let model = folder.join(MODEL);
+        let (metadata, weights) =
+            ModelMetadata::from_safetensors(&checked(&manifest, folder, MODEL)?)
+                .map_err(|source| TrainError::Weights { path: model, source })?;
+        let (optimizer, _) = Weights::from_safetensors(&checked(&manifest, folder, OPTIMIZER)?)
+            .map_err(|source| TrainError::Weights { path: folder.join(OPTIMIZER), source })?;
+        let state = parse_json(&folder.join(STATE), &checked(&manifest, folder, STATE)?)?;
+        Ok(Self { metadata, weights, optimizer, state })
+    }
+}
+
+/// The weights at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
+/// folder, or a bare `.safetensors` file.
+///
+/// # Errors
+/// [`TrainError::NoCheckpoint`], [`TrainError::Damaged`], [`TrainError::Weights`],
+/// [`TrainError::Io`].
+pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
+    let folder = checkpoint_folder(path)?;
+    let (file, bytes) = match folder {
+        None => (path.to_owned(), read_bounded(path)?),
+        Some(folder) => {
+            let manifest = read_json(&folder.join(MANIFEST))?;
+            (folder.join(MODEL), checked(&manifest, &folder, MODEL)?)
+        }
+    };
+    ModelMetadata::from_safetensors(&bytes)
+        .map_err(|source| TrainError::Weights { path: file, source })
+}
+
+fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
+    let nothing = |reason: String| TrainError::NoCheckpoint { path: path.to_owned(), reason };
+    let metadata = fs::metadata(path).map_err(|error| nothing(error.to_string()))?;
+    if metadata.is_file() {
+        return Ok(None);
+    }
+    if !metadata.is_dir() {
+        return Err(nothing("it is neither a file nor a folder".to_owned()));
+    }
+    if path.join(MANIFEST).is_file() {
+        return Ok(Some(path.to_owned()));
+    }
+    if !RunFolder::is_run(path) {
+        return Err(nothing("the folder holds neither a run nor a checkpoint".to_owned()));
+    }
+    let checkpoints = path.join("checkpoints");
+    ["best", "latest"]
+        .map(|name| checkpoints.join(name))
+        .into_iter()
+        .find(|folder| folder.join(MANIFEST).is_file())
+        .map(Some)
+        .ok_or_else(|| nothing("the run has not written a checkpoint yet".to_owned()))
+}
+
+/// The names of the finished checkpoints in a folder, oldest first.
+pub(crate) fn list(parent: &Path) -> Result<Vec<String>, TrainError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent).map_err(TrainError::io("read", parent))? {
+        let entry = entry.map_err(TrainError::io("read", parent))?;
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_folder && (name.starts_with("epoch-") || name.starts_with("step-")) {
+            let state: Option<TrainingState> = read_json(&entry.path().join(STATE)).ok();
+            found.push((state.map_or(0, |state| state.total_steps), name));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, name)| name).collect())
+}
+
+fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, TrainError> {
+    let path = folder.join(name);
+    let damaged = |expected: String, found: String| TrainError::Damaged {
+        path: path.clone(),
+        expected,
+        found,
+    };
+    let Some(sum) = manifest.files.get(name) else {
+        return Err(damaged("an entry in the manifest".to_owned(), "none".to_owned()));
+    };
+    let bytes = read_bounded(&path)?;
+    if bytes.len() as u64 != sum.bytes {
+        return Err(damaged(format!("{} bytes", sum.bytes), format!("{} bytes", bytes.len())));
+    }
+    let found = sha256(&bytes);
+    if found != sum.sha256 {
+        return Err(damaged(format!("SHA-256 {}", sum.sha256), found));
+    }
+    Ok(bytes)
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, TrainError> {
+    let file = File::open(path).map_err(TrainError::io("read", path))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(TrainError::Damaged {
+            path: path.to_owned(),
+            expected: format!("at most {LARGEST_FILE} bytes"),
+            found: "more".to_owned(),
+        });
+    }
+    Ok(bytes)
+}
+
+fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
+    parse_json(path, &read_bounded(path)?)
+}
+
+fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T, TrainError> {
+    serde_json::from_slice(bytes).map_err(|error| TrainError::Damaged {
+        path: path.to_owned(),
+        expected: "the JSON that this program writes".to_owned(),
+        found: error.to_string(),
+    })
+}
+
+fn unwritable(error: serde_json::Error) -> TrainError {
+    TrainError::Model(ModelError::NotSafetensors { reason: error.to_string() })
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,71 @@
+//! Evaluation: a network's answers over a whole data set.
+
+use burn::data::dataloader::DataLoader;
+use burn::tensor::backend::Backend;
+use burn::train::InferenceStep;
+use nin_data::ImageBatch;
+
+use crate::TrainError;
+use crate::classifier::Classifier;
+use crate::score::Score;
+
+/// The answers over a data set: sums, and how often each label got each answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Loss and right answers.
+    pub score: Score,
+    /// `[label][answer]` counts.
+    pub confusion: Vec<Vec<usize>>,
+}
+
+impl Evaluation {
+    /// Evaluates over every batch of the loader; `progress` is told the images done and in all.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where the device does not give the logits back.
+    pub fn run<B: Backend>(
+        classifier: &Classifier<B>,
+        loader: &dyn DataLoader<B, ImageBatch<B>>,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Self, TrainError> {
+        let classes = classifier.network().architecture().classes();
+        let mut evaluation =
+            Self { score: Score::default(), confusion: vec![vec![0; classes]; classes] };
+        let total = loader.num_items();
+        for batch in loader.iter() {
+            let answers = classifier.step(batch).0?;
+            for (_, answer, label) in answers.iter() {
+                evaluation.confusion[label][answer] += 1;
+            }
+            evaluation.score.add(answers.score());
+            progress(evaluation.score.images, total);
+        }
+        Ok(evaluation)
+    }
+
+    /// Of the answers of this class, the share that was right; `None` where there were none.
+    pub fn precision(&self, class: usize) -> Option<f64> {
+        let answered: usize = self.confusion.iter().map(|row| row[class]).sum();
+        (answered > 0).then(|| self.confusion[class][class] as f64 / answered as f64)
+    }
+
+    /// Of the images of this class, the share that was found; `None` where there were none.
+    pub fn recall(&self, class: usize) -> Option<f64> {
+        let labelled: usize = self.confusion[class].iter().sum();
+        (labelled > 0).then(|| self.confusion[class][class] as f64 / labelled as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precision_reads_columns_and_recall_rows() {
+        let evaluation =
+            Evaluation { score: Score::default(), confusion: vec![vec![3, 1, 0], vec![1, 1, 0], vec![0; 3]] };
+        assert_eq!(evaluation.precision(0), Some(0.75));
+        assert_eq!(evaluation.recall(1), Some(0.5));
+        assert_eq!((evaluation.precision(2), evaluation.recall(2)), (None, None));
+    }
+}

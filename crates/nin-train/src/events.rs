@@ -1,0 +1,166 @@
+//! What happens in a run, for whoever watches it and for `metrics.jsonl`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A point of the curves within an epoch: means over the epoch so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps taken in this epoch.
+    pub step: usize,
+    /// Steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// Mean cross-entropy over the epoch so far, in nats.
+    pub train_loss: f64,
+    /// Share of right answers over the epoch so far.
+    pub train_accuracy: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Images a second of the epoch's training steps so far, the fetching of batches left out.
+    pub images_per_sec: f64,
+    /// Seconds until the last epoch's training is done, at the pace of this epoch so far.
+    pub secs_left: f64,
+}
+
+/// A finished epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps taken since the beginning of the training.
+    pub total_steps: usize,
+    /// Mean cross-entropy over the epoch, in nats.
+    pub train_loss: f64,
+    /// Share of right answers over the epoch, while the weights changed.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy over the test images after the epoch, in nats.
+    pub test_loss: f64,
+    /// Share of right answers over the test images after the epoch.
+    pub test_accuracy: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Images a second of the epoch's training steps, the fetching of batches left out.
+    pub images_per_sec: f64,
+    /// Images a second of the epoch's training, the fetching of batches within.
+    pub epoch_images_per_sec: f64,
+    /// Seconds of the epoch's training, its evaluation left out.
+    pub train_secs: f64,
+    /// Seconds of its evaluation.
+    pub test_secs: f64,
+    /// Whether no epoch before had this test accuracy.
+    pub best: bool,
+}
+
+/// Why a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// All its epochs are done.
+    Finished,
+    /// The test accuracy got no better for as many epochs as the recipe allows.
+    StoppedEarly,
+    /// It was asked to stop, and its state is saved.
+    Interrupted,
+}
+
+/// A line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run begins.
+    Start {
+        /// Training images an epoch.
+        train_images: usize,
+        /// Test images.
+        test_images: usize,
+        /// Steps of an epoch.
+        steps_per_epoch: usize,
+        /// Epochs.
+        epochs: usize,
+        /// Weights and biases.
+        parameters: u64,
+    },
+    /// The run goes on from a checkpoint.
+    Resume {
+        /// The epoch that goes on, counted from 1.
+        epoch: usize,
+        /// Steps of it that were done.
+        step: usize,
+    },
+    /// A point of the curves.
+    Step(StepReport),
+    /// A finished epoch.
+    Epoch(EpochReport),
+    /// A checkpoint is on the disk.
+    Checkpoint {
+        /// Its folder's name.
+        name: String,
+        /// Steps taken since the beginning of the training.
+        total_steps: usize,
+    },
+    /// The training ended.
+    End {
+        /// Why.
+        ending: Ending,
+    },
+}
+
+/// Where a run is, at every step: for progress, not for the record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Progress {
+    /// A training step is done.
+    Training(StepReport),
+    /// Test images are answered.
+    Testing {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Images answered.
+        images: usize,
+        /// Images in all.
+        total: usize,
+    },
+}
+
+/// Someone who watches a run.
+pub trait Observer: Send {
+    /// The run's folder is there, and the training is about to begin.
+    fn begin(&mut self, run: &RunDescription) {
+        let _ = run;
+    }
+
+    /// Something happened that the record keeps.
+    fn event(&mut self, event: &Event) {
+        let _ = event;
+    }
+
+    /// A step is done.
+    fn progress(&mut self, progress: &Progress) {
+        let _ = progress;
+    }
+}
+
+/// An observer that looks away.
+impl Observer for () {}
+
+/// What is about to be trained.
+#[derive(Debug, Clone)]
+pub struct RunDescription {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// The architecture's name.
+    pub architecture: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// `[channels, height, width]` of the network's input.
+    pub input: [usize; 3],
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Steps of an epoch.
+    pub steps_per_epoch: usize,
+    /// The epoch and step that it begins at; `(1, 0)` unless resumed.
+    pub start: (usize, usize),
+}

@@ -1,0 +1,126 @@
+//! SGD with momentum and `AdamW`, step for step as PyTorch defines them.
+//!
+//! One type serves both, so that a run needs one learner type; and its state is open, so that a
+//! checkpoint can hold it by parameter name (burn-optim's own states are private).
+
+use burn::optim::adaptor::OptimizerAdaptor;
+use burn::optim::{LearningRate, SimpleOptimizer};
+use burn::record::Record;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Device, Tensor};
+
+use crate::recipe::{OptimizerKind, OptimizerRecipe};
+
+/// The optimiser of a run, for Burn's learner.
+pub type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
+
+/// A first-order optimiser: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
+#[derive(Debug, Clone)]
+pub struct GradientDescent {
+    recipe: OptimizerRecipe,
+}
+
+/// What an optimiser remembers of one parameter.
+#[derive(Record, Clone, Debug)]
+pub struct Moments<B: Backend, const D: usize> {
+    /// SGD: the momentum buffer. `AdamW`: the mean of the gradients.
+    pub first: Option<Tensor<B, D>>,
+    /// `AdamW`: the mean of the squared gradients.
+    pub second: Option<Tensor<B, D>>,
+    /// Steps taken.
+    pub steps: usize,
+}
+
+impl<B: Backend, const D: usize> Moments<B, D> {
+    fn none() -> Self {
+        Self { first: None, second: None, steps: 0 }
+    }
+}
+
+impl GradientDescent {
+    /// The optimiser of a recipe.
+    pub fn new(recipe: &OptimizerRecipe) -> Self {
+        Self { recipe: recipe.clone() }
+    }
+
+    /// `torch.optim.SGD`: the gradient plus decayed weight goes into the buffer, the buffer into
+    /// the step; the first buffer is the first gradient.
+    fn sgd<B: Backend, const D: usize>(
+        &self,
+        rate: f64,
+        weight: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        mut moments: Moments<B, D>,
+    ) -> (Tensor<B, D>, Moments<B, D>) {
+        let OptimizerRecipe { momentum, weight_decay, .. } = self.recipe;
+        let mut step = gradient;
+        if weight_decay > 0.0 {
+            step = step + weight.clone().mul_scalar(weight_decay);
+        }
+        if momentum > 0.0 {
+            step = match moments.first.take() {
+                Some(buffer) => buffer.mul_scalar(momentum) + step,
+                None => step,
+            };
+            moments.first = Some(step.clone());
+        }
+        (weight - step.mul_scalar(rate), moments)
+    }
+
+    /// `torch.optim.AdamW`, bias corrections included.
+    fn adamw<B: Backend, const D: usize>(
+        &self,
+        rate: f64,
+        weight: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        mut moments: Moments<B, D>,
+    ) -> (Tensor<B, D>, Moments<B, D>) {
+        let OptimizerRecipe { weight_decay, beta_1, beta_2, epsilon, .. } = self.recipe;
+        let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
+            let new = new.mul_scalar(1.0 - beta);
+            old.map_or_else(|| new.clone(), |old| old.mul_scalar(beta) + new.clone())
+        };
+        let first = mean(moments.first.take(), gradient.clone(), beta_1);
+        let second = mean(moments.second.take(), gradient.clone() * gradient, beta_2);
+
+        let steps = i32::try_from(moments.steps).unwrap_or(i32::MAX);
+        let correction_1 = 1.0 - beta_1.powi(steps);
+        let correction_2 = 1.0 - beta_2.powi(steps);
+        let root = second.clone().sqrt().div_scalar(correction_2.sqrt()).add_scalar(epsilon);
+        let step = first.clone().div(root).mul_scalar(rate / correction_1);
+
+        moments.first = Some(first);
+        moments.second = Some(second);
+        let decayed =
+            if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
+        (decayed - step, moments)
+    }
+}
+
+impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
+    type State<const D: usize> = Moments<B, D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        weight: Tensor<B, D>,
+        gradient: Tensor<B, D>,
+        state: Option<Moments<B, D>>,
+    ) -> (Tensor<B, D>, Option<Moments<B, D>>) {
+        let mut moments = state.unwrap_or_else(Moments::none);
+        moments.steps += 1;
+        let (weight, moments) = match self.recipe.kind {
+            OptimizerKind::Sgd => self.sgd(rate, weight, gradient, moments),
+            OptimizerKind::AdamW => self.adamw(rate, weight, gradient, moments),
+        };
+        (weight, Some(moments))
+    }
+
+    fn to_device<const D: usize>(moments: Moments<B, D>, device: &Device<B>) -> Moments<B, D> {
+        Moments {
+            first: moments.first.map(|tensor| tensor.to_device(device)),
+            second: moments.second.map(|tensor| tensor.to_device(device)),
+            steps: moments.steps,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Which keys of a recipe may change when a run goes on.
+
+use toml::{Table, Value};
+
+use super::{Recipe, RecipeError};
+
+impl Recipe {
+    /// The keys in which a resumed run's recipe differs from this one so that the training would
+    /// be another, each with both values. More epochs and other checkpoints are no difference,
+    /// unless the schedule depends on the number of epochs.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unwritable`].
+    pub fn changes_that_matter(&self, resumed: &Self) -> Result<Vec<String>, RecipeError> {
+        let mut wanted = resumed.clone();
+        wanted.checkpoint = self.checkpoint.clone();
+        wanted.training.early_stop_epochs = self.training.early_stop_epochs;
+        let ends_with_epochs = self.schedule.kind == super::ScheduleKind::Cosine;
+        if !ends_with_epochs && wanted.training.epochs > self.training.epochs {
+            wanted.training.epochs = self.training.epochs;
+        }
+        let mut keys = Vec::new();
+        differences(&table(self)?, &table(&wanted)?, "", &mut keys);
+        Ok(keys)
+    }
+}
+
+fn table(recipe: &Recipe) -> Result<Table, RecipeError> {
+    Table::try_from(recipe).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
+}
+
+fn differences(old: &Table, new: &Table, prefix: &str, keys: &mut Vec<String>) {
+    for (name, old) in old {
+        match (old, new.get(name)) {
+            (Value::Table(old), Some(Value::Table(new))) => {
+                differences(old, new, &format!("{prefix}{name}."), keys);
+            }
+            (old, Some(new)) if old == new => {}
+            (old, new) => {
+                let new = new.map_or_else(|| "absent".to_owned(), ToString::to_string);
+                keys.push(format!("`{prefix}{name}` ({old}, now {new})"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_the_mathematics_is_named() {
+        let old = Recipe::default();
+        let mut new = old.clone();
+        new.training.batch_size = 64;
+        new.optimizer.momentum = 0.9;
+        assert_eq!(
+            old.changes_that_matter(&new).unwrap(),
+            ["`optimizer.momentum` (0.0, now 0.9)", "`training.batch_size` (128, now 64)"]
+        );
+    }
+
+    #[test]
+    fn more_epochs_and_other_checkpoints_are_allowed() {
+        let old = Recipe::default();
+        let mut new = old.clone();
+        new.training.epochs += 5;
+        new.checkpoint.every_steps = 7;
+        assert!(old.changes_that_matter(&new).unwrap().is_empty());
+        new.training.epochs = old.training.epochs - 1;
+        assert_eq!(old.changes_that_matter(&new).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_cosine_that_ends_elsewhere_is_another_training() {
+        let mut old = Recipe::default();
+        old.schedule.kind = super::super::ScheduleKind::Cosine;
+        let mut new = old.clone();
+        new.training.epochs += 5;
+        assert_eq!(old.changes_that_matter(&new).unwrap().len(), 1);
+    }
+}

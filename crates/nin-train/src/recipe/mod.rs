@@ -1,0 +1,304 @@
+//! A recipe: everything that decides what a training computes.
+//!
+//! Defaults are overridden by a file, the file by single keys of the command line. Every key is
+//! known or refused; the resolved recipe is written into the run.
+
+mod builtin;
+mod changes;
+mod error;
+mod source;
+
+use std::path::Path;
+
+use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
+use serde::{Deserialize, Serialize};
+
+pub use builtin::BuiltinRecipe;
+pub use error::RecipeError;
+pub use source::RecipeBuilder;
+
+/// A whole recipe; the keys are those of its TOML file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// The network and its initial weights.
+    pub model: ModelRecipe,
+    /// What it is trained on.
+    pub data: DataRecipe,
+    /// How gradients become steps.
+    pub optimizer: OptimizerRecipe,
+    /// The learning rate over the steps.
+    pub schedule: ScheduleRecipe,
+    /// Length, batches and seed.
+    pub training: TrainingRecipe,
+    /// When the state is saved, and how many states are kept.
+    pub checkpoint: CheckpointRecipe,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelRecipe {
+    /// A built-in architecture, or, beside `blocks`, the name of that network.
+    pub architecture: String,
+    /// `pytorch`, `xavier`, `kaiming` or `gaussian-0.05`.
+    pub initialization: String,
+    /// Channels of the images; 0 follows the data.
+    pub input_channels: usize,
+    /// Number of classes; 0 follows the data.
+    pub classes: usize,
+    /// The blocks of a network that is not built in.
+    pub blocks: Vec<Block>,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataRecipe {
+    /// The data set's name.
+    pub dataset: String,
+    /// Side of the square that images are resized to, in pixels; 0 leaves them as they are.
+    pub input_size: usize,
+    /// Trains on the first N images and tests on the first N; 0 takes all.
+    pub limit: usize,
+}
+
+/// `[optimizer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerRecipe {
+    /// Which optimiser.
+    pub kind: OptimizerKind,
+    /// The base learning rate, which the schedule multiplies.
+    pub learning_rate: f64,
+    /// SGD's momentum (dampening 0, as PyTorch's default).
+    pub momentum: f64,
+    /// SGD: added to the gradient, times the weight. `AdamW`: decoupled.
+    pub weight_decay: f64,
+    /// `AdamW`: decay of the first moment.
+    pub beta_1: f64,
+    /// `AdamW`: decay of the second moment.
+    pub beta_2: f64,
+    /// `AdamW`: added to the root of the second moment.
+    pub epsilon: f64,
+}
+
+/// The optimisers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Stochastic gradient descent.
+    Sgd,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101).
+    AdamW,
+}
+
+/// `[schedule]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleRecipe {
+    /// Which curve follows the warm-up.
+    pub kind: ScheduleKind,
+    /// Steps over which the rate climbs linearly to its full height.
+    pub warmup_steps: usize,
+    /// `step`: epochs between two drops.
+    pub step_epochs: usize,
+    /// `step`: what the rate is multiplied by at each drop.
+    pub step_factor: f64,
+    /// `cosine`: the share of the full rate that is left at the end.
+    pub final_factor: f64,
+}
+
+/// The curves of a learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleKind {
+    /// The same rate throughout.
+    Constant,
+    /// Multiplied by a factor every few epochs.
+    Step,
+    /// Half a cosine over the whole training (Loshchilov and Hutter, arXiv:1608.03983, no restart).
+    Cosine,
+}
+
+/// `[training]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingRecipe {
+    /// Arithmetic of the step.
+    pub precision: Precision,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch_size: usize,
+    /// From which initial weights, order and dropout are drawn.
+    pub seed: u64,
+    /// Stops after so many epochs without a better test accuracy; 0 never stops early.
+    pub early_stop_epochs: usize,
+}
+
+/// The arithmetic of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    Fp32,
+}
+
+/// `[checkpoint]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointRecipe {
+    /// Saves every so many steps besides each epoch's end; 0 only then.
+    pub every_steps: usize,
+    /// How many of the newest checkpoints are kept, besides the best; 0 keeps all.
+    pub keep: usize,
+}
+
+impl Default for ModelRecipe {
+    fn default() -> Self {
+        Self {
+            architecture: String::new(),
+            initialization: Initialization::Xavier.name().to_owned(),
+            input_channels: 0,
+            classes: 0,
+            blocks: Vec::new(),
+        }
+    }
+}
+
+impl Default for DataRecipe {
+    fn default() -> Self {
+        Self { dataset: "fashion-mnist".to_owned(), input_size: 224, limit: 0 }
+    }
+}
+
+impl Default for OptimizerRecipe {
+    fn default() -> Self {
+        Self {
+            kind: OptimizerKind::Sgd,
+            learning_rate: 0.1,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        }
+    }
+}
+
+impl Default for ScheduleRecipe {
+    fn default() -> Self {
+        Self {
+            kind: ScheduleKind::Constant,
+            warmup_steps: 0,
+            step_epochs: 5,
+            step_factor: 0.1,
+            final_factor: 0.0,
+        }
+    }
+}
+
+impl Default for TrainingRecipe {
+    fn default() -> Self {
+        Self {
+            precision: Precision::Fp32,
+            epochs: 10,
+            batch_size: 128,
+            seed: 42,
+            early_stop_epochs: 0,
+        }
+    }
+}
+
+impl Default for CheckpointRecipe {
+    fn default() -> Self {
+        Self { every_steps: 0, keep: 3 }
+    }
+}
+
+impl Recipe {
+    /// The TOML text that reads back as this recipe.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unwritable`] where a number does not fit into TOML's integers.
+    pub fn to_toml(&self) -> Result<String, RecipeError> {
+        toml::to_string(self)
+            .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
+    }
+
+    /// The recipe of a resolved `recipe.toml`.
+    ///
+    /// # Errors
+    /// As [`RecipeBuilder::build`].
+    pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
+        RecipeBuilder::from_file(path)?.build()
+    }
+
+    /// The network for data of this many channels and classes, where the recipe does not say.
+    ///
+    /// # Errors
+    /// [`RecipeError::Model`] where the architecture is unknown or its values are refused.
+    pub fn architecture(
+        &self,
+        data_channels: usize,
+        data_classes: usize,
+    ) -> Result<Architecture, RecipeError> {
+        let follow = |value, data| if value == 0 { data } else { value };
+        let channels = follow(self.model.input_channels, data_channels);
+        let classes = follow(self.model.classes, data_classes);
+        let architecture = match self.model.network()? {
+            NamedNetwork::Builtin(builtin) => builtin.architecture(channels, classes)?,
+            NamedNetwork::Blocks { name, blocks } => {
+                Architecture::new(name, channels, classes, blocks.to_vec())?
+            }
+        };
+        Ok(architecture)
+    }
+
+    /// How the initial weights are drawn.
+    ///
+    /// # Errors
+    /// [`RecipeError::Model`] where there is no initialisation of this name.
+    pub fn initialization(&self) -> Result<Initialization, RecipeError> {
+        Ok(self.model.initialization.parse::<Initialization>()?)
+    }
+}
+
+/// What `[model]` names.
+pub enum NamedNetwork<'a> {
+    /// A built-in architecture.
+    Builtin(Builtin),
+    /// Blocks of the recipe's own.
+    Blocks {
+        /// The name to show.
+        name: &'a str,
+        /// The blocks, first to last.
+        blocks: &'a [Block],
+    },
+}
+
+impl ModelRecipe {
+    /// The built-in architecture, or the blocks.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownArchitecture`], or [`ModelError::Architecture`] where a built-in name
+    /// stands beside blocks.
+    pub fn network(&self) -> Result<NamedNetwork<'_>, ModelError> {
+        let name = self.architecture.as_str();
+        if self.blocks.is_empty() {
+            let builtin = if name.is_empty() { Builtin::D2l } else { name.parse()? };
+            return Ok(NamedNetwork::Builtin(builtin));
+        }
+        if name.parse::<Builtin>().is_ok() {
+            return Err(ModelError::Architecture {
+                place: "model".to_owned(),
+                what: "architecture",
+                expected: "a name of its own beside `blocks`, or none".to_owned(),
+                found: name.to_owned(),
+            });
+        }
+        let name = if name.is_empty() { "custom" } else { name };
+        Ok(NamedNetwork::Blocks { name, blocks: &self.blocks })
+    }
+}

@@ -1,0 +1,384 @@
+//! Where the keys of a recipe come from, and that each is known and of its type.
+
+use std::io::Read;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::{BuiltinRecipe, Recipe, RecipeError};
+
+/// No recipe is longer; what is longer is something else.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// A recipe being put together: defaults < file < single keys.
+#[derive(Debug, Clone)]
+pub struct RecipeBuilder {
+    /// What the run's folder is called after.
+    name: String,
+    table: Table,
+}
+
+impl RecipeBuilder {
+    /// The built-in recipe of this name, or the file of this path.
+    ///
+    /// # Errors
+    /// [`RecipeError::NotFound`], and the errors of [`RecipeBuilder::from_file`].
+    pub fn named(name: &str) -> Result<Self, RecipeError> {
+        if let Some(recipe) = BuiltinRecipe::find(name) {
+            return Self::from_text(name, name, recipe.text);
+        }
+        let path = Path::new(name);
+        if path.extension().is_none() && !path.exists() {
+            return Err(RecipeError::NotFound {
+                name: name.to_owned(),
+                nearest: nearest(name, BuiltinRecipe::names()),
+            });
+        }
+        Self::from_file(path)
+    }
+
+    /// The file of this path.
+    ///
+    /// # Errors
+    /// [`RecipeError::Read`], [`RecipeError::TooLong`], [`RecipeError::NotUtf8`] and those of
+    /// [`RecipeBuilder::from_text`].
+    pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
+        let origin = path.display().to_string();
+        let name = path.file_stem().map_or_else(|| origin.clone(), |stem| stem.to_string_lossy().into_owned());
+        let text = read_text(path, &origin)?;
+        Self::from_text(&name, &origin, &text)
+    }
+
+    /// The TOML text of a recipe; `origin` stands in errors.
+    ///
+    /// # Errors
+    /// [`RecipeError::Syntax`], [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
+    pub fn from_text(name: &str, origin: &str, text: &str) -> Result<Self, RecipeError> {
+        let table = text.parse::<Table>().map_err(|error| RecipeError::Syntax {
+            origin: origin.to_owned(),
+            reason: one_line(&error, text),
+        })?;
+        let mut builder = Self { name: name.to_owned(), table: Table::new() };
+        builder.merge(table, origin)?;
+        Ok(builder)
+    }
+
+    /// The name that the run's folder takes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Overrides one key with `KEY=VALUE`, such as `optimizer.momentum=0.9`. A value that is not
+    /// TOML is taken as a string.
+    ///
+    /// # Errors
+    /// [`RecipeError::NotAssignment`], [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
+    pub fn assign(&mut self, assignment: &str) -> Result<(), RecipeError> {
+        let not_assignment = || RecipeError::NotAssignment { text: assignment.to_owned() };
+        let (key, text) = assignment.split_once('=').ok_or_else(not_assignment)?;
+        let key = key.trim();
+        if key.is_empty() {
+            return Err(not_assignment());
+        }
+        let text = text.trim();
+        let value = format!("value = {text}")
+            .parse::<Table>()
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(text.to_owned()));
+        self.set(key, value, "--set")
+    }
+
+    /// Overrides one key; `origin` stands in errors.
+    ///
+    /// # Errors
+    /// [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
+    pub fn set(
+        &mut self,
+        key: &str,
+        value: impl Into<Value>,
+        origin: &str,
+    ) -> Result<(), RecipeError> {
+        let mut parts = key.rsplit('.');
+        let last = parts.next().unwrap_or_default();
+        let mut table = Table::from_iter([(last.to_owned(), value.into())]);
+        for part in parts {
+            table = Table::from_iter([(part.to_owned(), Value::Table(table))]);
+        }
+        self.merge(table, origin)
+    }
+
+    /// The recipe, with each value checked.
+    ///
+    /// # Errors
+    /// [`RecipeError::WrongType`], [`RecipeError::Refused`] or [`RecipeError::Model`].
+    pub fn build(self) -> Result<Recipe, RecipeError> {
+        let recipe: Recipe = Value::Table(self.table).try_into().map_err(
+            |error: toml::de::Error| RecipeError::Syntax {
+                origin: self.name.clone(),
+                reason: error.message().replace('\n', " "),
+            },
+        )?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn merge(&mut self, table: Table, origin: &str) -> Result<(), RecipeError> {
+        let known = known_keys()?;
+        check_keys(&table, &known, "", &all_keys(&known), origin)?;
+        merge_tables(&mut self.table, table);
+        Ok(())
+    }
+}
+
+fn read_text(path: &Path, origin: &str) -> Result<String, RecipeError> {
+    let unreadable = |source| RecipeError::Read { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(RecipeError::TooLong {
+            path: path.to_owned(),
+            expected: LONGEST_FILE,
+            found: length.max(bytes.len() as u64),
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| RecipeError::NotUtf8 {
+        origin: origin.to_owned(),
+        position: error.utf8_error().valid_up_to(),
+    })
+}
+
+/// Where and what, without the excerpt that toml draws over several lines.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', ", ");
+    let Some(span) = error.span() else { return message };
+    let before = &text.as_bytes()[..span.start.min(text.len())];
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+    format!("line {line}, column {column}: {message}")
+}
+
+/// The default recipe as a table: the keys that there are, each with a value of its type.
+fn known_keys() -> Result<Table, RecipeError> {
+    Table::try_from(Recipe::default())
+        .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
+}
+
+fn all_keys(known: &Table) -> Vec<String> {
+    let mut keys = Vec::new();
+    for (section, value) in known {
+        keys.push(section.clone());
+        if let Value::Table(table) = value {
+            keys.extend(table.keys().map(|key| format!("{section}.{key}")));
+        }
+    }
+    keys
+}
+
+fn check_keys(
+    table: &Table,
+    known: &Table,
+    prefix: &str,
+    all: &[String],
+    origin: &str,
+) -> Result<(), RecipeError> {
+    for (name, value) in table {
+        let key = format!("{prefix}{name}");
+        let Some(example) = known.get(name) else {
+            return Err(RecipeError::UnknownKey {
+                nearest: nearest(&key, all.iter().map(String::as_str)),
+                key,
+                origin: origin.to_owned(),
+            });
+        };
+        match (value, example) {
+            (Value::Table(table), Value::Table(known)) => {
+                check_keys(table, known, &format!("{key}."), all, origin)?;
+            }
+            (Value::Integer(_), Value::Float(_)) => {}
+            (value, example) if value.same_type(example) => {}
+            (value, example) => {
+                return Err(RecipeError::WrongType {
+                    key,
+                    origin: origin.to_owned(),
+                    expected: with_article(example.type_str()),
+                    found: format!("{} ({})", with_article(value.type_str()), value),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+fn merge_tables(into: &mut Table, from: Table) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(into)), Value::Table(from)) => merge_tables(into, from),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The candidate that is most like the name, if any is much like it.
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    const ALIKE: f64 = 0.75;
+    let last = |key: &'a str| key.rsplit('.').next().unwrap_or(key);
+    candidates
+        .map(|candidate| {
+            let whole = strsim::jaro_winkler(name, candidate);
+            let bare = strsim::jaro_winkler(name, last(candidate));
+            (whole.max(bare), candidate)
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+impl Recipe {
+    /// That each value is one that a training can use.
+    fn check(&self) -> Result<(), RecipeError> {
+        let Self { data, optimizer, schedule, training, .. } = self;
+        at_least_one("training.epochs", training.epochs)?;
+        at_least_one("training.batch_size", training.batch_size)?;
+        at_least_one("schedule.step_epochs", schedule.step_epochs)?;
+        positive("optimizer.learning_rate", optimizer.learning_rate)?;
+        positive("optimizer.epsilon", optimizer.epsilon)?;
+        positive("schedule.step_factor", schedule.step_factor)?;
+        share("optimizer.momentum", optimizer.momentum)?;
+        share("optimizer.beta_1", optimizer.beta_1)?;
+        share("optimizer.beta_2", optimizer.beta_2)?;
+        in_range("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1.0)?;
+        in_range("schedule.final_factor", schedule.final_factor, 0.0, 1.0)?;
+        at_most("training.epochs", training.epochs, 1_000_000)?;
+        at_most("training.batch_size", training.batch_size, 65_536)?;
+        at_most("data.input_size", data.input_size, 4096)?;
+        if i64::try_from(training.seed).is_err() {
+            return Err(refused("training.seed", "less than 2^63", training.seed));
+        }
+        self.initialization()?;
+        // With the data's numbers unknown, those that the check of the network needs least of.
+        self.architecture(1, 10)?;
+        Ok(())
+    }
+}
+
+fn refused(key: &'static str, expected: &str, found: impl ToString) -> RecipeError {
+    RecipeError::Refused { key, expected: expected.to_owned(), found: found.to_string() }
+}
+
+fn at_least_one(key: &'static str, value: usize) -> Result<(), RecipeError> {
+    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", value)) }
+}
+
+fn at_most(key: &'static str, value: usize, most: usize) -> Result<(), RecipeError> {
+    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), value)) }
+}
+
+fn positive(key: &'static str, value: f64) -> Result<(), RecipeError> {
+    if value > 0.0 && value.is_finite() {
+        Ok(())
+    } else {
+        Err(refused(key, "a finite number above 0", value))
+    }
+}
+
+fn share(key: &'static str, value: f64) -> Result<(), RecipeError> {
+    if (0.0..1.0).contains(&value) {
+        Ok(())
+    } else {
+        Err(refused(key, "at least 0 and less than 1", value))
+    }
+}
+
+fn in_range(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), RecipeError> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(refused(key, &format!("{low} to {high}"), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Recipe, RecipeError> {
+        RecipeBuilder::from_text("test", "test.toml", text)?.build()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(parse("").unwrap(), Recipe::default());
+    }
+
+    #[test]
+    fn a_recipe_reads_back_as_it_was_written() {
+        let recipe = parse("[model]\nblocks = [{kernel = 3, widths = [4, 4, \"classes\"]}]").unwrap();
+        assert_eq!(parse(&recipe.to_toml().unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest() {
+        let error = parse("[optimizer]\nlearning-rate = 0.1").unwrap_err();
+        assert_eq!(error.to_string(), "unknown key `optimizer.learning-rate` in `test.toml`");
+        assert_eq!(error.hint().unwrap(), "did you mean `optimizer.learning_rate`?");
+        let error = parse("momentum = 0.9").unwrap_err();
+        assert_eq!(error.hint().unwrap(), "did you mean `optimizer.momentum`?");
+    }
+
+    #[test]
+    fn wrong_types_name_both() {
+        let error = parse("[training]\nepochs = \"ten\"").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`training.epochs` in `test.toml` is a string (\"ten\"), expected an integer"
+        );
+    }
+
+    #[test]
+    fn syntax_errors_say_where() {
+        let error = parse("[training]\nepochs = = 3").unwrap_err().to_string();
+        assert!(error.starts_with("`test.toml` is not TOML: line 2, column 10: "), "{error}");
+    }
+
+    #[test]
+    fn single_keys_win_over_the_file() {
+        let mut builder = RecipeBuilder::from_text("t", "t", "[training]\nepochs = 3\nseed = 1").unwrap();
+        builder.assign("training.epochs=5").unwrap();
+        builder.assign("optimizer.kind=adamw").unwrap();
+        let recipe = builder.build().unwrap();
+        assert_eq!((recipe.training.epochs, recipe.training.seed), (5, 1));
+        assert_eq!(recipe.optimizer.kind, super::super::OptimizerKind::AdamW);
+    }
+
+    #[test]
+    fn values_that_parse_but_make_no_sense_are_refused() {
+        for text in [
+            "[training]\nepochs = 0",
+            "[training]\nbatch_size = 0",
+            "[training]\nseed = -1",
+            "[training]\nprecision = \"fp64\"",
+            "[optimizer]\nlearning_rate = 0",
+            "[optimizer]\nlearning_rate = -0.1",
+            "[optimizer]\nlearning_rate = nan",
+            "[optimizer]\nlearning_rate = inf",
+            "[optimizer]\nmomentum = 1.0",
+            "[optimizer]\nkind = \"adam\"",
+            "[model]\narchitecture = \"resnet\"",
+            "[model]\ninitialization = \"zeros\"",
+            "[data]\nlimit = -3",
+            "[data]\ninput_size = 1000000",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The training loop: Burn's `Learner` steps; order, seeding, checkpoints and reporting are ours.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{
+    Interrupter, Learner, LearningComponentsMarker, SupervisedLearningStrategy,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, ValidLoader,
+};
+use nin_data::OrderedLoader;
+use nin_model::ModelMetadata;
+
+use crate::TrainError;
+use crate::checkpoint::{Checkpoint, TrainingState};
+use crate::classifier::Classifier;
+use crate::evaluation::Evaluation;
+use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
+use crate::folder::RunFolder;
+use crate::optimizer::RunOptimizer;
+use crate::recipe::Recipe;
+use crate::record::Recorder;
+use crate::schedule::Schedule;
+use crate::score::Score;
+use crate::summary::Summary;
+use crate::moments;
+
+/// What Burn's learner is made of in this project.
+pub type Components<B> =
+    LearningComponentsMarker<B, Schedule, Classifier<B>, RunOptimizer<Classifier<B>, B>>;
+
+/// How often within an epoch the curves get a point, as in the book.
+const POINTS_PER_EPOCH: usize = 5;
+
+/// What a training of ours needs beside Burn's own components.
+pub(crate) struct RunStrategy<B: AutodiffBackend> {
+    pub(crate) shared: Arc<Shared<B>>,
+}
+
+/// Shared with whoever launched the training: the strategy is behind a pointer of Burn's there.
+pub(crate) struct Shared<B: AutodiffBackend> {
+    pub(crate) recipe: Recipe,
+    pub(crate) run: RunFolder,
+    pub(crate) metadata: ModelMetadata,
+    /// The loader that Burn hands back as a trait object, on which the epoch is chosen.
+    pub(crate) train_loader: Arc<OrderedLoader<B>>,
+    pub(crate) start: Mutex<TrainingState>,
+    pub(crate) recorder: Mutex<Option<Recorder>>,
+    pub(crate) outcome: Mutex<Option<Result<Summary, TrainError>>>,
+}
+
+impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrategy<B> {
+    fn fit(
+        &self,
+        components: TrainingComponents<Components<B>>,
+        mut learner: Learner<Components<B>>,
+        train_loader: TrainLoader<Components<B>>,
+        test_loader: ValidLoader<Components<B>>,
+        _starting_epoch: usize,
+    ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
+        let shared = &self.shared;
+        let recorder = shared.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let outcome = match recorder {
+            None => Err(TrainError::NoOutcome),
+            Some(recorder) => Training {
+                shared,
+                learner: &mut learner,
+                train_loader: &train_loader,
+                test_loader: &test_loader,
+                interrupter: &components.interrupter,
+                store: &components.event_store,
+                state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                recorder,
+                begun: Instant::now(),
+            }
+            .run(),
+        };
+        *shared.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        (learner.model(), components.event_processor)
+    }
+}
+
+struct Training<'a, B: AutodiffBackend> {
+    shared: &'a Shared<B>,
+    learner: &'a mut Learner<Components<B>>,
+    train_loader: &'a TrainLoader<Components<B>>,
+    test_loader: &'a ValidLoader<Components<B>>,
+    interrupter: &'a Interrupter,
+    store: &'a EventStoreClient,
+    state: TrainingState,
+    recorder: Recorder,
+    begun: Instant,
+}
+
+/// How long the parts of one epoch took.
+struct EpochTimes {
+    begun: Instant,
+    steps: Duration,
+    count: usize,
+    images: usize,
+}
+
+impl<B: AutodiffBackend> Training<'_, B> {
+    fn run(mut self) -> Result<Summary, TrainError> {
+        let epochs = self.shared.recipe.training.epochs;
+        let mut last_epoch = None;
+        let ending = loop {
+            if self.state.epoch > epochs {
+                break Ending::Finished;
+            }
+            let Some(report) = self.epoch()? else { break Ending::Interrupted };
+            last_epoch = Some(report);
+            if self.patience_is_over() {
+                break Ending::StoppedEarly;
+            }
+        };
+        self.recorder.event(Event::End { ending })?;
+        self.recorder.draw()?;
+        Ok(Summary::new(&self.state, last_epoch, ending, self.begun.elapsed()))
+    }
+
+    fn patience_is_over(&self) -> bool {
+        let patience = self.shared.recipe.training.early_stop_epochs;
+        patience > 0 && self.state.epochs_since_best >= patience
+    }
+
+    /// Trains the epoch to its end and tests; `None` where it was interrupted.
+    fn epoch(&mut self) -> Result<Option<EpochReport>, TrainError> {
+        let begun = Instant::now();
+        let mut times = EpochTimes { begun, steps: Duration::ZERO, count: 0, images: 0 };
+        let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
+        self.shared.train_loader.start_at(self.state.epoch, self.state.step);
+        let mut batches = self.train_loader.iter();
+        while self.state.step < steps_per_epoch {
+            if self.interrupter.should_stop() {
+                drop(batches);
+                self.save(false)?;
+                return Ok(None);
+            }
+            let Some(batch) = batches.next() else { break };
+            self.step(batch, steps_per_epoch, &mut times)?;
+        }
+        drop(batches);
+        let train_secs = begun.elapsed().as_secs_f64();
+        self.finish_epoch(&times, train_secs).map(Some)
+    }
+
+    fn step(
+        &mut self,
+        batch: nin_data::ImageBatch<B>,
+        steps_per_epoch: usize,
+        times: &mut EpochTimes,
+    ) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        self.learner.lr_step();
+        let output = self.learner.train_step(batch);
+        let score = output.item.0?.score();
+        self.refuse_non_finite(score)?;
+        self.learner.optimizer_step(output.grads);
+
+        let elapsed = begun.elapsed();
+        times.steps += elapsed;
+        times.count += 1;
+        times.images += score.images;
+        self.state.step_secs += elapsed.as_secs_f64();
+        self.state.step_images += score.images;
+        self.state.score.add(score);
+        self.state.step += 1;
+        self.state.total_steps += 1;
+
+        let report = self.step_report(steps_per_epoch, times);
+        self.recorder.progress(&Progress::Training(report.clone()));
+        let is_last = self.state.step == steps_per_epoch;
+        if is_last || self.state.step.is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1)) {
+            self.recorder.event(Event::Step(report))?;
+        }
+        let every = self.shared.recipe.checkpoint.every_steps;
+        if every > 0 && !is_last && self.state.total_steps.is_multiple_of(every) {
+            self.save(false)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_non_finite(&self, score: Score) -> Result<(), TrainError> {
+        if score.loss_sum.is_finite() {
+            return Ok(());
+        }
+        Err(TrainError::NonFiniteLoss {
+            epoch: self.state.epoch,
+            step: self.state.step + 1,
+            loss: score.loss_sum,
+            learning_rate: self.learner.lr_current(),
+        })
+    }
+
+    fn step_report(&self, steps_per_epoch: usize, times: &EpochTimes) -> StepReport {
+        StepReport {
+            epoch: self.state.epoch,
+            step: self.state.step,
+            steps_per_epoch,
+            train_loss: self.state.score.loss(),
+            train_accuracy: self.state.score.accuracy(),
+            learning_rate: self.learner.lr_current(),
+            images_per_sec: rate(times.images, times.steps.as_secs_f64()),
+            secs_left: self.secs_left(steps_per_epoch, times),
+        }
+    }
+
+    fn secs_left(&self, steps_per_epoch: usize, times: &EpochTimes) -> f64 {
+        let total = steps_per_epoch * self.shared.recipe.training.epochs;
+        let left = total.saturating_sub(self.state.total_steps);
+        left as f64 * times.begun.elapsed().as_secs_f64() / times.count.max(1) as f64
+    }
+
+    fn finish_epoch(
+        &mut self,
+        times: &EpochTimes,
+        train_secs: f64,
+    ) -> Result<EpochReport, TrainError> {
+        let test_begun = Instant::now();
+        let epoch = self.state.epoch;
+        let tested = self.test()?;
+        let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
+        if best {
+            self.state.best_accuracy = Some(tested.accuracy());
+            self.state.epochs_since_best = 0;
+        } else {
+            self.state.epochs_since_best += 1;
+        }
+        let report = EpochReport {
+            epoch,
+            total_steps: self.state.total_steps,
+            train_loss: self.state.score.loss(),
+            train_accuracy: self.state.score.accuracy(),
+            test_loss: tested.loss(),
+            test_accuracy: tested.accuracy(),
+            learning_rate: self.learner.lr_current(),
+            images_per_sec: rate(times.images, times.steps.as_secs_f64()),
+            epoch_images_per_sec: rate(times.images, train_secs),
+            train_secs,
+            test_secs: test_begun.elapsed().as_secs_f64(),
+            best,
+        };
+        self.recorder.event(Event::Epoch(report.clone()))?;
+        self.recorder.draw()?;
+        self.state.epoch += 1;
+        self.state.step = 0;
+        self.state.score = Score::default();
+        self.save(best)?;
+        Ok(report)
+    }
+
+    fn test(&mut self) -> Result<Score, TrainError> {
+        let Self { learner, test_loader, recorder, state, .. } = self;
+        let classifier = learner.model().valid();
+        let evaluation = Evaluation::run(&classifier, test_loader.as_ref(), |images, total| {
+            recorder.progress(&Progress::Testing { epoch: state.epoch, images, total });
+        })?;
+        Ok(evaluation.score)
+    }
+
+    fn save(&mut self, best: bool) -> Result<(), TrainError> {
+        self.state.metrics_bytes = self.recorder.bytes();
+        let checkpoint = Checkpoint {
+            metadata: self.shared.metadata.clone(),
+            weights: self.learner.model().network().to_weights()?,
+            optimizer: moments::read(self.learner, self.store)?,
+            state: self.state.clone(),
+        };
+        let name = checkpoint.write(&self.shared.run, best)?;
+        self.shared.run.prune_checkpoints(self.shared.recipe.checkpoint.keep)?;
+        let total_steps = self.state.total_steps;
+        self.recorder.event(Event::Checkpoint { name, total_steps })
+    }
+}
+
+fn rate(images: usize, secs: f64) -> f64 {
+    if secs > 0.0 { images as f64 / secs } else { 0.0 }
+}

@@ -1,0 +1,225 @@
+//! A training from its recipe to its summary.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use nin_data::{DataSet, OrderedLoader};
+use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
+
+use crate::checkpoint::{Checkpoint, TrainingState};
+use crate::classifier::Classifier;
+use crate::environment::Environment;
+use crate::events::{Event, Observer, RunDescription};
+use crate::optimizer::{GradientDescent, RunOptimizer};
+use crate::quiet::Quiet;
+use crate::recipe::Recipe;
+use crate::record::Recorder;
+use crate::schedule::Schedule;
+use crate::score::Score;
+use crate::strategy::{RunStrategy, Shared};
+use crate::summary::Summary;
+use crate::{RunFolder, TrainError, durable, moments};
+
+/// A training to be run.
+#[derive(Debug)]
+pub struct TrainingPlan {
+    /// The recipe, resolved.
+    pub recipe: Recipe,
+    /// The run's folder: new, or, to go on, one that is there.
+    pub folder: PathBuf,
+    /// Whether to go on with the run in the folder.
+    pub resume: bool,
+    /// What is trained and tested on.
+    pub data: DataSet,
+    /// Threads that prepare batches beside the step; 0 prepares them in between.
+    pub workers: usize,
+    /// What goes into `environment.json`.
+    pub environment: Environment,
+}
+
+/// Runs a training on a device. `interrupter` ends it at the next step, its state saved.
+///
+/// # Errors
+/// [`TrainError`]: whatever keeps the run from beginning or from going on. Checkpoints written
+/// before stay whole.
+pub fn train<B: AutodiffBackend>(
+    plan: TrainingPlan,
+    device: &B::Device,
+    interrupter: Interrupter,
+    mut observer: Box<dyn Observer>,
+) -> Result<Summary, TrainError> {
+    let TrainingPlan { recipe, folder, resume, data, workers, environment } = plan;
+    let metadata = model_metadata(&recipe, &data)?;
+    let run = open_run(&folder, resume, &recipe)?;
+    let checkpoint = match run.latest_checkpoint() {
+        Some(path) => Some(Checkpoint::read(&path)?),
+        None => None,
+    };
+
+    let input_size = metadata.preprocessing.input_size;
+    let batch_size = recipe.training.batch_size;
+    let train_loader = Arc::new(
+        OrderedLoader::<B>::shuffled(data.train.clone(), batch_size, recipe.training.seed, device)
+            .with_size(input_size)
+            .with_workers(workers),
+    );
+    let test_loader = Arc::new(
+        OrderedLoader::<B::InnerBackend>::in_order(data.test.clone(), batch_size, device)
+            .with_size(input_size)
+            .with_workers(workers),
+    );
+    let steps_per_epoch = train_loader.steps_per_epoch();
+    let schedule =
+        Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
+
+    let state = checkpoint.as_ref().map_or_else(initial_state, |found| found.state.clone());
+    write_environment(&run, &environment)?;
+    observer.begin(&RunDescription {
+        folder: run.path().to_owned(),
+        architecture: metadata.architecture.name().to_owned(),
+        dataset: metadata.dataset.clone(),
+        input: input_of(&metadata),
+        epochs: recipe.training.epochs,
+        steps_per_epoch,
+        start: (state.epoch, state.step),
+    });
+    let mut recorder = Recorder::open(&run, state.metrics_bytes, observer)?;
+    recorder.event(if checkpoint.is_some() {
+        Event::Resume { epoch: state.epoch, step: state.step }
+    } else {
+        Event::Start {
+            train_images: data.train.len(),
+            test_images: data.test.len(),
+            steps_per_epoch,
+            epochs: recipe.training.epochs,
+            parameters: metadata.architecture.shapes(input_of(&metadata))?.parameters(),
+        }
+    })?;
+
+    let learner = learner::<B>(&recipe, &metadata, checkpoint, schedule, device)?;
+    let shared = Arc::new(Shared {
+        run: run.clone(),
+        metadata,
+        train_loader: Arc::clone(&train_loader),
+        start: Mutex::new(state),
+        recorder: Mutex::new(Some(recorder)),
+        outcome: Mutex::new(None),
+        recipe,
+    });
+    let strategy = RunStrategy { shared: Arc::clone(&shared) };
+    SupervisedTraining::new(run.path(), train_loader, test_loader)
+        .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
+        .with_application_logger(None)
+        .with_metric_logger(Quiet)
+        .renderer(Quiet)
+        .with_interrupter(interrupter)
+        .launch(learner);
+
+    let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let summary = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
+    let text = serde_json::to_vec_pretty(&summary)
+        .map_err(|error| TrainError::io("write", run.summary_path())(error.into()))?;
+    durable::write_file(&run.summary_path(), &text)?;
+    Ok(summary)
+}
+
+/// Architecture, classes and preprocessing of a recipe on its data, checked against each other.
+///
+/// # Errors
+/// [`TrainError::Recipe`] or [`TrainError::Model`] where the network is refused or the images are
+/// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data.
+pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
+    let [height, width] = data.train.image_size();
+    let classes = data.class_names.len();
+    let architecture: Architecture = recipe.architecture(1, classes)?;
+    if architecture.classes() < classes || architecture.input_channels() != 1 {
+        let describe = |channels, classes| format!("{channels} channel(s) and {classes} classes");
+        return Err(TrainError::DataMismatch {
+            dataset: data.name.clone(),
+            expected: describe(architecture.input_channels(), architecture.classes()),
+            found: describe(1, classes),
+        });
+    }
+    let input_size = match recipe.data.input_size {
+        0 => [height, width],
+        side => [side, side],
+    };
+    let names = data.class_names.iter().cloned();
+    let unnamed = (classes..architecture.classes()).map(|class| class.to_string());
+    let metadata = ModelMetadata {
+        classes: names.chain(unnamed).collect(),
+        dataset: data.name.clone(),
+        preprocessing: Preprocessing { input_size },
+        architecture,
+    };
+    metadata.architecture.shapes(input_of(&metadata))?;
+    Ok(metadata)
+}
+
+fn input_of(metadata: &ModelMetadata) -> [usize; 3] {
+    let [height, width] = metadata.preprocessing.input_size;
+    [metadata.architecture.input_channels(), height, width]
+}
+
+fn open_run(folder: &std::path::Path, resume: bool, recipe: &Recipe) -> Result<RunFolder, TrainError> {
+    if !resume {
+        return RunFolder::create(folder, recipe);
+    }
+    let run = RunFolder::open(folder)?;
+    let stored = Recipe::from_file(&run.recipe_path())?;
+    let keys = stored.changes_that_matter(recipe)?;
+    if !keys.is_empty() {
+        return Err(TrainError::RecipeChanged { path: folder.to_owned(), keys });
+    }
+    run.write_recipe(recipe)?;
+    Ok(run)
+}
+
+fn initial_state() -> TrainingState {
+    TrainingState {
+        epoch: 1,
+        step: 0,
+        total_steps: 0,
+        score: Score::default(),
+        best_accuracy: None,
+        epochs_since_best: 0,
+        metrics_bytes: 0,
+        step_secs: 0.0,
+        step_images: 0,
+    }
+}
+
+fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {
+    let path = run.environment_path();
+    let text = serde_json::to_vec_pretty(environment)
+        .map_err(|error| TrainError::io("write", &path)(error.into()))?;
+    durable::write_file(&path, &text)
+}
+
+/// Burn's learner, fresh or as the checkpoint left it.
+fn learner<B: AutodiffBackend>(
+    recipe: &Recipe,
+    metadata: &ModelMetadata,
+    checkpoint: Option<Checkpoint>,
+    schedule: Schedule,
+    device: &B::Device,
+) -> Result<Learner<crate::strategy::Components<B>>, TrainError> {
+    let seed = recipe.training.seed;
+    let classifier = |weights: &Weights| {
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?;
+        Ok::<_, TrainError>(Classifier::<B>::new(network, seed))
+    };
+    let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
+    let Some(checkpoint) = checkpoint else {
+        let weights = recipe.initialization()?.weights(&metadata.architecture, seed);
+        return Ok(Learner::new(classifier(&weights)?, optimizer, schedule));
+    };
+    let classifier = classifier(&checkpoint.weights)?;
+    let record = moments::record(&classifier, &checkpoint.optimizer, device)?;
+    let mut learner = Learner::new(classifier, optimizer, schedule);
+    learner.load_optim(record);
+    learner.load_scheduler(checkpoint.state.total_steps);
+    Ok(learner)
+}
