@@ -24,7 +24,10 @@ pub struct CommandError {
 impl CommandError {
     /// An error with its hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -70,9 +73,11 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             return error.hint();
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {
-            return error.hint();
+            return Some(error.hint());
         }
-        cause.downcast_ref::<ModelError>().and_then(ModelError::hint)
+        cause
+            .downcast_ref::<ModelError>()
+            .and_then(ModelError::hint)
     })
 }
 

@@ -1,1 +1,38 @@
-//! MNIST-style data sets for Burn.
+//! MNIST-style data sets for Burn: strict IDX files behind burn-dataset's types, a resize equal to
+//! PIL's, and a loader whose order is a function of seed and epoch.
+//!
+//! ```
+//! use burn_dataset::Dataset;
+//! use burn_dataset::transform::PartialDataset;
+//! use nin_data::{DataSet, ImageItem, Locations};
+//!
+//! # fn main() -> Result<(), nin_data::DataError> {
+//! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?;
+//! assert_eq!((data.train.len(), data.test.len()), (6000, 1000));
+//!
+//! // burn-dataset's transforms take it as any other data set.
+//! let first_ten = PartialDataset::<_, ImageItem>::new(data.train, 0, 10);
+//! assert_eq!(first_ten.get(9).map(|item| item.pixels.len()), Some(28 * 28));
+//! # Ok(())
+//! # }
+//! ```
+
+mod batch;
+mod catalogue;
+mod dataset;
+mod error;
+mod idx;
+mod loader;
+mod locations;
+mod resize;
+mod sample;
+
+pub use batch::{HostBatch, ImageBatch, ImageBatcher};
+pub use catalogue::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
+pub use dataset::{IdxDataset, ImageItem};
+pub use error::DataError;
+pub use idx::{IdxImages, read_images, read_labels};
+pub use loader::OrderedLoader;
+pub use locations::{DataSet, FileChecksum, Locations};
+pub use resize::Resizer;
+pub use sample::choose as choose_sample;

@@ -111,7 +111,11 @@ impl TrainError {
         path: impl AsRef<Path>,
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();
-        move |source| Self::Io { path, action, source }
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
     }
 
     /// What to do about it, where something can be said.
@@ -134,7 +138,8 @@ impl TrainError {
                 Some("name another checkpoint of the run: see its folder checkpoints/".to_owned())
             }
             Self::NonFiniteLoss { .. } => Some(
-                "a smaller rate helps most: --learning-rate; the last checkpoint is whole".to_owned(),
+                "a smaller rate helps most: --learning-rate; the last checkpoint is whole"
+                    .to_owned(),
             ),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 Some("name a folder that you may write to with --run".to_owned())

@@ -29,8 +29,10 @@ impl Evaluation {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
         let classes = classifier.network().architecture().classes();
-        let mut evaluation =
-            Self { score: Score::default(), confusion: vec![vec![0; classes]; classes] };
+        let mut evaluation = Self {
+            score: Score::default(),
+            confusion: vec![vec![0; classes]; classes],
+        };
         let total = loader.num_items();
         for batch in loader.iter() {
             let answers = classifier.step(batch).0?;
@@ -62,10 +64,15 @@ mod tests {
 
     #[test]
     fn precision_reads_columns_and_recall_rows() {
-        let evaluation =
-            Evaluation { score: Score::default(), confusion: vec![vec![3, 1, 0], vec![1, 1, 0], vec![0; 3]] };
+        let evaluation = Evaluation {
+            score: Score::default(),
+            confusion: vec![vec![3, 1, 0], vec![1, 1, 0], vec![0; 3]],
+        };
         assert_eq!(evaluation.precision(0), Some(0.75));
         assert_eq!(evaluation.recall(1), Some(0.5));
-        assert_eq!((evaluation.precision(2), evaluation.recall(2)), (None, None));
+        assert_eq!(
+            (evaluation.precision(2), evaluation.recall(2)),
+            (None, None)
+        );
     }
 }

@@ -4,11 +4,9 @@
 //! Ours keeps it in memory, and the names take the place of Burn's parameter ids, which are drawn
 //! anew in each process.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::record::AdaptorRecord;
 use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -17,15 +15,15 @@ use burn::train::checkpoint::{
     AsyncCheckpointer, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::EventStoreClient;
-use burn::train::{Learner, LearningCheckpointer};
+use burn::train::{Learner, LearnerOptimizerRecord, LearningCheckpointer};
 use nin_model::{HostTensor, ModelError, Weights};
 
 use crate::classifier::Classifier;
-use crate::optimizer::{GradientDescent, Moments};
+use crate::optimizer::Moments;
 use crate::strategy::Components;
 
-type OptimizerRecord<B> =
-    HashMap<ParamId, AdaptorRecord<GradientDescent, B>>;
+/// A map from parameter ids to [`AdaptorRecord`]s.
+type OptimizerRecord<B> = LearnerOptimizerRecord<Components<B>>;
 
 /// The optimiser's moments, each under its parameter's name and `.first` or `.second`; the number
 /// of steps is the same for all and stands under `steps`.
@@ -44,7 +42,12 @@ pub(crate) fn read<B: AutodiffBackend>(
     drop(checkpointer); // joins its threads, so that the record is there
 
     let mut record = kept.take();
-    let mut reader = Reader { path: Vec::new(), record: &mut record, moments: Weights::new(), failure: None };
+    let mut reader = Reader {
+        path: Vec::new(),
+        record: &mut record,
+        moments: Weights::new(),
+        failure: None,
+    };
     learner.model().visit(&mut reader);
     reader.failure.map_or(Ok(reader.moments), Err)
 }
@@ -59,7 +62,7 @@ pub(crate) fn record<B: AutodiffBackend>(
         path: Vec::new(),
         moments,
         device,
-        record: HashMap::new(),
+        record: OptimizerRecord::<B>::default(),
         failure: None,
     };
     classifier.visit(&mut writer);
@@ -83,7 +86,11 @@ impl<R> Clone for Kept<R> {
 
 impl<R: Default> Kept<R> {
     fn take(&self) -> R {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .unwrap_or_default()
     }
 }
 
@@ -98,7 +105,9 @@ impl<B: Backend, R: Record<B>> Checkpointer<R, B> for Kept<R> {
     }
 
     fn restore(&self, _epoch: usize, _device: &B::Device) -> Result<R, CheckpointerError> {
-        Err(CheckpointerError::Unknown("this checkpointer only keeps".to_owned()))
+        Err(CheckpointerError::Unknown(
+            "this checkpointer only keeps".to_owned(),
+        ))
     }
 }
 
@@ -124,18 +133,33 @@ struct Reader<'a, B: AutodiffBackend> {
 
 impl<B: AutodiffBackend> Reader<'_, B> {
     fn read<const D: usize>(&mut self, id: ParamId) -> Result<(), ModelError> {
-        let Some(record) = self.record.remove(&id) else { return Ok(()) };
-        let Moments { first, second, steps } = record.into_state::<D>();
+        let Some(record) = self.record.remove(&id) else {
+            return Ok(());
+        };
+        let Moments {
+            first,
+            second,
+            steps,
+        } = record.into_state::<D>();
         let name = self.path.join(".");
         for (suffix, moment) in [("first", first), ("second", second)] {
             if let Some(moment) = moment {
                 let name = format!("{name}.{suffix}");
-                self.moments.insert(name.clone(), HostTensor::read(&name, &moment)?);
+                self.moments
+                    .insert(name.clone(), HostTensor::read(&name, &moment)?);
             }
         }
         // Exact up to 2^24 steps a half; a 32-bit float holds no larger whole numbers.
-        let steps = [steps >> 24, steps & 0xff_ffff].map(|half| half as f32).to_vec();
-        self.moments.insert(format!("{name}.steps"), HostTensor { shape: vec![2], values: steps });
+        let steps = [steps >> 24, steps & 0xff_ffff]
+            .map(|half| half as f32)
+            .to_vec();
+        self.moments.insert(
+            format!("{name}.steps"),
+            HostTensor {
+                shape: vec![2],
+                values: steps,
+            },
+        );
         Ok(())
     }
 }
@@ -170,7 +194,9 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         shape: &[usize],
     ) -> Result<Option<Moments<B::InnerBackend, D>>, ModelError> {
         let name = self.path.join(".");
-        let Some(steps) = self.moments.get(&format!("{name}.steps")) else { return Ok(None) };
+        let Some(steps) = self.moments.get(&format!("{name}.steps")) else {
+            return Ok(None);
+        };
         let [high, low] = steps.values[..] else {
             return Err(ModelError::TensorShape {
                 name: format!("{name}.steps"),
@@ -180,7 +206,9 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         };
         let moment = |suffix: &str| {
             let name = format!("{name}.{suffix}");
-            let Some(tensor) = self.moments.get(&name) else { return Ok(None) };
+            let Some(tensor) = self.moments.get(&name) else {
+                return Ok(None);
+            };
             if tensor.shape != shape {
                 return Err(ModelError::TensorShape {
                     name,
@@ -192,7 +220,11 @@ impl<B: AutodiffBackend> Writer<'_, B> {
             Ok(Some(Tensor::from_data(data, self.device)))
         };
         let steps = ((high as usize) << 24) | low as usize;
-        Ok(Some(Moments { first: moment("first")?, second: moment("second")?, steps }))
+        Ok(Some(Moments {
+            first: moment("first")?,
+            second: moment("second")?,
+            steps,
+        }))
     }
 }
 
@@ -209,7 +241,8 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Writer<'_, B> {
         let shape = parameter.val().dims();
         match self.moments::<D>(&shape) {
             Ok(Some(moments)) => {
-                self.record.insert(parameter.id, AdaptorRecord::from_state(moments));
+                self.record
+                    .insert(parameter.id, AdaptorRecord::from_state(moments));
             }
             Ok(None) => {}
             Err(error) => {

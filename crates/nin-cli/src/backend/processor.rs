@@ -10,7 +10,9 @@ pub fn cpu_name() -> String {
         let (key, value) = line.split_once(':')?;
         (key.trim() == "model name").then(|| value.trim().to_owned())
     });
-    model.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{} CPU", std::env::consts::ARCH))
+    model
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| format!("{} CPU", std::env::consts::ARCH))
 }
 
 /// The features among those that CPU kernels use.
@@ -25,7 +27,15 @@ pub fn cpu_features() -> Vec<String> {
                 })+
             };
         }
-        detect!("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16");
+        detect!(
+            "avx2",
+            "fma",
+            "avx512f",
+            "avx512bw",
+            "avx512dq",
+            "avx512vl",
+            "avx512bf16"
+        );
     }
     #[cfg(target_arch = "aarch64")]
     features.push("neon".to_owned());

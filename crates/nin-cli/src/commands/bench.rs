@@ -41,9 +41,16 @@ struct Figures {
 
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let mut assignments = arguments.set.clone();
-    assignments.extend(arguments.batch_size.map(|size| format!("training.batch_size={size}")));
-    let NetworkSettings { recipe, architecture, input } =
-        NetworkSettings::resolve(&arguments.config, &assignments)?;
+    assignments.extend(
+        arguments
+            .batch_size
+            .map(|size| format!("training.batch_size={size}")),
+    );
+    let NetworkSettings {
+        recipe,
+        architecture,
+        input,
+    } = NetworkSettings::resolve(&arguments.config, &assignments)?;
     architecture.shapes(input)?;
     let data = match (input[0], open_data(&recipe.data.dataset, None, 0)) {
         (1, Ok(data)) => Some(data),
@@ -53,13 +60,21 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;
-    let rates =
-        selected.run(Measure { recipe: &recipe, architecture: &architecture, input, data, steps })?;
+    let rates = selected.run(Measure {
+        recipe: &recipe,
+        architecture: &architecture,
+        input,
+        data,
+        steps,
+    })?;
 
     let figures = Figures {
         backend: selected.backend.name(),
         device: selected.device.clone(),
-        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
+        threads: arguments
+            .device
+            .threads
+            .map_or_else(default_threads, usize::from),
         batch_size,
         steps,
         architecture: architecture.name().to_owned(),
@@ -79,10 +94,19 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
 fn describe(figures: &Figures, selected: &Selected) -> String {
     let [channels, height, width] = figures.input;
     let mut lines = vec![
-        format!("{} at {channels}x{height}x{width}, batches of {}, {} threads", figures.architecture, figures.batch_size, figures.threads),
+        format!(
+            "{} at {channels}x{height}x{width}, batches of {}, {} threads",
+            figures.architecture, figures.batch_size, figures.threads
+        ),
         selected.describe(),
-        format!("training step  {:>10.1} images/s", figures.train_images_per_sec),
-        format!("inference      {:>10.1} images/s", figures.infer_images_per_sec),
+        format!(
+            "training step  {:>10.1} images/s",
+            figures.train_images_per_sec
+        ),
+        format!(
+            "inference      {:>10.1} images/s",
+            figures.infer_images_per_sec
+        ),
     ];
     if let Some(rate) = figures.epoch_images_per_sec {
         lines.push(format!("with loader    {rate:>10.1} images/s"));
@@ -114,14 +138,24 @@ impl Task for Measure<'_> {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        let Self { recipe, architecture, input, data, steps } = self;
+        let Self {
+            recipe,
+            architecture,
+            input,
+            data,
+            steps,
+        } = self;
         let batch_size = recipe.training.batch_size;
         let seed = recipe.training.seed;
         let weights = recipe.initialization()?.weights(architecture, seed);
         let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?;
         let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
-        let schedule =
-            Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps + 1);
+        let schedule = Schedule::new(
+            &recipe.schedule,
+            &recipe.optimizer,
+            &recipe.training,
+            steps + 1,
+        );
         let mut learner: Learner<Components<B>> =
             Learner::new(Classifier::new(network, seed), optimizer, schedule);
 
@@ -157,10 +191,21 @@ impl Task for Measure<'_> {
         })?;
 
         let epoch = match data {
-            Some(data) => Some(epoch_rate(&mut learner, data, input, recipe, steps, &device)?),
+            Some(data) => Some(epoch_rate(
+                &mut learner,
+                data,
+                input,
+                recipe,
+                steps,
+                &device,
+            )?),
             None => None,
         };
-        Ok(Rates { train, infer, epoch })
+        Ok(Rates {
+            train,
+            infer,
+            epoch,
+        })
     }
 }
 
@@ -201,7 +246,9 @@ fn epoch_rate<B: AutodiffBackend>(
         let mut batches = loader.iter();
         loop {
             let begun = Instant::now();
-            let Some(batch) = batches.next().filter(|_| done <= steps) else { break };
+            let Some(batch) = batches.next().filter(|_| done <= steps) else {
+                break;
+            };
             let count = train_step(learner, batch, device)?;
             if done > 0 {
                 images += count;
@@ -234,8 +281,13 @@ fn median_rate<T>(
 fn grey_ramp<B: Backend>(batch: usize, input: [usize; 3], device: &B::Device) -> Tensor<B, 4> {
     let [channels, height, width] = input;
     let count = batch * channels * height * width;
-    let values: Vec<f32> = (0..count).map(|index| (index * 37 % 256) as f32 / 255.0).collect();
-    Tensor::from_data(TensorData::new(values, [batch, channels, height, width]), device)
+    let values: Vec<f32> = (0..count)
+        .map(|index| (index * 37 % 256) as f32 / 255.0)
+        .collect();
+    Tensor::from_data(
+        TensorData::new(values, [batch, channels, height, width]),
+        device,
+    )
 }
 
 /// The most memory that this process ever held, where the system tells.

@@ -16,12 +16,18 @@ use crate::settings::NetworkSettings;
 const BYTES_PER_ACTIVATION: u64 = 4;
 
 pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
-    let NetworkSettings { architecture, input, .. } =
-        NetworkSettings::resolve(&arguments.config, &[])?;
+    let NetworkSettings {
+        architecture,
+        input,
+        ..
+    } = NetworkSettings::resolve(&arguments.config, &[])?;
     let shapes = architecture.shapes(arguments.input.unwrap_or(input))?;
     if let Some(choice) = arguments.backend {
         let selected = Selected::choose(choice, None)?;
-        selected.run(Check { architecture: &architecture, shapes: &shapes })?;
+        selected.run(Check {
+            architecture: &architecture,
+            shapes: &shapes,
+        })?;
         eprintln!("checked by a forward pass: {}", selected.describe());
     }
     match arguments.format {
@@ -62,7 +68,12 @@ fn as_torch(shapes: &NetworkShapes) -> String {
             sizes.join(", ")
         )
     };
-    shapes.layers.iter().map(line).collect::<Vec<_>>().join("\n")
+    shapes
+        .layers
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn as_table(architecture: &Architecture, shapes: &NetworkShapes) -> String {
@@ -70,12 +81,22 @@ fn as_table(architecture: &Architecture, shapes: &NetworkShapes) -> String {
         format!("{name:<22}{output:<20}{parameters:>12}{macs:>16}{bytes:>16}")
     };
     let sizes = |output: &[usize]| {
-        output.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
+        output
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("x")
     };
     let mut lines = vec![
         format!("{} on {}", architecture.name(), sizes(&shapes.input)),
         String::new(),
-        row("layer", "output", "parameters".into(), "macs".into(), "bytes".into()),
+        row(
+            "layer",
+            "output",
+            "parameters".into(),
+            "macs".into(),
+            "bytes".into(),
+        ),
     ];
     for layer in &shapes.layers {
         let bytes = layer.activations * BYTES_PER_ACTIVATION;
@@ -125,12 +146,19 @@ impl Task for Check<'_> {
         B::InnerBackend: Backend<Device = B::Device>,
     {
         let weights = Initialization::PyTorch.weights(self.architecture, 0);
-        let network =
-            NetworkInNetwork::<B::InnerBackend>::from_weights(self.architecture, &weights, &device)?;
+        let network = NetworkInNetwork::<B::InnerBackend>::from_weights(
+            self.architecture,
+            &weights,
+            &device,
+        )?;
         let images = Tensor::zeros(self.shapes.input, &device);
         let traced = network.trace(images);
-        let counted: Vec<_> =
-            self.shapes.layers.iter().map(|layer| layer.output.clone()).collect();
+        let counted: Vec<_> = self
+            .shapes
+            .layers
+            .iter()
+            .map(|layer| layer.output.clone())
+            .collect();
         ensure!(
             traced == counted,
             "the forward pass gave the shapes {traced:?}, counted were {counted:?}"

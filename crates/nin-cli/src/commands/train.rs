@@ -15,7 +15,11 @@ use crate::{interrupt, progress};
 
 pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { recipe, folder } = TrainSettings::resolve(&arguments)?;
-    let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
+    let data = open_data(
+        &recipe.data.dataset,
+        arguments.data.as_deref(),
+        recipe.data.limit,
+    )?;
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
@@ -27,7 +31,10 @@ pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         backend: selected.backend.name().to_owned(),
         device: selected.device.clone(),
         cpu_features: cpu_features(),
-        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
+        threads: arguments
+            .device
+            .threads
+            .map_or_else(default_threads, usize::from),
         seed: recipe.training.seed,
         data: data.checksums.iter().map(DataFile::from).collect(),
     };
@@ -41,7 +48,11 @@ pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let interrupter = Interrupter::new();
     interrupt::stop_on_signal(&interrupter)?;
-    let summary = selected.run(Train { plan, interrupter, observer })?;
+    let summary = selected.run(Train {
+        plan,
+        interrupter,
+        observer,
+    })?;
     finish(&summary, &selected, &folder)
 }
 
@@ -53,7 +64,9 @@ fn finish(
     let folder = folder.display();
     match summary.ending {
         Ending::Interrupted => {
-            eprintln!("interrupted, state saved; go on with: nin-cli train --run {folder} --resume");
+            eprintln!(
+                "interrupted, state saved; go on with: nin-cli train --run {folder} --resume"
+            );
             return Ok(ExitCode::from(INTERRUPTED));
         }
         Ending::StoppedEarly => eprintln!("stopped early: the test accuracy got no better"),
@@ -82,6 +95,11 @@ impl Task for Train {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        Ok(train::<B>(self.plan, &device, self.interrupter, self.observer)?)
+        Ok(train::<B>(
+            self.plan,
+            &device,
+            self.interrupter,
+            self.observer,
+        )?)
     }
 }

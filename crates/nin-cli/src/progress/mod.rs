@@ -19,7 +19,9 @@ pub fn observer(choice: ProgressChoice, selected: &Selected) -> Box<dyn Observer
         ProgressChoice::Json => Box::new(json::JsonLines),
         ProgressChoice::Plain => Box::new(plain::PlainLines::new(backend)),
         ProgressChoice::Bar => Box::new(bar::Bars::new(backend)),
-        ProgressChoice::Auto if std::io::stderr().is_terminal() => Box::new(bar::Bars::new(backend)),
+        ProgressChoice::Auto if std::io::stderr().is_terminal() => {
+            Box::new(bar::Bars::new(backend))
+        }
         ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),
     }
 }

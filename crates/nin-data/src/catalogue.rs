@@ -1,0 +1,59 @@
+//! The data sets that are known by name.
+
+/// Zalando's Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747).
+pub const FASHION_MNIST: &str = "fashion-mnist";
+/// The part of it that is embedded in the program.
+pub const FASHION_MNIST_SAMPLE: &str = "fashion-mnist-sample";
+/// LeCun, Cortes and Burges's handwritten digits.
+pub const MNIST: &str = "mnist";
+
+/// The four files of a data set, in the order training images, training labels, test images, test
+/// labels.
+pub(crate) const FILES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
+
+const CLOTHES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// SHA-256 of the uncompressed files of Fashion-MNIST, in the order of [`FILES`]: whoever packs
+/// them compresses anew.
+const FASHION_MNIST_SUMS: [&str; 4] = [
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+];
+
+/// The known sums of a data set's files, in the order of [`FILES`].
+pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
+    (name == FASHION_MNIST).then_some(FASHION_MNIST_SUMS)
+}
+
+/// The classes' names: those of the data set where they are known, else their numbers.
+pub(crate) fn class_names(name: &str, classes: usize) -> Vec<String> {
+    let known = matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE);
+    if known && classes <= CLOTHES.len() {
+        return CLOTHES.map(str::to_owned).to_vec();
+    }
+    // MNIST's classes are its digits.
+    let classes = if name == MNIST {
+        classes.max(10)
+    } else {
+        classes
+    };
+    (0..classes).map(|class| class.to_string()).collect()
+}

@@ -1,0 +1,311 @@
+//! IDX files, the format of MNIST: read strictly, with nothing allocated that the file does not
+//! hold.
+//!
+//! A file is a magic number (two zeros, the type, the number of dimensions), the size of each
+//! dimension as a big-endian 32-bit number, and the values.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::DataError;
+
+/// The type byte of unsigned bytes.
+const UNSIGNED_BYTE: u8 = 0x08;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// No data set of this kind is larger.
+const LARGEST_CONTENT: u64 = 4 << 30;
+/// Allocated at once; beyond it the vector grows with what is really there.
+const FIRST_ALLOCATION: u64 = 1 << 20;
+
+/// Grey images of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdxImages {
+    /// Number of images.
+    pub count: usize,
+    /// Height, in pixels.
+    pub height: usize,
+    /// Width, in pixels.
+    pub width: usize,
+    /// Image after image, row after row; 0 is black.
+    pub pixels: Vec<u8>,
+}
+
+/// Images from a file of three dimensions, plain or gzip, and the file's uncompressed bytes.
+///
+/// # Errors
+/// [`DataError::Read`], or [`DataError::Malformed`] where anything is not as it must be.
+pub fn read_images(path: &Path) -> Result<(IdxImages, Vec<u8>), DataError> {
+    parse_images(path, open(path)?)
+}
+
+/// Labels from a file of one dimension, plain or gzip, and the file's uncompressed bytes.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn read_labels(path: &Path) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+    parse_labels(path, open(path)?)
+}
+
+const fn header_length<const D: usize>() -> usize {
+    4 + 4 * D
+}
+
+/// Images from the content of a file, plain or gzip; `path` stands in errors.
+pub(crate) fn parse_images(
+    path: &Path,
+    reader: impl Read,
+) -> Result<(IdxImages, Vec<u8>), DataError> {
+    let (content, [count, height, width]) = parse_any(path, reader)?;
+    let pixels = content[header_length::<3>()..].to_vec();
+    Ok((
+        IdxImages {
+            count,
+            height,
+            width,
+            pixels,
+        },
+        content,
+    ))
+}
+
+/// Labels from the content of a file, plain or gzip; `path` stands in errors.
+pub(crate) fn parse_labels(
+    path: &Path,
+    reader: impl Read,
+) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+    let (content, [_]) = parse_any(path, reader)?;
+    Ok((content[header_length::<1>()..].to_vec(), content))
+}
+
+fn open(path: &Path) -> Result<File, DataError> {
+    let unreadable = |source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    if file.metadata().map_err(unreadable)?.is_dir() {
+        return Err(malformed(path, "a file", "a folder"));
+    }
+    Ok(file)
+}
+
+fn parse_any<const D: usize>(
+    path: &Path,
+    mut reader: impl Read,
+) -> Result<(Vec<u8>, [usize; D]), DataError> {
+    let mut start = Vec::new();
+    read_up_to(path, &mut reader, GZIP_MAGIC.len() as u64, &mut start)?;
+    let is_gzip = start == GZIP_MAGIC;
+    let whole = BufReader::new(std::io::Cursor::new(start).chain(reader));
+    if is_gzip {
+        parse(path, MultiGzDecoder::new(whole))
+    } else {
+        parse(path, whole)
+    }
+}
+
+fn parse<const D: usize>(
+    path: &Path,
+    mut reader: impl Read,
+) -> Result<(Vec<u8>, [usize; D]), DataError> {
+    let mut content = Vec::new();
+    let header = header_length::<D>();
+    read_up_to(path, &mut reader, header as u64, &mut content)?;
+    if content.len() < header {
+        let found = format!("{} bytes", content.len());
+        return Err(malformed(
+            path,
+            &format!("a header of {header} bytes"),
+            &found,
+        ));
+    }
+    check_magic::<D>(path, &content)?;
+    let sizes: [usize; D] = std::array::from_fn(|dimension| {
+        let at = 4 + 4 * dimension;
+        let bytes = [
+            content[at],
+            content[at + 1],
+            content[at + 2],
+            content[at + 3],
+        ];
+        u32::from_be_bytes(bytes) as usize
+    });
+    if sizes.contains(&0) {
+        return Err(malformed(path, "dimensions above 0", &format!("{sizes:?}")));
+    }
+    let length = sizes
+        .iter()
+        .try_fold(1_u64, |product, &size| product.checked_mul(size as u64))
+        .filter(|&length| length <= LARGEST_CONTENT)
+        .ok_or_else(|| {
+            let found = format!("dimensions {sizes:?}");
+            malformed(path, &format!("at most {LARGEST_CONTENT} values"), &found)
+        })?;
+    content.reserve(length.min(FIRST_ALLOCATION) as usize);
+    // One byte more than promised tells whether something stands behind the values.
+    read_up_to(path, &mut reader, length + 1, &mut content)?;
+    let found = (content.len() - header) as u64;
+    if found != length {
+        let found = if found > length {
+            "more".to_owned()
+        } else {
+            format!("{found}")
+        };
+        let expected = format!("{length} values for dimensions {sizes:?}");
+        return Err(malformed(path, &expected, &found));
+    }
+    Ok((content, sizes))
+}
+
+fn read_up_to(
+    path: &Path,
+    reader: &mut impl Read,
+    length: u64,
+    content: &mut Vec<u8>,
+) -> Result<(), DataError> {
+    reader
+        .take(length)
+        .read_to_end(content)
+        .map(|_| ())
+        .map_err(|source| {
+            use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+            if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
+                let found = format!("`{source}` after {} bytes", content.len());
+                malformed(path, "a whole gzip file", &found)
+            } else {
+                DataError::Read {
+                    path: path.to_owned(),
+                    source,
+                }
+            }
+        })
+}
+
+fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataError> {
+    let bytes = |bytes: &[u8]| {
+        let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.join(" ")
+    };
+    let expected = [0, 0, UNSIGNED_BYTE, D as u8];
+    if header[..4] == expected {
+        return Ok(());
+    }
+    let expected = format!(
+        "the magic bytes {} of {D} dimension(s) of unsigned bytes",
+        bytes(&expected)
+    );
+    Err(malformed(path, &expected, &bytes(&header[..4])))
+}
+
+fn malformed(path: &Path, expected: &str, found: &str) -> DataError {
+    DataError::Malformed {
+        path: path.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn images(count: u32, height: u32, width: u32, values: usize) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, 3];
+        for size in [count, height, width] {
+            bytes.extend(size.to_be_bytes());
+        }
+        bytes.extend((0..values).map(|value| value as u8));
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn plain_and_gzip_read_alike() {
+        let bytes = images(2, 3, 4, 24);
+        let (plain, content) = read_images(file(&bytes).path()).unwrap();
+        let (zipped, _) = read_images(file(&gzip(&bytes)).path()).unwrap();
+        assert_eq!(plain, zipped);
+        assert_eq!((plain.count, plain.height, plain.width), (2, 3, 4));
+        assert_eq!(content, bytes);
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_said() {
+        let whole = gzip(&images(2, 3, 4, 24));
+        let cases: [(&str, Vec<u8>); 12] = [
+            ("found 0 bytes", vec![]),
+            ("found 3 bytes", vec![0, 0, 8]),
+            (
+                "found 89 50 4e 47",
+                b"\x89PNG\r\n\x1a\n-----------".to_vec(),
+            ),
+            (
+                "found 00 00 0d 03",
+                [&[0, 0, 13, 3][..], &images(1, 1, 1, 1)[4..]].concat(),
+            ),
+            (
+                "found 00 00 08 01",
+                [&[0, 0, 8, 1][..], &images(1, 1, 1, 1)[4..]].concat(),
+            ),
+            ("dimensions above 0, found [2, 0, 4]", images(2, 0, 4, 0)),
+            (
+                "24 values for dimensions [2, 3, 4], found 23",
+                images(2, 3, 4, 23),
+            ),
+            (
+                "24 values for dimensions [2, 3, 4], found more",
+                images(2, 3, 4, 25),
+            ),
+            ("expected at most", images(u32::MAX, u32::MAX, u32::MAX, 9)),
+            (
+                "4000000000 values for dimensions [1000000, 4000, 1], found 3",
+                images(1_000_000, 4000, 1, 3),
+            ),
+            ("a whole gzip file", whole[..whole.len() - 9].to_vec()),
+            ("a whole gzip file", [&whole[..20], &[0xff; 40]].concat()),
+        ];
+        for (expected, bytes) in cases {
+            let error = read_images(file(&bytes).path()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} should say {expected}");
+        }
+    }
+
+    #[test]
+    fn an_endless_gzip_ends() {
+        // 64 MiB of zeros behind an image that promises one pixel.
+        let mut bytes = images(1, 1, 1, 1);
+        bytes.resize(64 << 20, 0);
+        let error = read_images(file(&gzip(&bytes)).path())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("found more"), "{error}");
+    }
+
+    #[test]
+    fn folders_and_missing_files_are_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            read_labels(folder.path()),
+            Err(DataError::Malformed { .. })
+        ));
+        let link = folder.path().join("dangling");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(read_labels(&link), Err(DataError::Read { .. })));
+    }
+}

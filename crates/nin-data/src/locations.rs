@@ -1,0 +1,214 @@
+//! Where a data set is found, and what it is made of.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
+use crate::{DataError, IdxDataset, read_images, read_labels, sample};
+
+/// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
+const SYSTEM_FOLDER: &str = "/usr/share/datasets";
+
+/// The folders that are searched, in this order, where the user names none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Locations {
+    /// `$NIN_DATA`: a folder of folders, one for each data set.
+    pub own: Option<PathBuf>,
+    /// The cache folder, `$XDG_CACHE_HOME/nin` or `~/.cache/nin`.
+    pub cache: Option<PathBuf>,
+    /// Where the system's packages are.
+    pub system: Option<PathBuf>,
+}
+
+impl Locations {
+    /// As the process's environment has them.
+    pub fn from_environment() -> Self {
+        let folder = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+        Self {
+            own: folder("NIN_DATA"),
+            cache: cache.map(|cache| cache.join("nin")),
+            system: Some(SYSTEM_FOLDER.into()),
+        }
+    }
+
+    fn folders(&self, name: &str) -> Vec<PathBuf> {
+        [&self.own, &self.cache, &self.system]
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join(name))
+            .collect()
+    }
+}
+
+/// The SHA-256 of a file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChecksum {
+    /// The file's name, without `.gz`.
+    pub name: String,
+    /// Of the uncompressed content, in hexadecimal.
+    pub sha256: String,
+    /// Whether it is the known one; `None` where none is known.
+    pub known: Option<bool>,
+}
+
+/// A data set: training and test images, and what is known of them.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// Its name.
+    pub name: String,
+    /// The name of each class, in the order of the labels.
+    pub class_names: Vec<String>,
+    /// The training images.
+    pub train: IdxDataset,
+    /// The test images.
+    pub test: IdxDataset,
+    /// Of its four files.
+    pub checksums: Vec<FileChecksum>,
+}
+
+impl DataSet {
+    /// Opens a data set: from `folder` alone where one is given; else the embedded sample where
+    /// that is asked for; else from the first of the locations that has it.
+    ///
+    /// The known checksums bind where it was searched for; in a given `folder` a difference is
+    /// recorded in [`DataSet::checksums`], not refused.
+    ///
+    /// # Errors
+    /// [`DataError::NotFound`], and whatever is wrong with the files that were found.
+    pub fn open(
+        name: &str,
+        folder: Option<&Path>,
+        locations: &Locations,
+    ) -> Result<Self, DataError> {
+        if let Some(folder) = folder {
+            return Self::read(name, folder, false);
+        }
+        if name == FASHION_MNIST_SAMPLE {
+            return sample::open();
+        }
+        let folders = locations.folders(name);
+        match folders.iter().find(|folder| folder.is_dir()) {
+            Some(folder) => Self::read(name, folder, true),
+            None => Err(DataError::NotFound {
+                name: name.to_owned(),
+                searched: folders
+                    .iter()
+                    .map(|folder| folder.display().to_string())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// The first `limit` training images and the first `limit` test images.
+    #[must_use]
+    pub fn limited(self, limit: usize) -> Self {
+        Self {
+            train: self.train.part(0..limit),
+            test: self.test.part(0..limit),
+            ..self
+        }
+    }
+
+    fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
+        if !folder.is_dir() {
+            let source = std::io::Error::other("it is not a folder");
+            return Err(DataError::Read {
+                path: folder.to_owned(),
+                source,
+            });
+        }
+        let mut paths = Vec::new();
+        for file in FILES {
+            paths.push(find_file(folder, file)?);
+        }
+        let known = known_sums(name);
+        let mut checksums = Vec::new();
+        let mut check = |index: usize, content: &[u8]| {
+            let sha256 = sha256(content);
+            let expected = known.map(|sums| sums[index]);
+            if let Some(expected) = expected.filter(|expected| sums_bind && *expected != sha256) {
+                return Err(DataError::Checksum {
+                    path: paths[index].clone(),
+                    expected,
+                    found: sha256,
+                });
+            }
+            let known = expected.map(|expected| expected == sha256);
+            checksums.push(FileChecksum {
+                name: FILES[index].to_owned(),
+                sha256,
+                known,
+            });
+            Ok(())
+        };
+        let mut split = |images_at: usize| {
+            let labels_at = images_at + 1;
+            let (images, content) = read_images(&paths[images_at])?;
+            check(images_at, &content)?;
+            let (labels, content) = read_labels(&paths[labels_at])?;
+            check(labels_at, &content)?;
+            if images.count != labels.len() {
+                return Err(DataError::Unequal {
+                    path: paths[labels_at].clone(),
+                    images: images.count,
+                    labels: labels.len(),
+                });
+            }
+            Ok(IdxDataset::new(images, labels))
+        };
+        let (train, test) = (split(0)?, split(2)?);
+        if train.image_size() != test.image_size() {
+            return Err(DataError::Sizes {
+                folder: folder.to_owned(),
+                expected: train.image_size(),
+                found: test.image_size(),
+            });
+        }
+        Ok(Self::new(name, train, test, checksums))
+    }
+
+    pub(crate) fn new(
+        name: &str,
+        train: IdxDataset,
+        test: IdxDataset,
+        checksums: Vec<FileChecksum>,
+    ) -> Self {
+        let labels = train.labels().iter().chain(test.labels());
+        let classes = labels
+            .max()
+            .map_or(0, |&label| usize::from(label) + 1)
+            .max(2);
+        Self {
+            name: name.to_owned(),
+            class_names: class_names(name, classes),
+            train,
+            test,
+            checksums,
+        }
+    }
+}
+
+fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
+    [folder.join(name), folder.join(format!("{name}.gz"))]
+        .into_iter()
+        // A dangling link is there: reading it says what is wrong.
+        .find(|path| path.symlink_metadata().is_ok())
+        .ok_or_else(|| DataError::MissingFile {
+            folder: folder.to_owned(),
+            name,
+        })
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(crate) fn sha256(content: &[u8]) -> String {
+    Sha256::digest(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

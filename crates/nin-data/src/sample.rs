@@ -1,0 +1,89 @@
+//! `fashion-mnist-sample`: a stratified part of Fashion-MNIST, embedded in the program.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use nin_random::{Purpose, Stream};
+
+use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES};
+use crate::locations::sha256;
+use crate::{DataError, DataSet, FileChecksum, IdxDataset, idx};
+
+/// The four files, gzipped, in the order of [`FILES`]; `examples/make_sample.rs` wrote them.
+const CONTENT: [&[u8]; 4] = [
+    include_bytes!("../sample/train-images-idx3-ubyte.gz"),
+    include_bytes!("../sample/train-labels-idx1-ubyte.gz"),
+    include_bytes!("../sample/t10k-images-idx3-ubyte.gz"),
+    include_bytes!("../sample/t10k-labels-idx1-ubyte.gz"),
+];
+
+/// The seed of the choice; another one is another sample.
+const SEED: u64 = 28;
+
+/// The positions of a stratified sample, shuffled: the first images of each class, as many as
+/// `per_class`, in a fixed random order. `split` is 0 for the training images, 1 for the test ones.
+pub fn choose(labels: &[u8], per_class: usize, split: u64) -> Vec<usize> {
+    let stream = Stream::new(SEED, Purpose::Sampling, [split, 0]);
+    let mut taken: HashMap<u8, usize> = HashMap::new();
+    stream
+        .permutation(labels.len())
+        .into_iter()
+        .filter(|&at| {
+            let taken = taken.entry(labels[at]).or_default();
+            *taken += 1;
+            *taken <= per_class
+        })
+        .collect()
+}
+
+/// Opens the embedded sample.
+pub(crate) fn open() -> Result<DataSet, DataError> {
+    let mut checksums = Vec::new();
+    let mut record = |index: usize, content: &[u8]| {
+        let name = FILES[index].to_owned();
+        checksums.push(FileChecksum {
+            name,
+            sha256: sha256(content),
+            known: Some(true),
+        });
+    };
+    let mut split = |at: usize| {
+        let path = |index: usize| Path::new("embedded").join(FILES[index]);
+        let (images, content) = idx::parse_images(&path(at), CONTENT[at])?;
+        record(at, &content);
+        let (labels, content) = idx::parse_labels(&path(at + 1), CONTENT[at + 1])?;
+        record(at + 1, &content);
+        Ok::<_, DataError>(IdxDataset::new(images, labels))
+    };
+    let (train, test) = (split(0)?, split(2)?);
+    Ok(DataSet::new(FASHION_MNIST_SAMPLE, train, test, checksums))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_stratified_and_shuffled() {
+        let data = open().unwrap();
+        for (part, per_class) in [(&data.train, 600), (&data.test, 100)] {
+            let mut counts = [0; 10];
+            for &label in part.labels() {
+                counts[usize::from(label)] += 1;
+            }
+            assert_eq!(counts, [per_class; 10]);
+            assert!(!part.labels().is_sorted());
+        }
+        assert_eq!(data.class_names[9], "Ankle boot");
+    }
+
+    #[test]
+    fn a_choice_takes_each_class_equally_and_none_twice() {
+        let labels: Vec<u8> = (0..1000).map(|at| (at % 7) as u8).collect();
+        let mut chosen = choose(&labels, 20, 0);
+        assert_eq!(chosen.len(), 140);
+        chosen.sort_unstable();
+        chosen.dedup();
+        assert_eq!(chosen.len(), 140);
+    }
+}

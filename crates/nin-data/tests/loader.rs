@@ -1,0 +1,110 @@
+//! The loader: each image once, in an order that only seed and epoch decide.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn_flex::{Flex, FlexDevice};
+use nin_data::{IdxDataset, IdxImages, ImageBatch, OrderedLoader};
+use proptest::prelude::*;
+
+/// Images of 2x2 whose first pixel is their position and whose label is a function of it.
+fn numbered(count: usize) -> IdxDataset {
+    let pixels = (0..count).flat_map(|at| [at as u8, 1, 2, 3]).collect();
+    let labels = (0..count).map(label).collect();
+    IdxDataset::new(IdxImages { count, height: 2, width: 2, pixels }, labels)
+}
+
+fn label(position: usize) -> u8 {
+    (position * 7 % 11) as u8
+}
+
+fn loader(count: usize, batch_size: usize, workers: usize) -> OrderedLoader<Flex> {
+    OrderedLoader::shuffled(numbered(count), batch_size, 9, &FlexDevice).with_workers(workers)
+}
+
+fn batches(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<ImageBatch<Flex>> {
+    loader.start_at(epoch, step);
+    loader.iter().collect()
+}
+
+fn order(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<usize> {
+    batches(loader, epoch, step).into_iter().flat_map(|batch| batch.indices).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn an_epoch_visits_each_image_once_and_labels_stay_with_their_images(
+        count in 1_usize..200,
+        batch_size in 1_usize..40,
+        workers in 0_usize..5,
+    ) {
+        let loader = loader(count, batch_size, workers);
+        let mut seen = Vec::new();
+        for (step, batch) in batches(&loader, 3, 0).into_iter().enumerate() {
+            prop_assert_eq!((batch.epoch, batch.step), (3, step));
+            let [images, _, _, _] = batch.images.dims();
+            let pixels = batch.images.into_data().to_vec::<f32>().unwrap();
+            let targets = batch.targets.into_data().iter::<i64>().collect::<Vec<_>>();
+            prop_assert_eq!(images, batch.indices.len());
+            for (at, &index) in batch.indices.iter().enumerate() {
+                prop_assert_eq!(pixels[at * 4], index as f32 / 255.0);
+                prop_assert_eq!(batch.labels[at], usize::from(label(index)));
+                prop_assert_eq!(targets[at], i64::from(label(index)));
+            }
+            seen.extend(batch.indices);
+        }
+        prop_assert_eq!(loader.steps_per_epoch(), count.div_ceil(batch_size));
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..count).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_order_does_not_depend_on_workers_and_goes_on_anywhere(
+        count in 1_usize..150,
+        batch_size in 1_usize..20,
+        start in 0_usize..20,
+    ) {
+        let whole = order(&loader(count, batch_size, 0), 2, 0);
+        for workers in [1, 4] {
+            let loader = loader(count, batch_size, workers);
+            prop_assert_eq!(&order(&loader, 2, 0), &whole);
+            let from = (start * batch_size).min(count);
+            prop_assert_eq!(&order(&loader, 2, start)[..], &whole[from..]);
+        }
+    }
+}
+
+#[test]
+fn epochs_differ_and_follow_each_other() {
+    let loader = loader(100, 10, 1);
+    let epoch_of = |batches: Vec<ImageBatch<Flex>>| batches[0].epoch;
+    assert_ne!(order(&loader, 1, 0), order(&loader, 2, 0));
+    loader.start_at(5, 0);
+    assert_eq!([0; 2].map(|_| epoch_of(loader.iter().collect())), [5, 6]);
+}
+
+#[test]
+fn in_order_is_the_order_of_the_data() {
+    let loader = OrderedLoader::<Flex>::in_order(numbered(25), 10, &FlexDevice).with_workers(2);
+    assert_eq!(order(&loader, 4, 0), (0..25).collect::<Vec<_>>());
+}
+
+#[test]
+fn leaving_an_epoch_early_leaves_no_thread_waiting() {
+    let loader = loader(200, 1, 4);
+    for _ in 0..20 {
+        let mut batches = loader.iter();
+        assert!(batches.next().is_some());
+        assert_eq!(batches.progress().items_processed, 1);
+    }
+}
+
+#[test]
+fn a_slice_has_its_own_images_only() {
+    let loader = OrderedLoader::<Flex>::in_order(numbered(20), 4, &FlexDevice);
+    let part: Arc<dyn DataLoader<Flex, ImageBatch<Flex>>> = loader.slice(5, 12);
+    let labels: Vec<usize> = part.iter().flat_map(|batch| batch.labels).collect();
+    assert_eq!(labels, (5..12).map(|at| usize::from(label(at))).collect::<Vec<_>>());
+}
