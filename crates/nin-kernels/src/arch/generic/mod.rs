@@ -1,0 +1,15 @@
+//! The kernels, written once over [`Vector`].
+
+mod gate;
+mod multiply;
+mod outer;
+mod pool;
+mod tiling;
+mod vector;
+
+pub(crate) use gate::gate;
+pub(crate) use multiply::{End, Multiply};
+pub(crate) use outer::Outer;
+pub(crate) use pool::{PoolBackward, PoolForward};
+pub(crate) use tiling::panels_per_block;
+pub(crate) use vector::Vector;
