@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use crate::arch::generic::panels_per_block;
 use crate::arch::{Arch, Operation};
+use crate::conv::Algorithm;
 use crate::error::Error;
 use crate::scratch::ScratchPool;
 
@@ -76,6 +77,7 @@ pub struct Cpu {
     arch: Arch,
     threads: Arc<rayon::ThreadPool>,
     pub(crate) scratch: ScratchPool,
+    pub(crate) algorithm: Algorithm,
 }
 
 impl Cpu {
@@ -96,6 +98,7 @@ impl Cpu {
             arch,
             threads: Arc::new(threads),
             scratch: ScratchPool::default(),
+            algorithm: Algorithm::default(),
         })
     }
 
@@ -120,6 +123,13 @@ impl Cpu {
         if let Ok(mut slot) = shared().write() {
             *slot = Some(self);
         }
+    }
+
+    /// The same with another choice of algorithms.
+    #[must_use]
+    pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
     }
 
     /// The instruction set in use.

@@ -17,6 +17,10 @@
 
 // Vector intrinsics and the pointers that feed them. Nothing outside this crate needs either.
 #![allow(unsafe_code)]
+// An intrinsic in a function that is not inlined into its instruction set's entry is a call; see `arch::Operation`.
+#![allow(clippy::inline_always)]
+// The kernels index several arrays of constant length by one counter, which the compiler unrolls.
+#![allow(clippy::needless_range_loop)]
 
 mod arch;
 mod conv;
@@ -30,7 +34,7 @@ mod scratch;
 #[doc(hidden)]
 pub mod oracle;
 
-pub use conv::{ConvBackward, ConvInput};
+pub use conv::{Algorithm, ConvBackward, ConvInput};
 pub use cpu::{Cpu, Isa};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry};

@@ -96,6 +96,8 @@ impl Buffer {
         let layout = Self::layout(len);
         // SAFETY: the layout's size is not zero, `len` being at least one.
         let start = unsafe { alloc_zeroed(layout) };
+        // Aligned by the layout.
+        #[allow(clippy::cast_ptr_alignment)]
         let Some(start) = NonNull::new(start.cast::<f32>()) else {
             handle_alloc_error(layout)
         };

@@ -103,6 +103,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
                     height: lowering.height,
                     width: lowering.width,
                     gradient,
+                    gradient_panel: geometry.out_pixels() * PANEL,
                     panels: geometry.out_panels(),
                     sums,
                 });
@@ -208,8 +209,11 @@ fn multiply<'a>(
         width: lowering.width,
         pixel_block: lowering.pixel_block,
         weight,
+        weight_panel: lowering.depth.len() * PANEL,
+        weight_entry: 0,
         bias,
         output,
+        output_panel: lowering.height * lowering.width * PANEL,
         panels,
         end,
     }

@@ -157,11 +157,24 @@ impl Lowering {
 }
 
 /// Pixels of so many values in [`PIXEL_BLOCK_BYTES`].
-fn pixel_block(values: usize) -> usize {
+pub(crate) fn pixel_block(values: usize) -> usize {
     (PIXEL_BLOCK_BYTES / size_of::<f32>() / values).max(16)
 }
 
 impl Canvas {
+    /// One panel with zeros around it.
+    pub(crate) fn around(source: [usize; 2], size: [usize; 2], padding: [usize; 2]) -> Self {
+        let offset = [padding[0] as isize, padding[1] as isize];
+        Self {
+            panels: 1,
+            lanes: PANEL,
+            source,
+            size,
+            spacing: [1, 1],
+            offset,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.panels * self.size[0] * self.size[1] * self.lanes
     }

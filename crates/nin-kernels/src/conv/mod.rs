@@ -1,12 +1,18 @@
 //! Convolution + bias + ReLU, and its gradients.
 
+mod algorithm;
 mod direct;
 mod lowering;
 mod pack;
+mod winograd;
 
+pub use algorithm::Algorithm;
+
+use crate::arch::generic::{F43, F45};
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_len};
 use crate::geometry::ConvGeometry;
+use algorithm::Choice;
 
 /// The input of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +77,15 @@ impl Cpu {
             expect_len("bias", bias.len(), geometry.out_channels)?;
         }
         expect_len("output", output.len(), geometry.output_len())?;
-        direct::forward(self, geometry, input, weight, bias, relu, output);
+        match (algorithm::choose(self.algorithm, geometry), input) {
+            (Choice::F43, ConvInput::Panels(input)) => {
+                winograd::forward::<F43>(self, geometry, input, weight, bias, relu, output);
+            }
+            (Choice::F45, ConvInput::Panels(input)) => {
+                winograd::forward::<F45>(self, geometry, input, weight, bias, relu, output);
+            }
+            _ => direct::forward(self, geometry, input, weight, bias, relu, output),
+        }
         Ok(())
     }
 
@@ -100,7 +114,15 @@ impl Cpu {
         if let Some(grad_bias) = &work.grad_bias {
             expect_len("grad_bias", grad_bias.len(), geometry.out_channels)?;
         }
-        direct::backward(self, geometry, work);
+        match (algorithm::choose(self.algorithm, geometry), work.input) {
+            (Choice::F43, ConvInput::Panels(input)) => {
+                winograd::backward::<F43>(self, geometry, input, work)
+            }
+            (Choice::F45, ConvInput::Panels(input)) => {
+                winograd::backward::<F45>(self, geometry, input, work)
+            }
+            _ => direct::backward(self, geometry, work),
+        }
         Ok(())
     }
 }

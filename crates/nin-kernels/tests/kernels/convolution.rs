@@ -1,7 +1,7 @@
 //! Convolutions and their gradients.
 
 use nin_kernels::{
-    ConvBackward, ConvGeometry, ConvInput, Cpu, Error, Isa, nchw_from_panels, oracle,
+    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Error, Isa, nchw_from_panels, oracle,
     panels_from_nchw, panels_len,
 };
 use proptest::prelude::*;
@@ -11,6 +11,15 @@ use crate::support::{absolute, cpus, error, random};
 /// Direct sums in `f32`, relative to the sums of absolute values: roundings of 6e-8 add up as the square root of the
 /// number of products summed in a row, at most some hundreds here, and those products have mixed signs.
 const DIRECT_ERROR: f64 = 1e-6;
+
+/// F(4x4, 3x3) forward and in the weight gradient: the transforms' constants of up to 5 grow the roundings.
+const F43_ERROR: f64 = 2e-6;
+
+/// F(4x4, 5x5), whose constants are larger still.
+const F45_ERROR: f64 = 4e-6;
+
+/// Input gradients take the adjoint: every output of it passes the larger constants last, so that nothing averages out.
+const ADJOINT: f64 = 4.0;
 
 /// A convolution and its plain values.
 pub(crate) struct Case {
@@ -271,6 +280,7 @@ fn named() -> Vec<ConvGeometry> {
 #[test]
 fn named_shapes_match_the_oracle() {
     for cpu in cpus(2) {
+        let cpu = cpu.with_algorithm(Algorithm::Direct);
         for geometry in named() {
             let case = Case::new(geometry);
             for planes in [false, true] {
@@ -293,8 +303,54 @@ proptest! {
     ) {
         let case = Case::new(geometry);
         for cpu in cpus(1) {
-            let found = case.run(&cpu, planes, relu, masked);
+            let found = case.run(&cpu.with_algorithm(Algorithm::Direct), planes, relu, masked);
             case.compare(&found, relu, masked, [DIRECT_ERROR; 3])?;
+        }
+    }
+}
+
+fn winograd_bounds(kernel: usize) -> [f64; 3] {
+    let bound = if kernel == 3 { F43_ERROR } else { F45_ERROR };
+    [bound, bound * ADJOINT, bound]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn winograd_matches_the_oracle(
+        batch in 1_usize..12,
+        channels in [channels(), channels()],
+        size in [1_usize..14, 1_usize..14],
+        kernel in proptest::sample::select(vec![3_usize, 5]),
+        padding in [0_usize..4, 0_usize..4],
+        relu in any::<bool>(),
+        masked in any::<bool>(),
+    ) {
+        let Ok(geometry) = ConvGeometry::new(batch, channels, size, [kernel; 2], [1, 1], padding) else { return Ok(()) };
+        let case = Case::new(geometry);
+        for cpu in cpus(2) {
+            let found = case.run(&cpu.with_algorithm(Algorithm::Winograd), false, relu, masked);
+            case.compare(&found, relu, masked, winograd_bounds(kernel))?;
+        }
+    }
+}
+
+#[test]
+fn winograd_matches_the_oracle_over_several_chunks() {
+    for (batch, channels, size, kernel) in [
+        (9, [16, 33], 26, 5),
+        (50, [48, 16], 12, 3),
+        (3, [17, 16], 14, 3),
+    ] {
+        let padding = [kernel / 2; 2];
+        let geometry =
+            ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [1, 1], padding).unwrap();
+        let case = Case::new(geometry);
+        for cpu in cpus(2) {
+            let found = case.run(&cpu.with_algorithm(Algorithm::Winograd), false, true, true);
+            case.compare(&found, true, true, winograd_bounds(kernel))
+                .unwrap();
         }
     }
 }

@@ -42,10 +42,16 @@ pub(crate) struct Multiply<'a> {
     pub(crate) pixel_block: usize,
     /// Packed: blocks of one or two panels, `[depth][16 or 32]`.
     pub(crate) weight: &'a [f32],
+    /// From one panel to the next in `weight`.
+    pub(crate) weight_panel: usize,
+    /// Entries (of 16 or 32 values) of each block to pass over.
+    pub(crate) weight_entry: usize,
     /// Panels of 16, zeros where there is none.
     pub(crate) bias: &'a [f32],
     /// `[panels][height * width][16]`.
     pub(crate) output: &'a mut [f32],
+    /// From one panel to the next in `output`.
+    pub(crate) output_panel: usize,
     pub(crate) panels: usize,
     pub(crate) end: End<'a>,
 }
@@ -80,11 +86,14 @@ impl Multiply<'_> {
         let last_segment = self.segments.iter().copied().max().unwrap_or(0);
         let last_pixel = (self.height - 1) * self.input_row + (self.width - 1) * self.input_pixel;
         assert!(last_pixel + last_segment + self.segment_len <= self.input.len());
-        assert!(self.panels * PANEL * depth <= self.weight.len());
+        assert!((self.weight_entry + depth) * PANEL <= self.weight_panel);
+        assert!(self.panels * self.weight_panel <= self.weight.len());
         assert!(self.panels * PANEL <= self.bias.len());
-        assert!(self.panels * PANEL * pixels <= self.output.len());
+        assert!(PANEL * pixels <= self.output_panel);
+        let output = (self.panels - 1) * self.output_panel + PANEL * pixels;
+        assert!(output <= self.output.len());
         if let End::Gate(gate) = self.end {
-            assert!(self.panels * PANEL * pixels <= gate.len());
+            assert!(output <= gate.len());
         }
     }
 }
@@ -100,7 +109,6 @@ unsafe fn block<V: Vector>(
     rows: Range<usize>,
     columns: Range<usize>,
 ) {
-    let depth = work.segments.len() * work.segment_len;
     let per_block =
         WEIGHT_BLOCK_BYTES / (TILE_VECTORS * V::LANES * size_of::<f32>()) / work.segment_len;
     for (first, count) in balanced(work.segments.len(), per_block.max(1)) {
@@ -112,7 +120,7 @@ unsafe fn block<V: Vector>(
         };
         let mut panel = 0;
         while panel < work.panels {
-            let weight = panel * PANEL * depth;
+            let weight = panel * work.weight_panel;
             // SAFETY: as the caller's; both read `weight` from a block of as many panels as they are wide.
             unsafe {
                 if V::LANES == 8 {
@@ -151,8 +159,8 @@ unsafe fn pixels<V: Vector, const N: usize>(
     weight: usize,
 ) {
     let segments = &work.segments[part.first..part.first + part.count];
-    let skipped = part.first * work.segment_len * N * V::LANES;
-    let plane = work.height * work.width * PANEL;
+    let skipped = (work.weight_entry + part.first * work.segment_len) * N * V::LANES;
+    let plane = work.output_panel;
     let is_last = part.first + part.count == work.segments.len();
     for y in part.rows.clone() {
         for (offset, count) in balanced(part.columns.len(), tile_rows::<V>()) {

@@ -23,6 +23,8 @@ pub(crate) struct Outer<'a> {
     pub(crate) width: usize,
     /// `[panels][height * width][16]`.
     pub(crate) gradient: &'a [f32],
+    /// From one panel to the next in `gradient`.
+    pub(crate) gradient_panel: usize,
     pub(crate) panels: usize,
     pub(crate) sums: &'a mut [f32],
 }
@@ -57,7 +59,7 @@ impl Outer<'_> {
         let last_segment = self.segments.iter().copied().max().unwrap_or(0);
         let last_pixel = (self.height - 1) * self.input_row + (self.width - 1) * self.input_pixel;
         assert!(last_pixel + last_segment + self.segment_len <= self.input.len());
-        assert!(self.panels * PANEL * pixels <= self.gradient.len());
+        assert!((self.panels - 1) * self.gradient_panel + PANEL * pixels <= self.gradient.len());
         assert!(self.panels * PANEL * depth <= self.sums.len());
     }
 }
@@ -103,7 +105,7 @@ unsafe fn depths<V: Vector, const N: usize>(
     columns: &Range<usize>,
     panel: usize,
 ) {
-    let plane = work.height * work.width * PANEL;
+    let plane = work.gradient_panel;
     let depth = work.segments.len() * work.segment_len;
     let start = rows.start * work.input_row + columns.start * work.input_pixel;
     for (index, &segment) in work.segments.iter().enumerate() {
