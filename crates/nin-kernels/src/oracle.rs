@@ -63,7 +63,7 @@ pub fn conv_forward(
     let pixels = geometry.out_pixels();
     let mut output = vec![0.0; geometry.batch * geometry.out_channels * pixels];
     each_product(geometry, |o, i, w| {
-        output[o] += f64::from(input[i]) * f64::from(weight[w])
+        output[o] += f64::from(input[i]) * f64::from(weight[w]);
     });
     for (index, value) in output.iter_mut().enumerate() {
         if let Some(bias) = bias {

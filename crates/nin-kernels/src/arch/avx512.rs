@@ -20,6 +20,7 @@ impl Avx512 {
         (found && is_x86_feature_detected!("avx2")).then_some(Self(()))
     }
 
+    #[allow(clippy::unused_self)] // It is the proof.
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
         // SAFETY: `self` proves the features.
         unsafe { enter(operation) }

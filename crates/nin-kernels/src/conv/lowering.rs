@@ -1,5 +1,6 @@
 //! A convolution as a multiplication that reads the image where it lies.
 
+use super::ConvInput;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 
@@ -51,8 +52,15 @@ pub(crate) struct Canvas {
 }
 
 impl Lowering {
-    /// The input of a forward pass, in panels.
-    pub(crate) fn of_panels(geometry: &ConvGeometry) -> Self {
+    /// The input of a forward pass.
+    pub(crate) fn of(geometry: &ConvGeometry, input: ConvInput) -> Self {
+        match input {
+            ConvInput::Panels(_) => Self::of_panels(geometry),
+            ConvInput::Planes(_) => Self::of_input(geometry, 1),
+        }
+    }
+
+    fn of_panels(geometry: &ConvGeometry) -> Self {
         if geometry.is_pointwise() {
             let pixels = geometry.in_pixels();
             return Self {
@@ -74,11 +82,6 @@ impl Lowering {
             };
         }
         Self::of_input(geometry, PANEL)
-    }
-
-    /// The input of a forward pass, as plain planes.
-    pub(crate) fn of_planes(geometry: &ConvGeometry) -> Self {
-        Self::of_input(geometry, 1)
     }
 
     fn of_input(geometry: &ConvGeometry, lanes: usize) -> Self {

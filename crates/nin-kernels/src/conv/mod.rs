@@ -24,7 +24,13 @@ pub enum ConvInput<'a> {
     Planes(&'a [f32]),
 }
 
-impl ConvInput<'_> {
+impl<'a> ConvInput<'a> {
+    pub(crate) fn values(self) -> &'a [f32] {
+        match self {
+            Self::Panels(values) | Self::Planes(values) => values,
+        }
+    }
+
     fn check(&self, geometry: &ConvGeometry) -> Result<(), Error> {
         match self {
             Self::Panels(input) => expect_len("input", input.len(), geometry.input_len()),
@@ -106,20 +112,17 @@ impl Cpu {
             expect_len("output", output.len(), geometry.output_len())?;
         }
         if let Some(grad_input) = &work.grad_input {
-            let expected = match work.input {
-                ConvInput::Panels(input) | ConvInput::Planes(input) => input.len(),
-            };
-            expect_len("grad_input", grad_input.len(), expected)?;
+            expect_len("grad_input", grad_input.len(), work.input.values().len())?;
         }
         if let Some(grad_bias) = &work.grad_bias {
             expect_len("grad_bias", grad_bias.len(), geometry.out_channels)?;
         }
         match (algorithm::choose(self.algorithm, geometry), work.input) {
             (Choice::F43, ConvInput::Panels(input)) => {
-                winograd::backward::<F43>(self, geometry, input, work)
+                winograd::backward::<F43>(self, geometry, input, work);
             }
             (Choice::F45, ConvInput::Panels(input)) => {
-                winograd::backward::<F45>(self, geometry, input, work)
+                winograd::backward::<F45>(self, geometry, input, work);
             }
             _ => direct::backward(self, geometry, work),
         }

@@ -76,7 +76,7 @@ impl<'a> Plan<'a> {
 
     /// An odd number of cache lines for each plane: strides of a power of two would fight for the same sets.
     fn plane(&self) -> usize {
-        (self.chunk * self.per_image | 1) * PANEL
+        ((self.chunk * self.per_image) | 1) * PANEL
     }
 
     fn by_panel(&self, panels: usize) -> ByPanel {
@@ -90,7 +90,7 @@ impl<'a> Plan<'a> {
     fn by_point(&self, panels: usize) -> ByPoint {
         ByPoint {
             panel: self.plane(),
-            point: (panels * self.plane() / PANEL | 1) * PANEL,
+            point: ((panels * self.plane() / PANEL) | 1) * PANEL,
         }
     }
 
@@ -134,6 +134,7 @@ impl<'a> Plan<'a> {
         weight: &'b Weights,
         output: (&'b mut [f32], ByPoint, usize),
     ) -> Multiply<'b> {
+        let (output, out_layout, panels) = output;
         let (input, layout, segments) = input;
         Multiply {
             input: &input[point * layout.point..],
@@ -148,9 +149,9 @@ impl<'a> Plan<'a> {
             weight_panel: weight.panel,
             weight_entry: point * layout.panels * PANEL,
             bias: &weight.no_bias,
-            output: output.0,
-            output_panel: output.1.panel,
-            panels: output.2,
+            output,
+            output_panel: out_layout.panel,
+            panels,
             end: End::Store,
         }
     }
@@ -170,6 +171,85 @@ struct Weights {
     no_bias: Scratch,
 }
 
+/// A layer's forward pass, ready for one chunk of images after another.
+pub(crate) struct Forward<'a, S> {
+    plan: Plan<'a>,
+    weights: Weights,
+    bias: Scratch,
+    relu: bool,
+    inputs: ByPanel,
+    segments: Vec<usize>,
+    transformed: Scratch,
+    outputs: ByPoint,
+    products: Scratch,
+    scheme: PhantomData<S>,
+}
+
+impl<'a, S: Scheme> Forward<'a, S> {
+    /// Runs in the pool.
+    pub(crate) fn new(
+        cpu: &'a Cpu,
+        geometry: &'a ConvGeometry,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        relu: bool,
+    ) -> Self {
+        let plan = Plan::new::<S>(cpu, geometry);
+        let inputs = plan.by_panel(geometry.in_panels());
+        let outputs = plan.by_point(geometry.out_panels());
+        Self {
+            weights: transform_weight::<S>(&plan, weight, false),
+            bias: padded_bias(cpu, geometry.out_panels(), bias),
+            relu,
+            inputs,
+            segments: inputs.segments(),
+            transformed: cpu.scratch.take(geometry.in_panels() * inputs.panel),
+            outputs,
+            products: cpu.scratch.take(plan.points * outputs.point),
+            plan,
+            scheme: PhantomData,
+        }
+    }
+
+    /// Images in a chunk.
+    pub(crate) fn chunk_size(&self) -> usize {
+        self.plan.chunk
+    }
+
+    /// At most so many images. Runs in the pool.
+    pub(crate) fn chunk(&mut self, images: &[f32], output: &mut [f32]) {
+        let (plan, geometry, outputs) = (&self.plan, self.plan.geometry, self.outputs);
+        let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
+        plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
+        let input = (&*self.transformed, self.inputs, &*self.segments);
+        self.products
+            .par_chunks_mut(outputs.point)
+            .enumerate()
+            .for_each(|(point, products)| {
+                let output = (products, outputs, out_panels);
+                plan.cpu
+                    .run(plan.multiply(point, count, input, &self.weights, output));
+            });
+        output
+            .par_chunks_mut(geometry.out_pixels() * PANEL)
+            .enumerate()
+            .for_each(|(index, output)| {
+                let (image, panel) = (index / out_panels, index % out_panels);
+                plan.cpu.run(OutputTransform {
+                    scheme: PhantomData::<S>,
+                    transformed: &self.products
+                        [panel * outputs.panel + image * plan.per_image * PANEL..],
+                    stride: outputs.point,
+                    tiles: plan.tiles,
+                    bias: &self.bias[panel * PANEL..][..PANEL],
+                    relu: self.relu,
+                    size: geometry.output,
+                    output,
+                });
+            });
+    }
+}
+
 pub(crate) fn forward<S: Scheme>(
     cpu: &Cpu,
     geometry: &ConvGeometry,
@@ -179,52 +259,162 @@ pub(crate) fn forward<S: Scheme>(
     relu: bool,
     output: &mut [f32],
 ) {
-    let plan = Plan::new::<S>(cpu, geometry);
-    let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
-    let (inputs, outputs) = (plan.by_panel(in_panels), plan.by_point(out_panels));
-    let segments = inputs.segments();
-    let bias = padded_bias(cpu, out_panels, bias);
-    let mut transformed = cpu.scratch.take(in_panels * inputs.panel);
-    let mut products = cpu.scratch.take(plan.points * outputs.point);
-    let plane = geometry.out_pixels() * PANEL;
     cpu.install(|| {
-        let weights = transform_weight::<S>(&plan, weight, false);
-        let chunks = images.chunks(plan.chunk * geometry.in_image());
-        for (images, output) in chunks.zip(output.chunks_mut(plan.chunk * geometry.out_image())) {
-            let count = images.len() / geometry.in_image();
-            plan.transform_input::<S>(images, inputs, &mut transformed);
-            products
-                .par_chunks_mut(outputs.point)
-                .enumerate()
-                .for_each(|(point, products)| {
-                    let input = (&*transformed, inputs, &*segments);
-                    cpu.run(plan.multiply(
-                        point,
-                        count,
-                        input,
-                        &weights,
-                        (products, outputs, out_panels),
-                    ));
-                });
-            output
-                .par_chunks_mut(plane)
-                .enumerate()
-                .for_each(|(index, output)| {
-                    let (image, panel) = (index / out_panels, index % out_panels);
-                    cpu.run(OutputTransform {
-                        scheme: PhantomData::<S>,
-                        transformed: &products
-                            [panel * outputs.panel + image * plan.per_image * PANEL..],
-                        stride: outputs.point,
-                        tiles: plan.tiles,
-                        bias: &bias[panel * PANEL..][..PANEL],
-                        relu,
-                        size: geometry.output,
-                        output,
-                    });
-                });
-        }
+        let mut layer = Forward::<S>::new(cpu, geometry, weight, bias, relu);
+        let images = images.chunks(layer.chunk_size() * geometry.in_image());
+        let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
+        images
+            .zip(output)
+            .for_each(|(images, output)| layer.chunk(images, output));
     });
+}
+
+/// A layer's gradients, chunk after chunk.
+struct Backward<'a, S> {
+    plan: Plan<'a>,
+    inputs: ByPanel,
+    input_segments: Vec<usize>,
+    transformed: Scratch,
+    gradients: ByPanel,
+    gradient_segments: Vec<usize>,
+    gradient: Scratch,
+    /// `[points][packed]`.
+    weight_sums: Scratch,
+    /// `[panels][images][16]`.
+    bias_sums: Scratch,
+    scheme: PhantomData<S>,
+}
+
+/// What the input's gradient needs besides.
+struct Turned {
+    weights: Weights,
+    layout: ByPoint,
+    products: Scratch,
+}
+
+impl<'a, S: Scheme> Backward<'a, S> {
+    fn new(cpu: &'a Cpu, geometry: &'a ConvGeometry) -> Self {
+        let plan = Plan::new::<S>(cpu, geometry);
+        let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
+        let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
+        Self {
+            inputs,
+            input_segments: inputs.segments(),
+            transformed: cpu.scratch.take(in_panels * inputs.panel),
+            gradients,
+            gradient_segments: gradients.segments(),
+            gradient: cpu.scratch.take(out_panels * gradients.panel),
+            weight_sums: cpu
+                .scratch
+                .take_zeroed(plan.points * out_panels * PANEL * in_panels * PANEL),
+            bias_sums: cpu.scratch.take(out_panels * geometry.batch * PANEL),
+            plan,
+            scheme: PhantomData,
+        }
+    }
+
+    /// The output's gradient of so many images from `first` on into the transformed domain, and its sums.
+    fn transform_gradient(
+        &mut self,
+        first: usize,
+        count: usize,
+        grad_output: &[f32],
+        output: Option<&[f32]>,
+    ) {
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, self.gradients);
+        let (out_panels, plane) = (geometry.out_panels(), geometry.out_pixels() * PANEL);
+        let sums = self.bias_sums.par_chunks_mut(geometry.batch * PANEL);
+        let panels = self
+            .gradient
+            .par_chunks_mut(layout.panel)
+            .zip(sums)
+            .enumerate();
+        panels.for_each(|(panel, (transformed, sums))| {
+            for image in 0..count {
+                let at = ((first + image) * out_panels + panel) * plane;
+                plan.cpu.run(GradientTransform {
+                    scheme: PhantomData::<S>,
+                    gradient: &grad_output[at..at + plane],
+                    gate: output.map_or(&[], |output| &output[at..at + plane]),
+                    size: geometry.output,
+                    tiles: plan.tiles,
+                    transformed: &mut transformed[image * plan.per_image * PANEL..],
+                    stride: layout.point,
+                    sums: &mut sums[(first + image) * PANEL..][..PANEL],
+                });
+            }
+        });
+    }
+
+    /// Adds the weights' gradient of so many images, both operands being transformed.
+    fn add_weight_gradient(&mut self, count: usize) {
+        let plan = &self.plan;
+        let point_len = self.weight_sums.len() / plan.points;
+        self.weight_sums
+            .par_chunks_mut(point_len)
+            .enumerate()
+            .for_each(|(point, sums)| {
+                plan.cpu.run(Outer {
+                    input: &self.transformed[point * self.inputs.point..],
+                    segments: &self.input_segments,
+                    segment_len: PANEL,
+                    input_row: 0,
+                    input_pixel: PANEL,
+                    height: 1,
+                    width: count * plan.per_image,
+                    gradient: &self.gradient[point * self.gradients.point..],
+                    gradient_panel: self.gradients.panel,
+                    panels: plan.geometry.out_panels(),
+                    sums,
+                    bias_sums: &mut [],
+                });
+            });
+    }
+
+    /// The input's gradient of a chunk, masked by `images` where `mask` is set.
+    fn input_gradient(
+        &self,
+        turned: &mut Turned,
+        images: &[f32],
+        mask: bool,
+        grad_input: &mut [f32],
+    ) {
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, turned.layout);
+        let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
+        let input = (&*self.gradient, self.gradients, &*self.gradient_segments);
+        turned
+            .products
+            .par_chunks_mut(layout.point)
+            .enumerate()
+            .for_each(|(point, products)| {
+                let output = (products, layout, in_panels);
+                plan.cpu
+                    .run(plan.multiply(point, count, input, &turned.weights, output));
+            });
+        let plane = geometry.in_pixels() * PANEL;
+        let (canvas, size) = plan.canvas();
+        grad_input
+            .par_chunks_mut(plane)
+            .enumerate()
+            .for_each(|(index, grad_input)| {
+                let (image, panel) = (index / in_panels, index % in_panels);
+                let mut copy = plan.cpu.scratch.take(canvas.len());
+                plan.cpu.run(InputGradientTransform {
+                    scheme: PhantomData::<S>,
+                    transformed: &turned.products
+                        [panel * layout.panel + image * plan.per_image * PANEL..],
+                    stride: layout.point,
+                    tiles: plan.tiles,
+                    canvas: &mut copy,
+                });
+                let gate = if mask {
+                    &images[index * plane..(index + 1) * plane]
+                } else {
+                    &[]
+                };
+                cut_out(geometry, size, &copy, gate, grad_input);
+            });
+    }
 }
 
 pub(crate) fn backward<S: Scheme>(
@@ -233,127 +423,44 @@ pub(crate) fn backward<S: Scheme>(
     images: &[f32],
     work: ConvBackward,
 ) {
-    let plan = Plan::new::<S>(cpu, geometry);
-    let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
-    let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
-    let grad_inputs = plan.by_point(in_panels);
-    let (input_segments, gradient_segments) = (inputs.segments(), gradients.segments());
-    let mut transformed = cpu.scratch.take(in_panels * inputs.panel);
-    let mut gradient = cpu.scratch.take(out_panels * gradients.panel);
-    let with_input = work.grad_input.is_some();
-    let mut products = cpu.scratch.take(if with_input {
-        plan.points * grad_inputs.point
-    } else {
-        0
-    });
-    let weight_point = out_panels * PANEL * in_panels * PANEL;
-    let mut weight_sums = cpu.scratch.take_zeroed(plan.points * weight_point);
-    let mut bias_sums = cpu.scratch.take(out_panels * geometry.batch * PANEL);
-    let (plane, out_plane) = (geometry.in_pixels() * PANEL, geometry.out_pixels() * PANEL);
-    let (canvas, canvas_size) = plan.canvas();
-
     cpu.install(|| {
-        let turned = with_input.then(|| transform_weight::<S>(&plan, work.weight, true));
-        let mut grad_chunks = work
-            .grad_input
-            .map(|images| images.chunks_mut(plan.chunk * geometry.in_image()));
-        for (chunk, images) in images.chunks(plan.chunk * geometry.in_image()).enumerate() {
-            let count = images.len() / geometry.in_image();
-            plan.transform_input::<S>(images, inputs, &mut transformed);
-
-            let first = chunk * plan.chunk;
-            let sums = bias_sums.par_chunks_mut(geometry.batch * PANEL);
-            gradient
-                .par_chunks_mut(gradients.panel)
-                .zip(sums)
-                .enumerate()
-                .for_each(|(panel, (gradient, sums))| {
-                    for image in 0..count {
-                        let at = ((first + image) * out_panels + panel) * out_plane;
-                        cpu.run(GradientTransform {
-                            scheme: PhantomData::<S>,
-                            gradient: &work.grad_output[at..at + out_plane],
-                            gate: work
-                                .output
-                                .map_or(&[], |output| &output[at..at + out_plane]),
-                            size: geometry.output,
-                            tiles: plan.tiles,
-                            transformed: &mut gradient[image * plan.per_image * PANEL..],
-                            stride: gradients.point,
-                            sums: &mut sums[(first + image) * PANEL..][..PANEL],
-                        });
-                    }
-                });
-
-            weight_sums
-                .par_chunks_mut(weight_point)
-                .enumerate()
-                .for_each(|(point, sums)| {
-                    cpu.run(Outer {
-                        input: &transformed[point * inputs.point..],
-                        segments: &input_segments,
-                        segment_len: PANEL,
-                        input_row: 0,
-                        input_pixel: PANEL,
-                        height: 1,
-                        width: count * plan.per_image,
-                        gradient: &gradient[point * gradients.point..],
-                        gradient_panel: gradients.panel,
-                        panels: out_panels,
-                        sums,
-                    });
-                });
-
-            let (Some(turned), Some(grad_input)) =
-                (&turned, grad_chunks.as_mut().and_then(Iterator::next))
-            else {
-                continue;
-            };
-            products
-                .par_chunks_mut(grad_inputs.point)
-                .enumerate()
-                .for_each(|(point, products)| {
-                    let input = (&*gradient, gradients, &*gradient_segments);
-                    cpu.run(plan.multiply(
-                        point,
-                        count,
-                        input,
-                        turned,
-                        (products, grad_inputs, in_panels),
-                    ));
-                });
-            grad_input
-                .par_chunks_mut(plane)
-                .enumerate()
-                .for_each(|(index, grad_input)| {
-                    let (image, panel) = (index / in_panels, index % in_panels);
-                    let mut copy = cpu.scratch.take(canvas.len());
-                    cpu.run(InputGradientTransform {
-                        scheme: PhantomData::<S>,
-                        transformed: &products
-                            [panel * grad_inputs.panel + image * plan.per_image * PANEL..],
-                        stride: grad_inputs.point,
-                        tiles: plan.tiles,
-                        canvas: &mut copy,
-                    });
-                    let gate = if work.mask_grad_input {
-                        &images[index * plane..(index + 1) * plane]
-                    } else {
-                        &[]
-                    };
-                    cut_out(geometry, canvas_size, &copy, gate, grad_input);
-                });
+        let mut layer = Backward::<S>::new(cpu, geometry);
+        let (chunk, image_len) = (layer.plan.chunk, geometry.in_image());
+        let mut grad_input = work.grad_input.map(|grad_input| {
+            let layout = layer.plan.by_point(geometry.in_panels());
+            let products = cpu.scratch.take(layer.plan.points * layout.point);
+            let weights = transform_weight::<S>(&layer.plan, work.weight, true);
+            (
+                Turned {
+                    weights,
+                    layout,
+                    products,
+                },
+                grad_input.chunks_mut(chunk * image_len),
+            )
+        });
+        for (index, images) in images.chunks(chunk * image_len).enumerate() {
+            let count = images.len() / image_len;
+            layer
+                .plan
+                .transform_input::<S>(images, layer.inputs, &mut layer.transformed);
+            layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
+            layer.add_weight_gradient(count);
+            if let Some((turned, chunks)) = &mut grad_input
+                && let Some(grad_input) = chunks.next()
+            {
+                layer.input_gradient(turned, images, work.mask_grad_input, grad_input);
+            }
         }
-        untransform_weight::<S>(&plan, &weight_sums, work.grad_weight);
+        untransform_weight::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
+        if let Some(grad_bias) = work.grad_bias {
+            for (index, bias) in grad_bias.iter_mut().enumerate() {
+                let sums = &layer.bias_sums[index / PANEL * geometry.batch * PANEL..]
+                    [..geometry.batch * PANEL];
+                *bias = sums.iter().skip(index % PANEL).step_by(PANEL).sum();
+            }
+        }
     });
-
-    if let Some(grad_bias) = work.grad_bias {
-        for (index, bias) in grad_bias.iter_mut().enumerate() {
-            let sums =
-                &bias_sums[index / PANEL * geometry.batch * PANEL..][..geometry.batch * PANEL];
-            *bias = sums.iter().skip(index % PANEL).step_by(PANEL).sum();
-        }
-    }
 }
 
 /// The image in the middle of its canvas, zero where `gate` is given and not positive.

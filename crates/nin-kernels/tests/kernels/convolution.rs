@@ -44,9 +44,9 @@ impl Case {
         let [height, width] = geometry.output_size();
         // Inputs as a ReLU leaves them: a third of them zero.
         let mut input = random(1, geometry.input_planes_len());
-        input
-            .iter_mut()
-            .for_each(|value| *value = if *value < -0.33 { 0.0 } else { value.abs() });
+        for value in &mut input {
+            *value = if *value < -0.33 { 0.0 } else { value.abs() };
+        }
         assert_eq!(geometry.weight_len() % (inputs * outputs), 0);
         Self {
             input,

@@ -38,7 +38,9 @@ proptest! {
         let (in_pixels, out_pixels) = (pixels(geometry.input_size()), pixels(geometry.output_size()));
         // Few distinct values, so that ties are frequent.
         let mut planes = random(5, batch * channels * in_pixels);
-        planes.iter_mut().for_each(|value| *value = (*value * 3.0).round());
+        for value in &mut planes {
+            *value = (*value * 3.0).round();
+        }
         if special {
             planes.iter_mut().step_by(7).for_each(|value| *value = f32::NAN);
             planes.iter_mut().skip(3).step_by(5).for_each(|value| *value = f32::NEG_INFINITY);

@@ -4,7 +4,7 @@ use super::Vector;
 use crate::arch::Operation;
 use crate::cpu::Cpu;
 
-struct Gate<'a> {
+struct Masking<'a> {
     gradient: &'a [f32],
     gate: &'a [f32],
     gated: &'a mut [f32],
@@ -12,14 +12,14 @@ struct Gate<'a> {
 
 /// `gated = gradient` where `gate` is positive, zero elsewhere. The slices are of one length, whole panels.
 pub(crate) fn gate(cpu: &Cpu, gradient: &[f32], gate: &[f32], gated: &mut [f32]) {
-    cpu.run(Gate {
+    cpu.run(Masking {
         gradient,
         gate,
         gated,
     });
 }
 
-impl Operation for Gate<'_> {
+impl Operation for Masking<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -33,7 +33,7 @@ impl Operation for Gate<'_> {
             unsafe {
                 V::load(gradient.as_ptr())
                     .gated_by(V::load(gate.as_ptr()))
-                    .store(gated.as_mut_ptr())
+                    .store(gated.as_mut_ptr());
             }
         }
     }

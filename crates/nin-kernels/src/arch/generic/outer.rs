@@ -8,7 +8,7 @@ use crate::arch::Operation;
 use crate::panels::PANEL;
 
 /// Pixels whose inputs and gradients stay in the first-level cache while every tile of a block walks them.
-const PIXEL_BLOCK: usize = 128;
+const PIXEL_BLOCK: usize = 192;
 
 /// `sums[panel][depth][lane] += sum over (y, x) of pixel(y, x)[depth] * gradient[panel][y][x][lane]`, with segments as in
 /// [`Multiply`](super::Multiply) and the sums laid out as its packed weights.
@@ -27,6 +27,8 @@ pub(crate) struct Outer<'a> {
     pub(crate) gradient_panel: usize,
     pub(crate) panels: usize,
     pub(crate) sums: &'a mut [f32],
+    /// `[panels][16]`: receives the sums of the gradient alone, for the bias; empty where there is none.
+    pub(crate) bias_sums: &'a mut [f32],
 }
 
 impl Operation for Outer<'_> {
@@ -35,7 +37,7 @@ impl Operation for Outer<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         self.check();
-        let sums = self.sums.as_mut_ptr();
+        let (sums, bias_sums) = (self.sums.as_mut_ptr(), self.bias_sums.as_mut_ptr());
         let (rows, columns) = if self.height == 1 {
             (1, PIXEL_BLOCK)
         } else {
@@ -43,8 +45,22 @@ impl Operation for Outer<'_> {
         };
         for (y, block_height) in balanced(self.height, rows) {
             for (x, block_width) in balanced(self.width, columns) {
+                let (rows, columns) = (y..y + block_height, x..x + block_width);
                 // SAFETY: `check`, and the features by the caller.
-                unsafe { block::<V>(&self, sums, y..y + block_height, x..x + block_width) }
+                unsafe {
+                    if !self.bias_sums.is_empty() {
+                        for panel in 0..self.panels {
+                            add_pixels::<V>(
+                                &self,
+                                bias_sums.add(panel * PANEL),
+                                &rows,
+                                &columns,
+                                panel,
+                            );
+                        }
+                    }
+                    block::<V>(&self, sums, &rows, &columns);
+                }
             }
         }
     }
@@ -61,6 +77,34 @@ impl Outer<'_> {
         assert!(last_pixel + last_segment + self.segment_len <= self.input.len());
         assert!((self.panels - 1) * self.gradient_panel + PANEL * pixels <= self.gradient.len());
         assert!(self.panels * PANEL * depth <= self.sums.len());
+        assert!(self.bias_sums.is_empty() || self.panels * PANEL <= self.bias_sums.len());
+    }
+}
+
+/// Adds the gradient of one panel over a block of pixels, which the block's first tile wants in the cache anyway.
+///
+/// # Safety
+/// As [`block`]; `sums` is good for a panel.
+#[inline(always)]
+unsafe fn add_pixels<V: Vector>(
+    work: &Outer,
+    sums: *mut f32,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
+    panel: usize,
+) {
+    // SAFETY: `Outer::check` bounds every access.
+    unsafe {
+        for lane in (0..PANEL).step_by(V::LANES) {
+            let mut sum = V::splat(0.0);
+            for y in rows.clone() {
+                for x in columns.clone() {
+                    let at = panel * work.gradient_panel + (y * work.width + x) * PANEL + lane;
+                    sum = sum.add(V::load(work.gradient.as_ptr().add(at)));
+                }
+            }
+            V::load(sums.add(lane)).add(sum).store(sums.add(lane));
+        }
     }
 }
 
@@ -72,21 +116,21 @@ impl Outer<'_> {
 unsafe fn block<V: Vector>(
     work: &Outer,
     sums: *mut f32,
-    rows: Range<usize>,
-    columns: Range<usize>,
+    rows: &Range<usize>,
+    columns: &Range<usize>,
 ) {
     let mut panel = 0;
     while panel < work.panels {
         // SAFETY: as the caller's.
         unsafe {
             if V::LANES == 8 {
-                depths::<V, 2>(work, sums, &rows, &columns, panel);
+                depths::<V, 2>(work, sums, rows, columns, panel);
                 panel += 1;
             } else if panel + 1 < work.panels {
-                depths::<V, 2>(work, sums, &rows, &columns, panel);
+                depths::<V, 2>(work, sums, rows, columns, panel);
                 panel += 2;
             } else {
-                depths::<V, 1>(work, sums, &rows, &columns, panel);
+                depths::<V, 1>(work, sums, rows, columns, panel);
                 panel += 1;
             }
         }
