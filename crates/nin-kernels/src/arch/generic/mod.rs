@@ -1,0 +1,20 @@
+//! The kernels, written once over [`Vector`].
+
+mod gate;
+mod multiply;
+mod outer;
+mod pool;
+mod tiling;
+mod vector;
+mod winograd;
+
+pub(crate) use gate::gate;
+pub(crate) use multiply::{End, Multiply};
+pub(crate) use outer::Outer;
+pub(crate) use pool::{PoolBackward, PoolForward};
+pub(crate) use tiling::panels_per_block;
+pub(crate) use vector::Vector;
+pub(crate) use winograd::{
+    F43, F45, GradientTransform, InputGradientTransform, InputTransform, OutputTransform, Scheme,
+    WeightGradientTransform, WeightTransform,
+};

@@ -1,0 +1,139 @@
+//! Max pooling of one panel of one image, and its gradient. Sixteen lanes at a time in plain Rust, which the compiler
+//! turns into the instruction set's own comparisons.
+
+use std::ops::Range;
+
+use super::Vector;
+use crate::arch::Operation;
+use crate::geometry::PoolGeometry;
+use crate::panels::PANEL;
+
+type Lanes<T> = [T; PANEL];
+
+/// The maxima of one panel.
+pub(crate) struct PoolForward<'a> {
+    pub(crate) geometry: &'a PoolGeometry,
+    pub(crate) input: &'a [f32],
+    pub(crate) output: &'a mut [f32],
+    /// Where in its window each maximum lies; empty where nobody wants to know.
+    pub(crate) positions: &'a mut [u8],
+}
+
+/// The gradient of one panel's input.
+pub(crate) struct PoolBackward<'a> {
+    pub(crate) geometry: &'a PoolGeometry,
+    pub(crate) positions: &'a [u8],
+    pub(crate) gradient: &'a [f32],
+    /// The pooling's output where the ReLU beneath it is to be masked too; else empty.
+    pub(crate) gate: &'a [f32],
+    pub(crate) grad_input: &'a mut [f32],
+}
+
+/// A window's taps along one axis that lie in the image, and where the first of them lies.
+#[inline(always)]
+fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, usize) {
+    let start = index * geometry.stride[axis];
+    let first = geometry.padding[axis].saturating_sub(start);
+    let end = (geometry.input[axis] + geometry.padding[axis])
+        .saturating_sub(start)
+        .min(geometry.window[axis]);
+    (
+        first..end.max(first),
+        (start + first).saturating_sub(geometry.padding[axis]),
+    )
+}
+
+#[inline(always)]
+fn lanes<T>(values: &[T], pixel: usize) -> &Lanes<T> {
+    let Some(lanes) = values[pixel * PANEL..].first_chunk() else {
+        unreachable!("whole pixels")
+    };
+    lanes
+}
+
+#[inline(always)]
+fn lanes_mut<T>(values: &mut [T], pixel: usize) -> &mut Lanes<T> {
+    let Some(lanes) = values[pixel * PANEL..].first_chunk_mut() else {
+        unreachable!("whole pixels")
+    };
+    lanes
+}
+
+impl Operation for PoolForward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let width = self.geometry.input[1];
+        let mut pixel = 0;
+        for y in 0..self.geometry.output[0] {
+            let (rows, top) = taps(self.geometry, 0, y);
+            for x in 0..self.geometry.output[1] {
+                let (columns, left) = taps(self.geometry, 1, x);
+                let mut best = *lanes(self.input, top * width + left);
+                let first = rows.start * self.geometry.window[1] + columns.start;
+                let mut positions = [first as u32; PANEL];
+                for (row, ky) in rows.clone().enumerate() {
+                    for (column, kx) in columns.clone().enumerate() {
+                        let values = lanes(self.input, (top + row) * width + left + column);
+                        let position = (ky * self.geometry.window[1] + kx) as u32;
+                        for lane in 0..PANEL {
+                            let value = values[lane];
+                            let wins = (value > best[lane]) | value.is_nan();
+                            best[lane] = if wins { value } else { best[lane] };
+                            positions[lane] = if wins { position } else { positions[lane] };
+                        }
+                    }
+                }
+                *lanes_mut(self.output, pixel) = best;
+                if !self.positions.is_empty() {
+                    *lanes_mut(self.positions, pixel) = positions.map(|position| position as u8);
+                }
+                pixel += 1;
+            }
+        }
+    }
+}
+
+impl Operation for PoolBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        self.grad_input.fill(0.0);
+        let width = self.geometry.input[1];
+        let mut pixel = 0;
+        for y in 0..self.geometry.output[0] {
+            let (rows, top) = taps(self.geometry, 0, y);
+            for x in 0..self.geometry.output[1] {
+                let (columns, left) = taps(self.geometry, 1, x);
+                let positions = lanes(self.positions, pixel).map(u32::from);
+                let mut gradient = *lanes(self.gradient, pixel);
+                if !self.gate.is_empty() {
+                    let gate = lanes(self.gate, pixel);
+                    for lane in 0..PANEL {
+                        gradient[lane] = if gate[lane] <= 0.0 {
+                            0.0
+                        } else {
+                            gradient[lane]
+                        };
+                    }
+                }
+                for (row, ky) in rows.clone().enumerate() {
+                    for (column, kx) in columns.clone().enumerate() {
+                        let position = (ky * self.geometry.window[1] + kx) as u32;
+                        let sums = lanes_mut(self.grad_input, (top + row) * width + left + column);
+                        for lane in 0..PANEL {
+                            sums[lane] += if positions[lane] == position {
+                                gradient[lane]
+                            } else {
+                                0.0
+                            };
+                        }
+                    }
+                }
+                pixel += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The instruction sets. Each folder implements [`Vector`](generic::Vector); `generic` holds the kernels written over it.
+
+pub(crate) mod generic;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use crate::cpu::Isa;
+use crate::error::Error;
+use generic::Vector;
+
+/// A piece of work that is compiled once for each instruction set.
+pub(crate) trait Operation {
+    /// What it gives back.
+    type Output;
+
+    /// The work. `#[inline(always)]` in every implementation, and so is all that it calls: an intrinsic is a function
+    /// call, at a fiftieth of the speed, wherever the chain from [`Arch::run`] down to it is broken.
+    ///
+    /// # Safety
+    /// The CPU has `V`'s instruction set.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
+}
+
+/// An instruction set together with the proof that this CPU has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Arch {
+    Portable,
+    PortableWide,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512::Avx512),
+}
+
+impl Arch {
+    /// The proof, where there is one.
+    pub(crate) fn new(isa: Isa) -> Result<Self, Error> {
+        let arch = match isa {
+            Isa::Portable => Some(Self::Portable),
+            Isa::PortableWide => Some(Self::PortableWide),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => avx2::Avx2::new().map(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => avx512::Avx512::new().map(Self::Avx512),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => None,
+        };
+        arch.ok_or(Error::IsaMissing { isa })
+    }
+
+    pub(crate) fn isa(self) -> Isa {
+        match self {
+            Self::Portable => Isa::Portable,
+            Self::PortableWide => Isa::PortableWide,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Isa::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Isa::Avx512,
+        }
+    }
+
+    /// Values in a vector.
+    pub(crate) fn lanes(self) -> usize {
+        match self.isa() {
+            Isa::Portable | Isa::Avx2 => 8,
+            Isa::PortableWide | Isa::Avx512 => 16,
+        }
+    }
+
+    /// The one place where an instruction set is entered.
+    pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
+        match self {
+            // SAFETY: plain Rust needs nothing of the CPU.
+            Self::Portable => unsafe { operation.run::<portable::F32x8>() },
+            // SAFETY: as above.
+            Self::PortableWide => unsafe { operation.run::<portable::F32x16>() },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(proof) => proof.run(operation),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(proof) => proof.run(operation),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The direct algorithm: for every size, and the reference for the others. Each image is worked on by itself.
+
+use rayon::prelude::*;
+
+use super::lowering::Lowering;
+use super::pack::{pack_weight, pack_weight_turned, sum_weight_gradient, tree_sum};
+use super::{ConvBackward, ConvInput};
+use crate::arch::generic::{End, Multiply, Outer, gate};
+use crate::cpu::Cpu;
+use crate::geometry::ConvGeometry;
+use crate::panels::{PANEL, image_to_planes};
+use crate::scratch::Scratch;
+
+/// Groups of images whose gradients are summed apart, and then as a tree: as many threads as that can share the work.
+const GROUPS: usize = 8;
+
+/// Images in a group.
+pub(crate) fn group_size(batch: usize) -> usize {
+    batch.div_ceil(GROUPS)
+}
+
+/// A layer's forward pass, ready for one image after another.
+pub(crate) struct Forward<'a> {
+    cpu: &'a Cpu,
+    lowering: Lowering,
+    packed: Scratch,
+    bias: Scratch,
+    relu: bool,
+    panels: usize,
+}
+
+impl<'a> Forward<'a> {
+    pub(crate) fn new(
+        cpu: &'a Cpu,
+        geometry: &ConvGeometry,
+        input: ConvInput,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        relu: bool,
+    ) -> Self {
+        let lowering = Lowering::of(geometry, input);
+        let packed = pack_weight(cpu, geometry, lowering.depth, weight);
+        let bias = padded_bias(cpu, geometry.out_panels(), bias);
+        Self {
+            cpu,
+            lowering,
+            packed,
+            bias,
+            relu,
+            panels: geometry.out_panels(),
+        }
+    }
+
+    pub(crate) fn image(&self, image: &[f32], output: &mut [f32]) {
+        let canvas = on_canvas(self.cpu, &self.lowering, image);
+        let image = canvas.as_deref().unwrap_or(image);
+        let end = if self.relu { End::Relu } else { End::Store };
+        self.cpu.run(multiply(
+            &self.lowering,
+            image,
+            &self.packed,
+            &self.bias,
+            output,
+            self.panels,
+            end,
+        ));
+    }
+}
+
+pub(crate) fn forward(
+    cpu: &Cpu,
+    geometry: &ConvGeometry,
+    input: ConvInput,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    relu: bool,
+    output: &mut [f32],
+) {
+    let layer = Forward::new(cpu, geometry, input, weight, bias, relu);
+    let images = input.values();
+    let work = output
+        .par_chunks_mut(geometry.out_image())
+        .zip(images.par_chunks(images.len() / geometry.batch));
+    cpu.install(|| work.for_each(|(output, image)| layer.image(image, output)));
+}
+
+/// A layer's gradients, ready for one image after another.
+pub(crate) struct Backward<'a> {
+    cpu: &'a Cpu,
+    geometry: &'a ConvGeometry,
+    lowering: Lowering,
+    turned: Option<Turned>,
+    in_planes: bool,
+}
+
+/// What the input's gradient needs.
+struct Turned {
+    lowering: Lowering,
+    packed: Scratch,
+    no_bias: Scratch,
+    mask: bool,
+}
+
+/// Where one group of images sums its weight and bias gradients.
+pub(crate) struct Sums<'a> {
+    weight: &'a mut [f32],
+    bias: &'a mut [f32],
+}
+
+/// The sums of all groups.
+pub(crate) struct GroupSums {
+    weight: Scratch,
+    bias: Scratch,
+    weight_len: usize,
+    bias_len: usize,
+}
+
+impl GroupSums {
+    /// One for each group, in order.
+    pub(crate) fn groups(&mut self) -> Vec<Sums<'_>> {
+        let weights = self.weight.chunks_exact_mut(self.weight_len);
+        weights
+            .zip(self.bias.chunks_exact_mut(self.bias_len))
+            .map(|(weight, bias)| Sums { weight, bias })
+            .collect()
+    }
+}
+
+impl<'a> Backward<'a> {
+    /// `mask` as in [`ConvBackward::mask_grad_input`]; none where nobody wants the input's gradient.
+    pub(crate) fn new(
+        cpu: &'a Cpu,
+        geometry: &'a ConvGeometry,
+        input: ConvInput,
+        weight: &[f32],
+        mask: Option<bool>,
+    ) -> Self {
+        let turned = mask.map(|mask| {
+            let lowering = Lowering::of_gradient(geometry);
+            let packed = pack_weight_turned(cpu, geometry, lowering.depth, weight);
+            Turned {
+                lowering,
+                packed,
+                no_bias: padded_bias(cpu, geometry.in_panels(), None),
+                mask,
+            }
+        });
+        let in_planes = matches!(input, ConvInput::Planes(_));
+        Self {
+            cpu,
+            geometry,
+            lowering: Lowering::of(geometry, input),
+            turned,
+            in_planes,
+        }
+    }
+
+    pub(crate) fn sums(&self) -> GroupSums {
+        let groups = self
+            .geometry
+            .batch
+            .div_ceil(group_size(self.geometry.batch));
+        let bias_len = self.geometry.out_panels() * PANEL;
+        let weight_len = bias_len * self.lowering.depth.len();
+        let zeros = |len| self.cpu.scratch.take_zeroed(groups * len);
+        GroupSums {
+            weight: zeros(weight_len),
+            bias: zeros(bias_len),
+            weight_len,
+            bias_len,
+        }
+    }
+
+    /// Adds one image's weight and bias gradients.
+    pub(crate) fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) {
+        let canvas = on_canvas(self.cpu, &self.lowering, image);
+        let lowering = &self.lowering;
+        self.cpu.run(Outer {
+            input: canvas.as_deref().unwrap_or(image),
+            segments: &lowering.segments,
+            segment_len: lowering.segment_len,
+            input_row: lowering.row,
+            input_pixel: lowering.pixel,
+            height: lowering.height,
+            width: lowering.width,
+            gradient,
+            gradient_panel: self.geometry.out_pixels() * PANEL,
+            panels: self.geometry.out_panels(),
+            sums: sums.weight,
+            bias_sums: sums.bias,
+        });
+    }
+
+    /// One image's input gradient.
+    pub(crate) fn input_gradient(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+        let Some(Turned {
+            lowering,
+            packed,
+            no_bias,
+            mask,
+        }) = &self.turned
+        else {
+            return;
+        };
+        let canvas = on_canvas(self.cpu, lowering, gradient);
+        let gradient = canvas.as_deref().unwrap_or(gradient);
+        let panels = self.geometry.in_panels();
+        if !self.in_planes {
+            let end = if *mask { End::Gate(image) } else { End::Store };
+            self.cpu.run(multiply(
+                lowering, gradient, packed, no_bias, grad_input, panels, end,
+            ));
+            return;
+        }
+        let mut in_panels = self.cpu.scratch.take(self.geometry.in_image());
+        self.cpu.run(multiply(
+            lowering,
+            gradient,
+            packed,
+            no_bias,
+            &mut in_panels,
+            panels,
+            End::Store,
+        ));
+        image_to_planes(self.geometry.in_pixels(), &in_panels, grad_input);
+        if *mask {
+            for (gradient, &input) in grad_input.iter_mut().zip(image) {
+                *gradient = if input <= 0.0 { 0.0 } else { *gradient };
+            }
+        }
+    }
+
+    /// Adds up the groups.
+    pub(crate) fn finish(
+        &self,
+        sums: &GroupSums,
+        grad_weight: &mut [f32],
+        grad_bias: Option<&mut [f32]>,
+    ) {
+        sum_weight_gradient(
+            self.cpu,
+            self.geometry,
+            self.lowering.depth,
+            &sums.weight,
+            grad_weight,
+        );
+        if let Some(grad_bias) = grad_bias {
+            let parts: Vec<&[f32]> = sums.bias.chunks_exact(sums.bias_len).collect();
+            tree_sum(&parts, 0, grad_bias);
+        }
+    }
+}
+
+pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
+    let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
+    let layer = Backward::new(cpu, geometry, work.input, work.weight, mask);
+    let mut sums = layer.sums();
+    let images = work.input.values();
+    let (image_len, out_image) = (images.len() / geometry.batch, geometry.out_image());
+    let group = group_size(geometry.batch);
+    let groups = sums.groups();
+    let grad_inputs = group_slices(work.grad_input, group * image_len, groups.len());
+    let (grad_output, output) = (work.grad_output, work.output);
+    let parts = groups.into_par_iter().zip(grad_inputs).enumerate();
+    let image_gradients = |index: usize, sums: &mut Sums, grad_input: Option<&mut [f32]>| {
+        let image = &images[index * image_len..(index + 1) * image_len];
+        let at = index * out_image..(index + 1) * out_image;
+        let gated = output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
+        let gradient = gated.as_deref().unwrap_or(&grad_output[at]);
+        layer.add_image(image, gradient, sums);
+        if let Some(grad_input) = grad_input {
+            layer.input_gradient(image, gradient, grad_input);
+        }
+    };
+    cpu.install(|| {
+        parts.for_each(|(part, (mut sums, grad_input))| {
+            let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));
+            for index in part * group..((part + 1) * group).min(geometry.batch) {
+                image_gradients(
+                    index,
+                    &mut sums,
+                    grad_images.as_mut().and_then(Iterator::next),
+                );
+            }
+        });
+    });
+    layer.finish(&sums, work.grad_weight, work.grad_bias);
+}
+
+/// A slice cut into the groups' parts; so many times none where there is none.
+pub(crate) fn group_slices<T>(
+    slice: Option<&mut [T]>,
+    group_len: usize,
+    groups: usize,
+) -> Vec<Option<&mut [T]>> {
+    match slice {
+        Some(slice) => slice.chunks_mut(group_len).map(Some).collect(),
+        None => (0..groups).map(|_| None).collect(),
+    }
+}
+
+/// An image's gradient with its ReLU's mask.
+pub(crate) fn gated(cpu: &Cpu, gradient: &[f32], output: &[f32]) -> Scratch {
+    let mut gated = cpu.scratch.take(gradient.len());
+    gate(cpu, gradient, output, &mut gated);
+    gated
+}
+
+/// The image with its padding, where it needs any.
+fn on_canvas(cpu: &Cpu, lowering: &Lowering, image: &[f32]) -> Option<Scratch> {
+    lowering.canvas.map(|canvas| {
+        let mut copy = cpu.scratch.take(canvas.len());
+        canvas.fill(image, &mut copy);
+        copy
+    })
+}
+
+fn multiply<'a>(
+    lowering: &'a Lowering,
+    input: &'a [f32],
+    weight: &'a [f32],
+    bias: &'a [f32],
+    output: &'a mut [f32],
+    panels: usize,
+    end: End<'a>,
+) -> Multiply<'a> {
+    Multiply {
+        input,
+        segments: &lowering.segments,
+        segment_len: lowering.segment_len,
+        input_row: lowering.row,
+        input_pixel: lowering.pixel,
+        height: lowering.height,
+        width: lowering.width,
+        pixel_block: lowering.pixel_block,
+        weight,
+        weight_panel: lowering.depth.len() * PANEL,
+        weight_entry: 0,
+        bias,
+        output,
+        output_panel: lowering.height * lowering.width * PANEL,
+        panels,
+        end,
+    }
+}
+
+/// The bias in whole panels; zeros where there is none.
+pub(crate) fn padded_bias(cpu: &Cpu, panels: usize, bias: Option<&[f32]>) -> Scratch {
+    let mut padded = cpu.scratch.take_zeroed(panels * PANEL);
+    if let Some(bias) = bias {
+        padded[..bias.len()].copy_from_slice(bias);
+    }
+    padded
+}

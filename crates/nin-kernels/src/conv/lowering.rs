@@ -1,0 +1,223 @@
+//! A convolution as a multiplication that reads the image where it lies.
+
+use super::ConvInput;
+use crate::geometry::ConvGeometry;
+use crate::panels::{PANEL, panels_of};
+
+/// Bytes of pixels that stay in the second-level cache while all weights pass.
+const PIXEL_BLOCK_BYTES: usize = 192 * 1024;
+
+/// How an image is walked: what [`Multiply`](crate::arch::generic::Multiply) and
+/// [`Outer`](crate::arch::generic::Outer) need to know of it.
+#[derive(Debug)]
+pub(crate) struct Lowering {
+    pub(crate) segments: Vec<usize>,
+    pub(crate) segment_len: usize,
+    pub(crate) row: usize,
+    pub(crate) pixel: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) pixel_block: usize,
+    /// The order of the depth in packed weights.
+    pub(crate) depth: Depth,
+    /// Where the image must be copied to first; none where it serves as it lies.
+    pub(crate) canvas: Option<Canvas>,
+}
+
+/// The order of a depth: `[panels][kernel height][kernel width][lanes]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depth {
+    pub(crate) channels: usize,
+    /// 16 in panels, 1 in planes.
+    pub(crate) lanes: usize,
+    pub(crate) kernel: [usize; 2],
+}
+
+impl Depth {
+    pub(crate) fn len(self) -> usize {
+        self.channels.div_ceil(self.lanes) * self.kernel[0] * self.kernel[1] * self.lanes
+    }
+}
+
+/// An image with zeros around it (and between its pixels, for the gradient of a strided convolution).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Canvas {
+    panels: usize,
+    lanes: usize,
+    source: [usize; 2],
+    size: [usize; 2],
+    spacing: [usize; 2],
+    /// Where the first pixel goes; negative where the image's edge is cut off.
+    offset: [isize; 2],
+}
+
+impl Lowering {
+    /// The input of a forward pass.
+    pub(crate) fn of(geometry: &ConvGeometry, input: ConvInput) -> Self {
+        match input {
+            ConvInput::Panels(_) => Self::of_panels(geometry),
+            ConvInput::Planes(_) => Self::of_input(geometry, 1),
+        }
+    }
+
+    fn of_panels(geometry: &ConvGeometry) -> Self {
+        if geometry.is_pointwise() {
+            let pixels = geometry.in_pixels();
+            return Self {
+                segments: (0..geometry.in_panels())
+                    .map(|panel| panel * pixels * PANEL)
+                    .collect(),
+                segment_len: PANEL,
+                row: pixels * PANEL,
+                pixel: PANEL,
+                height: 1,
+                width: pixels,
+                pixel_block: pixel_block(geometry.in_panels() * PANEL),
+                depth: Depth {
+                    channels: geometry.in_channels,
+                    lanes: PANEL,
+                    kernel: [1, 1],
+                },
+                canvas: None,
+            };
+        }
+        Self::of_input(geometry, PANEL)
+    }
+
+    fn of_input(geometry: &ConvGeometry, lanes: usize) -> Self {
+        let g = geometry;
+        let canvas = Canvas {
+            panels: g.in_channels.div_ceil(lanes),
+            lanes,
+            source: g.input,
+            size: [g.input[0] + 2 * g.padding[0], g.input[1] + 2 * g.padding[1]],
+            spacing: [1, 1],
+            offset: [g.padding[0] as isize, g.padding[1] as isize],
+        };
+        let depth = Depth {
+            channels: g.in_channels,
+            lanes,
+            kernel: g.kernel,
+        };
+        Self::over(canvas, depth, g.stride, g.output, g.padding != [0, 0])
+    }
+
+    /// The gradient of the output, walked for the gradient of the input: a convolution of stride one with the kernel
+    /// turned round.
+    pub(crate) fn of_gradient(geometry: &ConvGeometry) -> Self {
+        let g = geometry;
+        if g.is_pointwise() {
+            return Self::of_panels(&ConvGeometry {
+                in_channels: g.out_channels,
+                out_channels: g.in_channels,
+                ..*g
+            });
+        }
+        let margin = |axis: usize| g.kernel[axis] as isize - 1 - g.padding[axis] as isize;
+        let canvas = Canvas {
+            panels: panels_of(g.out_channels),
+            lanes: PANEL,
+            source: g.output,
+            size: [g.input[0] + g.kernel[0] - 1, g.input[1] + g.kernel[1] - 1],
+            spacing: g.stride,
+            offset: [margin(0), margin(1)],
+        };
+        let depth = Depth {
+            channels: g.out_channels,
+            lanes: PANEL,
+            kernel: g.kernel,
+        };
+        Self::over(canvas, depth, [1, 1], g.input, true)
+    }
+
+    fn over(
+        canvas: Canvas,
+        depth: Depth,
+        stride: [usize; 2],
+        output: [usize; 2],
+        copied: bool,
+    ) -> Self {
+        let (lanes, [height, width]) = (canvas.lanes, canvas.size);
+        let rows = 0..depth.kernel[0];
+        let panels = 0..canvas.panels;
+        Self {
+            segments: panels
+                .flat_map(|panel| {
+                    rows.clone()
+                        .map(move |row| (panel * height + row) * width * lanes)
+                })
+                .collect(),
+            segment_len: depth.kernel[1] * lanes,
+            row: stride[0] * width * lanes,
+            pixel: stride[1] * lanes,
+            height: output[0],
+            width: output[1],
+            pixel_block: pixel_block(canvas.panels * lanes * stride[0] * stride[1]),
+            depth,
+            canvas: copied.then_some(canvas),
+        }
+    }
+}
+
+/// Pixels of so many values in [`PIXEL_BLOCK_BYTES`].
+pub(crate) fn pixel_block(values: usize) -> usize {
+    (PIXEL_BLOCK_BYTES / size_of::<f32>() / values).max(16)
+}
+
+impl Canvas {
+    /// One panel with zeros around it.
+    pub(crate) fn around(source: [usize; 2], size: [usize; 2], padding: [usize; 2]) -> Self {
+        let offset = [padding[0] as isize, padding[1] as isize];
+        Self {
+            panels: 1,
+            lanes: PANEL,
+            source,
+            size,
+            spacing: [1, 1],
+            offset,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.panels * self.size[0] * self.size[1] * self.lanes
+    }
+
+    /// Copies an image in, zeros wherever it is not.
+    pub(crate) fn fill(&self, source: &[f32], canvas: &mut [f32]) {
+        canvas.fill(0.0);
+        let [height, width] = self.source;
+        // Columns that fall inside the canvas.
+        let at = |axis: usize, index: usize| -> Option<usize> {
+            let place = (index * self.spacing[axis]) as isize + self.offset[axis];
+            usize::try_from(place)
+                .ok()
+                .filter(|&place| place < self.size[axis])
+        };
+        let Some(first) = (0..width).find(|&column| at(1, column).is_some()) else {
+            return;
+        };
+        let count = (first..width)
+            .take_while(|&column| at(1, column).is_some())
+            .count();
+        let left = at(1, first).unwrap_or(0);
+        for panel in 0..self.panels {
+            for row in 0..height {
+                let Some(place) = at(0, row) else { continue };
+                let from = ((panel * height + row) * width + first) * self.lanes;
+                let to = ((panel * self.size[0] + place) * self.size[1] + left) * self.lanes;
+                if self.spacing[1] == 1 {
+                    let len = count * self.lanes;
+                    canvas[to..to + len].copy_from_slice(&source[from..from + len]);
+                    continue;
+                }
+                for column in 0..count {
+                    let (from, to) = (
+                        from + column * self.lanes,
+                        to + column * self.spacing[1] * self.lanes,
+                    );
+                    canvas[to..to + self.lanes].copy_from_slice(&source[from..from + self.lanes]);
+                }
+            }
+        }
+    }
+}

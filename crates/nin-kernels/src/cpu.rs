@@ -1,0 +1,191 @@
+//! What runs the kernels: an instruction set, threads, and the memory they work in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use crate::arch::generic::panels_per_block;
+use crate::arch::{Arch, Operation};
+use crate::conv::Algorithm;
+use crate::error::Error;
+use crate::scratch::ScratchPool;
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Plain Rust in vectors of 8 lanes: runs everywhere.
+    Portable,
+    /// Plain Rust in vectors of 16 lanes: the shapes of AVX-512's tiles, so that they are tested everywhere.
+    PortableWide,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F. Never chosen by itself: it has not yet run on hardware.
+    Avx512,
+}
+
+impl Isa {
+    /// All of them, slowest first.
+    pub const ALL: [Self; 4] = [Self::Portable, Self::PortableWide, Self::Avx2, Self::Avx512];
+
+    /// The name that `NIN_CPU` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::PortableWide => "portable-wide",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The best that this CPU has, or what `NIN_CPU` says.
+    ///
+    /// # Errors
+    /// `NIN_CPU` names an instruction set that is unknown, or that this CPU lacks.
+    pub fn detect() -> Result<Self, Error> {
+        match std::env::var("NIN_CPU") {
+            Ok(name) if !name.is_empty() => {
+                let isa: Self = name.parse()?;
+                Arch::new(isa).map(|_| isa)
+            }
+            _ if Arch::new(Self::Avx2).is_ok() => Ok(Self::Avx2),
+            _ => Ok(Self::Portable),
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|isa| isa.name() == name);
+        found.ok_or_else(|| Error::IsaUnknown {
+            found: name.to_owned(),
+        })
+    }
+}
+
+/// An instruction set that this CPU has, a pool of threads, and their scratch memory. Clones share all three.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    arch: Arch,
+    threads: Arc<rayon::ThreadPool>,
+    pub(crate) scratch: ScratchPool,
+    pub(crate) algorithm: Algorithm,
+}
+
+impl Cpu {
+    /// So many threads (0: one for each core) of the given instruction set.
+    ///
+    /// # Errors
+    /// The CPU lacks the instruction set, or the threads cannot be started.
+    pub fn new(isa: Isa, threads: usize) -> Result<Self, Error> {
+        let arch = Arch::new(isa)?;
+        let builder = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("nin-{index}"));
+        let threads = builder.build().map_err(|error| Error::Threads {
+            threads,
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            arch,
+            threads: Arc::new(threads),
+            scratch: ScratchPool::default(),
+            algorithm: Algorithm::default(),
+        })
+    }
+
+    /// The process's own: what [`set_shared`](Self::set_shared) gave, else [`Isa::detect`] and one thread for each core.
+    ///
+    /// # Errors
+    /// As [`Isa::detect`] and [`new`](Self::new).
+    pub fn shared() -> Result<Self, Error> {
+        if let Some(cpu) = shared().read().ok().and_then(|cpu| cpu.clone()) {
+            return Ok(cpu);
+        }
+        let made = Self::new(Isa::detect()?, 0)?;
+        // Two threads may come here at once: the first one's stays.
+        let Ok(mut slot) = shared().write() else {
+            return Ok(made);
+        };
+        Ok(slot.get_or_insert(made).clone())
+    }
+
+    /// Makes this the process's own from now on.
+    pub fn set_shared(self) {
+        if let Ok(mut slot) = shared().write() {
+            *slot = Some(self);
+        }
+    }
+
+    /// The same with another choice of algorithms.
+    #[must_use]
+    pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> Isa {
+        self.arch.isa()
+    }
+
+    /// The name of the instruction set in use.
+    pub fn name(&self) -> &'static str {
+        self.isa().name()
+    }
+
+    /// Threads in the pool.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// Channel panels that lie side by side in packed weights.
+    pub(crate) fn panels_per_block(&self) -> usize {
+        panels_per_block(self.arch.lanes())
+    }
+
+    /// Runs in the pool.
+    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.threads.install(work)
+    }
+
+    /// Runs on the calling thread, compiled for the instruction set.
+    pub(crate) fn run<O: Operation>(&self, operation: O) -> O::Output {
+        self.arch.run(operation)
+    }
+}
+
+fn shared() -> &'static RwLock<Option<Cpu>> {
+    static SHARED: OnceLock<RwLock<Option<Cpu>>> = OnceLock::new();
+    SHARED.get_or_init(RwLock::default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_parse_back() {
+        for isa in Isa::ALL {
+            assert_eq!(isa.name().parse(), Ok(isa));
+        }
+        assert!(matches!(
+            "sse9".parse::<Isa>(),
+            Err(Error::IsaUnknown { .. })
+        ));
+    }
+
+    #[test]
+    fn portable_is_always_there() {
+        let cpu = Cpu::new(Isa::Portable, 3).unwrap();
+        assert_eq!((cpu.name(), cpu.threads()), ("portable", 3));
+    }
+}

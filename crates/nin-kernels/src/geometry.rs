@@ -1,0 +1,374 @@
+//! The sizes of a convolution and of a pooling, checked once.
+
+use crate::error::Error;
+use crate::panels::{PANEL, panels_of};
+
+/// The sizes of a convolution over a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConvGeometry {
+    pub(crate) batch: usize,
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) input: [usize; 2],
+    pub(crate) output: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+}
+
+impl ConvGeometry {
+    /// Checks the sizes: `channels` is `[in, out]`, all others `[height, width]` in pixels; `padding` is on each side.
+    ///
+    /// # Errors
+    /// A size of zero (padding excepted), a kernel larger than the padded input, or sizes that overflow.
+    pub fn new(
+        batch: usize,
+        channels: [usize; 2],
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Result<Self, Error> {
+        for (name, sizes) in [
+            ("channels", channels),
+            ("input", input),
+            ("kernel", kernel),
+            ("stride", stride),
+        ] {
+            if sizes.contains(&0) {
+                return Err(Error::Zero { name });
+            }
+        }
+        if batch == 0 {
+            return Err(Error::Zero { name: "batch" });
+        }
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            output[axis] = windows(input[axis], kernel[axis], stride[axis], padding[axis])?;
+        }
+        let geometry = Self {
+            batch,
+            in_channels: channels[0],
+            out_channels: channels[1],
+            input,
+            output,
+            kernel,
+            stride,
+            padding,
+        };
+        // Every product formed later is at most one of these: checked here, once.
+        let rows = |axis: usize| -> Result<usize, Error> {
+            let padded = product(&[padding[axis], 2])?
+                .checked_add(input[axis])
+                .ok_or(Error::TooLarge)?;
+            padded.checked_add(kernel[axis]).ok_or(Error::TooLarge)
+        };
+        let widest = channels[0]
+            .max(channels[1])
+            .checked_add(PANEL)
+            .ok_or(Error::TooLarge)?;
+        product(&[batch, widest, rows(0)?, rows(1)?, size_of::<f32>(), 64])?;
+        product(&[
+            widest,
+            widest,
+            kernel[0] + 8,
+            kernel[1] + 8,
+            size_of::<f32>(),
+            64,
+        ])?;
+        Ok(geometry)
+    }
+
+    /// Images in the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Channels, `[in, out]`.
+    pub fn channels(&self) -> [usize; 2] {
+        [self.in_channels, self.out_channels]
+    }
+
+    /// Input size in pixels, `[height, width]`.
+    pub fn input_size(&self) -> [usize; 2] {
+        self.input
+    }
+
+    /// Output size in pixels, `[height, width]`.
+    pub fn output_size(&self) -> [usize; 2] {
+        self.output
+    }
+
+    /// Multiply-accumulates of one forward pass over the batch, as the direct algorithm counts them.
+    pub fn macs(&self) -> u64 {
+        let per_output = self.in_channels * self.kernel[0] * self.kernel[1];
+        self.batch as u64 * (self.out_channels * self.out_pixels()) as u64 * per_output as u64
+    }
+
+    /// Values of the input in panels.
+    pub fn input_len(&self) -> usize {
+        self.batch * self.in_image()
+    }
+
+    /// Values of the input as plain `[batch, channels, height, width]`.
+    pub fn input_planes_len(&self) -> usize {
+        self.batch * self.in_channels * self.in_pixels()
+    }
+
+    /// Values of the output in panels.
+    pub fn output_len(&self) -> usize {
+        self.batch * self.out_image()
+    }
+
+    /// Values of the weight, `[out, in, height, width]`.
+    pub fn weight_len(&self) -> usize {
+        self.out_channels * self.in_channels * self.kernel[0] * self.kernel[1]
+    }
+
+    pub(crate) fn in_pixels(&self) -> usize {
+        self.input[0] * self.input[1]
+    }
+
+    pub(crate) fn out_pixels(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    pub(crate) fn in_panels(&self) -> usize {
+        panels_of(self.in_channels)
+    }
+
+    pub(crate) fn out_panels(&self) -> usize {
+        panels_of(self.out_channels)
+    }
+
+    pub(crate) fn in_image(&self) -> usize {
+        self.in_panels() * self.in_pixels() * PANEL
+    }
+
+    pub(crate) fn out_image(&self) -> usize {
+        self.out_panels() * self.out_pixels() * PANEL
+    }
+
+    /// One input pixel makes one output pixel: the image may be taken as a single row.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
+    }
+}
+
+/// The sizes of a max pooling over a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PoolGeometry {
+    pub(crate) batch: usize,
+    pub(crate) channels: usize,
+    pub(crate) input: [usize; 2],
+    pub(crate) output: [usize; 2],
+    pub(crate) window: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+}
+
+impl PoolGeometry {
+    /// Checks the sizes, all `[height, width]` in pixels. With `ceil_mode` a last window may reach over the far edge, as
+    /// in PyTorch: it must start inside the input or its near padding.
+    ///
+    /// # Errors
+    /// A size of zero, a window larger than the padded input or of more than 256 positions, or padding of more than
+    /// half a window.
+    pub fn new(
+        batch: usize,
+        channels: usize,
+        input: [usize; 2],
+        window: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        ceil_mode: bool,
+    ) -> Result<Self, Error> {
+        if stride.contains(&0) {
+            return Err(Error::Zero { name: "stride" });
+        }
+        if window.contains(&0) {
+            return Err(Error::Zero { name: "window" });
+        }
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            output[axis] = windows(input[axis], window[axis], stride[axis], padding[axis])?;
+            let covered = (output[axis] - 1) * stride[axis] + window[axis];
+            let next = output[axis] * stride[axis];
+            if ceil_mode
+                && covered < input[axis] + 2 * padding[axis]
+                && next < input[axis] + padding[axis]
+            {
+                output[axis] += 1;
+            }
+        }
+        Self::with_output(batch, channels, input, window, stride, padding, output)
+    }
+
+    /// As [`new`](Self::new), for an output size that was computed elsewhere.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and where a window would hold no pixel at all.
+    pub fn with_output(
+        batch: usize,
+        channels: usize,
+        input: [usize; 2],
+        window: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        output: [usize; 2],
+    ) -> Result<Self, Error> {
+        for (name, sizes) in [
+            ("input", input),
+            ("window", window),
+            ("stride", stride),
+            ("output", output),
+        ] {
+            if sizes.contains(&0) {
+                return Err(Error::Zero { name });
+            }
+        }
+        for (name, size) in [("batch", batch), ("channels", channels)] {
+            if size == 0 {
+                return Err(Error::Zero { name });
+            }
+        }
+        let refused = Error::Pool {
+            window,
+            stride,
+            padding,
+            input,
+            output,
+        };
+        if product(&window)? > 256 {
+            return Err(refused);
+        }
+        for axis in 0..2 {
+            let last = (output[axis] - 1)
+                .checked_mul(stride[axis])
+                .ok_or(Error::TooLarge)?;
+            if padding[axis] * 2 > window[axis] || last >= input[axis] + padding[axis] {
+                return Err(refused);
+            }
+        }
+        let widest = channels.checked_add(PANEL).ok_or(Error::TooLarge)?;
+        product(&[
+            batch,
+            widest,
+            input[0] + window[0],
+            input[1] + window[1],
+            64,
+        ])?;
+        Ok(Self {
+            batch,
+            channels,
+            input,
+            output,
+            window,
+            stride,
+            padding,
+        })
+    }
+
+    /// Input size in pixels, `[height, width]`.
+    pub fn input_size(&self) -> [usize; 2] {
+        self.input
+    }
+
+    /// Output size in pixels, `[height, width]`.
+    pub fn output_size(&self) -> [usize; 2] {
+        self.output
+    }
+
+    /// Values of the input in panels.
+    pub fn input_len(&self) -> usize {
+        self.batch * panels_of(self.channels) * self.input[0] * self.input[1] * PANEL
+    }
+
+    /// Values of the output in panels, and of the positions.
+    pub fn output_len(&self) -> usize {
+        self.batch * panels_of(self.channels) * self.output[0] * self.output[1] * PANEL
+    }
+}
+
+/// How many windows fit along one axis.
+fn windows(input: usize, window: usize, stride: usize, padding: usize) -> Result<usize, Error> {
+    let padded = padding
+        .checked_mul(2)
+        .and_then(|both| both.checked_add(input))
+        .ok_or(Error::TooLarge)?;
+    if window > padded {
+        return Err(Error::KernelTooLarge {
+            kernel: window,
+            input,
+            padding,
+        });
+    }
+    Ok((padded - window) / stride + 1)
+}
+
+/// The product, checked against what a slice may span.
+fn product(factors: &[usize]) -> Result<usize, Error> {
+    let product = factors
+        .iter()
+        .try_fold(1_usize, |product, &factor| product.checked_mul(factor));
+    product
+        .filter(|&product| isize::try_from(product).is_ok())
+        .ok_or(Error::TooLarge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_sizes_are_the_books() {
+        let first = ConvGeometry::new(1, [1, 96], [224, 224], [11, 11], [4, 4], [0, 0]).unwrap();
+        assert_eq!(first.output_size(), [54, 54]);
+        let pool = PoolGeometry::new(1, 96, [54, 54], [3, 3], [2, 2], [0, 0], false).unwrap();
+        assert_eq!(pool.output_size(), [26, 26]);
+    }
+
+    #[test]
+    fn ceil_mode_reaches_over_the_edge() {
+        let pool = |size, ceil| {
+            PoolGeometry::new(1, 96, [size; 2], [3, 3], [2, 2], [0, 0], ceil)
+                .unwrap()
+                .output_size()
+        };
+        assert_eq!(pool(32, true), [16, 16]);
+        assert_eq!(pool(32, false), [15, 15]);
+        assert_eq!(pool(28, true), [14, 14]);
+        // The window that would start in the far padding does not count.
+        let padded = PoolGeometry::new(1, 1, [3, 3], [2, 2], [2, 2], [1, 1], true).unwrap();
+        assert_eq!(padded.output_size(), [2, 2]);
+    }
+
+    #[test]
+    fn bad_sizes_are_errors() {
+        assert!(matches!(
+            ConvGeometry::new(0, [1, 1], [1, 1], [1, 1], [1, 1], [0, 0]),
+            Err(Error::Zero { name: "batch" })
+        ));
+        assert!(matches!(
+            ConvGeometry::new(1, [1, 1], [4, 4], [5, 1], [1, 1], [0, 0]),
+            Err(Error::KernelTooLarge {
+                kernel: 5,
+                input: 4,
+                padding: 0
+            })
+        ));
+        let huge = usize::MAX / 2;
+        assert!(matches!(
+            ConvGeometry::new(huge, [9, 9], [9, 9], [1, 1], [1, 1], [0, 0]),
+            Err(Error::TooLarge)
+        ));
+        assert!(matches!(
+            ConvGeometry::new(1, [1, 1], [9, 9], [1, 1], [1, 1], [huge + 1, 0]),
+            Err(Error::TooLarge)
+        ));
+        assert!(matches!(
+            PoolGeometry::new(1, 1, [40, 40], [17, 17], [1, 1], [0, 0], false),
+            Err(Error::Pool { .. })
+        ));
+    }
+}

@@ -1,0 +1,155 @@
+//! Scratch memory that is kept between calls, so that the system need not hand out zeroed pages at every layer.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One cache line, and the width of the widest vector.
+const LINE: usize = 64;
+
+/// Buffers at rest. Taken for a call (or for one part of it), returned when dropped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScratchPool {
+    idle: Arc<Mutex<Vec<Buffer>>>,
+}
+
+impl ScratchPool {
+    /// A buffer of `len` values, aligned to a cache line. What it holds is unspecified (but initialised).
+    pub(crate) fn take(&self, len: usize) -> Scratch {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        // The smallest that fits, unless it would waste more than it gives.
+        let fit = idle
+            .iter()
+            .enumerate()
+            .filter(|(_, buffer)| buffer.len >= len && buffer.len / 2 <= len.max(1 << 16));
+        let found = fit
+            .min_by_key(|(_, buffer)| buffer.len)
+            .map(|(index, _)| index);
+        let buffer = found.map(|index| idle.swap_remove(index));
+        drop(idle);
+        let buffer = buffer.unwrap_or_else(|| Buffer::new(len));
+        Scratch {
+            buffer: Some(buffer),
+            len,
+            pool: self.clone(),
+        }
+    }
+
+    /// A buffer of `len` zeros.
+    pub(crate) fn take_zeroed(&self, len: usize) -> Scratch {
+        let mut scratch = self.take(len);
+        scratch.fill(0.0);
+        scratch
+    }
+}
+
+/// A buffer in use.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    buffer: Option<Buffer>,
+    len: usize,
+    pool: ScratchPool,
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.buffer
+            .as_ref()
+            .map_or(&[], |buffer| &buffer.as_slice()[..self.len])
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        let len = self.len;
+        self.buffer
+            .as_mut()
+            .map_or(&mut [], |buffer| &mut buffer.as_mut_slice()[..len])
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Some(buffer) = self.buffer.take() {
+            self.pool
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(buffer);
+        }
+    }
+}
+
+/// Aligned memory.
+#[derive(Debug)]
+struct Buffer {
+    start: NonNull<f32>,
+    len: usize,
+}
+
+impl Buffer {
+    fn new(len: usize) -> Self {
+        let len = len.max(1);
+        let layout = Self::layout(len);
+        // SAFETY: the layout's size is not zero, `len` being at least one.
+        let start = unsafe { alloc_zeroed(layout) };
+        // Aligned by the layout.
+        #[allow(clippy::cast_ptr_alignment)]
+        let Some(start) = NonNull::new(start.cast::<f32>()) else {
+            handle_alloc_error(layout)
+        };
+        Self { start, len }
+    }
+
+    fn layout(len: usize) -> Layout {
+        let Ok(layout) = Layout::array::<f32>(len).and_then(|layout| layout.align_to(LINE)) else {
+            // The geometries bound every length far below this.
+            unreachable!("a scratch buffer of {len} values")
+        };
+        layout
+    }
+
+    fn as_slice(&self) -> &[f32] {
+        // SAFETY: `start` points to `len` initialised values (zeroed on allocation) that this buffer alone owns.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [f32] {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `new` with the same layout.
+        unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) }
+    }
+}
+
+// SAFETY: a buffer owns its memory and has no interior mutability; it is an owned slice of `f32`.
+unsafe impl Send for Buffer {}
+// SAFETY: as above: shared references only read.
+unsafe impl Sync for Buffer {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_aligned_and_reused() {
+        let pool = ScratchPool::default();
+        let mut first = pool.take(1000);
+        assert_eq!(first.as_ptr() as usize % LINE, 0);
+        first[999] = 1.0;
+        let address = first.as_ptr();
+        drop(first);
+        let again = pool.take(900);
+        assert_eq!(again.as_ptr(), address);
+        assert_eq!(again.len(), 900);
+        assert!(pool.take_zeroed(1000).iter().all(|&value| value == 0.0));
+    }
+}

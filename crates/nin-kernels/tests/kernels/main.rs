@@ -1,0 +1,6 @@
+//! The kernels against the oracle, on every instruction set that this machine has.
+
+mod convolution;
+mod determinism;
+mod pooling;
+mod support;
