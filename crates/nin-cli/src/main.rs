@@ -1,5 +1,6 @@
 //! `nin-cli`: trains, evaluates and inspects Network in Network image classifiers.
 #![recursion_limit = "256"]
+#![allow(unreachable_pub, reason = "a program has no public interface")]
 
 mod arguments;
 mod backend;

@@ -1,8 +1,9 @@
 //! Dropout whose masks are a function of seed, epoch, step and place in the batch.
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 use nin_random::{Purpose, Stream};
+
+use crate::activations::Activations;
 
 /// Names the dropout masks of one training step.
 ///
@@ -19,17 +20,15 @@ pub struct DropoutKey {
 }
 
 /// Sets each value to zero with this probability and divides the others by what is left of one
-/// (inverted dropout, as `torch.nn.Dropout`); `[batch, channels, height, width]` stays.
+/// (inverted dropout, as `torch.nn.Dropout`).
 pub(crate) fn dropout<B: Backend>(
-    input: Tensor<B, 4>,
+    input: Activations<B>,
     probability: f64,
     block: usize,
     key: &DropoutKey,
-) -> Tensor<B, 4> {
-    let shape = input.dims();
-    let mask = mask(shape.iter().product(), probability, block, key);
-    let mask = Tensor::from_data(TensorData::new(mask, shape), &input.device());
-    input * mask
+) -> Activations<B> {
+    let count = input.dims().iter().product();
+    input.scaled_by(mask(count, probability, block, key))
 }
 
 /// The factor of each value, image after image.

@@ -22,11 +22,14 @@
 //! # }
 //! ```
 
+mod activations;
 mod architecture;
 mod builtin;
 mod convolution;
 mod dropout;
 mod error;
+#[cfg(feature = "kernels")]
+mod fused;
 mod initialization;
 mod metadata;
 mod mlpconv;
@@ -39,6 +42,8 @@ pub use architecture::{Architecture, Block, Pool, Width};
 pub use builtin::Builtin;
 pub use dropout::DropoutKey;
 pub use error::ModelError;
+#[cfg(feature = "kernels")]
+pub use fused::configure_kernels;
 pub use initialization::Initialization;
 pub use metadata::{ModelMetadata, Preprocessing};
 pub use mlpconv::MlpConv;

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::activations::Activations;
 use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
 use crate::pooling::max_pool;
@@ -33,22 +34,25 @@ impl<B: Backend> NetworkInNetwork<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         weights.check(architecture)?;
+        let block_count = architecture.blocks().len();
         let blocks = architecture
             .blocks()
             .iter()
             .enumerate()
             .map(|(index, block)| {
-                let layer = |name: &str, stride, padding| ConvolutionRelu {
+                let layer = |name: &str, stride, padding, is_last_layer| ConvolutionRelu {
                     weight: weights.parameter(&format!("{name}.weight"), device),
                     bias: weights.parameter(&format!("{name}.bias"), device),
                     stride,
                     padding,
+                    is_last: index + 1 == block_count && is_last_layer,
+                    fused: true,
                 };
                 let [convolution, cccp1, cccp2] = layer_names(index);
                 MlpConv {
-                    convolution: layer(&convolution, block.stride, block.padding),
-                    cccp1: layer(&cccp1, 1, 0),
-                    cccp2: layer(&cccp2, 1, 0),
+                    convolution: layer(&convolution, block.stride, block.padding, false),
+                    cccp1: layer(&cccp1, 1, 0, false),
+                    cccp2: layer(&cccp2, 1, 0, true),
                 }
             })
             .collect();
@@ -66,6 +70,23 @@ impl<B: Backend> NetworkInNetwork<B> {
         Weights::from_module(self)
     }
 
+    /// The same network by Burn's own operations on every backend: the reference for the fused
+    /// kernels that CPU backends take otherwise.
+    #[must_use]
+    pub fn without_kernels(mut self) -> Self {
+        for MlpConv {
+            convolution,
+            cccp1,
+            cccp2,
+        } in &mut self.blocks
+        {
+            for layer in [convolution, cccp1, cccp2] {
+                layer.fused = false;
+            }
+        }
+        self
+    }
+
     /// The architecture that it was made from.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
@@ -76,7 +97,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// Where the images are too small or have other channels; [`Architecture::shapes`] tells.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        mean_of_maps(self.class_maps(images))
+        self.maps(images, None, |_| {}).mean_of_maps()
     }
 
     /// Logits for training, with the dropout masks that `key` names:
@@ -85,7 +106,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
     pub fn forward_training(&self, images: Tensor<B, 4>, key: &DropoutKey) -> Tensor<B, 2> {
-        mean_of_maps(self.maps(images, Some(key), |_| {}))
+        self.maps(images, Some(key), |_| {}).mean_of_maps()
     }
 
     /// One map for each class, whose mean is the class's logit:
@@ -94,7 +115,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
     pub fn class_maps(&self, images: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.maps(images, None, |_| {})
+        self.maps(images, None, |_| {}).into_planes()
     }
 
     /// The output shape of every layer that [`Architecture::shapes`] counts, from a forward pass.
@@ -104,7 +125,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     pub fn trace(&self, images: Tensor<B, 4>) -> Vec<Vec<usize>> {
         let mut shapes = Vec::new();
         let maps = self.maps(images, None, |shape| shapes.push(shape.to_vec()));
-        let [batch, classes] = mean_of_maps(maps).dims();
+        let [batch, classes] = maps.mean_of_maps().dims();
         shapes.extend([vec![batch, classes, 1, 1], vec![batch, classes]]);
         shapes
     }
@@ -115,15 +136,15 @@ impl<B: Backend> NetworkInNetwork<B> {
         images: Tensor<B, 4>,
         dropout_key: Option<&DropoutKey>,
         mut seen: impl FnMut([usize; 4]),
-    ) -> Tensor<B, 4> {
-        let mut maps = images;
+    ) -> Activations<B> {
+        let mut maps = Activations::Planes(images);
         for (index, (mlpconv, block)) in self
             .blocks
             .iter()
             .zip(self.architecture.blocks())
             .enumerate()
         {
-            maps = mlpconv.forward(maps);
+            maps = mlpconv.activate(maps);
             seen(maps.dims());
             if let Some(pool) = &block.pool {
                 maps = max_pool(maps, pool);
@@ -138,12 +159,4 @@ impl<B: Backend> NetworkInNetwork<B> {
         }
         maps
     }
-}
-
-/// Global average pool and flatten: `[batch, classes, height, width]` to `[batch, classes]`.
-fn mean_of_maps<B: Backend>(maps: Tensor<B, 4>) -> Tensor<B, 2> {
-    let [batch, classes, _, _] = maps.dims();
-    maps.flatten::<3>(2, 3)
-        .mean_dim(2)
-        .reshape([batch, classes])
 }

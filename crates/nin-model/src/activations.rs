@@ -1,0 +1,141 @@
+//! Activations between layers: planes, as Burn has them, or the channel panels of the CPU kernels.
+//!
+//! Images come in as planes, and the first convolution of a CPU backend turns them into panels,
+//! in which they stay until the global average pool: no batch is laid out anew at each layer.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorPrimitive};
+
+/// Channels of a panel.
+#[cfg(feature = "kernels")]
+pub(crate) const PANEL: usize = nin_kernels::PANEL;
+#[cfg(not(feature = "kernels"))]
+pub(crate) const PANEL: usize = 16;
+
+/// The output of a layer.
+#[derive(Debug, Clone)]
+pub(crate) enum Activations<B: Backend> {
+    /// `[batch, channels, height, width]`
+    Planes(Tensor<B, 4>),
+    /// `[batch, panels of 16 channels, pixels, 16]`; channels that fill up the last panel are zero.
+    Panels {
+        /// The panels.
+        tensor: Tensor<B, 4>,
+        /// Channels that are meant.
+        channels: usize,
+        /// `[height, width]`
+        size: [usize; 2],
+    },
+}
+
+impl<B: Backend> Activations<B> {
+    /// `[batch, channels, height, width]`
+    pub(crate) fn dims(&self) -> [usize; 4] {
+        match self {
+            Self::Planes(tensor) => tensor.dims(),
+            Self::Panels {
+                tensor,
+                channels,
+                size: [height, width],
+            } => [tensor.dims()[0], *channels, *height, *width],
+        }
+    }
+
+    /// The activations as `[batch, channels, height, width]`.
+    pub(crate) fn into_planes(self) -> Tensor<B, 4> {
+        match self {
+            Self::Planes(tensor) => tensor,
+            Self::Panels {
+                tensor,
+                channels,
+                size: [height, width],
+            } => {
+                let [batch, panels, _, _] = tensor.dims();
+                tensor
+                    .swap_dims(2, 3) // [batch, panels, 16, pixels]
+                    .reshape([batch, panels * PANEL, height, width])
+                    .narrow(1, 0, channels)
+            }
+        }
+    }
+
+    /// The mean over each channel's map: `[batch, channels]`.
+    pub(crate) fn mean_of_maps(self) -> Tensor<B, 2> {
+        match self {
+            Self::Planes(tensor) => {
+                let [batch, channels, _, _] = tensor.dims();
+                tensor
+                    .flatten::<3>(2, 3)
+                    .mean_dim(2)
+                    .reshape([batch, channels])
+            }
+            Self::Panels {
+                tensor, channels, ..
+            } => {
+                let [batch, panels, _, _] = tensor.dims();
+                tensor
+                    .mean_dim(2)
+                    .reshape([batch, panels * PANEL])
+                    .narrow(1, 0, channels)
+            }
+        }
+    }
+
+    /// Multiplies each value by its factor; `factors` are in the order `[batch, channels, height,
+    /// width]` whatever the layout.
+    pub(crate) fn scaled_by(self, factors: Vec<f32>) -> Self {
+        let dims = self.dims();
+        match self {
+            Self::Planes(tensor) => {
+                let factors = tensor_of(factors, dims, &tensor);
+                Self::Planes(tensor * factors)
+            }
+            Self::Panels {
+                tensor,
+                channels,
+                size,
+            } => {
+                let shape = tensor.dims();
+                let factors = tensor_of(into_panels(&factors, dims), shape, &tensor);
+                Self::Panels {
+                    tensor: tensor * factors,
+                    channels,
+                    size,
+                }
+            }
+        }
+    }
+}
+
+fn tensor_of<B: Backend>(values: Vec<f32>, shape: [usize; 4], like: &Tensor<B, 4>) -> Tensor<B, 4> {
+    Tensor::from_data(burn::tensor::TensorData::new(values, shape), &like.device())
+}
+
+/// `[batch, channels, pixels]` laid out as panels.
+fn into_panels(planes: &[f32], [batch, channels, height, width]: [usize; 4]) -> Vec<f32> {
+    let pixels = height * width;
+    let panels = channels.div_ceil(PANEL);
+    let mut laid = vec![0.0; batch * panels * pixels * PANEL];
+    for (plane, values) in planes.chunks_exact(pixels).enumerate() {
+        let (image, channel) = (plane / channels, plane % channels);
+        let start = (image * panels + channel / PANEL) * pixels * PANEL + channel % PANEL;
+        for (pixel, &value) in values.iter().enumerate() {
+            laid[start + pixel * PANEL] = value;
+        }
+    }
+    laid
+}
+
+/// The primitive of a float tensor.
+pub(crate) fn primitive<B: Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+) -> B::FloatTensorPrimitive {
+    tensor.into_primitive().tensor()
+}
+
+/// The float tensor of a primitive.
+pub(crate) fn tensor<B: Backend, const D: usize>(
+    primitive: B::FloatTensorPrimitive,
+) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}

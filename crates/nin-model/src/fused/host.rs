@@ -1,0 +1,82 @@
+//! Backends whose tensors lie in this process's memory as plain slices.
+
+use burn::tensor::DType;
+use burn::tensor::TensorMetadata;
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
+
+/// Access to a backend's tensors as slices of 32-bit floats.
+pub(crate) trait Host: Backend {
+    /// The tensor with its values in row-major order.
+    fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The values in row-major order, where they lie so and are 32-bit floats.
+    fn values(tensor: &FloatTensor<Self>) -> Option<&[f32]>;
+
+    /// A tensor of these values.
+    fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Self>;
+
+    /// Whether it holds 32-bit floats.
+    fn is_f32(tensor: &FloatTensor<Self>) -> bool {
+        tensor.dtype() == DType::F32
+    }
+}
+
+#[cfg(feature = "ndarray")]
+mod ndarray {
+    use burn::tensor::TensorData;
+    use burn::tensor::TensorMetadata;
+    use burn_ndarray::{NdArray, NdArrayTensor};
+
+    use super::Host;
+
+    impl Host for NdArray<f32> {
+        fn contiguous(tensor: NdArrayTensor) -> NdArrayTensor {
+            if Self::values(&tensor).is_some() {
+                return tensor;
+            }
+            let NdArrayTensor::F32(storage) = &tensor else {
+                return tensor;
+            };
+            let values: Vec<f32> = storage.view().iter().copied().collect();
+            Self::tensor(values, &tensor.shape().to_vec())
+        }
+
+        fn values(tensor: &NdArrayTensor) -> Option<&[f32]> {
+            match tensor {
+                NdArrayTensor::F32(storage) => storage.view().to_slice(),
+                _ => None,
+            }
+        }
+
+        fn tensor(values: Vec<f32>, shape: &[usize]) -> NdArrayTensor {
+            NdArrayTensor::from_data(TensorData::new(values, shape.to_vec()))
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::tensor::TensorData;
+    use burn_flex::{Flex, FlexTensor};
+
+    use super::Host;
+
+    impl Host for Flex {
+        fn contiguous(tensor: FlexTensor) -> FlexTensor {
+            if tensor.as_slice::<f32>().is_some() {
+                tensor
+            } else {
+                tensor.to_contiguous()
+            }
+        }
+
+        fn values(tensor: &FlexTensor) -> Option<&[f32]> {
+            tensor.as_slice::<f32>()
+        }
+
+        fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {
+            FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The fused CPU kernels of nin-kernels, behind functions that are generic over any backend.
+//!
+//! Burn's CPU backends run this network at a fraction of what the CPU can do (docs/performance.md).
+//! These operations look at the type behind `B: Backend`: where it is one of the CPU backends, with
+//! or without autodiff, and holds 32-bit floats, a kernel takes its place; else they give the
+//! operands back, and the caller takes Burn's own operations.
+
+mod convolution;
+mod host;
+mod operation;
+mod pooling;
+
+pub(crate) use convolution::Convolution;
+pub(crate) use operation::run;
+pub(crate) use pooling::MaxPool;
+
+use nin_kernels::{Cpu, Isa};
+
+/// Chooses instruction set (`NIN_CPU`, else the best) and threads of the fused kernels, for the
+/// whole process; gives the instruction set's name.
+///
+/// # Errors
+/// Where `NIN_CPU` names none, or one that this CPU lacks, or threads cannot be started.
+pub fn configure_kernels(threads: usize) -> Result<&'static str, nin_kernels::Error> {
+    let cpu = Cpu::new(Isa::detect()?, threads)?;
+    let name = cpu.name();
+    cpu.set_shared();
+    Ok(name)
+}
