@@ -1,0 +1,3 @@
+//! Integration tests of nin-model, one binary.
+
+mod fused;
