@@ -1,0 +1,7 @@
+//! The program as people and scripts meet it, one test binary.
+
+mod bad_input;
+mod program;
+mod shapes;
+mod training;
+mod wgpu;

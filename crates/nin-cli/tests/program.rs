@@ -1,0 +1,94 @@
+//! Running `nin-cli`, and making the data that it reads.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// What a run of the program left.
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the program in a folder; no cache, no data folder and no colours from outside.
+pub fn nin(folder: &Path, arguments: &[&str]) -> Finished {
+    let Output { status, stdout, stderr } = command(folder, arguments).output().unwrap();
+    Finished {
+        code: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// The program, ready to be run.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nin-cli"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("NIN_DATA")
+        .env_remove("NIN_CPU")
+        .env("XDG_CACHE_HOME", folder.join("cache"));
+    command
+}
+
+impl Finished {
+    /// Itself, if the program was content.
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+
+    /// What it printed, as JSON.
+    pub fn json(self) -> Value {
+        let finished = self.ok();
+        serde_json::from_str(&finished.stdout).unwrap_or_else(|error| {
+            panic!("{error}: {}", finished.stdout);
+        })
+    }
+}
+
+/// The lines of a run's record.
+pub fn metrics(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A data set of squares, bars and crosses in a folder: three classes, `side` x `side`.
+pub fn write_shapes(folder: &Path, side: usize, train: usize, test: usize) {
+    for (split, count) in [("train", train), ("t10k", test)] {
+        let mut images = vec![0, 0, 8, 3];
+        for size in [count, side, side] {
+            images.extend((size as u32).to_be_bytes());
+        }
+        let mut labels = vec![0, 0, 8, 1];
+        labels.extend((count as u32).to_be_bytes());
+        for at in 0..count {
+            let class = at % 3;
+            images.extend(shape(class, side, at / 3));
+            labels.push(class as u8);
+        }
+        std::fs::write(folder.join(format!("{split}-images-idx3-ubyte")), images).unwrap();
+        std::fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), labels).unwrap();
+    }
+}
+
+fn shape(class: usize, side: usize, variant: usize) -> Vec<u8> {
+    let grey = 120 + (variant * 37 % 120) as u8;
+    let shift = variant % 4;
+    let inside = |at: usize| (side / 4 + shift..side * 3 / 4 + shift).contains(&at);
+    let middle = |at: usize| (side / 2 + shift - 1..side / 2 + shift + 2).contains(&at);
+    (0..side * side)
+        .map(|at| {
+            let (row, column) = (at / side, at % side);
+            let is_set = match class {
+                0 => inside(row) && inside(column),
+                1 => middle(row),
+                _ => middle(row) != middle(column),
+            };
+            if is_set { grey } else { 0 }
+        })
+        .collect()
+}

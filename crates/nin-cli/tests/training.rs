@@ -1,0 +1,201 @@
+//! `train`, `eval` and `bench` on small data, on both CPU backends.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Finished, command, metrics, nin, write_shapes};
+
+/// A network of three small blocks on the made-up shapes, with dropout.
+const RECIPE: &str = r#"# A small network on the made-up shapes.
+[model]
+architecture = "small"
+initialization = "kaiming"
+blocks = [
+  { kernel = 3, padding = 1, widths = [8, 8, 8], pool = { kernel = 2, stride = 2 }, dropout = 0.1 },
+  { kernel = 3, padding = 1, widths = [16, 8, "classes"] },
+]
+[data]
+dataset = "shapes"
+input_size = 0
+[optimizer]
+learning_rate = 0.05
+momentum = 0.9
+[training]
+epochs = 4
+batch_size = 20
+"#;
+
+struct Workshop {
+    root: tempfile::TempDir,
+}
+
+impl Workshop {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        write_shapes(&data, 20, 210, 60);
+        std::fs::write(root.path().join("small.toml"), RECIPE).unwrap();
+        Self { root }
+    }
+
+    fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    fn train(&self, run: &str, more: &[&str]) -> Finished {
+        let mut arguments =
+            vec!["train", "--config", "small.toml", "--data", "data", "--run", run, "--progress", "none"];
+        arguments.extend(more);
+        nin(self.path(), &arguments)
+    }
+
+    fn weights(&self, run: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
+    }
+
+    /// Loss and accuracies of each epoch.
+    fn figures(&self, run: &str) -> Vec<[Value; 3]> {
+        metrics(&self.path().join(run))
+            .into_iter()
+            .filter(|event| event["event"] == "epoch")
+            .map(|event| ["train_loss", "train_accuracy", "test_accuracy"].map(|key| event[key].clone()))
+            .collect()
+    }
+}
+
+#[test]
+fn any_idx_folder_trains_and_eval_repeats_the_figure() {
+    let workshop = Workshop::new();
+    let finished = workshop.train("run", &["--backend", "flex"]).ok();
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", finished.stdout);
+    assert!(lines[0].starts_with("loss ") && lines[0].contains(", test acc "), "{}", lines[0]);
+    assert!(lines[1].contains(" examples/sec on "), "{}", lines[1]);
+
+    let best = workshop
+        .figures("run")
+        .iter()
+        .map(|[_, _, accuracy]| accuracy.as_f64().unwrap())
+        .fold(0.0, f64::max);
+    assert!(best > 0.8, "three plain shapes are learnt: {best}");
+    for backend in ["flex", "ndarray"] {
+        let arguments = ["eval", "--checkpoint", "run", "--data", "data", "--format", "json", "--backend", backend];
+        let report = nin(workshop.path(), &arguments).json();
+        assert_eq!(report["accuracy"].as_f64().unwrap(), best);
+        assert_eq!((&report["images"], &report["dataset"]), (&60.into(), &"shapes".into()));
+        assert_eq!(report["confusion"].as_array().unwrap().len(), 3);
+        assert_eq!(report["per_class"][2]["class"], "2");
+    }
+    for file in ["recipe.toml", "environment.json", "summary.json", "curves.svg", "metrics.jsonl"] {
+        assert!(workshop.path().join("run").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn one_seed_gives_one_set_of_weights() {
+    let workshop = Workshop::new();
+    for backend in ["flex", "ndarray"] {
+        let runs = [("1", "1"), ("4", "1"), ("0", "3")].map(|(workers, threads)| {
+            let run = format!("{backend}-{workers}-{threads}");
+            let options = ["--backend", backend, "--workers", workers, "--threads", threads];
+            workshop.train(&run, &[&options[..], &["--epochs", "2"]].concat()).ok();
+            run
+        });
+        for run in &runs[1..] {
+            assert!(workshop.weights(&runs[0]) == workshop.weights(run), "{run}");
+            assert_eq!(workshop.figures(&runs[0]), workshop.figures(run));
+        }
+    }
+    // The same kernels, the same bits.
+    assert!(workshop.weights("flex-1-1") == workshop.weights("ndarray-1-1"));
+    workshop.train("other", &["--backend", "flex", "--epochs", "2", "--seed", "7"]).ok();
+    assert!(workshop.weights("flex-1-1") != workshop.weights("other"));
+}
+
+#[test]
+fn a_resumed_run_ends_as_the_uncut_one() {
+    let workshop = Workshop::new();
+    for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray")] {
+        let kind = format!("optimizer.kind={kind}");
+        let options = ["--backend", backend, "--set", &kind, "--set", "optimizer.learning_rate=0.01"];
+        let (uncut, cut) = (format!("{backend}-uncut"), format!("{backend}-cut"));
+        workshop.train(&uncut, &options).ok();
+        workshop.train(&cut, &[&options[..], &["--epochs", "1"]].concat()).ok();
+        let again = ["train", "--run", &cut, "--resume", "--data", "data", "--epochs", "4", "--backend", backend, "--workers", "3"];
+        nin(workshop.path(), &again).ok();
+        assert!(workshop.weights(&uncut) == workshop.weights(&cut), "{backend}");
+        assert_eq!(workshop.figures(&uncut), workshop.figures(&cut));
+    }
+}
+
+#[test]
+fn a_run_cut_in_mid_epoch_goes_on_from_its_last_step() {
+    let workshop = Workshop::new();
+    let options = ["--backend", "flex", "--set", "checkpoint.every_steps=4", "--set", "checkpoint.keep=0"];
+    workshop.train("run", &options).ok();
+    let (weights, figures) = (workshop.weights("run"), workshop.figures("run"));
+
+    // As if it had been cut behind step 16: 11 steps an epoch.
+    let checkpoints = workshop.path().join("run/checkpoints");
+    std::fs::remove_file(checkpoints.join("latest")).unwrap();
+    std::os::unix::fs::symlink("step-00000016", checkpoints.join("latest")).unwrap();
+    nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data", "--backend", "flex"]).ok();
+    assert!(weights == workshop.weights("run"));
+    assert_eq!(figures, workshop.figures("run"));
+}
+
+#[test]
+fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["--epochs", "1"]).ok();
+    let again = workshop.train("run", &["--epochs", "1"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("`run` holds a run already"), "{}", again.stderr);
+    assert!(again.stderr.contains("hint: go on with it by --resume"), "{}", again.stderr);
+
+    let resumed = nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data"]).ok();
+    assert!(resumed.stderr.contains("is finished: 1 epochs"), "{}", resumed.stderr);
+
+    let changed = nin(
+        workshop.path(),
+        &["train", "--run", "run", "--resume", "--data", "data", "--batch-size", "7"],
+    );
+    assert_eq!(changed.code, Some(1));
+    assert!(changed.stderr.contains("`training.batch_size` (20, now 7)"), "{}", changed.stderr);
+}
+
+#[test]
+fn an_interrupt_saves_the_state_and_exits_130() {
+    let workshop = Workshop::new();
+    let arguments =
+        ["train", "--config", "small.toml", "--data", "data", "--run", "run", "--epochs", "2000", "--progress", "json"];
+    let mut child = command(workshop.path(), &arguments)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first event is the run's beginning: the handler stands.
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+    assert!(line.contains(r#""event":"start""#), "{line}");
+    let signalled =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("nin-cli train --run run --resume"), "{rest}");
+    assert!(workshop.path().join("run/checkpoints/latest/model.safetensors").is_file());
+}
+
+#[test]
+fn bench_measures_all_three_rates() {
+    let arguments = ["bench", "--config", "quickstart", "--backend", "flex", "--steps", "1", "--batch-size", "4", "--format", "json"];
+    let figures = nin(Path::new("."), &arguments).json();
+    for key in ["train_images_per_sec", "infer_images_per_sec", "epoch_images_per_sec", "peak_memory_bytes"] {
+        assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
+    }
+    assert_eq!((&figures["backend"], &figures["batch_size"]), (&"flex".into(), &4.into()));
+}
