@@ -31,14 +31,14 @@ impl Cpu {
             let panels = panels.zip(positions.par_chunks_mut(plane));
             self.install(|| {
                 panels.for_each(|((input, output), positions)| {
-                    image_forward(self, geometry, input, output, positions)
+                    image_forward(self, geometry, input, output, positions);
                 });
             });
         } else {
             self.install(|| {
                 panels.for_each(|(input, output)| {
-                    image_forward(self, geometry, input, output, &mut [])
-                })
+                    image_forward(self, geometry, input, output, &mut []);
+                });
             });
         }
         Ok(())

@@ -208,9 +208,9 @@ impl Case {
 /// Zeros of either sign count as one: a mask taken before a sum or after it may differ in nothing else.
 fn normalised(mut answers: Answers) -> Answers {
     let positive = |values: &mut Vec<u32>| {
-        values
-            .iter_mut()
-            .for_each(|value| *value = if *value == 1 << 31 { 0 } else { *value })
+        for value in values {
+            *value = if *value == 1 << 31 { 0 } else { *value };
+        }
     };
     answers
         .grad_weight
