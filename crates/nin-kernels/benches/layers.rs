@@ -1,18 +1,120 @@
-//! Every layer of the book's network: milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
-//! gradients, each answer checked before it is timed.
+//! The book's network: every layer's milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
+//! gradients, each answer checked against the portable direct path; then its blocks as whole calls, and images a second.
 //!
-//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--filter TEXT] [--repeat N]`
+//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]`
+//!
+//! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
+//! show were the machine idle and the work evenly split. For machines that others compute on.
 
 use std::time::Instant;
 
-use nin_kernels::{Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, PoolGeometry};
+use nin_kernels::{
+    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
+    MlpconvKept, MlpconvWeights,
+};
 
-/// What a row is asked for.
+/// Winograd in `f32` against direct sums: the largest bound of the tests, for the input gradient of F(4x4, 5x5).
+const LARGEST_ERROR: f64 = 3e-5;
+
+struct Layer {
+    name: &'static str,
+    channels: [usize; 2],
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+}
+
+const fn layer(
+    name: &'static str,
+    channels: [usize; 2],
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Layer {
+    Layer {
+        name,
+        channels,
+        size,
+        kernel,
+        stride,
+        padding,
+    }
+}
+
+/// The first layer of each block and one of its two 1x1 layers.
+const LAYERS: [Layer; 8] = [
+    layer("11x11 s4 1->96", [1, 96], 224, 11, 4, 0),
+    layer("1x1 96->96 54", [96, 96], 54, 1, 1, 0),
+    layer("5x5 96->256 26", [96, 256], 26, 5, 1, 2),
+    layer("1x1 256->256 26", [256, 256], 26, 1, 1, 0),
+    layer("3x3 256->384 12", [256, 384], 12, 3, 1, 1),
+    layer("1x1 384->384 12", [384, 384], 12, 1, 1, 0),
+    layer("3x3 384->10 5", [384, 10], 5, 3, 1, 1),
+    layer("1x1 10->10 5", [10, 10], 5, 1, 1, 0),
+];
+
+impl Layer {
+    fn geometry(&self, batch: usize) -> ConvGeometry {
+        let Self {
+            channels,
+            size,
+            kernel,
+            stride,
+            padding,
+            ..
+        } = *self;
+        ConvGeometry::new(
+            batch,
+            channels,
+            [size; 2],
+            [kernel; 2],
+            [stride; 2],
+            [padding; 2],
+        )
+        .expect("valid sizes")
+    }
+}
+
 struct Options {
     batch: usize,
     threads: usize,
     repeat: usize,
     filter: String,
+    clock: Clock,
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+enum Clock {
+    Wall(Instant),
+    /// Shared out among so many threads.
+    Cpu(usize),
+}
+
+impl Clock {
+    /// Seconds since some moment.
+    fn now(self) -> f64 {
+        match self {
+            Self::Wall(start) => start.elapsed().as_secs_f64(),
+            Self::Cpu(threads) => cpu_seconds() / threads as f64,
+        }
+    }
+}
+
+/// Processor time of all threads, in seconds.
+fn cpu_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
+    let nanoseconds = tasks.map(|task| {
+        let path = task.expect("Linux").path().join("schedstat");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace()
+            .next()
+            .and_then(|first| first.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    });
+    nanoseconds.sum::<f64>() * 1e-9
 }
 
 fn options() -> Options {
@@ -21,12 +123,12 @@ fn options() -> Options {
         threads: 2,
         repeat: 5,
         filter: String::new(),
+        clock: Clock::Wall(Instant::now()),
     };
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
-        if argument == "--bench" {
-            continue;
-        }
         let value = arguments.next().unwrap_or_default();
         let number = || {
             value
@@ -37,24 +139,30 @@ fn options() -> Options {
             "--batch" => options.batch = number(),
             "--threads" => options.threads = number(),
             "--repeat" => options.repeat = number(),
+            "--clock" if value == "cpu" => options.clock = Clock::Cpu(1),
+            "--clock" if value == "wall" => {}
             "--filter" => options.filter = value,
             _ => panic!("unknown argument `{argument}`"),
         }
+    }
+    if let Clock::Cpu(threads) = &mut options.clock {
+        *threads = options.threads;
     }
     options
 }
 
 /// The best of so many runs, in seconds: other processes only ever make it longer.
-fn best(repeat: usize, mut work: impl FnMut()) -> f64 {
+fn best(clock: Clock, repeat: usize, mut work: impl FnMut()) -> f64 {
     work();
     let times = (0..repeat).map(|_| {
-        let start = Instant::now();
+        let start = clock.now();
         work();
-        start.elapsed().as_secs_f64()
+        clock.now() - start
     });
     times.fold(f64::INFINITY, f64::min)
 }
 
+/// Values in -1..1.
 fn random(seed: u64, len: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
@@ -66,217 +174,16 @@ fn random(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// `[name, in, out, input size, kernel, stride, padding, layers of this kind]`.
-const LAYERS: [(&str, usize, usize, usize, usize, usize, usize, usize); 8] = [
-    ("11x11 s4 1->96", 1, 96, 224, 11, 4, 0, 1),
-    ("1x1 96->96 54", 96, 96, 54, 1, 1, 0, 2),
-    ("5x5 96->256 26", 96, 256, 26, 5, 1, 2, 1),
-    ("1x1 256->256 26", 256, 256, 26, 1, 1, 0, 2),
-    ("3x3 256->384 12", 256, 384, 12, 3, 1, 1, 1),
-    ("1x1 384->384 12", 384, 384, 12, 1, 1, 0, 2),
-    ("3x3 384->10 5", 384, 10, 5, 3, 1, 1, 1),
-    ("1x1 10->10 5", 10, 10, 5, 1, 1, 0, 2),
-];
-
-const POOLS: [(&str, usize, usize); 3] = [
-    ("pool 96 54", 96, 54),
-    ("pool 256 26", 256, 26),
-    ("pool 384 12", 384, 12),
-];
-
-/// Multiply-accumulates a second of a layer that fits the first-level cache: the peak, as these kernels can reach it.
-fn peak(cpu: &Cpu, repeat: usize) -> f64 {
-    let geometry =
-        ConvGeometry::new(64, [64, 64], [12, 12], [3, 3], [1, 1], [0, 0]).expect("valid sizes");
-    let (input, weight) = (
-        random(1, geometry.input_len()),
-        random(2, geometry.weight_len()),
-    );
-    let mut output = vec![0.0; geometry.output_len()];
-    let seconds = best(repeat * 4, || {
-        cpu.conv_relu_forward(
-            &geometry,
-            ConvInput::Panels(&input),
-            &weight,
-            None,
-            true,
-            &mut output,
-        )
-        .expect("checked sizes");
-    });
-    geometry.macs() as f64 / seconds
-}
-
-fn main() {
-    let options = options();
-    let isa = Isa::detect().expect("an instruction set");
-    let cpu = Cpu::new(isa, options.threads).expect("threads");
-    let direct = cpu.clone().with_algorithm(Algorithm::Direct);
-    let reference = Cpu::new(Isa::Portable, options.threads)
-        .expect("threads")
-        .with_algorithm(Algorithm::Direct);
-    let peak = peak(&direct, options.repeat);
-    println!(
-        "{isa}, {} threads, batch {}; near-peak kernel {:.1} GFLOP/s; ms, GFLOP/s of the direct count, % of that",
-        options.threads,
-        options.batch,
-        2e-9 * peak
-    );
-    println!(
-        "{:<18} {:>26} {:>26} {:>26}",
-        "layer", "forward", "weight gradient", "both gradients"
-    );
-    let (mut infer, mut train) = (0.0, 0.0);
-    for (name, inputs, outputs, size, kernel, stride, padding, count) in LAYERS {
-        if !name.contains(&options.filter) {
-            continue;
+/// The same in panels, zero in the channels that only fill up the last one.
+fn random_panels(seed: u64, channels: usize, pixels: usize, len: usize) -> Vec<f32> {
+    let mut values = random(seed, len);
+    let panels = channels.div_ceil(16);
+    for (index, lanes) in values.chunks_exact_mut(16).enumerate() {
+        if index / pixels % panels == panels - 1 {
+            lanes[channels - (panels - 1) * 16..].fill(0.0);
         }
-        let geometry = ConvGeometry::new(
-            options.batch,
-            [inputs, outputs],
-            [size; 2],
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        )
-        .expect("valid sizes");
-        let planes = inputs < 8;
-        let mut values = random(
-            3,
-            if planes {
-                geometry.input_planes_len()
-            } else {
-                geometry.input_len()
-            },
-        );
-        if inputs % 16 != 0 && !planes {
-            values
-                .chunks_exact_mut(16)
-                .for_each(|pixel| pixel[inputs % 16..].fill(0.0));
-        }
-        let input = if planes {
-            ConvInput::Planes(&values)
-        } else {
-            ConvInput::Panels(&values)
-        };
-        let weight = random(4, geometry.weight_len());
-        let bias = random(5, outputs);
-        let mut output = vec![0.0; geometry.output_len()];
-        let mut grad_output = random(6, geometry.output_len());
-        if outputs % 16 != 0 {
-            grad_output
-                .chunks_exact_mut(16)
-                .for_each(|pixel| pixel[outputs % 16..].fill(0.0));
-        }
-        let mut grad_input = vec![0.0; values.len()];
-        let mut grad_weight = vec![0.0; geometry.weight_len()];
-        let mut grad_bias = vec![0.0; outputs];
-
-        let forward = |cpu: &Cpu, output: &mut [f32]| {
-            cpu.conv_relu_forward(&geometry, input, &weight, Some(&bias), true, output)
-                .expect("checked sizes");
-        };
-        let mut backward =
-            |cpu: &Cpu, with_input: bool, grad_input: &mut [f32], grad_weight: &mut [f32]| {
-                let work = ConvBackward {
-                    input,
-                    weight: &weight,
-                    grad_output: &grad_output,
-                    output: None,
-                    grad_input: with_input.then_some(grad_input),
-                    mask_grad_input: !planes,
-                    grad_weight,
-                    grad_bias: Some(&mut grad_bias),
-                };
-                cpu.conv_relu_backward(&geometry, work)
-                    .expect("checked sizes");
-            };
-        // Checked against the portable direct path on a first image or two would miss the reduction: all of it.
-        let mut expected = (output.clone(), grad_input.clone(), grad_weight.clone());
-        forward(&reference, &mut expected.0);
-        backward(&reference, !planes, &mut expected.1, &mut expected.2);
-        let forward_seconds = best(options.repeat, || forward(&cpu, &mut output));
-        let weight_seconds = best(options.repeat, || {
-            backward(&cpu, false, &mut grad_input, &mut grad_weight)
-        });
-        let both_seconds = if planes {
-            weight_seconds
-        } else {
-            best(options.repeat, || {
-                backward(&cpu, true, &mut grad_input, &mut grad_weight)
-            })
-        };
-        for (what, found, expected) in [
-            ("output", &output, &expected.0),
-            ("input", &grad_input, &expected.1),
-            ("weight", &grad_weight, &expected.2),
-        ] {
-            let error = relative_error(found, expected);
-            assert!(error < 1e-4, "{name}: {what} differs by {error:e}");
-        }
-        let rate = |seconds: f64, passes: f64| {
-            let macs = passes * geometry.macs() as f64 / seconds;
-            format!(
-                "{:8.2} {:9.1} {:6.0}%",
-                seconds * 1e3,
-                macs * 2e-9,
-                100.0 * macs / peak
-            )
-        };
-        println!(
-            "{name:<18} {} {} {}",
-            rate(forward_seconds, 1.0),
-            rate(weight_seconds, 1.0),
-            rate(both_seconds, if planes { 1.0 } else { 2.0 })
-        );
-        infer += forward_seconds * count as f64;
-        train += (forward_seconds + both_seconds) * count as f64;
     }
-    for (name, channels, size) in POOLS {
-        if !name.contains(&options.filter) {
-            continue;
-        }
-        let geometry = PoolGeometry::new(
-            options.batch,
-            channels,
-            [size; 2],
-            [3; 2],
-            [2; 2],
-            [0; 2],
-            false,
-        )
-        .expect("valid sizes");
-        let input = random(7, geometry.input_len());
-        let gradient = random(8, geometry.output_len());
-        let (mut output, mut positions) = (
-            vec![0.0; geometry.output_len()],
-            vec![0; geometry.output_len()],
-        );
-        let mut grad_input = vec![0.0; geometry.input_len()];
-        let forward = best(options.repeat, || {
-            cpu.max_pool_forward(&geometry, &input, &mut output, Some(&mut positions))
-                .expect("checked sizes");
-        });
-        let backward = best(options.repeat, || {
-            cpu.max_pool_backward(
-                &geometry,
-                &positions,
-                &gradient,
-                Some(&output),
-                &mut grad_input,
-            )
-            .expect("checked sizes");
-        });
-        println!("{name:<18} {:8.2} {:>52.2}", forward * 1e3, backward * 1e3);
-        infer += forward;
-        train += forward + backward;
-    }
-    let images = options.batch as f64;
-    println!(
-        "kernels alone: inference {:.1} images/s, training {:.1} images/s",
-        images / infer,
-        images / train
-    );
+    values
 }
 
 fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
@@ -293,5 +200,336 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
         difference.sqrt()
     } else {
         (difference / size).sqrt()
+    }
+}
+
+/// Multiply-accumulates a second of a direct layer whose operands stay in the cache: the peak, as these kernels reach it.
+fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
+    let geometry = layer("", [64, 64], 12, 3, 1, 0).geometry(64);
+    let (input, weight) = (
+        random(1, geometry.input_len()),
+        random(2, geometry.weight_len()),
+    );
+    let mut output = vec![0.0; geometry.output_len()];
+    let seconds = best(clock, repeat * 4, || {
+        cpu.conv_relu_forward(
+            &geometry,
+            ConvInput::Panels(&input),
+            &weight,
+            None,
+            true,
+            &mut output,
+        )
+        .expect("checked sizes");
+    });
+    geometry.macs() as f64 / seconds
+}
+
+/// One layer: its operands, and room for its answers.
+struct Bench {
+    geometry: ConvGeometry,
+    planes: bool,
+    input: Vec<f32>,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    grad_output: Vec<f32>,
+    output: Vec<f32>,
+    grad_input: Vec<f32>,
+    grad_weight: Vec<f32>,
+    grad_bias: Vec<f32>,
+}
+
+impl Bench {
+    fn new(layer: &Layer, batch: usize) -> Self {
+        let geometry = layer.geometry(batch);
+        let ([inputs, outputs], pixels) = (layer.channels, geometry.output_size().iter().product());
+        let planes = inputs < 8;
+        let input = if planes {
+            random(3, geometry.input_planes_len())
+        } else {
+            random_panels(3, inputs, layer.size * layer.size, geometry.input_len())
+        };
+        Self {
+            planes,
+            weight: random(4, geometry.weight_len()),
+            bias: random(5, outputs),
+            grad_output: random_panels(6, outputs, pixels, geometry.output_len()),
+            output: vec![0.0; geometry.output_len()],
+            grad_input: vec![0.0; input.len()],
+            grad_weight: vec![0.0; geometry.weight_len()],
+            grad_bias: vec![0.0; outputs],
+            input,
+            geometry,
+        }
+    }
+
+    fn input(&self) -> ConvInput<'_> {
+        if self.planes {
+            ConvInput::Planes(&self.input)
+        } else {
+            ConvInput::Panels(&self.input)
+        }
+    }
+
+    fn forward(&mut self, cpu: &Cpu) {
+        let mut output = std::mem::take(&mut self.output);
+        cpu.conv_relu_forward(
+            &self.geometry,
+            self.input(),
+            &self.weight,
+            Some(&self.bias),
+            true,
+            &mut output,
+        )
+        .expect("checked sizes");
+        self.output = output;
+    }
+
+    fn backward(&mut self, cpu: &Cpu, with_input: bool) {
+        let input = if self.planes {
+            ConvInput::Planes(&self.input)
+        } else {
+            ConvInput::Panels(&self.input)
+        };
+        let work = ConvBackward {
+            input,
+            weight: &self.weight,
+            grad_output: &self.grad_output,
+            output: None,
+            grad_input: with_input.then_some(&mut self.grad_input),
+            mask_grad_input: true,
+            grad_weight: &mut self.grad_weight,
+            grad_bias: Some(&mut self.grad_bias),
+        };
+        cpu.conv_relu_backward(&self.geometry, work)
+            .expect("checked sizes");
+    }
+}
+
+fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
+    println!(
+        "{:<18} {:>24} {:>24} {:>24}",
+        "layer", "forward", "weight gradient", "both gradients"
+    );
+    for layer in LAYERS
+        .iter()
+        .filter(|layer| layer.name.contains(&options.filter))
+    {
+        let mut expected = Bench::new(layer, options.batch);
+        let with_input = !expected.planes;
+        expected.forward(reference);
+        expected.backward(reference, with_input);
+        let mut bench = Bench::new(layer, options.batch);
+        let forward = best(options.clock, options.repeat, || bench.forward(cpu));
+        let weight = best(options.clock, options.repeat, || bench.backward(cpu, false));
+        let both = if with_input {
+            best(options.clock, options.repeat, || bench.backward(cpu, true))
+        } else {
+            weight
+        };
+        for (what, found, expected) in [
+            ("output", &bench.output, &expected.output),
+            ("input gradient", &bench.grad_input, &expected.grad_input),
+            ("weight gradient", &bench.grad_weight, &expected.grad_weight),
+            ("bias gradient", &bench.grad_bias, &expected.grad_bias),
+        ] {
+            let error = relative_error(found, expected);
+            assert!(
+                error < LARGEST_ERROR,
+                "{}: {what} differs by {error:e}",
+                layer.name
+            );
+        }
+        let rate = |seconds: f64, passes: f64| {
+            let macs = passes * bench.geometry.macs() as f64 / seconds;
+            format!(
+                "{:8.2} {:9.1} {:5.0}%",
+                seconds * 1e3,
+                macs * 2e-9,
+                100.0 * macs / peak
+            )
+        };
+        let passes = if with_input { 2.0 } else { 1.0 };
+        println!(
+            "{:<18} {} {} {}",
+            layer.name,
+            rate(forward, 1.0),
+            rate(weight, 1.0),
+            rate(both, passes)
+        );
+    }
+}
+
+/// One block: its operands, and room for its answers.
+struct Block {
+    geometry: MlpconvGeometry,
+    input: Vec<f32>,
+    weight: [Vec<f32>; 3],
+    bias: [Vec<f32>; 3],
+    hidden: [Vec<f32>; 2],
+    positions: Vec<u8>,
+    output: Vec<f32>,
+    grad_output: Vec<f32>,
+    grad_input: Vec<f32>,
+    grad_weight: [Vec<f32>; 3],
+    grad_bias: [Vec<f32>; 3],
+}
+
+impl Block {
+    fn new(layer: &Layer, batch: usize, pooled: bool) -> Self {
+        let (first, width) = (layer.geometry(batch), layer.channels[1]);
+        let mut geometry = MlpconvGeometry::new(first, [width; 2]).expect("valid sizes");
+        if pooled {
+            geometry = geometry
+                .with_max_pool([3, 3], [2, 2], [0, 0], false)
+                .expect("valid sizes");
+        }
+        let weight = geometry.layers().map(|layer| {
+            // Weights that keep the variance, so that values stay in range through all twelve layers.
+            let [inputs, outputs] = layer.channels();
+            let scale = (6.0 * outputs as f32 / layer.weight_len() as f32).sqrt();
+            random(inputs as u64, layer.weight_len())
+                .iter()
+                .map(|value| value * scale)
+                .collect()
+        });
+        let grad_weight = geometry.layers().map(|layer| vec![0.0; layer.weight_len()]);
+        let input_len = if layer.channels[0] < 8 {
+            first.input_planes_len()
+        } else {
+            first.input_len()
+        };
+        let pixels = geometry.output_size().iter().product();
+        Self {
+            input: vec![0.5; input_len],
+            weight,
+            bias: [1, 2, 3].map(|seed| random(seed, width)),
+            hidden: geometry.hidden_len().map(|len| vec![0.0; len]),
+            positions: vec![0; geometry.positions_len()],
+            output: vec![0.0; geometry.output_len()],
+            grad_output: random_panels(9, width, pixels, geometry.output_len()),
+            grad_input: vec![0.0; input_len],
+            grad_weight,
+            grad_bias: [0; 3].map(|_| vec![0.0; width]),
+            geometry,
+        }
+    }
+
+    fn forward(&mut self, cpu: &Cpu, training: bool) {
+        let input = if self.geometry.layers()[0].channels()[0] < 8 {
+            ConvInput::Planes(&self.input)
+        } else {
+            ConvInput::Panels(&self.input)
+        };
+        let weights = MlpconvWeights {
+            weight: self.weight.each_ref().map(Vec::as_slice),
+            bias: self.bias.each_ref().map(|bias| Some(bias.as_slice())),
+        };
+        let [first, second] = &mut self.hidden;
+        let kept = MlpconvKept {
+            hidden: [first, second],
+            positions: &mut self.positions,
+        };
+        cpu.mlpconv_forward(
+            &self.geometry,
+            input,
+            &weights,
+            &mut self.output,
+            training.then_some(kept),
+        )
+        .expect("checked sizes");
+    }
+
+    fn backward(&mut self, cpu: &Cpu) {
+        let planes = self.geometry.layers()[0].channels()[0] < 8;
+        let work = MlpconvBackward {
+            input: if planes {
+                ConvInput::Planes(&self.input)
+            } else {
+                ConvInput::Panels(&self.input)
+            },
+            weights: MlpconvWeights {
+                weight: self.weight.each_ref().map(Vec::as_slice),
+                bias: self.bias.each_ref().map(|bias| Some(bias.as_slice())),
+            },
+            hidden: self.hidden.each_ref().map(Vec::as_slice),
+            positions: &self.positions,
+            output: &self.output,
+            grad_output: &self.grad_output,
+            grad_input: (!planes).then_some(&mut self.grad_input),
+            grad_weight: self.grad_weight.each_mut().map(Vec::as_mut_slice),
+            grad_bias: self
+                .grad_bias
+                .each_mut()
+                .map(|bias| Some(bias.as_mut_slice())),
+        };
+        cpu.mlpconv_backward(&self.geometry, work)
+            .expect("checked sizes");
+    }
+}
+
+/// The network's twelve layers and three pools on buffers that are there already: what the kernels leave to the rest.
+fn network(options: &Options, cpu: &Cpu) {
+    let mut blocks: Vec<Block> = LAYERS
+        .iter()
+        .step_by(2)
+        .enumerate()
+        .map(|(index, layer)| Block::new(layer, options.batch, index < 3))
+        .collect();
+    blocks[0].input = random(7, blocks[0].input.len());
+    let mut totals = [0.0; 3];
+    println!(
+        "{:<18} {:>12} {:>12} {:>12}",
+        "block and pool, ms", "inference", "forward", "backward"
+    );
+    for index in 0..blocks.len() {
+        let block = &mut blocks[index];
+        let times = [
+            best(options.clock, options.repeat, || block.forward(cpu, false)),
+            best(options.clock, options.repeat, || block.forward(cpu, true)),
+            best(options.clock, options.repeat, || block.backward(cpu)),
+        ];
+        let output = block.output.clone();
+        if let Some(next) = blocks.get_mut(index + 1) {
+            next.input = output;
+        }
+        let name = LAYERS[2 * index].name;
+        println!(
+            "{name:<18} {:12.2} {:12.2} {:12.2}",
+            times[0] * 1e3,
+            times[1] * 1e3,
+            times[2] * 1e3
+        );
+        totals
+            .iter_mut()
+            .zip(times)
+            .for_each(|(total, time)| *total += time);
+    }
+    let images = options.batch as f64;
+    let [inference, forward, backward] = totals;
+    println!(
+        "inference {:.1} images/s, training {:.1} images/s",
+        images / inference,
+        images / (forward + backward)
+    );
+}
+
+fn main() {
+    let options = options();
+    let isa = Isa::detect().expect("an instruction set");
+    let cpu = Cpu::new(isa, options.threads).expect("threads");
+    let direct = cpu.clone().with_algorithm(Algorithm::Direct);
+    let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
+    let reference = reference.with_algorithm(Algorithm::Direct);
+    let peak = peak(&direct, options.clock, options.repeat);
+    println!(
+        "{isa}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
+        options.threads,
+        options.batch,
+        2e-9 * peak
+    );
+    layers(&options, &cpu, &reference, peak);
+    if options.filter.is_empty() {
+        network(&options, &cpu);
     }
 }

@@ -24,32 +24,20 @@ impl Cpu {
     ) -> Result<(), Error> {
         expect_len("input", input.len(), geometry.input_len())?;
         expect_len("output", output.len(), geometry.output_len())?;
-        let plane = geometry.output[0] * geometry.output[1] * PANEL;
-        let panels = input
-            .par_chunks(geometry.input[0] * geometry.input[1] * PANEL)
-            .zip(output.par_chunks_mut(plane));
+        let (in_plane, plane) = planes(geometry);
+        let panels = input.par_chunks(in_plane).zip(output.par_chunks_mut(plane));
         if let Some(positions) = positions {
             expect_len("positions", positions.len(), geometry.output_len())?;
             let panels = panels.zip(positions.par_chunks_mut(plane));
             self.install(|| {
                 panels.for_each(|((input, output), positions)| {
-                    self.run(PoolForward {
-                        geometry,
-                        input,
-                        output,
-                        positions,
-                    });
+                    image_forward(self, geometry, input, output, positions);
                 });
             });
         } else {
             self.install(|| {
                 panels.for_each(|(input, output)| {
-                    self.run(PoolForward {
-                        geometry,
-                        input,
-                        output,
-                        positions: &mut [],
-                    })
+                    image_forward(self, geometry, input, output, &mut []);
                 });
             });
         }
@@ -75,22 +63,77 @@ impl Cpu {
             expect_len("output", output.len(), geometry.output_len())?;
         }
         expect_len("grad_input", grad_input.len(), geometry.input_len())?;
-        let plane = geometry.output[0] * geometry.output[1] * PANEL;
-        let panels = grad_input
-            .par_chunks_mut(geometry.input[0] * geometry.input[1] * PANEL)
-            .enumerate();
+        let (in_plane, plane) = planes(geometry);
+        let panels = grad_input.par_chunks_mut(in_plane).enumerate();
         self.install(|| {
             panels.for_each(|(index, grad_input)| {
                 let at = index * plane..(index + 1) * plane;
-                self.run(PoolBackward {
+                let gate = output.map_or(&[][..], |output| &output[at.clone()]);
+                image_backward(
+                    self,
                     geometry,
-                    positions: &positions[at.clone()],
-                    gradient: &grad_output[at.clone()],
-                    gate: output.map_or(&[], |output| &output[at]),
+                    &positions[at.clone()],
+                    &grad_output[at],
+                    gate,
                     grad_input,
-                });
+                );
             });
         });
         Ok(())
+    }
+}
+
+/// Values of one panel, of the input and of the output.
+fn planes(geometry: &PoolGeometry) -> (usize, usize) {
+    let values = |size: [usize; 2]| size[0] * size[1] * PANEL;
+    (values(geometry.input), values(geometry.output))
+}
+
+/// As many panels as the slices hold, on the calling thread; `positions` may be empty.
+pub(crate) fn image_forward(
+    cpu: &Cpu,
+    geometry: &PoolGeometry,
+    input: &[f32],
+    output: &mut [f32],
+    positions: &mut [u8],
+) {
+    let (in_plane, plane) = planes(geometry);
+    let mut positions = positions.chunks_exact_mut(plane);
+    for (input, output) in input
+        .chunks_exact(in_plane)
+        .zip(output.chunks_exact_mut(plane))
+    {
+        cpu.run(PoolForward {
+            geometry,
+            input,
+            output,
+            positions: positions.next().unwrap_or_default(),
+        });
+    }
+}
+
+/// As many panels as the slices hold, on the calling thread; `gate` (the pooling's output) may be empty.
+pub(crate) fn image_backward(
+    cpu: &Cpu,
+    geometry: &PoolGeometry,
+    positions: &[u8],
+    gradient: &[f32],
+    gate: &[f32],
+    grad_input: &mut [f32],
+) {
+    let (in_plane, plane) = planes(geometry);
+    let mut gates = gate.chunks_exact(plane);
+    let outputs = positions
+        .chunks_exact(plane)
+        .zip(gradient.chunks_exact(plane));
+    for (grad_input, (positions, gradient)) in grad_input.chunks_exact_mut(in_plane).zip(outputs) {
+        let gate = gates.next().unwrap_or_default();
+        cpu.run(PoolBackward {
+            geometry,
+            positions,
+            gradient,
+            gate,
+            grad_input,
+        });
     }
 }

@@ -1,18 +1,19 @@
 //! Convolution + bias + ReLU, and its gradients.
 
 mod algorithm;
-mod direct;
+pub(crate) mod direct;
 mod lowering;
 mod pack;
-mod winograd;
+pub(crate) mod winograd;
 
 pub use algorithm::Algorithm;
+pub(crate) use algorithm::{Choice, choose};
+pub(crate) use direct::{group_size, group_slices};
 
 use crate::arch::generic::{F43, F45};
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_len};
 use crate::geometry::ConvGeometry;
-use algorithm::Choice;
 
 /// The input of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,7 @@ impl<'a> ConvInput<'a> {
         }
     }
 
-    fn check(&self, geometry: &ConvGeometry) -> Result<(), Error> {
+    pub(crate) fn check(&self, geometry: &ConvGeometry) -> Result<(), Error> {
         match self {
             Self::Panels(input) => expect_len("input", input.len(), geometry.input_len()),
             Self::Planes(input) => expect_len("input", input.len(), geometry.input_planes_len()),
@@ -83,7 +84,7 @@ impl Cpu {
             expect_len("bias", bias.len(), geometry.out_channels)?;
         }
         expect_len("output", output.len(), geometry.output_len())?;
-        match (algorithm::choose(self.algorithm, geometry), input) {
+        match (choose(self.algorithm, geometry), input) {
             (Choice::F43, ConvInput::Panels(input)) => {
                 winograd::forward::<F43>(self, geometry, input, weight, bias, relu, output);
             }
@@ -117,7 +118,7 @@ impl Cpu {
         if let Some(grad_bias) = &work.grad_bias {
             expect_len("grad_bias", grad_bias.len(), geometry.out_channels)?;
         }
-        match (algorithm::choose(self.algorithm, geometry), work.input) {
+        match (choose(self.algorithm, geometry), work.input) {
             (Choice::F43, ConvInput::Panels(input)) => {
                 winograd::backward::<F43>(self, geometry, input, work);
             }

@@ -2,5 +2,6 @@
 
 mod convolution;
 mod determinism;
+mod mlpconv;
 mod pooling;
 mod support;

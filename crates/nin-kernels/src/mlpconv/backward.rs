@@ -1,0 +1,155 @@
+//! The block's gradients.
+
+use rayon::prelude::*;
+
+use super::{MlpconvBackward, MlpconvGeometry};
+use crate::arch::generic::{F43, F45};
+use crate::conv::{
+    Choice, ConvBackward, ConvInput, choose, direct, group_size, group_slices, winograd,
+};
+use crate::cpu::Cpu;
+use crate::pool;
+use crate::scratch::Scratch;
+
+/// What the images' gradients are computed from.
+struct Pass<'a> {
+    cpu: &'a Cpu,
+    geometry: &'a MlpconvGeometry,
+    second: direct::Backward<'a>,
+    third: direct::Backward<'a>,
+    hidden: [&'a [f32]; 2],
+    positions: &'a [u8],
+    output: &'a [f32],
+    grad_output: &'a [f32],
+}
+
+impl Pass<'_> {
+    /// The gradient of one image's third layer, masked by its ReLU.
+    fn third_gradient(&self, index: usize) -> Scratch {
+        let len = self.output.len() / self.geometry.layers[0].batch;
+        let at = index * len..(index + 1) * len;
+        let (gradient, output) = (&self.grad_output[at.clone()], &self.output[at.clone()]);
+        let Some(pool) = &self.geometry.pool else {
+            return direct::gated(self.cpu, gradient, output);
+        };
+        let mut full = self.cpu.scratch.take(self.geometry.layers[2].out_image());
+        pool::image_backward(
+            self.cpu,
+            pool,
+            &self.positions[at],
+            gradient,
+            output,
+            &mut full,
+        );
+        full
+    }
+
+    /// One image through the two 1x1 layers; `first` receives the first layer's gradient, masked by its ReLU.
+    fn image(&self, index: usize, sums: [&mut direct::Sums; 2], first: &mut [f32]) {
+        let [layer, second, _] = &self.geometry.layers;
+        let [second_sums, third_sums] = sums;
+        let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
+        let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
+        let gradient = self.third_gradient(index);
+        self.third.add_image(hidden_second, &gradient, third_sums);
+        let mut hidden_gradient = self.cpu.scratch.take(second.out_image());
+        self.third
+            .input_gradient(hidden_second, &gradient, &mut hidden_gradient);
+        drop(gradient);
+        self.second
+            .add_image(hidden_first, &hidden_gradient, second_sums);
+        self.second
+            .input_gradient(hidden_first, &hidden_gradient, first);
+    }
+}
+
+pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackward) {
+    let [first, second, third] = &geometry.layers;
+    let weight = work.weights.weight;
+    let pass = Pass {
+        cpu,
+        geometry,
+        second: direct::Backward::new(cpu, second, ConvInput::Panels(&[]), weight[1], Some(true)),
+        third: direct::Backward::new(cpu, third, ConvInput::Panels(&[]), weight[2], Some(true)),
+        hidden: work.hidden,
+        positions: work.positions,
+        output: work.output,
+        grad_output: work.grad_output,
+    };
+    let [grad_weight_first, grad_weight_second, grad_weight_third] = work.grad_weight;
+    let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;
+    let (mut second_sums, mut third_sums) = (pass.second.sums(), pass.third.sums());
+    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
+    let groups = second_sums
+        .groups()
+        .into_par_iter()
+        .zip(third_sums.groups());
+
+    let choice = match work.input {
+        ConvInput::Panels(images) => (choose(cpu.algorithm, first), images),
+        ConvInput::Planes(_) => (Choice::Direct, &[][..]),
+    };
+    if let (Choice::F43 | Choice::F45, images) = choice {
+        // The first layer wants a chunk of images at a time: their gradients wait for it.
+        let mut gradient = cpu.scratch.take(batch * image_len);
+        let gradients = gradient.par_chunks_mut(group * image_len);
+        cpu.install(|| {
+            groups.zip(gradients).enumerate().for_each(
+                |(part, ((mut second, mut third), gradients))| {
+                    for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
+                        pass.image(part * group + image, [&mut second, &mut third], gradient);
+                    }
+                },
+            );
+        });
+        let work = ConvBackward {
+            input: work.input,
+            weight: weight[0],
+            grad_output: &gradient,
+            output: None,
+            grad_input: work.grad_input,
+            mask_grad_input: false,
+            grad_weight: grad_weight_first,
+            grad_bias: grad_bias_first,
+        };
+        if choice.0 == Choice::F43 {
+            winograd::backward::<F43>(cpu, first, images, work);
+        } else {
+            winograd::backward::<F45>(cpu, first, images, work);
+        }
+    } else {
+        let images = work.input.values();
+        let in_image = images.len() / batch;
+        let mask = work.grad_input.is_some().then_some(false);
+        let layer = direct::Backward::new(cpu, first, work.input, weight[0], mask);
+        let mut first_sums = layer.sums();
+        let parts = first_sums.groups();
+        let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
+        let groups = groups.zip(parts).zip(grad_inputs).enumerate();
+        cpu.install(|| {
+            groups.for_each(
+                |(part, (((mut second, mut third), mut first_sums), mut grad_input))| {
+                    for index in part * group..((part + 1) * group).min(batch) {
+                        let mut gradient = cpu.scratch.take(image_len);
+                        pass.image(index, [&mut second, &mut third], &mut gradient);
+                        let image = &images[index * in_image..][..in_image];
+                        layer.add_image(image, &gradient, &mut first_sums);
+                        if let Some(grad_input) = &mut grad_input {
+                            let at = (index - part * group) * in_image;
+                            layer.input_gradient(
+                                image,
+                                &gradient,
+                                &mut grad_input[at..at + in_image],
+                            );
+                        }
+                    }
+                },
+            );
+        });
+        layer.finish(&first_sums, grad_weight_first, grad_bias_first);
+    }
+    pass.second
+        .finish(&second_sums, grad_weight_second, grad_bias_second);
+    pass.third
+        .finish(&third_sums, grad_weight_third, grad_bias_third);
+}

@@ -1,0 +1,264 @@
+//! The block in one call against its layers one by one (which the other files hold against the oracle): the same bits.
+
+use nin_kernels::{
+    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
+    MlpconvKept, MlpconvWeights,
+};
+
+use crate::support::{bits, random};
+
+/// Everything that a block computes.
+#[derive(Debug, PartialEq)]
+struct Answers {
+    hidden: [Vec<u32>; 2],
+    positions: Vec<u8>,
+    output: Vec<u32>,
+    grad_input: Vec<u32>,
+    grad_weight: [Vec<u32>; 3],
+    grad_bias: [Vec<u32>; 3],
+}
+
+struct Case {
+    geometry: MlpconvGeometry,
+    planes: bool,
+    input: Vec<f32>,
+    weight: [Vec<f32>; 3],
+    bias: [Vec<f32>; 3],
+    grad_output: Vec<f32>,
+}
+
+/// Zeros in the channels that only fill up the last panel.
+fn zero_padding(channels: usize, pixels: usize, values: &mut [f32]) {
+    let panels = channels.div_ceil(16);
+    for (index, value) in values.iter_mut().enumerate() {
+        if index / (16 * pixels) % panels * 16 + index % 16 >= channels {
+            *value = 0.0;
+        }
+    }
+}
+
+impl Case {
+    fn new(first: ConvGeometry, widths: [usize; 2], pool: bool, planes: bool) -> Self {
+        let mut geometry = MlpconvGeometry::new(first, widths).unwrap();
+        if pool {
+            geometry = geometry
+                .with_max_pool([3, 3], [2, 2], [0, 0], true)
+                .unwrap();
+        }
+        let layers = geometry.layers();
+        let mut input = random(
+            1,
+            if planes {
+                first.input_planes_len()
+            } else {
+                first.input_len()
+            },
+        );
+        if !planes {
+            zero_padding(
+                first.channels()[0],
+                first.input_size().iter().product(),
+                &mut input,
+            );
+        }
+        let mut grad_output = random(8, geometry.output_len());
+        zero_padding(
+            widths[1],
+            geometry.output_size().iter().product(),
+            &mut grad_output,
+        );
+        Self {
+            planes,
+            input,
+            weight: [0, 1, 2].map(|layer| random(2 + layer as u64, layers[layer].weight_len())),
+            bias: [0, 1, 2].map(|layer| random(5 + layer as u64, layers[layer].channels()[1])),
+            grad_output,
+            geometry,
+        }
+    }
+
+    fn input(&self) -> ConvInput<'_> {
+        if self.planes {
+            ConvInput::Planes(&self.input)
+        } else {
+            ConvInput::Panels(&self.input)
+        }
+    }
+
+    fn weights(&self) -> MlpconvWeights<'_> {
+        MlpconvWeights {
+            weight: self.weight.each_ref().map(Vec::as_slice),
+            bias: self.bias.each_ref().map(|bias| Some(&**bias)),
+        }
+    }
+
+    fn whole(&self, cpu: &Cpu) -> Answers {
+        let nan = |len: usize| vec![f32::NAN; len];
+        let geometry = &self.geometry;
+        let mut hidden = geometry.hidden_len().map(nan);
+        let mut positions = vec![99; geometry.positions_len()];
+        let mut output = nan(geometry.output_len());
+        let [first, second] = &mut hidden;
+        let kept = MlpconvKept {
+            hidden: [first, second],
+            positions: &mut positions,
+        };
+        cpu.mlpconv_forward(
+            geometry,
+            self.input(),
+            &self.weights(),
+            &mut output,
+            Some(kept),
+        )
+        .unwrap();
+        let mut inferred = nan(geometry.output_len());
+        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut inferred, None)
+            .unwrap();
+        assert_eq!(bits(&inferred), bits(&output), "inference differs");
+
+        let mut grad_input = nan(self.input.len());
+        let mut grad_weight = self.weight.each_ref().map(|weight| nan(weight.len()));
+        let mut grad_bias = self.bias.each_ref().map(|bias| nan(bias.len()));
+        let backward = MlpconvBackward {
+            input: self.input(),
+            weights: self.weights(),
+            hidden: hidden.each_ref().map(Vec::as_slice),
+            positions: &positions,
+            output: &output,
+            grad_output: &self.grad_output,
+            grad_input: Some(&mut grad_input),
+            grad_weight: grad_weight.each_mut().map(Vec::as_mut_slice),
+            grad_bias: grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
+        };
+        cpu.mlpconv_backward(geometry, backward).unwrap();
+        Answers {
+            hidden: hidden.map(|values| bits(&values)),
+            positions,
+            output: bits(&output),
+            grad_input: bits(&grad_input),
+            grad_weight: grad_weight.map(|values| bits(&values)),
+            grad_bias: grad_bias.map(|values| bits(&values)),
+        }
+    }
+
+    fn layer_by_layer(&self, cpu: &Cpu) -> Answers {
+        let geometry = &self.geometry;
+        let mut values = vec![self.input.clone()];
+        for (layer, conv) in geometry.layers().iter().enumerate() {
+            let input = &values[layer];
+            let input = if layer == 0 && self.planes {
+                ConvInput::Planes(input)
+            } else {
+                ConvInput::Panels(input)
+            };
+            let mut output = vec![f32::NAN; conv.output_len()];
+            let bias = Some(self.bias[layer].as_slice());
+            cpu.conv_relu_forward(conv, input, &self.weight[layer], bias, true, &mut output)
+                .unwrap();
+            values.push(output);
+        }
+        let mut positions = vec![99; geometry.positions_len()];
+        let (mut output, mut gradient) = (values[3].clone(), self.grad_output.clone());
+        if let Some(pool) = geometry.pool() {
+            output = vec![f32::NAN; pool.output_len()];
+            cpu.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions))
+                .unwrap();
+            let mut full = vec![f32::NAN; pool.input_len()];
+            cpu.max_pool_backward(pool, &positions, &gradient, None, &mut full)
+                .unwrap();
+            gradient = full;
+        }
+        let mut grad_weight = self
+            .weight
+            .each_ref()
+            .map(|weight| vec![f32::NAN; weight.len()]);
+        let mut grad_bias = self.bias.each_ref().map(|bias| vec![f32::NAN; bias.len()]);
+        for (layer, conv) in geometry.layers().iter().enumerate().rev() {
+            let input = &values[layer];
+            let mut grad_input = vec![f32::NAN; input.len()];
+            let backward = ConvBackward {
+                input: if layer == 0 && self.planes {
+                    ConvInput::Planes(input)
+                } else {
+                    ConvInput::Panels(input)
+                },
+                weight: &self.weight[layer],
+                grad_output: &gradient,
+                output: Some(&values[layer + 1]),
+                grad_input: Some(&mut grad_input),
+                mask_grad_input: false,
+                grad_weight: &mut grad_weight[layer],
+                grad_bias: Some(&mut grad_bias[layer]),
+            };
+            cpu.conv_relu_backward(conv, backward).unwrap();
+            gradient = grad_input;
+        }
+        let [_, first, second, _] = values.try_into().unwrap();
+        Answers {
+            hidden: [first, second].map(|values| bits(&values)),
+            positions,
+            output: bits(&output),
+            grad_input: bits(&gradient),
+            grad_weight: grad_weight.map(|values| bits(&values)),
+            grad_bias: grad_bias.map(|values| bits(&values)),
+        }
+    }
+}
+
+/// Zeros of either sign count as one: a mask taken before a sum or after it may differ in nothing else.
+fn normalised(mut answers: Answers) -> Answers {
+    let positive = |values: &mut Vec<u32>| {
+        for value in values {
+            *value = if *value == 1 << 31 { 0 } else { *value };
+        }
+    };
+    answers
+        .grad_weight
+        .iter_mut()
+        .chain(&mut answers.grad_bias)
+        .for_each(positive);
+    positive(&mut answers.grad_input);
+    answers
+}
+
+#[test]
+fn the_block_is_its_layers() {
+    let geometry = |batch, channels, size: usize, kernel: usize, stride: usize, padding: usize| {
+        ConvGeometry::new(
+            batch,
+            channels,
+            [size; 2],
+            [kernel; 2],
+            [stride; 2],
+            [padding; 2],
+        )
+        .unwrap()
+    };
+    let cases = [
+        Case::new(geometry(3, [1, 33], 40, 11, 4, 0), [17, 20], true, true),
+        Case::new(geometry(3, [3, 20], 12, 5, 1, 2), [16, 48], true, true),
+        Case::new(geometry(19, [20, 33], 12, 5, 1, 2), [33, 31], true, false),
+        Case::new(geometry(10, [33, 20], 9, 3, 1, 1), [20, 16], true, false),
+        Case::new(geometry(10, [48, 17], 5, 3, 1, 1), [17, 10], false, false),
+        Case::new(geometry(2, [16, 17], 9, 3, 2, 1), [17, 10], false, false),
+    ];
+    for isa in Isa::ALL {
+        for (algorithm, threads) in [(Algorithm::Direct, 1), (Algorithm::Winograd, 3)] {
+            let Ok(cpu) = Cpu::new(isa, threads) else {
+                continue;
+            };
+            let cpu = cpu.with_algorithm(algorithm);
+            for case in &cases {
+                let (found, expected) = (
+                    normalised(case.whole(&cpu)),
+                    normalised(case.layer_by_layer(&cpu)),
+                );
+                assert!(
+                    found == expected,
+                    "{isa}, {algorithm:?}, {:?}",
+                    case.geometry
+                );
+            }
+        }
+    }
+}
