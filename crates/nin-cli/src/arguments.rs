@@ -240,10 +240,7 @@ Built-in recipes:",
 fn parse_input(text: &str) -> Result<[usize; 3], String> {
     let parts = text
         .split(['x', 'X'])
-        .map(|part| {
-            part.parse::<usize>()
-                .map_err(|_| format!("`{part}` is not a number"))
-        })
+        .map(|part| part.parse::<usize>().map_err(|_| format!("`{part}` is not a number")))
         .collect::<Result<Vec<_>, _>>()?;
     <[usize; 3]>::try_from(parts).map_err(|_| "expected CxHxW, such as 1x224x224".to_owned())
 }

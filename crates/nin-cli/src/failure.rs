@@ -24,10 +24,7 @@ pub struct CommandError {
 impl CommandError {
     /// An error with its hint.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { message: message.into(), hint: hint.into() }
     }
 }
 
@@ -75,9 +72,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<DataError>() {
             return Some(error.hint());
         }
-        cause
-            .downcast_ref::<ModelError>()
-            .and_then(ModelError::hint)
+        cause.downcast_ref::<ModelError>().and_then(ModelError::hint)
     })
 }
 

@@ -18,9 +18,7 @@ pub enum Format {
 /// Prints text, with a line's end behind it.
 pub fn print_text(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .context("cannot write to stdout")
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
 }
 
 /// Prints one JSON object on one line.

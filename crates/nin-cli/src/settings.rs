@@ -24,10 +24,7 @@ pub struct TrainSettings {
 impl TrainSettings {
     /// Resolves defaults < file < flags; a resumed run's file is its own recipe.
     pub fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
-        let config = arguments
-            .config
-            .as_deref()
-            .unwrap_or(BuiltinRecipe::quickstart().name);
+        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
         let named = RecipeBuilder::named(config)?;
         let folder = match &arguments.run {
             Some(folder) => folder.clone(),
@@ -35,19 +32,13 @@ impl TrainSettings {
             None => free_run(named.name()),
         };
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
-        let mut builder = if resumed {
-            RecipeBuilder::from_file(&folder.join("recipe.toml"))?
-        } else {
-            named
-        };
+        let mut builder =
+            if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
         for assignment in &arguments.set {
             builder.assign(assignment)?;
         }
         apply_flags(&mut builder, arguments)?;
-        Ok(Self {
-            recipe: builder.build()?,
-            folder,
-        })
+        Ok(Self { recipe: builder.build()?, folder })
     }
 }
 
@@ -81,22 +72,17 @@ fn numbered_runs(recipe: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 fn free_run(recipe: &str) -> PathBuf {
-    numbered_runs(recipe)
-        .find(|folder| !folder.exists())
-        .unwrap_or_else(|| RUNS.into())
+    numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
 }
 
 fn latest_run(recipe: &str) -> anyhow::Result<PathBuf> {
-    numbered_runs(recipe)
-        .take_while(|folder| RunFolder::is_run(folder))
-        .last()
-        .ok_or_else(|| {
-            CommandError::new(
-                format!("there is no run of `{recipe}` to resume"),
-                "name the run's folder with --run",
-            )
-            .into()
-        })
+    numbered_runs(recipe).take_while(|folder| RunFolder::is_run(folder)).last().ok_or_else(|| {
+        CommandError::new(
+            format!("there is no run of `{recipe}` to resume"),
+            "name the run's folder with --run",
+        )
+        .into()
+    })
 }
 
 /// Opens a data set where design.md's order of search finds it.
@@ -121,10 +107,8 @@ pub struct NetworkSettings {
 impl NetworkSettings {
     /// Resolves an architecture's name, a built-in recipe or a file, with single keys overridden.
     pub fn resolve(config: &str, assignments: &[String]) -> anyhow::Result<Self> {
-        let builtin = config
-            .parse::<Builtin>()
-            .ok()
-            .filter(|_| BuiltinRecipe::find(config).is_none());
+        let builtin =
+            config.parse::<Builtin>().ok().filter(|_| BuiltinRecipe::find(config).is_none());
         let mut builder = match builtin {
             Some(builtin) => from_architecture(builtin)?,
             None => RecipeBuilder::named(config)?,
@@ -136,17 +120,9 @@ impl NetworkSettings {
         // Fashion-MNIST's numbers, where neither recipe nor architecture says.
         let (channels, classes, side) = (1, 10, 28);
         let architecture = recipe.architecture(channels, classes)?;
-        let side = if recipe.data.input_size == 0 {
-            side
-        } else {
-            recipe.data.input_size
-        };
+        let side = if recipe.data.input_size == 0 { side } else { recipe.data.input_size };
         let input = [architecture.input_channels(), side, side];
-        Ok(Self {
-            recipe,
-            architecture,
-            input,
-        })
+        Ok(Self { recipe, architecture, input })
     }
 }
 

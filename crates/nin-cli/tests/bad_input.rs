@@ -43,8 +43,21 @@ fn refused_values_exit_1_and_say_why() {
         (&["--config", "nowhere.toml"], "cannot read the recipe `nowhere.toml`"),
         (&["--dataset", "fashion"], "the data set `fashion` was not found"),
         (&["--data", "nowhere"], "cannot read `nowhere`"),
-        (&["--set", "model.architecture=resnet", "--set", "model.blocks=[]"], "unknown architecture `resnet`"),
-        (&["--config", "d2l-fashion-mnist", "--dataset", "fashion-mnist-sample", "--set", "data.input_size=60"], "smallest square input that works is 67x67"),
+        (
+            &["--set", "model.architecture=resnet", "--set", "model.blocks=[]"],
+            "unknown architecture `resnet`",
+        ),
+        (
+            &[
+                "--config",
+                "d2l-fashion-mnist",
+                "--dataset",
+                "fashion-mnist-sample",
+                "--set",
+                "data.input_size=60",
+            ],
+            "smallest square input that works is 67x67",
+        ),
     ] {
         let finished = nin(root.path(), &[&["train"][..], arguments].concat());
         assert_refused(&finished, arguments, expected);
@@ -76,7 +89,19 @@ fn checkpoints_that_are_none_are_refused() {
 fn a_damaged_checkpoint_names_its_file() {
     let root = tempfile::tempdir().unwrap();
     write_shapes(root.path(), 28, 30, 9);
-    let train = ["train", "--data", ".", "--dataset", "shapes", "--run", "run", "--epochs", "1", "--progress", "none"];
+    let train = [
+        "train",
+        "--data",
+        ".",
+        "--dataset",
+        "shapes",
+        "--run",
+        "run",
+        "--epochs",
+        "1",
+        "--progress",
+        "none",
+    ];
     nin(root.path(), &train).ok();
     let model = root.path().join("run/checkpoints/best/model.safetensors");
     let mut bytes = std::fs::read(&model).unwrap();
@@ -84,5 +109,9 @@ fn a_damaged_checkpoint_names_its_file() {
     bytes[middle] ^= 1;
     std::fs::write(&model, bytes).unwrap();
     let arguments = ["eval", "--checkpoint", "run", "--data", "."];
-    assert_refused(&nin(root.path(), &arguments), &arguments, "model.safetensors` is damaged: expected SHA-256");
+    assert_refused(
+        &nin(root.path(), &arguments),
+        &arguments,
+        "model.safetensors` is damaged: expected SHA-256",
+    );
 }

@@ -45,8 +45,17 @@ impl Workshop {
     }
 
     fn train(&self, run: &str, more: &[&str]) -> Finished {
-        let mut arguments =
-            vec!["train", "--config", "small.toml", "--data", "data", "--run", run, "--progress", "none"];
+        let mut arguments = vec![
+            "train",
+            "--config",
+            "small.toml",
+            "--data",
+            "data",
+            "--run",
+            run,
+            "--progress",
+            "none",
+        ];
         arguments.extend(more);
         nin(self.path(), &arguments)
     }
@@ -60,7 +69,9 @@ impl Workshop {
         metrics(&self.path().join(run))
             .into_iter()
             .filter(|event| event["event"] == "epoch")
-            .map(|event| ["train_loss", "train_accuracy", "test_accuracy"].map(|key| event[key].clone()))
+            .map(|event| {
+                ["train_loss", "train_accuracy", "test_accuracy"].map(|key| event[key].clone())
+            })
             .collect()
     }
 }
@@ -81,7 +92,17 @@ fn any_idx_folder_trains_and_eval_repeats_the_figure() {
         .fold(0.0, f64::max);
     assert!(best > 0.8, "three plain shapes are learnt: {best}");
     for backend in ["flex", "ndarray"] {
-        let arguments = ["eval", "--checkpoint", "run", "--data", "data", "--format", "json", "--backend", backend];
+        let arguments = [
+            "eval",
+            "--checkpoint",
+            "run",
+            "--data",
+            "data",
+            "--format",
+            "json",
+            "--backend",
+            backend,
+        ];
         let report = nin(workshop.path(), &arguments).json();
         assert_eq!(report["accuracy"].as_f64().unwrap(), best);
         assert_eq!((&report["images"], &report["dataset"]), (&60.into(), &"shapes".into()));
@@ -119,11 +140,25 @@ fn a_resumed_run_ends_as_the_uncut_one() {
     let workshop = Workshop::new();
     for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray")] {
         let kind = format!("optimizer.kind={kind}");
-        let options = ["--backend", backend, "--set", &kind, "--set", "optimizer.learning_rate=0.01"];
+        let options =
+            ["--backend", backend, "--set", &kind, "--set", "optimizer.learning_rate=0.01"];
         let (uncut, cut) = (format!("{backend}-uncut"), format!("{backend}-cut"));
         workshop.train(&uncut, &options).ok();
         workshop.train(&cut, &[&options[..], &["--epochs", "1"]].concat()).ok();
-        let again = ["train", "--run", &cut, "--resume", "--data", "data", "--epochs", "4", "--backend", backend, "--workers", "3"];
+        let again = [
+            "train",
+            "--run",
+            &cut,
+            "--resume",
+            "--data",
+            "data",
+            "--epochs",
+            "4",
+            "--backend",
+            backend,
+            "--workers",
+            "3",
+        ];
         nin(workshop.path(), &again).ok();
         assert!(workshop.weights(&uncut) == workshop.weights(&cut), "{backend}");
         assert_eq!(workshop.figures(&uncut), workshop.figures(&cut));
@@ -133,7 +168,8 @@ fn a_resumed_run_ends_as_the_uncut_one() {
 #[test]
 fn a_run_cut_in_mid_epoch_goes_on_from_its_last_step() {
     let workshop = Workshop::new();
-    let options = ["--backend", "flex", "--set", "checkpoint.every_steps=4", "--set", "checkpoint.keep=0"];
+    let options =
+        ["--backend", "flex", "--set", "checkpoint.every_steps=4", "--set", "checkpoint.keep=0"];
     workshop.train("run", &options).ok();
     let (weights, figures) = (workshop.weights("run"), workshop.figures("run"));
 
@@ -141,7 +177,11 @@ fn a_run_cut_in_mid_epoch_goes_on_from_its_last_step() {
     let checkpoints = workshop.path().join("run/checkpoints");
     std::fs::remove_file(checkpoints.join("latest")).unwrap();
     std::os::unix::fs::symlink("step-00000016", checkpoints.join("latest")).unwrap();
-    nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data", "--backend", "flex"]).ok();
+    nin(
+        workshop.path(),
+        &["train", "--run", "run", "--resume", "--data", "data", "--backend", "flex"],
+    )
+    .ok();
     assert!(weights == workshop.weights("run"));
     assert_eq!(figures, workshop.figures("run"));
 }
@@ -155,7 +195,8 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     assert!(again.stderr.contains("`run` holds a run already"), "{}", again.stderr);
     assert!(again.stderr.contains("hint: go on with it by --resume"), "{}", again.stderr);
 
-    let resumed = nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data"]).ok();
+    let resumed =
+        nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data"]).ok();
     assert!(resumed.stderr.contains("is finished: 1 epochs"), "{}", resumed.stderr);
 
     let changed = nin(
@@ -169,19 +210,30 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
 #[test]
 fn an_interrupt_saves_the_state_and_exits_130() {
     let workshop = Workshop::new();
-    let arguments =
-        ["train", "--config", "small.toml", "--data", "data", "--run", "run", "--epochs", "2000", "--progress", "json"];
-    let mut child = command(workshop.path(), &arguments)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = [
+        "train",
+        "--config",
+        "small.toml",
+        "--data",
+        "data",
+        "--run",
+        "run",
+        "--epochs",
+        "2000",
+        "--progress",
+        "json",
+    ];
+    let mut child =
+        command(workshop.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
     // The first event is the run's beginning: the handler stands.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
     assert!(line.contains(r#""event":"start""#), "{line}");
-    let signalled =
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(signalled.success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
@@ -192,9 +244,26 @@ fn an_interrupt_saves_the_state_and_exits_130() {
 
 #[test]
 fn bench_measures_all_three_rates() {
-    let arguments = ["bench", "--config", "quickstart", "--backend", "flex", "--steps", "1", "--batch-size", "4", "--format", "json"];
+    let arguments = [
+        "bench",
+        "--config",
+        "quickstart",
+        "--backend",
+        "flex",
+        "--steps",
+        "1",
+        "--batch-size",
+        "4",
+        "--format",
+        "json",
+    ];
     let figures = nin(Path::new("."), &arguments).json();
-    for key in ["train_images_per_sec", "infer_images_per_sec", "epoch_images_per_sec", "peak_memory_bytes"] {
+    for key in [
+        "train_images_per_sec",
+        "infer_images_per_sec",
+        "epoch_images_per_sec",
+        "peak_memory_bytes",
+    ] {
         assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
     }
     assert_eq!((&figures["backend"], &figures["batch_size"]), (&"flex".into(), &4.into()));

@@ -39,9 +39,29 @@ fn trains_end_to_end_and_agrees_with_the_cpu() {
     write_shapes(root.path(), 20, 32, 12);
     std::fs::write(root.path().join("small.toml"), RECIPE).unwrap();
     let losses = ["wgpu", "flex"].map(|backend| {
-        let train = ["train", "--config", "small.toml", "--data", ".", "--run", backend, "--backend", backend];
+        let train = [
+            "train",
+            "--config",
+            "small.toml",
+            "--data",
+            ".",
+            "--run",
+            backend,
+            "--backend",
+            backend,
+        ];
         nin(root.path(), &train).ok();
-        let eval = ["eval", "--checkpoint", backend, "--data", ".", "--backend", backend, "--format", "json"];
+        let eval = [
+            "eval",
+            "--checkpoint",
+            backend,
+            "--data",
+            ".",
+            "--backend",
+            backend,
+            "--format",
+            "json",
+        ];
         let report = nin(root.path(), &eval).json();
         assert_eq!(report["backend"], backend);
         report["loss"].as_f64().unwrap()

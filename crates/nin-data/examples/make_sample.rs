@@ -22,11 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: make_sample FASHION-MNIST-FOLDER OUTPUT-FOLDER".into());
     };
     let data = DataSet::open(FASHION_MNIST, Some(&from), &Locations::default())?;
-    if data
-        .checksums
-        .iter()
-        .any(|checksum| checksum.known != Some(true))
-    {
+    if data.checksums.iter().any(|checksum| checksum.known != Some(true)) {
         return Err("the folder does not hold the published Fashion-MNIST".into());
     }
     write_split(&to, "train", &data.train, TRAIN_PER_CLASS, 0)?;
@@ -53,21 +49,13 @@ fn write_split(
         images.extend_from_slice(pixels);
         labels.push(label);
     }
-    write_gzip(
-        &folder.join(format!("{name}-images-idx3-ubyte.gz")),
-        &images,
-    )?;
-    write_gzip(
-        &folder.join(format!("{name}-labels-idx1-ubyte.gz")),
-        &labels,
-    )
+    write_gzip(&folder.join(format!("{name}-images-idx3-ubyte.gz")), &images)?;
+    write_gzip(&folder.join(format!("{name}-labels-idx1-ubyte.gz")), &labels)
 }
 
 /// Without name and time, so that equal content is an equal file.
 fn write_gzip(path: &Path, content: &[u8]) -> Result<(), Box<dyn Error>> {
-    let mut encoder = GzBuilder::new()
-        .mtime(0)
-        .write(Vec::new(), Compression::best());
+    let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(content)?;
     fs::write(path, encoder.finish()?)?;
     println!("{}: {} bytes", path.display(), content.len());

@@ -43,14 +43,7 @@ pub struct HostBatch {
 impl HostBatch {
     /// The batch on a device.
     pub fn to_device<B: Backend>(self, device: &B::Device) -> ImageBatch<B> {
-        let Self {
-            values,
-            size: [height, width],
-            labels,
-            indices,
-            epoch,
-            step,
-        } = self;
+        let Self { values, size: [height, width], labels, indices, epoch, step } = self;
         let count = labels.len();
         let images = TensorData::new(values, [count, 1, height, width]);
         let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
@@ -74,9 +67,7 @@ pub struct ImageBatcher {
 impl ImageBatcher {
     /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self {
-            resizer: Resizer::new(from, to),
-        }
+        Self { resizer: Resizer::new(from, to) }
     }
 
     /// The values of some images: resized, and divided by 255.
@@ -86,10 +77,7 @@ impl ImageBatcher {
             self.resizer.resize(pixels, &mut bytes);
         }
         // A division and no product with 1/255: torchvision's ToTensor divides.
-        bytes
-            .into_iter()
-            .map(|byte| f32::from(byte) / 255.0)
-            .collect()
+        bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect()
     }
 }
 

@@ -50,10 +50,6 @@ pub(crate) fn class_names(name: &str, classes: usize) -> Vec<String> {
         return CLOTHES.map(str::to_owned).to_vec();
     }
     // MNIST's classes are its digits.
-    let classes = if name == MNIST {
-        classes.max(10)
-    } else {
-        classes
-    };
+    let classes = if name == MNIST { classes.max(10) } else { classes };
     (0..classes).map(|class| class.to_string()).collect()
 }

@@ -37,11 +37,7 @@ impl IdxDataset {
     /// out.
     pub fn new(images: IdxImages, labels: Vec<u8>) -> Self {
         let count = images.count.min(labels.len());
-        Self {
-            images: Arc::new(images),
-            labels: labels.into(),
-            range: 0..count,
-        }
+        Self { images: Arc::new(images), labels: labels.into(), range: 0..count }
     }
 
     /// Number of images.
@@ -66,16 +62,9 @@ impl IdxDataset {
 
     /// Pixels and label of an image, or `None` beyond the last.
     pub fn image(&self, index: usize) -> Option<(&[u8], u8)> {
-        let at = self
-            .range
-            .start
-            .checked_add(index)
-            .filter(|at| self.range.contains(at))?;
+        let at = self.range.start.checked_add(index).filter(|at| self.range.contains(at))?;
         let size = self.images.height * self.images.width;
-        Some((
-            &self.images.pixels[at * size..(at + 1) * size],
-            self.labels[at],
-        ))
+        Some((&self.images.pixels[at * size..(at + 1) * size], self.labels[at]))
     }
 
     /// The images of a range of positions, cut to those that there are.
@@ -83,10 +72,7 @@ impl IdxDataset {
     pub fn part(&self, range: Range<usize>) -> Self {
         let clamp = |at: usize| self.range.start + at.min(self.len());
         let (start, end) = (clamp(range.start), clamp(range.end));
-        Self {
-            range: start..end.max(start),
-            ..self.clone()
-        }
+        Self { range: start..end.max(start), ..self.clone() }
     }
 }
 
@@ -94,12 +80,7 @@ impl Dataset<ImageItem> for IdxDataset {
     fn get(&self, index: usize) -> Option<ImageItem> {
         let (pixels, label) = self.image(index)?;
         let [height, width] = self.image_size();
-        Some(ImageItem {
-            pixels: pixels.to_vec(),
-            height,
-            width,
-            label,
-        })
+        Some(ImageItem { pixels: pixels.to_vec(), height, width, label })
     }
 
     fn len(&self) -> usize {
@@ -125,11 +106,7 @@ impl Dataset<MnistItem> for IdxDataset {
     }
 
     fn len(&self) -> usize {
-        if self.image_size() == [28, 28] {
-            self.range.len()
-        } else {
-            0
-        }
+        if self.image_size() == [28, 28] { self.range.len() } else { 0 }
     }
 }
 
@@ -139,15 +116,7 @@ mod tests {
 
     fn three(side: usize) -> IdxDataset {
         let pixels = (0..3 * side * side).map(|value| value as u8).collect();
-        IdxDataset::new(
-            IdxImages {
-                count: 3,
-                height: side,
-                width: side,
-                pixels,
-            },
-            vec![2, 0, 1],
-        )
+        IdxDataset::new(IdxImages { count: 3, height: side, width: side, pixels }, vec![2, 0, 1])
     }
 
     #[test]
@@ -164,12 +133,7 @@ mod tests {
         let dataset = three(28);
         let item: MnistItem = dataset.get(1).unwrap();
         let own: ImageItem = dataset.get(1).unwrap();
-        let flat: Vec<u8> = item
-            .image
-            .iter()
-            .flatten()
-            .map(|&value| value as u8)
-            .collect();
+        let flat: Vec<u8> = item.image.iter().flatten().map(|&value| value as u8).collect();
         assert_eq!((flat, item.label), (own.pixels, own.label));
         assert_eq!(Dataset::<MnistItem>::len(&three(2)), 0);
     }

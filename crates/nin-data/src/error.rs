@@ -89,11 +89,7 @@ impl DataError {
                     "fashion-mnist" => "install the package dataset-fashion-mnist (Debian), or ",
                     _ => "",
                 };
-                let folder = searched
-                    .get(1)
-                    .or(searched.first())
-                    .cloned()
-                    .unwrap_or_default();
+                let folder = searched.get(1).or(searched.first()).cloned().unwrap_or_default();
                 format!(
                     "{package}put its four files into {folder}, or name their folder with --data; \
                      --dataset {FASHION_MNIST_SAMPLE} needs no files"

@@ -60,15 +60,7 @@ pub(crate) fn parse_images(
 ) -> Result<(IdxImages, Vec<u8>), DataError> {
     let (content, [count, height, width]) = parse_any(path, reader)?;
     let pixels = content[header_length::<3>()..].to_vec();
-    Ok((
-        IdxImages {
-            count,
-            height,
-            width,
-            pixels,
-        },
-        content,
-    ))
+    Ok((IdxImages { count, height, width, pixels }, content))
 }
 
 /// Labels from the content of a file, plain or gzip; `path` stands in errors.
@@ -81,10 +73,7 @@ pub(crate) fn parse_labels(
 }
 
 fn open(path: &Path) -> Result<File, DataError> {
-    let unreadable = |source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| DataError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(malformed(path, "a file", "a folder"));
@@ -100,11 +89,7 @@ fn parse_any<const D: usize>(
     read_up_to(path, &mut reader, GZIP_MAGIC.len() as u64, &mut start)?;
     let is_gzip = start == GZIP_MAGIC;
     let whole = BufReader::new(std::io::Cursor::new(start).chain(reader));
-    if is_gzip {
-        parse(path, MultiGzDecoder::new(whole))
-    } else {
-        parse(path, whole)
-    }
+    if is_gzip { parse(path, MultiGzDecoder::new(whole)) } else { parse(path, whole) }
 }
 
 fn parse<const D: usize>(
@@ -116,21 +101,12 @@ fn parse<const D: usize>(
     read_up_to(path, &mut reader, header as u64, &mut content)?;
     if content.len() < header {
         let found = format!("{} bytes", content.len());
-        return Err(malformed(
-            path,
-            &format!("a header of {header} bytes"),
-            &found,
-        ));
+        return Err(malformed(path, &format!("a header of {header} bytes"), &found));
     }
     check_magic::<D>(path, &content)?;
     let sizes: [usize; D] = std::array::from_fn(|dimension| {
         let at = 4 + 4 * dimension;
-        let bytes = [
-            content[at],
-            content[at + 1],
-            content[at + 2],
-            content[at + 3],
-        ];
+        let bytes = [content[at], content[at + 1], content[at + 2], content[at + 3]];
         u32::from_be_bytes(bytes) as usize
     });
     if sizes.contains(&0) {
@@ -149,11 +125,7 @@ fn parse<const D: usize>(
     read_up_to(path, &mut reader, length + 1, &mut content)?;
     let found = (content.len() - header) as u64;
     if found != length {
-        let found = if found > length {
-            "more".to_owned()
-        } else {
-            format!("{found}")
-        };
+        let found = if found > length { "more".to_owned() } else { format!("{found}") };
         let expected = format!("{length} values for dimensions {sizes:?}");
         return Err(malformed(path, &expected, &found));
     }
@@ -166,22 +138,15 @@ fn read_up_to(
     length: u64,
     content: &mut Vec<u8>,
 ) -> Result<(), DataError> {
-    reader
-        .take(length)
-        .read_to_end(content)
-        .map(|_| ())
-        .map_err(|source| {
-            use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-            if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
-                let found = format!("`{source}` after {} bytes", content.len());
-                malformed(path, "a whole gzip file", &found)
-            } else {
-                DataError::Read {
-                    path: path.to_owned(),
-                    source,
-                }
-            }
-        })
+    reader.take(length).read_to_end(content).map(|_| ()).map_err(|source| {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
+            let found = format!("`{source}` after {} bytes", content.len());
+            malformed(path, "a whole gzip file", &found)
+        } else {
+            DataError::Read { path: path.to_owned(), source }
+        }
+    })
 }
 
 fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataError> {
@@ -193,10 +158,8 @@ fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataErr
     if header[..4] == expected {
         return Ok(());
     }
-    let expected = format!(
-        "the magic bytes {} of {D} dimension(s) of unsigned bytes",
-        bytes(&expected)
-    );
+    let expected =
+        format!("the magic bytes {} of {D} dimension(s) of unsigned bytes", bytes(&expected));
     Err(malformed(path, &expected, &bytes(&header[..4])))
 }
 
@@ -251,27 +214,12 @@ mod tests {
         let cases: [(&str, Vec<u8>); 12] = [
             ("found 0 bytes", vec![]),
             ("found 3 bytes", vec![0, 0, 8]),
-            (
-                "found 89 50 4e 47",
-                b"\x89PNG\r\n\x1a\n-----------".to_vec(),
-            ),
-            (
-                "found 00 00 0d 03",
-                [&[0, 0, 13, 3][..], &images(1, 1, 1, 1)[4..]].concat(),
-            ),
-            (
-                "found 00 00 08 01",
-                [&[0, 0, 8, 1][..], &images(1, 1, 1, 1)[4..]].concat(),
-            ),
+            ("found 89 50 4e 47", b"\x89PNG\r\n\x1a\n-----------".to_vec()),
+            ("found 00 00 0d 03", [&[0, 0, 13, 3][..], &images(1, 1, 1, 1)[4..]].concat()),
+            ("found 00 00 08 01", [&[0, 0, 8, 1][..], &images(1, 1, 1, 1)[4..]].concat()),
             ("dimensions above 0, found [2, 0, 4]", images(2, 0, 4, 0)),
-            (
-                "24 values for dimensions [2, 3, 4], found 23",
-                images(2, 3, 4, 23),
-            ),
-            (
-                "24 values for dimensions [2, 3, 4], found more",
-                images(2, 3, 4, 25),
-            ),
+            ("24 values for dimensions [2, 3, 4], found 23", images(2, 3, 4, 23)),
+            ("24 values for dimensions [2, 3, 4], found more", images(2, 3, 4, 25)),
             ("expected at most", images(u32::MAX, u32::MAX, u32::MAX, 9)),
             (
                 "4000000000 values for dimensions [1000000, 4000, 1], found 3",
@@ -291,19 +239,14 @@ mod tests {
         // 64 MiB of zeros behind an image that promises one pixel.
         let mut bytes = images(1, 1, 1, 1);
         bytes.resize(64 << 20, 0);
-        let error = read_images(file(&gzip(&bytes)).path())
-            .unwrap_err()
-            .to_string();
+        let error = read_images(file(&gzip(&bytes)).path()).unwrap_err().to_string();
         assert!(error.contains("found more"), "{error}");
     }
 
     #[test]
     fn folders_and_missing_files_are_no_files() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            read_labels(folder.path()),
-            Err(DataError::Malformed { .. })
-        ));
+        assert!(matches!(read_labels(folder.path()), Err(DataError::Malformed { .. })));
         let link = folder.path().join("dangling");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         assert!(matches!(read_labels(&link), Err(DataError::Read { .. })));

@@ -70,11 +70,7 @@ impl<B: Backend> OrderedLoader<B> {
     /// Resizes images to `[height, width]`.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        Self {
-            batcher: ImageBatcher::new(self.dataset.image_size(), size),
-            size,
-            ..self
-        }
+        Self { batcher: ImageBatcher::new(self.dataset.image_size(), size), size, ..self }
     }
 
     /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
@@ -106,10 +102,7 @@ impl<B: Backend> OrderedLoader<B> {
     fn take_position(&self) -> Position {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let position = *next;
-        *next = Position {
-            epoch: position.epoch + 1,
-            step: 0,
-        };
+        *next = Position { epoch: position.epoch + 1, step: 0 };
         position
     }
 
@@ -175,11 +168,7 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let images = || {
-            indices
-                .iter()
-                .filter_map(|&index| self.dataset.image(index))
-        };
+        let images = || indices.iter().filter_map(|&index| self.dataset.image(index));
         HostBatch {
             values: self.batcher.values(images().map(|(pixels, _)| pixels)),
             size: self.size,
@@ -205,10 +194,7 @@ impl Worker {
                 let epoch = Arc::clone(epoch);
                 let steps = (first_step + number..epoch.steps()).step_by(count);
                 let thread = std::thread::spawn(move || Self::work(&epoch, steps, &sender));
-                Self {
-                    ready: Some(ready),
-                    thread: Some(thread),
-                }
+                Self { ready: Some(ready), thread: Some(thread) }
             })
             .collect()
     }

@@ -24,11 +24,8 @@ pub struct Locations {
 impl Locations {
     /// As the process's environment has them.
     pub fn from_environment() -> Self {
-        let folder = |name| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let folder =
+            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
         Self {
             own: folder("NIN_DATA"),
@@ -97,10 +94,7 @@ impl DataSet {
             Some(folder) => Self::read(name, folder, true),
             None => Err(DataError::NotFound {
                 name: name.to_owned(),
-                searched: folders
-                    .iter()
-                    .map(|folder| folder.display().to_string())
-                    .collect(),
+                searched: folders.iter().map(|folder| folder.display().to_string()).collect(),
             }),
         }
     }
@@ -108,20 +102,13 @@ impl DataSet {
     /// The first `limit` training images and the first `limit` test images.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
-        Self {
-            train: self.train.part(0..limit),
-            test: self.test.part(0..limit),
-            ..self
-        }
+        Self { train: self.train.part(0..limit), test: self.test.part(0..limit), ..self }
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
         if !folder.is_dir() {
             let source = std::io::Error::other("it is not a folder");
-            return Err(DataError::Read {
-                path: folder.to_owned(),
-                source,
-            });
+            return Err(DataError::Read { path: folder.to_owned(), source });
         }
         let mut paths = Vec::new();
         for file in FILES {
@@ -140,11 +127,7 @@ impl DataSet {
                 });
             }
             let known = expected.map(|expected| expected == sha256);
-            checksums.push(FileChecksum {
-                name: FILES[index].to_owned(),
-                sha256,
-                known,
-            });
+            checksums.push(FileChecksum { name: FILES[index].to_owned(), sha256, known });
             Ok(())
         };
         let mut split = |images_at: usize| {
@@ -180,10 +163,7 @@ impl DataSet {
         checksums: Vec<FileChecksum>,
     ) -> Self {
         let labels = train.labels().iter().chain(test.labels());
-        let classes = labels
-            .max()
-            .map_or(0, |&label| usize::from(label) + 1)
-            .max(2);
+        let classes = labels.max().map_or(0, |&label| usize::from(label) + 1).max(2);
         Self {
             name: name.to_owned(),
             class_names: class_names(name, classes),
@@ -199,16 +179,10 @@ fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
         .into_iter()
         // A dangling link is there: reading it says what is wrong.
         .find(|path| path.symlink_metadata().is_ok())
-        .ok_or_else(|| DataError::MissingFile {
-            folder: folder.to_owned(),
-            name,
-        })
+        .ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), name })
 }
 
 /// The SHA-256 of some bytes, in hexadecimal.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

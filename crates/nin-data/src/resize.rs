@@ -27,12 +27,7 @@ struct Taps {
 impl Resizer {
     /// A resize between two `[height, width]` sizes, none of them zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self {
-            from,
-            to,
-            rows: taps(from[0], to[0]),
-            columns: taps(from[1], to[1]),
-        }
+        Self { from, to, rows: taps(from[0], to[0]), columns: taps(from[1], to[1]) }
     }
 
     /// `[height, width]` of the result.
@@ -80,9 +75,7 @@ impl Resizer {
         output.extend(self.columns.iter().map(|taps| {
             let neighbours = &row[taps.start..][..taps.coefficients.len()];
             let products = neighbours.iter().zip(&taps.coefficients);
-            to_byte(products.fold(HALF, |sum, (&pixel, &factor)| {
-                sum + i32::from(pixel) * factor
-            }))
+            to_byte(products.fold(HALF, |sum, (&pixel, &factor)| sum + i32::from(pixel) * factor))
         }));
     }
 }
@@ -112,10 +105,7 @@ fn taps(from: usize, to: usize) -> Vec<Taps> {
                 .map(|weight| if total == 0.0 { weight } else { weight / total })
                 .map(|weight| (0.5 + weight * f64::from(1_u32 << PRECISION_BITS)) as i32)
                 .collect();
-            Taps {
-                start,
-                coefficients,
-            }
+            Taps { start, coefficients }
         })
         .collect()
 }

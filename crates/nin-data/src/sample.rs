@@ -41,11 +41,7 @@ pub(crate) fn open() -> Result<DataSet, DataError> {
     let mut checksums = Vec::new();
     let mut record = |index: usize, content: &[u8]| {
         let name = FILES[index].to_owned();
-        checksums.push(FileChecksum {
-            name,
-            sha256: sha256(content),
-            known: Some(true),
-        });
+        checksums.push(FileChecksum { name, sha256: sha256(content), known: Some(true) });
     };
     let mut split = |at: usize| {
         let path = |index: usize| Path::new("embedded").join(FILES[index]);

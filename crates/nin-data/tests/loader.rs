@@ -11,15 +11,7 @@ use proptest::prelude::*;
 fn numbered(count: usize) -> IdxDataset {
     let pixels = (0..count).flat_map(|at| [at as u8, 1, 2, 3]).collect();
     let labels = (0..count).map(label).collect();
-    IdxDataset::new(
-        IdxImages {
-            count,
-            height: 2,
-            width: 2,
-            pixels,
-        },
-        labels,
-    )
+    IdxDataset::new(IdxImages { count, height: 2, width: 2, pixels }, labels)
 }
 
 fn label(position: usize) -> u8 {
@@ -36,10 +28,7 @@ fn batches(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<Image
 }
 
 fn order(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<usize> {
-    batches(loader, epoch, step)
-        .into_iter()
-        .flat_map(|batch| batch.indices)
-        .collect()
+    batches(loader, epoch, step).into_iter().flat_map(|batch| batch.indices).collect()
 }
 
 proptest! {
@@ -117,8 +106,5 @@ fn a_slice_has_its_own_images_only() {
     let loader = OrderedLoader::<Flex>::in_order(numbered(20), 4, &FlexDevice);
     let part: Arc<dyn DataLoader<Flex, ImageBatch<Flex>>> = loader.slice(5, 12);
     let labels: Vec<usize> = part.iter().flat_map(|batch| batch.labels).collect();
-    assert_eq!(
-        labels,
-        (5..12).map(|at| usize::from(label(at))).collect::<Vec<_>>()
-    );
+    assert_eq!(labels, (5..12).map(|at| usize::from(label(at))).collect::<Vec<_>>());
 }

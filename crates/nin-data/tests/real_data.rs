@@ -15,10 +15,7 @@ fn fashion_mnist() -> Option<DataSet> {
         Ok(data) => Some(data),
         Err(error) => {
             let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-            assert!(
-                !required.split(',').any(|name| name == FASHION_MNIST),
-                "{error}"
-            );
+            assert!(!required.split(',').any(|name| name == FASHION_MNIST), "{error}");
             println!("skipped: {error}");
             None
         }
@@ -30,11 +27,7 @@ fn it_is_whole() {
     let Some(data) = fashion_mnist() else { return };
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
     assert_eq!(data.train.image_size(), [28, 28]);
-    assert!(
-        data.checksums
-            .iter()
-            .all(|checksum| checksum.known == Some(true))
-    );
+    assert!(data.checksums.iter().all(|checksum| checksum.known == Some(true)));
 }
 
 /// burn-dataset's `MnistDataset` reads the same way: whole file, header skipped.
@@ -55,13 +48,7 @@ fn items_equal_an_independent_reading() {
     for at in (0..10_000).step_by(37) {
         let item: MnistItem = data.test.get(at).unwrap();
         let pixels = &images[16 + at * 784..][..784];
-        assert!(
-            item.image
-                .iter()
-                .flatten()
-                .zip(pixels)
-                .all(|(&a, &b)| a == f32::from(b))
-        );
+        assert!(item.image.iter().flatten().zip(pixels).all(|(&a, &b)| a == f32::from(b)));
         assert_eq!(item.label, labels[8 + at]);
     }
 }
@@ -70,10 +57,9 @@ fn items_equal_an_independent_reading() {
 fn the_embedded_sample_is_the_documented_choice() {
     let Some(data) = fashion_mnist() else { return };
     let sample = DataSet::open("fashion-mnist-sample", None, &Locations::default()).unwrap();
-    for (whole, part, per_class, split) in [
-        (&data.train, &sample.train, 600, 0),
-        (&data.test, &sample.test, 100, 1),
-    ] {
+    for (whole, part, per_class, split) in
+        [(&data.train, &sample.train, 600, 0), (&data.test, &sample.test, 100, 1)]
+    {
         let chosen = choose_sample(whole.labels(), per_class, split);
         assert_eq!(chosen.len(), part.len());
         for (at, index) in chosen.into_iter().enumerate() {
@@ -87,53 +73,30 @@ fn a_folder_given_by_hand_records_other_sums_and_a_search_refuses_them() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join(FASHION_MNIST);
     std::fs::create_dir(&folder).unwrap();
-    let images = [
-        &[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2][..],
-        &[9; 4],
-    ]
-    .concat();
+    let images = [&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2][..], &[9; 4]].concat();
     let labels = [0, 0, 8, 1, 0, 0, 0, 1, 4];
     for split in ["train", "t10k"] {
         std::fs::write(folder.join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
         std::fs::write(folder.join(format!("{split}-labels-idx1-ubyte")), labels).unwrap();
     }
     let by_hand = DataSet::open(FASHION_MNIST, Some(&folder), &Locations::default()).unwrap();
-    assert!(
-        by_hand
-            .checksums
-            .iter()
-            .all(|checksum| checksum.known == Some(false))
-    );
-    assert_eq!(
-        Dataset::<ImageItem>::get(&by_hand.train, 0).unwrap().label,
-        4
-    );
+    assert!(by_hand.checksums.iter().all(|checksum| checksum.known == Some(false)));
+    assert_eq!(Dataset::<ImageItem>::get(&by_hand.train, 0).unwrap().label, 4);
 
-    let locations = Locations {
-        own: Some(root.path().to_owned()),
-        ..Locations::default()
-    };
+    let locations = Locations { own: Some(root.path().to_owned()), ..Locations::default() };
     let searched = DataSet::open(FASHION_MNIST, None, &locations);
-    assert!(
-        matches!(searched, Err(DataError::Checksum { .. })),
-        "{searched:?}"
-    );
+    assert!(matches!(searched, Err(DataError::Checksum { .. })), "{searched:?}");
 }
 
 #[test]
 fn what_is_nowhere_names_package_folder_and_sample() {
     let root = tempfile::tempdir().unwrap();
-    let locations = Locations {
-        cache: Some(root.path().to_owned()),
-        ..Locations::default()
-    };
+    let locations = Locations { cache: Some(root.path().to_owned()), ..Locations::default() };
     let error = DataSet::open(FASHION_MNIST, None, &locations).unwrap_err();
     let hint = error.hint();
-    for part in [
-        "dataset-fashion-mnist",
-        &root.path().display().to_string(),
-        "fashion-mnist-sample",
-    ] {
+    for part in
+        ["dataset-fashion-mnist", &root.path().display().to_string(), "fashion-mnist-sample"]
+    {
         assert!(hint.contains(part), "{hint} should name {part}");
     }
 }

@@ -6,9 +6,7 @@ use nin_data::Resizer;
 const GOLDEN: &str = include_str!("resize_golden.txt");
 
 fn pixels(height: usize, width: usize) -> Vec<u8> {
-    (0..height * width)
-        .map(|at| ((at as u32).wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect()
+    (0..height * width).map(|at| ((at as u32).wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
 fn fnv1a(bytes: &[u8]) -> u64 {

@@ -33,14 +33,7 @@ const fn layer(
     stride: usize,
     padding: usize,
 ) -> Layer {
-    Layer {
-        name,
-        channels,
-        size,
-        kernel,
-        stride,
-        padding,
-    }
+    Layer { name, channels, size, kernel, stride, padding }
 }
 
 /// The first layer of each block and one of its two 1x1 layers.
@@ -57,23 +50,9 @@ const LAYERS: [Layer; 8] = [
 
 impl Layer {
     fn geometry(&self, batch: usize) -> ConvGeometry {
-        let Self {
-            channels,
-            size,
-            kernel,
-            stride,
-            padding,
-            ..
-        } = *self;
-        ConvGeometry::new(
-            batch,
-            channels,
-            [size; 2],
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        )
-        .expect("valid sizes")
+        let Self { channels, size, kernel, stride, padding, .. } = *self;
+        ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], [padding; 2])
+            .expect("valid sizes")
     }
 }
 
@@ -109,10 +88,7 @@ fn cpu_seconds() -> f64 {
     let nanoseconds = tasks.map(|task| {
         let path = task.expect("Linux").path().join("schedstat");
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.split_whitespace()
-            .next()
-            .and_then(|first| first.parse::<f64>().ok())
-            .unwrap_or(0.0)
+        text.split_whitespace().next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0)
     });
     nanoseconds.sum::<f64>() * 1e-9
 }
@@ -125,15 +101,11 @@ fn options() -> Options {
         filter: String::new(),
         clock: Clock::Wall(Instant::now()),
     };
-    let mut arguments = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench");
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         let value = arguments.next().unwrap_or_default();
         let number = || {
-            value
-                .parse()
-                .unwrap_or_else(|_| panic!("`{argument}` takes a number, found `{value}`"))
+            value.parse().unwrap_or_else(|_| panic!("`{argument}` takes a number, found `{value}`"))
         };
         match argument.as_str() {
             "--batch" => options.batch = number(),
@@ -189,27 +161,16 @@ fn random_panels(seed: u64, channels: usize, pixels: usize, len: usize) -> Vec<f
 fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let square =
         |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let difference = square(
-        &mut found
-            .iter()
-            .zip(expected)
-            .map(|(a, b)| f64::from(*a) - f64::from(*b)),
-    );
+    let difference =
+        square(&mut found.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
     let size = square(&mut expected.iter().map(|&value| f64::from(value)));
-    if size == 0.0 {
-        difference.sqrt()
-    } else {
-        (difference / size).sqrt()
-    }
+    if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
 /// Multiply-accumulates a second of a direct layer whose operands stay in the cache: the peak, as these kernels reach it.
 fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
     let geometry = layer("", [64, 64], 12, 3, 1, 0).geometry(64);
-    let (input, weight) = (
-        random(1, geometry.input_len()),
-        random(2, geometry.weight_len()),
-    );
+    let (input, weight) = (random(1, geometry.input_len()), random(2, geometry.weight_len()));
     let mut output = vec![0.0; geometry.output_len()];
     let seconds = best(clock, repeat * 4, || {
         cpu.conv_relu_forward(
@@ -264,11 +225,7 @@ impl Bench {
     }
 
     fn input(&self) -> ConvInput<'_> {
-        if self.planes {
-            ConvInput::Planes(&self.input)
-        } else {
-            ConvInput::Panels(&self.input)
-        }
+        if self.planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&self.input) }
     }
 
     fn forward(&mut self, cpu: &Cpu) {
@@ -301,8 +258,7 @@ impl Bench {
             grad_weight: &mut self.grad_weight,
             grad_bias: Some(&mut self.grad_bias),
         };
-        cpu.conv_relu_backward(&self.geometry, work)
-            .expect("checked sizes");
+        cpu.conv_relu_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
@@ -311,10 +267,7 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         "{:<18} {:>24} {:>24} {:>24}",
         "layer", "forward", "weight gradient", "both gradients"
     );
-    for layer in LAYERS
-        .iter()
-        .filter(|layer| layer.name.contains(&options.filter))
-    {
+    for layer in LAYERS.iter().filter(|layer| layer.name.contains(&options.filter)) {
         let mut expected = Bench::new(layer, options.batch);
         let with_input = !expected.planes;
         expected.forward(reference);
@@ -334,20 +287,11 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
             ("bias gradient", &bench.grad_bias, &expected.grad_bias),
         ] {
             let error = relative_error(found, expected);
-            assert!(
-                error < LARGEST_ERROR,
-                "{}: {what} differs by {error:e}",
-                layer.name
-            );
+            assert!(error < LARGEST_ERROR, "{}: {what} differs by {error:e}", layer.name);
         }
         let rate = |seconds: f64, passes: f64| {
             let macs = passes * bench.geometry.macs() as f64 / seconds;
-            format!(
-                "{:8.2} {:9.1} {:5.0}%",
-                seconds * 1e3,
-                macs * 2e-9,
-                100.0 * macs / peak
-            )
+            format!("{:8.2} {:9.1} {:5.0}%", seconds * 1e3, macs * 2e-9, 100.0 * macs / peak)
         };
         let passes = if with_input { 2.0 } else { 1.0 };
         println!(
@@ -380,25 +324,17 @@ impl Block {
         let (first, width) = (layer.geometry(batch), layer.channels[1]);
         let mut geometry = MlpconvGeometry::new(first, [width; 2]).expect("valid sizes");
         if pooled {
-            geometry = geometry
-                .with_max_pool([3, 3], [2, 2], [0, 0], false)
-                .expect("valid sizes");
+            geometry = geometry.with_max_pool([3, 3], [2, 2], [0, 0], false).expect("valid sizes");
         }
         let weight = geometry.layers().map(|layer| {
             // Weights that keep the variance, so that values stay in range through all twelve layers.
             let [inputs, outputs] = layer.channels();
             let scale = (6.0 * outputs as f32 / layer.weight_len() as f32).sqrt();
-            random(inputs as u64, layer.weight_len())
-                .iter()
-                .map(|value| value * scale)
-                .collect()
+            random(inputs as u64, layer.weight_len()).iter().map(|value| value * scale).collect()
         });
         let grad_weight = geometry.layers().map(|layer| vec![0.0; layer.weight_len()]);
-        let input_len = if layer.channels[0] < 8 {
-            first.input_planes_len()
-        } else {
-            first.input_len()
-        };
+        let input_len =
+            if layer.channels[0] < 8 { first.input_planes_len() } else { first.input_len() };
         let pixels = geometry.output_size().iter().product();
         Self {
             input: vec![0.5; input_len],
@@ -426,10 +362,7 @@ impl Block {
             bias: self.bias.each_ref().map(|bias| Some(bias.as_slice())),
         };
         let [first, second] = &mut self.hidden;
-        let kept = MlpconvKept {
-            hidden: [first, second],
-            positions: &mut self.positions,
-        };
+        let kept = MlpconvKept { hidden: [first, second], positions: &mut self.positions };
         cpu.mlpconv_forward(
             &self.geometry,
             input,
@@ -458,13 +391,9 @@ impl Block {
             grad_output: &self.grad_output,
             grad_input: (!planes).then_some(&mut self.grad_input),
             grad_weight: self.grad_weight.each_mut().map(Vec::as_mut_slice),
-            grad_bias: self
-                .grad_bias
-                .each_mut()
-                .map(|bias| Some(bias.as_mut_slice())),
+            grad_bias: self.grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
         };
-        cpu.mlpconv_backward(&self.geometry, work)
-            .expect("checked sizes");
+        cpu.mlpconv_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
@@ -500,10 +429,7 @@ fn network(options: &Options, cpu: &Cpu) {
             times[1] * 1e3,
             times[2] * 1e3
         );
-        totals
-            .iter_mut()
-            .zip(times)
-            .for_each(|(total, time)| *total += time);
+        totals.iter_mut().zip(times).for_each(|(total, time)| *total += time);
     }
     let images = options.batch as f64;
     let [inference, forward, backward] = totals;

@@ -65,9 +65,7 @@ impl FromStr for Isa {
 
     fn from_str(name: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|isa| isa.name() == name);
-        found.ok_or_else(|| Error::IsaUnknown {
-            found: name.to_owned(),
-        })
+        found.ok_or_else(|| Error::IsaUnknown { found: name.to_owned() })
     }
 }
 
@@ -90,10 +88,9 @@ impl Cpu {
         let builder = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("nin-{index}"));
-        let threads = builder.build().map_err(|error| Error::Threads {
-            threads,
-            reason: error.to_string(),
-        })?;
+        let threads = builder
+            .build()
+            .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
         Ok(Self {
             arch,
             threads: Arc::new(threads),
@@ -177,10 +174,7 @@ mod tests {
         for isa in Isa::ALL {
             assert_eq!(isa.name().parse(), Ok(isa));
         }
-        assert!(matches!(
-            "sse9".parse::<Isa>(),
-            Err(Error::IsaUnknown { .. })
-        ));
+        assert!(matches!("sse9".parse::<Isa>(), Err(Error::IsaUnknown { .. })));
     }
 
     #[test]

@@ -77,13 +77,5 @@ pub enum Error {
 
 /// Checks a slice's length.
 pub(crate) fn expect_len(name: &'static str, found: usize, expected: usize) -> Result<(), Error> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Error::Length {
-            name,
-            expected,
-            found,
-        })
-    }
+    if found == expected { Ok(()) } else { Err(Error::Length { name, expected, found }) }
 }

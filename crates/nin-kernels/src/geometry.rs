@@ -29,12 +29,9 @@ impl ConvGeometry {
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> Result<Self, Error> {
-        for (name, sizes) in [
-            ("channels", channels),
-            ("input", input),
-            ("kernel", kernel),
-            ("stride", stride),
-        ] {
+        for (name, sizes) in
+            [("channels", channels), ("input", input), ("kernel", kernel), ("stride", stride)]
+        {
             if sizes.contains(&0) {
                 return Err(Error::Zero { name });
             }
@@ -58,24 +55,13 @@ impl ConvGeometry {
         };
         // Every product formed later is at most one of these: checked here, once.
         let rows = |axis: usize| -> Result<usize, Error> {
-            let padded = product(&[padding[axis], 2])?
-                .checked_add(input[axis])
-                .ok_or(Error::TooLarge)?;
+            let padded =
+                product(&[padding[axis], 2])?.checked_add(input[axis]).ok_or(Error::TooLarge)?;
             padded.checked_add(kernel[axis]).ok_or(Error::TooLarge)
         };
-        let widest = channels[0]
-            .max(channels[1])
-            .checked_add(PANEL)
-            .ok_or(Error::TooLarge)?;
+        let widest = channels[0].max(channels[1]).checked_add(PANEL).ok_or(Error::TooLarge)?;
         product(&[batch, widest, rows(0)?, rows(1)?, size_of::<f32>(), 64])?;
-        product(&[
-            widest,
-            widest,
-            kernel[0] + 8,
-            kernel[1] + 8,
-            size_of::<f32>(),
-            64,
-        ])?;
+        product(&[widest, widest, kernel[0] + 8, kernel[1] + 8, size_of::<f32>(), 64])?;
         Ok(geometry)
     }
 
@@ -217,12 +203,9 @@ impl PoolGeometry {
         padding: [usize; 2],
         output: [usize; 2],
     ) -> Result<Self, Error> {
-        for (name, sizes) in [
-            ("input", input),
-            ("window", window),
-            ("stride", stride),
-            ("output", output),
-        ] {
+        for (name, sizes) in
+            [("input", input), ("window", window), ("stride", stride), ("output", output)]
+        {
             if sizes.contains(&0) {
                 return Err(Error::Zero { name });
             }
@@ -232,41 +215,19 @@ impl PoolGeometry {
                 return Err(Error::Zero { name });
             }
         }
-        let refused = Error::Pool {
-            window,
-            stride,
-            padding,
-            input,
-            output,
-        };
+        let refused = Error::Pool { window, stride, padding, input, output };
         if product(&window)? > 256 {
             return Err(refused);
         }
         for axis in 0..2 {
-            let last = (output[axis] - 1)
-                .checked_mul(stride[axis])
-                .ok_or(Error::TooLarge)?;
+            let last = (output[axis] - 1).checked_mul(stride[axis]).ok_or(Error::TooLarge)?;
             if padding[axis] * 2 > window[axis] || last >= input[axis] + padding[axis] {
                 return Err(refused);
             }
         }
         let widest = channels.checked_add(PANEL).ok_or(Error::TooLarge)?;
-        product(&[
-            batch,
-            widest,
-            input[0] + window[0],
-            input[1] + window[1],
-            64,
-        ])?;
-        Ok(Self {
-            batch,
-            channels,
-            input,
-            output,
-            window,
-            stride,
-            padding,
-        })
+        product(&[batch, widest, input[0] + window[0], input[1] + window[1], 64])?;
+        Ok(Self { batch, channels, input, output, window, stride, padding })
     }
 
     /// Input size in pixels, `[height, width]`.
@@ -292,28 +253,18 @@ impl PoolGeometry {
 
 /// How many windows fit along one axis.
 fn windows(input: usize, window: usize, stride: usize, padding: usize) -> Result<usize, Error> {
-    let padded = padding
-        .checked_mul(2)
-        .and_then(|both| both.checked_add(input))
-        .ok_or(Error::TooLarge)?;
+    let padded =
+        padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or(Error::TooLarge)?;
     if window > padded {
-        return Err(Error::KernelTooLarge {
-            kernel: window,
-            input,
-            padding,
-        });
+        return Err(Error::KernelTooLarge { kernel: window, input, padding });
     }
     Ok((padded - window) / stride + 1)
 }
 
 /// The product, checked against what a slice may span.
 fn product(factors: &[usize]) -> Result<usize, Error> {
-    let product = factors
-        .iter()
-        .try_fold(1_usize, |product, &factor| product.checked_mul(factor));
-    product
-        .filter(|&product| isize::try_from(product).is_ok())
-        .ok_or(Error::TooLarge)
+    let product = factors.iter().try_fold(1_usize, |product, &factor| product.checked_mul(factor));
+    product.filter(|&product| isize::try_from(product).is_ok()).ok_or(Error::TooLarge)
 }
 
 #[cfg(test)]
@@ -331,9 +282,7 @@ mod tests {
     #[test]
     fn ceil_mode_reaches_over_the_edge() {
         let pool = |size, ceil| {
-            PoolGeometry::new(1, 96, [size; 2], [3, 3], [2, 2], [0, 0], ceil)
-                .unwrap()
-                .output_size()
+            PoolGeometry::new(1, 96, [size; 2], [3, 3], [2, 2], [0, 0], ceil).unwrap().output_size()
         };
         assert_eq!(pool(32, true), [16, 16]);
         assert_eq!(pool(32, false), [15, 15]);
@@ -351,11 +300,7 @@ mod tests {
         ));
         assert!(matches!(
             ConvGeometry::new(1, [1, 1], [4, 4], [5, 1], [1, 1], [0, 0]),
-            Err(Error::KernelTooLarge {
-                kernel: 5,
-                input: 4,
-                padding: 0
-            })
+            Err(Error::KernelTooLarge { kernel: 5, input: 4, padding: 0 })
         ));
         let huge = usize::MAX / 2;
         assert!(matches!(

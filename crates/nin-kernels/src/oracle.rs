@@ -145,19 +145,11 @@ pub fn max_pool_backward(
     let ([height, width], [out_height, out_width]) = (g.input, g.output);
     let mut gradient = vec![0.0; g.batch * g.channels * height * width];
     for (index, (&position, &value)) in positions.iter().zip(grad_output).enumerate() {
-        let (plane, pixel) = (
-            index / (out_height * out_width),
-            index % (out_height * out_width),
-        );
+        let (plane, pixel) = (index / (out_height * out_width), index % (out_height * out_width));
         let (y, x) = (pixel / out_width, pixel % out_width);
-        let (ky, kx) = (
-            usize::from(position) / g.window[1],
-            usize::from(position) % g.window[1],
-        );
-        let (row, column) = (
-            y * g.stride[0] + ky - g.padding[0],
-            x * g.stride[1] + kx - g.padding[1],
-        );
+        let (ky, kx) = (usize::from(position) / g.window[1], usize::from(position) % g.window[1]);
+        let (row, column) =
+            (y * g.stride[0] + ky - g.padding[0], x * g.stride[1] + kx - g.padding[1]);
         gradient[(plane * height + row) * width + column] += f64::from(value);
     }
     gradient

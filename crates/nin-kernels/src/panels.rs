@@ -64,10 +64,7 @@ pub fn nchw_from_panels(
 
 /// One image into panels.
 pub(crate) fn image_from_planes(pixels: usize, planes: &[f32], panels: &mut [f32]) {
-    for (panel, planes) in panels
-        .chunks_mut(pixels * PANEL)
-        .zip(planes.chunks(pixels * PANEL))
-    {
+    for (panel, planes) in panels.chunks_mut(pixels * PANEL).zip(planes.chunks(pixels * PANEL)) {
         for (pixel, lanes) in panel.chunks_exact_mut(PANEL).enumerate() {
             let mut channels = planes.chunks_exact(pixels);
             for lane in lanes {
@@ -79,10 +76,7 @@ pub(crate) fn image_from_planes(pixels: usize, planes: &[f32], panels: &mut [f32
 
 /// One image out of panels.
 pub(crate) fn image_to_planes(pixels: usize, panels: &[f32], planes: &mut [f32]) {
-    for (panel, planes) in panels
-        .chunks(pixels * PANEL)
-        .zip(planes.chunks_mut(pixels * PANEL))
-    {
+    for (panel, planes) in panels.chunks(pixels * PANEL).zip(planes.chunks_mut(pixels * PANEL)) {
         for (lane, plane) in planes.chunks_exact_mut(pixels).enumerate() {
             for (value, lanes) in plane.iter_mut().zip(panel.chunks_exact(PANEL)) {
                 *value = lanes[lane];

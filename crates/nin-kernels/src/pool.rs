@@ -99,10 +99,7 @@ pub(crate) fn image_forward(
 ) {
     let (in_plane, plane) = planes(geometry);
     let mut positions = positions.chunks_exact_mut(plane);
-    for (input, output) in input
-        .chunks_exact(in_plane)
-        .zip(output.chunks_exact_mut(plane))
-    {
+    for (input, output) in input.chunks_exact(in_plane).zip(output.chunks_exact_mut(plane)) {
         cpu.run(PoolForward {
             geometry,
             input,
@@ -123,17 +120,9 @@ pub(crate) fn image_backward(
 ) {
     let (in_plane, plane) = planes(geometry);
     let mut gates = gate.chunks_exact(plane);
-    let outputs = positions
-        .chunks_exact(plane)
-        .zip(gradient.chunks_exact(plane));
+    let outputs = positions.chunks_exact(plane).zip(gradient.chunks_exact(plane));
     for (grad_input, (positions, gradient)) in grad_input.chunks_exact_mut(in_plane).zip(outputs) {
         let gate = gates.next().unwrap_or_default();
-        cpu.run(PoolBackward {
-            geometry,
-            positions,
-            gradient,
-            gate,
-            grad_input,
-        });
+        cpu.run(PoolBackward { geometry, positions, gradient, gate, grad_input });
     }
 }

@@ -23,17 +23,11 @@ impl ScratchPool {
             .iter()
             .enumerate()
             .filter(|(_, buffer)| buffer.len >= len && buffer.len / 2 <= len.max(1 << 16));
-        let found = fit
-            .min_by_key(|(_, buffer)| buffer.len)
-            .map(|(index, _)| index);
+        let found = fit.min_by_key(|(_, buffer)| buffer.len).map(|(index, _)| index);
         let buffer = found.map(|index| idle.swap_remove(index));
         drop(idle);
         let buffer = buffer.unwrap_or_else(|| Buffer::new(len));
-        Scratch {
-            buffer: Some(buffer),
-            len,
-            pool: self.clone(),
-        }
+        Scratch { buffer: Some(buffer), len, pool: self.clone() }
     }
 
     /// A buffer of `len` zeros.
@@ -56,29 +50,21 @@ impl Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        self.buffer
-            .as_ref()
-            .map_or(&[], |buffer| &buffer.as_slice()[..self.len])
+        self.buffer.as_ref().map_or(&[], |buffer| &buffer.as_slice()[..self.len])
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
         let len = self.len;
-        self.buffer
-            .as_mut()
-            .map_or(&mut [], |buffer| &mut buffer.as_mut_slice()[..len])
+        self.buffer.as_mut().map_or(&mut [], |buffer| &mut buffer.as_mut_slice()[..len])
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            self.pool
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(buffer);
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
         }
     }
 }
@@ -98,9 +84,7 @@ impl Buffer {
         let start = unsafe { alloc_zeroed(layout) };
         // Aligned by the layout.
         #[allow(clippy::cast_ptr_alignment)]
-        let Some(start) = NonNull::new(start.cast::<f32>()) else {
-            handle_alloc_error(layout)
-        };
+        let Some(start) = NonNull::new(start.cast::<f32>()) else { handle_alloc_error(layout) };
         Self { start, len }
     }
 

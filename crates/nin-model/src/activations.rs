@@ -33,11 +33,17 @@ impl<B: Backend> Activations<B> {
     pub(crate) fn dims(&self) -> [usize; 4] {
         match self {
             Self::Planes(tensor) => tensor.dims(),
-            Self::Panels {
-                tensor,
-                channels,
-                size: [height, width],
-            } => [tensor.dims()[0], *channels, *height, *width],
+            Self::Panels { tensor, channels, size: [height, width] } => {
+                [tensor.dims()[0], *channels, *height, *width]
+            }
+        }
+    }
+
+    /// The tensor that holds them, in either layout.
+    #[cfg(feature = "kernels")]
+    pub(crate) fn tensor(&self) -> &Tensor<B, 4> {
+        match self {
+            Self::Planes(tensor) | Self::Panels { tensor, .. } => tensor,
         }
     }
 
@@ -45,11 +51,7 @@ impl<B: Backend> Activations<B> {
     pub(crate) fn into_planes(self) -> Tensor<B, 4> {
         match self {
             Self::Planes(tensor) => tensor,
-            Self::Panels {
-                tensor,
-                channels,
-                size: [height, width],
-            } => {
+            Self::Panels { tensor, channels, size: [height, width] } => {
                 let [batch, panels, _, _] = tensor.dims();
                 tensor
                     .swap_dims(2, 3) // [batch, panels, 16, pixels]
@@ -64,19 +66,11 @@ impl<B: Backend> Activations<B> {
         match self {
             Self::Planes(tensor) => {
                 let [batch, channels, _, _] = tensor.dims();
-                tensor
-                    .flatten::<3>(2, 3)
-                    .mean_dim(2)
-                    .reshape([batch, channels])
+                tensor.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels])
             }
-            Self::Panels {
-                tensor, channels, ..
-            } => {
+            Self::Panels { tensor, channels, .. } => {
                 let [batch, panels, _, _] = tensor.dims();
-                tensor
-                    .mean_dim(2)
-                    .reshape([batch, panels * PANEL])
-                    .narrow(1, 0, channels)
+                tensor.mean_dim(2).reshape([batch, panels * PANEL]).narrow(1, 0, channels)
             }
         }
     }
@@ -90,18 +84,10 @@ impl<B: Backend> Activations<B> {
                 let factors = tensor_of(factors, dims, &tensor);
                 Self::Planes(tensor * factors)
             }
-            Self::Panels {
-                tensor,
-                channels,
-                size,
-            } => {
+            Self::Panels { tensor, channels, size } => {
                 let shape = tensor.dims();
                 let factors = tensor_of(into_panels(&factors, dims), shape, &tensor);
-                Self::Panels {
-                    tensor: tensor * factors,
-                    channels,
-                    size,
-                }
+                Self::Panels { tensor: tensor * factors, channels, size }
             }
         }
     }

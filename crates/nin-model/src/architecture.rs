@@ -109,12 +109,7 @@ impl TryFrom<UncheckedArchitecture> for Architecture {
     type Error = ModelError;
 
     fn try_from(unchecked: UncheckedArchitecture) -> Result<Self, ModelError> {
-        let UncheckedArchitecture {
-            name,
-            input_channels,
-            classes,
-            blocks,
-        } = unchecked;
+        let UncheckedArchitecture { name, input_channels, classes, blocks } = unchecked;
         Self::new(name, input_channels, classes, blocks)
     }
 }
@@ -132,12 +127,7 @@ impl Architecture {
         classes: usize,
         blocks: Vec<Block>,
     ) -> Result<Self, ModelError> {
-        let architecture = Self {
-            name: name.into(),
-            input_channels,
-            classes,
-            blocks,
-        };
+        let architecture = Self { name: name.into(), input_channels, classes, blocks };
         architecture.check()?;
         Ok(architecture)
     }
@@ -175,21 +165,9 @@ impl Architecture {
 
     fn check(&self) -> Result<(), ModelError> {
         let model = || "model".to_owned();
-        in_range(
-            &model,
-            "input_channels",
-            self.input_channels,
-            1,
-            LARGEST_WIDTH,
-        )?;
+        in_range(&model, "input_channels", self.input_channels, 1, LARGEST_WIDTH)?;
         in_range(&model, "classes", self.classes, 2, LARGEST_WIDTH)?;
-        in_range(
-            &model,
-            "number of blocks",
-            self.blocks.len(),
-            1,
-            LARGEST_BLOCK_COUNT,
-        )?;
+        in_range(&model, "number of blocks", self.blocks.len(), 1, LARGEST_BLOCK_COUNT)?;
         for (index, block) in self.blocks.iter().enumerate() {
             self.check_block(index, block)?;
         }
@@ -212,13 +190,7 @@ impl Architecture {
         in_range(&place, "stride", block.stride, 1, LARGEST_KERNEL)?;
         in_range(&place, "padding", block.padding, 0, block.kernel - 1)?;
         for width in block.widths {
-            in_range(
-                &place,
-                "widths",
-                width.channels(self.classes),
-                1,
-                LARGEST_WIDTH,
-            )?;
+            in_range(&place, "widths", width.channels(self.classes), 1, LARGEST_WIDTH)?;
         }
         if let Some(pool) = block.pool {
             in_range(&place, "pool.kernel", pool.kernel, 1, LARGEST_KERNEL)?;
@@ -292,44 +264,26 @@ mod tests {
         let mut second = block([8, 8, 3]);
         second.stride = 0;
         let error = Architecture::new("bad", 1, 3, vec![block([8, 8, 8]), second]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "block 2: stride is `0`, expected 1 to 255"
-        );
+        assert_eq!(error.to_string(), "block 2: stride is `0`, expected 1 to 255");
     }
 
     #[test]
     fn the_last_width_is_the_number_of_classes() {
         let error = Architecture::new("bad", 1, 10, vec![block([8, 8, 9])]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("block 1: third of `widths` is `9`"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("block 1: third of `widths` is `9`"), "{error}");
     }
 
     #[test]
     fn dropout_is_a_share() {
         for dropout in [-0.1, 1.0, f64::NAN, f64::INFINITY] {
-            let bad = Block {
-                dropout,
-                ..block([8, 8, 2])
-            };
-            assert!(
-                Architecture::new("bad", 1, 2, vec![bad]).is_err(),
-                "{dropout}"
-            );
+            let bad = Block { dropout, ..block([8, 8, 2]) };
+            assert!(Architecture::new("bad", 1, 2, vec![bad]).is_err(), "{dropout}");
         }
     }
 
     #[test]
     fn huge_networks_are_refused_before_anything_is_allocated() {
-        let huge = Block {
-            kernel: 255,
-            padding: 0,
-            ..block([65_536, 65_536, 2])
-        };
+        let huge = Block { kernel: 255, padding: 0, ..block([65_536, 65_536, 2]) };
         let error = Architecture::new("huge", 65_536, 2, vec![huge]).unwrap_err();
         assert!(matches!(error, ModelError::TooLarge { .. }), "{error}");
     }

@@ -32,43 +32,20 @@ struct Table {
 }
 
 const fn widths(first: usize, second: usize, third: usize) -> [Width; 3] {
-    [
-        Width::Channels(first),
-        Width::Channels(second),
-        Width::Channels(third),
-    ]
+    [Width::Channels(first), Width::Channels(second), Width::Channels(third)]
 }
 
 const fn widths_to_classes(first: usize, second: usize) -> [Width; 3] {
-    [
-        Width::Channels(first),
-        Width::Channels(second),
-        Width::CLASSES,
-    ]
+    [Width::Channels(first), Width::Channels(second), Width::CLASSES]
 }
 
 const fn mlpconv(kernel: usize, stride: usize, padding: usize, widths: [Width; 3]) -> Block {
-    Block {
-        kernel,
-        stride,
-        padding,
-        widths,
-        pool: None,
-        dropout: 0.0,
-    }
+    Block { kernel, stride, padding, widths, pool: None, dropout: 0.0 }
 }
 
 impl Block {
     const fn pool(self, ceil_mode: bool) -> Self {
-        Self {
-            pool: Some(Pool {
-                kernel: 3,
-                stride: 2,
-                padding: 0,
-                ceil_mode,
-            }),
-            ..self
-        }
+        Self { pool: Some(Pool { kernel: 3, stride: 2, padding: 0, ceil_mode }), ..self }
     }
 
     const fn dropout(self, dropout: f64) -> Self {
@@ -87,9 +64,7 @@ const D2L: Table = Table {
     blocks: &[
         mlpconv(11, 4, 0, widths(96, 96, 96)).pool(FLOOR),
         mlpconv(5, 1, 2, widths(256, 256, 256)).pool(FLOOR),
-        mlpconv(3, 1, 1, widths(384, 384, 384))
-            .pool(FLOOR)
-            .dropout(0.5),
+        mlpconv(3, 1, 1, widths(384, 384, 384)).pool(FLOOR).dropout(0.5),
         mlpconv(3, 1, 1, [Width::CLASSES; 3]),
     ],
 };
@@ -100,48 +75,30 @@ const PAPER_MNIST: Table = Table {
     classes: 10,
     blocks: &[
         mlpconv(5, 1, 2, widths(96, 64, 48)).pool(CEIL).dropout(0.5),
-        mlpconv(5, 1, 2, widths(128, 96, 48))
-            .pool(CEIL)
-            .dropout(0.5),
+        mlpconv(5, 1, 2, widths(128, 96, 48)).pool(CEIL).dropout(0.5),
         mlpconv(5, 1, 2, widths_to_classes(128, 96)),
     ],
 };
 
 const PAPER_CIFAR: &[Block] = &[
-    mlpconv(5, 1, 2, widths(192, 160, 96))
-        .pool(CEIL)
-        .dropout(0.5),
-    mlpconv(5, 1, 2, widths(192, 192, 192))
-        .pool(CEIL)
-        .dropout(0.5),
+    mlpconv(5, 1, 2, widths(192, 160, 96)).pool(CEIL).dropout(0.5),
+    mlpconv(5, 1, 2, widths(192, 192, 192)).pool(CEIL).dropout(0.5),
     mlpconv(3, 1, 1, widths_to_classes(192, 192)),
 ];
 
-const PAPER_CIFAR10: Table = Table {
-    name: "paper-cifar10",
-    input: [3, 32, 32],
-    classes: 10,
-    blocks: PAPER_CIFAR,
-};
+const PAPER_CIFAR10: Table =
+    Table { name: "paper-cifar10", input: [3, 32, 32], classes: 10, blocks: PAPER_CIFAR };
 
-const PAPER_CIFAR100: Table = Table {
-    name: "paper-cifar100",
-    input: [3, 32, 32],
-    classes: 100,
-    blocks: PAPER_CIFAR,
-};
+const PAPER_CIFAR100: Table =
+    Table { name: "paper-cifar100", input: [3, 32, 32], classes: 100, blocks: PAPER_CIFAR };
 
 const PAPER_SVHN: Table = Table {
     name: "paper-svhn",
     input: [3, 32, 32],
     classes: 10,
     blocks: &[
-        mlpconv(5, 1, 2, widths(128, 96, 64))
-            .pool(CEIL)
-            .dropout(0.5),
-        mlpconv(5, 1, 2, widths(320, 256, 128))
-            .pool(CEIL)
-            .dropout(0.5),
+        mlpconv(5, 1, 2, widths(128, 96, 64)).pool(CEIL).dropout(0.5),
+        mlpconv(5, 1, 2, widths(320, 256, 128)).pool(CEIL).dropout(0.5),
         mlpconv(5, 1, 2, widths_to_classes(384, 256)),
     ],
 };
@@ -153,9 +110,7 @@ const IMAGENET: Table = Table {
     blocks: &[
         mlpconv(11, 4, 0, widths(96, 96, 96)).pool(CEIL),
         mlpconv(5, 1, 2, widths(256, 256, 256)).pool(CEIL),
-        mlpconv(3, 1, 1, widths(384, 384, 384))
-            .pool(CEIL)
-            .dropout(0.5),
+        mlpconv(3, 1, 1, widths(384, 384, 384)).pool(CEIL).dropout(0.5),
         mlpconv(3, 1, 1, widths_to_classes(1024, 1024)),
     ],
 };
@@ -227,8 +182,6 @@ impl FromStr for Builtin {
         Self::ALL
             .into_iter()
             .find(|builtin| builtin.name() == name)
-            .ok_or_else(|| ModelError::UnknownArchitecture {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| ModelError::UnknownArchitecture { name: name.to_owned() })
     }
 }

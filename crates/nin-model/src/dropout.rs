@@ -42,13 +42,7 @@ fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f
     let mut mask = Vec::with_capacity(count.next_multiple_of(WORDS));
     for position in 0..count.div_ceil(WORDS) {
         let words = stream.block(position as u64);
-        mask.extend(words.map(|word| {
-            if u64::from(word) < threshold {
-                0.0
-            } else {
-                scale
-            }
-        }));
+        mask.extend(words.map(|word| if u64::from(word) < threshold { 0.0 } else { scale }));
     }
     mask.truncate(count);
     mask
@@ -58,11 +52,7 @@ fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f
 mod tests {
     use super::*;
 
-    const KEY: DropoutKey = DropoutKey {
-        seed: 1,
-        epoch: 1,
-        step: 0,
-    };
+    const KEY: DropoutKey = DropoutKey { seed: 1, epoch: 1, step: 0 };
 
     #[test]
     fn the_share_dropped_is_the_probability_and_the_mean_stays() {

@@ -129,20 +129,15 @@ impl ModelError {
     /// What to do about it, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownArchitecture { .. } => Some(format!(
-                "built-in architectures: {}",
-                crate::Builtin::names().join(", ")
-            )),
-            Self::UnknownInitialization { .. } => Some(format!(
-                "initializations: {}",
-                crate::Initialization::names().join(", ")
-            )),
-            Self::InputTooSmall {
-                smallest: Some(side),
-                ..
-            } => Some(format!(
-                "the smallest square input that works is {side}x{side}"
-            )),
+            Self::UnknownArchitecture { .. } => {
+                Some(format!("built-in architectures: {}", crate::Builtin::names().join(", ")))
+            }
+            Self::UnknownInitialization { .. } => {
+                Some(format!("initializations: {}", crate::Initialization::names().join(", ")))
+            }
+            Self::InputTooSmall { smallest: Some(side), .. } => {
+                Some(format!("the smallest square input that works is {side}x{side}"))
+            }
             Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
                 Some("the weights are of another architecture".to_owned())
             }

@@ -23,12 +23,7 @@ pub enum Initialization {
 
 impl Initialization {
     /// Every initialisation.
-    pub const ALL: [Self; 4] = [
-        Self::PyTorch,
-        Self::Xavier,
-        Self::Kaiming,
-        Self::Gaussian005,
-    ];
+    pub const ALL: [Self; 4] = [Self::PyTorch, Self::Xavier, Self::Kaiming, Self::Gaussian005];
 
     /// The name that recipes use.
     pub const fn name(self) -> &'static str {
@@ -68,17 +63,13 @@ impl Initialization {
     }
 
     fn law(self, is_weight: bool, fans: Fans) -> Law {
-        let pytorch = Law::Uniform {
-            bound: 1.0 / fans.fan_in.sqrt(),
-        };
+        let pytorch = Law::Uniform { bound: 1.0 / fans.fan_in.sqrt() };
         match (self, is_weight) {
             (Self::PyTorch, _) | (Self::Xavier, false) => pytorch,
-            (Self::Xavier, true) => Law::Uniform {
-                bound: (6.0 / (fans.fan_in + fans.fan_out)).sqrt(),
-            },
-            (Self::Kaiming, true) => Law::Normal {
-                deviation: (2.0 / fans.fan_in).sqrt(),
-            },
+            (Self::Xavier, true) => {
+                Law::Uniform { bound: (6.0 / (fans.fan_in + fans.fan_out)).sqrt() }
+            }
+            (Self::Kaiming, true) => Law::Normal { deviation: (2.0 / fans.fan_in).sqrt() },
             (Self::Gaussian005, true) => Law::Normal { deviation: 0.05 },
             (Self::Kaiming | Self::Gaussian005, false) => Law::Zero,
         }
@@ -92,9 +83,7 @@ impl FromStr for Initialization {
         Self::ALL
             .into_iter()
             .find(|initialization| initialization.name() == name)
-            .ok_or_else(|| ModelError::UnknownInitialization {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| ModelError::UnknownInitialization { name: name.to_owned() })
     }
 }
 
@@ -108,10 +97,7 @@ struct Fans {
 impl Fans {
     fn of(weight: &[usize]) -> Self {
         let area: usize = weight[2..].iter().product();
-        Self {
-            fan_in: (weight[1] * area) as f64,
-            fan_out: (weight[0] * area) as f64,
-        }
+        Self { fan_in: (weight[1] * area) as f64, fan_out: (weight[0] * area) as f64 }
     }
 }
 
@@ -147,25 +133,16 @@ mod tests {
         let (fan_in, fan_out) = (96.0 * 25.0, 256.0 * 25.0);
         for (initialization, deviation) in [
             (Initialization::PyTorch, (1.0_f64 / fan_in / 3.0).sqrt()),
-            (
-                Initialization::Xavier,
-                (2.0_f64 / (fan_in + fan_out)).sqrt(),
-            ),
+            (Initialization::Xavier, (2.0_f64 / (fan_in + fan_out)).sqrt()),
             (Initialization::Kaiming, (2.0_f64 / fan_in).sqrt()),
             (Initialization::Gaussian005, 0.05),
         ] {
             let weights = initialization.weights(&architecture, 3);
             let values = &weights.get("blocks.1.convolution.weight").unwrap().values;
-            let mean_square = values
-                .iter()
-                .map(|&value| f64::from(value).powi(2))
-                .sum::<f64>()
+            let mean_square = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>()
                 / values.len() as f64;
             let ratio = mean_square.sqrt() / deviation;
-            assert!(
-                (ratio - 1.0).abs() < DEVIATION_TOLERANCE,
-                "{initialization:?}: {ratio}"
-            );
+            assert!((ratio - 1.0).abs() < DEVIATION_TOLERANCE, "{initialization:?}: {ratio}");
         }
     }
 
@@ -179,14 +156,7 @@ mod tests {
         assert!(values.iter().all(|value| value.abs() <= bound));
         assert!(values.iter().any(|value| value.abs() > bound / 2.0));
         let kaiming = Initialization::Kaiming.weights(&architecture, 1);
-        assert!(
-            kaiming
-                .get(name)
-                .unwrap()
-                .values
-                .iter()
-                .all(|&value| value == 0.0)
-        );
+        assert!(kaiming.get(name).unwrap().values.iter().all(|&value| value == 0.0));
     }
 
     #[test]

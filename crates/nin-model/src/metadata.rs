@@ -69,17 +69,11 @@ impl ModelMetadata {
         }
         let [height, width] = parsed.preprocessing.input_size;
         let channels = parsed.architecture.input_channels();
-        parsed
-            .architecture
-            .shapes([channels, height, width])
-            .map_err(unusable)?;
+        parsed.architecture.shapes([channels, height, width]).map_err(unusable)?;
         Ok(parsed)
     }
 }
 
 fn unusable(reason: impl ToString) -> ModelError {
-    ModelError::Metadata {
-        key: KEY,
-        reason: reason.to_string(),
-    }
+    ModelError::Metadata { key: KEY, reason: reason.to_string() }
 }

@@ -4,8 +4,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::Pool;
 use crate::activations::Activations;
 use crate::convolution::ConvolutionRelu;
+use crate::pooling::max_pool;
 
 /// One block of the network (the paper's mlpconv layer, section 3.1; the book's `nin_block`):
 /// a convolution and two 1x1 convolutions, each followed by ReLU.
@@ -17,17 +19,99 @@ pub struct MlpConv<B: Backend> {
     pub(crate) convolution: ConvolutionRelu<B>,
     pub(crate) cccp1: ConvolutionRelu<B>,
     pub(crate) cccp2: ConvolutionRelu<B>,
+    /// Whether a CPU backend runs the block by nin-kernels.
+    pub(crate) fused: bool,
 }
 
 impl<B: Backend> MlpConv<B> {
     /// `[batch, input channels, height, width]` to `[batch, third width, height', width']`.
     pub fn forward(&self, input: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.activate(Activations::Planes(input)).into_planes()
+        self.activate(Activations::Planes(input), None).into_planes()
     }
 
-    pub(crate) fn activate(&self, input: Activations<B>) -> Activations<B> {
-        let patches = self.convolution.forward(input); // [batch, first width, height', width']
+    /// The block, and the max pool behind it where there is one: the one place from which the
+    /// network calls either.
+    pub(crate) fn activate(&self, input: Activations<B>, pool: Option<&Pool>) -> Activations<B> {
+        #[cfg(feature = "kernels")]
+        let input = match self.activate_fused(input, pool) {
+            Ok(output) => return output,
+            Err(input) => input,
+        };
+        let patches = self.convolution.forward(input.into_planes()); // [batch, first width, height', width']
         let hidden = self.cccp1.forward(patches); // [batch, second width, height', width']
-        self.cccp2.forward(hidden) // [batch, third width, height', width']
+        let output = self.cccp2.forward(hidden); // [batch, third width, height', width']
+        Activations::Planes(match pool {
+            Some(pool) => max_pool(output, pool),
+            None => output,
+        })
+    }
+
+    /// The same by nin-kernels, where the backend is one that it serves; else the input again.
+    #[cfg(feature = "kernels")]
+    fn activate_fused(
+        &self,
+        input: Activations<B>,
+        pool: Option<&Pool>,
+    ) -> Result<Activations<B>, Activations<B>> {
+        use crate::activations::{PANEL, primitive, tensor};
+        use crate::fused::{self, MlpconvBlock};
+
+        if !self.fused {
+            return Err(input);
+        }
+        let (Ok(cpu), Ok(geometry)) = (nin_kernels::Cpu::shared(), self.geometry(&input, pool))
+        else {
+            return Err(input);
+        };
+        let [batch, _, _, _] = input.dims();
+        let channels = self.cccp2.output_channels();
+        let size = geometry.output_size();
+        let operation = MlpconvBlock {
+            cpu,
+            geometry,
+            input_is_planes: matches!(input, Activations::Planes(_)),
+            output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
+        };
+        let Self { convolution, cccp1, cccp2, .. } = self;
+        let operands = [
+            primitive(input.tensor().clone()),
+            primitive(convolution.weight.val()),
+            primitive(convolution.bias.val()),
+            primitive(cccp1.weight.val()),
+            primitive(cccp1.bias.val()),
+            primitive(cccp2.weight.val()),
+            primitive(cccp2.bias.val()),
+        ];
+        match fused::run::<B, _, 7>(&operation, operands) {
+            Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
+            Err(_) => Err(input),
+        }
+    }
+
+    #[cfg(feature = "kernels")]
+    fn geometry(
+        &self,
+        input: &Activations<B>,
+        pool: Option<&Pool>,
+    ) -> Result<nin_kernels::MlpconvGeometry, nin_kernels::Error> {
+        let [batch, channels, height, width] = input.dims();
+        let ConvolutionRelu { weight, stride, padding, .. } = &self.convolution;
+        let [first, _, kernel, _] = weight.shape().dims();
+        let convolution = nin_kernels::ConvGeometry::new(
+            batch,
+            [channels, first],
+            [height, width],
+            [kernel; 2],
+            [*stride; 2],
+            [*padding; 2],
+        )?;
+        let widths = [&self.cccp1, &self.cccp2].map(ConvolutionRelu::output_channels);
+        let block = nin_kernels::MlpconvGeometry::new(convolution, widths)?;
+        match pool {
+            None => Ok(block),
+            Some(&Pool { kernel, stride, padding, ceil_mode }) => {
+                block.with_max_pool([kernel; 2], [stride; 2], [padding; 2], ceil_mode)
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
 use crate::pooling::max_pool;
 use crate::weights::{Weights, layer_names};
-use crate::{Architecture, MlpConv, ModelError};
+use crate::{Architecture, Block, MlpConv, ModelError};
 
 /// A Network in Network.
 ///
@@ -34,32 +34,27 @@ impl<B: Backend> NetworkInNetwork<B> {
         device: &B::Device,
     ) -> Result<Self, ModelError> {
         weights.check(architecture)?;
-        let block_count = architecture.blocks().len();
         let blocks = architecture
             .blocks()
             .iter()
             .enumerate()
             .map(|(index, block)| {
-                let layer = |name: &str, stride, padding, is_last_layer| ConvolutionRelu {
+                let layer = |name: &str, stride, padding| ConvolutionRelu {
                     weight: weights.parameter(&format!("{name}.weight"), device),
                     bias: weights.parameter(&format!("{name}.bias"), device),
                     stride,
                     padding,
-                    is_last: index + 1 == block_count && is_last_layer,
-                    fused: true,
                 };
                 let [convolution, cccp1, cccp2] = layer_names(index);
                 MlpConv {
-                    convolution: layer(&convolution, block.stride, block.padding, false),
-                    cccp1: layer(&cccp1, 1, 0, false),
-                    cccp2: layer(&cccp2, 1, 0, true),
+                    convolution: layer(&convolution, block.stride, block.padding),
+                    cccp1: layer(&cccp1, 1, 0),
+                    cccp2: layer(&cccp2, 1, 0),
+                    fused: true,
                 }
             })
             .collect();
-        Ok(Self {
-            blocks,
-            architecture: architecture.clone(),
-        })
+        Ok(Self { blocks, architecture: architecture.clone() })
     }
 
     /// The weights as they are now, on the host.
@@ -74,15 +69,8 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// kernels that CPU backends take otherwise.
     #[must_use]
     pub fn without_kernels(mut self) -> Self {
-        for MlpConv {
-            convolution,
-            cccp1,
-            cccp2,
-        } in &mut self.blocks
-        {
-            for layer in [convolution, cccp1, cccp2] {
-                layer.fused = false;
-            }
+        for mlpconv in &mut self.blocks {
+            mlpconv.fused = false;
         }
         self
     }
@@ -97,7 +85,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// Where the images are too small or have other channels; [`Architecture::shapes`] tells.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
-        self.maps(images, None, |_| {}).mean_of_maps()
+        self.maps(images, None).mean_of_maps()
     }
 
     /// Logits for training, with the dropout masks that `key` names:
@@ -106,7 +94,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
     pub fn forward_training(&self, images: Tensor<B, 4>, key: &DropoutKey) -> Tensor<B, 2> {
-        self.maps(images, Some(key), |_| {}).mean_of_maps()
+        self.maps(images, Some(key)).mean_of_maps()
     }
 
     /// One map for each class, whose mean is the class's logit:
@@ -115,7 +103,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
     pub fn class_maps(&self, images: Tensor<B, 4>) -> Tensor<B, 4> {
-        self.maps(images, None, |_| {}).into_planes()
+        self.maps(images, None).into_planes()
     }
 
     /// The output shape of every layer that [`Architecture::shapes`] counts, from a forward pass.
@@ -123,40 +111,36 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
     pub fn trace(&self, images: Tensor<B, 4>) -> Vec<Vec<usize>> {
+        let mut maps = Activations::Planes(images);
         let mut shapes = Vec::new();
-        let maps = self.maps(images, None, |shape| shapes.push(shape.to_vec()));
+        for (mlpconv, block) in self.blocks_with_data() {
+            maps = mlpconv.activate(maps, None);
+            shapes.push(maps.dims().to_vec());
+            if let Some(pool) = &block.pool {
+                maps = Activations::Planes(max_pool(maps.into_planes(), pool));
+                shapes.push(maps.dims().to_vec());
+            }
+            if block.dropout > 0.0 {
+                shapes.push(maps.dims().to_vec());
+            }
+        }
         let [batch, classes] = maps.mean_of_maps().dims();
         shapes.extend([vec![batch, classes, 1, 1], vec![batch, classes]]);
         shapes
     }
 
-    /// The class maps; `seen` is told the shape behind each block, pool and dropout.
-    fn maps(
-        &self,
-        images: Tensor<B, 4>,
-        dropout_key: Option<&DropoutKey>,
-        mut seen: impl FnMut([usize; 4]),
-    ) -> Activations<B> {
+    fn maps(&self, images: Tensor<B, 4>, dropout_key: Option<&DropoutKey>) -> Activations<B> {
         let mut maps = Activations::Planes(images);
-        for (index, (mlpconv, block)) in self
-            .blocks
-            .iter()
-            .zip(self.architecture.blocks())
-            .enumerate()
-        {
-            maps = mlpconv.activate(maps);
-            seen(maps.dims());
-            if let Some(pool) = &block.pool {
-                maps = max_pool(maps, pool);
-                seen(maps.dims());
-            }
-            if block.dropout > 0.0 {
-                if let Some(key) = dropout_key {
-                    maps = dropout(maps, block.dropout, index, key);
-                }
-                seen(maps.dims());
+        for (index, (mlpconv, block)) in self.blocks_with_data().enumerate() {
+            maps = mlpconv.activate(maps, block.pool.as_ref());
+            if let Some(key) = dropout_key.filter(|_| block.dropout > 0.0) {
+                maps = dropout(maps, block.dropout, index, key);
             }
         }
         maps
+    }
+
+    fn blocks_with_data(&self) -> impl Iterator<Item = (&MlpConv<B>, &Block)> {
+        self.blocks.iter().zip(self.architecture.blocks())
     }
 }

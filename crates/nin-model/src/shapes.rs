@@ -99,23 +99,14 @@ pub(crate) fn convolution_side(side: usize, block: &Block) -> Option<usize> {
 pub(crate) fn pool_side(side: usize, pool: &Pool) -> Option<usize> {
     let padded = side.saturating_add(2 * pool.padding);
     if !pool.ceil_mode {
-        return padded
-            .checked_sub(pool.kernel)
-            .map(|room| room / pool.stride + 1);
+        return padded.checked_sub(pool.kernel).map(|room| room / pool.stride + 1);
     }
     // PyTorch rounds the quotient up even where the room is negative, as long as it is above one
     // stride: (room + stride - 1) / stride is then 0.
-    let room = padded
-        .saturating_add(pool.stride - 1)
-        .checked_sub(pool.kernel)?;
+    let room = padded.saturating_add(pool.stride - 1).checked_sub(pool.kernel)?;
     let windows = room / pool.stride + 1;
     let last_starts_beyond = (windows - 1) * pool.stride >= side.saturating_add(pool.padding);
-    Some(if last_starts_beyond {
-        windows - 1
-    } else {
-        windows
-    })
-    .filter(|&windows| windows > 0)
+    Some(if last_starts_beyond { windows - 1 } else { windows }).filter(|&windows| windows > 0)
 }
 
 impl Architecture {
@@ -135,11 +126,9 @@ impl Architecture {
             });
         }
         self.walk(height, width).map_err(|failure| match failure {
-            Failure::NothingLeft { layer } => ModelError::InputTooSmall {
-                layer,
-                input,
-                smallest: self.smallest_input(),
-            },
+            Failure::NothingLeft { layer } => {
+                ModelError::InputTooSmall { layer, input, smallest: self.smallest_input() }
+            }
             Failure::Overflow { layer, what } => ModelError::TooLarge { layer, what },
         })
     }
@@ -171,21 +160,12 @@ impl Architecture {
         }
         let classes = self.classes();
         let average = "global average pool".to_owned();
-        layers.push(plain_layer(
-            average,
-            LayerKind::GlobalAveragePool,
-            classes,
-            [1, 1],
-        )?);
+        layers.push(plain_layer(average, LayerKind::GlobalAveragePool, classes, [1, 1])?);
         layers.push(LayerShape {
             output: vec![1, classes],
             ..plain_layer("flatten".to_owned(), LayerKind::Flatten, classes, [1, 1])?
         });
-        Ok(NetworkShapes {
-            input,
-            layers,
-            class_map: sides,
-        })
+        Ok(NetworkShapes { input, layers, class_map: sides })
     }
 }
 
@@ -199,13 +179,8 @@ fn each_side(
     layer: &str,
     side: impl Fn(usize) -> Option<usize>,
 ) -> Result<[usize; 2], Failure> {
-    let nothing_left = || Failure::NothingLeft {
-        layer: layer.to_owned(),
-    };
-    Ok([
-        side(sides[0]).ok_or_else(nothing_left)?,
-        side(sides[1]).ok_or_else(nothing_left)?,
-    ])
+    let nothing_left = || Failure::NothingLeft { layer: layer.to_owned() };
+    Ok([side(sides[0]).ok_or_else(nothing_left)?, side(sides[1]).ok_or_else(nothing_left)?])
 }
 
 fn mlpconv_layer(
@@ -224,16 +199,10 @@ fn mlpconv_layer(
 
     let mut layer = plain_layer(name, LayerKind::MlpConv, channels[3], *sides)?;
     let area = layer.activations / third;
-    let overflow = |what| Failure::Overflow {
-        layer: layer.name.clone(),
-        what,
-    };
-    let macs = weights
-        .checked_mul(area)
-        .ok_or_else(|| overflow("multiply-accumulates"))?;
-    let activations = (first + second + third)
-        .checked_mul(area)
-        .ok_or_else(|| overflow("activations"))?;
+    let overflow = |what| Failure::Overflow { layer: layer.name.clone(), what };
+    let macs = weights.checked_mul(area).ok_or_else(|| overflow("multiply-accumulates"))?;
+    let activations =
+        (first + second + third).checked_mul(area).ok_or_else(|| overflow("activations"))?;
     layer.parameters = parameters;
     layer.macs = macs;
     layer.activations = activations;
@@ -251,20 +220,10 @@ fn plain_layer(
         .and_then(|rows| rows.checked_mul(sides[1] as u64))
         .filter(|&count| count <= u64::MAX >> 24);
     let Some(activations) = activations else {
-        return Err(Failure::Overflow {
-            layer: name,
-            what: "activations",
-        });
+        return Err(Failure::Overflow { layer: name, what: "activations" });
     };
     let output = vec![1, channels, sides[0], sides[1]];
-    Ok(LayerShape {
-        name,
-        kind,
-        output,
-        parameters: 0,
-        macs: 0,
-        activations,
-    })
+    Ok(LayerShape { name, kind, output, parameters: 0, macs: 0, activations })
 }
 
 #[cfg(test)]
@@ -284,9 +243,7 @@ mod tests {
             (Builtin::Imagenet, 7_595_176, 1_100_188_800),
         ];
         for (builtin, parameters, macs) in published {
-            let architecture = builtin
-                .architecture(builtin.input()[0], builtin.classes())
-                .unwrap();
+            let architecture = builtin.architecture(builtin.input()[0], builtin.classes()).unwrap();
             let shapes = architecture.shapes(builtin.input()).unwrap();
             assert_eq!(shapes.parameters(), parameters, "{}", builtin.name());
             assert_eq!(shapes.macs(), macs, "{}", builtin.name());
@@ -305,11 +262,7 @@ mod tests {
     fn the_books_table() {
         let architecture = Builtin::D2l.architecture(1, 10).unwrap();
         let shapes = architecture.shapes([1, 224, 224]).unwrap();
-        let outputs: Vec<_> = shapes
-            .layers
-            .iter()
-            .map(|layer| layer.output.clone())
-            .collect();
+        let outputs: Vec<_> = shapes.layers.iter().map(|layer| layer.output.clone()).collect();
         let expected: [&[usize]; 10] = [
             &[1, 96, 54, 54],
             &[1, 96, 26, 26],
@@ -344,20 +297,8 @@ mod tests {
     #[test]
     fn class_maps_of_the_book_by_input() {
         let architecture = Builtin::D2l.architecture(1, 10).unwrap();
-        for (side, map) in [
-            (67, 1),
-            (98, 1),
-            (99, 2),
-            (131, 3),
-            (195, 5),
-            (224, 5),
-            (226, 5),
-        ] {
-            assert_eq!(
-                architecture.shapes([1, side, side]).unwrap().class_map,
-                [map; 2],
-                "{side}"
-            );
+        for (side, map) in [(67, 1), (98, 1), (99, 2), (131, 3), (195, 5), (224, 5), (226, 5)] {
+            assert_eq!(architecture.shapes([1, side, side]).unwrap().class_map, [map; 2], "{side}");
         }
     }
 
@@ -376,12 +317,7 @@ mod tests {
             (9, 2, 3, 1, 4, 4),
         ];
         for (side, kernel, stride, padding, floor, ceil) in cases {
-            let pool = |ceil_mode| Pool {
-                kernel,
-                stride,
-                padding,
-                ceil_mode,
-            };
+            let pool = |ceil_mode| Pool { kernel, stride, padding, ceil_mode };
             assert_eq!(
                 pool_side(side, &pool(false)),
                 Some(floor),
@@ -398,9 +334,7 @@ mod tests {
     #[test]
     fn endless_images_are_an_error() {
         let architecture = Builtin::D2l.architecture(1, 10).unwrap();
-        let error = architecture
-            .shapes([1, usize::MAX / 4, usize::MAX / 4])
-            .unwrap_err();
+        let error = architecture.shapes([1, usize::MAX / 4, usize::MAX / 4]).unwrap_err();
         assert!(matches!(error, ModelError::TooLarge { .. }), "{error}");
     }
 }

@@ -43,10 +43,7 @@ impl Architecture {
                 (cccp1, second, first, 1),
                 (cccp2, third, second, 1),
             ] {
-                shapes.push((
-                    format!("{layer}.weight"),
-                    vec![output, input, kernel, kernel],
-                ));
+                shapes.push((format!("{layer}.weight"), vec![output, input, kernel, kernel]));
                 shapes.push((format!("{layer}.bias"), vec![output]));
             }
         }
@@ -72,9 +69,7 @@ impl Weights {
 
     /// All tensors, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
-        self.tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// Whether there are no tensors.
@@ -101,10 +96,8 @@ impl Weights {
                 });
             }
         }
-        if let Some(extra) = self
-            .tensors
-            .keys()
-            .find(|name| expected.iter().all(|(known, _)| known != *name))
+        if let Some(extra) =
+            self.tensors.keys().find(|name| expected.iter().all(|(known, _)| known != *name))
         {
             return Err(ModelError::ExtraTensor {
                 name: extra.clone(),
@@ -143,11 +136,7 @@ impl Weights {
     /// # Errors
     /// [`ModelError::Device`] where the device does not give a tensor back.
     pub fn from_module<B: Backend, M: Module<B>>(module: &M) -> Result<Self, ModelError> {
-        let mut reader = Reader {
-            path: Vec::new(),
-            weights: Self::new(),
-            failure: None,
-        };
+        let mut reader = Reader { path: Vec::new(), weights: Self::new(), failure: None };
         module.visit(&mut reader);
         reader.failure.map_or(Ok(reader.weights), Err)
     }
@@ -162,14 +151,7 @@ impl Weights {
         let bytes: BTreeMap<&str, Vec<u8>> = self
             .iter()
             .map(|(name, tensor)| {
-                (
-                    name,
-                    tensor
-                        .values
-                        .iter()
-                        .flat_map(|value| value.to_le_bytes())
-                        .collect(),
-                )
+                (name, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
             })
             .collect();
         let views = self
@@ -199,20 +181,9 @@ impl Weights {
                     found: format!("{:?}", view.dtype()),
                 });
             }
-            let values = view
-                .data()
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&bytes| f32::from_le_bytes(bytes))
-                .collect();
-            weights.insert(
-                name,
-                HostTensor {
-                    shape: view.shape().to_vec(),
-                    values,
-                },
-            );
+            let values =
+                view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            weights.insert(name, HostTensor { shape: view.shape().to_vec(), values });
         }
         Ok((weights, header.metadata().clone().unwrap_or_default()))
     }
@@ -220,16 +191,12 @@ impl Weights {
 
 impl FromIterator<(String, HostTensor)> for Weights {
     fn from_iter<I: IntoIterator<Item = (String, HostTensor)>>(tensors: I) -> Self {
-        Self {
-            tensors: tensors.into_iter().collect(),
-        }
+        Self { tensors: tensors.into_iter().collect() }
     }
 }
 
 fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
-    ModelError::NotSafetensors {
-        reason: error.to_string(),
-    }
+    ModelError::NotSafetensors { reason: error.to_string() }
 }
 
 struct Reader {
@@ -265,20 +232,9 @@ impl HostTensor {
         name: &str,
         tensor: &Tensor<B, D>,
     ) -> Result<Self, ModelError> {
-        let failed = |reason: String| ModelError::Device {
-            name: name.to_owned(),
-            reason,
-        };
-        let data = tensor
-            .clone()
-            .try_into_data()
-            .map_err(|error| failed(format!("{error:?}")))?;
-        let values = data
-            .to_vec::<f32>()
-            .map_err(|error| failed(format!("{error:?}")))?;
-        Ok(Self {
-            shape: tensor.dims().to_vec(),
-            values,
-        })
+        let failed = |reason: String| ModelError::Device { name: name.to_owned(), reason };
+        let data = tensor.clone().try_into_data().map_err(|error| failed(format!("{error:?}")))?;
+        let values = data.to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
+        Ok(Self { shape: tensor.dims().to_vec(), values })
     }
 }

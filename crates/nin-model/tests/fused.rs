@@ -19,9 +19,13 @@ const GRADIENT_TOLERANCE: f32 = 2e-3;
 
 fn images<B: Backend>(batch: usize, [channels, height, width]: [usize; 3]) -> Tensor<B, 4> {
     let count = batch * channels * height * width;
-    let values: Vec<f32> =
-        (0..count as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0).collect();
-    Tensor::from_data(TensorData::new(values, [batch, channels, height, width]), &Default::default())
+    let values: Vec<f32> = (0..count as u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0)
+        .collect();
+    Tensor::from_data(
+        TensorData::new(values, [batch, channels, height, width]),
+        &Default::default(),
+    )
 }
 
 struct Gradients<'a, B: AutodiffBackend> {
@@ -45,10 +49,8 @@ fn step<B: AutodiffBackend>(
     let logits = network.forward_training(images, &key);
     let [batch, classes] = logits.dims();
     let factors: Vec<f32> = (0..batch * classes).map(|at| 1.0 + (at % 7) as f32 / 3.0).collect();
-    let factors = Tensor::<B, 2>::from_data(
-        TensorData::new(factors, [batch, classes]),
-        &Default::default(),
-    );
+    let factors =
+        Tensor::<B, 2>::from_data(TensorData::new(factors, [batch, classes]), &Default::default());
     let gradients = (logits.clone() * factors).sum().backward();
     let mut reader = Gradients { gradients: &gradients, read: Vec::new() };
     network.visit(&mut reader);
@@ -66,7 +68,12 @@ fn assert_close(name: &str, found: &HostTensor, expected: &HostTensor, tolerance
     }
 }
 
-fn compare<I: Backend>(architecture: &Architecture, weights: &Weights, batch: usize, input: [usize; 3]) {
+fn compare<I: Backend>(
+    architecture: &Architecture,
+    weights: &Weights,
+    batch: usize,
+    input: [usize; 3],
+) {
     let device = Default::default();
     let fused =
         NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, weights, &device).unwrap();
@@ -116,7 +123,8 @@ fn unusual_networks() {
         pool: None,
         dropout: 0.0,
     };
-    let pool = |kernel, stride, padding, ceil_mode| Some(Pool { kernel, stride, padding, ceil_mode });
+    let pool =
+        |kernel, stride, padding, ceil_mode| Some(Pool { kernel, stride, padding, ceil_mode });
     for (name, blocks, input) in [
         (
             "7x7 stride 3, padded pool",

@@ -63,10 +63,7 @@ impl Stream {
         let [a, b, c, d] = philox([first[0], first[1], second[0], second[1]], seed);
         let purpose = purpose.number();
         let [e, f, g, h] = philox([a, b, c, d ^ purpose], [seed[0] ^ purpose, seed[1]]);
-        Self {
-            key: [e, f],
-            upper: [g, h],
-        }
+        Self { key: [e, f], upper: [g, h] }
     }
 
     /// Four random words at a position.
@@ -84,10 +81,7 @@ impl Stream {
     pub fn normal(&self, position: u64) -> f32 {
         let [a, b, c, d] = self.block(position / 2);
         let (words, is_second) = (
-            [
-                u64::from(a) << 32 | u64::from(b),
-                u64::from(c) << 32 | u64::from(d),
-            ],
+            [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)],
             position % 2 == 1,
         );
         // (0, 1] for the logarithm, [0, 1) for the angle.
@@ -115,10 +109,7 @@ impl Stream {
         // Another try takes another counter, far from every position in use.
         for attempt in 0_u64.. {
             let [a, b, c, d] = self.block(position ^ (attempt << 48));
-            for word in [
-                u64::from(a) << 32 | u64::from(b),
-                u64::from(c) << 32 | u64::from(d),
-            ] {
+            for word in [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)] {
                 let product = u128::from(word) * u128::from(bound);
                 if product as u64 >= threshold {
                     return (product >> 64) as u64;
@@ -153,12 +144,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..10 {
         let [low_0, high_0] = halves(MULTIPLIERS[0] * u64::from(counter[0]));
         let [low_1, high_1] = halves(MULTIPLIERS[1] * u64::from(counter[2]));
-        counter = [
-            high_1 ^ counter[1] ^ key[0],
-            low_1,
-            high_0 ^ counter[3] ^ key[1],
-            low_0,
-        ];
+        counter = [high_1 ^ counter[1] ^ key[0], low_1, high_0 ^ counter[3] ^ key[1], low_0];
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
     counter
@@ -172,16 +158,8 @@ mod tests {
     #[test]
     fn known_answers() {
         let cases = [
-            (
-                [0; 4],
-                [0; 2],
-                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
-            ),
-            (
-                [u32::MAX; 4],
-                [u32::MAX; 2],
-                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
-            ),
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
             (
                 [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
                 [0xa409_3822, 0x299f_31d0],
@@ -225,24 +203,15 @@ mod tests {
     fn moments() {
         let stream = Stream::new(9, Purpose::Weights, [0, 0]);
         let count = 100_000;
-        let mean = (0..count)
-            .map(|at| f64::from(stream.uniform(at)))
-            .sum::<f64>()
-            / count as f64;
+        let mean = (0..count).map(|at| f64::from(stream.uniform(at))).sum::<f64>() / count as f64;
         assert!((mean - 0.5).abs() < UNIFORM_MEAN_TOLERANCE, "{mean}");
 
         let normal: Vec<f64> = (0..count).map(|at| f64::from(stream.normal(at))).collect();
         let mean = normal.iter().sum::<f64>() / count as f64;
-        let variance = normal
-            .iter()
-            .map(|value| (value - mean).powi(2))
-            .sum::<f64>()
-            / count as f64;
+        let variance =
+            normal.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count as f64;
         assert!(mean.abs() < 5.0 / 316.2, "{mean}");
-        assert!(
-            (variance - 1.0).abs() < 5.0 * 2_f64.sqrt() / 316.2,
-            "{variance}"
-        );
+        assert!((variance - 1.0).abs() < 5.0 * 2_f64.sqrt() / 316.2, "{variance}");
     }
 
     #[test]
@@ -252,9 +221,6 @@ mod tests {
         for position in 0..7000 {
             seen[stream.below(7, position) as usize] += 1;
         }
-        assert!(
-            seen.iter().all(|&count| (800..1200).contains(&count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|&count| (800..1200).contains(&count)), "{seen:?}");
     }
 }

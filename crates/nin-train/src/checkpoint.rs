@@ -90,27 +90,15 @@ impl Checkpoint {
         let state = serde_json::to_vec_pretty(&self.state).map_err(unwritable)?;
         let mut files = vec![
             (MODEL, self.metadata.to_safetensors(&self.weights)?),
-            (
-                OPTIMIZER,
-                self.optimizer.to_safetensors("nin", "optimizer")?,
-            ),
+            (OPTIMIZER, self.optimizer.to_safetensors("nin", "optimizer")?),
             (STATE, state),
         ];
         let sums = files.iter().map(|(name, bytes)| {
-            let sum = FileSum {
-                bytes: bytes.len() as u64,
-                sha256: sha256(bytes),
-            };
+            let sum = FileSum { bytes: bytes.len() as u64, sha256: sha256(bytes) };
             ((*name).to_owned(), sum)
         });
-        let manifest = Manifest {
-            format: FORMAT,
-            files: sums.collect(),
-        };
-        files.push((
-            MANIFEST,
-            serde_json::to_vec_pretty(&manifest).map_err(unwritable)?,
-        ));
+        let manifest = Manifest { format: FORMAT, files: sums.collect() };
+        files.push((MANIFEST, serde_json::to_vec_pretty(&manifest).map_err(unwritable)?));
 
         let name = self.folder_name();
         let parent = run.checkpoints_path();
@@ -136,25 +124,13 @@ impl Checkpoint {
             });
         }
         let model = folder.join(MODEL);
-        let (metadata, weights) = ModelMetadata::from_safetensors(&checked(
-            &manifest, folder, MODEL,
-        )?)
-        .map_err(|source| TrainError::Weights {
-            path: model,
-            source,
-        })?;
+        let (metadata, weights) =
+            ModelMetadata::from_safetensors(&checked(&manifest, folder, MODEL)?)
+                .map_err(|source| TrainError::Weights { path: model, source })?;
         let (optimizer, _) = Weights::from_safetensors(&checked(&manifest, folder, OPTIMIZER)?)
-            .map_err(|source| TrainError::Weights {
-                path: folder.join(OPTIMIZER),
-                source,
-            })?;
+            .map_err(|source| TrainError::Weights { path: folder.join(OPTIMIZER), source })?;
         let state = parse_json(&folder.join(STATE), &checked(&manifest, folder, STATE)?)?;
-        Ok(Self {
-            metadata,
-            weights,
-            optimizer,
-            state,
-        })
+        Ok(Self { metadata, weights, optimizer, state })
     }
 }
 
@@ -178,10 +154,7 @@ pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
 }
 
 fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
-    let nothing = |reason: String| TrainError::NoCheckpoint {
-        path: path.to_owned(),
-        reason,
-    };
+    let nothing = |reason: String| TrainError::NoCheckpoint { path: path.to_owned(), reason };
     let metadata = fs::metadata(path).map_err(|error| nothing(error.to_string()))?;
     if metadata.is_file() {
         return Ok(None);
@@ -193,9 +166,7 @@ fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
         return Ok(Some(path.to_owned()));
     }
     if !RunFolder::is_run(path) {
-        return Err(nothing(
-            "the folder holds neither a run nor a checkpoint".to_owned(),
-        ));
+        return Err(nothing("the folder holds neither a run nor a checkpoint".to_owned()));
     }
     let checkpoints = path.join("checkpoints");
     ["best", "latest"]
@@ -230,17 +201,11 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
         found,
     };
     let Some(sum) = manifest.files.get(name) else {
-        return Err(damaged(
-            "an entry in the manifest".to_owned(),
-            "none".to_owned(),
-        ));
+        return Err(damaged("an entry in the manifest".to_owned(), "none".to_owned()));
     };
     let bytes = read_bounded(&path)?;
     if bytes.len() as u64 != sum.bytes {
-        return Err(damaged(
-            format!("{} bytes", sum.bytes),
-            format!("{} bytes", bytes.len()),
-        ));
+        return Err(damaged(format!("{} bytes", sum.bytes), format!("{} bytes", bytes.len())));
     }
     let found = sha256(&bytes);
     if found != sum.sha256 {
@@ -252,9 +217,7 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
 fn read_bounded(path: &Path) -> Result<Vec<u8>, TrainError> {
     let file = File::open(path).map_err(TrainError::io("read", path))?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(TrainError::io("read", path))?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(TrainError::Damaged {
             path: path.to_owned(),
@@ -278,15 +241,10 @@ fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T
 }
 
 fn unwritable(error: serde_json::Error) -> TrainError {
-    TrainError::Model(ModelError::NotSafetensors {
-        reason: error.to_string(),
-    })
+    TrainError::Model(ModelError::NotSafetensors { reason: error.to_string() })
 }
 
 /// The SHA-256 of some bytes, in hexadecimal.
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

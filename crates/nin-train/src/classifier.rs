@@ -44,9 +44,7 @@ impl<B: Backend> Classifier<B> {
 
 /// The mean cross-entropy of `[batch, classes]` logits, `[1]`, in nats.
 pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
-    CrossEntropyLossConfig::new()
-        .init(&logits.device())
-        .forward(logits, targets)
+    CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, targets)
 }
 
 impl<B: AutodiffBackend> TrainStep for Classifier<B> {
@@ -54,11 +52,7 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
     type Output = StepAnswers;
 
     fn step(&self, batch: ImageBatch<B>) -> TrainOutput<StepAnswers> {
-        let key = DropoutKey {
-            seed: self.seed,
-            epoch: batch.epoch,
-            step: batch.step,
-        };
+        let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
         let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
         let answers = Answers::read(&logits.clone().inner(), batch.labels);
         let gradients = cross_entropy(logits, batch.targets).backward();
@@ -71,9 +65,6 @@ impl<B: Backend> InferenceStep for Classifier<B> {
     type Output = StepAnswers;
 
     fn step(&self, batch: ImageBatch<B>) -> StepAnswers {
-        StepAnswers(Answers::read(
-            &self.network.forward(batch.images),
-            batch.labels,
-        ))
+        StepAnswers(Answers::read(&self.network.forward(batch.images), batch.labels))
     }
 }

@@ -23,11 +23,7 @@ struct Curves {
 
 impl Curves {
     fn of(events: &[Event]) -> Self {
-        let mut curves = Self {
-            train_loss: vec![],
-            train_accuracy: vec![],
-            test_accuracy: vec![],
-        };
+        let mut curves = Self { train_loss: vec![], train_accuracy: vec![], test_accuracy: vec![] };
         for event in events {
             match event {
                 Event::Step(report) => {
@@ -37,9 +33,7 @@ impl Curves {
                     curves.train_accuracy.push((epoch, report.train_accuracy));
                 }
                 Event::Epoch(report) => {
-                    curves
-                        .test_accuracy
-                        .push((report.epoch as f64, report.test_accuracy));
+                    curves.test_accuracy.push((report.epoch as f64, report.test_accuracy));
                 }
                 _ => {}
             }
@@ -50,14 +44,8 @@ impl Curves {
     /// Epochs along the axis, and the height that shows every loss but the wildest.
     fn range(&self) -> (f64, f64) {
         let last = |curve: &Curve| curve.last().map_or(0.0, |point| point.0);
-        let epochs = last(&self.train_loss)
-            .max(last(&self.test_accuracy))
-            .max(1.0);
-        let highest = self
-            .train_loss
-            .iter()
-            .map(|point| point.1)
-            .filter(|loss| loss.is_finite());
+        let epochs = last(&self.train_loss).max(last(&self.test_accuracy)).max(1.0);
+        let highest = self.train_loss.iter().map(|point| point.1).filter(|loss| loss.is_finite());
         let height = highest.fold(1.0, f64::max).min(5.0);
         (epochs, height * 1.05)
     }
@@ -104,9 +92,7 @@ fn draw(curves: &Curves) -> Result<String, String> {
                 .map_err(|error| error.to_string())?
                 .label(name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 24, y)], style));
-            chart
-                .draw_series(points.map(circle))
-                .map_err(|error| error.to_string())?;
+            chart.draw_series(points.map(circle)).map_err(|error| error.to_string())?;
         }
         chart
             .configure_series_labels()

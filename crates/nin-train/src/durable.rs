@@ -17,32 +17,22 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         .prefix(UNFINISHED)
         .tempfile_in(folder)
         .map_err(TrainError::io("write", path))?;
-    file.write_all(bytes)
-        .map_err(TrainError::io("write", path))?;
-    file.as_file()
-        .sync_all()
-        .map_err(TrainError::io("write", path))?;
-    file.persist(path)
-        .map_err(|error| TrainError::io("write", path)(error.error))?;
+    file.write_all(bytes).map_err(TrainError::io("write", path))?;
+    file.as_file().sync_all().map_err(TrainError::io("write", path))?;
+    file.persist(path).map_err(|error| TrainError::io("write", path)(error.error))?;
     sync_folder(folder)
 }
 
 /// Makes a folder of these files, in place of one of the same name.
 pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), TrainError> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    let aside = || {
-        tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .tempdir_in(parent)
-    };
+    let aside = || tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent);
     let new = aside().map_err(TrainError::io("create", path))?;
     for (name, bytes) in files {
         let file_path = new.path().join(name);
         let mut file = File::create(&file_path).map_err(TrainError::io("create", &file_path))?;
-        file.write_all(bytes)
-            .map_err(TrainError::io("write", &file_path))?;
-        file.sync_all()
-            .map_err(TrainError::io("write", &file_path))?;
+        file.write_all(bytes).map_err(TrainError::io("write", &file_path))?;
+        file.sync_all().map_err(TrainError::io("write", &file_path))?;
     }
     sync_folder(new.path())?;
 
@@ -69,9 +59,7 @@ pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), TrainError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(TrainError::io("write", folder))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(TrainError::io("write", folder))
 }
 
 #[cfg(test)]
@@ -87,14 +75,9 @@ mod tests {
             write_link(&root.path().join("link"), "folder").unwrap();
         }
         assert_eq!(fs::read_to_string(root.path().join("file")).unwrap(), "two");
-        assert_eq!(
-            fs::read_to_string(root.path().join("link/inner")).unwrap(),
-            "two"
-        );
-        let mut names: Vec<_> = fs::read_dir(root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        assert_eq!(fs::read_to_string(root.path().join("link/inner")).unwrap(), "two");
+        let mut names: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["file", "folder", "link"]);
     }

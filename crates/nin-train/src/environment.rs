@@ -37,10 +37,6 @@ pub struct DataFile {
 
 impl From<&FileChecksum> for DataFile {
     fn from(checksum: &FileChecksum) -> Self {
-        Self {
-            name: checksum.name.clone(),
-            sha256: checksum.sha256.clone(),
-            known: checksum.known,
-        }
+        Self { name: checksum.name.clone(), sha256: checksum.sha256.clone(), known: checksum.known }
     }
 }

@@ -29,10 +29,8 @@ impl Evaluation {
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
         let classes = classifier.network().architecture().classes();
-        let mut evaluation = Self {
-            score: Score::default(),
-            confusion: vec![vec![0; classes]; classes],
-        };
+        let mut evaluation =
+            Self { score: Score::default(), confusion: vec![vec![0; classes]; classes] };
         let total = loader.num_items();
         for batch in loader.iter() {
             let answers = classifier.step(batch).0?;
@@ -70,9 +68,6 @@ mod tests {
         };
         assert_eq!(evaluation.precision(0), Some(0.75));
         assert_eq!(evaluation.recall(1), Some(0.5));
-        assert_eq!(
-            (evaluation.precision(2), evaluation.recall(2)),
-            (None, None)
-        );
+        assert_eq!((evaluation.precision(2), evaluation.recall(2)), (None, None));
     }
 }

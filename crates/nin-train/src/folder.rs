@@ -20,20 +20,14 @@ impl RunFolder {
     /// [`TrainError::RunExists`] or [`TrainError::NotARun`] where something stands there already;
     /// [`TrainError::Io`].
     pub fn create(path: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
+        let folder = Self { path: path.to_owned() };
         if folder.recipe_path().exists() {
-            return Err(TrainError::RunExists {
-                path: path.to_owned(),
-            });
+            return Err(TrainError::RunExists { path: path.to_owned() });
         }
         fs::create_dir_all(path).map_err(TrainError::io("create", path))?;
         let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
         if entries.any(|entry| entry.is_ok_and(|entry| !is_unfinished(&entry.path()))) {
-            return Err(TrainError::NotARun {
-                path: path.to_owned(),
-            });
+            return Err(TrainError::NotARun { path: path.to_owned() });
         }
         let checkpoints = folder.checkpoints_path();
         fs::create_dir_all(&checkpoints).map_err(TrainError::io("create", &checkpoints))?;
@@ -46,9 +40,7 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::NoCheckpoint`] where it holds no run.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
+        let folder = Self { path: path.to_owned() };
         if !folder.recipe_path().is_file() {
             return Err(TrainError::NoCheckpoint {
                 path: path.to_owned(),
@@ -127,11 +119,7 @@ impl RunFolder {
         let mut finished = checkpoint::list(&parent)?;
         finished.truncate(finished.len().saturating_sub(keep));
         for name in finished {
-            if kept
-                .iter()
-                .flatten()
-                .all(|target| target.as_os_str() != name.as_str())
-            {
+            if kept.iter().flatten().all(|target| target.as_os_str() != name.as_str()) {
                 let path = parent.join(&name);
                 fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
             }
@@ -141,19 +129,15 @@ impl RunFolder {
 }
 
 fn is_unfinished(path: &Path) -> bool {
-    path.file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
 }
 
 fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(folder).map_err(TrainError::io("read", folder))? {
         let path = entry.map_err(TrainError::io("read", folder))?.path();
         if is_unfinished(&path) {
-            let removed = if path.is_dir() {
-                fs::remove_dir_all(&path)
-            } else {
-                fs::remove_file(&path)
-            };
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(TrainError::io("remove", &path))?;
         }
     }

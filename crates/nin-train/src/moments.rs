@@ -42,12 +42,8 @@ pub(crate) fn read<B: AutodiffBackend>(
     drop(checkpointer); // joins its threads, so that the record is there
 
     let mut record = kept.take();
-    let mut reader = Reader {
-        path: Vec::new(),
-        record: &mut record,
-        moments: Weights::new(),
-        failure: None,
-    };
+    let mut reader =
+        Reader { path: Vec::new(), record: &mut record, moments: Weights::new(), failure: None };
     learner.model().visit(&mut reader);
     reader.failure.map_or(Ok(reader.moments), Err)
 }
@@ -86,11 +82,7 @@ impl<R> Clone for Kept<R> {
 
 impl<R: Default> Kept<R> {
     fn take(&self) -> R {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-            .unwrap_or_default()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }
 
@@ -105,9 +97,7 @@ impl<B: Backend, R: Record<B>> Checkpointer<R, B> for Kept<R> {
     }
 
     fn restore(&self, _epoch: usize, _device: &B::Device) -> Result<R, CheckpointerError> {
-        Err(CheckpointerError::Unknown(
-            "this checkpointer only keeps".to_owned(),
-        ))
+        Err(CheckpointerError::Unknown("this checkpointer only keeps".to_owned()))
     }
 }
 
@@ -136,30 +126,17 @@ impl<B: AutodiffBackend> Reader<'_, B> {
         let Some(record) = self.record.remove(&id) else {
             return Ok(());
         };
-        let Moments {
-            first,
-            second,
-            steps,
-        } = record.into_state::<D>();
+        let Moments { first, second, steps } = record.into_state::<D>();
         let name = self.path.join(".");
         for (suffix, moment) in [("first", first), ("second", second)] {
             if let Some(moment) = moment {
                 let name = format!("{name}.{suffix}");
-                self.moments
-                    .insert(name.clone(), HostTensor::read(&name, &moment)?);
+                self.moments.insert(name.clone(), HostTensor::read(&name, &moment)?);
             }
         }
         // Exact up to 2^24 steps a half; a 32-bit float holds no larger whole numbers.
-        let steps = [steps >> 24, steps & 0xff_ffff]
-            .map(|half| half as f32)
-            .to_vec();
-        self.moments.insert(
-            format!("{name}.steps"),
-            HostTensor {
-                shape: vec![2],
-                values: steps,
-            },
-        );
+        let steps = [steps >> 24, steps & 0xff_ffff].map(|half| half as f32).to_vec();
+        self.moments.insert(format!("{name}.steps"), HostTensor { shape: vec![2], values: steps });
         Ok(())
     }
 }
@@ -220,11 +197,7 @@ impl<B: AutodiffBackend> Writer<'_, B> {
             Ok(Some(Tensor::from_data(data, self.device)))
         };
         let steps = ((high as usize) << 24) | low as usize;
-        Ok(Some(Moments {
-            first: moment("first")?,
-            second: moment("second")?,
-            steps,
-        }))
+        Ok(Some(Moments { first: moment("first")?, second: moment("second")?, steps }))
     }
 }
 
@@ -241,8 +214,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Writer<'_, B> {
         let shape = parameter.val().dims();
         match self.moments::<D>(&shape) {
             Ok(Some(moments)) => {
-                self.record
-                    .insert(parameter.id, AdaptorRecord::from_state(moments));
+                self.record.insert(parameter.id, AdaptorRecord::from_state(moments));
             }
             Ok(None) => {}
             Err(error) => {

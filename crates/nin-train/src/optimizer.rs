@@ -33,20 +33,14 @@ pub struct Moments<B: Backend, const D: usize> {
 
 impl<B: Backend, const D: usize> Moments<B, D> {
     fn none() -> Self {
-        Self {
-            first: None,
-            second: None,
-            steps: 0,
-        }
+        Self { first: None, second: None, steps: 0 }
     }
 }
 
 impl GradientDescent {
     /// The optimiser of a recipe.
     pub fn new(recipe: &OptimizerRecipe) -> Self {
-        Self {
-            recipe: recipe.clone(),
-        }
+        Self { recipe: recipe.clone() }
     }
 
     /// `torch.optim.SGD`: the gradient plus decayed weight goes into the buffer, the buffer into
@@ -58,11 +52,7 @@ impl GradientDescent {
         gradient: Tensor<B, D>,
         mut moments: Moments<B, D>,
     ) -> (Tensor<B, D>, Moments<B, D>) {
-        let OptimizerRecipe {
-            momentum,
-            weight_decay,
-            ..
-        } = self.recipe;
+        let OptimizerRecipe { momentum, weight_decay, .. } = self.recipe;
         let mut step = gradient;
         if weight_decay > 0.0 {
             step = step + weight.clone().mul_scalar(weight_decay);
@@ -85,13 +75,7 @@ impl GradientDescent {
         gradient: Tensor<B, D>,
         mut moments: Moments<B, D>,
     ) -> (Tensor<B, D>, Moments<B, D>) {
-        let OptimizerRecipe {
-            weight_decay,
-            beta_1,
-            beta_2,
-            epsilon,
-            ..
-        } = self.recipe;
+        let OptimizerRecipe { weight_decay, beta_1, beta_2, epsilon, .. } = self.recipe;
         let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
             let new = new.mul_scalar(1.0 - beta);
             old.map_or_else(|| new.clone(), |old| old.mul_scalar(beta) + new.clone())
@@ -102,20 +86,13 @@ impl GradientDescent {
         let steps = i32::try_from(moments.steps).unwrap_or(i32::MAX);
         let correction_1 = 1.0 - beta_1.powi(steps);
         let correction_2 = 1.0 - beta_2.powi(steps);
-        let root = second
-            .clone()
-            .sqrt()
-            .div_scalar(correction_2.sqrt())
-            .add_scalar(epsilon);
+        let root = second.clone().sqrt().div_scalar(correction_2.sqrt()).add_scalar(epsilon);
         let step = first.clone().div(root).mul_scalar(rate / correction_1);
 
         moments.first = Some(first);
         moments.second = Some(second);
-        let decayed = if weight_decay > 0.0 {
-            weight.mul_scalar(1.0 - rate * weight_decay)
-        } else {
-            weight
-        };
+        let decayed =
+            if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
         (decayed - step, moments)
     }
 }

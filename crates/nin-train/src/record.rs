@@ -34,10 +34,7 @@ impl Recorder {
             .write(true)
             .open(&path)
             .map_err(TrainError::io("open", &path))?;
-        let length = file
-            .metadata()
-            .map_err(TrainError::io("read", &path))?
-            .len();
+        let length = file.metadata().map_err(TrainError::io("read", &path))?.len();
         if length < keep_bytes {
             return Err(TrainError::Damaged {
                 path,
@@ -45,18 +42,10 @@ impl Recorder {
                 found: format!("{length} bytes"),
             });
         }
-        file.set_len(keep_bytes)
-            .map_err(TrainError::io("write", &path))?;
-        file.seek(SeekFrom::End(0))
-            .map_err(TrainError::io("write", &path))?;
+        file.set_len(keep_bytes).map_err(TrainError::io("write", &path))?;
+        file.seek(SeekFrom::End(0)).map_err(TrainError::io("write", &path))?;
         let events = read_events(&path)?;
-        Ok(Self {
-            run: run.clone(),
-            file,
-            bytes: keep_bytes,
-            events,
-            observer,
-        })
+        Ok(Self { run: run.clone(), file, bytes: keep_bytes, events, observer })
     }
 
     /// Length of the record, in bytes.
@@ -70,9 +59,7 @@ impl Recorder {
         let mut line = serde_json::to_vec(&event)
             .map_err(|error| TrainError::io("write", &path)(error.into()))?;
         line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .map_err(TrainError::io("write", &path))?;
+        self.file.write_all(&line).map_err(TrainError::io("write", &path))?;
         self.bytes += line.len() as u64;
         self.observer.event(&event);
         self.events.push(event);
@@ -102,9 +89,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
     loop {
         let mut line = Vec::new();
         let mut bounded = std::io::Read::take(&mut reader, LONGEST_LINE);
-        let length = bounded
-            .read_until(b'\n', &mut line)
-            .map_err(TrainError::io("read", path))?;
+        let length = bounded.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
         if length == 0 {
             return Ok(events);
         }

@@ -36,13 +36,7 @@ impl Schedule {
 
     /// The learning rate of a step, counted from 0 over the whole training.
     pub fn rate(&self, step: usize) -> f64 {
-        let Self {
-            recipe,
-            base_rate,
-            steps_per_epoch,
-            total_steps,
-            ..
-        } = self;
+        let Self { recipe, base_rate, steps_per_epoch, total_steps, .. } = self;
         if step < recipe.warmup_steps {
             return base_rate * (step + 1) as f64 / recipe.warmup_steps as f64;
         }
@@ -50,9 +44,7 @@ impl Schedule {
             ScheduleKind::Constant => 1.0,
             ScheduleKind::Step => {
                 let drops = step / steps_per_epoch / recipe.step_epochs;
-                recipe
-                    .step_factor
-                    .powi(i32::try_from(drops).unwrap_or(i32::MAX))
+                recipe.step_factor.powi(i32::try_from(drops).unwrap_or(i32::MAX))
             }
             ScheduleKind::Cosine => {
                 let length = total_steps.saturating_sub(recipe.warmup_steps).max(1);
@@ -106,9 +98,7 @@ mod tests {
     #[test]
     fn warm_up_climbs_to_the_full_rate() {
         let schedule = schedule(|recipe| recipe.schedule.warmup_steps = 5);
-        let rates: Vec<_> = (0..6)
-            .map(|step| (schedule.rate(step) * 1000.0).round())
-            .collect();
+        let rates: Vec<_> = (0..6).map(|step| (schedule.rate(step) * 1000.0).round()).collect();
         assert_eq!(rates, [20.0, 40.0, 60.0, 80.0, 100.0, 100.0]);
     }
 

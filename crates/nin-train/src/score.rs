@@ -50,11 +50,7 @@ impl Answers {
     pub fn read<B: Backend>(logits: &Tensor<B, 2>, labels: Vec<usize>) -> Result<Self, ModelError> {
         let [_, classes] = logits.dims();
         let HostTensor { values, .. } = HostTensor::read("logits", logits)?;
-        Ok(Self {
-            logits: values,
-            labels,
-            classes,
-        })
+        Ok(Self { logits: values, labels, classes })
     }
 
     /// Each image's logits, answer and label.
@@ -93,10 +89,7 @@ fn largest(logits: &[f32]) -> usize {
 /// The negative logarithm of the label's softmax, in nats.
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let shift = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits
-        .iter()
-        .map(|&logit| (f64::from(logit) - shift).exp())
-        .sum();
+    let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - shift).exp()).sum();
     sum.ln() + shift - f64::from(logits[label])
 }
 
@@ -105,11 +98,7 @@ mod tests {
     use super::*;
 
     fn answers(logits: &[f32], labels: &[usize], classes: usize) -> Answers {
-        Answers {
-            logits: logits.to_vec(),
-            labels: labels.to_vec(),
-            classes,
-        }
+        Answers { logits: logits.to_vec(), labels: labels.to_vec(), classes }
     }
 
     #[test]

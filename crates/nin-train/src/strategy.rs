@@ -59,16 +59,9 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
         train_loader: TrainLoader<Components<B>>,
         test_loader: ValidLoader<Components<B>>,
         _starting_epoch: usize,
-    ) -> (
-        Classifier<B>,
-        SupervisedTrainingEventProcessor<Components<B>>,
-    ) {
+    ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
         let shared = &self.shared;
-        let recorder = shared
-            .recorder
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let recorder = shared.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
         let outcome = match recorder {
             None => Err(TrainError::NoOutcome),
             Some(recorder) => Training {
@@ -78,20 +71,13 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 test_loader: &test_loader,
                 interrupter: &components.interrupter,
                 store: &components.event_store,
-                state: shared
-                    .start
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone(),
+                state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 recorder,
                 begun: Instant::now(),
             }
             .run(),
         };
-        *shared
-            .outcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        *shared.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         (learner.model(), components.event_processor)
     }
 }
@@ -134,12 +120,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         };
         self.recorder.event(Event::End { ending })?;
         self.recorder.draw()?;
-        Ok(Summary::new(
-            &self.state,
-            last_epoch,
-            ending,
-            self.begun.elapsed(),
-        ))
+        Ok(Summary::new(&self.state, last_epoch, ending, self.begun.elapsed()))
     }
 
     fn patience_is_over(&self) -> bool {
@@ -150,16 +131,9 @@ impl<B: AutodiffBackend> Training<'_, B> {
     /// Trains the epoch to its end and tests; `None` where it was interrupted.
     fn epoch(&mut self) -> Result<Option<EpochReport>, TrainError> {
         let begun = Instant::now();
-        let mut times = EpochTimes {
-            begun,
-            steps: Duration::ZERO,
-            count: 0,
-            images: 0,
-        };
+        let mut times = EpochTimes { begun, steps: Duration::ZERO, count: 0, images: 0 };
         let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
-        self.shared
-            .train_loader
-            .start_at(self.state.epoch, self.state.step);
+        self.shared.train_loader.start_at(self.state.epoch, self.state.step);
         let mut batches = self.train_loader.iter();
         while self.state.step < steps_per_epoch {
             if self.interrupter.should_stop() {
@@ -201,12 +175,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let report = self.step_report(steps_per_epoch, times);
         self.recorder.progress(&Progress::Training(report.clone()));
         let is_last = self.state.step == steps_per_epoch;
-        if is_last
-            || self
-                .state
-                .step
-                .is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1))
-        {
+        if is_last || self.state.step.is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1)) {
             self.recorder.event(Event::Step(report))?;
         }
         let every = self.shared.recipe.checkpoint.every_steps;
@@ -255,10 +224,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let test_begun = Instant::now();
         let epoch = self.state.epoch;
         let tested = self.test()?;
-        let best = self
-            .state
-            .best_accuracy
-            .is_none_or(|best| tested.accuracy() > best);
+        let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
         if best {
             self.state.best_accuracy = Some(tested.accuracy());
             self.state.epochs_since_best = 0;
@@ -289,20 +255,10 @@ impl<B: AutodiffBackend> Training<'_, B> {
     }
 
     fn test(&mut self) -> Result<Score, TrainError> {
-        let Self {
-            learner,
-            test_loader,
-            recorder,
-            state,
-            ..
-        } = self;
+        let Self { learner, test_loader, recorder, state, .. } = self;
         let classifier = learner.model().valid();
         let evaluation = Evaluation::run(&classifier, test_loader.as_ref(), |images, total| {
-            recorder.progress(&Progress::Testing {
-                epoch: state.epoch,
-                images,
-                total,
-            });
+            recorder.progress(&Progress::Testing { epoch: state.epoch, images, total });
         })?;
         Ok(evaluation.score)
     }
@@ -316,18 +272,12 @@ impl<B: AutodiffBackend> Training<'_, B> {
             state: self.state.clone(),
         };
         let name = checkpoint.write(&self.shared.run, best)?;
-        self.shared
-            .run
-            .prune_checkpoints(self.shared.recipe.checkpoint.keep)?;
+        self.shared.run.prune_checkpoints(self.shared.recipe.checkpoint.keep)?;
         let total_steps = self.state.total_steps;
         self.recorder.event(Event::Checkpoint { name, total_steps })
     }
 }
 
 fn rate(images: usize, secs: f64) -> f64 {
-    if secs > 0.0 {
-        images as f64 / secs
-    } else {
-        0.0
-    }
+    if secs > 0.0 { images as f64 / secs } else { 0.0 }
 }

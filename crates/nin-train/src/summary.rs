@@ -38,11 +38,7 @@ impl Summary {
             epochs: state.epoch - 1,
             last_epoch,
             best_test_accuracy: state.best_accuracy,
-            examples_per_sec: if secs > 0.0 {
-                state.step_images as f64 / secs
-            } else {
-                0.0
-            },
+            examples_per_sec: if secs > 0.0 { state.step_images as f64 / secs } else { 0.0 },
             elapsed_secs: elapsed.as_secs_f64(),
         }
     }

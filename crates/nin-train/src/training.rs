@@ -50,14 +50,7 @@ pub fn train<B: AutodiffBackend>(
     interrupter: Interrupter,
     mut observer: Box<dyn Observer>,
 ) -> Result<Summary, TrainError> {
-    let TrainingPlan {
-        recipe,
-        folder,
-        resume,
-        data,
-        workers,
-        environment,
-    } = plan;
+    let TrainingPlan { recipe, folder, resume, data, workers, environment } = plan;
     let metadata = model_metadata(&recipe, &data)?;
     let run = open_run(&folder, resume, &recipe)?;
     let checkpoint = match run.latest_checkpoint() {
@@ -78,16 +71,10 @@ pub fn train<B: AutodiffBackend>(
             .with_workers(workers),
     );
     let steps_per_epoch = train_loader.steps_per_epoch();
-    let schedule = Schedule::new(
-        &recipe.schedule,
-        &recipe.optimizer,
-        &recipe.training,
-        steps_per_epoch,
-    );
+    let schedule =
+        Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
 
-    let state = checkpoint
-        .as_ref()
-        .map_or_else(initial_state, |found| found.state.clone());
+    let state = checkpoint.as_ref().map_or_else(initial_state, |found| found.state.clone());
     write_environment(&run, &environment)?;
     observer.begin(&RunDescription {
         folder: run.path().to_owned(),
@@ -100,20 +87,14 @@ pub fn train<B: AutodiffBackend>(
     });
     let mut recorder = Recorder::open(&run, state.metrics_bytes, observer)?;
     recorder.event(if checkpoint.is_some() {
-        Event::Resume {
-            epoch: state.epoch,
-            step: state.step,
-        }
+        Event::Resume { epoch: state.epoch, step: state.step }
     } else {
         Event::Start {
             train_images: data.train.len(),
             test_images: data.test.len(),
             steps_per_epoch,
             epochs: recipe.training.epochs,
-            parameters: metadata
-                .architecture
-                .shapes(input_of(&metadata))?
-                .parameters(),
+            parameters: metadata.architecture.shapes(input_of(&metadata))?.parameters(),
         }
     })?;
 
@@ -127,9 +108,7 @@ pub fn train<B: AutodiffBackend>(
         outcome: Mutex::new(None),
         recipe,
     });
-    let strategy = RunStrategy {
-        shared: Arc::clone(&shared),
-    };
+    let strategy = RunStrategy { shared: Arc::clone(&shared) };
     SupervisedTraining::new(run.path(), train_loader, test_loader)
         .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
         .with_application_logger(None)
@@ -138,11 +117,7 @@ pub fn train<B: AutodiffBackend>(
         .with_interrupter(interrupter)
         .launch(learner);
 
-    let outcome = shared
-        .outcome
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     let summary = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
     let text = serde_json::to_vec_pretty(&summary)
         .map_err(|error| TrainError::io("write", run.summary_path())(error.into()))?;
@@ -200,10 +175,7 @@ fn open_run(
     let stored = Recipe::from_file(&run.recipe_path())?;
     let keys = stored.changes_that_matter(recipe)?;
     if !keys.is_empty() {
-        return Err(TrainError::RecipeChanged {
-            path: folder.to_owned(),
-            keys,
-        });
+        return Err(TrainError::RecipeChanged { path: folder.to_owned(), keys });
     }
     run.write_recipe(recipe)?;
     Ok(run)
@@ -245,9 +217,7 @@ fn learner<B: AutodiffBackend>(
     };
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
     let Some(checkpoint) = checkpoint else {
-        let weights = recipe
-            .initialization()?
-            .weights(&metadata.architecture, seed);
+        let weights = recipe.initialization()?.weights(&metadata.architecture, seed);
         return Ok(Learner::new(classifier(&weights)?, optimizer, schedule));
     };
     let classifier = classifier(&checkpoint.weights)?;

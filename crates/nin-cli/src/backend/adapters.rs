@@ -72,15 +72,8 @@ pub fn adapters() -> Vec<Adapter> {
             wgpu::DeviceType::Other => AdapterKind::Other,
         };
         // burn-wgpu counts the adapters of each kind from 0, in this order.
-        let index = adapters
-            .iter()
-            .filter(|adapter| adapter.kind == kind)
-            .count();
-        adapters.push(Adapter {
-            name: info.name,
-            kind,
-            index,
-        });
+        let index = adapters.iter().filter(|adapter| adapter.kind == kind).count();
+        adapters.push(Adapter { name: info.name, kind, index });
     }
     adapters
 }

@@ -95,9 +95,7 @@ impl Selected {
     }
 
     fn automatic() -> anyhow::Result<Self> {
-        let hardware = adapters()
-            .into_iter()
-            .find(|adapter| adapter.kind.is_hardware());
+        let hardware = adapters().into_iter().find(|adapter| adapter.kind.is_hardware());
         if let Some(adapter) = hardware {
             return Ok(Self::adapter(adapter, "a hardware adapter was found"));
         }
@@ -149,22 +147,12 @@ impl Selected {
 
     fn cpu(backend: BackendName, reason: &str) -> anyhow::Result<Self> {
         compiled_in(backend)?;
-        Ok(Self {
-            backend,
-            device: cpu_name(),
-            reason: reason.to_owned(),
-            adapter: None,
-        })
+        Ok(Self { backend, device: cpu_name(), reason: reason.to_owned(), adapter: None })
     }
 
     /// Backend and device on one line.
     pub fn describe(&self) -> String {
-        format!(
-            "{} on {} ({})",
-            self.backend.name(),
-            self.device,
-            self.reason
-        )
+        format!("{} on {} ({})", self.backend.name(), self.device, self.reason)
     }
 
     /// Runs a task on the backend.
@@ -191,11 +179,7 @@ impl Selected {
 }
 
 fn compiled_in(backend: BackendName) -> anyhow::Result<()> {
-    if backend.is_compiled_in() {
-        Ok(())
-    } else {
-        Err(not_compiled_in(backend))
-    }
+    if backend.is_compiled_in() { Ok(()) } else { Err(not_compiled_in(backend)) }
 }
 
 fn not_compiled_in(backend: BackendName) -> anyhow::Error {
@@ -214,8 +198,6 @@ pub fn default_threads() -> usize {
 
 fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
     let threads = threads.map_or_else(default_threads, usize::from);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     Ok(())
 }

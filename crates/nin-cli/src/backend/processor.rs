@@ -27,15 +27,7 @@ pub fn cpu_features() -> Vec<String> {
                 })+
             };
         }
-        detect!(
-            "avx2",
-            "fma",
-            "avx512f",
-            "avx512bw",
-            "avx512dq",
-            "avx512vl",
-            "avx512bf16"
-        );
+        detect!("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16");
     }
     #[cfg(target_arch = "aarch64")]
     features.push("neon".to_owned());

@@ -41,16 +41,9 @@ struct Figures {
 
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let mut assignments = arguments.set.clone();
-    assignments.extend(
-        arguments
-            .batch_size
-            .map(|size| format!("training.batch_size={size}")),
-    );
-    let NetworkSettings {
-        recipe,
-        architecture,
-        input,
-    } = NetworkSettings::resolve(&arguments.config, &assignments)?;
+    assignments.extend(arguments.batch_size.map(|size| format!("training.batch_size={size}")));
+    let NetworkSettings { recipe, architecture, input } =
+        NetworkSettings::resolve(&arguments.config, &assignments)?;
     architecture.shapes(input)?;
     let data = match (input[0], open_data(&recipe.data.dataset, None, 0)) {
         (1, Ok(data)) => Some(data),
@@ -71,10 +64,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let figures = Figures {
         backend: selected.backend.name(),
         device: selected.device.clone(),
-        threads: arguments
-            .device
-            .threads
-            .map_or_else(default_threads, usize::from),
+        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
         batch_size,
         steps,
         architecture: architecture.name().to_owned(),
@@ -99,14 +89,8 @@ fn describe(figures: &Figures, selected: &Selected) -> String {
             figures.architecture, figures.batch_size, figures.threads
         ),
         selected.describe(),
-        format!(
-            "training step  {:>10.1} images/s",
-            figures.train_images_per_sec
-        ),
-        format!(
-            "inference      {:>10.1} images/s",
-            figures.infer_images_per_sec
-        ),
+        format!("training step  {:>10.1} images/s", figures.train_images_per_sec),
+        format!("inference      {:>10.1} images/s", figures.infer_images_per_sec),
     ];
     if let Some(rate) = figures.epoch_images_per_sec {
         lines.push(format!("with loader    {rate:>10.1} images/s"));
@@ -138,24 +122,14 @@ impl Task for Measure<'_> {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        let Self {
-            recipe,
-            architecture,
-            input,
-            data,
-            steps,
-        } = self;
+        let Self { recipe, architecture, input, data, steps } = self;
         let batch_size = recipe.training.batch_size;
         let seed = recipe.training.seed;
         let weights = recipe.initialization()?.weights(architecture, seed);
         let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?;
         let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
-        let schedule = Schedule::new(
-            &recipe.schedule,
-            &recipe.optimizer,
-            &recipe.training,
-            steps + 1,
-        );
+        let schedule =
+            Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps + 1);
         let mut learner: Learner<Components<B>> =
             Learner::new(Classifier::new(network, seed), optimizer, schedule);
 
@@ -191,21 +165,10 @@ impl Task for Measure<'_> {
         })?;
 
         let epoch = match data {
-            Some(data) => Some(epoch_rate(
-                &mut learner,
-                data,
-                input,
-                recipe,
-                steps,
-                &device,
-            )?),
+            Some(data) => Some(epoch_rate(&mut learner, data, input, recipe, steps, &device)?),
             None => None,
         };
-        Ok(Rates {
-            train,
-            infer,
-            epoch,
-        })
+        Ok(Rates { train, infer, epoch })
     }
 }
 
@@ -281,13 +244,8 @@ fn median_rate<T>(
 fn grey_ramp<B: Backend>(batch: usize, input: [usize; 3], device: &B::Device) -> Tensor<B, 4> {
     let [channels, height, width] = input;
     let count = batch * channels * height * width;
-    let values: Vec<f32> = (0..count)
-        .map(|index| (index * 37 % 256) as f32 / 255.0)
-        .collect();
-    Tensor::from_data(
-        TensorData::new(values, [batch, channels, height, width]),
-        device,
-    )
+    let values: Vec<f32> = (0..count).map(|index| (index * 37 % 256) as f32 / 255.0).collect();
+    Tensor::from_data(TensorData::new(values, [batch, channels, height, width]), device)
 }
 
 /// The most memory that this process ever held, where the system tells.

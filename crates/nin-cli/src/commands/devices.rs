@@ -43,28 +43,16 @@ pub fn run(arguments: &DevicesArguments) -> anyhow::Result<ExitCode> {
 fn entry(backend: BackendName) -> BackendEntry {
     let compiled_in = backend.is_compiled_in();
     let adapters = (backend == BackendName::Wgpu).then(adapters);
-    let available = compiled_in
-        && adapters
-            .as_ref()
-            .is_none_or(|adapters| !adapters.is_empty());
-    BackendEntry {
-        name: backend.name(),
-        available,
-        adapters,
-        compiled_in,
-    }
+    let available = compiled_in && adapters.as_ref().is_none_or(|adapters| !adapters.is_empty());
+    BackendEntry { name: backend.name(), available, adapters, compiled_in }
 }
 
 fn describe(devices: &Devices) -> String {
     let mut lines = vec!["backends:".to_owned()];
     for backend in &devices.backends {
         let state = match backend {
-            BackendEntry {
-                compiled_in: false, ..
-            } => "not compiled in",
-            BackendEntry {
-                available: true, ..
-            } => "available",
+            BackendEntry { compiled_in: false, .. } => "not compiled in",
+            BackendEntry { available: true, .. } => "available",
             _ => "no adapter found (Debian: mesa-vulkan-drivers)",
         };
         lines.push(format!("  {:<8} {state}", backend.name));
@@ -74,9 +62,6 @@ fn describe(devices: &Devices) -> String {
         }
     }
     lines.push(format!("cpu: {}, {} threads", devices.cpu, devices.threads));
-    lines.push(format!(
-        "cpu features in use: {}",
-        devices.cpu_features.join(" ")
-    ));
+    lines.push(format!("cpu features in use: {}", devices.cpu_features.join(" ")));
     lines.join("\n")
 }

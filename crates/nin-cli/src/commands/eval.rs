@@ -118,30 +118,20 @@ impl Report<'_> {
     }
 
     fn as_text(&self) -> String {
-        let Self {
-            evaluation,
-            dataset,
-            split,
-            ..
-        } = self;
+        let Self { evaluation, dataset, split, .. } = self;
         let score = evaluation.score;
         let mut lines = vec![
             format!("{dataset}, {split}: {} images", score.images),
             format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),
             String::new(),
-            format!(
-                "{:<16}{:>10}{:>10}  answers",
-                "class", "precision", "recall"
-            ),
+            format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),
         ];
         let share = |value: Option<f64>| {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         for (class, name) in self.classes.iter().enumerate() {
-            let counts: String = evaluation.confusion[class]
-                .iter()
-                .map(|count| format!("{count:>6}"))
-                .collect();
+            let counts: String =
+                evaluation.confusion[class].iter().map(|count| format!("{count:>6}")).collect();
             lines.push(format!(
                 "{name:<16}{:>10}{:>10}{counts}",
                 share(evaluation.precision(class)),
@@ -149,10 +139,7 @@ impl Report<'_> {
             ));
         }
         lines.push(String::new());
-        lines.push(format!(
-            "{:.1} images/sec with {}",
-            self.images_per_sec, self.backend
-        ));
+        lines.push(format!("{:.1} images/sec with {}", self.images_per_sec, self.backend));
         lines.join("\n")
     }
 }

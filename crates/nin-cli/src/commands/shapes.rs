@@ -16,18 +16,12 @@ use crate::settings::NetworkSettings;
 const BYTES_PER_ACTIVATION: u64 = 4;
 
 pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
-    let NetworkSettings {
-        architecture,
-        input,
-        ..
-    } = NetworkSettings::resolve(&arguments.config, &[])?;
+    let NetworkSettings { architecture, input, .. } =
+        NetworkSettings::resolve(&arguments.config, &[])?;
     let shapes = architecture.shapes(arguments.input.unwrap_or(input))?;
     if let Some(choice) = arguments.backend {
         let selected = Selected::choose(choice, None)?;
-        selected.run(Check {
-            architecture: &architecture,
-            shapes: &shapes,
-        })?;
+        selected.run(Check { architecture: &architecture, shapes: &shapes })?;
         eprintln!("checked by a forward pass: {}", selected.describe());
     }
     match arguments.format {
@@ -62,41 +56,21 @@ fn as_json(architecture: &Architecture, shapes: &NetworkShapes) -> Value {
 fn as_torch(shapes: &NetworkShapes) -> String {
     let line = |layer: &LayerShape| {
         let sizes: Vec<_> = layer.output.iter().map(ToString::to_string).collect();
-        format!(
-            "{} output shape:\t torch.Size([{}])",
-            layer.kind.torch_class(),
-            sizes.join(", ")
-        )
+        format!("{} output shape:\t torch.Size([{}])", layer.kind.torch_class(), sizes.join(", "))
     };
-    shapes
-        .layers
-        .iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    shapes.layers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn as_table(architecture: &Architecture, shapes: &NetworkShapes) -> String {
     let row = |name: &str, output: &str, parameters: String, macs: String, bytes: String| {
         format!("{name:<22}{output:<20}{parameters:>12}{macs:>16}{bytes:>16}")
     };
-    let sizes = |output: &[usize]| {
-        output
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("x")
-    };
+    let sizes =
+        |output: &[usize]| output.iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
     let mut lines = vec![
         format!("{} on {}", architecture.name(), sizes(&shapes.input)),
         String::new(),
-        row(
-            "layer",
-            "output",
-            "parameters".into(),
-            "macs".into(),
-            "bytes".into(),
-        ),
+        row("layer", "output", "parameters".into(), "macs".into(), "bytes".into()),
     ];
     for layer in &shapes.layers {
         let bytes = layer.activations * BYTES_PER_ACTIVATION;
@@ -153,12 +127,7 @@ impl Task for Check<'_> {
         )?;
         let images = Tensor::zeros(self.shapes.input, &device);
         let traced = network.trace(images);
-        let counted: Vec<_> = self
-            .shapes
-            .layers
-            .iter()
-            .map(|layer| layer.output.clone())
-            .collect();
+        let counted: Vec<_> = self.shapes.layers.iter().map(|layer| layer.output.clone()).collect();
         ensure!(
             traced == counted,
             "the forward pass gave the shapes {traced:?}, counted were {counted:?}"
@@ -173,9 +142,6 @@ mod tests {
 
     #[test]
     fn digits_are_grouped_by_three() {
-        assert_eq!(
-            [0, 999, 1000, 762_297_352].map(grouped),
-            ["0", "999", "1,000", "762,297,352"]
-        );
+        assert_eq!([0, 999, 1000, 762_297_352].map(grouped), ["0", "999", "1,000", "762,297,352"]);
     }
 }

@@ -15,11 +15,7 @@ use crate::{interrupt, progress};
 
 pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { recipe, folder } = TrainSettings::resolve(&arguments)?;
-    let data = open_data(
-        &recipe.data.dataset,
-        arguments.data.as_deref(),
-        recipe.data.limit,
-    )?;
+    let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
@@ -31,10 +27,7 @@ pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
         backend: selected.backend.name().to_owned(),
         device: selected.device.clone(),
         cpu_features: cpu_features(),
-        threads: arguments
-            .device
-            .threads
-            .map_or_else(default_threads, usize::from),
+        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
         seed: recipe.training.seed,
         data: data.checksums.iter().map(DataFile::from).collect(),
     };
@@ -48,11 +41,7 @@ pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let interrupter = Interrupter::new();
     interrupt::stop_on_signal(&interrupter)?;
-    let summary = selected.run(Train {
-        plan,
-        interrupter,
-        observer,
-    })?;
+    let summary = selected.run(Train { plan, interrupter, observer })?;
     finish(&summary, &selected, &folder)
 }
 
@@ -74,10 +63,9 @@ fn finish(
     }
     match summary.closing_lines(&selected.device) {
         Some(lines) => print_text(&lines.to_string())?,
-        None => eprintln!(
-            "{folder} is finished: {} epochs; train on with --epochs N",
-            summary.epochs
-        ),
+        None => {
+            eprintln!("{folder} is finished: {} epochs; train on with --epochs N", summary.epochs)
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -95,11 +83,6 @@ impl Task for Train {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        Ok(train::<B>(
-            self.plan,
-            &device,
-            self.interrupter,
-            self.observer,
-        )?)
+        Ok(train::<B>(self.plan, &device, self.interrupter, self.observer)?)
     }
 }

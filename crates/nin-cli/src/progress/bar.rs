@@ -19,12 +19,7 @@ pub struct Bars {
 impl Bars {
     /// `backend` stands in the first line.
     pub fn new(backend: String) -> Self {
-        Self {
-            backend,
-            epochs: 0,
-            steps_per_epoch: 0,
-            bar: ProgressBar::hidden(),
-        }
+        Self { backend, epochs: 0, steps_per_epoch: 0, bar: ProgressBar::hidden() }
     }
 }
 
@@ -41,8 +36,7 @@ impl Observer for Bars {
         self.bar = ProgressBar::new(steps).with_style(style);
         self.bar.println(title(run, &self.backend));
         let (epoch, step) = run.start;
-        self.bar
-            .set_position(((epoch - 1) * run.steps_per_epoch + step) as u64);
+        self.bar.set_position(((epoch - 1) * run.steps_per_epoch + step) as u64);
         self.bar.reset_eta();
         self.bar.set_prefix(format!("epoch {epoch}/{}", run.epochs));
         self.bar.enable_steady_tick(Duration::from_millis(500));
@@ -51,8 +45,7 @@ impl Observer for Bars {
     fn progress(&mut self, progress: &Progress) {
         match progress {
             Progress::Training(report) => {
-                self.bar
-                    .set_prefix(format!("epoch {}/{}", report.epoch, self.epochs));
+                self.bar.set_prefix(format!("epoch {}/{}", report.epoch, self.epochs));
                 self.bar.set_message(format!(
                     "{}/{} · loss {:.3} · acc {:.3} · {:.1} images/s",
                     report.step,

@@ -53,12 +53,7 @@ pub fn epoch_line(report: &EpochReport, epochs: usize) -> String {
 }
 
 fn step_line(report: &StepReport, epochs: usize) -> String {
-    let StepReport {
-        epoch,
-        step,
-        steps_per_epoch,
-        ..
-    } = report;
+    let StepReport { epoch, step, steps_per_epoch, .. } = report;
     format!(
         "epoch {epoch}/{epochs}, step {step}/{steps_per_epoch}: loss {:.3}, train acc {:.3}, \
          {:.1} images/s, {} left",
@@ -74,10 +69,7 @@ impl Observer for PlainLines {
         self.epochs = run.epochs;
         say(title(run, &self.backend));
         if run.start != (1, 0) {
-            say(format!(
-                "resumed in epoch {} after {} steps",
-                run.start.0, run.start.1
-            ));
+            say(format!("resumed in epoch {} after {} steps", run.start.0, run.start.1));
         }
     }
 

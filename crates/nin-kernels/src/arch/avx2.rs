@@ -94,10 +94,7 @@ impl Vector for F32x8 {
     unsafe fn gated_by(self, gate: Self) -> Self {
         // SAFETY: features, by the caller.
         unsafe {
-            Self(_mm256_and_ps(
-                self.0,
-                _mm256_cmp_ps::<_CMP_NLE_UQ>(gate.0, _mm256_setzero_ps()),
-            ))
+            Self(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_NLE_UQ>(gate.0, _mm256_setzero_ps())))
         }
     }
 }

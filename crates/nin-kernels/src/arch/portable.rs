@@ -15,9 +15,7 @@ pub(crate) type F32x16 = Lanes<16>;
 impl<const N: usize> Lanes<N> {
     #[inline(always)]
     fn zip(self, other: Self, mut combine: impl FnMut(f32, f32) -> f32) -> Self {
-        Self(std::array::from_fn(|lane| {
-            combine(self.0[lane], other.0[lane])
-        }))
+        Self(std::array::from_fn(|lane| combine(self.0[lane], other.0[lane])))
     }
 }
 

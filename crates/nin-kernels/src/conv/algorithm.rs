@@ -39,10 +39,7 @@ pub(crate) fn choose(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
         ([5, 5], [1, 1]) => (Choice::F45, 8),
         _ => return Choice::Direct,
     };
-    let (inputs, outputs) = (
-        16 * geometry.in_panels() as u64,
-        16 * geometry.out_panels() as u64,
-    );
+    let (inputs, outputs) = (16 * geometry.in_panels() as u64, 16 * geometry.out_panels() as u64);
     let tiles =
         (geometry.batch * geometry.output[0].div_ceil(4) * geometry.output[1].div_ceil(4)) as u64;
     let taps = (geometry.kernel[0] * geometry.kernel[1]) as u64;
@@ -64,15 +61,9 @@ mod tests {
     fn the_books_layers() {
         let choice = |batch, channels, size, kernel: usize, stride| {
             let padding = [kernel / 2; 2];
-            let geometry = ConvGeometry::new(
-                batch,
-                channels,
-                [size; 2],
-                [kernel; 2],
-                [stride; 2],
-                padding,
-            )
-            .unwrap();
+            let geometry =
+                ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], padding)
+                    .unwrap();
             choose(Algorithm::Auto, &geometry)
         };
         assert_eq!(choice(32, [96, 256], 26, 5, 1), Choice::F45);

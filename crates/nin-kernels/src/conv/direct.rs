@@ -41,14 +41,7 @@ impl<'a> Forward<'a> {
         let lowering = Lowering::of(geometry, input);
         let packed = pack_weight(cpu, geometry, lowering.depth, weight);
         let bias = padded_bias(cpu, geometry.out_panels(), bias);
-        Self {
-            cpu,
-            lowering,
-            packed,
-            bias,
-            relu,
-            panels: geometry.out_panels(),
-        }
+        Self { cpu, lowering, packed, bias, relu, panels: geometry.out_panels() }
     }
 
     pub(crate) fn image(&self, image: &[f32], output: &mut [f32]) {
@@ -138,37 +131,18 @@ impl<'a> Backward<'a> {
         let turned = mask.map(|mask| {
             let lowering = Lowering::of_gradient(geometry);
             let packed = pack_weight_turned(cpu, geometry, lowering.depth, weight);
-            Turned {
-                lowering,
-                packed,
-                no_bias: padded_bias(cpu, geometry.in_panels(), None),
-                mask,
-            }
+            Turned { lowering, packed, no_bias: padded_bias(cpu, geometry.in_panels(), None), mask }
         });
         let in_planes = matches!(input, ConvInput::Planes(_));
-        Self {
-            cpu,
-            geometry,
-            lowering: Lowering::of(geometry, input),
-            turned,
-            in_planes,
-        }
+        Self { cpu, geometry, lowering: Lowering::of(geometry, input), turned, in_planes }
     }
 
     pub(crate) fn sums(&self) -> GroupSums {
-        let groups = self
-            .geometry
-            .batch
-            .div_ceil(group_size(self.geometry.batch));
+        let groups = self.geometry.batch.div_ceil(group_size(self.geometry.batch));
         let bias_len = self.geometry.out_panels() * PANEL;
         let weight_len = bias_len * self.lowering.depth.len();
         let zeros = |len| self.cpu.scratch.take_zeroed(groups * len);
-        GroupSums {
-            weight: zeros(weight_len),
-            bias: zeros(bias_len),
-            weight_len,
-            bias_len,
-        }
+        GroupSums { weight: zeros(weight_len), bias: zeros(bias_len), weight_len, bias_len }
     }
 
     /// Adds one image's weight and bias gradients.
@@ -193,13 +167,7 @@ impl<'a> Backward<'a> {
 
     /// One image's input gradient.
     pub(crate) fn input_gradient(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
-        let Some(Turned {
-            lowering,
-            packed,
-            no_bias,
-            mask,
-        }) = &self.turned
-        else {
+        let Some(Turned { lowering, packed, no_bias, mask }) = &self.turned else {
             return;
         };
         let canvas = on_canvas(self.cpu, lowering, gradient);
@@ -207,9 +175,7 @@ impl<'a> Backward<'a> {
         let panels = self.geometry.in_panels();
         if !self.in_planes {
             let end = if *mask { End::Gate(image) } else { End::Store };
-            self.cpu.run(multiply(
-                lowering, gradient, packed, no_bias, grad_input, panels, end,
-            ));
+            self.cpu.run(multiply(lowering, gradient, packed, no_bias, grad_input, panels, end));
             return;
         }
         let mut in_panels = self.cpu.scratch.take(self.geometry.in_image());
@@ -276,11 +242,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
         parts.for_each(|(part, (mut sums, grad_input))| {
             let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));
             for index in part * group..((part + 1) * group).min(geometry.batch) {
-                image_gradients(
-                    index,
-                    &mut sums,
-                    grad_images.as_mut().and_then(Iterator::next),
-                );
+                image_gradients(index, &mut sums, grad_images.as_mut().and_then(Iterator::next));
             }
         });
     });

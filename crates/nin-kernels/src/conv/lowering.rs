@@ -64,20 +64,14 @@ impl Lowering {
         if geometry.is_pointwise() {
             let pixels = geometry.in_pixels();
             return Self {
-                segments: (0..geometry.in_panels())
-                    .map(|panel| panel * pixels * PANEL)
-                    .collect(),
+                segments: (0..geometry.in_panels()).map(|panel| panel * pixels * PANEL).collect(),
                 segment_len: PANEL,
                 row: pixels * PANEL,
                 pixel: PANEL,
                 height: 1,
                 width: pixels,
                 pixel_block: pixel_block(geometry.in_panels() * PANEL),
-                depth: Depth {
-                    channels: geometry.in_channels,
-                    lanes: PANEL,
-                    kernel: [1, 1],
-                },
+                depth: Depth { channels: geometry.in_channels, lanes: PANEL, kernel: [1, 1] },
                 canvas: None,
             };
         }
@@ -94,11 +88,7 @@ impl Lowering {
             spacing: [1, 1],
             offset: [g.padding[0] as isize, g.padding[1] as isize],
         };
-        let depth = Depth {
-            channels: g.in_channels,
-            lanes,
-            kernel: g.kernel,
-        };
+        let depth = Depth { channels: g.in_channels, lanes, kernel: g.kernel };
         Self::over(canvas, depth, g.stride, g.output, g.padding != [0, 0])
     }
 
@@ -122,11 +112,7 @@ impl Lowering {
             spacing: g.stride,
             offset: [margin(0), margin(1)],
         };
-        let depth = Depth {
-            channels: g.out_channels,
-            lanes: PANEL,
-            kernel: g.kernel,
-        };
+        let depth = Depth { channels: g.out_channels, lanes: PANEL, kernel: g.kernel };
         Self::over(canvas, depth, [1, 1], g.input, true)
     }
 
@@ -143,8 +129,7 @@ impl Lowering {
         Self {
             segments: panels
                 .flat_map(|panel| {
-                    rows.clone()
-                        .map(move |row| (panel * height + row) * width * lanes)
+                    rows.clone().map(move |row| (panel * height + row) * width * lanes)
                 })
                 .collect(),
             segment_len: depth.kernel[1] * lanes,
@@ -168,14 +153,7 @@ impl Canvas {
     /// One panel with zeros around it.
     pub(crate) fn around(source: [usize; 2], size: [usize; 2], padding: [usize; 2]) -> Self {
         let offset = [padding[0] as isize, padding[1] as isize];
-        Self {
-            panels: 1,
-            lanes: PANEL,
-            source,
-            size,
-            spacing: [1, 1],
-            offset,
-        }
+        Self { panels: 1, lanes: PANEL, source, size, spacing: [1, 1], offset }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -189,16 +167,12 @@ impl Canvas {
         // Columns that fall inside the canvas.
         let at = |axis: usize, index: usize| -> Option<usize> {
             let place = (index * self.spacing[axis]) as isize + self.offset[axis];
-            usize::try_from(place)
-                .ok()
-                .filter(|&place| place < self.size[axis])
+            usize::try_from(place).ok().filter(|&place| place < self.size[axis])
         };
         let Some(first) = (0..width).find(|&column| at(1, column).is_some()) else {
             return;
         };
-        let count = (first..width)
-            .take_while(|&column| at(1, column).is_some())
-            .count();
+        let count = (first..width).take_while(|&column| at(1, column).is_some()).count();
         let left = at(1, first).unwrap_or(0);
         for panel in 0..self.panels {
             for row in 0..height {
@@ -211,10 +185,8 @@ impl Canvas {
                     continue;
                 }
                 for column in 0..count {
-                    let (from, to) = (
-                        from + column * self.lanes,
-                        to + column * self.spacing[1] * self.lanes,
-                    );
+                    let (from, to) =
+                        (from + column * self.lanes, to + column * self.spacing[1] * self.lanes);
                     canvas[to..to + self.lanes].copy_from_slice(&source[from..from + self.lanes]);
                 }
             }

@@ -53,11 +53,7 @@ fn pack(
                 for (lane, value) in entry.iter_mut().enumerate() {
                     let out = block * per_block + lane;
                     let exists = out < outputs && channel < depth.channels;
-                    *value = if exists {
-                        weight(out, channel, tap)
-                    } else {
-                        0.0
-                    };
+                    *value = if exists { weight(out, channel, tap) } else { 0.0 };
                 }
             }
         });
@@ -87,17 +83,13 @@ pub(crate) fn sum_weight_gradient(
     let per_output = geometry.in_channels * taps;
     let packed_len = geometry.out_panels() * PANEL * depth.len();
     let per_block = cpu.panels_per_block() * PANEL;
-    let blocks = grad_weight
-        .par_chunks_mut(per_block * per_output)
-        .enumerate();
+    let blocks = grad_weight.par_chunks_mut(per_block * per_output).enumerate();
     cpu.install(|| {
         blocks.for_each(|(block, grad_weight)| {
             let start = block * per_block * depth.len();
             let len = (per_block * depth.len()).min(packed_len - start);
-            let parts: Vec<&[f32]> = groups
-                .chunks_exact(packed_len)
-                .map(|group| &group[start..start + len])
-                .collect();
+            let parts: Vec<&[f32]> =
+                groups.chunks_exact(packed_len).map(|group| &group[start..start + len]).collect();
             let width = len / depth.len();
             let mut sums = vec![0.0; width];
             for (index, (channel, tap)) in depth_entries(depth).enumerate() {

@@ -80,49 +80,36 @@ impl<'a> Plan<'a> {
     }
 
     fn by_panel(&self, panels: usize) -> ByPanel {
-        ByPanel {
-            panels,
-            point: self.plane(),
-            panel: self.points * self.plane(),
-        }
+        ByPanel { panels, point: self.plane(), panel: self.points * self.plane() }
     }
 
     fn by_point(&self, panels: usize) -> ByPoint {
-        ByPoint {
-            panel: self.plane(),
-            point: ((panels * self.plane() / PANEL) | 1) * PANEL,
-        }
+        ByPoint { panel: self.plane(), point: ((panels * self.plane() / PANEL) | 1) * PANEL }
     }
 
     /// Panels that one image's panel is transformed on.
     fn canvas(&self) -> (Canvas, [usize; 2]) {
         let size = self.tiles.map(|tiles| tiles * OUT + self.kernel - 1);
-        (
-            Canvas::around(self.geometry.input, size, self.geometry.padding),
-            size,
-        )
+        (Canvas::around(self.geometry.input, size, self.geometry.padding), size)
     }
 
     /// A chunk's images into the transformed domain.
     fn transform_input<S: Scheme>(&self, images: &[f32], layout: ByPanel, transformed: &mut [f32]) {
         let (canvas, _) = self.canvas();
         let plane = self.geometry.in_pixels() * PANEL;
-        transformed
-            .par_chunks_mut(layout.panel)
-            .enumerate()
-            .for_each(|(panel, transformed)| {
-                let mut copy = self.cpu.scratch.take(canvas.len());
-                for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
-                    canvas.fill(&image[panel * plane..(panel + 1) * plane], &mut copy);
-                    self.cpu.run(InputTransform {
-                        scheme: PhantomData::<S>,
-                        canvas: &copy,
-                        tiles: self.tiles,
-                        transformed: &mut transformed[index * self.per_image * PANEL..],
-                        stride: layout.point,
-                    });
-                }
-            });
+        transformed.par_chunks_mut(layout.panel).enumerate().for_each(|(panel, transformed)| {
+            let mut copy = self.cpu.scratch.take(canvas.len());
+            for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
+                canvas.fill(&image[panel * plane..(panel + 1) * plane], &mut copy);
+                self.cpu.run(InputTransform {
+                    scheme: PhantomData::<S>,
+                    canvas: &copy,
+                    tiles: self.tiles,
+                    transformed: &mut transformed[index * self.per_image * PANEL..],
+                    stride: layout.point,
+                });
+            }
+        });
     }
 
     /// One point's products of so many images.
@@ -222,18 +209,12 @@ impl<'a, S: Scheme> Forward<'a, S> {
         let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
         plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
         let input = (&*self.transformed, self.inputs, &*self.segments);
-        self.products
-            .par_chunks_mut(outputs.point)
-            .enumerate()
-            .for_each(|(point, products)| {
-                let output = (products, outputs, out_panels);
-                plan.cpu
-                    .run(plan.multiply(point, count, input, &self.weights, output));
-            });
-        output
-            .par_chunks_mut(geometry.out_pixels() * PANEL)
-            .enumerate()
-            .for_each(|(index, output)| {
+        self.products.par_chunks_mut(outputs.point).enumerate().for_each(|(point, products)| {
+            let output = (products, outputs, out_panels);
+            plan.cpu.run(plan.multiply(point, count, input, &self.weights, output));
+        });
+        output.par_chunks_mut(geometry.out_pixels() * PANEL).enumerate().for_each(
+            |(index, output)| {
                 let (image, panel) = (index / out_panels, index % out_panels);
                 plan.cpu.run(OutputTransform {
                     scheme: PhantomData::<S>,
@@ -246,7 +227,8 @@ impl<'a, S: Scheme> Forward<'a, S> {
                     size: geometry.output,
                     output,
                 });
-            });
+            },
+        );
     }
 }
 
@@ -263,9 +245,7 @@ pub(crate) fn forward<S: Scheme>(
         let mut layer = Forward::<S>::new(cpu, geometry, weight, bias, relu);
         let images = images.chunks(layer.chunk_size() * geometry.in_image());
         let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
-        images
-            .zip(output)
-            .for_each(|(images, output)| layer.chunk(images, output));
+        images.zip(output).for_each(|(images, output)| layer.chunk(images, output));
     });
 }
 
@@ -324,11 +304,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         let (plan, geometry, layout) = (&self.plan, self.plan.geometry, self.gradients);
         let (out_panels, plane) = (geometry.out_panels(), geometry.out_pixels() * PANEL);
         let sums = self.bias_sums.par_chunks_mut(geometry.batch * PANEL);
-        let panels = self
-            .gradient
-            .par_chunks_mut(layout.panel)
-            .zip(sums)
-            .enumerate();
+        let panels = self.gradient.par_chunks_mut(layout.panel).zip(sums).enumerate();
         panels.for_each(|(panel, (transformed, sums))| {
             for image in 0..count {
                 let at = ((first + image) * out_panels + panel) * plane;
@@ -350,25 +326,22 @@ impl<'a, S: Scheme> Backward<'a, S> {
     fn add_weight_gradient(&mut self, count: usize) {
         let plan = &self.plan;
         let point_len = self.weight_sums.len() / plan.points;
-        self.weight_sums
-            .par_chunks_mut(point_len)
-            .enumerate()
-            .for_each(|(point, sums)| {
-                plan.cpu.run(Outer {
-                    input: &self.transformed[point * self.inputs.point..],
-                    segments: &self.input_segments,
-                    segment_len: PANEL,
-                    input_row: 0,
-                    input_pixel: PANEL,
-                    height: 1,
-                    width: count * plan.per_image,
-                    gradient: &self.gradient[point * self.gradients.point..],
-                    gradient_panel: self.gradients.panel,
-                    panels: plan.geometry.out_panels(),
-                    sums,
-                    bias_sums: &mut [],
-                });
+        self.weight_sums.par_chunks_mut(point_len).enumerate().for_each(|(point, sums)| {
+            plan.cpu.run(Outer {
+                input: &self.transformed[point * self.inputs.point..],
+                segments: &self.input_segments,
+                segment_len: PANEL,
+                input_row: 0,
+                input_pixel: PANEL,
+                height: 1,
+                width: count * plan.per_image,
+                gradient: &self.gradient[point * self.gradients.point..],
+                gradient_panel: self.gradients.panel,
+                panels: plan.geometry.out_panels(),
+                sums,
+                bias_sums: &mut [],
             });
+        });
     }
 
     /// The input's gradient of a chunk, masked by `images` where `mask` is set.
@@ -382,38 +355,26 @@ impl<'a, S: Scheme> Backward<'a, S> {
         let (plan, geometry, layout) = (&self.plan, self.plan.geometry, turned.layout);
         let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
         let input = (&*self.gradient, self.gradients, &*self.gradient_segments);
-        turned
-            .products
-            .par_chunks_mut(layout.point)
-            .enumerate()
-            .for_each(|(point, products)| {
-                let output = (products, layout, in_panels);
-                plan.cpu
-                    .run(plan.multiply(point, count, input, &turned.weights, output));
-            });
+        turned.products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
+            let output = (products, layout, in_panels);
+            plan.cpu.run(plan.multiply(point, count, input, &turned.weights, output));
+        });
         let plane = geometry.in_pixels() * PANEL;
         let (canvas, size) = plan.canvas();
-        grad_input
-            .par_chunks_mut(plane)
-            .enumerate()
-            .for_each(|(index, grad_input)| {
-                let (image, panel) = (index / in_panels, index % in_panels);
-                let mut copy = plan.cpu.scratch.take(canvas.len());
-                plan.cpu.run(InputGradientTransform {
-                    scheme: PhantomData::<S>,
-                    transformed: &turned.products
-                        [panel * layout.panel + image * plan.per_image * PANEL..],
-                    stride: layout.point,
-                    tiles: plan.tiles,
-                    canvas: &mut copy,
-                });
-                let gate = if mask {
-                    &images[index * plane..(index + 1) * plane]
-                } else {
-                    &[]
-                };
-                cut_out(geometry, size, &copy, gate, grad_input);
+        grad_input.par_chunks_mut(plane).enumerate().for_each(|(index, grad_input)| {
+            let (image, panel) = (index / in_panels, index % in_panels);
+            let mut copy = plan.cpu.scratch.take(canvas.len());
+            plan.cpu.run(InputGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &turned.products
+                    [panel * layout.panel + image * plan.per_image * PANEL..],
+                stride: layout.point,
+                tiles: plan.tiles,
+                canvas: &mut copy,
             });
+            let gate = if mask { &images[index * plane..(index + 1) * plane] } else { &[] };
+            cut_out(geometry, size, &copy, gate, grad_input);
+        });
     }
 }
 
@@ -430,20 +391,11 @@ pub(crate) fn backward<S: Scheme>(
             let layout = layer.plan.by_point(geometry.in_panels());
             let products = cpu.scratch.take(layer.plan.points * layout.point);
             let weights = transform_weight::<S>(&layer.plan, work.weight, true);
-            (
-                Turned {
-                    weights,
-                    layout,
-                    products,
-                },
-                grad_input.chunks_mut(chunk * image_len),
-            )
+            (Turned { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
         });
         for (index, images) in images.chunks(chunk * image_len).enumerate() {
             let count = images.len() / image_len;
-            layer
-                .plan
-                .transform_input::<S>(images, layer.inputs, &mut layer.transformed);
+            layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
             layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
             layer.add_weight_gradient(count);
             if let Some((turned, chunks)) = &mut grad_input
@@ -497,50 +449,36 @@ fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: bool) -> Wei
     let panel = plan.points * depth * PANEL;
     let mut packed = cpu.scratch.take(panels * panel);
     let per_block = cpu.panels_per_block();
-    packed
-        .par_chunks_mut(per_block * panel)
-        .enumerate()
-        .for_each(|(block, packed)| {
-            let width = packed.len() / (plan.points * depth);
-            let mut kernels = [0.0; 25 * PANEL];
-            let mut transformed = [0.0; 64 * PANEL];
-            for entry in 0..depth {
-                for group in 0..width / PANEL {
-                    let column = (block * per_block + group) * PANEL;
-                    for lane in 0..PANEL {
-                        let (out, channel) = if turned {
-                            (entry, column + lane)
-                        } else {
-                            (column + lane, entry)
-                        };
-                        let exists = out < geometry.out_channels && channel < geometry.in_channels;
-                        let at = (out * geometry.in_channels + channel) * taps;
-                        for tap in 0..taps {
-                            kernels[tap * PANEL + lane] =
-                                if exists { weight[at + tap] } else { 0.0 };
-                        }
-                    }
-                    cpu.run(WeightTransform {
-                        scheme: PhantomData::<S>,
-                        kernels: &kernels,
-                        transformed: &mut transformed,
-                    });
-                    for (point, values) in transformed
-                        .chunks_exact(PANEL)
-                        .take(plan.points)
-                        .enumerate()
-                    {
-                        packed[(point * depth + entry) * width + group * PANEL..][..PANEL]
-                            .copy_from_slice(values);
+    packed.par_chunks_mut(per_block * panel).enumerate().for_each(|(block, packed)| {
+        let width = packed.len() / (plan.points * depth);
+        let mut kernels = [0.0; 25 * PANEL];
+        let mut transformed = [0.0; 64 * PANEL];
+        for entry in 0..depth {
+            for group in 0..width / PANEL {
+                let column = (block * per_block + group) * PANEL;
+                for lane in 0..PANEL {
+                    let (out, channel) =
+                        if turned { (entry, column + lane) } else { (column + lane, entry) };
+                    let exists = out < geometry.out_channels && channel < geometry.in_channels;
+                    let at = (out * geometry.in_channels + channel) * taps;
+                    for tap in 0..taps {
+                        kernels[tap * PANEL + lane] = if exists { weight[at + tap] } else { 0.0 };
                     }
                 }
+                cpu.run(WeightTransform {
+                    scheme: PhantomData::<S>,
+                    kernels: &kernels,
+                    transformed: &mut transformed,
+                });
+                for (point, values) in transformed.chunks_exact(PANEL).take(plan.points).enumerate()
+                {
+                    packed[(point * depth + entry) * width + group * PANEL..][..PANEL]
+                        .copy_from_slice(values);
+                }
             }
-        });
-    Weights {
-        packed,
-        panel,
-        no_bias: padded_bias(cpu, panels, None),
-    }
+        }
+    });
+    Weights { packed, panel, no_bias: padded_bias(cpu, panels, None) }
 }
 
 /// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`.
@@ -550,36 +488,31 @@ fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], grad_weight: &mut [f
     let point_len = geometry.out_panels() * PANEL * depth;
     let per_output = geometry.in_channels * taps;
     let per_block = cpu.panels_per_block();
-    grad_weight
-        .par_chunks_mut(PANEL * per_output)
-        .enumerate()
-        .for_each(|(panel, grad_weight)| {
-            let block = panel / per_block * per_block;
-            let width = per_block.min(geometry.out_panels() - block) * PANEL;
-            let mut kernels = [0.0; 25 * PANEL];
-            let mut transformed = [0.0; 64 * PANEL];
-            for channel in 0..geometry.in_channels {
-                for (point, values) in transformed
-                    .chunks_exact_mut(PANEL)
-                    .take(plan.tile * plan.tile)
-                    .enumerate()
-                {
-                    let at = point * point_len
-                        + block * PANEL * depth
-                        + channel * width
-                        + (panel - block) * PANEL;
-                    values.copy_from_slice(&sums[at..at + PANEL]);
-                }
-                cpu.run(WeightGradientTransform {
-                    scheme: PhantomData::<S>,
-                    transformed: &transformed,
-                    kernels: &mut kernels,
-                });
-                for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
-                    for tap in 0..taps {
-                        gradient[channel * taps + tap] = kernels[tap * PANEL + lane];
-                    }
+    grad_weight.par_chunks_mut(PANEL * per_output).enumerate().for_each(|(panel, grad_weight)| {
+        let block = panel / per_block * per_block;
+        let width = per_block.min(geometry.out_panels() - block) * PANEL;
+        let mut kernels = [0.0; 25 * PANEL];
+        let mut transformed = [0.0; 64 * PANEL];
+        for channel in 0..geometry.in_channels {
+            for (point, values) in
+                transformed.chunks_exact_mut(PANEL).take(plan.tile * plan.tile).enumerate()
+            {
+                let at = point * point_len
+                    + block * PANEL * depth
+                    + channel * width
+                    + (panel - block) * PANEL;
+                values.copy_from_slice(&sums[at..at + PANEL]);
+            }
+            cpu.run(WeightGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &transformed,
+                kernels: &mut kernels,
+            });
+            for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
+                for tap in 0..taps {
+                    gradient[channel * taps + tap] = kernels[tap * PANEL + lane];
                 }
             }
-        });
+        }
+    });
 }

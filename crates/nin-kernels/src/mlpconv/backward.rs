@@ -33,14 +33,7 @@ impl Pass<'_> {
             return direct::gated(self.cpu, gradient, output);
         };
         let mut full = self.cpu.scratch.take(self.geometry.layers[2].out_image());
-        pool::image_backward(
-            self.cpu,
-            pool,
-            &self.positions[at],
-            gradient,
-            output,
-            &mut full,
-        );
+        pool::image_backward(self.cpu, pool, &self.positions[at], gradient, output, &mut full);
         full
     }
 
@@ -53,13 +46,10 @@ impl Pass<'_> {
         let gradient = self.third_gradient(index);
         self.third.add_image(hidden_second, &gradient, third_sums);
         let mut hidden_gradient = self.cpu.scratch.take(second.out_image());
-        self.third
-            .input_gradient(hidden_second, &gradient, &mut hidden_gradient);
+        self.third.input_gradient(hidden_second, &gradient, &mut hidden_gradient);
         drop(gradient);
-        self.second
-            .add_image(hidden_first, &hidden_gradient, second_sums);
-        self.second
-            .input_gradient(hidden_first, &hidden_gradient, first);
+        self.second.add_image(hidden_first, &hidden_gradient, second_sums);
+        self.second.input_gradient(hidden_first, &hidden_gradient, first);
     }
 }
 
@@ -80,10 +70,7 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
     let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;
     let (mut second_sums, mut third_sums) = (pass.second.sums(), pass.third.sums());
     let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
-    let groups = second_sums
-        .groups()
-        .into_par_iter()
-        .zip(third_sums.groups());
+    let groups = second_sums.groups().into_par_iter().zip(third_sums.groups());
 
     let choice = match work.input {
         ConvInput::Panels(images) => (choose(cpu.algorithm, first), images),
@@ -148,8 +135,6 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
         });
         layer.finish(&first_sums, grad_weight_first, grad_bias_first);
     }
-    pass.second
-        .finish(&second_sums, grad_weight_second, grad_bias_second);
-    pass.third
-        .finish(&third_sums, grad_weight_third, grad_bias_third);
+    pass.second.finish(&second_sums, grad_weight_second, grad_bias_second);
+    pass.third.finish(&third_sums, grad_weight_third, grad_bias_third);
 }

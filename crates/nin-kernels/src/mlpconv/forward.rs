@@ -26,15 +26,8 @@ struct TailImage<'a> {
 impl Tail<'_> {
     fn image(&self, first: &[f32], work: &mut TailImage) {
         let [_, second, third] = &self.geometry.layers;
-        let mut scratch = work
-            .hidden
-            .is_none()
-            .then(|| self.cpu.scratch.take(second.out_image()));
-        let hidden = work
-            .hidden
-            .as_deref_mut()
-            .or(scratch.as_deref_mut())
-            .unwrap_or(&mut []);
+        let mut scratch = work.hidden.is_none().then(|| self.cpu.scratch.take(second.out_image()));
+        let hidden = work.hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
         self.second.image(first, hidden);
         let Some(pool) = &self.geometry.pool else {
             self.third.image(hidden, work.output);
@@ -66,10 +59,9 @@ pub(super) fn forward(
     };
     let batch = first.batch;
     let (hidden, positions) = match kept {
-        Some(MlpconvKept {
-            hidden: [first, second],
-            positions,
-        }) => ([Some(first), Some(second)], positions),
+        Some(MlpconvKept { hidden: [first, second], positions }) => {
+            ([Some(first), Some(second)], positions)
+        }
         None => ([None, None], Default::default()),
     };
     let [hidden_first, hidden_second] = hidden;
@@ -86,49 +78,22 @@ pub(super) fn forward(
     cpu.install(|| match (choose(cpu.algorithm, first), input) {
         (Choice::F43, ConvInput::Panels(images)) => {
             let layer = winograd::Forward::<F43>::new(cpu, first, weight[0], bias[0], true);
-            winograd_first(
-                cpu,
-                geometry,
-                layer,
-                images,
-                hidden_first,
-                &tail,
-                &mut tails,
-            );
+            winograd_first(cpu, geometry, layer, images, hidden_first, &tail, &mut tails);
         }
         (Choice::F45, ConvInput::Panels(images)) => {
             let layer = winograd::Forward::<F45>::new(cpu, first, weight[0], bias[0], true);
-            winograd_first(
-                cpu,
-                geometry,
-                layer,
-                images,
-                hidden_first,
-                &tail,
-                &mut tails,
-            );
+            winograd_first(cpu, geometry, layer, images, hidden_first, &tail, &mut tails);
         }
         _ => {
             let layer = direct::Forward::new(cpu, first, input, weight[0], bias[0], true);
-            let images = input
-                .values()
-                .par_chunks_exact(input.values().len() / batch);
+            let images = input.values().par_chunks_exact(input.values().len() / batch);
             let hidden = group_slices(hidden_first, first.out_image(), batch);
-            tails
-                .par_iter_mut()
-                .zip(images)
-                .zip(hidden)
-                .for_each(|((work, image), mut hidden)| {
-                    let mut scratch = hidden
-                        .is_none()
-                        .then(|| cpu.scratch.take(first.out_image()));
-                    let hidden = hidden
-                        .as_deref_mut()
-                        .or(scratch.as_deref_mut())
-                        .unwrap_or(&mut []);
-                    layer.image(image, hidden);
-                    tail.image(hidden, work);
-                });
+            tails.par_iter_mut().zip(images).zip(hidden).for_each(|((work, image), mut hidden)| {
+                let mut scratch = hidden.is_none().then(|| cpu.scratch.take(first.out_image()));
+                let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
+                layer.image(image, hidden);
+                tail.image(hidden, work);
+            });
         }
     });
 }
@@ -145,12 +110,8 @@ fn winograd_first<S: Scheme>(
 ) {
     let first = &geometry.layers[0];
     let (chunk, image_len) = (layer.chunk_size(), first.out_image());
-    let mut scratch = hidden
-        .is_none()
-        .then(|| cpu.scratch.take(chunk * image_len));
-    let chunks = images
-        .chunks(chunk * first.in_image())
-        .zip(tails.chunks_mut(chunk));
+    let mut scratch = hidden.is_none().then(|| cpu.scratch.take(chunk * image_len));
+    let chunks = images.chunks(chunk * first.in_image()).zip(tails.chunks_mut(chunk));
     for (index, (images, tails)) in chunks.enumerate() {
         let len = tails.len() * image_len;
         let hidden = match (&mut hidden, &mut scratch) {

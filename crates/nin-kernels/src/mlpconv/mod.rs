@@ -25,21 +25,11 @@ impl MlpconvGeometry {
     /// As [`ConvGeometry::new`].
     pub fn new(first: ConvGeometry, widths: [usize; 2]) -> Result<Self, Error> {
         let pointwise = |inputs, outputs| {
-            ConvGeometry::new(
-                first.batch,
-                [inputs, outputs],
-                first.output,
-                [1, 1],
-                [1, 1],
-                [0, 0],
-            )
+            ConvGeometry::new(first.batch, [inputs, outputs], first.output, [1, 1], [1, 1], [0, 0])
         };
         let second = pointwise(first.out_channels, widths[0])?;
         let third = pointwise(widths[0], widths[1])?;
-        Ok(Self {
-            layers: [first, second, third],
-            pool: None,
-        })
+        Ok(Self { layers: [first, second, third], pool: None })
     }
 
     /// The same with a max pooling behind; sizes as in [`PoolGeometry::new`].
@@ -84,8 +74,7 @@ impl MlpconvGeometry {
 
     /// Values of the output in panels.
     pub fn output_len(&self) -> usize {
-        self.pool
-            .map_or(self.layers[2].output_len(), |pool| pool.output_len())
+        self.pool.map_or(self.layers[2].output_len(), |pool| pool.output_len())
     }
 
     /// Values of the two hidden outputs in panels.
@@ -100,10 +89,8 @@ impl MlpconvGeometry {
 
     fn check(&self, input: ConvInput, weights: &MlpconvWeights) -> Result<(), Error> {
         input.check(&self.layers[0])?;
-        for (layer, (weight, bias)) in self
-            .layers
-            .iter()
-            .zip(weights.weight.iter().zip(weights.bias))
+        for (layer, (weight, bias)) in
+            self.layers.iter().zip(weights.weight.iter().zip(weights.bias))
         {
             expect_len("weight", weight.len(), layer.weight_len())?;
             if let Some(bias) = bias {
@@ -200,10 +187,8 @@ impl Cpu {
         if let Some(grad_input) = &work.grad_input {
             expect_len("grad_input", grad_input.len(), work.input.values().len())?;
         }
-        for (layer, (weight, bias)) in geometry
-            .layers
-            .iter()
-            .zip(work.grad_weight.iter().zip(&work.grad_bias))
+        for (layer, (weight, bias)) in
+            geometry.layers.iter().zip(work.grad_weight.iter().zip(&work.grad_bias))
         {
             expect_len("grad_weight", weight.len(), layer.weight_len())?;
             if let Some(bias) = bias {

@@ -67,31 +67,15 @@ impl Case {
         );
         let input_panels = self.in_panels(cpu, inputs, in_pixels, &self.input);
         let grad_output = self.in_panels(cpu, outputs, out_pixels, &self.grad_output);
-        let input = if planes {
-            ConvInput::Planes(&self.input)
-        } else {
-            ConvInput::Panels(&input_panels)
-        };
+        let input =
+            if planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&input_panels) };
 
         // What lay there before must not matter.
         let mut output = vec![f32::NAN; geometry.output_len()];
-        cpu.conv_relu_forward(
-            geometry,
-            input,
-            &self.weight,
-            Some(&self.bias),
-            relu,
-            &mut output,
-        )
-        .unwrap();
-        let mut grad_input = vec![
-            f32::NAN;
-            if planes {
-                self.input.len()
-            } else {
-                geometry.input_len()
-            }
-        ];
+        cpu.conv_relu_forward(geometry, input, &self.weight, Some(&self.bias), relu, &mut output)
+            .unwrap();
+        let mut grad_input =
+            vec![f32::NAN; if planes { self.input.len() } else { geometry.input_len() }];
         let mut grad_weight = vec![f32::NAN; geometry.weight_len()];
         let mut grad_bias = vec![f32::NAN; outputs];
         let backward = ConvBackward {
@@ -120,13 +104,8 @@ impl Case {
 
     fn in_panels(&self, cpu: &Cpu, channels: usize, pixels: usize, planes: &[f32]) -> Vec<f32> {
         let mut panels = vec![f32::NAN; panels_len(self.geometry.batch(), channels, pixels)];
-        panels_from_nchw(
-            cpu,
-            [self.geometry.batch(), channels, pixels],
-            planes,
-            &mut panels,
-        )
-        .unwrap();
+        panels_from_nchw(cpu, [self.geometry.batch(), channels, pixels], planes, &mut panels)
+            .unwrap();
         panels
     }
 
@@ -145,13 +124,8 @@ impl Case {
         masked: bool,
         bounds: [f64; 3],
     ) -> Result<(), TestCaseError> {
-        let output = oracle::conv_forward(
-            &self.geometry,
-            &self.input,
-            &self.weight,
-            Some(&self.bias),
-            relu,
-        );
+        let output =
+            oracle::conv_forward(&self.geometry, &self.input, &self.weight, Some(&self.bias), relu);
         let mut grad_output = self.grad_output.clone();
         if relu {
             grad_output
@@ -162,39 +136,19 @@ impl Case {
         let mut gradients =
             oracle::conv_backward(&self.geometry, &self.input, &self.weight, &grad_output);
         if masked {
-            gradients
-                .input
-                .iter_mut()
-                .zip(&self.input)
-                .for_each(|(gradient, &value)| {
-                    *gradient *= f64::from(value > 0.0);
-                });
+            gradients.input.iter_mut().zip(&self.input).for_each(|(gradient, &value)| {
+                *gradient *= f64::from(value > 0.0);
+            });
         }
         let [input, weight, bias, grad_output] =
             [&self.input, &self.weight, &self.bias, &grad_output].map(|values| absolute(values));
         let output_size = oracle::conv_forward(&self.geometry, &input, &weight, Some(&bias), relu);
         let sizes = oracle::conv_backward(&self.geometry, &input, &weight, &grad_output);
         let errors = [
-            (
-                "output",
-                error(&found.output, &output, &output_size),
-                bounds[0],
-            ),
-            (
-                "grad_input",
-                error(&found.grad_input, &gradients.input, &sizes.input),
-                bounds[1],
-            ),
-            (
-                "grad_weight",
-                error(&found.grad_weight, &gradients.weight, &sizes.weight),
-                bounds[2],
-            ),
-            (
-                "grad_bias",
-                error(&found.grad_bias, &gradients.bias, &sizes.bias),
-                bounds[2],
-            ),
+            ("output", error(&found.output, &output, &output_size), bounds[0]),
+            ("grad_input", error(&found.grad_input, &gradients.input, &sizes.input), bounds[1]),
+            ("grad_weight", error(&found.grad_weight, &gradients.weight, &sizes.weight), bounds[2]),
+            ("grad_bias", error(&found.grad_bias, &gradients.bias, &sizes.bias), bounds[2]),
         ];
         for (name, error, bound) in errors {
             prop_assert!(
@@ -227,34 +181,17 @@ fn channels() -> impl Strategy<Value = usize> {
 
 fn geometries() -> impl Strategy<Value = ConvGeometry> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    let sizes = (
-        1_usize..4,
-        [channels(), channels()],
-        pair(1..16),
-        pair(1..8),
-        pair(1..4),
-        pair(0..4),
-    );
-    sizes.prop_filter_map(
-        "the kernel fits",
-        |(batch, channels, input, kernel, stride, padding)| {
-            ConvGeometry::new(batch, channels, input, kernel, stride, padding).ok()
-        },
-    )
+    let sizes =
+        (1_usize..4, [channels(), channels()], pair(1..16), pair(1..8), pair(1..4), pair(0..4));
+    sizes.prop_filter_map("the kernel fits", |(batch, channels, input, kernel, stride, padding)| {
+        ConvGeometry::new(batch, channels, input, kernel, stride, padding).ok()
+    })
 }
 
 /// Shapes that stand for a reason each.
 fn named() -> Vec<ConvGeometry> {
     let geometry = |batch, channels, input, kernel: usize, stride: usize, padding: usize| {
-        ConvGeometry::new(
-            batch,
-            channels,
-            input,
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        )
-        .unwrap()
+        ConvGeometry::new(batch, channels, input, [kernel; 2], [stride; 2], [padding; 2]).unwrap()
     };
     vec![
         // One of everything.
@@ -338,19 +275,16 @@ proptest! {
 
 #[test]
 fn winograd_matches_the_oracle_over_several_chunks() {
-    for (batch, channels, size, kernel) in [
-        (9, [16, 33], 26, 5),
-        (50, [48, 16], 12, 3),
-        (3, [17, 16], 14, 3),
-    ] {
+    for (batch, channels, size, kernel) in
+        [(9, [16, 33], 26, 5), (50, [48, 16], 12, 3), (3, [17, 16], 14, 3)]
+    {
         let padding = [kernel / 2; 2];
         let geometry =
             ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [1, 1], padding).unwrap();
         let case = Case::new(geometry);
         for cpu in cpus(2) {
             let found = case.run(&cpu.with_algorithm(Algorithm::Winograd), false, true, true);
-            case.compare(&found, true, true, winograd_bounds(kernel))
-                .unwrap();
+            case.compare(&found, true, true, winograd_bounds(kernel)).unwrap();
         }
     }
 }
@@ -372,13 +306,7 @@ fn no_bias_and_no_input_gradient() {
     .unwrap();
     case.bias.fill(0.0);
     let expected = oracle::conv_forward(&geometry, &case.input, &case.weight, None, false);
-    assert!(
-        error(
-            &Case::in_planes(&cpu, [1, 5, 9], &output),
-            &expected,
-            &expected
-        ) < DIRECT_ERROR
-    );
+    assert!(error(&Case::in_planes(&cpu, [1, 5, 9], &output), &expected, &expected) < DIRECT_ERROR);
 
     let with = case.run(&cpu, true, false, false);
     let grad_output = case.in_panels(&cpu, 5, 9, &case.grad_output);
@@ -401,10 +329,7 @@ fn no_bias_and_no_input_gradient() {
 fn wrong_lengths_are_errors() {
     let geometry = ConvGeometry::new(1, [4, 5], [3, 3], [3, 3], [1, 1], [1, 1]).unwrap();
     let cpu = Cpu::new(Isa::Portable, 1).unwrap();
-    let (weight, mut output) = (
-        vec![0.0; geometry.weight_len()],
-        vec![0.0; geometry.output_len()],
-    );
+    let (weight, mut output) = (vec![0.0; geometry.weight_len()], vec![0.0; geometry.output_len()]);
     let input = vec![0.0; geometry.input_planes_len()];
     let found = cpu.conv_relu_forward(
         &geometry,
@@ -414,14 +339,7 @@ fn wrong_lengths_are_errors() {
         true,
         &mut output,
     );
-    assert_eq!(
-        found,
-        Err(Error::Length {
-            name: "input",
-            expected: 144,
-            found: 36
-        })
-    );
+    assert_eq!(found, Err(Error::Length { name: "input", expected: 144, found: 36 }));
     let found = cpu.conv_relu_forward(
         &geometry,
         ConvInput::Planes(&input),
@@ -430,14 +348,7 @@ fn wrong_lengths_are_errors() {
         true,
         &mut output,
     );
-    assert_eq!(
-        found,
-        Err(Error::Length {
-            name: "weight",
-            expected: 180,
-            found: 179
-        })
-    );
+    assert_eq!(found, Err(Error::Length { name: "weight", expected: 180, found: 179 }));
 }
 
 #[test]

@@ -6,13 +6,8 @@ use crate::convolution::{Answers, Case};
 use crate::support::bits;
 
 fn all_bits(answers: &Answers) -> [Vec<u32>; 4] {
-    [
-        &answers.output,
-        &answers.grad_input,
-        &answers.grad_weight,
-        &answers.grad_bias,
-    ]
-    .map(|values| bits(values))
+    [&answers.output, &answers.grad_input, &answers.grad_weight, &answers.grad_bias]
+        .map(|values| bits(values))
 }
 
 #[test]
@@ -23,15 +18,9 @@ fn the_same_bits_for_any_number_of_threads() {
         (9, [16, 17], 10, 5, 2),
         (3, [16, 16], 6, 7, 3),
     ] {
-        let geometry = ConvGeometry::new(
-            batch,
-            channels,
-            [size; 2],
-            [kernel; 2],
-            [1; 2],
-            [padding; 2],
-        )
-        .unwrap();
+        let geometry =
+            ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [1; 2], [padding; 2])
+                .unwrap();
         let case = Case::new(geometry);
         for (isa, algorithm) in Isa::ALL
             .into_iter()

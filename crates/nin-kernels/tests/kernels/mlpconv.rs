@@ -41,32 +41,16 @@ impl Case {
     fn new(first: ConvGeometry, widths: [usize; 2], pool: bool, planes: bool) -> Self {
         let mut geometry = MlpconvGeometry::new(first, widths).unwrap();
         if pool {
-            geometry = geometry
-                .with_max_pool([3, 3], [2, 2], [0, 0], true)
-                .unwrap();
+            geometry = geometry.with_max_pool([3, 3], [2, 2], [0, 0], true).unwrap();
         }
         let layers = geometry.layers();
-        let mut input = random(
-            1,
-            if planes {
-                first.input_planes_len()
-            } else {
-                first.input_len()
-            },
-        );
+        let mut input =
+            random(1, if planes { first.input_planes_len() } else { first.input_len() });
         if !planes {
-            zero_padding(
-                first.channels()[0],
-                first.input_size().iter().product(),
-                &mut input,
-            );
+            zero_padding(first.channels()[0], first.input_size().iter().product(), &mut input);
         }
         let mut grad_output = random(8, geometry.output_len());
-        zero_padding(
-            widths[1],
-            geometry.output_size().iter().product(),
-            &mut grad_output,
-        );
+        zero_padding(widths[1], geometry.output_size().iter().product(), &mut grad_output);
         Self {
             planes,
             input,
@@ -78,11 +62,7 @@ impl Case {
     }
 
     fn input(&self) -> ConvInput<'_> {
-        if self.planes {
-            ConvInput::Planes(&self.input)
-        } else {
-            ConvInput::Panels(&self.input)
-        }
+        if self.planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&self.input) }
     }
 
     fn weights(&self) -> MlpconvWeights<'_> {
@@ -99,21 +79,11 @@ impl Case {
         let mut positions = vec![99; geometry.positions_len()];
         let mut output = nan(geometry.output_len());
         let [first, second] = &mut hidden;
-        let kept = MlpconvKept {
-            hidden: [first, second],
-            positions: &mut positions,
-        };
-        cpu.mlpconv_forward(
-            geometry,
-            self.input(),
-            &self.weights(),
-            &mut output,
-            Some(kept),
-        )
-        .unwrap();
-        let mut inferred = nan(geometry.output_len());
-        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut inferred, None)
+        let kept = MlpconvKept { hidden: [first, second], positions: &mut positions };
+        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut output, Some(kept))
             .unwrap();
+        let mut inferred = nan(geometry.output_len());
+        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut inferred, None).unwrap();
         assert_eq!(bits(&inferred), bits(&output), "inference differs");
 
         let mut grad_input = nan(self.input.len());
@@ -161,17 +131,12 @@ impl Case {
         let (mut output, mut gradient) = (values[3].clone(), self.grad_output.clone());
         if let Some(pool) = geometry.pool() {
             output = vec![f32::NAN; pool.output_len()];
-            cpu.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions))
-                .unwrap();
+            cpu.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions)).unwrap();
             let mut full = vec![f32::NAN; pool.input_len()];
-            cpu.max_pool_backward(pool, &positions, &gradient, None, &mut full)
-                .unwrap();
+            cpu.max_pool_backward(pool, &positions, &gradient, None, &mut full).unwrap();
             gradient = full;
         }
-        let mut grad_weight = self
-            .weight
-            .each_ref()
-            .map(|weight| vec![f32::NAN; weight.len()]);
+        let mut grad_weight = self.weight.each_ref().map(|weight| vec![f32::NAN; weight.len()]);
         let mut grad_bias = self.bias.each_ref().map(|bias| vec![f32::NAN; bias.len()]);
         for (layer, conv) in geometry.layers().iter().enumerate().rev() {
             let input = &values[layer];
@@ -212,11 +177,7 @@ fn normalised(mut answers: Answers) -> Answers {
             *value = if *value == 1 << 31 { 0 } else { *value };
         }
     };
-    answers
-        .grad_weight
-        .iter_mut()
-        .chain(&mut answers.grad_bias)
-        .for_each(positive);
+    answers.grad_weight.iter_mut().chain(&mut answers.grad_bias).for_each(positive);
     positive(&mut answers.grad_input);
     answers
 }
@@ -224,15 +185,8 @@ fn normalised(mut answers: Answers) -> Answers {
 #[test]
 fn the_block_is_its_layers() {
     let geometry = |batch, channels, size: usize, kernel: usize, stride: usize, padding: usize| {
-        ConvGeometry::new(
-            batch,
-            channels,
-            [size; 2],
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        )
-        .unwrap()
+        ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], [padding; 2])
+            .unwrap()
     };
     let cases = [
         Case::new(geometry(3, [1, 33], 40, 11, 4, 0), [17, 20], true, true),
@@ -249,15 +203,9 @@ fn the_block_is_its_layers() {
             };
             let cpu = cpu.with_algorithm(algorithm);
             for case in &cases {
-                let (found, expected) = (
-                    normalised(case.whole(&cpu)),
-                    normalised(case.layer_by_layer(&cpu)),
-                );
-                assert!(
-                    found == expected,
-                    "{isa}, {algorithm:?}, {:?}",
-                    case.geometry
-                );
+                let (found, expected) =
+                    (normalised(case.whole(&cpu)), normalised(case.layer_by_layer(&cpu)));
+                assert!(found == expected, "{isa}, {algorithm:?}, {:?}", case.geometry);
             }
         }
     }

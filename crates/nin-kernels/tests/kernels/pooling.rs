@@ -10,15 +10,8 @@ const POOL_ERROR: f64 = 1e-6;
 
 fn geometries() -> impl Strategy<Value = (usize, usize, PoolGeometry)> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    let sizes = (
-        1_usize..3,
-        1_usize..35,
-        pair(1..14),
-        pair(1..5),
-        pair(1..4),
-        pair(0..3),
-        any::<bool>(),
-    );
+    let sizes =
+        (1_usize..3, 1_usize..35, pair(1..14), pair(1..5), pair(1..4), pair(0..3), any::<bool>());
     sizes.prop_filter_map(
         "the window fits",
         |(batch, channels, input, window, stride, padding, ceil)| {

@@ -4,10 +4,8 @@ use nin_kernels::{Cpu, Isa};
 
 /// Every instruction set that this machine has, each with so many threads.
 pub(crate) fn cpus(threads: usize) -> Vec<Cpu> {
-    let cpus: Vec<Cpu> = Isa::ALL
-        .into_iter()
-        .filter_map(|isa| Cpu::new(isa, threads).ok())
-        .collect();
+    let cpus: Vec<Cpu> =
+        Isa::ALL.into_iter().filter_map(|isa| Cpu::new(isa, threads).ok()).collect();
     assert!(cpus.len() >= 2, "the portable ones are always there");
     cpus
 }
@@ -30,17 +28,10 @@ pub(crate) fn error(found: &[f32], expected: &[f64], size: &[f64]) -> f64 {
     let squares =
         |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
     let difference = squares(
-        &mut found
-            .iter()
-            .zip(expected)
-            .map(|(&found, &expected)| f64::from(found) - expected),
+        &mut found.iter().zip(expected).map(|(&found, &expected)| f64::from(found) - expected),
     );
     let size = squares(&mut size.iter().copied());
-    if size == 0.0 {
-        difference.sqrt()
-    } else {
-        (difference / size).sqrt()
-    }
+    if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
 /// Absolute values.

@@ -64,11 +64,7 @@ mod flex {
 
     impl Host for Flex {
         fn contiguous(tensor: FlexTensor) -> FlexTensor {
-            if tensor.as_slice::<f32>().is_some() {
-                tensor
-            } else {
-                tensor.to_contiguous()
-            }
+            if tensor.as_slice::<f32>().is_some() { tensor } else { tensor.to_contiguous() }
         }
 
         fn values(tensor: &FlexTensor) -> Option<&[f32]> {

@@ -5,14 +5,12 @@
 //! or without autodiff, and holds 32-bit floats, a kernel takes its place; else they give the
 //! operands back, and the caller takes Burn's own operations.
 
-mod convolution;
 mod host;
+mod mlpconv;
 mod operation;
-mod pooling;
 
-pub(crate) use convolution::Convolution;
+pub(crate) use mlpconv::MlpconvBlock;
 pub(crate) use operation::run;
-pub(crate) use pooling::MaxPool;
 
 use nin_kernels::{Cpu, Isa};
 

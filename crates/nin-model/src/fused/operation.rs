@@ -95,12 +95,8 @@ fn track<H: Host, O: FusedOperation<N>, const N: usize>(
     match prepared {
         OpsKind::Tracked(prepared) => {
             let (output, kept) = operation.forward::<H>(&operands, true);
-            let state = State {
-                operation: operation.clone(),
-                operands,
-                output: output.clone(),
-                kept,
-            };
+            let state =
+                State { operation: operation.clone(), operands, output: output.clone(), kept };
             prepared.finish(state, output)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(operation.forward::<H>(&operands, false).0),
@@ -127,12 +123,7 @@ impl<H: Host, O: FusedOperation<N>, const N: usize> Backward<H, N> for Backpropa
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let State {
-            operation,
-            operands,
-            output,
-            kept,
-        } = ops.state;
+        let State { operation, operands, output, kept } = ops.state;
         let gradient = H::contiguous(gradients.consume::<H>(&ops.node));
         let wanted = ops.parents.each_ref().map(Option::is_some);
         let computed = operation.backward::<H>(&operands, &output, &kept, &gradient, wanted);
@@ -147,9 +138,7 @@ impl<H: Host, O: FusedOperation<N>, const N: usize> Backward<H, N> for Backpropa
 /// The value as a `T`, where it is one.
 fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
     let mut slot = Some(value);
-    let cast = (&mut slot as &mut dyn Any)
-        .downcast_mut::<Option<T>>()
-        .and_then(Option::take);
+    let cast = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take);
     match (cast, slot) {
         (Some(cast), _) => Ok(cast),
         (None, Some(value)) => Err(value),

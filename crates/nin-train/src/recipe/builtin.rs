@@ -50,12 +50,7 @@ impl BuiltinRecipe {
 
     /// The first line of the file's header: what the recipe is.
     pub fn summary(&self) -> &'static str {
-        self.text
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches('#')
-            .trim()
+        self.text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
     }
 }
 
@@ -79,18 +74,11 @@ mod tests {
 
     #[test]
     fn the_books_recipe_is_the_default_recipe() {
-        let book = RecipeBuilder::named("d2l-fashion-mnist")
-            .and_then(RecipeBuilder::build)
-            .unwrap();
+        let book =
+            RecipeBuilder::named("d2l-fashion-mnist").and_then(RecipeBuilder::build).unwrap();
         let default = crate::recipe::Recipe::default();
-        assert_eq!(
-            (&book.data, &book.optimizer),
-            (&default.data, &default.optimizer)
-        );
-        assert_eq!(
-            (&book.training, &book.schedule),
-            (&default.training, &default.schedule)
-        );
+        assert_eq!((&book.data, &book.optimizer), (&default.data, &default.optimizer));
+        assert_eq!((&book.training, &book.schedule), (&default.training, &default.schedule));
         assert_eq!(book.model.initialization, "xavier");
     }
 }

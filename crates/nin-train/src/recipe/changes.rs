@@ -26,9 +26,7 @@ impl Recipe {
 }
 
 fn table(recipe: &Recipe) -> Result<Table, RecipeError> {
-    Table::try_from(recipe).map_err(|error| RecipeError::Unwritable {
-        reason: error.to_string(),
-    })
+    Table::try_from(recipe).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
 
 fn differences(old: &Table, new: &Table, prefix: &str, keys: &mut Vec<String>) {
@@ -58,10 +56,7 @@ mod tests {
         new.optimizer.momentum = 0.9;
         assert_eq!(
             old.changes_that_matter(&new).unwrap(),
-            [
-                "`optimizer.momentum` (0.0, now 0.9)",
-                "`training.batch_size` (128, now 64)"
-            ]
+            ["`optimizer.momentum` (0.0, now 0.9)", "`training.batch_size` (128, now 64)"]
         );
     }
 

@@ -105,14 +105,10 @@ impl RecipeError {
     /// What to do about it, where something can be said.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound {
-                nearest: Some(nearest),
-                ..
+            Self::NotFound { nearest: Some(nearest), .. }
+            | Self::UnknownKey { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
             }
-            | Self::UnknownKey {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!("did you mean `{nearest}`?")),
             Self::NotFound { .. } => Some(format!(
                 "built-in recipes: {}",
                 super::BuiltinRecipe::names().collect::<Vec<_>>().join(", ")

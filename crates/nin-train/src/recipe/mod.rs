@@ -169,11 +169,7 @@ impl Default for ModelRecipe {
 
 impl Default for DataRecipe {
     fn default() -> Self {
-        Self {
-            dataset: "fashion-mnist".to_owned(),
-            input_size: 224,
-            limit: 0,
-        }
+        Self { dataset: "fashion-mnist".to_owned(), input_size: 224, limit: 0 }
     }
 }
 
@@ -217,10 +213,7 @@ impl Default for TrainingRecipe {
 
 impl Default for CheckpointRecipe {
     fn default() -> Self {
-        Self {
-            every_steps: 0,
-            keep: 3,
-        }
+        Self { every_steps: 0, keep: 3 }
     }
 }
 
@@ -230,9 +223,7 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError::Unwritable`] where a number does not fit into TOML's integers.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
-        toml::to_string(self).map_err(|error| RecipeError::Unwritable {
-            reason: error.to_string(),
-        })
+        toml::to_string(self).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
     }
 
     /// The recipe of a resolved `recipe.toml`.
@@ -295,11 +286,7 @@ impl ModelRecipe {
     pub fn network(&self) -> Result<NamedNetwork<'_>, ModelError> {
         let name = self.architecture.as_str();
         if self.blocks.is_empty() {
-            let builtin = if name.is_empty() {
-                Builtin::D2l
-            } else {
-                name.parse()?
-            };
+            let builtin = if name.is_empty() { Builtin::D2l } else { name.parse()? };
             return Ok(NamedNetwork::Builtin(builtin));
         }
         if name.parse::<Builtin>().is_ok() {
@@ -311,9 +298,6 @@ impl ModelRecipe {
             });
         }
         let name = if name.is_empty() { "custom" } else { name };
-        Ok(NamedNetwork::Blocks {
-            name,
-            blocks: &self.blocks,
-        })
+        Ok(NamedNetwork::Blocks { name, blocks: &self.blocks })
     }
 }

@@ -44,10 +44,9 @@ impl RecipeBuilder {
     /// [`RecipeBuilder::from_text`].
     pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
         let origin = path.display().to_string();
-        let name = path.file_stem().map_or_else(
-            || origin.clone(),
-            |stem| stem.to_string_lossy().into_owned(),
-        );
+        let name = path
+            .file_stem()
+            .map_or_else(|| origin.clone(), |stem| stem.to_string_lossy().into_owned());
         let text = read_text(path, &origin)?;
         Self::from_text(&name, &origin, &text)
     }
@@ -61,10 +60,7 @@ impl RecipeBuilder {
             origin: origin.to_owned(),
             reason: one_line(&error, text),
         })?;
-        let mut builder = Self {
-            name: name.to_owned(),
-            table: Table::new(),
-        };
+        let mut builder = Self { name: name.to_owned(), table: Table::new() };
         builder.merge(table, origin)?;
         Ok(builder)
     }
@@ -80,9 +76,7 @@ impl RecipeBuilder {
     /// # Errors
     /// [`RecipeError::NotAssignment`], [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
     pub fn assign(&mut self, assignment: &str) -> Result<(), RecipeError> {
-        let not_assignment = || RecipeError::NotAssignment {
-            text: assignment.to_owned(),
-        };
+        let not_assignment = || RecipeError::NotAssignment { text: assignment.to_owned() };
         let (key, text) = assignment.split_once('=').ok_or_else(not_assignment)?;
         let key = key.trim();
         if key.is_empty() {
@@ -122,12 +116,12 @@ impl RecipeBuilder {
     /// [`RecipeError::WrongType`], [`RecipeError::Refused`] or [`RecipeError::Model`].
     pub fn build(self) -> Result<Recipe, RecipeError> {
         let recipe: Recipe =
-            Value::Table(self.table)
-                .try_into()
-                .map_err(|error: toml::de::Error| RecipeError::Syntax {
+            Value::Table(self.table).try_into().map_err(|error: toml::de::Error| {
+                RecipeError::Syntax {
                     origin: self.name.clone(),
                     reason: error.message().replace('\n', " "),
-                })?;
+                }
+            })?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -141,16 +135,11 @@ impl RecipeBuilder {
 }
 
 fn read_text(path: &Path, origin: &str) -> Result<String, RecipeError> {
-    let unreadable = |source| RecipeError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| RecipeError::Read { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut bytes = Vec::new();
-    file.take(LONGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(RecipeError::TooLong {
             path: path.to_owned(),
@@ -172,20 +161,14 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     };
     let before = &text.as_bytes()[..span.start.min(text.len())];
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let column = before
-        .iter()
-        .rev()
-        .take_while(|&&byte| byte != b'\n')
-        .count()
-        + 1;
+    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
     format!("line {line}, column {column}: {message}")
 }
 
 /// The default recipe as a table: the keys that there are, each with a value of its type.
 fn known_keys() -> Result<Table, RecipeError> {
-    Table::try_from(Recipe::default()).map_err(|error| RecipeError::Unwritable {
-        reason: error.to_string(),
-    })
+    Table::try_from(Recipe::default())
+        .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
 
 fn all_keys(known: &Table) -> Vec<String> {
@@ -235,11 +218,7 @@ fn check_keys(
 }
 
 fn with_article(kind: &str) -> String {
-    let article = if kind.starts_with(['a', 'i']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
     format!("{article} {kind}")
 }
 
@@ -272,13 +251,7 @@ fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
 impl Recipe {
     /// That each value is one that a training can use.
     fn check(&self) -> Result<(), RecipeError> {
-        let Self {
-            data,
-            optimizer,
-            schedule,
-            training,
-            ..
-        } = self;
+        let Self { data, optimizer, schedule, training, .. } = self;
         at_least_one("training.epochs", training.epochs)?;
         at_least_one("training.batch_size", training.batch_size)?;
         at_least_one("schedule.step_epochs", schedule.step_epochs)?;
@@ -304,27 +277,15 @@ impl Recipe {
 }
 
 fn refused(key: &'static str, expected: &str, found: impl ToString) -> RecipeError {
-    RecipeError::Refused {
-        key,
-        expected: expected.to_owned(),
-        found: found.to_string(),
-    }
+    RecipeError::Refused { key, expected: expected.to_owned(), found: found.to_string() }
 }
 
 fn at_least_one(key: &'static str, value: usize) -> Result<(), RecipeError> {
-    if value > 0 {
-        Ok(())
-    } else {
-        Err(refused(key, "at least 1", value))
-    }
+    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", value)) }
 }
 
 fn at_most(key: &'static str, value: usize, most: usize) -> Result<(), RecipeError> {
-    if value <= most {
-        Ok(())
-    } else {
-        Err(refused(key, &format!("at most {most}"), value))
-    }
+    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), value)) }
 }
 
 fn positive(key: &'static str, value: f64) -> Result<(), RecipeError> {
@@ -374,14 +335,8 @@ mod tests {
     #[test]
     fn unknown_keys_name_the_nearest() {
         let error = parse("[optimizer]\nlearning-rate = 0.1").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown key `optimizer.learning-rate` in `test.toml`"
-        );
-        assert_eq!(
-            error.hint().unwrap(),
-            "did you mean `optimizer.learning_rate`?"
-        );
+        assert_eq!(error.to_string(), "unknown key `optimizer.learning-rate` in `test.toml`");
+        assert_eq!(error.hint().unwrap(), "did you mean `optimizer.learning_rate`?");
         let error = parse("momentum = 0.9").unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `optimizer.momentum`?");
     }
@@ -398,10 +353,7 @@ mod tests {
     #[test]
     fn syntax_errors_say_where() {
         let error = parse("[training]\nepochs = = 3").unwrap_err().to_string();
-        assert!(
-            error.starts_with("`test.toml` is not TOML: line 2, column 10: "),
-            "{error}"
-        );
+        assert!(error.starts_with("`test.toml` is not TOML: line 2, column 10: "), "{error}");
     }
 
     #[test]

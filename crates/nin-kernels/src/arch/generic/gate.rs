@@ -12,11 +12,7 @@ struct Masking<'a> {
 
 /// `gated = gradient` where `gate` is positive, zero elsewhere. The slices are of one length, whole panels.
 pub(crate) fn gate(cpu: &Cpu, gradient: &[f32], gate: &[f32], gated: &mut [f32]) {
-    cpu.run(Masking {
-        gradient,
-        gate,
-        gated,
-    });
+    cpu.run(Masking { gradient, gate, gated });
 }
 
 impl Operation for Masking<'_> {
@@ -24,10 +20,7 @@ impl Operation for Masking<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let inputs = self
-            .gradient
-            .chunks_exact(V::LANES)
-            .zip(self.gate.chunks_exact(V::LANES));
+        let inputs = self.gradient.chunks_exact(V::LANES).zip(self.gate.chunks_exact(V::LANES));
         for ((gradient, gate), gated) in inputs.zip(self.gated.chunks_exact_mut(V::LANES)) {
             // SAFETY: chunks of a vector's length; the features by the caller.
             unsafe {

@@ -112,12 +112,7 @@ unsafe fn block<V: Vector>(
     let per_block =
         WEIGHT_BLOCK_BYTES / (TILE_VECTORS * V::LANES * size_of::<f32>()) / work.segment_len;
     for (first, count) in balanced(work.segments.len(), per_block.max(1)) {
-        let part = Part {
-            first,
-            count,
-            rows: rows.clone(),
-            columns: columns.clone(),
-        };
+        let part = Part { first, count, rows: rows.clone(), columns: columns.clone() };
         let mut panel = 0;
         while panel < work.panels {
             let weight = panel * work.weight_panel;
@@ -170,10 +165,7 @@ unsafe fn pixels<V: Vector, const N: usize>(
             let tile = unsafe {
                 let output = output.add(at);
                 Tile {
-                    input: work
-                        .input
-                        .as_ptr()
-                        .add(y * work.input_row + x * work.input_pixel),
+                    input: work.input.as_ptr().add(y * work.input_row + x * work.input_pixel),
                     input_pixel: work.input_pixel,
                     segments,
                     segment_len: work.segment_len,
@@ -263,8 +255,7 @@ unsafe fn tile_products<V: Vector, const ROWS: usize, const N: usize, const END:
             for n in 0..N {
                 let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
                 sums[row][n] = V::load(
-                    tile.start
-                        .add(row * tile.start_pixel + panel * tile.start_panel + lane),
+                    tile.start.add(row * tile.start_pixel + panel * tile.start_panel + lane),
                 );
             }
         }

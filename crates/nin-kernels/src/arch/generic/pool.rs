@@ -37,17 +37,12 @@ fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, us
     let end = (geometry.input[axis] + geometry.padding[axis])
         .saturating_sub(start)
         .min(geometry.window[axis]);
-    (
-        first..end.max(first),
-        (start + first).saturating_sub(geometry.padding[axis]),
-    )
+    (first..end.max(first), (start + first).saturating_sub(geometry.padding[axis]))
 }
 
 #[inline(always)]
 fn lanes<T>(values: &[T], pixel: usize) -> &Lanes<T> {
-    let Some(lanes) = values[pixel * PANEL..].first_chunk() else {
-        unreachable!("whole pixels")
-    };
+    let Some(lanes) = values[pixel * PANEL..].first_chunk() else { unreachable!("whole pixels") };
     lanes
 }
 
@@ -112,11 +107,7 @@ impl Operation for PoolBackward<'_> {
                 if !self.gate.is_empty() {
                     let gate = lanes(self.gate, pixel);
                     for lane in 0..PANEL {
-                        gradient[lane] = if gate[lane] <= 0.0 {
-                            0.0
-                        } else {
-                            gradient[lane]
-                        };
+                        gradient[lane] = if gate[lane] <= 0.0 { 0.0 } else { gradient[lane] };
                     }
                 }
                 for (row, ky) in rows.clone().enumerate() {
@@ -124,11 +115,8 @@ impl Operation for PoolBackward<'_> {
                         let position = (ky * self.geometry.window[1] + kx) as u32;
                         let sums = lanes_mut(self.grad_input, (top + row) * width + left + column);
                         for lane in 0..PANEL {
-                            sums[lane] += if positions[lane] == position {
-                                gradient[lane]
-                            } else {
-                                0.0
-                            };
+                            sums[lane] +=
+                                if positions[lane] == position { gradient[lane] } else { 0.0 };
                         }
                     }
                 }

@@ -28,11 +28,7 @@ pub(crate) struct Balanced {
 
 #[inline(always)]
 pub(crate) fn balanced(total: usize, most: usize) -> Balanced {
-    Balanced {
-        next: 0,
-        total,
-        parts: total.div_ceil(most),
-    }
+    Balanced { next: 0, total, parts: total.div_ceil(most) }
 }
 
 impl Iterator for Balanced {

@@ -177,9 +177,8 @@ unsafe fn input_adjoint<S: Scheme, V: Vector>(v: &Line<V>) -> Line<V> {
         }
         for pair in 0..S::PAIRS {
             let sum = v[2 * pair + 1].add(v[2 * pair + 2]);
-            let difference = v[2 * pair + 1]
-                .sub(v[2 * pair + 2])
-                .mul(V::splat(table.power[pair][1]));
+            let difference =
+                v[2 * pair + 1].sub(v[2 * pair + 2]).mul(V::splat(table.power[pair][1]));
             for k in 0..S::PAIRS {
                 let coefficient = V::splat(table.without[pair][k]);
                 d[2 * k + 2] = sum.mul_add(coefficient, d[2 * k + 2]);
@@ -222,9 +221,7 @@ unsafe fn output_adjoint<S: Scheme, V: Vector>(y: &Line<V>) -> Line<V> {
         for pair in 0..S::PAIRS {
             let power = &S::TABLE.power[pair];
             let even = y[2].mul_add(V::splat(power[2]), y[0]);
-            let odd = y[3]
-                .mul(V::splat(power[3]))
-                .add(y[1].mul(V::splat(power[1])));
+            let odd = y[3].mul(V::splat(power[3])).add(y[1].mul(V::splat(power[1])));
             m[2 * pair + 1] = even.add(odd);
             m[2 * pair + 2] = even.sub(odd);
         }
@@ -545,20 +542,15 @@ impl<S: Scheme> Operation for WeightTransform<'_, S> {
                 let mut square = [[V::splat(0.0); MOST]; MOST];
                 for y in 0..S::KERNEL {
                     for x in 0..S::KERNEL {
-                        square[y][x] = V::load(
-                            self.kernels
-                                .as_ptr()
-                                .add((y * S::KERNEL + x) * PANEL + lane),
-                        );
+                        square[y][x] =
+                            V::load(self.kernels.as_ptr().add((y * S::KERNEL + x) * PANEL + lane));
                     }
                 }
                 let square = both_axes!(square, S::KERNEL => S::TILE, kernel::<S, V>);
                 for y in 0..S::TILE {
                     for x in 0..S::TILE {
                         square[y][x].store(
-                            self.transformed
-                                .as_mut_ptr()
-                                .add((y * S::TILE + x) * PANEL + lane),
+                            self.transformed.as_mut_ptr().add((y * S::TILE + x) * PANEL + lane),
                         );
                     }
                 }
@@ -590,9 +582,7 @@ impl<S: Scheme> Operation for WeightGradientTransform<'_, S> {
                 for y in 0..S::TILE {
                     for x in 0..S::TILE {
                         square[y][x] = V::load(
-                            self.transformed
-                                .as_ptr()
-                                .add((y * S::TILE + x) * PANEL + lane),
+                            self.transformed.as_ptr().add((y * S::TILE + x) * PANEL + lane),
                         );
                     }
                 }
@@ -600,9 +590,7 @@ impl<S: Scheme> Operation for WeightGradientTransform<'_, S> {
                 for y in 0..S::KERNEL {
                     for x in 0..S::KERNEL {
                         square[y][x].store(
-                            self.kernels
-                                .as_mut_ptr()
-                                .add((y * S::KERNEL + x) * PANEL + lane),
+                            self.kernels.as_mut_ptr().add((y * S::KERNEL + x) * PANEL + lane),
                         );
                     }
                 }
