@@ -33,6 +33,6 @@ pub use dataset::{IdxDataset, ImageItem};
 pub use error::DataError;
 pub use idx::{IdxImages, read_images, read_labels};
 pub use loader::OrderedLoader;
-pub use locations::{DataSet, FileChecksum, Locations};
+pub use locations::{DataSet, FileChecksum, Locations, sha256};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;

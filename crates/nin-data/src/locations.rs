@@ -183,6 +183,6 @@ fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
 }
 
 /// The SHA-256 of some bytes, in hexadecimal.
-pub(crate) fn sha256(content: &[u8]) -> String {
+pub fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,9 +5,9 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use nin_model::{ModelError, ModelMetadata, Weights};
+use nin_data::sha256;
+use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::score::Score;
 use crate::{RunFolder, TrainError, durable};
@@ -87,7 +87,10 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::Io`], [`TrainError::Model`]; the checkpoints that were there stay whole.
     pub fn write(&self, run: &RunFolder, best: bool) -> Result<String, TrainError> {
-        let state = serde_json::to_vec_pretty(&self.state).map_err(unwritable)?;
+        let name = self.folder_name();
+        let parent = run.checkpoints_path();
+        let folder = parent.join(&name);
+        let state = to_json(&folder.join(STATE), &self.state)?;
         let mut files = vec![
             (MODEL, self.metadata.to_safetensors(&self.weights)?),
             (OPTIMIZER, self.optimizer.to_safetensors("nin", "optimizer")?),
@@ -98,11 +101,8 @@ impl Checkpoint {
             ((*name).to_owned(), sum)
         });
         let manifest = Manifest { format: FORMAT, files: sums.collect() };
-        files.push((MANIFEST, serde_json::to_vec_pretty(&manifest).map_err(unwritable)?));
-
-        let name = self.folder_name();
-        let parent = run.checkpoints_path();
-        durable::write_folder(&parent.join(&name), &files)?;
+        files.push((MANIFEST, to_json(&folder.join(MANIFEST), &manifest)?));
+        durable::write_folder(&folder, &files)?;
         durable::write_link(&parent.join("latest"), &name)?;
         if best {
             durable::write_link(&parent.join("best"), &name)?;
@@ -240,11 +240,7 @@ fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T
     })
 }
 
-fn unwritable(error: serde_json::Error) -> TrainError {
-    TrainError::Model(ModelError::NotSafetensors { reason: error.to_string() })
-}
-
-/// The SHA-256 of some bytes, in hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The JSON of a value that is to be written to this path.
+pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
+    serde_json::to_vec_pretty(value).map_err(|error| TrainError::io("write", path)(error.into()))
 }

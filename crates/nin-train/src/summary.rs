@@ -1,6 +1,5 @@
 //! What a training came to: the book's two closing lines, and `summary.json`.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -45,7 +44,7 @@ impl Summary {
 
     /// The book's two closing lines, such as `loss 0.563, train acc 0.786, test acc 0.790` and
     /// `3087.6 examples/sec on cuda:0`; `None` where no epoch was finished.
-    pub fn closing_lines<'a>(&'a self, device: &'a str) -> Option<impl fmt::Display + 'a> {
+    pub fn closing_lines(&self, device: &str) -> Option<String> {
         let last = self.last_epoch.as_ref()?;
         Some(format!(
             "loss {:.3}, train acc {:.3}, test acc {:.3}\n{:.1} examples/sec on {device}",

@@ -8,7 +8,7 @@ use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, OrderedLoader};
 use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
 
-use crate::checkpoint::{Checkpoint, TrainingState};
+use crate::checkpoint::{Checkpoint, TrainingState, to_json};
 use crate::classifier::Classifier;
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
@@ -119,9 +119,8 @@ pub fn train<B: AutodiffBackend>(
 
     let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     let summary = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
-    let text = serde_json::to_vec_pretty(&summary)
-        .map_err(|error| TrainError::io("write", run.summary_path())(error.into()))?;
-    durable::write_file(&run.summary_path(), &text)?;
+    let path = run.summary_path();
+    durable::write_file(&path, &to_json(&path, &summary)?)?;
     Ok(summary)
 }
 
@@ -197,9 +196,7 @@ fn initial_state() -> TrainingState {
 
 fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {
     let path = run.environment_path();
-    let text = serde_json::to_vec_pretty(environment)
-        .map_err(|error| TrainError::io("write", &path)(error.into()))?;
-    durable::write_file(&path, &text)
+    durable::write_file(&path, &to_json(&path, environment)?)
 }
 
 /// Burn's learner, fresh or as the checkpoint left it.

@@ -8,7 +8,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
 
 pub use adapters::{Adapter, adapters};
-pub use processor::{cpu_features, cpu_name};
+pub use processor::{cpu_features, cpu_name, kernels};
 
 use crate::failure::CommandError;
 
@@ -196,8 +196,10 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// Sizes both pools: that of Burn's own operations and that of the fused kernels.
 fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
     let threads = threads.map_or_else(default_threads, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    processor::configure_kernels(threads)?;
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use anyhow::Context;
+
 /// The processor's name, as the system knows it.
 pub fn cpu_name() -> String {
     // Linux; elsewhere the architecture has to do.
@@ -32,4 +35,24 @@ pub fn cpu_features() -> Vec<String> {
     #[cfg(target_arch = "aarch64")]
     features.push("neon".to_owned());
     features
+}
+
+/// The instruction set of the fused kernels, chosen here for the whole process; `None` where the
+/// program has no CPU backend.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub fn configure_kernels(threads: usize) -> anyhow::Result<Option<&'static str>> {
+    let name = nin_model::configure_kernels(threads).context("cannot set up the CPU kernels")?;
+    Ok(Some(name))
+}
+
+/// The instruction set of the fused kernels: there are none.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+#[allow(clippy::unnecessary_wraps, reason = "the same signature as with a CPU backend")]
+pub fn configure_kernels(_threads: usize) -> anyhow::Result<Option<&'static str>> {
+    Ok(None)
+}
+
+/// The instruction set that the fused kernels would take here.
+pub fn kernels() -> anyhow::Result<Option<&'static str>> {
+    configure_kernels(1)
 }

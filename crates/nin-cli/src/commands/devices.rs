@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::arguments::DevicesArguments;
-use crate::backend::{Adapter, BackendName, adapters, cpu_features, cpu_name, default_threads};
+use crate::backend::{
+    Adapter, BackendName, adapters, cpu_features, cpu_name, default_threads, kernels,
+};
 use crate::output::{Format, print_json, print_text};
 
 #[derive(Serialize)]
@@ -13,6 +15,7 @@ struct Devices {
     backends: Vec<BackendEntry>,
     cpu: String,
     cpu_features: Vec<String>,
+    kernels: Option<&'static str>,
     threads: usize,
 }
 
@@ -31,6 +34,7 @@ pub fn run(arguments: &DevicesArguments) -> anyhow::Result<ExitCode> {
         backends: BackendName::ALL.map(entry).into(),
         cpu: cpu_name(),
         cpu_features: cpu_features(),
+        kernels: kernels()?,
         threads: default_threads(),
     };
     match arguments.format {
@@ -62,6 +66,9 @@ fn describe(devices: &Devices) -> String {
         }
     }
     lines.push(format!("cpu: {}, {} threads", devices.cpu, devices.threads));
-    lines.push(format!("cpu features in use: {}", devices.cpu_features.join(" ")));
+    lines.push(format!("cpu features: {}", devices.cpu_features.join(" ")));
+    if let Some(kernels) = devices.kernels {
+        lines.push(format!("fused CPU kernels: {kernels} (NIN_CPU overrides)"));
+    }
     lines.join("\n")
 }

@@ -62,7 +62,7 @@ fn finish(
         Ending::Finished => {}
     }
     match summary.closing_lines(&selected.device) {
-        Some(lines) => print_text(&lines.to_string())?,
+        Some(lines) => print_text(&lines)?,
         None => {
             eprintln!("{folder} is finished: {} epochs; train on with --epochs N", summary.epochs)
         }
