@@ -6,7 +6,7 @@
 //! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
 //! show were the machine idle and the work evenly split. For machines that others compute on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nin_kernels::{
     Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
@@ -201,28 +201,6 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     } else {
         (difference / size).sqrt()
     }
-}
-
-/// Multiply-accumulates a second of a direct layer whose operands stay in the cache: the peak, as these kernels reach it.
-fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
-    let geometry = layer("", [64, 64], 12, 3, 1, 0).geometry(64);
-    let (input, weight) = (
-        random(1, geometry.input_len()),
-        random(2, geometry.weight_len()),
-    );
-    let mut output = vec![0.0; geometry.output_len()];
-    let seconds = best(clock, repeat * 4, || {
-        cpu.conv_relu_forward(
-            &geometry,
-            ConvInput::Panels(&input),
-            &weight,
-            None,
-            true,
-            &mut output,
-        )
-        .expect("checked sizes");
-    });
-    geometry.macs() as f64 / seconds
 }
 
 /// One layer: its operands, and room for its answers.
@@ -518,10 +496,9 @@ fn main() {
     let options = options();
     let isa = Isa::detect().expect("an instruction set");
     let cpu = Cpu::new(isa, options.threads).expect("threads");
-    let direct = cpu.clone().with_algorithm(Algorithm::Direct);
     let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
-    let peak = peak(&direct, options.clock, options.repeat);
+    let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
         "{isa}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
         options.threads,

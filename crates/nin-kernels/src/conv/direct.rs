@@ -188,6 +188,7 @@ impl<'a> Backward<'a> {
             panels: self.geometry.out_panels(),
             sums: sums.weight,
             bias_sums: sums.bias,
+            overwrite: false,
         });
     }
 
