@@ -6,7 +6,7 @@
 //! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
 //! show were the machine idle and the work evenly split. For machines that others compute on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nin_kernels::{
     Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
@@ -167,6 +167,7 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
+<<<<<<< HEAD
 /// Multiply-accumulates a second of a direct layer whose operands stay in the cache: the peak, as these kernels reach it.
 fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
     let geometry = layer("", [64, 64], 12, 3, 1, 0).geometry(64);
@@ -186,6 +187,8 @@ fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
     geometry.macs() as f64 / seconds
 }
 
+=======
+>>>>>>> kernels
 /// One layer: its operands, and room for its answers.
 struct Bench {
     geometry: ConvGeometry,
@@ -444,10 +447,9 @@ fn main() {
     let options = options();
     let isa = Isa::detect().expect("an instruction set");
     let cpu = Cpu::new(isa, options.threads).expect("threads");
-    let direct = cpu.clone().with_algorithm(Algorithm::Direct);
     let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
-    let peak = peak(&direct, options.clock, options.repeat);
+    let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
         "{isa}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
         options.threads,

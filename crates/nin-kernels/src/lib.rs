@@ -29,6 +29,7 @@ mod error;
 mod geometry;
 mod mlpconv;
 mod panels;
+mod peak;
 mod pool;
 mod scratch;
 

@@ -1,12 +1,16 @@
 //! Scratch memory that is kept between calls, so that the system need not hand out zeroed pages at every layer.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One cache line, and the width of the widest vector.
 const LINE: usize = 64;
+
+/// A huge page. Buffers of several are aligned to it and ask for it: the transformed domain of Winograd's algorithm is
+/// walked in 64 places at once, more pages of the usual size than the first-level translation buffer holds.
+const HUGE_PAGE: usize = 2 << 20;
 
 /// Buffers at rest. Taken for a call (or for one part of it), returned when dropped.
 #[derive(Debug, Clone, Default)]
@@ -81,15 +85,48 @@ impl Buffer {
         let len = len.max(1);
         let layout = Self::layout(len);
         // SAFETY: the layout's size is not zero, `len` being at least one.
-        let start = unsafe { alloc_zeroed(layout) };
+        let start = unsafe { alloc(layout) };
         // Aligned by the layout.
         #[allow(clippy::cast_ptr_alignment)]
+<<<<<<< HEAD
         let Some(start) = NonNull::new(start.cast::<f32>()) else { handle_alloc_error(layout) };
         Self { start, len }
+=======
+        let Some(start) = NonNull::new(start.cast::<f32>()) else {
+            handle_alloc_error(layout)
+        };
+        let buffer = Self { start, len };
+        buffer.advise();
+        // SAFETY: `start` points to so many values of fresh memory; all bits zero is a zero.
+        unsafe { buffer.start.as_ptr().write_bytes(0, len) };
+        buffer
+>>>>>>> kernels
     }
 
+    /// Asks for huge pages before the first touch. A wish: nothing depends on it.
+    #[cfg(target_os = "linux")]
+    fn advise(&self) {
+        let layout = Self::layout(self.len);
+        if layout.align() == HUGE_PAGE {
+            // SAFETY: the whole pages of memory that this buffer owns; the advice changes no contents.
+            unsafe {
+                libc::madvise(
+                    self.start.as_ptr().cast(),
+                    layout.size(),
+                    libc::MADV_HUGEPAGE,
+                )
+            };
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn advise(&self) {}
+
     fn layout(len: usize) -> Layout {
-        let Ok(layout) = Layout::array::<f32>(len).and_then(|layout| layout.align_to(LINE)) else {
+        let is_large = len * size_of::<f32>() >= 2 * HUGE_PAGE;
+        let align = if is_large { HUGE_PAGE } else { LINE };
+        let layout = Layout::array::<f32>(len).and_then(|layout| layout.align_to(align));
+        let Ok(layout) = layout.map(|layout| layout.pad_to_align()) else {
             // The geometries bound every length far below this.
             unreachable!("a scratch buffer of {len} values")
         };

@@ -162,6 +162,7 @@ impl<'a> Backward<'a> {
             panels: self.geometry.out_panels(),
             sums: sums.weight,
             bias_sums: sums.bias,
+            overwrite: false,
         });
     }
 

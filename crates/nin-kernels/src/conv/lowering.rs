@@ -163,6 +163,11 @@ impl Canvas {
     /// Copies an image in, zeros wherever it is not.
     pub(crate) fn fill(&self, source: &[f32], canvas: &mut [f32]) {
         canvas.fill(0.0);
+        self.place(source, canvas);
+    }
+
+    /// Copies an image into a canvas that is zero, or holds another image in the same place.
+    pub(crate) fn place(&self, source: &[f32], canvas: &mut [f32]) {
         let [height, width] = self.source;
         // Columns that fall inside the canvas.
         let at = |axis: usize, index: usize| -> Option<usize> {

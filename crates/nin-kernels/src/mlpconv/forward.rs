@@ -98,7 +98,10 @@ pub(super) fn forward(
     });
 }
 
-/// The first layer chunk by chunk, each followed by its images' tails.
+/// Images whose tails run side by side at least: as many threads as that can share them.
+const ROUND: usize = 8;
+
+/// The first layer chunk by chunk, and every few chunks their images' tails.
 fn winograd_first<S: Scheme>(
     cpu: &Cpu,
     geometry: &MlpconvGeometry,
@@ -109,20 +112,37 @@ fn winograd_first<S: Scheme>(
     tails: &mut [TailImage],
 ) {
     let first = &geometry.layers[0];
+<<<<<<< HEAD
     let (chunk, image_len) = (layer.chunk_size(), first.out_image());
     let mut scratch = hidden.is_none().then(|| cpu.scratch.take(chunk * image_len));
     let chunks = images.chunks(chunk * first.in_image()).zip(tails.chunks_mut(chunk));
     for (index, (images, tails)) in chunks.enumerate() {
         let len = tails.len() * image_len;
+=======
+    let (in_image, out_image) = (first.in_image(), first.out_image());
+    let round = ROUND.next_multiple_of(layer.chunk_size());
+    let mut scratch = hidden
+        .is_none()
+        .then(|| cpu.scratch.take(round.min(first.batch) * out_image));
+    for (index, (images, tails)) in images
+        .chunks(round * in_image)
+        .zip(tails.chunks_mut(round))
+        .enumerate()
+    {
+        let len = tails.len() * out_image;
+>>>>>>> kernels
         let hidden = match (&mut hidden, &mut scratch) {
-            (Some(hidden), _) => &mut hidden[index * chunk * image_len..][..len],
+            (Some(hidden), _) => &mut hidden[index * round * out_image..][..len],
             (None, Some(scratch)) => &mut scratch[..len],
             (None, None) => &mut [],
         };
-        layer.chunk(images, hidden);
+        let chunks = hidden.chunks_mut(layer.chunk_size() * out_image);
+        for (images, hidden) in images.chunks(layer.chunk_size() * in_image).zip(chunks) {
+            layer.chunk(images, hidden);
+        }
         tails
             .par_iter_mut()
-            .zip(hidden.par_chunks_exact(image_len))
+            .zip(hidden.par_chunks_exact(out_image))
             .for_each(|(work, hidden)| tail.image(hidden, work));
     }
 }

@@ -186,38 +186,42 @@ unsafe fn pixels<V: Vector, const N: usize>(
                     },
                 }
             };
+            let end = match work.end {
+                End::Relu if is_last => RELU,
+                End::Gate(_) if is_last => GATE,
+                _ => STORE,
+            };
             // SAFETY: as the caller's.
             unsafe {
-                match work.end {
-                    End::Relu if is_last => {
-                        with_constant_rows!(V::LANES, count, |ROWS| tile_products::<
-                            V,
-                            ROWS,
-                            N,
-                            RELU,
-                        >(
-                            &tile
-                        ));
-                    }
-                    End::Gate(_) if is_last => {
-                        with_constant_rows!(V::LANES, count, |ROWS| tile_products::<
-                            V,
-                            ROWS,
-                            N,
-                            GATE,
-                        >(
-                            &tile
-                        ));
-                    }
-                    _ => with_constant_rows!(V::LANES, count, |ROWS| tile_products::<
-                        V,
-                        ROWS,
-                        N,
-                        STORE,
-                    >(&tile)),
+                match (end, work.input_pixel == PANEL) {
+                    (RELU, true) => any_rows::<V, N, RELU, true>(count, &tile),
+                    (RELU, false) => any_rows::<V, N, RELU, false>(count, &tile),
+                    (GATE, true) => any_rows::<V, N, GATE, true>(count, &tile),
+                    (GATE, false) => any_rows::<V, N, GATE, false>(count, &tile),
+                    (_, true) => any_rows::<V, N, STORE, true>(count, &tile),
+                    (_, false) => any_rows::<V, N, STORE, false>(count, &tile),
                 }
             }
         }
+    }
+}
+
+/// [`tile_products`] with its rows as a constant.
+///
+/// # Safety
+/// As [`tile_products`] of so many rows.
+#[inline(always)]
+unsafe fn any_rows<V: Vector, const N: usize, const END: u8, const DENSE: bool>(
+    rows: usize,
+    tile: &Tile,
+) {
+    // SAFETY: as the caller's.
+    unsafe {
+        with_constant_rows!(
+            V::LANES,
+            rows,
+            |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile)
+        )
     }
 }
 
@@ -241,15 +245,24 @@ struct Tile<'a> {
     gate: *const f32,
 }
 
-/// `ROWS` pixels by `N` vectors of channels. The end is a constant: branched on at run time it made the compiler spill
+/// `ROWS` pixels by `N` vectors of channels; `DENSE` where one pixel's panel follows the other's, as nearly everywhere. The end is a constant: branched on at run time it made the compiler spill
 /// every accumulator at every step.
 ///
 /// # Safety
 /// The pointers are good for `ROWS` pixels and `N` vectors, `weight` for the whole depth; the CPU has `V`.
 #[inline(always)]
-unsafe fn tile_products<V: Vector, const ROWS: usize, const N: usize, const END: u8>(tile: &Tile) {
+unsafe fn tile_products<
+    V: Vector,
+    const ROWS: usize,
+    const N: usize,
+    const END: u8,
+    const DENSE: bool,
+>(
+    tile: &Tile,
+) {
     // SAFETY: the caller's promise covers every access.
     unsafe {
+        let input_pixel = if DENSE { PANEL } else { tile.input_pixel };
         let mut sums = [[V::splat(0.0); N]; ROWS];
         for row in 0..ROWS {
             for n in 0..N {
@@ -268,7 +281,7 @@ unsafe fn tile_products<V: Vector, const ROWS: usize, const N: usize, const END:
                     weights[n] = V::load(weight.add(n * V::LANES));
                 }
                 for row in 0..ROWS {
-                    let value = V::splat(*input.add(row * tile.input_pixel + k));
+                    let value = V::splat(*input.add(row * input_pixel + k));
                     for n in 0..N {
                         sums[row][n] = value.mul_add(weights[n], sums[row][n]);
                     }

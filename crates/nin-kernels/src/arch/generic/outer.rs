@@ -29,6 +29,8 @@ pub(crate) struct Outer<'a> {
     pub(crate) sums: &'a mut [f32],
     /// `[panels][16]`: receives the sums of the gradient alone, for the bias; empty where there is none.
     pub(crate) bias_sums: &'a mut [f32],
+    /// `sums` holds nothing yet: what is there is overwritten.
+    pub(crate) overwrite: bool,
 }
 
 impl Operation for Outer<'_> {
@@ -170,6 +172,7 @@ unsafe fn depths<V: Vector, const N: usize>(
                     height: rows.len(),
                     width: columns.len(),
                     sums: sums.add(panel * PANEL * depth + at),
+                    overwrite: work.overwrite && rows.start == 0 && columns.start == 0,
                 }
             };
             // SAFETY: as the caller's.
@@ -189,6 +192,7 @@ struct Tile {
     height: usize,
     width: usize,
     sums: *mut f32,
+    overwrite: bool,
 }
 
 /// `ROWS` depths by `N` vectors of channels. The block's sum is formed on its own and then added: fewer roundings than
@@ -224,7 +228,12 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
         for row in 0..ROWS {
             for n in 0..N {
                 let at = tile.sums.add((row * N + n) * V::LANES);
-                V::load(at).add(sums[row][n]).store(at);
+                let sum = if tile.overwrite {
+                    sums[row][n]
+                } else {
+                    V::load(at).add(sums[row][n])
+                };
+                sum.store(at);
             }
         }
     }

@@ -18,6 +18,9 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self * factor + sum`, rounded once where the instruction set can.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
+    /// Brings the cache line of an address nearer, if there is any; reads nothing. Any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_address: *const f32) {}
     /// The larger of `self` and zero; NaN stays NaN.
     unsafe fn relu(self) -> Self;
     /// `self` where `gate` is positive or NaN, zero elsewhere: the gradient of [`relu`](Self::relu).

@@ -17,6 +17,10 @@ pub(crate) const OUT: usize = 4;
 /// The largest transformed tile along each axis.
 const MOST: usize = 8;
 
+/// Tiles that are prefetched before they are read: they lie in as many places as a tile has points, more than the
+/// hardware's prefetcher follows.
+const AHEAD: usize = 2;
+
 /// Pairs of points at most.
 const PAIRS: usize = 3;
 
@@ -387,6 +391,9 @@ impl<S: Scheme> Operation for InputGradientTransform<'_, S> {
                         for x in 0..S::TILE {
                             let at = (y * S::TILE + x) * self.stride + tile * PANEL + lane;
                             square[y][x] = V::load(transformed.add(at));
+                            if lane == 0 {
+                                V::prefetch(transformed.wrapping_add(at + AHEAD * PANEL));
+                            }
                         }
                     }
                     let square = both_axes!(square, S::TILE => S::TILE, input_adjoint::<S, V>);
@@ -437,6 +444,9 @@ impl<S: Scheme> Operation for OutputTransform<'_, S> {
                         for x in 0..S::TILE {
                             let at = (y * S::TILE + x) * self.stride + tile * PANEL + lane;
                             square[y][x] = V::load(transformed.add(at));
+                            if lane == 0 {
+                                V::prefetch(transformed.wrapping_add(at + AHEAD * PANEL));
+                            }
                         }
                     }
                     let square = both_axes!(square, S::TILE => OUT, output::<S, V>);

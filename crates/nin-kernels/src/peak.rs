@@ -1,0 +1,90 @@
+//! What the arithmetic units can do, to hold the kernels against.
+
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::arch::Operation;
+use crate::arch::generic::Vector;
+use crate::cpu::Cpu;
+
+/// Sums that are formed side by side: more than any CPU's latency times its units, and no more than its registers.
+const SUMS: usize = 12;
+
+/// Steps of a burst: some tens of microseconds.
+const STEPS: usize = 1 << 14;
+
+/// Multiply-accumulates that touch no memory.
+struct MultiplyAdds {
+    factor: f32,
+}
+
+impl Operation for MultiplyAdds {
+    /// Floating-point operations, and a value that keeps them from being left out.
+    type Output = (u64, f32);
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) -> (u64, f32) {
+        let mut lanes = [0.0; 16];
+        // SAFETY: `lanes` holds any vector; the features by the caller.
+        unsafe {
+            let factor = V::splat(self.factor);
+            let mut sums = [V::splat(1.0); SUMS];
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    *sum = sum.mul_add(factor, factor);
+                }
+            }
+            let total = sums
+                .into_iter()
+                .reduce(|total, sum| total.add(sum))
+                .unwrap_or(factor);
+            total.store(lanes.as_mut_ptr());
+        }
+        ((2 * STEPS * SUMS * V::LANES) as u64, lanes[0])
+    }
+}
+
+impl Cpu {
+    /// Floating-point operations a second that all threads reach together on registers alone: of many short bursts in
+    /// about so long each thread's best, since other processes can only slow it down. A fused multiply-add counts as two.
+    /// Something to hold the kernels' rates against.
+    pub fn measure_peak_flops(&self, duration: Duration) -> f64 {
+        let rates = self.install(|| {
+            let threads = (0..self.threads()).into_par_iter().with_max_len(1);
+            threads
+                .map(|_| self.thread_peak_flops(duration))
+                .collect::<Vec<f64>>()
+        });
+        rates.iter().sum()
+    }
+
+    fn thread_peak_flops(&self, duration: Duration) -> f64 {
+        let start = Instant::now();
+        let mut best = 0.0_f64;
+        while start.elapsed() < duration {
+            let burst = Instant::now();
+            // Unknown to the compiler, and small enough that nothing overflows.
+            let (count, value) = self.run(MultiplyAdds {
+                factor: std::hint::black_box(0.5),
+            });
+            std::hint::black_box(value);
+            best = best.max(count as f64 / burst.elapsed().as_secs_f64());
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Isa;
+
+    #[test]
+    fn the_peak_is_a_rate() {
+        let peak = Cpu::new(Isa::Portable, 2)
+            .unwrap()
+            .measure_peak_flops(Duration::from_millis(5));
+        assert!(peak.is_finite() && peak > 1e6);
+    }
+}
