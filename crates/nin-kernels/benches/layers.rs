@@ -167,28 +167,6 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
-<<<<<<< HEAD
-/// Multiply-accumulates a second of a direct layer whose operands stay in the cache: the peak, as these kernels reach it.
-fn peak(cpu: &Cpu, clock: Clock, repeat: usize) -> f64 {
-    let geometry = layer("", [64, 64], 12, 3, 1, 0).geometry(64);
-    let (input, weight) = (random(1, geometry.input_len()), random(2, geometry.weight_len()));
-    let mut output = vec![0.0; geometry.output_len()];
-    let seconds = best(clock, repeat * 4, || {
-        cpu.conv_relu_forward(
-            &geometry,
-            ConvInput::Panels(&input),
-            &weight,
-            None,
-            true,
-            &mut output,
-        )
-        .expect("checked sizes");
-    });
-    geometry.macs() as f64 / seconds
-}
-
-=======
->>>>>>> kernels
 /// One layer: its operands, and room for its answers.
 struct Bench {
     geometry: ConvGeometry,

@@ -35,10 +35,7 @@ impl Operation for MultiplyAdds {
                     *sum = sum.mul_add(factor, factor);
                 }
             }
-            let total = sums
-                .into_iter()
-                .reduce(|total, sum| total.add(sum))
-                .unwrap_or(factor);
+            let total = sums.into_iter().reduce(|total, sum| total.add(sum)).unwrap_or(factor);
             total.store(lanes.as_mut_ptr());
         }
         ((2 * STEPS * SUMS * V::LANES) as u64, lanes[0])
@@ -52,9 +49,7 @@ impl Cpu {
     pub fn measure_peak_flops(&self, duration: Duration) -> f64 {
         let rates = self.install(|| {
             let threads = (0..self.threads()).into_par_iter().with_max_len(1);
-            threads
-                .map(|_| self.thread_peak_flops(duration))
-                .collect::<Vec<f64>>()
+            threads.map(|_| self.thread_peak_flops(duration)).collect::<Vec<f64>>()
         });
         rates.iter().sum()
     }
@@ -65,9 +60,7 @@ impl Cpu {
         while start.elapsed() < duration {
             let burst = Instant::now();
             // Unknown to the compiler, and small enough that nothing overflows.
-            let (count, value) = self.run(MultiplyAdds {
-                factor: std::hint::black_box(0.5),
-            });
+            let (count, value) = self.run(MultiplyAdds { factor: std::hint::black_box(0.5) });
             std::hint::black_box(value);
             best = best.max(count as f64 / burst.elapsed().as_secs_f64());
         }
@@ -82,9 +75,7 @@ mod tests {
 
     #[test]
     fn the_peak_is_a_rate() {
-        let peak = Cpu::new(Isa::Portable, 2)
-            .unwrap()
-            .measure_peak_flops(Duration::from_millis(5));
+        let peak = Cpu::new(Isa::Portable, 2).unwrap().measure_peak_flops(Duration::from_millis(5));
         assert!(peak.is_finite() && peak > 1e6);
     }
 }

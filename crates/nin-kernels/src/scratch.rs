@@ -88,19 +88,12 @@ impl Buffer {
         let start = unsafe { alloc(layout) };
         // Aligned by the layout.
         #[allow(clippy::cast_ptr_alignment)]
-<<<<<<< HEAD
         let Some(start) = NonNull::new(start.cast::<f32>()) else { handle_alloc_error(layout) };
-        Self { start, len }
-=======
-        let Some(start) = NonNull::new(start.cast::<f32>()) else {
-            handle_alloc_error(layout)
-        };
         let buffer = Self { start, len };
         buffer.advise();
         // SAFETY: `start` points to so many values of fresh memory; all bits zero is a zero.
         unsafe { buffer.start.as_ptr().write_bytes(0, len) };
         buffer
->>>>>>> kernels
     }
 
     /// Asks for huge pages before the first touch. A wish: nothing depends on it.
@@ -110,11 +103,7 @@ impl Buffer {
         if layout.align() == HUGE_PAGE {
             // SAFETY: the whole pages of memory that this buffer owns; the advice changes no contents.
             unsafe {
-                libc::madvise(
-                    self.start.as_ptr().cast(),
-                    layout.size(),
-                    libc::MADV_HUGEPAGE,
-                )
+                libc::madvise(self.start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE)
             };
         }
     }

@@ -98,11 +98,10 @@ impl<'a> Plan<'a> {
     fn transform_input<S: Scheme>(&self, images: &[f32], layout: ByPanel, transformed: &mut [f32]) {
         let (canvas, _) = self.canvas();
         let plane = self.geometry.in_pixels() * PANEL;
-<<<<<<< HEAD
         transformed.par_chunks_mut(layout.panel).enumerate().for_each(|(panel, transformed)| {
-            let mut copy = self.cpu.scratch.take(canvas.len());
+            let mut copy = self.cpu.scratch.take_zeroed(canvas.len());
             for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
-                canvas.fill(&image[panel * plane..(panel + 1) * plane], &mut copy);
+                canvas.place(&image[panel * plane..(panel + 1) * plane], &mut copy);
                 self.cpu.run(InputTransform {
                     scheme: PhantomData::<S>,
                     canvas: &copy,
@@ -112,24 +111,6 @@ impl<'a> Plan<'a> {
                 });
             }
         });
-=======
-        transformed
-            .par_chunks_mut(layout.panel)
-            .enumerate()
-            .for_each(|(panel, transformed)| {
-                let mut copy = self.cpu.scratch.take_zeroed(canvas.len());
-                for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
-                    canvas.place(&image[panel * plane..(panel + 1) * plane], &mut copy);
-                    self.cpu.run(InputTransform {
-                        scheme: PhantomData::<S>,
-                        canvas: &copy,
-                        tiles: self.tiles,
-                        transformed: &mut transformed[index * self.per_image * PANEL..],
-                        stride: layout.point,
-                    });
-                }
-            });
->>>>>>> kernels
     }
 
     /// One point's products of so many images.
@@ -304,9 +285,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
             gradients,
             gradient_segments: gradients.segments(),
             gradient: cpu.scratch.take(out_panels * gradients.panel),
-            weight_sums: cpu
-                .scratch
-                .take(plan.points * out_panels * PANEL * in_panels * PANEL),
+            weight_sums: cpu.scratch.take(plan.points * out_panels * PANEL * in_panels * PANEL),
             bias_sums: cpu.scratch.take(out_panels * geometry.batch * PANEL),
             plan,
             scheme: PhantomData,
@@ -346,7 +325,6 @@ impl<'a, S: Scheme> Backward<'a, S> {
     fn add_weight_gradient(&mut self, count: usize, is_first: bool) {
         let plan = &self.plan;
         let point_len = self.weight_sums.len() / plan.points;
-<<<<<<< HEAD
         self.weight_sums.par_chunks_mut(point_len).enumerate().for_each(|(point, sums)| {
             plan.cpu.run(Outer {
                 input: &self.transformed[point * self.inputs.point..],
@@ -361,27 +339,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
                 panels: plan.geometry.out_panels(),
                 sums,
                 bias_sums: &mut [],
-=======
-        self.weight_sums
-            .par_chunks_mut(point_len)
-            .enumerate()
-            .for_each(|(point, sums)| {
-                plan.cpu.run(Outer {
-                    input: &self.transformed[point * self.inputs.point..],
-                    segments: &self.input_segments,
-                    segment_len: PANEL,
-                    input_row: 0,
-                    input_pixel: PANEL,
-                    height: 1,
-                    width: count * plan.per_image,
-                    gradient: &self.gradient[point * self.gradients.point..],
-                    gradient_panel: self.gradients.panel,
-                    panels: plan.geometry.out_panels(),
-                    sums,
-                    bias_sums: &mut [],
-                    overwrite: is_first,
-                });
->>>>>>> kernels
+                overwrite: is_first,
             });
         });
     }

@@ -112,25 +112,14 @@ fn winograd_first<S: Scheme>(
     tails: &mut [TailImage],
 ) {
     let first = &geometry.layers[0];
-<<<<<<< HEAD
-    let (chunk, image_len) = (layer.chunk_size(), first.out_image());
-    let mut scratch = hidden.is_none().then(|| cpu.scratch.take(chunk * image_len));
-    let chunks = images.chunks(chunk * first.in_image()).zip(tails.chunks_mut(chunk));
-    for (index, (images, tails)) in chunks.enumerate() {
-        let len = tails.len() * image_len;
-=======
     let (in_image, out_image) = (first.in_image(), first.out_image());
     let round = ROUND.next_multiple_of(layer.chunk_size());
-    let mut scratch = hidden
-        .is_none()
-        .then(|| cpu.scratch.take(round.min(first.batch) * out_image));
-    for (index, (images, tails)) in images
-        .chunks(round * in_image)
-        .zip(tails.chunks_mut(round))
-        .enumerate()
+    let mut scratch =
+        hidden.is_none().then(|| cpu.scratch.take(round.min(first.batch) * out_image));
+    for (index, (images, tails)) in
+        images.chunks(round * in_image).zip(tails.chunks_mut(round)).enumerate()
     {
         let len = tails.len() * out_image;
->>>>>>> kernels
         let hidden = match (&mut hidden, &mut scratch) {
             (Some(hidden), _) => &mut hidden[index * round * out_image..][..len],
             (None, Some(scratch)) => &mut scratch[..len],

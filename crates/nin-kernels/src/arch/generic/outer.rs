@@ -228,11 +228,7 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
         for row in 0..ROWS {
             for n in 0..N {
                 let at = tile.sums.add((row * N + n) * V::LANES);
-                let sum = if tile.overwrite {
-                    sums[row][n]
-                } else {
-                    V::load(at).add(sums[row][n])
-                };
+                let sum = if tile.overwrite { sums[row][n] } else { V::load(at).add(sums[row][n]) };
                 sum.store(at);
             }
         }
