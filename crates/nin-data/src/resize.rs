@@ -2,7 +2,8 @@
 //!
 //! `Image.resize(size, BILINEAR)` of Pillow on 8-bit grey images (`src/libImaging/Resample.c`): a
 //! triangle filter as wide as the scale where the image shrinks, coefficients in 22-bit fixed
-//! point, rows first, then columns, rounded to bytes in between.
+//! point, along each row first, then along the columns, rounded to bytes in between. (Pillow 13 takes
+//! the other order for some sizes that are not square.)
 
 /// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
 const PRECISION_BITS: u32 = 32 - 8 - 2;

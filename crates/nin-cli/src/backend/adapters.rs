@@ -51,6 +51,21 @@ impl Adapter {
     }
 }
 
+/// Whether the system shows a GPU's device files; `true` where it has no such files for any.
+#[cfg(target_os = "linux")]
+pub fn may_have_gpu() -> bool {
+    // Direct rendering (every Mesa driver), NVIDIA's own, and Windows' subsystem for Linux.
+    ["/dev/dri", "/dev/nvidiactl", "/dev/dxg"]
+        .iter()
+        .any(|path| std::path::Path::new(path).exists())
+}
+
+/// Whether the system shows a GPU's device files; `true` where it has no such files for any.
+#[cfg(not(target_os = "linux"))]
+pub fn may_have_gpu() -> bool {
+    true
+}
+
 /// Every adapter of the graphics interface that burn-wgpu takes here.
 #[cfg(feature = "wgpu")]
 pub fn adapters() -> Vec<Adapter> {

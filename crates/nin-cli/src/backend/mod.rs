@@ -7,7 +7,7 @@ use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
 
-pub use adapters::{Adapter, adapters};
+pub use adapters::{Adapter, adapters, may_have_gpu};
 pub use processor::{cpu_features, cpu_name, kernels};
 
 use crate::failure::CommandError;
@@ -95,8 +95,9 @@ impl Selected {
     }
 
     fn automatic() -> anyhow::Result<Self> {
-        let hardware = adapters().into_iter().find(|adapter| adapter.kind.is_hardware());
-        if let Some(adapter) = hardware {
+        // Opening Vulkan takes time, and its drivers write to stderr: only where a GPU may be.
+        let found = if may_have_gpu() { adapters() } else { Vec::new() };
+        if let Some(adapter) = found.into_iter().find(|adapter| adapter.kind.is_hardware()) {
             return Ok(Self::adapter(adapter, "a hardware adapter was found"));
         }
         let reason = if BackendName::Wgpu.is_compiled_in() {

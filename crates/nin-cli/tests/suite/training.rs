@@ -19,8 +19,8 @@ blocks = [
 dataset = "shapes"
 input_size = 0
 [optimizer]
-learning_rate = 0.05
-momentum = 0.9
+kind = "adamw"
+learning_rate = 0.01
 [training]
 epochs = 4
 batch_size = 20
@@ -225,11 +225,14 @@ fn an_interrupt_saves_the_state_and_exits_130() {
     ];
     let mut child =
         command(workshop.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    // The first event is the run's beginning: the handler stands.
+    // With the first event, the run's beginning, the handler stands.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
-    assert!(line.contains(r#""event":"start""#), "{line}");
+    while !line.contains(r#""event":"start""#) {
+        line.clear();
+        let length = std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        assert!(length > 0, "the program ended before its run began");
+    }
     let signalled = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()

@@ -2,7 +2,7 @@
 
 use nin_data::Resizer;
 
-/// Written by `resize_golden.py` with Pillow 12.
+/// Written by `resize_golden.py` with Pillow 11.3.
 const GOLDEN: &str = include_str!("resize_golden.txt");
 
 fn pixels(height: usize, width: usize) -> Vec<u8> {

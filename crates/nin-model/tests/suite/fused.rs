@@ -156,7 +156,10 @@ fn one_image_gives_the_same_alone_and_in_a_batch() {
     let device = Default::default();
     let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &device).unwrap();
     let batch = images::<Flex>(3, [1, 28, 28]);
+    // Not to the bit: a lone image is split over the threads, a batch is not.
     let alone = network.forward(batch.clone().narrow(0, 1, 1));
     let together = network.forward(batch).narrow(0, 1, 1);
-    assert_eq!(alone.into_data(), together.into_data());
+    let [alone, together] =
+        [alone, together].map(|logits| HostTensor::read("logits", &logits).unwrap());
+    assert_close("logits", &alone, &together, LOGITS_TOLERANCE);
 }
