@@ -1,4 +1,4 @@
-//! stdout: data, as text or as JSON.
+//! stdout is data, as text or as JSON; stderr is for people.
 
 use std::io::{self, Write};
 
@@ -24,4 +24,9 @@ pub fn print_text(text: &str) -> anyhow::Result<()> {
 /// Prints one JSON object on one line.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print_text(&serde_json::to_string(value)?)
+}
+
+/// Writes a line to stderr. A closed stderr ends nothing.
+pub fn note(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

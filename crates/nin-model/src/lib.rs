@@ -50,3 +50,8 @@ pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};
+
+/// The README's example is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -9,6 +9,8 @@ use nin_data::sha256;
 use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
 
+use crate::events::Ending;
+use crate::recipe::TrainingRecipe;
 use crate::score::Score;
 use crate::{RunFolder, TrainError, durable};
 
@@ -42,6 +44,35 @@ pub struct TrainingState {
     pub step_secs: f64,
     /// Images of all training steps so far.
     pub step_images: usize,
+}
+
+impl TrainingState {
+    /// Where a training begins.
+    pub(crate) fn initial() -> Self {
+        Self {
+            epoch: 1,
+            step: 0,
+            total_steps: 0,
+            score: Score::default(),
+            best_accuracy: None,
+            epochs_since_best: 0,
+            metrics_bytes: 0,
+            step_secs: 0.0,
+            step_images: 0,
+        }
+    }
+
+    /// How the training has ended, if it has.
+    pub(crate) fn ending(&self, recipe: &TrainingRecipe) -> Option<Ending> {
+        let patience = recipe.early_stop_epochs;
+        if self.epoch > recipe.epochs {
+            Some(Ending::Finished)
+        } else if patience > 0 && self.epochs_since_best >= patience {
+            Some(Ending::StoppedEarly)
+        } else {
+            None
+        }
+    }
 }
 
 /// A checkpoint in memory.

@@ -123,11 +123,6 @@ impl<B: AutodiffBackend> Training<'_, B> {
         Ok(Summary::new(&self.state, last_epoch, ending, self.begun.elapsed()))
     }
 
-    fn patience_is_over(&self) -> bool {
-        let patience = self.shared.recipe.training.early_stop_epochs;
-        patience > 0 && self.state.epochs_since_best >= patience
-    }
-
     /// Trains the epoch to its end and tests; `None` where it was interrupted.
     fn epoch(&mut self) -> Result<Option<EpochReport>, TrainError> {
         let begun = Instant::now();

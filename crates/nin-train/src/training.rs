@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
@@ -17,7 +18,6 @@ use crate::quiet::Quiet;
 use crate::recipe::Recipe;
 use crate::record::Recorder;
 use crate::schedule::Schedule;
-use crate::score::Score;
 use crate::strategy::{RunStrategy, Shared};
 use crate::summary::Summary;
 use crate::{RunFolder, TrainError, durable, moments};
@@ -74,7 +74,12 @@ pub fn train<B: AutodiffBackend>(
     let schedule =
         Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
 
-    let state = checkpoint.as_ref().map_or_else(initial_state, |found| found.state.clone());
+    let state =
+        checkpoint.as_ref().map_or_else(TrainingState::initial, |found| found.state.clone());
+    if let Some(ending) = state.ending(&recipe.training) {
+        // A finished run stays as it is.
+        return Ok(Summary::new(&state, None, ending, Duration::ZERO));
+    }
     write_environment(&run, &environment)?;
     observer.begin(&RunDescription {
         folder: run.path().to_owned(),
@@ -178,20 +183,6 @@ fn open_run(
     }
     run.write_recipe(recipe)?;
     Ok(run)
-}
-
-fn initial_state() -> TrainingState {
-    TrainingState {
-        epoch: 1,
-        step: 0,
-        total_steps: 0,
-        score: Score::default(),
-        best_accuracy: None,
-        epochs_since_best: 0,
-        metrics_bytes: 0,
-        step_secs: 0.0,
-        step_images: 0,
-    }
 }
 
 fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {

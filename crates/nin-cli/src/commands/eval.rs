@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, SplitChoice};
 use crate::backend::{Selected, Task};
-use crate::output::{Format, print_json, print_text};
+use crate::output::{Format, note, print_json, print_text};
 use crate::settings::open_data;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
@@ -32,7 +32,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         SplitChoice::Train => (data.train, "train"),
     };
     let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
-    eprintln!("{}", selected.describe());
+    note(selected.describe());
 
     let task = Evaluate {
         metadata: &metadata,

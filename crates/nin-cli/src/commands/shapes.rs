@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{ShapesArguments, ShapesFormat};
 use crate::backend::{Selected, Task};
-use crate::output::{print_json, print_text};
+use crate::output::{note, print_json, print_text};
 use crate::settings::NetworkSettings;
 
 const BYTES_PER_ACTIVATION: u64 = 4;
@@ -22,7 +22,7 @@ pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
     if let Some(choice) = arguments.backend {
         let selected = Selected::choose(choice, None)?;
         selected.run(Check { architecture: &architecture, shapes: &shapes })?;
-        eprintln!("checked by a forward pass: {}", selected.describe());
+        note(format!("checked by a forward pass: {}", selected.describe()));
     }
     match arguments.format {
         ShapesFormat::Json => print_json(&as_json(&architecture, &shapes))?,

@@ -9,7 +9,7 @@ use nin_train::{DataFile, Ending, Environment, Observer, Summary, TrainingPlan, 
 use crate::arguments::TrainArguments;
 use crate::backend::{Selected, Task, cpu_features, default_threads};
 use crate::failure::INTERRUPTED;
-use crate::output::print_text;
+use crate::output::{note, print_text};
 use crate::settings::{TrainSettings, open_data};
 use crate::{interrupt, progress};
 
@@ -53,18 +53,19 @@ fn finish(
     let folder = folder.display();
     match summary.ending {
         Ending::Interrupted => {
-            eprintln!(
+            note(format!(
                 "interrupted, state saved; go on with: nin-cli train --run {folder} --resume"
-            );
+            ));
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        Ending::StoppedEarly => eprintln!("stopped early: the test accuracy got no better"),
+        Ending::StoppedEarly => note("stopped early: the test accuracy got no better"),
         Ending::Finished => {}
     }
     match summary.closing_lines(&selected.device) {
         Some(lines) => print_text(&lines)?,
         None => {
-            eprintln!("{folder} is finished: {} epochs; train on with --epochs N", summary.epochs)
+            let epochs = summary.epochs;
+            note(format!("{folder} is finished: {epochs} epochs; train on with --epochs N"));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,11 @@
 //! Plain lines: for logs and pipes.
 
-use std::fmt::Display;
-use std::io::{Write, stderr};
 use std::time::Duration;
 
 use indicatif::HumanDuration;
 use nin_train::{EpochReport, Event, Observer, RunDescription, StepReport};
+
+use crate::output::note;
 
 /// A line at the beginning, at each point of the curves and at each epoch's end.
 pub struct PlainLines {
@@ -18,11 +18,6 @@ impl PlainLines {
     pub fn new(backend: String) -> Self {
         Self { backend, epochs: 0 }
     }
-}
-
-/// A closed stderr does not end the training.
-fn say(line: impl Display) {
-    let _ = writeln!(stderr(), "{line}");
 }
 
 /// What is about to be trained, on one line.
@@ -67,18 +62,18 @@ fn step_line(report: &StepReport, epochs: usize) -> String {
 impl Observer for PlainLines {
     fn begin(&mut self, run: &RunDescription) {
         self.epochs = run.epochs;
-        say(title(run, &self.backend));
+        note(title(run, &self.backend));
         if run.start != (1, 0) {
-            say(format!("resumed in epoch {} after {} steps", run.start.0, run.start.1));
+            note(format!("resumed in epoch {} after {} steps", run.start.0, run.start.1));
         }
     }
 
     fn event(&mut self, event: &Event) {
         match event {
             Event::Step(report) if report.step < report.steps_per_epoch => {
-                say(step_line(report, self.epochs));
+                note(step_line(report, self.epochs));
             }
-            Event::Epoch(report) => say(epoch_line(report, self.epochs)),
+            Event::Epoch(report) => note(epoch_line(report, self.epochs)),
             _ => {}
         }
     }

@@ -195,9 +195,11 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     assert!(again.stderr.contains("`run` holds a run already"), "{}", again.stderr);
     assert!(again.stderr.contains("hint: go on with it by --resume"), "{}", again.stderr);
 
+    let before = std::fs::read(workshop.path().join("run/summary.json")).unwrap();
     let resumed =
         nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data"]).ok();
     assert!(resumed.stderr.contains("is finished: 1 epochs"), "{}", resumed.stderr);
+    assert_eq!(before, std::fs::read(workshop.path().join("run/summary.json")).unwrap());
 
     let changed = nin(
         workshop.path(),

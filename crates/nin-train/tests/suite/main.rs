@@ -1,0 +1,3 @@
+//! Integration tests of nin-train, one binary.
+
+mod parity;
