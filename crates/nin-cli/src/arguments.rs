@@ -231,9 +231,10 @@ fn train_help() -> String {
 
 Built-in recipes:",
     );
-    for recipe in BuiltinRecipe::all() {
-        help.push_str(&format!("\n  {:<22}{}", recipe.name, recipe.summary()));
-    }
+    let lines = BuiltinRecipe::all()
+        .map(|recipe| format!("\n  {:<22}{}", recipe.name, recipe.summary()))
+        .collect::<Vec<_>>();
+    help += &lines.concat();
     help
 }
 

@@ -1,6 +1,7 @@
 //! What a file of weights says about itself, so that it is all that an evaluation needs.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ impl ModelMetadata {
     /// As [`Weights::check`]: nothing is written that could not be read back.
     pub fn to_safetensors(&self, weights: &Weights) -> Result<Vec<u8>, ModelError> {
         weights.check(&self.architecture)?;
-        let text = serde_json::to_string(self).map_err(unusable)?;
+        let text = serde_json::to_string(self).map_err(|error| unusable(&error))?;
         weights.to_safetensors(KEY, &text)
     }
 
@@ -59,21 +60,19 @@ impl ModelMetadata {
             key: KEY,
             reason: "it is not there".to_owned(),
         })?;
-        let parsed: Self = serde_json::from_str(text).map_err(unusable)?;
+        let parsed: Self = serde_json::from_str(text).map_err(|error| unusable(&error))?;
         let classes = parsed.architecture.classes();
         if parsed.classes.len() != classes {
-            return Err(unusable(format!(
-                "{} class names for {classes} classes",
-                parsed.classes.len()
-            )));
+            let found = parsed.classes.len();
+            return Err(unusable(&format!("{found} class names for {classes} classes")));
         }
         let [height, width] = parsed.preprocessing.input_size;
         let channels = parsed.architecture.input_channels();
-        parsed.architecture.shapes([channels, height, width]).map_err(unusable)?;
+        parsed.architecture.shapes([channels, height, width]).map_err(|error| unusable(&error))?;
         Ok(parsed)
     }
 }
 
-fn unusable(reason: impl ToString) -> ModelError {
+fn unusable(reason: &dyn Display) -> ModelError {
     ModelError::Metadata { key: KEY, reason: reason.to_string() }
 }

@@ -60,10 +60,11 @@ impl Stream {
         // seeds and places independent.
         let [first, second] = place.map(halves);
         let seed = halves(seed);
-        let [a, b, c, d] = philox([first[0], first[1], second[0], second[1]], seed);
+        let mixed = philox([first[0], first[1], second[0], second[1]], seed);
         let purpose = purpose.number();
-        let [e, f, g, h] = philox([a, b, c, d ^ purpose], [seed[0] ^ purpose, seed[1]]);
-        Self { key: [e, f], upper: [g, h] }
+        let counter = [mixed[0], mixed[1], mixed[2], mixed[3] ^ purpose];
+        let drawn = philox(counter, [seed[0] ^ purpose, seed[1]]);
+        Self { key: [drawn[0], drawn[1]], upper: [drawn[2], drawn[3]] }
     }
 
     /// Four random words at a position.

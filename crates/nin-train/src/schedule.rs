@@ -49,7 +49,7 @@ impl Schedule {
             ScheduleKind::Cosine => {
                 let length = total_steps.saturating_sub(recipe.warmup_steps).max(1);
                 let done = ((step - recipe.warmup_steps) as f64 / length as f64).min(1.0);
-                let height = (1.0 + (std::f64::consts::PI * done).cos()) / 2.0;
+                let height = f64::midpoint(1.0, (std::f64::consts::PI * done).cos());
                 recipe.final_factor + (1.0 - recipe.final_factor) * height
             }
         };

@@ -104,19 +104,13 @@ struct EpochTimes {
 
 impl<B: AutodiffBackend> Training<'_, B> {
     fn run(mut self) -> Result<Summary, TrainError> {
-        let epochs = self.shared.recipe.training.epochs;
         let mut last_epoch = None;
         let ending = loop {
-            if self.state.epoch > epochs {
-                break Ending::Finished;
+            if let Some(ending) = self.state.ending(&self.shared.recipe.training) {
+                break ending;
             }
-            let Some(report) = self.epoch()? else {
-                break Ending::Interrupted;
-            };
+            let Some(report) = self.epoch()? else { break Ending::Interrupted };
             last_epoch = Some(report);
-            if self.patience_is_over() {
-                break Ending::StoppedEarly;
-            }
         };
         self.recorder.event(Event::End { ending })?;
         self.recorder.draw()?;

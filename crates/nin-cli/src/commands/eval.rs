@@ -130,8 +130,9 @@ impl Report<'_> {
             value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
         };
         for (class, name) in self.classes.iter().enumerate() {
-            let counts: String =
+            let counts: Vec<_> =
                 evaluation.confusion[class].iter().map(|count| format!("{count:>6}")).collect();
+            let counts = counts.concat();
             lines.push(format!(
                 "{name:<16}{:>10}{:>10}{counts}",
                 share(evaluation.precision(class)),

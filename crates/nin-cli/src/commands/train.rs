@@ -13,8 +13,8 @@ use crate::output::{note, print_text};
 use crate::settings::{TrainSettings, open_data};
 use crate::{interrupt, progress};
 
-pub fn run(arguments: TrainArguments) -> anyhow::Result<ExitCode> {
-    let TrainSettings { recipe, folder } = TrainSettings::resolve(&arguments)?;
+pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
     let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
@@ -61,12 +61,11 @@ fn finish(
         Ending::StoppedEarly => note("stopped early: the test accuracy got no better"),
         Ending::Finished => {}
     }
-    match summary.closing_lines(&selected.device) {
-        Some(lines) => print_text(&lines)?,
-        None => {
-            let epochs = summary.epochs;
-            note(format!("{folder} is finished: {epochs} epochs; train on with --epochs N"));
-        }
+    if let Some(lines) = summary.closing_lines(&selected.device) {
+        print_text(&lines)?;
+    } else {
+        let epochs = summary.epochs;
+        note(format!("{folder} is finished: {epochs} epochs; train on with --epochs N"));
     }
     Ok(ExitCode::SUCCESS)
 }

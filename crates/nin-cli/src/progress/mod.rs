@@ -14,14 +14,15 @@ use crate::backend::Selected;
 /// The observer for a choice; `auto` is a bar on a terminal and plain lines elsewhere.
 pub fn observer(choice: ProgressChoice, selected: &Selected) -> Box<dyn Observer> {
     let backend = selected.describe();
+    let choice = match choice {
+        ProgressChoice::Auto if std::io::stderr().is_terminal() => ProgressChoice::Bar,
+        ProgressChoice::Auto => ProgressChoice::Plain,
+        other => other,
+    };
     match choice {
         ProgressChoice::None => Box::new(()),
         ProgressChoice::Json => Box::new(json::JsonLines),
-        ProgressChoice::Plain => Box::new(plain::PlainLines::new(backend)),
         ProgressChoice::Bar => Box::new(bar::Bars::new(backend)),
-        ProgressChoice::Auto if std::io::stderr().is_terminal() => {
-            Box::new(bar::Bars::new(backend))
-        }
-        ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),
+        ProgressChoice::Plain | ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),
     }
 }

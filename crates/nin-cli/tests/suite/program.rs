@@ -6,14 +6,14 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// What a run of the program left.
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the program in a folder; no cache, no data folder and no colours from outside.
-pub fn nin(folder: &Path, arguments: &[&str]) -> Finished {
+pub(crate) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
     let Output { status, stdout, stderr } = command(folder, arguments).output().unwrap();
     Finished {
         code: status.code(),
@@ -23,7 +23,7 @@ pub fn nin(folder: &Path, arguments: &[&str]) -> Finished {
 }
 
 /// The program, ready to be run.
-pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nin-cli"));
     command
         .args(arguments)
@@ -36,13 +36,13 @@ pub fn command(folder: &Path, arguments: &[&str]) -> Command {
 
 impl Finished {
     /// Itself, if the program was content.
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self
     }
 
     /// What it printed, as JSON.
-    pub fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let finished = self.ok();
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| {
             panic!("{error}: {}", finished.stdout);
@@ -51,13 +51,13 @@ impl Finished {
 }
 
 /// The lines of a run's record.
-pub fn metrics(run: &Path) -> Vec<Value> {
+pub(crate) fn metrics(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// A data set of squares, bars and crosses in a folder: three classes, `side` x `side`.
-pub fn write_shapes(folder: &Path, side: usize, train: usize, test: usize) {
+pub(crate) fn write_shapes(folder: &Path, side: usize, train: usize, test: usize) {
     for (split, count) in [("train", train), ("t10k", test)] {
         let mut images = vec![0, 0, 8, 3];
         for size in [count, side, side] {

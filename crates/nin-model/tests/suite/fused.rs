@@ -4,7 +4,7 @@ use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexDevice};
 use burn_ndarray::NdArray;
 use nin_model::{
     Architecture, Block, Builtin, DropoutKey, HostTensor, Initialization, NetworkInNetwork, Pool,
@@ -153,7 +153,7 @@ fn unusual_networks() {
 fn one_image_gives_the_same_alone_and_in_a_batch() {
     let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
     let weights = Initialization::Kaiming.weights(&architecture, 5);
-    let device = Default::default();
+    let device = FlexDevice;
     let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &device).unwrap();
     let batch = images::<Flex>(3, [1, 28, 28]);
     // Not to the bit: a lone image is split over the threads, a batch is not.

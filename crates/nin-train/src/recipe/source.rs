@@ -1,5 +1,6 @@
 //! Where the keys of a recipe come from, and that each is known and of its type.
 
+use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
 
@@ -267,7 +268,7 @@ impl Recipe {
         at_most("training.batch_size", training.batch_size, 65_536)?;
         at_most("data.input_size", data.input_size, 4096)?;
         if i64::try_from(training.seed).is_err() {
-            return Err(refused("training.seed", "less than 2^63", training.seed));
+            return Err(refused("training.seed", "less than 2^63", &training.seed));
         }
         self.initialization()?;
         // With the data's numbers unknown, those that the check of the network needs least of.
@@ -276,23 +277,23 @@ impl Recipe {
     }
 }
 
-fn refused(key: &'static str, expected: &str, found: impl ToString) -> RecipeError {
+fn refused(key: &'static str, expected: &str, found: &dyn Display) -> RecipeError {
     RecipeError::Refused { key, expected: expected.to_owned(), found: found.to_string() }
 }
 
 fn at_least_one(key: &'static str, value: usize) -> Result<(), RecipeError> {
-    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", value)) }
+    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", &value)) }
 }
 
 fn at_most(key: &'static str, value: usize, most: usize) -> Result<(), RecipeError> {
-    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), value)) }
+    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), &value)) }
 }
 
 fn positive(key: &'static str, value: f64) -> Result<(), RecipeError> {
     if value > 0.0 && value.is_finite() {
         Ok(())
     } else {
-        Err(refused(key, "a finite number above 0", value))
+        Err(refused(key, "a finite number above 0", &value))
     }
 }
 
@@ -300,7 +301,7 @@ fn share(key: &'static str, value: f64) -> Result<(), RecipeError> {
     if (0.0..1.0).contains(&value) {
         Ok(())
     } else {
-        Err(refused(key, "at least 0 and less than 1", value))
+        Err(refused(key, "at least 0 and less than 1", &value))
     }
 }
 
@@ -308,7 +309,7 @@ fn in_range(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), Re
     if (low..=high).contains(&value) {
         Ok(())
     } else {
-        Err(refused(key, &format!("{low} to {high}"), value))
+        Err(refused(key, &format!("{low} to {high}"), &value))
     }
 }
 

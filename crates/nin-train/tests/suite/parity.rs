@@ -76,9 +76,12 @@ fn initial_weights(architecture: &Architecture) -> Weights {
                 bound = (6.0 / shape[1..].iter().product::<usize>() as f64).sqrt() as f32;
             }
             let count = shape.iter().product();
-            let value = |at| match is_weight {
-                true => (uniform(at, salt) * 2.0 - 1.0) * bound,
-                false => uniform(at, salt) * 0.125,
+            let value = |at| {
+                if is_weight {
+                    (uniform(at, salt) * 2.0 - 1.0) * bound
+                } else {
+                    uniform(at, salt) * 0.125
+                }
             };
             (name, HostTensor { shape, values: (0..count).map(value).collect() })
         })
@@ -173,8 +176,8 @@ fn check<I: Backend>(name: &str, text: &str) {
     let network =
         NetworkInNetwork::<Training<I>>::from_weights(&architecture, &weights, &device).unwrap();
 
-    let mut recipe = Recipe::default();
-    recipe.optimizer = serde_json::from_value(case.optimizer.clone()).unwrap();
+    let optimizer = serde_json::from_value(case.optimizer.clone()).unwrap();
+    let recipe = Recipe { optimizer, ..Recipe::default() };
     let schedule =
         Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, case.batches.len());
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));

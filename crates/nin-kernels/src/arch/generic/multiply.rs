@@ -217,7 +217,7 @@ unsafe fn any_rows<V: Vector, const N: usize, const END: u8, const DENSE: bool>(
 ) {
     // SAFETY: as the caller's.
     unsafe {
-        with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile))
+        with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile));
     }
 }
 
