@@ -34,17 +34,19 @@ NETWORKS = {
                  (3, 1, 1, (384, 384, 384), "ceil", 0.5), (3, 1, 1, (1024, 1024, 1000), None, 0.0)],
 }
 SGD = {"kind": "sgd", "learning_rate": 0.002, "momentum": 0.9, "weight_decay": 0.001}
+SLOW = {**SGD, "learning_rate": 0.0002}
 ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01}
-# name, network, input, batch sizes of the steps, optimiser
+# name, network, input, batch sizes of the steps, optimiser, first salt of the images: one for which no
+# ReLU stands so near zero that another order of summation turns it, after which all figures part
 CASES = [
-    ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD),
-    ("d2l-224", "d2l", (1, 224, 224), [2], SGD),
-    ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD),
-    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW),
-    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], ADAMW),
-    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 2, SGD),
-    ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 2, SGD),
-    ("imagenet", "imagenet", (3, 224, 224), [1], SGD),
+    ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD, 1050),
+    ("d2l-224", "d2l", (1, 224, 224), [2], SGD, 1000),
+    ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 1000),
+    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 1000),
+    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [3] * 4 + [2], SLOW, 1050),
+    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 2, SGD, 1000),
+    ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 2, SGD, 1000),
+    ("imagenet", "imagenet", (3, 224, 224), [1], SGD, 1000),
 ]
 
 
@@ -139,7 +141,7 @@ def names(count):
             for at in range(count)]
 
 
-def run(network, shape, batches, optimizer):
+def run(network, shape, batches, optimizer, salt):
     net = Network(NETWORKS[network], shape[0])
     arguments = {"lr": optimizer["learning_rate"], "weight_decay": optimizer["weight_decay"]}
     optim = (torch.optim.SGD(net.parameters(), momentum=optimizer["momentum"], **arguments)
@@ -148,7 +150,7 @@ def run(network, shape, batches, optimizer):
     result = {"losses": []}
     for step, batch in enumerate(batches):
         pixels = batch * math.prod(shape)
-        images = torch.from_numpy(uniform(pixels, 1000 + step)).reshape(batch, *shape)
+        images = torch.from_numpy(uniform(pixels, salt + step)).reshape(batch, *shape)
         labels = torch.from_numpy(hashed(batch, 2000 + step).astype(numpy.int64) % classes)
         optim.zero_grad()
         logits = net(images, step)
@@ -168,9 +170,10 @@ def run(network, shape, batches, optimizer):
 def main():
     torch.set_num_threads(1)
     folder = pathlib.Path(__file__).parent / "golden"
-    for name, network, shape, batches, optimizer in CASES:
-        case = {"network": network, "input": shape, "batches": batches, "optimizer": optimizer}
-        case.update(run(network, shape, batches, optimizer))
+    for name, network, shape, batches, optimizer, salt in CASES:
+        case = {"network": network, "input": shape, "batches": batches, "optimizer": optimizer,
+                "salt": salt}
+        case.update(run(network, shape, batches, optimizer, salt))
         (folder / f"{name}.json").write_text(json.dumps(case) + "\n")
         print(name, case["losses"])
 
