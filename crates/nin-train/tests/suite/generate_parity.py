@@ -43,7 +43,7 @@ CASES = [
     ("d2l-224", "d2l", (1, 224, 224), [2], SGD, 1000),
     ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 1000),
     ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 1000),
-    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [3] * 4 + [2], SLOW, 1050),
+    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [3] * 4 + [2], SLOW, 1200),
     ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 2, SGD, 1000),
     ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 2, SGD, 1000),
     ("imagenet", "imagenet", (3, 224, 224), [1], SGD, 1000),
