@@ -1,8 +1,8 @@
 //! Writing so that there is a whole file or none: aside, flushed to disk, renamed.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use crate::TrainError;
@@ -15,6 +15,7 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
+        .permissions(Permissions::from_mode(0o666)) // less the user's mask, as any other file
         .tempfile_in(folder)
         .map_err(TrainError::io("write", path))?;
     file.write_all(bytes).map_err(TrainError::io("write", path))?;
@@ -26,7 +27,12 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 /// Makes a folder of these files, in place of one of the same name.
 pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), TrainError> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    let aside = || tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent);
+    let aside = || {
+        tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .permissions(Permissions::from_mode(0o777)) // less the user's mask, as any other folder
+            .tempdir_in(parent)
+    };
     let new = aside().map_err(TrainError::io("create", path))?;
     for (name, bytes) in files {
         let file_path = new.path().join(name);
