@@ -19,6 +19,7 @@
 
 mod batch;
 mod catalogue;
+mod checksum;
 mod dataset;
 mod error;
 mod idx;
@@ -29,10 +30,11 @@ mod sample;
 
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
 pub use catalogue::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
+pub use checksum::{FileChecksum, sha256};
 pub use dataset::{IdxDataset, ImageItem};
 pub use error::DataError;
 pub use idx::{IdxImages, read_images, read_labels};
 pub use loader::OrderedLoader;
-pub use locations::{DataSet, FileChecksum, Locations, sha256};
+pub use locations::{DataSet, Locations};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;

@@ -1,12 +1,9 @@
 //! Where a data set is found, and what it is made of.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
-use crate::{DataError, IdxDataset, read_images, read_labels, sample};
+use crate::{DataError, FileChecksum, IdxDataset, read_images, read_labels, sample};
 
 /// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
@@ -42,17 +39,6 @@ impl Locations {
             .map(|folder| folder.join(name))
             .collect()
     }
-}
-
-/// The SHA-256 of a file of a data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileChecksum {
-    /// The file's name, without `.gz`.
-    pub name: String,
-    /// Of the uncompressed content, in hexadecimal.
-    pub sha256: String,
-    /// Whether it is the known one; `None` where none is known.
-    pub known: Option<bool>,
 }
 
 /// A data set: training and test images, and what is known of them.
@@ -117,8 +103,7 @@ impl DataSet {
         }
         let known = known_sums(name);
         let mut checksums = Vec::new();
-        let mut check = |index: usize, content: &[u8]| {
-            let sha256 = sha256(content);
+        let mut check = |index: usize, sha256: String| {
             let expected = known.map(|sums| sums[index]);
             if let Some(expected) = expected.filter(|expected| sums_bind && *expected != sha256) {
                 return Err(DataError::Checksum {
@@ -133,10 +118,10 @@ impl DataSet {
         };
         let mut split = |images_at: usize| {
             let labels_at = images_at + 1;
-            let (images, content) = read_images(&paths[images_at])?;
-            check(images_at, &content)?;
-            let (labels, content) = read_labels(&paths[labels_at])?;
-            check(labels_at, &content)?;
+            let (images, sum) = read_images(&paths[images_at])?;
+            check(images_at, sum)?;
+            let (labels, sum) = read_labels(&paths[labels_at])?;
+            check(labels_at, sum)?;
             if images.count != labels.len() {
                 return Err(DataError::Unequal {
                     path: paths[labels_at].clone(),
@@ -181,14 +166,4 @@ fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
         // A dangling link is there: reading it says what is wrong.
         .find(|path| path.symlink_metadata().is_ok())
         .ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), name })
-}
-
-/// The SHA-256 of some bytes, in hexadecimal.
-pub fn sha256(content: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
