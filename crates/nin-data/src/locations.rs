@@ -1,6 +1,7 @@
 //! Where a data set is found, and what it is made of.
 
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 
 use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
 use crate::{DataError, FileChecksum, IdxDataset, read_images, read_labels, sample};
@@ -32,12 +33,18 @@ impl Locations {
         }
     }
 
+    /// Where a data set of this name is looked for, in order.
     fn folders(&self, name: &str) -> Vec<PathBuf> {
         [&self.own, &self.cache, &self.system]
             .into_iter()
             .flatten()
             .map(|folder| folder.join(name))
             .collect()
+    }
+
+    /// Where the user can put a data set of this name, so that it is found.
+    fn writable(&self, name: &str) -> Option<PathBuf> {
+        self.own.as_ref().or(self.cache.as_ref()).map(|folder| folder.join(name))
     }
 }
 
@@ -58,13 +65,14 @@ pub struct DataSet {
 
 impl DataSet {
     /// Opens a data set: from `folder` alone where one is given; else the embedded sample where
-    /// that is asked for; else from the first of the locations that has it.
+    /// that is asked for; else from the first of the locations that has one of its files.
     ///
     /// The known checksums bind where it was searched for; in a given `folder` a difference is
     /// recorded in [`DataSet::checksums`], not refused.
     ///
     /// # Errors
-    /// [`DataError::NotFound`], and whatever is wrong with the files that were found.
+    /// [`DataError::Name`] for a name that is no folder's, [`DataError::NotFound`], and whatever is
+    /// wrong with the files that were found.
     pub fn open(
         name: &str,
         folder: Option<&Path>,
@@ -76,12 +84,18 @@ impl DataSet {
         if name == FASHION_MNIST_SAMPLE {
             return sample::open();
         }
-        let folders = locations.folders(name);
-        match folders.iter().find(|folder| folder.is_dir()) {
+        let mut parts = Path::new(name).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(DataError::Name { name: name.to_owned() });
+        }
+        let searched = locations.folders(name);
+        let has_a_file = |folder: &&PathBuf| FILES.iter().any(|file| find(folder, file).is_some());
+        match searched.iter().find(has_a_file) {
             Some(folder) => Self::read(name, folder, true),
             None => Err(DataError::NotFound {
                 name: name.to_owned(),
-                searched: folders.iter().map(|folder| folder.display().to_string()).collect(),
+                folder: locations.writable(name),
+                searched,
             }),
         }
     }
@@ -93,13 +107,18 @@ impl DataSet {
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
-        if !folder.is_dir() {
-            let source = std::io::Error::other("it is not a folder");
+        let source = match folder.metadata() {
+            Ok(metadata) if metadata.is_dir() => None,
+            Ok(_) => Some(ErrorKind::NotADirectory.into()),
+            Err(error) => Some(error),
+        };
+        if let Some(source) = source {
             return Err(DataError::Read { path: folder.to_owned(), source });
         }
         let mut paths = Vec::new();
         for file in FILES {
-            paths.push(find_file(folder, file)?);
+            let missing = || DataError::MissingFile { folder: folder.to_owned(), name: file };
+            paths.push(find(folder, file).ok_or_else(missing)?);
         }
         let known = known_sums(name);
         let mut checksums = Vec::new();
@@ -129,7 +148,7 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
-            Ok(IdxDataset::new(images, labels))
+            IdxDataset::new(images, labels)
         };
         let (train, test) = (split(0)?, split(2)?);
         if train.image_size() != test.image_size() {
@@ -160,10 +179,13 @@ impl DataSet {
     }
 }
 
-fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    [folder.join(name), folder.join(format!("{name}.gz"))]
-        .into_iter()
-        // A dangling link is there: reading it says what is wrong.
-        .find(|path| path.symlink_metadata().is_ok())
-        .ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), name })
+/// A file's path, plain or .gz; `None` where there is neither.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| {
+        // A dangling link is there, and so is what may not be seen: reading says what is wrong.
+        path.symlink_metadata().map_or_else(
+            |error| !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+            |_| true,
+        )
+    })
 }

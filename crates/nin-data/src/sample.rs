@@ -48,7 +48,7 @@ pub(crate) fn open() -> Result<DataSet, DataError> {
         record(at, sum);
         let (labels, sum) = idx::parse_labels(&path(at + 1), CONTENT[at + 1])?;
         record(at + 1, sum);
-        Ok::<_, DataError>(IdxDataset::new(images, labels))
+        IdxDataset::new(images, labels)
     };
     let (train, test) = (split(0)?, split(2)?);
     Ok(DataSet::new(FASHION_MNIST_SAMPLE, train, test, checksums))

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 fn numbered(count: usize) -> IdxDataset {
     let pixels = (0..count).flat_map(|at| [at as u8, 1, 2, 3]).collect();
     let labels = (0..count).map(label).collect();
-    IdxDataset::new(IdxImages { count, height: 2, width: 2, pixels }, labels)
+    IdxDataset::new(IdxImages { count, height: 2, width: 2, pixels }, labels).unwrap()
 }
 
 fn label(position: usize) -> u8 {

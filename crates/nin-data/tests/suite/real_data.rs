@@ -87,16 +87,3 @@ fn a_folder_given_by_hand_records_other_sums_and_a_search_refuses_them() {
     let searched = DataSet::open(FASHION_MNIST, None, &locations);
     assert!(matches!(searched, Err(DataError::Checksum { .. })), "{searched:?}");
 }
-
-#[test]
-fn what_is_nowhere_names_package_folder_and_sample() {
-    let root = tempfile::tempdir().unwrap();
-    let locations = Locations { cache: Some(root.path().to_owned()), ..Locations::default() };
-    let error = DataSet::open(FASHION_MNIST, None, &locations).unwrap_err();
-    let hint = error.hint();
-    for part in
-        ["dataset-fashion-mnist", &root.path().display().to_string(), "fashion-mnist-sample"]
-    {
-        assert!(hint.contains(part), "{hint} should name {part}");
-    }
-}
