@@ -3,5 +3,7 @@
 #[cfg(unix)]
 mod bad_folders;
 mod loader;
+#[cfg(target_os = "linux")]
+mod mnist_dataset;
 mod real_data;
 mod resize;
