@@ -85,7 +85,7 @@ fn each_says_what_was_expected_and_found() {
 fn what_may_not_be_read_is_not_missing() {
     let root = tempfile::tempdir().unwrap();
     write_whole(root.path());
-    fs::set_permissions(root.path().join(LABELS), PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(root.path().join(LABELS), PermissionsExt::from_mode(0o000)).unwrap();
     match open(root.path()) {
         Err(error @ DataError::Read { .. }) => {
             assert!(chain(&error).contains("ermission"), "{}", chain(&error));
