@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
+#[cfg(feature = "mnist-item")]
 use burn_dataset::vision::MnistItem;
 
 use crate::{DataError, IdxImages};
@@ -23,8 +24,8 @@ pub struct ImageItem {
 
 /// A part of the images of a file, with their labels; clones share the pixels.
 ///
-/// It is a `Dataset<ImageItem>`, and where images are 28x28 also burn-dataset's own
-/// `Dataset<MnistItem>`.
+/// It is a `Dataset<ImageItem>`, and with the feature `mnist-item`, where images are 28x28, also
+/// burn-dataset's own `Dataset<MnistItem>`.
 #[derive(Debug, Clone)]
 pub struct IdxDataset {
     images: Arc<IdxImages>,
@@ -99,6 +100,7 @@ impl Dataset<ImageItem> for IdxDataset {
 }
 
 /// burn-dataset's MNIST item has room for 28x28 pixels: other sizes have no items here.
+#[cfg(feature = "mnist-item")]
 impl Dataset<MnistItem> for IdxDataset {
     fn get(&self, index: usize) -> Option<MnistItem> {
         const SIDE: usize = 28;
@@ -149,6 +151,7 @@ mod tests {
         assert_eq!(part.part(1..2).labels(), [1]);
     }
 
+    #[cfg(feature = "mnist-item")]
     #[test]
     fn mnist_items_have_the_same_pixels() {
         let dataset = three(28);
