@@ -59,33 +59,80 @@ impl HostBatch {
 }
 
 /// Makes batches of one image size; one batch at a time is resized, never the whole set.
+///
+/// ```
+/// use burn::data::dataloader::batcher::Batcher;
+/// use burn_dataset::Dataset;
+/// use burn_flex::{Flex, FlexDevice};
+/// use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageBatch, ImageBatcher, Locations};
+///
+/// # fn main() -> Result<(), nin_data::DataError> {
+/// let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
+/// let items = (0..8).filter_map(|index| data.train.get(index)).collect();
+/// let batcher = ImageBatcher::new(data.train.image_size(), [96, 96]);
+/// let batch: ImageBatch<Flex> = batcher.batch(items, &FlexDevice);
+/// assert_eq!(batch.images.dims(), [8, 1, 96, 96]);
+/// assert_eq!(batch.targets.dims(), [8]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
     resizer: Resizer,
 }
 
 impl ImageBatcher {
-    /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels.
+    /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels, none of
+    /// them zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
         Self { resizer: Resizer::new(from, to) }
     }
 
-    /// The values of some images: resized, and divided by 255.
-    pub(crate) fn values<'a>(&self, images: impl Iterator<Item = &'a [u8]>) -> Vec<f32> {
-        let mut bytes = Vec::new();
+    /// The values of `count` images of the size that the batcher was made for: resized, and divided
+    /// by 255.
+    pub(crate) fn values<'a>(
+        &self,
+        count: usize,
+        images: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<f32> {
+        let mut bytes = self.room_for(count);
         for pixels in images {
             self.resizer.resize(pixels, &mut bytes);
         }
-        // A division and no product with 1/255: torchvision's ToTensor divides.
-        bytes.into_iter().map(|byte| f32::from(byte) / 255.0).collect()
+        to_unit(&bytes)
+    }
+
+    fn room_for(&self, count: usize) -> Vec<u8> {
+        let [height, width] = self.resizer.size();
+        Vec::with_capacity(count * height * width)
     }
 }
 
-/// Any images of the size that the batcher was made for, as one batch of epoch 1.
+/// A division and no product with 1/255: torchvision's ToTensor divides.
+fn to_unit(bytes: &[u8]) -> Vec<f32> {
+    bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
+}
+
+/// Any images as one batch: of epoch 1, at positions from 0 on.
+///
+/// Images of another size than the batcher was made for come out in the batch's size too, more
+/// slowly.
+///
+/// # Panics
+/// Where an item has fewer pixels than its height times its width.
 impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
     fn batch(&self, items: Vec<ImageItem>, device: &B::Device) -> ImageBatch<B> {
+        let mut bytes = self.room_for(items.len());
+        for item in &items {
+            let size = [item.height, item.width];
+            if size == self.resizer.from() {
+                self.resizer.resize(&item.pixels, &mut bytes);
+            } else {
+                Resizer::new(size, self.resizer.size()).resize(&item.pixels, &mut bytes);
+            }
+        }
         HostBatch {
-            values: self.values(items.iter().map(|item| item.pixels.as_slice())),
+            values: to_unit(&bytes),
             size: self.resizer.size(),
             labels: items.iter().map(|item| usize::from(item.label)).collect(),
             indices: (0..items.len()).collect(),

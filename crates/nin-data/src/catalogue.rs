@@ -38,9 +38,21 @@ const FASHION_MNIST_SUMS: [&str; 4] = [
     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 ];
 
+/// The same of MNIST, as its mirrors (CVDF's, PyTorch's) give them.
+const MNIST_SUMS: [&str; 4] = [
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+];
+
 /// The known sums of a data set's files, in the order of [`FILES`].
 pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
-    (name == FASHION_MNIST).then_some(FASHION_MNIST_SUMS)
+    match name {
+        FASHION_MNIST => Some(FASHION_MNIST_SUMS),
+        MNIST => Some(MNIST_SUMS),
+        _ => None,
+    }
 }
 
 /// The classes' names: those of the data set where they are known, else their numbers.

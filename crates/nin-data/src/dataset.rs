@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
+#[cfg(feature = "mnist-item")]
 use burn_dataset::vision::MnistItem;
 
-use crate::IdxImages;
+use crate::{DataError, IdxImages};
 
 /// One grey image of any size, with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct ImageItem {
 
 /// A part of the images of a file, with their labels; clones share the pixels.
 ///
-/// It is a `Dataset<ImageItem>`, and where images are 28x28 also burn-dataset's own
-/// `Dataset<MnistItem>`.
+/// It is a `Dataset<ImageItem>`, and with the feature `mnist-item`, where images are 28x28, also
+/// burn-dataset's own `Dataset<MnistItem>`.
 #[derive(Debug, Clone)]
 pub struct IdxDataset {
     images: Arc<IdxImages>,
@@ -33,11 +34,21 @@ pub struct IdxDataset {
 }
 
 impl IdxDataset {
-    /// Images with as many labels; labels without an image, or images without a label, are left
-    /// out.
-    pub fn new(images: IdxImages, labels: Vec<u8>) -> Self {
-        let count = images.count.min(labels.len());
-        Self { images: Arc::new(images), labels: labels.into(), range: 0..count }
+    /// Images with their labels.
+    ///
+    /// # Errors
+    /// [`DataError::Inconsistent`] where there are more or fewer pixels than images of that size
+    /// have, or more or fewer labels than images.
+    pub fn new(images: IdxImages, labels: Vec<u8>) -> Result<Self, DataError> {
+        let IdxImages { count, height, width, ref pixels } = images;
+        let expected = height.checked_mul(width).and_then(|size| size.checked_mul(count));
+        if expected != Some(pixels.len()) || labels.len() != count {
+            return Err(DataError::Inconsistent {
+                expected: format!("{count} images of {height}x{width} pixels with a label each"),
+                found: format!("{} pixels and {} labels", pixels.len(), labels.len()),
+            });
+        }
+        Ok(Self { images: Arc::new(images), labels: labels.into(), range: 0..count })
     }
 
     /// Number of images.
@@ -89,6 +100,7 @@ impl Dataset<ImageItem> for IdxDataset {
 }
 
 /// burn-dataset's MNIST item has room for 28x28 pixels: other sizes have no items here.
+#[cfg(feature = "mnist-item")]
 impl Dataset<MnistItem> for IdxDataset {
     fn get(&self, index: usize) -> Option<MnistItem> {
         const SIDE: usize = 28;
@@ -117,6 +129,17 @@ mod tests {
     fn three(side: usize) -> IdxDataset {
         let pixels = (0..3 * side * side).map(|value| value as u8).collect();
         IdxDataset::new(IdxImages { count: 3, height: side, width: side, pixels }, vec![2, 0, 1])
+            .unwrap()
+    }
+
+    #[test]
+    fn pixels_and_labels_must_be_those_of_the_images() {
+        for (pixels, labels) in [(11, 3), (13, 3), (12, 2), (12, 4)] {
+            let images = IdxImages { count: 3, height: 2, width: 2, pixels: vec![0; pixels] };
+            let error = IdxDataset::new(images, vec![0; labels]).unwrap_err().to_string();
+            let found = format!("found {pixels} pixels and {labels} labels");
+            assert!(error.ends_with(&found), "{error}");
+        }
     }
 
     #[test]
@@ -128,6 +151,7 @@ mod tests {
         assert_eq!(part.part(1..2).labels(), [1]);
     }
 
+    #[cfg(feature = "mnist-item")]
     #[test]
     fn mnist_items_have_the_same_pixels() {
         let dataset = three(28);

@@ -4,19 +4,27 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::FASHION_MNIST_SAMPLE;
+use crate::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
 
 /// An error of this crate.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// A data set's name is the name of its folder: not empty, and no path.
+    #[error("the data set's name is `{name}`, expected the name of a folder")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// The data set is nowhere.
-    #[error("the data set `{name}` was not found in {}", searched.join(", "))]
+    #[error("the data set `{name}` was not found in {}", list(searched))]
     NotFound {
         /// Its name.
         name: String,
         /// Where it was looked for, in order.
-        searched: Vec<String>,
+        searched: Vec<PathBuf>,
+        /// Where its files can be put, so that it is found; `None` without a home.
+        folder: Option<PathBuf>,
     },
     /// One of the four files is missing.
     #[error("`{}` has no file `{name}`, plain or .gz", folder.display())]
@@ -55,7 +63,15 @@ pub enum DataError {
         /// The sum of what is there.
         found: String,
     },
-    /// Images and labels do not belong together.
+    /// Images and labels in memory do not belong together.
+    #[error("expected {expected}, found {found}")]
+    Inconsistent {
+        /// What there should be.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// A file of labels does not belong to its file of images.
     #[error("`{}` has {labels} labels for {images} images", path.display())]
     Unequal {
         /// The file of labels.
@@ -84,14 +100,20 @@ impl DataError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::NotFound { name, searched } => {
+            Self::Name { .. } => format!(
+                "known here are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE} and {MNIST}; the folder of \
+                 any other goes with --data"
+            ),
+            Self::NotFound { name, folder, .. } => {
                 let package = match name.as_str() {
-                    "fashion-mnist" => "install the package dataset-fashion-mnist (Debian), or ",
+                    FASHION_MNIST => "install the package dataset-fashion-mnist (Debian), or ",
                     _ => "",
                 };
-                let folder = searched.get(1).or(searched.first()).cloned().unwrap_or_default();
+                let put = folder.as_ref().map_or_else(String::new, |folder| {
+                    format!("put its four files into {}, or ", folder.display())
+                });
                 format!(
-                    "{package}put its four files into {folder}, or name their folder with --data; \
+                    "{package}{put}name their folder with --data; \
                      --dataset {FASHION_MNIST_SAMPLE} needs no files"
                 )
             }
@@ -100,10 +122,13 @@ impl DataError {
                  t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz"
                     .to_owned()
             }
-            Self::Read { .. } => "check that it is a file and that you may read it".to_owned(),
+            Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
                 "fetch or write the file again: it is not a whole IDX file of this data set"
                     .to_owned()
+            }
+            Self::Inconsistent { .. } => {
+                "give each image height x width pixels and one label".to_owned()
             }
             Self::Checksum { .. } => {
                 "fetch the file again; to use other content on purpose, name its folder with --data"
@@ -111,4 +136,9 @@ impl DataError {
             }
         }
     }
+}
+
+fn list(folders: &[PathBuf]) -> String {
+    let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    folders.join(", ")
 }

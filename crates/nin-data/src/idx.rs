@@ -10,13 +10,14 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::DataError;
+use crate::{DataError, sha256};
 
 /// The type byte of unsigned bytes.
 const UNSIGNED_BYTE: u8 = 0x08;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// No data set of this kind is larger.
-const LARGEST_CONTENT: u64 = 4 << 30;
+/// No data set of this kind is larger (EMNIST by class, the largest known here, has 522 MiB), and a
+/// small .gz that unpacks to more must not fill the memory.
+const LARGEST_CONTENT: u64 = 640 << 20;
 /// Allocated at once; beyond it the vector grows with what is really there.
 const FIRST_ALLOCATION: u64 = 1 << 20;
 
@@ -33,19 +34,25 @@ pub struct IdxImages {
     pub pixels: Vec<u8>,
 }
 
-/// Images from a file of three dimensions, plain or gzip, and the file's uncompressed bytes.
+/// Images from a file of three dimensions, plain or gzip, and the SHA-256 of the file's uncompressed
+/// bytes.
+///
+/// Which of the two it is its first bytes say, not its name.
 ///
 /// # Errors
-/// [`DataError::Read`], or [`DataError::Malformed`] where anything is not as it must be.
-pub fn read_images(path: &Path) -> Result<(IdxImages, Vec<u8>), DataError> {
+/// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
+/// file, no whole gzip file, has another magic number, a dimension of 0, more than 640 MiB of values,
+/// or fewer or more of them than its dimensions promise.
+pub fn read_images(path: &Path) -> Result<(IdxImages, String), DataError> {
     parse_images(path, open(path)?)
 }
 
-/// Labels from a file of one dimension, plain or gzip, and the file's uncompressed bytes.
+/// Labels from a file of one dimension, plain or gzip, and the SHA-256 of the file's uncompressed
+/// bytes.
 ///
 /// # Errors
 /// As [`read_images`].
-pub fn read_labels(path: &Path) -> Result<(Vec<u8>, Vec<u8>), DataError> {
+pub fn read_labels(path: &Path) -> Result<(Vec<u8>, String), DataError> {
     parse_labels(path, open(path)?)
 }
 
@@ -57,34 +64,32 @@ const fn header_length<const D: usize>() -> usize {
 pub(crate) fn parse_images(
     path: &Path,
     reader: impl Read,
-) -> Result<(IdxImages, Vec<u8>), DataError> {
-    let (content, [count, height, width]) = parse_any(path, reader)?;
-    let pixels = content[header_length::<3>()..].to_vec();
-    Ok((IdxImages { count, height, width, pixels }, content))
+) -> Result<(IdxImages, String), DataError> {
+    let (pixels, [count, height, width], sha256) = parse_any(path, reader)?;
+    Ok((IdxImages { count, height, width, pixels }, sha256))
 }
 
 /// Labels from the content of a file, plain or gzip; `path` stands in errors.
-pub(crate) fn parse_labels(
-    path: &Path,
-    reader: impl Read,
-) -> Result<(Vec<u8>, Vec<u8>), DataError> {
-    let (content, [_]) = parse_any(path, reader)?;
-    Ok((content[header_length::<1>()..].to_vec(), content))
+pub(crate) fn parse_labels(path: &Path, reader: impl Read) -> Result<(Vec<u8>, String), DataError> {
+    let (labels, [_], sha256) = parse_any(path, reader)?;
+    Ok((labels, sha256))
 }
 
 fn open(path: &Path) -> Result<File, DataError> {
     let unreadable = |source| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err(malformed(path, "a file", "a folder"));
+    // Asked before it is opened: opening a pipe waits for its writer.
+    let metadata = path.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+        return Err(malformed(path, "a file", found));
     }
-    Ok(file)
+    File::open(path).map_err(unreadable)
 }
 
-fn parse_any<const D: usize>(
-    path: &Path,
-    mut reader: impl Read,
-) -> Result<(Vec<u8>, [usize; D]), DataError> {
+/// Values, dimensions, and the SHA-256 of all.
+type Parsed<const D: usize> = (Vec<u8>, [usize; D], String);
+
+fn parse_any<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>, DataError> {
     let mut start = Vec::new();
     read_up_to(path, &mut reader, GZIP_MAGIC.len() as u64, &mut start)?;
     let is_gzip = start == GZIP_MAGIC;
@@ -92,10 +97,7 @@ fn parse_any<const D: usize>(
     if is_gzip { parse(path, MultiGzDecoder::new(whole)) } else { parse(path, whole) }
 }
 
-fn parse<const D: usize>(
-    path: &Path,
-    mut reader: impl Read,
-) -> Result<(Vec<u8>, [usize; D]), DataError> {
+fn parse<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>, DataError> {
     let mut content = Vec::new();
     let header = header_length::<D>();
     read_up_to(path, &mut reader, header as u64, &mut content)?;
@@ -129,7 +131,11 @@ fn parse<const D: usize>(
         let expected = format!("{length} values for dimensions {sizes:?}");
         return Err(malformed(path, &expected, &found));
     }
-    Ok((content, sizes))
+    let sum = sha256(&content);
+    // In place: a copy of the values would double the memory that a data set takes.
+    content.drain(..header);
+    content.shrink_to_fit();
+    Ok((content, sizes, sum))
 }
 
 fn read_up_to(
@@ -201,17 +207,18 @@ mod tests {
     #[test]
     fn plain_and_gzip_read_alike() {
         let bytes = images(2, 3, 4, 24);
-        let (plain, content) = read_images(file(&bytes).path()).unwrap();
-        let (zipped, _) = read_images(file(&gzip(&bytes)).path()).unwrap();
+        let plain = read_images(file(&bytes).path()).unwrap();
+        let zipped = read_images(file(&gzip(&bytes)).path()).unwrap();
         assert_eq!(plain, zipped);
-        assert_eq!((plain.count, plain.height, plain.width), (2, 3, 4));
-        assert_eq!(content, bytes);
+        let (images, sum) = plain;
+        assert_eq!((images.count, images.height, images.width), (2, 3, 4));
+        assert_eq!((images.pixels, sum), (bytes[16..].to_vec(), sha256(&bytes)));
     }
 
     #[test]
     fn whatever_is_wrong_is_said() {
         let whole = gzip(&images(2, 3, 4, 24));
-        let cases: [(&str, Vec<u8>); 12] = [
+        let cases: [(&str, Vec<u8>); 14] = [
             ("found 0 bytes", vec![]),
             ("found 3 bytes", vec![0, 0, 8]),
             ("found 89 50 4e 47", b"\x89PNG\r\n\x1a\n-----------".to_vec()),
@@ -221,12 +228,14 @@ mod tests {
             ("24 values for dimensions [2, 3, 4], found 23", images(2, 3, 4, 23)),
             ("24 values for dimensions [2, 3, 4], found more", images(2, 3, 4, 25)),
             ("expected at most", images(u32::MAX, u32::MAX, u32::MAX, 9)),
+            ("expected at most 671088640 values", images(1_000_000, 4000, 1, 3)),
             (
-                "4000000000 values for dimensions [1000000, 4000, 1], found 3",
-                images(1_000_000, 4000, 1, 3),
+                "600000000 values for dimensions [1000000, 600, 1], found 3",
+                images(1_000_000, 600, 1, 3),
             ),
             ("a whole gzip file", whole[..whole.len() - 9].to_vec()),
             ("a whole gzip file", [&whole[..whole.len() - 8], &[0; 8]].concat()),
+            ("a whole gzip file", [&whole[..], b"more"].concat()),
         ];
         for (expected, bytes) in cases {
             let error = read_images(file(&bytes).path()).unwrap_err().to_string();
@@ -244,11 +253,15 @@ mod tests {
     }
 
     #[test]
-    fn folders_and_missing_files_are_no_files() {
+    fn folders_missing_files_and_pipes_are_no_files() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(read_labels(folder.path()), Err(DataError::Malformed { .. })));
         let link = folder.path().join("dangling");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
         assert!(matches!(read_labels(&link), Err(DataError::Read { .. })));
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = read_labels(&pipe).unwrap_err().to_string();
+        assert!(error.contains("found a pipe"), "{error}");
     }
 }

@@ -1,9 +1,11 @@
 //! MNIST-style data sets for Burn: strict IDX files behind burn-dataset's types, a resize equal to
 //! PIL's, and a loader whose order is a function of seed and epoch.
 //!
+//! With the feature `mnist-item`, images of 28x28 are also items of burn-dataset's own MNIST type.
+//!
 //! ```
 //! use burn_dataset::Dataset;
-//! use burn_dataset::transform::PartialDataset;
+//! use burn_dataset::transform::{ComposedDataset, PartialDataset, ShuffledDataset};
 //! use nin_data::{DataSet, ImageItem, Locations};
 //!
 //! # fn main() -> Result<(), nin_data::DataError> {
@@ -13,12 +15,17 @@
 //! // burn-dataset's transforms take it as any other data set.
 //! let first_ten = PartialDataset::<_, ImageItem>::new(data.train, 0, 10);
 //! assert_eq!(first_ten.get(9).map(|item| item.pixels.len()), Some(28 * 28));
+//! let rest = PartialDataset::<_, ImageItem>::new(data.test, 990, 1000);
+//! let both = ComposedDataset::new(vec![first_ten, rest]);
+//! let shuffled = ShuffledDataset::<_, ImageItem>::with_seed(both, 42);
+//! assert_eq!(shuffled.iter().count(), 20);
 //! # Ok(())
 //! # }
 //! ```
 
 mod batch;
 mod catalogue;
+mod checksum;
 mod dataset;
 mod error;
 mod idx;
@@ -29,10 +36,11 @@ mod sample;
 
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
 pub use catalogue::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
+pub use checksum::{FileChecksum, sha256};
 pub use dataset::{IdxDataset, ImageItem};
 pub use error::DataError;
 pub use idx::{IdxImages, read_images, read_labels};
 pub use loader::OrderedLoader;
-pub use locations::{DataSet, FileChecksum, Locations, sha256};
+pub use locations::{DataSet, Locations};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;

@@ -1,6 +1,7 @@
 //! The loader: ordered batches whatever the number of workers, an order that is a function of seed
 //! and epoch, and nothing dropped.
 
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -15,9 +16,33 @@ use crate::{IdxDataset, ImageBatch, ImageBatcher};
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
 
-/// Gives the batches of an epoch in order.
+/// Gives the batches of an epoch in order; the last one may be short.
 ///
-/// Each call of `iter` is the next epoch, unless [`OrderedLoader::start_at`] says which one.
+/// Each call of `iter` is the next epoch, unless [`OrderedLoader::start_at`] says which one. Order
+/// and content of the batches are a function of data set, batch size, seed and epoch: workers only
+/// prepare them earlier, at most two each. Pixels are prepared on the host; the tensor is made in
+/// the consumer's thread.
+///
+/// # Panics
+/// The iterator, where one of its workers panicked.
+///
+/// ```
+/// use burn::data::dataloader::DataLoader;
+/// use burn_flex::{Flex, FlexDevice};
+/// use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
+///
+/// # fn main() -> Result<(), nin_data::DataError> {
+/// let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?.limited(100);
+/// let loader = OrderedLoader::<Flex>::shuffled(data.train, 32, 42, &FlexDevice).with_workers(2);
+/// let sizes: Vec<usize> = loader.iter().map(|batch| batch.labels.len()).collect();
+/// assert_eq!(sizes, [32, 32, 32, 4]);
+///
+/// loader.start_at(3, 2); // epoch 3, from its third batch on
+/// let steps: Vec<_> = loader.iter().map(|batch| (batch.epoch, batch.step)).collect();
+/// assert_eq!(steps, [(3, 2), (3, 3)]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct OrderedLoader<B: Backend> {
     dataset: IdxDataset,
@@ -43,12 +68,12 @@ struct Position {
 }
 
 impl<B: Backend> OrderedLoader<B> {
-    /// Batches in another order each epoch, for training.
+    /// Batches in another order each epoch, for training; a batch size of 0 counts as 1.
     pub fn shuffled(dataset: IdxDataset, batch_size: usize, seed: u64, device: &B::Device) -> Self {
         Self::new(dataset, batch_size, Order::Shuffled { seed }, device)
     }
 
-    /// Batches in the data set's order, for evaluation.
+    /// Batches in the data set's order, for evaluation; a batch size of 0 counts as 1.
     pub fn in_order(dataset: IdxDataset, batch_size: usize, device: &B::Device) -> Self {
         Self::new(dataset, batch_size, Order::InOrder, device)
     }
@@ -168,9 +193,9 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let images = || indices.iter().filter_map(|&index| self.dataset.image(index));
+        let images = || indices.iter().map(|&index| self.image(index));
         HostBatch {
-            values: self.batcher.values(images().map(|(pixels, _)| pixels)),
+            values: self.batcher.values(indices.len(), images().map(|(pixels, _)| pixels)),
             size: self.size,
             labels: images().map(|(_, label)| usize::from(label)).collect(),
             indices: indices.to_vec(),
@@ -178,25 +203,38 @@ impl Epoch {
             step,
         }
     }
+
+    fn image(&self, index: usize) -> (&[u8], u8) {
+        self.dataset.image(index).unwrap_or_else(|| {
+            unreachable!("image {index} of {} is in no epoch", self.dataset.len())
+        })
+    }
 }
 
 /// A thread that prepares every n-th batch.
+#[derive(Debug)]
 struct Worker {
     ready: Option<Receiver<HostBatch>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
+    /// So many workers, or as many as there are batches left; none where the system refuses a
+    /// thread, and then the consumer prepares each batch itself.
     fn start(epoch: &Arc<Epoch>, first_step: usize, count: usize) -> Vec<Self> {
-        (0..count)
+        let count = count.min(epoch.steps().saturating_sub(first_step));
+        let workers: io::Result<_> = (0..count)
             .map(|number| {
                 let (sender, ready) = sync_channel(READY_PER_WORKER);
                 let epoch = Arc::clone(epoch);
                 let steps = (first_step + number..epoch.steps()).step_by(count);
-                let thread = std::thread::spawn(move || Self::work(&epoch, steps, &sender));
-                Self { ready: Some(ready), thread: Some(thread) }
+                let thread = std::thread::Builder::new()
+                    .name(format!("loader-{number}"))
+                    .spawn(move || Self::work(&epoch, steps, &sender))?;
+                Ok(Self { ready: Some(ready), thread: Some(thread) })
             })
-            .collect()
+            .collect();
+        workers.unwrap_or_default()
     }
 
     fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<HostBatch>) {
@@ -209,13 +247,12 @@ impl Worker {
 
     /// The worker's next batch. Where it panicked, so does its consumer: no batch is left out.
     fn take(&mut self) -> HostBatch {
-        let batch = self.ready.as_ref().and_then(|ready| ready.recv().ok());
-        match (batch, self.thread.take_if(|thread| thread.is_finished())) {
-            (Some(batch), _) => batch,
-            (None, thread) => match thread.or(self.thread.take()).map(JoinHandle::join) {
-                Some(Err(panic)) => std::panic::resume_unwind(panic),
-                _ => unreachable!("a worker sends every batch of its own"),
-            },
+        if let Some(batch) = self.ready.as_ref().and_then(|ready| ready.recv().ok()) {
+            return batch;
+        }
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            _ => unreachable!("a worker sends every batch of its own"),
         }
     }
 }
@@ -259,5 +296,52 @@ impl<B: Backend> DataLoaderIterator<ImageBatch<B>> for Batches<'_, B> {
     fn progress(&self) -> Progress {
         let items = self.epoch.order.len();
         Progress::new((self.step * self.epoch.batch_size).min(items), items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::IdxImages;
+
+    /// An epoch of single images whose third does not exist.
+    fn broken_epoch() -> Arc<Epoch> {
+        let images = IdxImages { count: 5, height: 1, width: 1, pixels: vec![0; 5] };
+        Arc::new(Epoch {
+            dataset: IdxDataset::new(images, vec![0; 5]).unwrap(),
+            order: vec![0, 1, 99, 3, 4],
+            batch_size: 1,
+            batcher: ImageBatcher::new([1, 1], [1, 1]),
+            size: [1, 1],
+            number: 1,
+        })
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_is_its_consumers() {
+        for count in [1, 2, 5, 9] {
+            let epoch = broken_epoch();
+            let mut workers = Worker::start(&epoch, 0, count);
+            let count = workers.len();
+            assert_eq!(workers[0].take(), epoch.batch(0));
+            assert_eq!(workers[1 % count].take(), epoch.batch(1));
+            // Also when the worker is long gone.
+            while workers[2 % count].thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+                std::thread::yield_now();
+            }
+            let panic = catch_unwind(AssertUnwindSafe(|| workers[2 % count].take())).unwrap_err();
+            let message = panic.downcast_ref::<String>().unwrap();
+            assert!(message.contains("image 99 of 5"), "{message}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_workers_than_batches() {
+        let epoch = broken_epoch();
+        for (first_step, expected) in [(0, 5), (3, 2), (5, 0), (9, 0)] {
+            assert_eq!(Worker::start(&epoch, first_step, 1000).len(), expected);
+        }
     }
 }

@@ -1,12 +1,10 @@
 //! Where a data set is found, and what it is made of.
 
-use std::fmt::Write;
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
 
 use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
-use crate::{DataError, IdxDataset, read_images, read_labels, sample};
+use crate::{DataError, FileChecksum, IdxDataset, read_images, read_labels, sample};
 
 /// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
@@ -35,6 +33,7 @@ impl Locations {
         }
     }
 
+    /// Where a data set of this name is looked for, in order.
     fn folders(&self, name: &str) -> Vec<PathBuf> {
         [&self.own, &self.cache, &self.system]
             .into_iter()
@@ -42,17 +41,11 @@ impl Locations {
             .map(|folder| folder.join(name))
             .collect()
     }
-}
 
-/// The SHA-256 of a file of a data set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileChecksum {
-    /// The file's name, without `.gz`.
-    pub name: String,
-    /// Of the uncompressed content, in hexadecimal.
-    pub sha256: String,
-    /// Whether it is the known one; `None` where none is known.
-    pub known: Option<bool>,
+    /// Where the user can put a data set of this name, so that it is found.
+    fn writable(&self, name: &str) -> Option<PathBuf> {
+        self.own.as_ref().or(self.cache.as_ref()).map(|folder| folder.join(name))
+    }
 }
 
 /// A data set: training and test images, and what is known of them.
@@ -72,13 +65,14 @@ pub struct DataSet {
 
 impl DataSet {
     /// Opens a data set: from `folder` alone where one is given; else the embedded sample where
-    /// that is asked for; else from the first of the locations that has it.
+    /// that is asked for; else from the first of the locations that has one of its files.
     ///
     /// The known checksums bind where it was searched for; in a given `folder` a difference is
     /// recorded in [`DataSet::checksums`], not refused.
     ///
     /// # Errors
-    /// [`DataError::NotFound`], and whatever is wrong with the files that were found.
+    /// [`DataError::Name`] for a name that is no folder's, [`DataError::NotFound`], and whatever is
+    /// wrong with the files that were found.
     pub fn open(
         name: &str,
         folder: Option<&Path>,
@@ -90,12 +84,18 @@ impl DataSet {
         if name == FASHION_MNIST_SAMPLE {
             return sample::open();
         }
-        let folders = locations.folders(name);
-        match folders.iter().find(|folder| folder.is_dir()) {
+        let mut parts = Path::new(name).components();
+        if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+            return Err(DataError::Name { name: name.to_owned() });
+        }
+        let searched = locations.folders(name);
+        let has_a_file = |folder: &&PathBuf| FILES.iter().any(|file| find(folder, file).is_some());
+        match searched.iter().find(has_a_file) {
             Some(folder) => Self::read(name, folder, true),
             None => Err(DataError::NotFound {
                 name: name.to_owned(),
-                searched: folders.iter().map(|folder| folder.display().to_string()).collect(),
+                folder: locations.writable(name),
+                searched,
             }),
         }
     }
@@ -107,18 +107,22 @@ impl DataSet {
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
-        if !folder.is_dir() {
-            let source = std::io::Error::other("it is not a folder");
+        let source = match folder.metadata() {
+            Ok(metadata) if metadata.is_dir() => None,
+            Ok(_) => Some(ErrorKind::NotADirectory.into()),
+            Err(error) => Some(error),
+        };
+        if let Some(source) = source {
             return Err(DataError::Read { path: folder.to_owned(), source });
         }
         let mut paths = Vec::new();
         for file in FILES {
-            paths.push(find_file(folder, file)?);
+            let missing = || DataError::MissingFile { folder: folder.to_owned(), name: file };
+            paths.push(find(folder, file).ok_or_else(missing)?);
         }
         let known = known_sums(name);
         let mut checksums = Vec::new();
-        let mut check = |index: usize, content: &[u8]| {
-            let sha256 = sha256(content);
+        let mut check = |index: usize, sha256: String| {
             let expected = known.map(|sums| sums[index]);
             if let Some(expected) = expected.filter(|expected| sums_bind && *expected != sha256) {
                 return Err(DataError::Checksum {
@@ -133,10 +137,10 @@ impl DataSet {
         };
         let mut split = |images_at: usize| {
             let labels_at = images_at + 1;
-            let (images, content) = read_images(&paths[images_at])?;
-            check(images_at, &content)?;
-            let (labels, content) = read_labels(&paths[labels_at])?;
-            check(labels_at, &content)?;
+            let (images, sum) = read_images(&paths[images_at])?;
+            check(images_at, sum)?;
+            let (labels, sum) = read_labels(&paths[labels_at])?;
+            check(labels_at, sum)?;
             if images.count != labels.len() {
                 return Err(DataError::Unequal {
                     path: paths[labels_at].clone(),
@@ -144,7 +148,7 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
-            Ok(IdxDataset::new(images, labels))
+            IdxDataset::new(images, labels)
         };
         let (train, test) = (split(0)?, split(2)?);
         if train.image_size() != test.image_size() {
@@ -175,20 +179,13 @@ impl DataSet {
     }
 }
 
-fn find_file(folder: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    [folder.join(name), folder.join(format!("{name}.gz"))]
-        .into_iter()
-        // A dangling link is there: reading it says what is wrong.
-        .find(|path| path.symlink_metadata().is_ok())
-        .ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), name })
-}
-
-/// The SHA-256 of some bytes, in hexadecimal.
-pub fn sha256(content: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+/// A file's path, plain or .gz; `None` where there is neither.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| {
+        // A dangling link is there, and so is what may not be seen: reading says what is wrong.
+        path.symlink_metadata().map_or_else(
+            |error| !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+            |_| true,
+        )
+    })
 }

@@ -31,6 +31,11 @@ impl Resizer {
         Self { from, to, rows: taps(from[0], to[0]), columns: taps(from[1], to[1]) }
     }
 
+    /// `[height, width]` of the images that it takes.
+    pub fn from(&self) -> [usize; 2] {
+        self.from
+    }
+
     /// `[height, width]` of the result.
     pub fn size(&self) -> [usize; 2] {
         self.to

@@ -1,5 +1,9 @@
 //! Integration tests of nin-data, one binary.
 
+#[cfg(unix)]
+mod bad_folders;
 mod loader;
+#[cfg(target_os = "linux")]
+mod mnist_dataset;
 mod real_data;
 mod resize;

@@ -1,0 +1,38 @@
+//! SHA-256 of what a data set's files hold.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 of a file of a data set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChecksum {
+    /// The file's name, without `.gz`.
+    pub name: String,
+    /// Of the uncompressed content, in hexadecimal.
+    pub sha256: String,
+    /// Whether it is the known one; `None` where none is known.
+    pub known: Option<bool>,
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub fn sha256(content: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(content) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-2, appendix B.1.
+    #[test]
+    fn known_answer() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), expected);
+    }
+}

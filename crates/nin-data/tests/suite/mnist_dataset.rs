@@ -1,0 +1,82 @@
+//! burn-dataset's own `MnistDataset` over the same files gives the same items.
+//!
+//! It reads what is in the user's cache folder, and downloads only what is not. So a second process
+//! of this program asks it, with a cache folder of ours that has every file.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use burn_dataset::Dataset;
+use burn_dataset::vision::{MnistDataset, MnistItem};
+use flate2::read::GzDecoder;
+use nin_data::{IdxDataset, read_images, read_labels};
+
+/// Tells the second process that the cache folder is prepared.
+const FOLDER: &str = "NIN_TEST_MNIST_FOLDER";
+/// burn-dataset's names of the two parts, and those of the files.
+const SPLITS: [(&str, &str); 2] = [("train", "train"), ("test", "t10k")];
+
+#[test]
+fn its_items_are_ours() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
+    compare_over(&sample);
+    // real_data.rs fails where this folder was promised and is not there.
+    let whole = Path::new("/usr/share/datasets/fashion-mnist");
+    if whole.is_dir() {
+        compare_over(whole);
+    } else {
+        println!("skipped: no whole Fashion-MNIST in {}", whole.display());
+    }
+}
+
+fn compare_over(zipped: &Path) {
+    let root = tempfile::tempdir().unwrap();
+    let cache = root.path().join("burn-dataset/mnist");
+    for (split, prefix) in SPLITS {
+        let folder = cache.join(split);
+        fs::create_dir_all(&folder).unwrap();
+        for name in names(prefix) {
+            let zipped = File::open(zipped.join(format!("{name}.gz"))).unwrap();
+            let mut plain = File::create(folder.join(name)).unwrap();
+            io::copy(&mut GzDecoder::new(zipped), &mut plain).unwrap();
+        }
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "mnist_dataset::second_process"])
+        .env("XDG_CACHE_HOME", root.path())
+        .env(FOLDER, &cache)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "its_items_are_ours runs it, in a process of its own"]
+fn second_process() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        println!("skipped: {FOLDER} is not set");
+        return;
+    };
+    for ((split, prefix), theirs) in
+        SPLITS.into_iter().zip([MnistDataset::train, MnistDataset::test])
+    {
+        let [images, labels] = names(prefix).map(|name| folder.join(split).join(name));
+        let (images, _) = read_images(&images).unwrap();
+        let ours = IdxDataset::new(images, read_labels(&labels).unwrap().0).unwrap();
+        let theirs = theirs();
+        assert_eq!(Dataset::<MnistItem>::len(&ours), theirs.len());
+        for index in 0..theirs.len() {
+            let [ours, theirs]: [MnistItem; 2] =
+                [ours.get(index).unwrap(), theirs.get(index).unwrap()];
+            assert_eq!((ours.image, ours.label), (theirs.image, theirs.label), "{split} {index}");
+        }
+        assert!(Dataset::<MnistItem>::get(&ours, theirs.len()).is_none());
+    }
+}
+
+fn names(prefix: &str) -> [String; 2] {
+    ["images-idx3-ubyte", "labels-idx1-ubyte"].map(|kind| format!("{prefix}-{kind}"))
+}
