@@ -70,7 +70,7 @@ pub struct TrainArguments {
     /// The data set's name (data.dataset)
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
-    /// The run's folder [default: runs/<recipe>, numbered where that is taken]
+    /// The run's folder [default: runs/RECIPE, numbered where that is taken]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
     /// Go on with the run in the folder from its latest checkpoint
