@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nin_train::recipe::BuiltinRecipe;
 
-use crate::backend::BackendChoice;
+use crate::backend::{BackendChoice, default_threads};
 use crate::output::Format;
 
 /// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
@@ -50,6 +50,13 @@ pub struct DeviceArguments {
     /// Threads that a CPU backend computes with [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+impl DeviceArguments {
+    /// Threads that a CPU backend computes with.
+    pub fn thread_count(&self) -> usize {
+        self.threads.map_or_else(default_threads, usize::from)
+    }
 }
 
 /// `train`

@@ -84,7 +84,7 @@ pub trait Task {
 
 impl Selected {
     /// Picks a backend and its device, and sizes the pool of threads that CPU backends compute in.
-    pub fn choose(choice: BackendChoice, threads: Option<u16>) -> anyhow::Result<Self> {
+    pub fn choose(choice: BackendChoice, threads: usize) -> anyhow::Result<Self> {
         set_threads(threads)?;
         match choice {
             BackendChoice::Auto => Self::automatic(),
@@ -198,8 +198,7 @@ pub fn default_threads() -> usize {
 }
 
 /// Sizes both pools: that of Burn's own operations and that of the fused kernels.
-fn set_threads(threads: Option<u16>) -> anyhow::Result<()> {
-    let threads = threads.map_or_else(default_threads, usize::from);
+fn set_threads(threads: usize) -> anyhow::Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     processor::configure_kernels(threads)?;
     Ok(())

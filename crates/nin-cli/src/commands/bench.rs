@@ -16,7 +16,7 @@ use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule}
 use serde::Serialize;
 
 use crate::arguments::BenchArguments;
-use crate::backend::{Selected, Task, default_threads};
+use crate::backend::{Selected, Task};
 use crate::output::{Format, print_json, print_text};
 use crate::settings::{NetworkSettings, open_data};
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         (1, Err(_)) => Some(open_data(STAND_IN, None, 0)?),
         _ => None,
     };
-    let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;
     let rates = selected.run(Measure {
@@ -64,7 +64,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let figures = Figures {
         backend: selected.backend.name(),
         device: selected.device.clone(),
-        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
+        threads: arguments.device.thread_count(),
         batch_size,
         steps,
         architecture: architecture.name().to_owned(),

@@ -31,7 +31,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         SplitChoice::Test => (data.test, "test"),
         SplitChoice::Train => (data.train, "train"),
     };
-    let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
 
     let task = Evaluate {

@@ -9,7 +9,7 @@ use nin_model::{Architecture, Initialization, LayerShape, NetworkInNetwork, Netw
 use serde_json::{Value, json};
 
 use crate::arguments::{ShapesArguments, ShapesFormat};
-use crate::backend::{Selected, Task};
+use crate::backend::{Selected, Task, default_threads};
 use crate::output::{note, print_json, print_text};
 use crate::settings::NetworkSettings;
 
@@ -20,7 +20,7 @@ pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
         NetworkSettings::resolve(&arguments.config, &[])?;
     let shapes = architecture.shapes(arguments.input.unwrap_or(input))?;
     if let Some(choice) = arguments.backend {
-        let selected = Selected::choose(choice, None)?;
+        let selected = Selected::choose(choice, default_threads())?;
         selected.run(Check { architecture: &architecture, shapes: &shapes })?;
         note(format!("checked by a forward pass: {}", selected.describe()));
     }

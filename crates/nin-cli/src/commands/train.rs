@@ -7,7 +7,7 @@ use burn::train::Interrupter;
 use nin_train::{DataFile, Ending, Environment, Observer, Summary, TrainingPlan, train};
 
 use crate::arguments::TrainArguments;
-use crate::backend::{Selected, Task, cpu_features, default_threads};
+use crate::backend::{Selected, Task, cpu_features};
 use crate::failure::INTERRUPTED;
 use crate::output::{note, print_text};
 use crate::settings::{TrainSettings, open_data};
@@ -18,7 +18,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
-    let selected = Selected::choose(arguments.device.backend, arguments.device.threads)?;
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     let observer = progress::observer(arguments.progress, &selected);
 
     let environment = Environment {
@@ -27,7 +27,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         backend: selected.backend.name().to_owned(),
         device: selected.device.clone(),
         cpu_features: cpu_features(),
-        threads: arguments.device.threads.map_or_else(default_threads, usize::from),
+        threads: arguments.device.thread_count(),
         seed: recipe.training.seed,
         data: data.checksums.iter().map(DataFile::from).collect(),
     };
