@@ -64,15 +64,15 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             return Some(error.hint.clone());
         }
         if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return error.hint();
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<RecipeError>() {
-            return error.hint();
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {
             return Some(error.hint());
         }
-        cause.downcast_ref::<ModelError>().and_then(ModelError::hint)
+        cause.downcast_ref::<ModelError>().map(ModelError::hint)
     })
 }
 

@@ -114,33 +114,37 @@ impl TrainError {
         move |source| Self::Io { path, action, source }
     }
 
-    /// What to do about it, where something can be said.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
         match self {
             Self::Recipe(error) => error.hint(),
-            Self::Data(error) => Some(error.hint()),
+            Self::Data(error) => error.hint(),
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
             Self::RunExists { .. } => {
-                Some("go on with it by --resume, or name another folder with --run".to_owned())
+                "go on with it by --resume, or name another folder with --run".to_owned()
             }
-            Self::NotARun { .. } => Some("name an empty or a new folder with --run".to_owned()),
-            Self::RecipeChanged { .. } => Some(
-                "resume without these options, or begin a new run with --run FOLDER".to_owned(),
-            ),
-            Self::NoCheckpoint { .. } => Some(
-                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned(),
-            ),
+            Self::NotARun { .. } => "name an empty or a new folder with --run".to_owned(),
+            Self::RecipeChanged { .. } => {
+                "resume without these options, or begin a new run with --run FOLDER".to_owned()
+            }
+            Self::NoCheckpoint { .. } => {
+                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
+            }
             Self::Damaged { .. } => {
-                Some("name another checkpoint of the run: see its folder checkpoints/".to_owned())
+                "name another checkpoint of the run: see its folder checkpoints/".to_owned()
             }
-            Self::NonFiniteLoss { .. } => Some(
+            Self::DataMismatch { .. } => {
+                "name data that the network was made for, with --dataset or --data".to_owned()
+            }
+            Self::NonFiniteLoss { .. } => {
                 "a smaller rate helps most: --learning-rate; the last checkpoint is whole"
-                    .to_owned(),
-            ),
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Some("name a folder that you may write to with --run".to_owned())
+                    .to_owned()
             }
-            _ => None,
+            Self::Io { action: "read", .. } => {
+                "check that it is there and that you may read it".to_owned()
+            }
+            Self::Io { .. } => "name a folder that you may write to with --run".to_owned(),
+            Self::NoOutcome => "please report this: every training ends somehow".to_owned(),
         }
     }
 }
