@@ -3,8 +3,8 @@
 use nin_data::FileChecksum;
 use serde::Serialize;
 
-/// What a run's figures depend on besides its recipe.
-#[derive(Debug, Clone, Serialize)]
+/// What a run's figures depend on besides its recipe; the program fills it in, a library may.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Environment {
     /// The program's version.
     pub version: String,
