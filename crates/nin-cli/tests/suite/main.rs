@@ -1,7 +1,10 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod full_disk;
 mod program;
+mod resume;
 mod shapes;
+mod signals;
 mod training;
 mod wgpu;
