@@ -9,7 +9,7 @@ use crate::TrainError;
 const RETRY: Duration = Duration::from_secs(30);
 
 /// At the end of a training on a full disk, how long room is waited for, and how long in between.
-pub(crate) const LAST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LAST_WAIT: Duration = Duration::from_mins(1);
 pub(crate) const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What the last attempt to save came to.

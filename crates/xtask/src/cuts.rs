@@ -1,6 +1,7 @@
 //! Cuts at random moments, TERM and KILL mixed, another number of threads and workers each time:
 //! the training ends in the same bits as the one that was never cut.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
@@ -28,12 +29,14 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
 
     // Cut until there were enough cuts, in as many runs as that takes.
     let (mut done, mut runs, mut terms, mut kills) = (0, 0, 0, 0);
+    let mut settings = BTreeSet::new();
     while done < cuts {
         runs += 1;
         let run = format!("cut-{runs}");
         loop {
             let threads = chance.one_of(&["1", "2", "4"]).unwrap_or("1");
             let workers = chance.one_of(&["0", "1", "4"]).unwrap_or("1");
+            settings.insert(format!("{threads} threads, {workers} workers"));
             let more = [&options[..], &["--threads", threads, "--workers", workers]].concat();
             if done == cuts {
                 finish(subject.train(&run, &more))?;
@@ -67,6 +70,7 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
         "term": terms,
         "kill": kills,
         "runs": runs,
+        "settings": settings,
         "uncut_secs": uncut.as_secs_f64(),
         "weights_sha256": expected,
         "equal": true,

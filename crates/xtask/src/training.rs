@@ -67,7 +67,7 @@ impl Subject {
     pub(crate) fn weights(&self, run: &str) -> anyhow::Result<String> {
         let path = self.run_folder(run).join("checkpoints/latest/model.safetensors");
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(format!("{:x}", Sha256::digest(bytes)))
     }
 
     /// What a run's record says of its steps and epochs, without what depends on the clock.

@@ -49,19 +49,19 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 
 /// The command that goes on with the run: with what the run's folder does not say.
 fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
-    let mut command = format!("nin-cli train --run {} --resume", quoted(folder));
+    let mut words = vec![format!("nin-cli train --run {} --resume", quoted(folder))];
     if let Some(data) = &arguments.data {
-        command += &format!(" --data {}", quoted(data));
+        words.push(format!("--data {}", quoted(data)));
     }
     if let Some(backend) = arguments.device.backend.to_possible_value()
         && arguments.device.backend != BackendChoice::Auto
     {
-        command += &format!(" --backend {}", backend.get_name());
+        words.push(format!("--backend {}", backend.get_name()));
     }
     if let Some(threads) = arguments.device.threads {
-        command += &format!(" --threads {threads}");
+        words.push(format!("--threads {threads}"));
     }
-    command
+    words.join(" ")
 }
 
 /// A path as a shell takes it.

@@ -150,8 +150,8 @@ fn a_loss_of_power_at_any_moment_leaves_a_whole_checkpoint() {
 
 #[test]
 fn a_writer_that_forgets_to_flush_is_found_out() {
-    let (_root, run, _lock) = sample::run();
     type Kind = fn(&Operation) -> bool;
+    let (_root, run, _lock) = sample::run();
     let files: Kind = |operation| matches!(operation, Operation::SyncFile(_));
     let folders: Kind = |operation| matches!(operation, Operation::SyncFolder(_));
     for forgotten in [files, folders] {
