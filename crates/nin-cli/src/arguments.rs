@@ -98,12 +98,25 @@ pub struct TrainArguments {
     /// From which weights, order and dropout are drawn (training.seed)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<i64>,
+    /// A step whose loss or gradient is no number stops the training, or is dropped
+    /// (training.on_non_finite)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_non_finite: Option<OnNonFiniteChoice>,
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
+}
+
+/// What becomes of a step whose loss or gradient is no number; the weights are not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnNonFiniteChoice {
+    /// The training stops; the last checkpoint stays as it is
+    Stop,
+    /// The step is dropped; a hundred in a row stop the training
+    Skip,
 }
 
 /// How a training shows where it is.
@@ -117,7 +130,7 @@ pub enum ProgressChoice {
     Plain,
     /// A JSON object a line: the events of metrics.jsonl
     Json,
-    /// Nothing
+    /// Nothing but warnings
     None,
 }
 

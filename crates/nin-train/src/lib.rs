@@ -49,6 +49,7 @@
 #![recursion_limit = "256"]
 
 mod checkpoint;
+mod checkpoints;
 mod classifier;
 mod curves;
 mod durable;
@@ -56,12 +57,17 @@ mod environment;
 mod error;
 mod evaluation;
 mod events;
+mod finite;
 mod folder;
+mod lock;
 mod moments;
 mod optimizer;
 mod quiet;
 pub mod recipe;
 mod record;
+#[cfg(test)]
+mod sample;
+mod saving;
 mod schedule;
 mod score;
 mod strategy;

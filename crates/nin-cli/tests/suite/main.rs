@@ -1,8 +1,11 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod full_disk;
 mod interfaces;
 mod program;
+mod resume;
 mod shapes;
+mod signals;
 mod training;
 mod wgpu;
