@@ -39,6 +39,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// List backends, adapters and CPU features
     Devices(DevicesArguments),
+    /// Fetch known data sets
+    Data(DataArguments),
 }
 
 /// Where to compute.
@@ -239,6 +241,40 @@ pub struct DevicesArguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
+}
+
+/// `data`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  nin-cli data fetch fashion-mnist")]
+pub struct DataArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+/// The commands of `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Put a known data set into $NIN_DATA, else the cache folder, checked; prints the folder
+    Fetch(FetchArguments),
+}
+
+/// `data fetch`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli data fetch fashion-mnist
+  nin-cli data fetch mnist --from https://example.org/mnist --timeout 60")]
+pub struct FetchArguments {
+    /// `fashion-mnist` or `mnist`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// A folder on a server with the four .gz files [default: where they are published]
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// Seconds after which a silent server is given up on
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 fn train_help() -> String {

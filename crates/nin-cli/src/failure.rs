@@ -8,6 +8,8 @@ use nin_model::ModelError;
 use nin_train::TrainError;
 use nin_train::recipe::RecipeError;
 
+use crate::fetch::FetchError;
+
 /// The state is saved, and the run was asked to end.
 pub const INTERRUPTED: u8 = 130;
 
@@ -62,6 +64,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<CommandError>() {
             return Some(error.hint.clone());
+        }
+        if let Some(error) = cause.downcast_ref::<FetchError>() {
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<TrainError>() {
             return Some(error.hint());

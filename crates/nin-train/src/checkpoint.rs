@@ -51,6 +51,9 @@ pub struct TrainingState {
     pub step_secs: f64,
     /// Images of all training steps so far.
     pub step_images: usize,
+    /// The learning rate of the last step.
+    #[serde(default)]
+    pub learning_rate: f64,
     /// Steps that were dropped because loss or gradient was no number.
     #[serde(default)]
     pub skipped_steps: usize,
@@ -73,6 +76,7 @@ impl TrainingState {
             metrics_bytes: 0,
             step_secs: 0.0,
             step_images: 0,
+            learning_rate: 0.0,
             skipped_steps: 0,
             skipped_in_a_row: 0,
         }

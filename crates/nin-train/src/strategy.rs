@@ -171,6 +171,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     ) -> Result<(), TrainError> {
         let begun = Instant::now();
         self.learner.lr_step();
+        self.state.learning_rate = self.learner.lr_current();
         let output = self.learner.train_step(batch);
         let score = output.item.0?.score();
         if self.is_finite(score, &output.grads)? {
@@ -212,8 +213,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         if score.loss_sum.is_finite() && layer.is_none() {
             return Ok(true);
         }
-        let TrainingState { epoch, step, skipped_in_a_row, .. } = self.state;
-        let learning_rate = self.learner.lr_current();
+        let TrainingState { epoch, step, skipped_in_a_row, learning_rate, .. } = self.state;
         let on_non_finite = self.shared.recipe.training.on_non_finite;
         let skipped = on_non_finite == OnNonFinite::Skip && skipped_in_a_row < MOST_SKIPPED;
         self.recorder.event(Event::NonFinite {
@@ -245,7 +245,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             steps_per_epoch,
             train_loss: self.state.score.loss(),
             train_accuracy: self.state.score.accuracy(),
-            learning_rate: self.learner.lr_current(),
+            learning_rate: self.state.learning_rate,
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             secs_left: self.secs_left(steps_per_epoch, times),
         }
@@ -280,7 +280,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             train_accuracy: self.state.score.accuracy(),
             test_loss: tested.loss(),
             test_accuracy: tested.accuracy(),
-            learning_rate: self.learner.lr_current(),
+            learning_rate: self.state.learning_rate,
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             epoch_images_per_sec: rate(times.images, train_secs),
             train_secs,

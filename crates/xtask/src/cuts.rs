@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
     let expected = subject.weights("uncut")?;
 
     // Cut until there were enough cuts, in as many runs as that takes.
-    let (mut done, mut runs, mut terms, mut kills) = (0, 0, 0, 0);
+    let (mut done, mut runs, mut terms, mut saved) = (0, 0, 0, 0);
     let mut settings = BTreeSet::new();
     while done < cuts {
         runs += 1;
@@ -48,18 +48,21 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
             let ended = cut(subject.train(&run, &more), signal, after)?;
             match ended.status.code() {
                 Some(0) => break,
-                Some(INTERRUPTED) => terms += 1,
-                None => kills += 1,
+                Some(INTERRUPTED) => saved += 1,
+                // KILL, or TERM before the training began to listen.
+                None => {}
                 Some(code) => bail!("exit code {code}: {}", ended.stderr),
             }
             done += 1;
+            terms += usize::from(signal == "-TERM");
         }
         let found = subject.weights(&run)?;
         ensure!(found == expected, "{run}: weights {found}, uncut {expected}");
-        ensure!(
-            subject.figures(&run)? == subject.figures("uncut")?,
-            "{run}: other figures than those of the uncut run"
-        );
+        let (uncut, cut) = (subject.figures("uncut")?, subject.figures(&run)?);
+        ensure!(uncut.len() == cut.len(), "{run}: {} figures of {}", cut.len(), uncut.len());
+        for (uncut, cut) in uncut.iter().zip(&cut) {
+            ensure!(uncut == cut, "{run}: {cut}, uncut {uncut}");
+        }
         ensure!(leftovers(&subject.run_folder(&run))? == 0, "{run}: something was left behind");
     }
     Ok(json!({
@@ -68,7 +71,8 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
         "seed": arguments.seed,
         "cuts": done,
         "term": terms,
-        "kill": kills,
+        "kill": done - terms,
+        "saved": saved,
         "runs": runs,
         "settings": settings,
         "uncut_secs": uncut.as_secs_f64(),

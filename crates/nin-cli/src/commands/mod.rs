@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod bench;
+mod data;
 mod devices;
 mod eval;
 mod shapes;
@@ -17,6 +18,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Shapes(arguments) => shapes::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments.command),
         Command::Devices(arguments) => devices::run(&arguments),
     }
 }
