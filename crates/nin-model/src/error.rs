@@ -141,6 +141,9 @@ impl ModelError {
             Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
                 Some("the weights are of another architecture".to_owned())
             }
+            Self::TensorType { .. } => {
+                Some("save it in 32-bit floats: net.float() in PyTorch".to_owned())
+            }
             Self::NonFinite { .. } => Some(
                 "the training that wrote it had diverged: take an earlier checkpoint".to_owned(),
             ),
