@@ -56,7 +56,7 @@ pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
 }
 
 /// The classes' names: those of the data set where they are known, else their numbers.
-pub(crate) fn class_names(name: &str, classes: usize) -> Vec<String> {
+pub fn class_names(name: &str, classes: usize) -> Vec<String> {
     let known = matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE);
     if known && classes <= CLOTHES.len() {
         return CLOTHES.map(str::to_owned).to_vec();

@@ -10,8 +10,11 @@ use crate::TrainError;
 /// Prefix of everything that is not finished; a run's folder may be cleaned of it.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
 
-/// Replaces a file.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+/// Replaces a file: there is the whole of it, on the disk, or what was there before.
+///
+/// # Errors
+/// [`TrainError::Io`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
