@@ -8,7 +8,10 @@ mod commands;
 mod failure;
 mod interrupt;
 mod output;
+mod pictures;
+mod prediction;
 mod progress;
+mod report;
 mod settings;
 
 use std::process::ExitCode;
