@@ -122,16 +122,14 @@ fn diagram(bins: &[Bin]) -> String {
             y = up(tick),
         );
     }
+    let diagonal = format!("M{LEFT} {}L{} {}", up(0.0), LEFT + SIDE, up(1.0));
     format!(
-        "<figure class=\"reliability\"><svg viewBox=\"0 0 310 292\" role=\"img\" \
+        "<figure class=\"reliability\"><svg viewBox=\"-8 0 318 292\" role=\"img\" \
          aria-label=\"Reliability diagram: the figures stand in the table below\">\n{axes}{bars}\
-         <path class=\"diagonal\" d=\"M{LEFT} {}L{} {}\"/>\n\
+         <path class=\"under\" d=\"{diagonal}\"/><path class=\"diagonal\" d=\"{diagonal}\"/>\n\
          <text x=\"{}\" y=\"286\" text-anchor=\"middle\">probability of the answer</text>\n</svg>\n\
          <figcaption>Share of right answers among those of about the same probability.\
          </figcaption></figure>",
-        up(0.0),
-        LEFT + SIDE,
-        up(1.0),
         LEFT + SIDE / 2.0,
     )
 }

@@ -68,7 +68,7 @@ fn matrix(inspection: &Inspection) -> String {
     scrolling(
         caption,
         &format!(
-            "<table class=\"confusion\">\n<caption>{caption}</caption>\n\
+            "<table class=\"confusion\">\n<caption><span>{caption}</span></caption>\n\
              <thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
         ),
     )

@@ -47,8 +47,21 @@ pub struct Mistake {
 impl Inspection {
     /// Names of the classes whose maps are zero for every image.
     pub fn silent_classes(&self) -> Vec<&str> {
-        let silent = self.classes.iter().zip(&self.hottest).filter(|(_, hottest)| **hottest <= 0.0);
-        silent.map(|(name, _)| name.as_str()).collect()
+        self.names(|class| self.hottest[class] <= 0.0)
+    }
+
+    /// Names of the classes that have images, and never were the answer.
+    pub fn unanswered_classes(&self) -> Vec<&str> {
+        let confusion = &self.evaluation.confusion;
+        self.names(|class| {
+            confusion[class].iter().sum::<usize>() > 0
+                && confusion.iter().all(|counts| counts[class] == 0)
+        })
+    }
+
+    fn names(&self, is_meant: impl Fn(usize) -> bool) -> Vec<&str> {
+        let names = self.classes.iter().enumerate().filter(|(class, _)| is_meant(*class));
+        names.map(|(_, name)| name.as_str()).collect()
     }
 
     /// Adds an answer. The mistake that it may be still lacks its picture.

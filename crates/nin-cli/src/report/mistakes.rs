@@ -17,7 +17,8 @@ pub(super) fn section(inspection: &Inspection) -> anyhow::Result<Section> {
             .iter()
             .map(|mistake| figure(inspection, mistake))
             .collect::<Result<Vec<_>, _>>()?;
-        format!("{}\n<div class=\"mistakes\">\n{}</div>", note(inspection), figures.concat())
+        let kind = if mistakes.iter().any(has_maps) { "mistakes" } else { "mistakes plain" };
+        format!("{}\n<div class=\"{kind}\">\n{}</div>", note(inspection), figures.concat())
     };
     Ok(Section { id: "mistakes", title: "Mistakes", body })
 }
@@ -58,8 +59,10 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> 
     let [height, width] = picture.size;
     let shown = [SHOWN_SIDE * height / height.max(width), SHOWN_SIDE * width / height.max(width)];
     let captions = ["image", "map: answer", "map: right class"];
+    let is_alone = pictures.len() == 1;
     let cells = joined(pictures.iter().zip(captions).map(|((png, alternative), caption)| {
-        format!("<span>{}<small>{caption}</small></span>", image(png, alternative, shown))
+        let caption = if is_alone { String::new() } else { format!("<small>{caption}</small>") };
+        format!("<span>{}{caption}</span>", image(png, alternative, shown))
     }));
     Ok(format!(
         "<figure><div class=\"pictures\">{cells}</div><figcaption>Said <strong>{}</strong> ({}), is \

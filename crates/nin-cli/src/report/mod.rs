@@ -39,8 +39,7 @@ pub struct Network<'a> {
 impl Report<'_> {
     /// The whole page.
     pub fn html(&self) -> anyhow::Result<String> {
-        let mut sections =
-            vec![run::curves(self.record), run::recipe(self.record), run::environment(self.record)];
+        let mut sections = vec![run::curves(self.record)];
         match &self.inspection {
             Ok(inspection) => sections.extend([
                 evaluation::per_class(inspection),
@@ -56,6 +55,7 @@ impl Report<'_> {
             }
             Err(reason) => sections.push(page::missing("network", "Network", reason)),
         }
+        sections.extend([run::recipe(self.record), run::environment(self.record)]);
         let verdict = verdict::verdict(self.record, self.inspection.as_ref().ok().copied());
         Ok(page::page(&self.record.name(), &verdict, &sections))
     }

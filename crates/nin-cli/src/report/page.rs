@@ -90,7 +90,7 @@ pub(super) fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Strin
     scrolling(
         caption,
         &format!(
-            "<table>\n<caption>{caption}</caption>\n<thead><tr>{head}</tr></thead>\n\
+            "<table>\n<caption><span>{caption}</span></caption>\n<thead><tr>{head}</tr></thead>\n\
              <tbody>\n{rows}</tbody>\n</table>"
         ),
     )
@@ -115,7 +115,7 @@ pub(super) fn image(png: &[u8], alternative: &str, [height, width]: [usize; 2]) 
 
 /// A share as a percentage with one digit behind the point; a dash for none.
 pub(super) fn percent(share: Option<f64>) -> String {
-    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0))
+    share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}\u{a0}%", share * 100.0))
 }
 
 /// `1234567` as `1 234 567`, with narrow spaces.

@@ -24,15 +24,20 @@ pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> St
             inspection.classes.len()
         ));
     }
-    if let Some(silent) =
-        inspection.map(Inspection::silent_classes).filter(|names| !names.is_empty())
-    {
-        let names: Vec<_> = silent.iter().map(|name| escaped(name)).collect();
-        sentences.push(format!(
-            "<strong>Silent</strong>: {}. The map of a silent class is zero for every test image: its \
-             channel died behind the last ReLU and gets no gradient there.",
-            names.join(", ")
-        ));
+    if let Some(inspection) = inspection {
+        let names = |names: Vec<&str>| escaped(&names.join(", "));
+        let (unanswered, silent) = (inspection.unanswered_classes(), inspection.silent_classes());
+        if !unanswered.is_empty() {
+            let unanswered = names(unanswered);
+            sentences.push(format!("<strong>Never answered</strong>: {unanswered}."));
+        }
+        if !silent.is_empty() {
+            sentences.push(format!(
+                "<strong>Silent</strong>: {}. The map of a silent class is zero for every test image: \
+                 its channel died behind the last ReLU and gets no gradient there.",
+                names(silent)
+            ));
+        }
     }
     let sentences = joined(sentences.iter().map(|sentence| format!("<p>{sentence}</p>\n")));
     format!("<dl class=\"figures\">{}</dl>\n{sentences}", figures(record, inspection))
