@@ -1,6 +1,7 @@
 //! From a file's bytes to upright pixels without alpha.
 
 use std::io::Cursor;
+use std::sync::{Mutex, PoisonError};
 
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
@@ -9,6 +10,10 @@ use super::PictureError;
 /// A camera of 64 megapixels is let in. A file of a few bytes can claim any size: what is more is
 /// refused before a pixel is decoded.
 const MOST_PIXELS: u64 = 1 << 26;
+/// Pictures of more pixels are decoded one at a time, however many threads there are: one takes up to
+/// a gigabyte.
+const MANY_PIXELS: u64 = 1 << 24;
+static LARGE: Mutex<()> = Mutex::new(());
 /// Bytes that a decoder may ask for.
 const MOST_DECODER_BYTES: u64 = 768 << 20;
 
@@ -48,6 +53,8 @@ impl Picture {
         if u64::from(width) * u64::from(height) > MOST_PIXELS {
             return Err(PictureError::TooManyPixels { width, height, limit: MOST_PIXELS });
         }
+        let is_large = u64::from(width) * u64::from(height) > MANY_PIXELS;
+        let _turn = is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
         // A picture with broken EXIF is still a picture.
         let orientation = decoder.orientation().ok();
         let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;

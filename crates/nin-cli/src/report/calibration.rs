@@ -79,7 +79,7 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     let body = format!(
         "{note}\n{}\n<details><summary>The figures of each bar</summary>\n{}</details>",
         diagram(&bins),
-        table("Calibration", &head, &rows)
+        table("The bars of the diagram", &head, &rows)
     );
     Section { id: "calibration", title: "Calibration", body }
 }

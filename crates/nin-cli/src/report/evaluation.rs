@@ -94,3 +94,32 @@ fn largest_confusions(inspection: &Inspection) -> String {
         .collect();
     table("The most frequent wrong answers", &["class", "answer", "images"], &rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use nin_model::MapGeometry;
+    use nin_train::{Evaluation, Score};
+
+    use super::*;
+
+    #[test]
+    fn of_many_classes_the_most_frequent_confusions_are_listed() {
+        let classes = 100;
+        let mut counts = vec![vec![0; classes]; classes];
+        (counts[3][7], counts[98][0], counts[5][5]) = (4, 9, 50);
+        let inspection = Inspection {
+            classes: (0..classes).map(|class| format!("class <{class}>")).collect(),
+            evaluation: Evaluation { score: Score::default(), confusion: counts },
+            confidences: Vec::new(),
+            hottest: vec![1.0; classes],
+            mistakes: Vec::new(),
+            geometry: MapGeometry { first: 0.0, step: 1, field: 1 },
+        };
+        let body = confusion(&inspection).body;
+        assert_eq!(body.matches("<tr>").count(), 3, "{body}"); // the head and two pairs
+        let [first, second] = ["&lt;98&gt;", "&lt;3&gt;"].map(|name| body.find(name).unwrap());
+        assert!(first < second, "the most frequent stands first: {body}");
+        assert_eq!(inspection.unanswered_classes(), ["class <3>", "class <98>"]);
+        assert!(per_class(&inspection).body.contains("<th scope=\"row\">class &lt;99&gt;</th>"));
+    }
+}

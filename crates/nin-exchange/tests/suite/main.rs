@@ -1,5 +1,6 @@
-//! ONNX files computed by a plain interpreter; names and modules for PyTorch.
+//! ONNX files computed by a plain interpreter; names, modules and golden logits of PyTorch.
 
+mod golden;
 mod interpreter;
 mod onnx;
 mod pytorch;
