@@ -7,11 +7,11 @@
 Only results are stored: losses of each step, the first step's logits and gradients, and how far the
 weights have moved after each step.
 
-Every case runs in 64-bit floats too, and from weights that differ in their last bits. Where one of
-these gives other numbers than the 32-bit run, a ReLU or a maximum hangs on rounding, and no other
-program can be expected to agree: images and labels are drawn with the next salt.
+Where a ReLU or a maximum hangs on rounding, one program takes it and another does not, and all later
+numbers part. So every case runs in 64-bit floats too, and where that gives other numbers the script
+stops: draw images and labels with another salt. The salts below are ones where the roundings of our
+kernels (Winograd's transforms, other orders of summation) and of wgpu turn nothing either.
 """
-import itertools
 import json
 import math
 import pathlib
@@ -57,19 +57,17 @@ ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_deca
 # What 32 bits may change where no tie is near, far below the test's tolerances: of the largest logit,
 # of a loss, and of norm and largest value of gradients and of movements.
 ROUNDING = {"logits": 5e-6, "losses": 1e-6, "gradients": (2e-6, 1e-5), "movements": (2e-4, 1e-3)}
-# Runs from weights that are off by up to so much of themselves: a few units in the last place.
-DISTURBANCES, DISTURBANCE = 4, 2.0**-21
-# name, network, input, batch sizes of the steps, optimiser
+# name, network, input, batch sizes of the steps, optimiser, salt of images and labels
 CASES = [
-    ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD),
-    ("d2l-224", "d2l", (1, 224, 224), [2], SGD),
-    ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD),
-    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW),
-    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], SGD),
-    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 9 + [1], SGD),
-    ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 9 + [1], SGD),
-    ("imagenet", "imagenet", (3, 224, 224), [2, 1], SGD),
-    ("unusual", "unusual", (2, 61, 47), [5] * 9 + [2], SGD),
+    ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD, 20),
+    ("d2l-224", "d2l", (1, 224, 224), [2], SGD, 3),
+    ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 0),
+    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 0),
+    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], SGD, 1),
+    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 9 + [1], SGD, 2),
+    ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 9 + [1], SGD, 0),
+    ("imagenet", "imagenet", (3, 224, 224), [2, 1], SGD, 0),
+    ("unusual", "unusual", (2, 61, 47), [5] * 9 + [2], SGD, 0),
 ]
 
 
@@ -91,16 +89,11 @@ def movement(parameter, initial, salt):
     return digest(moved, WEIGHT_POSITIONS, salt)
 
 
-def run(architecture, shape, batches, optimizer, salt, dtype, disturbance=None):
+def run(architecture, shape, batches, optimizer, salt, dtype):
     network = Network(architecture)
     arguments = {"lr": optimizer["learning_rate"], "weight_decay": optimizer["weight_decay"]}
     network.set_hashed()
     network.to(dtype)
-    if disturbance is not None:
-        noise = torch.Generator().manual_seed(disturbance)
-        for parameter in network.parameters():
-            shares = torch.rand(parameter.shape, generator=noise) * 2 - 1
-            parameter.data *= 1 + DISTURBANCE * shares
     initial = {name: parameter.detach().clone() for name, parameter in network.named()}
     optim = (torch.optim.SGD(network.parameters(), momentum=optimizer["momentum"], **arguments)
              if optimizer["kind"] == "sgd" else torch.optim.AdamW(network.parameters(), **arguments))
@@ -146,33 +139,22 @@ def rounding(single, double):
             "movements": tuple(max(errors) for errors in zip(*steps))}
 
 
-def hangs_on_rounding(case, single):
-    others = [run(*case.values(), torch.float64)]
-    others += [run(*case.values(), torch.float32, seed) for seed in range(DISTURBANCES)]
-    for other in others:
-        errors = rounding(single, other)
-        if any(numpy.any(numpy.array(errors[what]) > limit) for what, limit in ROUNDING.items()):
-            return errors
-    return None
-
-
 def main():
     torch.set_num_threads(1)
     folder = pathlib.Path(__file__).parent / "golden"
-    for name, network, shape, batches, optimizer in CASES:
+    for name, network, shape, batches, optimizer, salt in CASES:
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
         blocks = NETWORKS[network]
         architecture = {"name": network, "input_channels": shape[0], "classes": blocks[-1]["widths"][2],
                         "blocks": blocks}
-        for salt in itertools.count():
-            case = {"architecture": architecture, "input": shape, "batches": batches, "optimizer": optimizer,
-                    "salt": salt}
-            single = run(*case.values(), torch.float32)
-            errors = hangs_on_rounding(case, single)
-            print(name, salt, single["losses"][-1], errors or "holds", flush=True)
-            if errors is None:
-                break
+        case = {"architecture": architecture, "input": shape, "batches": batches, "optimizer": optimizer,
+                "salt": salt}
+        single, double = (run(*case.values(), dtype) for dtype in (torch.float32, torch.float64))
+        errors = rounding(single, double)
+        print(name, single["losses"][-1], errors)
+        if any(numpy.any(numpy.array(errors[what]) > limit) for what, limit in ROUNDING.items()):
+            raise SystemExit(f"{name} hangs on rounding: {errors}, expected at most {ROUNDING}")
         (folder / f"{name}.json").write_text(json.dumps(case | single, separators=(",", ":")) + "\n")
 
 
