@@ -7,6 +7,7 @@ use nin_train::recipe::BuiltinRecipe;
 
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::Format;
+use crate::pictures::Invert;
 
 /// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
 #[derive(Debug, Parser)]
@@ -33,6 +34,14 @@ pub enum Command {
     Train(TrainArguments),
     /// Evaluate a checkpoint: loss, accuracy, precision and recall of each class, confusion matrix
     Eval(EvalArguments),
+    /// Tell the classes of pictures, with the map of each class that says where it was seen
+    Predict(PredictArguments),
+    /// Write a run's report: one HTML file with curves, classes, mistakes and their maps
+    Report(ReportArguments),
+    /// Write a checkpoint as ONNX, or as safetensors with PyTorch's names
+    Export(ExportArguments),
+    /// Make a checkpoint of PyTorch's safetensors
+    Import(ImportArguments),
     /// Print every layer's output shape, parameters, multiply-accumulates and activation bytes
     Shapes(ShapesArguments),
     /// Measure images per second of training, of inference, and of an epoch with its loader
@@ -41,6 +50,10 @@ pub enum Command {
     Devices(DevicesArguments),
     /// Fetch known data sets
     Data(DataArguments),
+    /// Print what a shell needs to complete this program's command line
+    Completions(CompletionsArguments),
+    /// Print the manual page, or write one for each command
+    Man(ManArguments),
 }
 
 /// Where to compute.
@@ -174,6 +187,118 @@ pub enum SplitChoice {
     Train,
 }
 
+/// `predict`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli predict --checkpoint runs/quickstart shirt.jpg
+  nin-cli predict --checkpoint runs/quickstart photos --top 1 --format json
+  nin-cli predict --checkpoint runs/quickstart shirt.png --maps maps
+  cat shirt.webp | nin-cli predict --checkpoint runs/quickstart -
+
+A picture of other proportions than the network's input is fitted in, not stretched.
+The mean of a class's map is the class's logit.")]
+pub struct PredictArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub checkpoint: PathBuf,
+    /// PNG, JPEG or WebP files, folders of them, or - for standard input
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Write each picture with the maps of its top classes laid over it into this folder, as PNG
+    #[arg(long, value_name = "DIR")]
+    pub maps: Option<PathBuf>,
+    /// Classes told for each picture, the likeliest first
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub top: u32,
+    /// Whether light and dark change places before the network sees them
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub invert: Invert,
+    /// Take each picture at its own size, fully convolutionally: maps as large as come of it
+    #[arg(long)]
+    pub dense: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli report runs/quickstart
+  nin-cli report runs/own --data my-folder --output own.html
+
+The file needs no other and no network. The run may be going on: nothing in it is touched.")]
+pub struct ReportArguments {
+    /// The run's folder
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The file to write [default: report.html in the run's folder]
+    #[arg(long, value_name = "FILE.html")]
+    pub output: Option<PathBuf>,
+    /// The folder with the data set's four files; no other place is searched then
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli export --checkpoint runs/quickstart --to onnx --output clothes.onnx
+  nin-cli export --checkpoint runs/quickstart --to safetensors --output out/clothes.safetensors
+
+ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
+[batch, classes] and `maps`; batch, height and width are free; metadata `classes` is a JSON list.
+Safetensors: names of an nn.Sequential, and beside them model.py, which loads them.")]
+pub struct ExportArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub checkpoint: PathBuf,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: ExportFormat,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// What a checkpoint can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// An ONNX model
+    Onnx,
+    /// Tensors for PyTorch, with a module that loads them
+    Safetensors,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli import --from book.safetensors --config d2l --output book-nin.safetensors
+  nin-cli eval --checkpoint book-nin.safetensors
+
+In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Names of the book's
+nn.Sequential are taken (0.0.weight, also net.0.0.weight), and ours; nothing may be missing or over.")]
+pub struct ImportArguments {
+    /// The safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// A built-in architecture, a built-in recipe or a TOML file: whose weights they are
+    #[arg(long, value_name = "NAME-OR-FILE")]
+    pub config: String,
+    /// Override a key of the recipe, such as data.input_size=96; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The file to write, a .safetensors that every --checkpoint takes
+    #[arg(long, value_name = "PATH")]
+    pub output: PathBuf,
+}
+
 /// `shapes`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -275,6 +400,27 @@ pub struct FetchArguments {
     /// Seconds after which a silent server is given up on
     #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
+}
+
+/// `completions`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  nin-cli completions bash > ~/.local/share/bash-completion/completions/nin-cli")]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli man | man -l -
+  nin-cli man --output ~/.local/share/man/man1")]
+pub struct ManArguments {
+    /// Write the page of each command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 }
 
 fn train_help() -> String {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use nin_data::DataError;
+use nin_exchange::ExchangeError;
 use nin_model::ModelError;
 use nin_train::TrainError;
 use nin_train::recipe::RecipeError;
@@ -72,6 +73,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<RecipeError>() {
+            return Some(error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<ExchangeError>() {
             return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {

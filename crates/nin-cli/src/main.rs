@@ -9,7 +9,10 @@ mod failure;
 mod fetch;
 mod interrupt;
 mod output;
+mod pictures;
+mod prediction;
 mod progress;
+mod report;
 mod settings;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! stdout is data, as text or as JSON; stderr is for people.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -29,4 +30,10 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Writes a line to stderr. A closed stderr ends nothing.
 pub fn note(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a file that was asked for: a whole one or none.
+pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    // The folder of a bare name is the current one.
+    Ok(nin_train::write_file(&Path::new(".").join(path), bytes)?)
 }

@@ -77,7 +77,7 @@ pub fn known_files(name: &str) -> Option<[KnownFile; 4]> {
 }
 
 /// The classes' names: those of the data set where they are known, else their numbers.
-pub(crate) fn class_names(name: &str, classes: usize) -> Vec<String> {
+pub fn class_names(name: &str, classes: usize) -> Vec<String> {
     let known = matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE);
     if known && classes <= CLOTHES.len() {
         return CLOTHES.map(str::to_owned).to_vec();

@@ -35,6 +35,7 @@ mod metadata;
 mod mlpconv;
 mod network;
 mod pooling;
+mod receptive;
 mod shapes;
 mod weights;
 
@@ -48,6 +49,7 @@ pub use initialization::Initialization;
 pub use metadata::{LARGEST_SIDE, ModelMetadata, Preprocessing};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
+pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};
 

@@ -205,6 +205,16 @@ pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
         .map_err(|source| TrainError::Weights { path: file, source })
 }
 
+/// The tensors of a safetensors file of any software, under its own names.
+///
+/// # Errors
+/// [`TrainError::Weights`], [`TrainError::Io`], [`TrainError::Damaged`] where it is too long.
+pub fn read_weights(path: &Path) -> Result<Weights, TrainError> {
+    let (weights, _) = Weights::from_safetensors(&read_bounded(path, LARGEST_FILE)?)
+        .map_err(|source| TrainError::Weights { path: path.to_owned(), source })?;
+    Ok(weights)
+}
+
 fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
     let nothing = |reason: String| TrainError::NoCheckpoint { path: path.to_owned(), reason };
     let metadata = fs::metadata(path).map_err(|error| nothing(error.to_string()))?;

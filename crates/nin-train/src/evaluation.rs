@@ -71,6 +71,15 @@ impl Evaluation {
         let labelled: usize = self.confusion[class].iter().sum();
         (labelled > 0).then(|| self.confusion[class][class] as f64 / labelled as f64)
     }
+
+    /// The harmonic mean of precision and recall; 0 where no image of the class was found, `None`
+    /// where there were neither images nor answers of it.
+    pub fn f1(&self, class: usize) -> Option<f64> {
+        let answered: usize = self.confusion.iter().map(|row| row[class]).sum();
+        let labelled: usize = self.confusion[class].iter().sum();
+        let both = answered + labelled;
+        (both > 0).then(|| 2.0 * self.confusion[class][class] as f64 / both as f64)
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +95,6 @@ mod tests {
         assert_eq!(evaluation.precision(0), Some(0.75));
         assert_eq!(evaluation.recall(1), Some(0.5));
         assert_eq!((evaluation.precision(2), evaluation.recall(2)), (None, None));
+        assert_eq!((evaluation.f1(1), evaluation.f1(2)), (Some(0.5), None));
     }
 }

@@ -63,6 +63,7 @@ mod lock;
 mod moments;
 mod optimizer;
 mod quiet;
+mod reading;
 pub mod recipe;
 mod record;
 #[cfg(test)]
@@ -74,14 +75,16 @@ mod strategy;
 mod summary;
 mod training;
 
-pub use checkpoint::{Checkpoint, TrainingState, load_model};
+pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
+pub use durable::write_file;
 pub use environment::{DataFile, Environment};
 pub use error::TrainError;
 pub use evaluation::Evaluation;
 pub use events::{Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport};
 pub use folder::RunFolder;
 pub use optimizer::{GradientDescent, Moments, RunOptimizer};
+pub use reading::RunRecord;
 pub use record::read_events;
 pub use schedule::Schedule;
 pub use score::{Answers, Score};

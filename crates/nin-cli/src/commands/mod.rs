@@ -1,9 +1,14 @@
 //! One file a command.
 
 mod bench;
+mod completions;
 mod data;
 mod devices;
 mod eval;
+mod export;
+mod import;
+mod predict;
+mod report;
 mod shapes;
 mod train;
 
@@ -16,9 +21,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Shapes(arguments) => shapes::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Data(arguments) => data::run(&arguments.command),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => completions::man(&arguments),
     }
 }

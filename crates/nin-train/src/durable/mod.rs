@@ -24,8 +24,11 @@ pub(crate) const UNFINISHED: &str = ".unfinished-";
 /// What a file system needs besides the bytes of the files: their blocks, folders and names.
 const SPACE_BESIDES: u64 = 256 << 10;
 
-/// Replaces a file.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+/// Replaces a file: there is the whole of it, on the disk, or what was there before.
+///
+/// # Errors
+/// [`TrainError::Io`], [`TrainError::NoSpace`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = parent_of(path);
     let new = tempfile::Builder::new()
         .prefix(UNFINISHED)

@@ -1,0 +1,75 @@
+//! `export`: a checkpoint as ONNX, or as safetensors with a module for PyTorch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use nin_exchange::{onnx, pytorch};
+use nin_model::{ModelMetadata, Weights};
+use nin_train::load_model;
+
+use crate::arguments::{ExportArguments, ExportFormat};
+use crate::failure::CommandError;
+use crate::output::{note, save};
+
+/// The file beside exported safetensors that loads them.
+const MODULE: &str = "model.py";
+
+pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
+    let (metadata, weights) = load_model(&arguments.checkpoint)?;
+    match arguments.to {
+        ExportFormat::Onnx => {
+            save(&arguments.output, &onnx::encode(&metadata, &weights)?)?;
+            let (opset, channels) = (onnx::OPSET, metadata.architecture.input_channels());
+            let (output, classes) = (arguments.output.display(), metadata.architecture.classes());
+            note(format!(
+                "wrote {output}: ONNX opset {opset}, images [batch, {channels}, height, width] in \
+                 0..1 to logits [batch, {classes}]"
+            ));
+        }
+        ExportFormat::Safetensors => export_safetensors(&arguments.output, &metadata, &weights)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export_safetensors(
+    output: &Path,
+    metadata: &ModelMetadata,
+    weights: &Weights,
+) -> anyhow::Result<()> {
+    let Some(file_name) = output.file_name().and_then(|name| name.to_str()) else {
+        return Err(CommandError::new(
+            format!("`{}` is no file's name in UTF-8", output.display()),
+            "name a file, such as --output model.safetensors",
+        )
+        .into());
+    };
+    let module_path = module_path(output)?;
+    let named = pytorch::from_ours(&metadata.architecture, weights)?;
+    // The key by which PyTorch's libraries know whose layout the tensors have.
+    save(output, &named.to_safetensors("format", "pt")?)?;
+    save(&module_path, pytorch::module(metadata, file_name).as_bytes())?;
+    note(format!(
+        "wrote {} with PyTorch's names, and {}, which loads it",
+        output.display(),
+        module_path.display()
+    ));
+    Ok(())
+}
+
+/// Where the module is to stand; a file of that name that is not ours is left alone.
+fn module_path(output: &Path) -> anyhow::Result<PathBuf> {
+    let path = output.with_file_name(MODULE);
+    let is_foreign = match fs::read(&path) {
+        Ok(bytes) => !bytes.starts_with(pytorch::GENERATED.as_bytes()),
+        Err(_) => path.exists(),
+    };
+    if is_foreign || path == output {
+        return Err(CommandError::new(
+            format!("`{}` is not a generated file, and would be overwritten", path.display()),
+            "name an --output in another folder: the module is written beside it",
+        )
+        .into());
+    }
+    Ok(path)
+}

@@ -1,0 +1,76 @@
+//! `report`: a run as one self-contained HTML file.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use nin_data::DataSet;
+use nin_model::{ModelMetadata, Weights};
+use nin_train::{RunRecord, load_model};
+
+use crate::arguments::ReportArguments;
+use crate::backend::Selected;
+use crate::output::{note, print_text, save};
+use crate::report::{Inspect, Inspection, Network, Report};
+use crate::settings::open_data;
+
+pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
+    let record = RunRecord::read(&arguments.run)?;
+    let model = load_model(&arguments.run).map_err(|error| said(&error.into()));
+    let inspection = model.clone().and_then(|(metadata, weights)| {
+        inspect(arguments, &record, &metadata, &weights).map_err(|error| said(&error))
+    });
+    let network = match &model {
+        Ok((metadata, weights)) => network(metadata, weights),
+        Err(reason) => Err(reason.clone()),
+    };
+    let report =
+        Report { record: &record, network, inspection: inspection.as_ref().map_err(Clone::clone) };
+    if let Err(reason) = &report.inspection {
+        note(format!("the report has no answers: {reason}"));
+    }
+    let default = arguments.run.join("report.html");
+    let output = arguments.output.as_deref().unwrap_or(&default);
+    save(output, report.html()?.as_bytes())?;
+    print_text(&output.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An error as part of a sentence.
+fn said(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+}
+
+fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Network<'a>, String> {
+    let [height, width] = metadata.preprocessing.input_size;
+    let input = [metadata.architecture.input_channels(), height, width];
+    let shapes = metadata.architecture.shapes(input).map_err(|error| error.to_string())?;
+    Ok(Network { metadata, weights, shapes })
+}
+
+fn inspect(
+    arguments: &ReportArguments,
+    record: &RunRecord,
+    metadata: &ModelMetadata,
+    weights: &Weights,
+) -> anyhow::Result<Inspection> {
+    let limit = record.recipe.data.limit;
+    let data = test_data(&metadata.dataset, arguments.data.as_deref(), limit, metadata)?;
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    note(format!("{} test images with {}", data.test.len(), selected.describe()));
+    selected.run(Inspect { metadata, weights, images: data.test })
+}
+
+fn test_data(
+    name: &str,
+    folder: Option<&Path>,
+    limit: usize,
+    metadata: &ModelMetadata,
+) -> anyhow::Result<DataSet> {
+    let data = open_data(name, folder, limit)?;
+    let (found, known) = (data.class_names.len(), metadata.classes.len());
+    anyhow::ensure!(
+        found <= known,
+        "the data set `{name}` has {found} classes, the network {known}"
+    );
+    Ok(data)
+}

@@ -1,0 +1,152 @@
+//! A network's answers for prepared pictures: class maps, and what follows from them.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
+
+use crate::pictures::Prepared;
+
+/// A network on its device, ready to answer.
+pub struct Predictor<B: Backend> {
+    network: NetworkInNetwork<B>,
+    device: B::Device,
+}
+
+/// The answer for one picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// One for each class: the mean of its map.
+    pub logits: Vec<f32>,
+    /// Their softmax.
+    pub probabilities: Vec<f64>,
+    /// Class after class, row after row.
+    maps: Vec<f32>,
+    /// `[height, width]` of each map.
+    map_size: [usize; 2],
+}
+
+impl<B: Backend> Predictor<B> {
+    /// The network of these weights on this device.
+    ///
+    /// # Errors
+    /// As [`NetworkInNetwork::from_weights`].
+    pub fn new(
+        metadata: &ModelMetadata,
+        weights: &Weights,
+        device: B::Device,
+    ) -> Result<Self, ModelError> {
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, &device)?;
+        Ok(Self { network, device })
+    }
+
+    /// The answers for pictures of one size, in one batch.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give the maps back.
+    pub fn predict(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
+        let Some(first) = pictures.first() else { return Ok(Vec::new()) };
+        let [height, width] = first.picture.size;
+        let channels = first.picture.planes.len();
+        let mut values = Vec::with_capacity(pictures.len() * channels * height * width);
+        for picture in pictures {
+            picture.append_values(&mut values);
+        }
+        let images = TensorData::new(values, [pictures.len(), channels, height, width]);
+        self.answer(Tensor::from_data(images, &self.device))
+    }
+
+    /// The answers for a batch, `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give the maps back.
+    pub fn answer(&self, images: Tensor<B, 4>) -> Result<Vec<Prediction>, ModelError> {
+        let maps = self.network.class_maps(images);
+        let [_, classes, map_height, map_width] = maps.dims();
+        let HostTensor { values, .. } = HostTensor::read("class maps", &maps)?;
+        let map_size = [map_height, map_width];
+        Ok(values
+            .chunks_exact(classes * map_height * map_width)
+            .map(|maps| Prediction::new(maps, map_size))
+            .collect())
+    }
+}
+
+impl Prediction {
+    fn new(maps: &[f32], map_size: [usize; 2]) -> Self {
+        let cells = map_size[0] * map_size[1];
+        let mean = |map: &[f32]| map.iter().copied().map(f64::from).sum::<f64>() / cells as f64;
+        let logits: Vec<f64> = maps.chunks_exact(cells).map(mean).collect();
+        Self {
+            probabilities: softmax(&logits),
+            logits: logits.into_iter().map(|logit| logit as f32).collect(),
+            maps: maps.to_vec(),
+            map_size,
+        }
+    }
+
+    /// The classes with the largest logits, largest first, at most so many; of equals the first
+    /// class first.
+    pub fn top(&self, count: usize) -> Vec<usize> {
+        let mut classes: Vec<usize> = (0..self.logits.len()).collect();
+        classes.sort_by(|&one, &other| self.logits[other].total_cmp(&self.logits[one]));
+        classes.truncate(count);
+        classes
+    }
+
+    /// The rows of a class's map, top to bottom.
+    pub fn map(&self, class: usize) -> Vec<Vec<f32>> {
+        let [height, width] = self.map_size;
+        let map = &self.maps[class * height * width..][..height * width];
+        map.chunks_exact(width).map(<[f32]>::to_vec).collect()
+    }
+
+    /// `[height, width]` of each map.
+    pub fn map_size(&self) -> [usize; 2] {
+        self.map_size
+    }
+
+    /// The largest value of all maps.
+    pub fn hottest(&self) -> f32 {
+        self.maps.iter().copied().fold(0.0, f32::max)
+    }
+
+    /// The largest value of a class's map.
+    pub fn hottest_of(&self, class: usize) -> f32 {
+        self.map(class).into_iter().flatten().fold(0.0, f32::max)
+    }
+
+    /// The natural logarithm of a class's probability, finite where that rounds to 0.
+    pub fn log_probability(&self, class: usize) -> f64 {
+        let logits = self.logits.iter().copied().map(f64::from);
+        let largest = logits.clone().fold(f64::NEG_INFINITY, f64::max);
+        let sum: f64 = logits.map(|logit| (logit - largest).exp()).sum();
+        f64::from(self.logits[class]) - largest - sum.ln()
+    }
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_are_the_means_of_the_maps() {
+        let prediction = Prediction::new(&[0.0, 1.0, 2.0, 3.0, 5.0, 5.0, 5.0, 5.0], [2, 2]);
+        assert_eq!(prediction.logits, [1.5, 5.0]);
+        assert_eq!(prediction.map(0), [[0.0, 1.0], [2.0, 3.0]]);
+        assert_eq!((prediction.top(9), prediction.hottest()), (vec![1, 0], 5.0));
+        let expected = 1.0 / (1.0 + (-3.5_f64).exp());
+        assert!((prediction.probabilities[1] - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_equals_the_first_class_is_first() {
+        assert_eq!(Prediction::new(&[1.0, 2.0, 2.0], [1, 1]).top(2), [1, 2]);
+    }
+}

@@ -1,0 +1,150 @@
+//! Whether the network is as often right as it is sure (Guo et al., arXiv:1706.04599).
+
+use std::fmt::Write;
+
+use super::inspection::Inspection;
+use super::page::{Section, grouped, percent, table};
+
+/// Equal parts of 0..1 that probabilities are sorted into.
+const BINS: usize = 10;
+
+/// Images whose answers had about the same probability.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Bin {
+    images: usize,
+    right: usize,
+    probability_sum: f64,
+}
+
+impl Bin {
+    fn accuracy(&self) -> Option<f64> {
+        (self.images > 0).then(|| self.right as f64 / self.images as f64)
+    }
+
+    fn probability(&self) -> Option<f64> {
+        (self.images > 0).then(|| self.probability_sum / self.images as f64)
+    }
+}
+
+fn bins(confidences: &[(f64, bool)]) -> [Bin; BINS] {
+    let mut bins = [Bin::default(); BINS];
+    for &(probability, is_right) in confidences {
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.images += 1;
+        bin.right += usize::from(is_right);
+        bin.probability_sum += probability;
+    }
+    bins
+}
+
+/// The expected calibration error: the mean gap between probability and accuracy, over the images.
+fn expected_error(bins: &[Bin]) -> f64 {
+    let images: usize = bins.iter().map(|bin| bin.images).sum();
+    let gaps = bins.iter().map(|bin| (bin.probability_sum - bin.right as f64).abs());
+    gaps.sum::<f64>() / images.max(1) as f64
+}
+
+/// The reliability diagram, its figures, and the expected calibration error.
+pub(super) fn section(inspection: &Inspection) -> Section {
+    let bins = bins(&inspection.confidences);
+    let error = expected_error(&bins);
+    let sure: f64 = bins.iter().map(|bin| bin.probability_sum).sum();
+    let images = inspection.confidences.len().max(1) as f64;
+    let accuracy = inspection.evaluation.score.accuracy();
+    let leaning = if sure / images > accuracy {
+        "surer than it is right"
+    } else {
+        "less sure than it is right"
+    };
+    let note = format!(
+        "<p class=\"note\">Expected calibration error <strong>{}</strong>: the network is {leaning} \
+         (mean probability {}, accuracy {}). Bars on the diagonal are calibrated.</p>",
+        percent(Some(error)),
+        percent(Some(sure / images)),
+        percent(Some(accuracy)),
+    );
+    let rows: Vec<_> = bins
+        .iter()
+        .enumerate()
+        .map(|(at, bin)| {
+            vec![
+                format!("{} to {} %", at * 100 / BINS, (at + 1) * 100 / BINS),
+                grouped(bin.images),
+                percent(bin.probability()),
+                percent(bin.accuracy()),
+            ]
+        })
+        .collect();
+    let head = ["probability of the answer", "images", "mean probability", "accuracy"];
+    let body = format!(
+        "{note}\n{}\n<details><summary>The figures of each bar</summary>\n{}</details>",
+        diagram(&bins),
+        table("The bars of the diagram", &head, &rows)
+    );
+    Section { id: "calibration", title: "Calibration", body }
+}
+
+fn diagram(bins: &[Bin]) -> String {
+    const LEFT: f64 = 44.0;
+    const SIDE: f64 = 240.0;
+    const TOP: f64 = 10.0;
+    let up = |share: f64| TOP + SIDE * (1.0 - share);
+    let width = SIDE / BINS as f64;
+    let mut bars = String::new();
+    for (at, bin) in bins.iter().enumerate() {
+        let Some(accuracy) = bin.accuracy() else { continue };
+        let _ = writeln!(
+            bars,
+            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\">\
+             <title>{}: {} images, {} right</title></rect>",
+            LEFT + width * at as f64 + 1.0,
+            up(accuracy),
+            width - 2.0,
+            SIDE * accuracy,
+            percent(bin.probability()),
+            bin.images,
+            percent(Some(accuracy)),
+        );
+    }
+    let mut axes = String::new();
+    for tick in [0.0, 0.5, 1.0] {
+        let _ = writeln!(
+            axes,
+            "<path class=\"grid\" d=\"M{LEFT} {y:.1}h{SIDE}\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{:.0} %</text>\
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.0} %</text>",
+            LEFT - 6.0,
+            up(tick) + 4.5,
+            tick * 100.0,
+            LEFT + SIDE * tick,
+            up(0.0) + 18.0,
+            tick * 100.0,
+            y = up(tick),
+        );
+    }
+    let diagonal = format!("M{LEFT} {}L{} {}", up(0.0), LEFT + SIDE, up(1.0));
+    format!(
+        "<figure class=\"reliability\"><svg viewBox=\"-8 0 318 292\" role=\"img\" \
+         aria-label=\"Reliability diagram: the figures stand in the table below\">\n{axes}{bars}\
+         <path class=\"under\" d=\"{diagonal}\"/><path class=\"diagonal\" d=\"{diagonal}\"/>\n\
+         <text x=\"{}\" y=\"286\" text-anchor=\"middle\">probability of the answer</text>\n</svg>\n\
+         <figcaption>Share of right answers among those of about the same probability.\
+         </figcaption></figure>",
+        LEFT + SIDE / 2.0,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_is_the_mean_gap() {
+        // Two of two at 0.9, one of two at 0.55: gaps 0.1 and 0.05.
+        let bins = bins(&[(0.9, true), (0.9, true), (0.55, true), (0.55, false), (1.0, true)]);
+        assert_eq!((bins[9].images, bins[5].images), (3, 2));
+        let expected = ((3.0 - 2.8) + (1.1 - 1.0)) / 5.0;
+        assert!((expected_error(&bins) - expected).abs() < 1e-12);
+        assert_eq!(expected_error(&[]), 0.0);
+    }
+}

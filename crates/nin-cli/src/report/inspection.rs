@@ -1,0 +1,146 @@
+//! The network's answers over the test images, kept as far as the report shows them.
+
+use burn::data::dataloader::DataLoader;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use nin_data::{IdxDataset, OrderedLoader, Resizer};
+use nin_model::{MapGeometry, ModelMetadata, Weights};
+use nin_train::{Evaluation, Score};
+
+use crate::backend::Task;
+use crate::pictures::Picture;
+use crate::prediction::{Prediction, Predictor};
+
+/// Wrong answers that are shown.
+const SHOWN_MISTAKES: usize = 12;
+const BATCH: usize = 64;
+
+/// Every answer, summed up.
+pub struct Inspection {
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// Loss, accuracy, confusion.
+    pub evaluation: Evaluation,
+    /// The answer's probability, and whether it was right, for each image.
+    pub confidences: Vec<(f64, bool)>,
+    /// The largest value of each class's maps.
+    pub hottest: Vec<f32>,
+    /// The wrong answers of which the network was surest, surest first.
+    pub mistakes: Vec<Mistake>,
+    /// Where the maps' cells lie.
+    pub geometry: MapGeometry,
+}
+
+/// A wrong answer.
+pub struct Mistake {
+    /// The image's position among the test images.
+    pub index: usize,
+    /// The right class.
+    pub label: usize,
+    /// The class answered.
+    pub answer: usize,
+    /// What the network said.
+    pub prediction: Prediction,
+    /// The image as the network got it.
+    pub picture: Picture,
+}
+
+impl Inspection {
+    /// Names of the classes whose maps are zero for every image.
+    pub fn silent_classes(&self) -> Vec<&str> {
+        self.names(|class| self.hottest[class] <= 0.0)
+    }
+
+    /// Names of the classes that have images, and never were the answer.
+    pub fn unanswered_classes(&self) -> Vec<&str> {
+        let confusion = &self.evaluation.confusion;
+        self.names(|class| {
+            confusion[class].iter().sum::<usize>() > 0
+                && confusion.iter().all(|counts| counts[class] == 0)
+        })
+    }
+
+    fn names(&self, is_meant: impl Fn(usize) -> bool) -> Vec<&str> {
+        let names = self.classes.iter().enumerate().filter(|(class, _)| is_meant(*class));
+        names.map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// Adds an answer. The mistake that it may be still lacks its picture.
+    fn add(&mut self, index: usize, label: usize, prediction: Prediction) {
+        let answer = prediction.top(1).first().copied().unwrap_or_default();
+        let is_right = answer == label;
+        self.evaluation.confusion[label][answer] += 1;
+        self.evaluation.score.add(Score {
+            loss_sum: -prediction.log_probability(label),
+            correct: usize::from(is_right),
+            images: 1,
+        });
+        let sureness = prediction.probabilities[answer];
+        self.confidences.push((sureness, is_right));
+        for (class, hottest) in self.hottest.iter_mut().enumerate() {
+            *hottest = hottest.max(prediction.hottest_of(class));
+        }
+        let surer =
+            |mistake: &Mistake| mistake.prediction.probabilities[mistake.answer] >= sureness;
+        let place = self.mistakes.partition_point(surer);
+        if !is_right && place < SHOWN_MISTAKES {
+            let picture = Picture { planes: Vec::new(), size: [0, 0] };
+            self.mistakes.insert(place, Mistake { index, label, answer, prediction, picture });
+            self.mistakes.truncate(SHOWN_MISTAKES);
+        }
+    }
+}
+
+/// Asks a network about all images of a data set.
+pub struct Inspect<'a> {
+    /// Classes and preprocessing.
+    pub metadata: &'a ModelMetadata,
+    /// The weights.
+    pub weights: &'a Weights,
+    /// The images, with labels below the number of classes.
+    pub images: IdxDataset,
+}
+
+impl Task for Inspect<'_> {
+    type Output = Inspection;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Inspection>
+    where
+        B::InnerBackend: Backend<Device = B::Device>,
+    {
+        let size = self.metadata.preprocessing.input_size;
+        let classes = self.metadata.classes.len();
+        let loader =
+            OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), BATCH, &device)
+                .with_size(size)
+                .with_workers(1);
+        let predictor = Predictor::new(self.metadata, self.weights, device)?;
+        let mut inspection = Inspection {
+            classes: self.metadata.classes.clone(),
+            evaluation: Evaluation {
+                score: Score::default(),
+                confusion: vec![vec![0; classes]; classes],
+            },
+            confidences: Vec::new(),
+            hottest: vec![0.0; classes],
+            mistakes: Vec::new(),
+            geometry: self.metadata.architecture.map_geometry(),
+        };
+        for batch in loader.iter() {
+            let answers = predictor.answer(batch.images)?;
+            for (prediction, (index, label)) in
+                answers.into_iter().zip(batch.indices.into_iter().zip(batch.labels))
+            {
+                inspection.add(index, label, prediction);
+            }
+        }
+        let resizer = Resizer::new(self.images.image_size(), size);
+        for mistake in &mut inspection.mistakes {
+            let mut plane = Vec::new();
+            if let Some((pixels, _)) = self.images.image(mistake.index) {
+                resizer.resize(pixels, &mut plane);
+            }
+            mistake.picture = Picture { planes: vec![plane], size };
+        }
+        Ok(inspection)
+    }
+}

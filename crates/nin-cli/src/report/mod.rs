@@ -1,0 +1,62 @@
+//! `report.html`: one file that shows a run: what was trained, how it went, what it learnt, where it
+//! errs and why it said so. No network, no other file.
+
+mod calibration;
+mod chart;
+mod evaluation;
+mod inspection;
+mod mistakes;
+mod network;
+mod page;
+mod run;
+mod verdict;
+
+use nin_model::{ModelMetadata, NetworkShapes, Weights};
+use nin_train::RunRecord;
+
+pub use inspection::{Inspect, Inspection};
+
+/// All that a report is made of.
+pub struct Report<'a> {
+    /// What the run's folder says.
+    pub record: &'a RunRecord,
+    /// The network, where a checkpoint could be read; else why not.
+    pub network: Result<Network<'a>, String>,
+    /// The network's answers over the test images; else why there are none.
+    pub inspection: Result<&'a Inspection, String>,
+}
+
+/// A trained network.
+pub struct Network<'a> {
+    /// Classes, preprocessing, architecture.
+    pub metadata: &'a ModelMetadata,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Its layers on the input that it was trained at.
+    pub shapes: NetworkShapes,
+}
+
+impl Report<'_> {
+    /// The whole page.
+    pub fn html(&self) -> anyhow::Result<String> {
+        let mut sections = vec![run::curves(self.record)];
+        match &self.inspection {
+            Ok(inspection) => sections.extend([
+                evaluation::per_class(inspection),
+                evaluation::confusion(inspection),
+                calibration::section(inspection),
+                mistakes::section(inspection)?,
+            ]),
+            Err(reason) => sections.push(page::missing("answers", "Answers", reason)),
+        }
+        match &self.network {
+            Ok(network) => {
+                sections.extend([network::layers(network), network::filters(network)?]);
+            }
+            Err(reason) => sections.push(page::missing("network", "Network", reason)),
+        }
+        sections.extend([run::recipe(self.record), run::environment(self.record)]);
+        let verdict = verdict::verdict(self.record, self.inspection.as_ref().ok().copied());
+        Ok(page::page(&self.record.name(), &verdict, &sections))
+    }
+}

@@ -1,0 +1,121 @@
+//! The network itself: its layers, and what its first filters look for.
+
+use std::io::Cursor;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use nin_model::HostTensor;
+
+use super::Network;
+use super::page::{self, Section, escaped, grouped, missing, table};
+
+/// Filters that are drawn.
+const MOST_FILTERS: usize = 256;
+/// Pixels between filters.
+const GAP: usize = 1;
+/// What a pixel of a filter is shown as, in CSS pixels.
+const SHOWN_PIXEL: usize = 4;
+const BYTES_PER_ACTIVATION: u64 = 4;
+
+/// A row for each layer.
+pub(super) fn layers(network: &Network<'_>) -> Section {
+    let sizes = |sizes: &[usize]| {
+        sizes.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("×")
+    };
+    let shapes = &network.shapes;
+    let mut rows: Vec<_> = shapes
+        .layers
+        .iter()
+        .map(|layer| {
+            vec![
+                escaped(&layer.name),
+                sizes(&layer.output),
+                grouped(layer.parameters),
+                grouped(layer.macs),
+                grouped(layer.activations * BYTES_PER_ACTIVATION),
+            ]
+        })
+        .collect();
+    let bytes: u64 =
+        shapes.layers.iter().map(|layer| layer.activations * BYTES_PER_ACTIVATION).sum();
+    rows.push(vec![
+        "total".to_owned(),
+        String::new(),
+        grouped(shapes.parameters()),
+        grouped(shapes.macs()),
+        grouped(bytes),
+    ]);
+    let caption = format!(
+        "The layers of {} for an image of {}",
+        escaped(network.metadata.architecture.name()),
+        sizes(&shapes.input)
+    );
+    let head = ["layer", "output", "parameters", "multiply-accumulates", "bytes"];
+    Section { id: "layers", title: "Layers", body: table(&caption, &head, &rows) }
+}
+
+/// The first convolution's filters, each from its smallest weight, black, to its largest, white.
+pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
+    let (id, title) = ("filters", "First filters");
+    let Some(weight) = network.weights.get("blocks.0.convolution.weight") else {
+        return Ok(missing(id, title, "the weights have no first convolution"));
+    };
+    let [filters, channels, kernel, _] = weight.shape[..] else {
+        return Ok(missing(id, title, "the first convolution is none"));
+    };
+    let shown = filters.min(MOST_FILTERS);
+    let columns = (1..=shown).find(|columns| columns * columns * 2 >= shown * 3).unwrap_or(1);
+    let rows = shown.div_ceil(columns);
+    let cell = kernel + GAP;
+    let size = [rows * cell - GAP, columns * cell - GAP];
+    let pixels = sheet(weight, shown, columns, size);
+    let mut png = Cursor::new(Vec::new());
+    PngEncoder::new(&mut png).write_image(
+        &pixels,
+        size[1] as u32,
+        size[0] as u32,
+        ExtendedColorType::La8,
+    )?;
+    let alternative = format!("{shown} filters of {kernel} by {kernel} weights, in grey");
+    let picture = page::image(&png.into_inner(), &alternative, size.map(|side| side * SHOWN_PIXEL));
+    let of = if shown < filters {
+        format!("The first {shown} of {filters}")
+    } else {
+        format!("All {filters}")
+    };
+    let mean =
+        if channels > 1 { format!(", the mean over {channels} channels") } else { String::new() };
+    let body = format!(
+        "<figure class=\"filters\">{picture}<figcaption>{of} filters of the first convolution, \
+         {kernel}×{kernel}{mean}: black is a filter's smallest weight, white its largest.\
+         </figcaption></figure>"
+    );
+    Ok(Section { id, title, body })
+}
+
+/// Grey and alpha of the sheet; gaps are transparent.
+fn sheet(
+    weight: &HostTensor,
+    shown: usize,
+    columns: usize,
+    [height, width]: [usize; 2],
+) -> Vec<u8> {
+    let [_, channels, kernel, _] = weight.shape[..] else { return Vec::new() };
+    let area = kernel * kernel;
+    let mut pixels = vec![0; height * width * 2];
+    for (number, filter) in weight.values.chunks_exact(channels * area).take(shown).enumerate() {
+        let mean =
+            |at: usize| (0..channels).map(|channel| filter[channel * area + at]).sum::<f32>();
+        let values: Vec<f32> = (0..area).map(mean).collect();
+        let low = values.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let range = if high > low { high - low } else { 1.0 };
+        let (top, left) = (number / columns * (kernel + GAP), number % columns * (kernel + GAP));
+        for (at, value) in values.iter().enumerate() {
+            let pixel = (top + at / kernel) * width + left + at % kernel;
+            pixels[pixel * 2] = ((value - low) / range * 255.0) as u8;
+            pixels[pixel * 2 + 1] = 255;
+        }
+    }
+    pixels
+}

@@ -1,0 +1,221 @@
+//! What the run's own folder says: curves, recipe, environment.
+
+use nin_train::{Event, RunRecord};
+use serde_json::Value;
+
+use super::chart::{Chart, Series};
+use super::page::{Section, escaped, missing, percent, table};
+
+/// Losses above are drawn at the rim: one wild step hides nothing else.
+const HIGHEST_LOSS: f64 = 5.0;
+/// Points of a curve that are drawn; what is more is thinned out.
+const MOST_POINTS: usize = 1000;
+
+struct Curves {
+    train_loss: Vec<(f64, f64)>,
+    train_accuracy: Vec<(f64, f64)>,
+    test_loss: Vec<(f64, f64)>,
+    test_accuracy: Vec<(f64, f64)>,
+}
+
+impl Curves {
+    fn of(record: &RunRecord) -> Self {
+        let mut train = Vec::new();
+        let mut test = Vec::new();
+        for event in &record.events {
+            match event {
+                Event::Step(step) => {
+                    let done = step.step as f64 / step.steps_per_epoch.max(1) as f64;
+                    let epoch = step.epoch.saturating_sub(1) as f64 + done;
+                    train.push((epoch, step.train_loss, step.train_accuracy));
+                }
+                Event::Epoch(epoch) => {
+                    test.push((epoch.epoch as f64, epoch.test_loss, epoch.test_accuracy));
+                }
+                _ => {}
+            }
+        }
+        let curve = |points: &[(f64, f64, f64)], value: fn(&(f64, f64, f64)) -> f64| {
+            let thinned = points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1));
+            thinned
+                .map(|point| (point.0, value(point)))
+                .filter(|point| point.1.is_finite())
+                .collect()
+        };
+        Self {
+            train_loss: curve(&train, |point| point.1),
+            train_accuracy: curve(&train, |point| point.2),
+            test_loss: curve(&test, |point| point.1),
+            test_accuracy: curve(&test, |point| point.2),
+        }
+    }
+
+    fn epochs(&self) -> f64 {
+        let last = |curve: &[(f64, f64)]| curve.last().map_or(0.0, |point| point.0);
+        last(&self.train_loss).max(last(&self.test_loss)).ceil().max(1.0)
+    }
+}
+
+/// Loss and accuracy over the epochs, and the figures of each.
+pub(super) fn curves(record: &RunRecord) -> Section {
+    let curves = Curves::of(record);
+    if curves.train_loss.is_empty() && curves.test_loss.is_empty() {
+        return missing("curves", "Curves", "nothing was logged yet");
+    }
+    let epochs = curves.epochs();
+    let losses = curves.train_loss.iter().chain(&curves.test_loss);
+    let highest = losses.map(|point| point.1).fold(0.1, f64::max).min(HIGHEST_LOSS);
+    let pair = |train, test| {
+        vec![
+            Series { name: "training", style: "train", points: train },
+            Series { name: "test", style: "test", points: test },
+        ]
+    };
+    let loss = Chart {
+        id: "loss",
+        title: "Loss",
+        series: pair(curves.train_loss, curves.test_loss),
+        epochs,
+        range: (0.0, highest * 1.05),
+    };
+    let accuracy = Chart {
+        id: "accuracy",
+        title: "Accuracy",
+        series: pair(curves.train_accuracy, curves.test_accuracy),
+        epochs,
+        range: (0.0, 1.0),
+    };
+    let note = "<p class=\"note\">Training: means over the epoch so far, while the weights change. \
+                Test: after the epoch. Loss: mean cross-entropy, in nats.</p>";
+    let body = format!(
+        "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
+        loss.html(),
+        accuracy.html(),
+        epoch_table(record)
+    );
+    Section { id: "curves", title: "Curves", body }
+}
+
+fn epoch_table(record: &RunRecord) -> String {
+    let rows: Vec<_> = record
+        .epochs()
+        .map(|epoch| {
+            vec![
+                epoch.epoch.to_string(),
+                format!("{:.4}", epoch.train_loss),
+                percent(Some(epoch.train_accuracy)),
+                format!("{:.4}", epoch.test_loss),
+                percent(Some(epoch.test_accuracy)),
+                epoch.learning_rate.to_string(),
+                format!("{:.0}", epoch.images_per_sec),
+                format!("{:.0}", epoch.train_secs + epoch.test_secs),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "<p class=\"missing\">No epoch is finished.</p>".to_owned();
+    }
+    let head = [
+        "epoch",
+        "training loss",
+        "training accuracy",
+        "test loss",
+        "test accuracy",
+        "learning rate",
+        "images/s",
+        "seconds",
+    ];
+    format!(
+        "<details><summary>The figures of each epoch</summary>\n{}</details>",
+        table("Finished epochs", &head, &rows)
+    )
+}
+
+/// Every key of the resolved recipe.
+pub(super) fn recipe(record: &RunRecord) -> Section {
+    let value = serde_json::to_value(&record.recipe).unwrap_or_default();
+    let rows = flat(&value);
+    let body = table("The resolved recipe", &["key", "value"], &rows);
+    Section { id: "recipe", title: "Recipe", body: folded("Every key of the recipe", &body) }
+}
+
+/// Version, backend, device, data.
+pub(super) fn environment(record: &RunRecord) -> Section {
+    match &record.environment {
+        Some(environment) => {
+            let body = table("Where the run was made", &["what", "value"], &flat(environment));
+            Section {
+                id: "environment",
+                title: "Environment",
+                body: folded("Version, device, data", &body),
+            }
+        }
+        None => {
+            missing("environment", "Environment", "environment.json is not there, or not whole")
+        }
+    }
+}
+
+fn folded(summary: &str, content: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n{content}</details>")
+}
+
+/// One row for each value within, named by its path.
+fn flat(value: &Value) -> Vec<Vec<String>> {
+    fn walk(path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+        let inside = |key: &str| match path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        match value {
+            Value::Object(entries) => {
+                entries.iter().for_each(|(key, value)| walk(&inside(key), value, rows));
+            }
+            Value::Array(items) if items.iter().any(Value::is_object) => {
+                for (at, value) in items.iter().enumerate() {
+                    walk(&inside(&(at + 1).to_string()), value, rows);
+                }
+            }
+            Value::Array(items) => {
+                let items: Vec<_> = items.iter().map(plain).collect();
+                rows.push(vec![escaped(path), escaped(&items.join(", "))]);
+            }
+            value => rows.push(vec![escaped(path), escaped(&plain(value))]),
+        }
+    }
+    let mut rows = Vec::new();
+    walk("", value, &mut rows);
+    rows
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "unknown".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_values_are_named_by_their_path() {
+        let value = serde_json::json!({
+            "model": { "blocks": [{ "kernel": 3 }], "name": "<d2l>" },
+            "features": ["avx2", "fma"],
+            "commit": null,
+        });
+        let rows = flat(&value);
+        assert_eq!(
+            rows,
+            [
+                ["model.blocks.1.kernel", "3"],
+                ["model.name", "&lt;d2l&gt;"],
+                ["features", "avx2, fma"],
+                ["commit", "unknown"],
+            ]
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! The first thing that a report says: how the run stands, in figures and in a sentence.
+
+use std::time::SystemTime;
+
+use nin_train::{Ending, EpochReport, RunRecord};
+
+use super::inspection::Inspection;
+use super::page::{escaped, grouped, joined, percent};
+
+/// A test loss this near to that of a guess, in nats, is a guess.
+const GUESS_TOLERANCE: f64 = 0.02;
+
+/// Figures and sentences, as HTML.
+pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> String {
+    let mut sentences = vec![state(record)];
+    let last = record.epochs().last();
+    if let Some((last, inspection)) = last.zip(inspection)
+        && is_guessing(last, inspection.classes.len())
+    {
+        sentences.push(format!(
+            "<strong>The network is dead</strong>: its test loss, {:.3}, is that of a guess among {} \
+             classes. Another seed or a smaller learning rate helps.",
+            last.test_loss,
+            inspection.classes.len()
+        ));
+    }
+    if let Some(inspection) = inspection {
+        let names = |names: Vec<&str>| escaped(&names.join(", "));
+        let (unanswered, silent) = (inspection.unanswered_classes(), inspection.silent_classes());
+        if !unanswered.is_empty() {
+            let unanswered = names(unanswered);
+            sentences.push(format!("<strong>Never answered</strong>: {unanswered}."));
+        }
+        if !silent.is_empty() {
+            sentences.push(format!(
+                "<strong>Silent</strong>: {}. The map of a silent class is zero for every test image: \
+                 its channel died behind the last ReLU and gets no gradient there.",
+                names(silent)
+            ));
+        }
+    }
+    let sentences = joined(sentences.iter().map(|sentence| format!("<p>{sentence}</p>\n")));
+    format!("<dl class=\"figures\">{}</dl>\n{sentences}", figures(record, inspection))
+}
+
+fn figures(record: &RunRecord, inspection: Option<&Inspection>) -> String {
+    let mut figures = Vec::new();
+    if let Some(best) = record.best_epoch() {
+        let label = format!("best test accuracy, epoch {}", best.epoch);
+        figures.push((percent(Some(best.test_accuracy)), label));
+    }
+    if let Some(last) = record.epochs().last() {
+        figures
+            .push((format!("{:.3}", last.test_loss), format!("test loss, epoch {}", last.epoch)));
+        figures.push((grouped(format!("{:.0}", last.images_per_sec)), "images/s trained".into()));
+    }
+    if let Some(inspection) = inspection {
+        figures.push((
+            grouped(inspection.evaluation.score.images),
+            "test images looked at below".into(),
+        ));
+    }
+    joined(
+        figures
+            .into_iter()
+            .map(|(value, label)| format!("<div><dt>{label}</dt><dd>{value}</dd></div>")),
+    )
+}
+
+fn state(record: &RunRecord) -> String {
+    let done = record.epochs().count();
+    let asked = record.recipe.training.epochs;
+    let epochs = format!("{done} of {asked} epochs");
+    match record.ending() {
+        Some(Ending::Finished) => format!("Finished: {epochs}."),
+        Some(Ending::StoppedEarly) => {
+            format!("Stopped early after {epochs}: the test accuracy got no better.")
+        }
+        Some(Ending::Interrupted) => {
+            format!("Interrupted after {epochs}, its state saved: <code>--resume</code> goes on.")
+        }
+        None => {
+            let ago = record.last_written.map_or_else(|| "never".to_owned(), ago);
+            format!(
+                "Not ended: {epochs}, last heard of {ago}. It is running, or was cut off; then \
+                 <code>--resume</code> goes on from its latest checkpoint."
+            )
+        }
+    }
+}
+
+fn ago(then: SystemTime) -> String {
+    let secs = SystemTime::now().duration_since(then).map_or(0, |passed| passed.as_secs());
+    match secs {
+        0..120 => format!("{secs} seconds before this report"),
+        120..7200 => format!("{} minutes before this report", secs / 60),
+        7200..172_800 => format!("{} hours before this report", secs / 3600),
+        _ => format!("{} days before this report", secs / 86_400),
+    }
+}
+
+fn is_guessing(epoch: &EpochReport, classes: usize) -> bool {
+    (epoch.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+}

@@ -1,0 +1,292 @@
+//! `predict`: pictures of every kind, exact maps, and pictures that are none.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use image::{DynamicImage, GrayImage, ImageFormat};
+use serde_json::Value;
+
+use crate::program::{command, nin};
+use crate::trained::{SIDE, TEST_IMAGES, train_small, words};
+
+/// A map's values are printed with all their digits: what is left is the mean's rounding.
+const MEAN_TOLERANCE: f64 = 1e-5;
+
+fn test_images(root: &Path) -> (Vec<GrayImage>, Vec<u8>) {
+    let images = std::fs::read(root.join("data/t10k-images-idx3-ubyte")).unwrap();
+    let labels = std::fs::read(root.join("data/t10k-labels-idx1-ubyte")).unwrap();
+    let side = SIDE as u32;
+    let images = images[16..].chunks_exact(SIDE * SIDE);
+    let images = images.map(|pixels| GrayImage::from_raw(side, side, pixels.to_vec()).unwrap());
+    (images.collect(), labels[8..].to_vec())
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn predict(root: &Path, arguments: &str) -> Value {
+    let line = format!("predict --checkpoint run --format json {arguments}");
+    nin(root, &words(&line)).json()
+}
+
+fn assert_means_are_logits(answers: &Value) {
+    for image in answers["images"].as_array().unwrap() {
+        let top = image["top"].as_array().unwrap();
+        let maps = image["maps"].as_array().unwrap();
+        assert_eq!(top.len(), maps.len());
+        for (entry, map) in top.iter().zip(maps) {
+            assert_eq!(entry["class"], map["class"]);
+            let rows = map["values"].as_array().unwrap();
+            let cells: Vec<f64> = rows
+                .iter()
+                .flat_map(|row| row.as_array().unwrap())
+                .map(|value| value.as_f64().unwrap())
+                .collect();
+            let mean = cells.iter().sum::<f64>() / cells.len() as f64;
+            let logit = entry["logit"].as_f64().unwrap();
+            assert!((mean - logit).abs() <= MEAN_TOLERANCE, "{mean} is not {logit}");
+        }
+    }
+}
+
+fn logits(image: &Value) -> Vec<(String, f64)> {
+    let mut logits: Vec<_> = image["top"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            (entry["class"].as_str().unwrap().to_owned(), entry["logit"].as_f64().unwrap())
+        })
+        .collect();
+    logits.sort_by(|one, other| one.0.cmp(&other.0));
+    logits
+}
+
+#[test]
+fn a_folder_of_the_test_images_gives_what_eval_gives() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let (images, labels) = test_images(root.path());
+    std::fs::create_dir(root.path().join("pictures")).unwrap();
+    for (at, image) in images.iter().enumerate() {
+        image.save(root.path().join(format!("pictures/{at:03}.png"))).unwrap();
+    }
+    std::fs::write(root.path().join("pictures/notes.txt"), "no picture").unwrap();
+
+    for backend in ["flex", "ndarray"] {
+        let answers = predict(root.path(), &format!("pictures --top 3 --backend {backend}"));
+        assert_means_are_logits(&answers);
+        let images = answers["images"].as_array().unwrap();
+        assert_eq!(images.len(), TEST_IMAGES);
+        let mut right = 0;
+        for (at, (image, label)) in images.iter().zip(&labels).enumerate() {
+            assert_eq!(image["path"], format!("pictures/{at:03}.png"));
+            assert_eq!((&image["size"], &image["inverted"]), (&[20, 20].into(), &false.into()));
+            let class = image["top"][0]["class"].as_str().unwrap();
+            right += usize::from(class.parse::<u8>().unwrap() == *label);
+            let top = image["top"].as_array().unwrap();
+            let shares: Vec<f64> =
+                top.iter().map(|entry| entry["probability"].as_f64().unwrap()).collect();
+            assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+            assert!(shares.is_sorted_by(|one, other| one >= other), "{shares:?}");
+            assert_eq!(image["maps"][0]["values"].as_array().unwrap().len(), SIDE / 2);
+        }
+        let line = format!("eval --checkpoint run --data data --format json --backend {backend}");
+        let accuracy = nin(root.path(), &words(&line)).json()["accuracy"].as_f64().unwrap();
+        assert_eq!(right as f64 / TEST_IMAGES as f64, accuracy);
+    }
+}
+
+#[test]
+fn one_picture_in_many_forms_is_one_answer() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let image = DynamicImage::from(test_images(root.path()).0.remove(1));
+    let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();
+    write("grey.png", &encoded(&image, ImageFormat::Png));
+    write("colour.png", &encoded(&DynamicImage::from(image.to_rgb8()), ImageFormat::Png));
+    write("alpha.png", &encoded(&DynamicImage::from(image.to_rgba8()), ImageFormat::Png));
+    write("grey-alpha.png", &encoded(&image.to_luma_alpha8().into(), ImageFormat::Png));
+    write("deep.png", &encoded(&image.to_luma16().into(), ImageFormat::Png));
+    write("lossless.webp", &encoded(&image.to_rgb8().into(), ImageFormat::WebP));
+    write("picture-without-ending", &encoded(&image, ImageFormat::Png));
+    let answers = predict(
+        root.path(),
+        "grey.png colour.png alpha.png grey-alpha.png deep.png lossless.webp picture-without-ending",
+    );
+    let images = answers["images"].as_array().unwrap();
+    assert_eq!(images.len(), 7);
+    for other in images {
+        assert_eq!(logits(other), logits(&images[0]), "{}", other["path"]);
+    }
+
+    let mut child = command(root.path(), &words("predict --checkpoint run --format json -"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&encoded(&image, ImageFormat::WebP)).unwrap();
+    let from_stdin: Value =
+        serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(from_stdin["images"][0]["path"], "-");
+    assert_eq!(logits(&from_stdin["images"][0]), logits(&images[0]));
+}
+
+/// A JPEG with an EXIF segment that holds nothing but an orientation.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let tiff = [
+        &b"II*\0\x08\0\0\0"[..],      // little endian, the directory is 8 bytes on
+        &[1, 0],                      // one entry
+        &[0x12, 1, 3, 0, 1, 0, 0, 0], // orientation, one short
+        &[orientation, 0, 0, 0],      // its value
+        &[0; 4],                      // no further directory
+    ]
+    .concat();
+    let length = (2 + 6 + tiff.len()) as u16;
+    [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), b"Exif\0\0", &tiff, &jpeg[2..]].concat()
+}
+
+#[test]
+fn a_picture_is_turned_upright() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    // A bar that lies; the camera says that it was held sideways.
+    let bar = GrayImage::from_fn(40, 24, |_, y| {
+        image::Luma([if (8..14).contains(&y) { 220 } else { 0 }])
+    });
+    let jpeg = |image: GrayImage| encoded(&image.into(), ImageFormat::Jpeg);
+    let turned = image::imageops::rotate90(&bar);
+    std::fs::write(root.path().join("as-it-lies.jpg"), jpeg(bar.clone())).unwrap();
+    std::fs::write(root.path().join("exif.jpg"), with_orientation(&jpeg(bar), 6)).unwrap();
+    std::fs::write(root.path().join("turned.jpg"), jpeg(turned)).unwrap();
+    let answers = predict(root.path(), "as-it-lies.jpg exif.jpg turned.jpg");
+    let sizes: Vec<_> =
+        answers["images"].as_array().unwrap().iter().map(|image| image["size"].clone()).collect();
+    assert_eq!(sizes, [Value::from([24, 40]), [40, 24].into(), [40, 24].into()]);
+    let [lying, exif, turned] = [0, 1, 2].map(|at| logits(&answers["images"][at]));
+    assert_ne!(lying, exif);
+    for (exif, turned) in exif.iter().zip(&turned) {
+        // JPEG is not the same turned, but nearly.
+        assert!((exif.1 - turned.1).abs() < 0.05 * (1.0 + turned.1), "{exif:?}, {turned:?}");
+    }
+}
+
+#[test]
+fn dark_things_on_white_are_seen_as_light_things_on_black() {
+    let root = tempfile::tempdir().unwrap();
+    let train = "train --set data.limit=64 --epochs 1 --run run --progress none";
+    nin(root.path(), &words(train)).ok();
+    let picture = GrayImage::from_fn(28, 28, |x, y| {
+        image::Luma([if (6..22).contains(&x) && (4..24).contains(&y) { 190 } else { 0 }])
+    });
+    let mut negative = picture.clone();
+    image::imageops::invert(&mut negative);
+    picture.save(root.path().join("on-black.png")).unwrap();
+    negative.save(root.path().join("on-white.png")).unwrap();
+    // Cut out, as shops have it: nothing around it, and that is white.
+    let cut_out = image::RgbaImage::from_fn(28, 28, |x, y| {
+        let value = negative.get_pixel(x, y)[0];
+        image::Rgba([value, value, value, if value == 255 { 0 } else { 255 }])
+    });
+    cut_out.save(root.path().join("cut-out.png")).unwrap();
+
+    let automatic = predict(root.path(), "on-black.png on-white.png cut-out.png");
+    let inverted: Vec<_> = (0..3).map(|at| &automatic["images"][at]["inverted"]).collect();
+    assert_eq!(inverted, [&false, &true, &true]);
+    for at in 1..3 {
+        assert_eq!(logits(&automatic["images"][0]), logits(&automatic["images"][at]));
+    }
+    let never = predict(root.path(), "on-white.png --invert no");
+    assert_ne!(logits(&never["images"][0]), logits(&automatic["images"][0]));
+    let always = predict(root.path(), "on-black.png --invert yes");
+    assert_eq!(logits(&always["images"][0]), logits(&never["images"][0]));
+}
+
+#[test]
+fn maps_become_pictures_and_dense_maps_are_as_large_as_the_picture_allows() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let (images, _) = test_images(root.path());
+    let mut collage = GrayImage::new(3 * SIDE as u32, SIDE as u32);
+    for (at, image) in images[..3].iter().enumerate() {
+        image::imageops::replace(&mut collage, image, (at * SIDE) as i64, 0);
+    }
+    collage.save(root.path().join("collage.png")).unwrap();
+
+    let answers = predict(root.path(), "collage.png --dense --top 2 --maps maps");
+    assert_means_are_logits(&answers);
+    let rows = answers["images"][0]["maps"][0]["values"].as_array().unwrap();
+    assert_eq!((rows.len(), rows[0].as_array().unwrap().len()), (SIDE / 2, 3 * SIDE / 2));
+    let mut names: Vec<_> = std::fs::read_dir(root.path().join("maps"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    for name in names {
+        let overlay = image::open(&name).unwrap();
+        assert_eq!((overlay.height(), overlay.width()), (260, 780), "{}", name.display());
+    }
+}
+
+/// A PNG that claims `side` x `side` pixels and holds none.
+fn bomb(side: u32) -> Vec<u8> {
+    let mut bytes = encoded(&GrayImage::new(8, 8).into(), ImageFormat::Png);
+    bytes[16..20].copy_from_slice(&side.to_be_bytes());
+    bytes[20..24].copy_from_slice(&side.to_be_bytes());
+    let sum = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
+/// The checksum of a PNG's chunks.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 * (sum & 1)))
+    })
+}
+
+#[test]
+fn pictures_that_are_none_are_named_and_the_others_answered() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();
+    let good = encoded(&test_images(root.path()).0.remove(0).into(), ImageFormat::Png);
+    write("good.png", &good);
+    write("cut.png", &good[..good.len() / 2]);
+    write("text.png", b"no picture at all");
+    write("empty.jpg", b"");
+    write("bomb.png", &bomb(60_000));
+    write("huge.png", &bomb(u32::MAX >> 1));
+    std::fs::create_dir(root.path().join("nothing")).unwrap();
+    let long = std::fs::File::create(root.path().join("long.webp")).unwrap();
+    long.set_len(1 << 30).unwrap();
+    for (name, expected) in [
+        ("cut.png", "`cut.png`: not a whole PNG picture"),
+        ("text.png", "`text.png`: neither PNG, JPEG nor WebP"),
+        ("empty.jpg", "`empty.jpg`: neither PNG, JPEG nor WebP"),
+        ("bomb.png", "`bomb.png`: 60000x60000 pixels are more than"),
+        ("huge.png", "`huge.png`: "),
+        ("long.webp", "`long.webp`: the file has more than 67108864 bytes"),
+        ("nothing", "`nothing`: the folder holds no PNG"),
+        ("nowhere.png", "`nowhere.png`: cannot read it"),
+    ] {
+        let alone = nin(root.path(), &["predict", "--checkpoint", "run", name]);
+        assert_eq!((alone.code, alone.stdout.as_str()), (Some(1), ""), "{name}");
+        assert!(alone.stderr.contains(&format!("error: {expected}")), "{name}: {}", alone.stderr);
+        assert!(alone.stderr.contains("\nhint: "), "{name}: {}", alone.stderr);
+
+        let line = format!("predict --checkpoint run --format json {name} good.png");
+        let both = nin(root.path(), &words(&line));
+        assert_eq!(both.code, Some(1), "{name}");
+        assert!(both.stderr.contains("error: 1 of 2 pictures"), "{name}: {}", both.stderr);
+        let answers: Value = serde_json::from_str(&both.stdout).unwrap();
+        assert_eq!(answers["images"][0]["path"], "good.png");
+        assert_eq!(answers["refused"][0]["path"], name);
+    }
+}

@@ -1,0 +1,127 @@
+//! `report`: whole and self-contained for runs in every state.
+
+use std::path::Path;
+
+use crate::program::{Finished, nin};
+use crate::trained::{train_small, words};
+
+fn report(root: &Path, line: &str) -> (Finished, String) {
+    let finished = nin(root, &words(&format!("report {line}"))).ok();
+    let page = std::fs::read_to_string(root.join(finished.stdout.trim())).unwrap();
+    assert_is_whole(&page);
+    (finished, page)
+}
+
+/// Well-formed as far as it goes without a browser, and nothing in it that is elsewhere.
+fn assert_is_whole(page: &str) {
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    for outside in ["http://", "https://", "src=\"/", "url(", "@import", "NaN"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for element in ["section", "table", "figure", "svg", "details", "div", "span", "p", "ul", "dl"]
+    {
+        let opened = page.matches(&format!("<{element}>")).count()
+            + page.matches(&format!("<{element} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{element}>")).count(), "<{element}>");
+    }
+    let links: Vec<_> = page.match_indices("href=\"#").map(|(at, _)| &page[at + 7..]).collect();
+    for link in links {
+        let id = link.split('"').next().unwrap();
+        assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
+    }
+}
+
+#[test]
+fn a_run_of_three_classes_at_20x20() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let (finished, page) = report(root.path(), "run --data data");
+    assert_eq!(finished.stdout, "run/report.html\n");
+    for part in [
+        "Finished: 4 of 4 epochs.",
+        "<h2 id=\"curves-title\">Curves</h2>",
+        "aria-label=\"Loss over epochs: training from ",
+        "<caption><span>Each class</span></caption>",
+        "<caption><span>How often each class (row) got each answer (column)</span></caption>",
+        "Expected calibration error <strong>",
+        "<caption><span>The layers of small for an image of 1×20×20</span></caption>",
+        "All 8 filters of the first convolution, 3×3",
+        "optimizer.kind</th><td>adamw",
+        "<html lang=\"en\">",
+        "prefers-color-scheme: dark",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let cells = page.matches("<td class=\"right\"").count();
+    assert_eq!((cells, page.matches("<td class=\"wrong\"").count()), (3, 6));
+    // What the confusion matrix adds up to.
+    let counts: usize = page
+        .split("<td class=\"")
+        .skip(1)
+        .map(|cell| {
+            let count = cell.split('>').nth(1).unwrap();
+            count.split('<').next().unwrap().parse::<usize>().unwrap()
+        })
+        .sum();
+    assert_eq!(counts, crate::trained::TEST_IMAGES);
+}
+
+#[test]
+fn without_its_data_a_run_has_a_report_that_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let (finished, page) = report(root.path(), "run --output out.html");
+    assert!(finished.stderr.contains("the report has no answers"), "{}", finished.stderr);
+    assert!(page.contains("Not shown: the data set `shapes` was not found"), "{}", finished.stderr);
+    assert!(page.contains("<h2 id=\"layers-title\">Layers</h2>"));
+}
+
+#[test]
+fn runs_that_were_cut_have_reports() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let path = |name: &str| root.path().join("run").join(name);
+    let metrics = std::fs::read_to_string(path("metrics.jsonl")).unwrap();
+    // In the middle of a line of the third epoch.
+    let third = metrics.match_indices("\"epoch\":3").next().unwrap().0;
+    std::fs::write(path("metrics.jsonl"), &metrics[..third]).unwrap();
+    std::fs::remove_file(path("summary.json")).unwrap();
+    let before = std::fs::read_dir(path("")).unwrap().count();
+    let (_, page) = report(root.path(), "run --data data --output cut.html");
+    assert!(
+        page.contains("Not ended: 2 of 4 epochs, last heard of 0 seconds before")
+            || page.contains("Not ended: 2 of 4 epochs, last heard of 1 seconds before")
+    );
+    assert_eq!(
+        std::fs::read_dir(path("")).unwrap().count(),
+        before,
+        "nothing in the run is touched"
+    );
+
+    // Before the first checkpoint, and before the first line.
+    std::fs::remove_dir_all(path("checkpoints")).unwrap();
+    std::fs::remove_file(path("metrics.jsonl")).unwrap();
+    std::fs::remove_file(path("environment.json")).unwrap();
+    let (_, page) = report(root.path(), "run --data data --output empty.html");
+    for part in
+        ["nothing was logged yet", "environment.json is not there", "has not written a checkpoint"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    let finished = nin(root.path(), &["report", "data"]);
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("the folder holds no run"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_dead_run_is_called_dead() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    // So high a rate that every class channel is pushed below zero and stays there.
+    let line = "train --config small.toml --data data --run dead --progress none --epochs 3 \
+                --set optimizer.kind=sgd --learning-rate 30";
+    nin(root.path(), &words(line)).ok();
+    let (_, page) = report(root.path(), "dead --data data");
+    assert!(page.contains("<strong>The network is dead</strong>"));
+    assert!(page.contains("<strong>Silent</strong>: 0, 1, 2."));
+}

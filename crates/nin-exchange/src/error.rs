@@ -1,0 +1,47 @@
+//! What can be wrong with a network that is to go out or come in.
+
+use nin_model::ModelError;
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The weights are not the architecture's.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// ONNX has no words for a layer.
+    #[error("{layer} cannot be written as ONNX: {reason}")]
+    NotInOnnx {
+        /// The layer.
+        layer: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A protobuf message ends at 2 GiB.
+    #[error("the weights have {bytes} bytes, an ONNX file holds {limit}")]
+    TooLargeForOnnx {
+        /// Of the weights.
+        bytes: u64,
+        /// Of a protobuf message.
+        limit: u64,
+    },
+}
+
+impl ExchangeError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Model(
+                ModelError::MissingTensor { .. }
+                | ModelError::ExtraTensor { .. }
+                | ModelError::TensorShape { .. },
+            ) => "the file is of another network: name its recipe or architecture with --config"
+                .to_owned(),
+            Self::Model(error) => error.hint(),
+            Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
+                "take it out as --to safetensors".to_owned()
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The ways out of and into a checkpoint: ONNX for any runtime, safetensors for PyTorch.
+//!
+//! ```
+//! use nin_exchange::{onnx, pytorch};
+//! use nin_model::{Builtin, Initialization, ModelMetadata, Preprocessing};
+//!
+//! # fn main() -> Result<(), nin_exchange::ExchangeError> {
+//! let architecture = Builtin::PaperMnist.architecture(1, 10)?;
+//! let weights = Initialization::Xavier.weights(&architecture, 42);
+//! let metadata = ModelMetadata {
+//!     classes: (0..10).map(|digit| digit.to_string()).collect(),
+//!     dataset: "mnist".to_owned(),
+//!     preprocessing: Preprocessing { input_size: [28, 28] },
+//!     architecture,
+//! };
+//! let model = onnx::encode(&metadata, &weights)?;
+//! assert!(model.len() > 349_674 * 4); // the parameters, and what is said about them
+//!
+//! let named = pytorch::from_ours(&metadata.architecture, &weights)?;
+//! assert!(named.get("0.0.weight").is_some()); // nn.Sequential's name of the first convolution
+//! assert_eq!(pytorch::to_ours(&metadata.architecture, &named)?, weights);
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+pub mod onnx;
+pub mod pytorch;
+
+pub use error::ExchangeError;

@@ -1,0 +1,88 @@
+//! A network's tensors under PyTorch's names, and the module that takes them.
+//!
+//! The names are those of the book's `nn.Sequential`: blocks, pools and dropouts are counted
+//! together, and the three convolutions of a block stand at 0, 2 and 4, with a ReLU behind each:
+//! `0.0.weight`, `0.0.bias`, `0.2.weight` and so on; the book's second block is `2`, its last `7`.
+
+mod module;
+
+use std::collections::BTreeMap;
+
+use nin_model::{Architecture, ModelError, Weights};
+
+use crate::ExchangeError;
+
+pub use module::{GENERATED, module};
+
+/// What the book's later editions put before each name: their network is the attribute `net`.
+const ATTRIBUTE: &str = "net.";
+
+/// Our name and PyTorch's of each tensor, first layer to last.
+pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    let mut place = 0;
+    for (index, block) in architecture.blocks().iter().enumerate() {
+        for (layer, position) in [("convolution", 0), ("cccp1", 2), ("cccp2", 4)] {
+            for kind in ["weight", "bias"] {
+                names.push((
+                    format!("blocks.{index}.{layer}.{kind}"),
+                    format!("{place}.{position}.{kind}"),
+                ));
+            }
+        }
+        place += 1 + usize::from(block.pool.is_some()) + usize::from(block.dropout > 0.0);
+    }
+    names
+}
+
+/// The weights under PyTorch's names.
+///
+/// # Errors
+/// [`ExchangeError::Model`] where they are not the architecture's.
+pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
+    weights.check(architecture)?;
+    let tensors = names(architecture).into_iter().filter_map(|(ours, theirs)| {
+        let tensor = weights.get(&ours)?;
+        Some((theirs, tensor.clone()))
+    });
+    Ok(tensors.collect())
+}
+
+/// The weights under our names, from PyTorch's (with or without `net.` before them) or ours.
+///
+/// # Errors
+/// [`ExchangeError::Model`], with the file's own name of the tensor: one is missing, one is too
+/// many, has another shape, or holds a number that is not finite.
+pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
+    if weights.iter().any(|(name, _)| name.starts_with("blocks.")) {
+        weights.check(architecture)?;
+        return Ok(weights.clone());
+    }
+    let prefixed =
+        !weights.is_empty() && weights.iter().all(|(name, _)| name.starts_with(ATTRIBUTE));
+    let prefix = if prefixed { ATTRIBUTE } else { "" };
+    let shapes: BTreeMap<_, _> = architecture.parameter_shapes().into_iter().collect();
+    let mut unused: BTreeMap<_, _> = weights.iter().collect();
+    let mut renamed = Weights::new();
+    for (ours, theirs) in names(architecture) {
+        let theirs = format!("{prefix}{theirs}");
+        let Some(tensor) = unused.remove(theirs.as_str()) else {
+            return Err(ModelError::MissingTensor { name: theirs }.into());
+        };
+        let expected = shapes.get(&ours).cloned().unwrap_or_default();
+        if tensor.shape != expected {
+            let found = tensor.shape.clone();
+            return Err(ModelError::TensorShape { name: theirs, expected, found }.into());
+        }
+        renamed.insert(ours, tensor.clone());
+    }
+    if let Some(extra) = unused.keys().next() {
+        return Err(ModelError::ExtraTensor {
+            name: (*extra).to_owned(),
+            architecture: architecture.name().to_owned(),
+        }
+        .into());
+    }
+    renamed.check(architecture)?;
+    Ok(renamed)
+}

@@ -1,0 +1,142 @@
+//! The graph says what the network computes; the file says what there is to know.
+
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::{Flex, FlexDevice};
+use nin_exchange::onnx::message::{Graph, Model};
+use nin_exchange::{ExchangeError, onnx};
+use nin_model::{
+    Architecture, Block, HostTensor, Initialization, ModelMetadata, NetworkInNetwork, Pool,
+    Preprocessing, Weights, Width,
+};
+use nin_random::{Purpose, Stream};
+use prost::Message;
+
+use crate::interpreter::{Value, evaluate};
+
+/// Sums of a few hundred products, in another order.
+const TOLERANCE: f32 = 1e-5;
+
+pub(crate) fn block(kernel: usize, stride: usize, padding: usize, widths: [Width; 3]) -> Block {
+    Block { kernel, stride, padding, widths, pool: None, dropout: 0.0 }
+}
+
+pub(crate) fn pool(kernel: usize, stride: usize, padding: usize, ceil_mode: bool) -> Pool {
+    Pool { kernel, stride, padding, ceil_mode }
+}
+
+/// Every kind of layer that there is, on two channels.
+pub(crate) fn mixed() -> Architecture {
+    let channels = Width::Channels;
+    let first = block(5, 2, 2, [channels(6), channels(5), channels(4)]);
+    let second = block(3, 1, 1, [channels(7), channels(4), channels(3)]);
+    let last = block(3, 1, 1, [channels(5), Width::CLASSES, Width::CLASSES]);
+    let blocks = vec![
+        Block { pool: Some(pool(3, 2, 1, false)), dropout: 0.5, ..first },
+        Block { pool: Some(pool(3, 2, 0, true)), ..second },
+        last,
+    ];
+    Architecture::new("mixed", 2, 3, blocks).unwrap()
+}
+
+pub(crate) fn metadata(architecture: Architecture) -> ModelMetadata {
+    ModelMetadata {
+        classes: (0..architecture.classes()).map(|class| format!("\"class\" {class}")).collect(),
+        dataset: "made-up".to_owned(),
+        preprocessing: Preprocessing { input_size: [21, 30] },
+        architecture,
+    }
+}
+
+fn decoded(metadata: &ModelMetadata, weights: &Weights) -> Model {
+    Model::decode(&onnx::encode(metadata, weights).unwrap()[..]).unwrap()
+}
+
+#[test]
+fn the_graph_computes_what_the_network_computes_at_any_size() {
+    let metadata = metadata(mixed());
+    let weights = lively(&Initialization::Kaiming.weights(&metadata.architecture, 1));
+    let graph: Graph = decoded(&metadata, &weights).graph.unwrap();
+    let network =
+        NetworkInNetwork::<Flex>::from_weights(&metadata.architecture, &weights, &FlexDevice)
+            .unwrap();
+    for shape in [[1, 2, 21, 30], [3, 2, 28, 28], [2, 2, 33, 20]] {
+        let count = shape.iter().product();
+        let stream = Stream::new(3, Purpose::Sampling, [0, 0]);
+        let values: Vec<f32> =
+            stream.permutation(count).into_iter().map(|at| at as f32 / count as f32).collect();
+        let images =
+            Tensor::<Flex, 4>::from_data(TensorData::new(values.clone(), shape), &FlexDevice);
+        let computed = evaluate(&graph, Value { shape: shape.to_vec(), values });
+
+        let maps = network.class_maps(images.clone());
+        assert_eq!(computed["maps"].shape, maps.dims());
+        assert_close(&computed["maps"].values, &maps.into_data().to_vec().unwrap());
+        let logits = network.forward(images);
+        assert_eq!(computed["logits"].shape, logits.dims());
+        let logits: Vec<f32> = logits.into_data().to_vec().unwrap();
+        assert!(logits.iter().any(|&logit| logit > 0.01), "a dead network proves nothing");
+        assert_close(&computed["logits"].values, &logits);
+    }
+}
+
+/// The same weights with biases that keep the few channels above zero.
+fn lively(weights: &Weights) -> Weights {
+    let lifted = |(name, tensor): (&str, &HostTensor)| {
+        let mut tensor = tensor.clone();
+        if name.ends_with("bias") {
+            tensor.values.fill(0.3);
+        }
+        (name.to_owned(), tensor)
+    };
+    weights.iter().map(lifted).collect()
+}
+
+fn assert_close(found: &[f32], expected: &[f32]) {
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= TOLERANCE, "{found} is not {expected}");
+    }
+}
+
+#[test]
+fn the_file_says_what_there_is_to_know() {
+    let metadata = metadata(mixed());
+    let weights = Initialization::Kaiming.weights(&metadata.architecture, 1);
+    let model = decoded(&metadata, &weights);
+    assert_eq!(model.opset_import[0].version, Some(onnx::OPSET));
+    let properties: Vec<_> = model
+        .metadata_props
+        .iter()
+        .map(|entry| (entry.key.as_str(), entry.value.as_str()))
+        .collect();
+    assert_eq!(
+        properties,
+        [
+            ("classes", r#"["\"class\" 0","\"class\" 1","\"class\" 2"]"#),
+            ("architecture", "mixed"),
+            ("dataset", "made-up"),
+            ("input_size", "[21,30]"),
+        ]
+    );
+    let graph = model.graph.unwrap();
+    let dimensions = graph.input[0].r#type.clone().unwrap().tensor_type.unwrap().shape.unwrap().dim;
+    let names: Vec<_> = dimensions.iter().map(|dimension| dimension.dim_param.as_deref()).collect();
+    assert_eq!(names, [Some("batch"), None, Some("height"), Some("width")]);
+    assert_eq!(dimensions[1].dim_value, Some(2));
+    let outputs: Vec<_> = graph.output.iter().map(|output| output.name.as_str()).collect();
+    assert_eq!(outputs, ["logits", "maps"]);
+}
+
+#[test]
+fn what_runtimes_disagree_on_is_refused() {
+    let odd = Block { pool: Some(pool(3, 2, 1, true)), ..block(3, 1, 1, [Width::CLASSES; 3]) };
+    let metadata = metadata(Architecture::new("odd", 1, 2, vec![odd]).unwrap());
+    let weights = Initialization::Kaiming.weights(&metadata.architecture, 1);
+    let error = onnx::encode(&metadata, &weights).unwrap_err();
+    assert!(
+        matches!(&error, ExchangeError::NotInOnnx { layer, .. } if layer == "pool 1"),
+        "{error}"
+    );
+
+    let other = Initialization::Kaiming.weights(&mixed(), 1);
+    assert!(matches!(onnx::encode(&metadata, &other), Err(ExchangeError::Model(_))));
+}
