@@ -83,7 +83,8 @@ impl RunFolder {
         if self.recipe_path().exists() {
             return Err(TrainError::RunExists { path: path.clone() });
         }
-        if !path.exists() {
+        if !path.is_dir() {
+            // What else may stand there is found out by whoever makes it.
             return Ok(());
         }
         let lock = self.lock_path();

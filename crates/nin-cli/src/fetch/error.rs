@@ -98,8 +98,10 @@ impl FetchError {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
-            Self::Broken { .. } | Self::Part { .. } => true,
-            Self::Content { .. } | Self::Checksum { .. } => true,
+            Self::Broken { .. }
+            | Self::Part { .. }
+            | Self::Content { .. }
+            | Self::Checksum { .. } => true,
             _ => false,
         }
     }

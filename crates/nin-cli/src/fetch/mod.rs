@@ -47,7 +47,7 @@ impl Fetcher {
         let mut failure = None;
         for address in &self.addresses {
             let address = format!("{}/{}.gz", address.trim_end_matches('/'), file.name);
-            match self.from_address(file, &address, &path) {
+            match self.ask(file, &address, &path) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     failure.get_or_insert(error);
@@ -57,7 +57,7 @@ impl Fetcher {
         failure.map_or(Ok(()), Err)
     }
 
-    fn from_address(&self, file: &KnownFile, address: &str, path: &Path) -> Result<(), FetchError> {
+    fn ask(&self, file: &KnownFile, address: &str, path: &Path) -> Result<(), FetchError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             match self.attempt(file, address, path) {
