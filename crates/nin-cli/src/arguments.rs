@@ -48,6 +48,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// List backends, adapters and CPU features
     Devices(DevicesArguments),
+    /// Fetch known data sets
+    Data(DataArguments),
     /// Print what a shell needs to complete this program's command line
     Completions(CompletionsArguments),
     /// Print the manual page, or write one for each command
@@ -100,23 +102,36 @@ pub struct TrainArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// Passes over the training images (training.epochs)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<i64>,
     /// Images a step (training.batch_size)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<i64>,
     /// The base learning rate (optimizer.learning_rate)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub learning_rate: Option<f64>,
     /// From which weights, order and dropout are drawn (training.seed)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<i64>,
+    /// A step whose loss or gradient is no number stops the training, or is dropped
+    /// (training.on_non_finite)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_non_finite: Option<OnNonFiniteChoice>,
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
+}
+
+/// What becomes of a step whose loss or gradient is no number; the weights are not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnNonFiniteChoice {
+    /// The training stops; the last checkpoint stays as it is
+    Stop,
+    /// The step is dropped; a hundred in a row stop the training
+    Skip,
 }
 
 /// How a training shows where it is.
@@ -130,7 +145,7 @@ pub enum ProgressChoice {
     Plain,
     /// A JSON object a line: the events of metrics.jsonl
     Json,
-    /// Nothing
+    /// Nothing but warnings
     None,
 }
 
@@ -351,6 +366,40 @@ pub struct DevicesArguments {
     /// How to print
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
+}
+
+/// `data`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  nin-cli data fetch fashion-mnist")]
+pub struct DataArguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+/// The commands of `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Put a known data set into $NIN_DATA, else the cache folder, checked; prints the folder
+    Fetch(FetchArguments),
+}
+
+/// `data fetch`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli data fetch fashion-mnist
+  nin-cli data fetch mnist --from https://example.org/mnist --timeout 60")]
+pub struct FetchArguments {
+    /// `fashion-mnist` or `mnist`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// A folder on a server with the four .gz files [default: where they are published]
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// Seconds after which a silent server is given up on
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 /// `completions`

@@ -9,6 +9,8 @@ use nin_model::ModelError;
 use nin_train::TrainError;
 use nin_train::recipe::RecipeError;
 
+use crate::fetch::FetchError;
+
 /// The state is saved, and the run was asked to end.
 pub const INTERRUPTED: u8 = 130;
 
@@ -64,19 +66,22 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<CommandError>() {
             return Some(error.hint.clone());
         }
+        if let Some(error) = cause.downcast_ref::<FetchError>() {
+            return Some(error.hint());
+        }
         if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return error.hint();
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<RecipeError>() {
-            return error.hint();
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<ExchangeError>() {
-            return error.hint();
+            return Some(error.hint());
         }
         if let Some(error) = cause.downcast_ref::<DataError>() {
             return Some(error.hint());
         }
-        cause.downcast_ref::<ModelError>().and_then(ModelError::hint)
+        cause.downcast_ref::<ModelError>().map(ModelError::hint)
     })
 }
 

@@ -1,23 +1,45 @@
 //! Ctrl-C and its kin: the first asks the training to end, the second ends the program.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs;
+use std::thread;
 
 use anyhow::Context;
 use burn::train::Interrupter;
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 use crate::failure::INTERRUPTED;
 
-static ASKED: AtomicBool = AtomicBool::new(false);
-
-/// Connects SIGINT, SIGTERM and SIGHUP to a training.
+/// Connects SIGINT (Ctrl-C), SIGTERM (`kill`) and SIGHUP (the terminal was closed) to a training.
 pub fn stop_on_signal(interrupter: &Interrupter) -> anyhow::Result<()> {
+    let mut signals = vec![SIGINT, SIGTERM];
+    if !is_ignored(SIGHUP) {
+        // Under `nohup` it is, and the training outlives its terminal.
+        signals.push(SIGHUP);
+    }
+    let mut signals = Signals::new(signals).context("cannot listen for signals")?;
     let interrupter = interrupter.clone();
-    ctrlc::set_handler(move || {
-        if ASKED.swap(true, Ordering::SeqCst) {
-            // Checkpoints are written aside and renamed: none is left half-written.
-            std::process::exit(i32::from(INTERRUPTED));
+    let listener = move || {
+        for (earlier, _signal) in signals.forever().enumerate() {
+            if earlier > 0 {
+                // At once: checkpoints are written aside and renamed, none is left half-written.
+                low_level::exit(i32::from(INTERRUPTED));
+            }
+            interrupter.stop(Some("interrupted"));
         }
-        interrupter.stop(Some("interrupted"));
-    })
-    .context("cannot listen for Ctrl-C")
+    };
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(listener)
+        .context("cannot listen for signals")?;
+    Ok(())
+}
+
+/// Whether whoever started this program told it to ignore a signal; Linux says so.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }

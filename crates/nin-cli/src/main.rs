@@ -6,6 +6,7 @@ mod arguments;
 mod backend;
 mod commands;
 mod failure;
+mod fetch;
 mod interrupt;
 mod output;
 mod pictures;

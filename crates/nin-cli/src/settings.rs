@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use nin_data::{DataSet, Locations};
 use nin_model::{Architecture, Builtin};
 use nin_train::RunFolder;
-use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder, RecipeError};
+use nin_train::recipe::{BuiltinRecipe, OnNonFinite, Recipe, RecipeBuilder, RecipeError};
 
-use crate::arguments::TrainArguments;
+use crate::arguments::{OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
 
 /// Where runs stand unless told otherwise.
@@ -57,6 +57,13 @@ fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<()
     }
     if let Some(seed) = flags.seed {
         builder.set("training.seed", seed, "--seed")?;
+    }
+    if let Some(choice) = flags.on_non_finite {
+        let choice = match choice {
+            OnNonFiniteChoice::Stop => OnNonFinite::Stop,
+            OnNonFiniteChoice::Skip => OnNonFinite::Skip,
+        };
+        builder.set("training.on_non_finite", choice.name(), "--on-non-finite")?;
     }
     Ok(())
 }

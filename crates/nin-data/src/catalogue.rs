@@ -55,6 +55,27 @@ pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
     }
 }
 
+/// A file of a known data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Its name, without `.gz`.
+    pub name: &'static str,
+    /// Of its uncompressed content, in hexadecimal.
+    pub sha256: &'static str,
+    /// Whether it holds images; else labels.
+    pub holds_images: bool,
+}
+
+/// The four files of a known data set.
+pub fn known_files(name: &str) -> Option<[KnownFile; 4]> {
+    let sums = known_sums(name)?;
+    Some(std::array::from_fn(|index| KnownFile {
+        name: FILES[index],
+        sha256: sums[index],
+        holds_images: index.is_multiple_of(2),
+    }))
+}
+
 /// The classes' names: those of the data set where they are known, else their numbers.
 pub fn class_names(name: &str, classes: usize) -> Vec<String> {
     let known = matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE);

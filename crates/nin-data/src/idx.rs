@@ -18,8 +18,9 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// No data set of this kind is larger (EMNIST by class, the largest known here, has 522 MiB), and a
 /// small .gz that unpacks to more must not fill the memory.
 const LARGEST_CONTENT: u64 = 640 << 20;
-/// Allocated at once; beyond it the vector grows with what is really there.
-const FIRST_ALLOCATION: u64 = 1 << 20;
+/// Allocated at once; beyond it the vector grows with what is really there, by an eighth at a time:
+/// doubling would ask for twice what the largest file needs.
+const FIRST_ALLOCATION: usize = 1 << 20;
 
 /// Grey images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +123,6 @@ fn parse<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>
             let found = format!("dimensions {sizes:?}");
             malformed(path, &format!("at most {LARGEST_CONTENT} values"), &found)
         })?;
-    content.reserve(length.min(FIRST_ALLOCATION) as usize);
     // One byte more than promised tells whether something stands behind the values.
     read_up_to(path, &mut reader, length + 1, &mut content)?;
     let found = (content.len() - header) as u64;
@@ -144,15 +144,28 @@ fn read_up_to(
     length: u64,
     content: &mut Vec<u8>,
 ) -> Result<(), DataError> {
-    reader.take(length).read_to_end(content).map(|_| ()).map_err(|source| {
-        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
-            let found = format!("`{source}` after {} bytes", content.len());
-            malformed(path, "a whole gzip file", &found)
-        } else {
-            DataError::Read { path: path.to_owned(), source }
+    let mut left = length as usize;
+    while left > 0 {
+        let room = FIRST_ALLOCATION.max(content.len() / 8).min(left);
+        content.reserve_exact(room);
+        let read = reader.by_ref().take(room as u64).read_to_end(content);
+        let read = read.map_err(|source| unreadable(path, content.len(), source))?;
+        if read < room {
+            break;
         }
-    })
+        left -= read;
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, position: usize, source: std::io::Error) -> DataError {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
+        let found = format!("`{source}` after {position} bytes");
+        malformed(path, "a whole gzip file", &found)
+    } else {
+        DataError::Read { path: path.to_owned(), source }
+    }
 }
 
 fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataError> {

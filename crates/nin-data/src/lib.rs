@@ -35,7 +35,9 @@ mod resize;
 mod sample;
 
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
-pub use catalogue::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST, class_names};
+pub use catalogue::{
+    FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names, known_files,
+};
 pub use checksum::{FileChecksum, sha256};
 pub use dataset::{IdxDataset, ImageItem};
 pub use error::DataError;

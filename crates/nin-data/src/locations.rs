@@ -43,7 +43,7 @@ impl Locations {
     }
 
     /// Where the user can put a data set of this name, so that it is found.
-    fn writable(&self, name: &str) -> Option<PathBuf> {
+    pub fn writable(&self, name: &str) -> Option<PathBuf> {
         self.own.as_ref().or(self.cache.as_ref()).map(|folder| folder.join(name))
     }
 }

@@ -29,20 +29,18 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// What to do about it, where something can be said.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
         match self {
             Self::Model(
                 ModelError::MissingTensor { .. }
                 | ModelError::ExtraTensor { .. }
                 | ModelError::TensorShape { .. },
-            ) => Some(
-                "the file is of another network: name its recipe or architecture with --config"
-                    .to_owned(),
-            ),
+            ) => "the file is of another network: name its recipe or architecture with --config"
+                .to_owned(),
             Self::Model(error) => error.hint(),
             Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
-                Some("take it out as --to safetensors".to_owned())
+                "take it out as --to safetensors".to_owned()
             }
         }
     }

@@ -126,35 +126,43 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// What to do about it, where something can be said.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
         match self {
+            Self::Architecture { .. } => {
+                "`nin-cli shapes --config NAME` shows a built-in architecture in full".to_owned()
+            }
             Self::UnknownArchitecture { .. } => {
-                Some(format!("built-in architectures: {}", crate::Builtin::names().join(", ")))
+                format!("built-in architectures: {}", crate::Builtin::names().join(", "))
             }
             Self::UnknownInitialization { .. } => {
-                Some(format!("initializations: {}", crate::Initialization::names().join(", ")))
+                format!("initializations: {}", crate::Initialization::names().join(", "))
             }
             Self::InputTooSmall { smallest: Some(side), .. } => {
-                Some(format!("the smallest square input that works is {side}x{side}"))
+                format!("the smallest square input that works is {side}x{side}")
             }
+            Self::InputTooSmall { smallest: None, .. } => {
+                "give larger images, or smaller kernels and strides".to_owned()
+            }
+            Self::InputChannels { .. } => {
+                "use images of as many channels, or an architecture made for these".to_owned()
+            }
+            Self::TooLarge { .. } => "give smaller widths or a smaller input".to_owned(),
             Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
-                Some("the weights are of another architecture".to_owned())
+                "the weights are of another architecture".to_owned()
             }
-            Self::TensorType { .. } => {
-                Some("save it in 32-bit floats: net.float() in PyTorch".to_owned())
+            Self::TensorType { .. } => "save it in 32-bit floats: net.float() in PyTorch".to_owned(),
+            Self::NonFinite { .. } => {
+                "the training that wrote it had diverged: take an earlier checkpoint".to_owned()
             }
-            Self::NonFinite { .. } => Some(
-                "the training that wrote it had diverged: take an earlier checkpoint".to_owned(),
-            ),
-            Self::NotSafetensors { .. } => Some(
-                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned(),
-            ),
-            Self::Metadata { .. } => Some(
+            Self::Device { .. } => "try another backend with --backend".to_owned(),
+            Self::NotSafetensors { .. } => {
+                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
+            }
+            Self::Metadata { .. } => {
                 "a file of other software has no `nin` metadata: bring it in with its architecture"
-                    .to_owned(),
-            ),
-            _ => None,
+                    .to_owned()
+            }
         }
     }
 }

@@ -46,7 +46,7 @@ pub use error::ModelError;
 #[cfg(feature = "kernels")]
 pub use fused::configure_kernels;
 pub use initialization::Initialization;
-pub use metadata::{ModelMetadata, Preprocessing};
+pub use metadata::{LARGEST_SIDE, ModelMetadata, Preprocessing};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
 pub use receptive::MapGeometry;

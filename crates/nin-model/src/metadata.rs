@@ -10,6 +10,9 @@ use crate::{Architecture, ModelError, Weights};
 /// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
 const KEY: &str = "nin";
 
+/// Images are resized to no larger side, so that a file cannot ask for all memory.
+pub const LARGEST_SIDE: usize = 4096;
+
 /// How an image becomes the network's input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +70,10 @@ impl ModelMetadata {
             return Err(unusable(&format!("{found} class names for {classes} classes")));
         }
         let [height, width] = parsed.preprocessing.input_size;
+        if height.max(width) > LARGEST_SIDE {
+            let limits = format!("images of {height}x{width}, expected at most {LARGEST_SIDE}");
+            return Err(unusable(&limits));
+        }
         let channels = parsed.architecture.input_channels();
         parsed.architecture.shapes([channels, height, width]).map_err(|error| unusable(&error))?;
         Ok(parsed)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nin_data::sha256;
 use nin_model::{ModelMetadata, Weights};
@@ -22,6 +22,9 @@ const MANIFEST: &str = "manifest.json";
 /// No file of a checkpoint is larger: 2^31 parameters are refused before.
 const LARGEST_FILE: u64 = 16 << 30;
 
+/// Nor is any of their JSON, or that of a run.
+const LARGEST_JSON: u64 = 1 << 20;
+
 /// Where a training stands: with weights and optimiser, all that its future depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +39,11 @@ pub struct TrainingState {
     pub score: Score,
     /// The best test accuracy so far.
     pub best_accuracy: Option<f64>,
-    /// Finished epochs since then.
+    /// The test accuracy of the checkpoint that `best` points to; behind `best_accuracy` where that
+    /// could not be saved.
+    #[serde(default)]
+    pub best_saved_accuracy: Option<f64>,
+    /// Finished epochs since the best.
     pub epochs_since_best: usize,
     /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
     pub metrics_bytes: u64,
@@ -44,6 +51,15 @@ pub struct TrainingState {
     pub step_secs: f64,
     /// Images of all training steps so far.
     pub step_images: usize,
+    /// The learning rate of the last step.
+    #[serde(default)]
+    pub learning_rate: f64,
+    /// Steps that were dropped because loss or gradient was no number.
+    #[serde(default)]
+    pub skipped_steps: usize,
+    /// Those of them since the last step that was not.
+    #[serde(default)]
+    pub skipped_in_a_row: usize,
 }
 
 impl TrainingState {
@@ -55,10 +71,14 @@ impl TrainingState {
             total_steps: 0,
             score: Score::default(),
             best_accuracy: None,
+            best_saved_accuracy: None,
             epochs_since_best: 0,
             metrics_bytes: 0,
             step_secs: 0.0,
             step_images: 0,
+            learning_rate: 0.0,
+            skipped_steps: 0,
+            skipped_in_a_row: 0,
         }
     }
 
@@ -134,10 +154,11 @@ impl Checkpoint {
         let manifest = Manifest { format: FORMAT, files: sums.collect() };
         files.push((MANIFEST, to_json(&folder.join(MANIFEST), &manifest)?));
         durable::write_folder(&folder, &files)?;
-        durable::write_link(&parent.join("latest"), &name)?;
         if best {
+            // Before `latest`: from there the training goes on, and knows which is the best.
             durable::write_link(&parent.join("best"), &name)?;
         }
+        durable::write_link(&parent.join("latest"), &name)?;
         Ok(name)
     }
 
@@ -174,7 +195,7 @@ impl Checkpoint {
 pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
     let folder = checkpoint_folder(path)?;
     let (file, bytes) = match folder {
-        None => (path.to_owned(), read_bounded(path)?),
+        None => (path.to_owned(), read_bounded(path, LARGEST_FILE)?),
         Some(folder) => {
             let manifest = read_json(&folder.join(MANIFEST))?;
             (folder.join(MODEL), checked(&manifest, &folder, MODEL)?)
@@ -189,7 +210,7 @@ pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
 /// # Errors
 /// [`TrainError::Weights`], [`TrainError::Io`], [`TrainError::Damaged`] where it is too long.
 pub fn read_weights(path: &Path) -> Result<Weights, TrainError> {
-    let (weights, _) = Weights::from_safetensors(&read_bounded(path)?)
+    let (weights, _) = Weights::from_safetensors(&read_bounded(path, LARGEST_FILE)?)
         .map_err(|source| TrainError::Weights { path: path.to_owned(), source })?;
     Ok(weights)
 }
@@ -218,20 +239,21 @@ fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
         .ok_or_else(|| nothing("the run has not written a checkpoint yet".to_owned()))
 }
 
-/// The names of the finished checkpoints in a folder, oldest first.
-pub(crate) fn list(parent: &Path) -> Result<Vec<String>, TrainError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(parent).map_err(TrainError::io("read", parent))? {
-        let entry = entry.map_err(TrainError::io("read", parent))?;
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_folder && (name.starts_with("epoch-") || name.starts_with("step-")) {
-            let state: Option<TrainingState> = read_json(&entry.path().join(STATE)).ok();
-            found.push((state.map_or(0, |state| state.total_steps), name));
-        }
-    }
-    found.sort();
-    Ok(found.into_iter().map(|(_, name)| name).collect())
+/// Steps taken until this checkpoint, if its folder is as whole as names and lengths tell.
+pub(crate) fn steps_if_whole(folder: &Path) -> Option<usize> {
+    let manifest: Manifest = read_json(&folder.join(MANIFEST)).ok()?;
+    let is_whole = manifest.files.iter().all(|(name, sum)| {
+        is_plain_name(name)
+            && fs::metadata(folder.join(name)).is_ok_and(|found| found.len() == sum.bytes)
+    });
+    let state: TrainingState = read_json(&folder.join(STATE)).ok()?;
+    (is_whole && manifest.files.contains_key(MODEL)).then_some(state.total_steps)
+}
+
+/// A name that does not leave its folder.
+fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
 }
 
 fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, TrainError> {
@@ -244,7 +266,7 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
     let Some(sum) = manifest.files.get(name) else {
         return Err(damaged("an entry in the manifest".to_owned(), "none".to_owned()));
     };
-    let bytes = read_bounded(&path)?;
+    let bytes = read_bounded(&path, sum.bytes.min(LARGEST_FILE))?;
     if bytes.len() as u64 != sum.bytes {
         return Err(damaged(format!("{} bytes", sum.bytes), format!("{} bytes", bytes.len())));
     }
@@ -255,22 +277,22 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
     Ok(bytes)
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, TrainError> {
+pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, TrainError> {
     let file = File::open(path).map_err(TrainError::io("read", path))?;
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    file.take(most + 1).read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
+    if bytes.len() as u64 > most {
         return Err(TrainError::Damaged {
             path: path.to_owned(),
-            expected: format!("at most {LARGEST_FILE} bytes"),
+            expected: format!("at most {most} bytes"),
             found: "more".to_owned(),
         });
     }
     Ok(bytes)
 }
 
-fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
-    parse_json(path, &read_bounded(path)?)
+pub(crate) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
+    parse_json(path, &read_bounded(path, LARGEST_JSON)?)
 }
 
 fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T, TrainError> {

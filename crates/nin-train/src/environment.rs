@@ -1,10 +1,15 @@
 //! Where and from what a run was made: `environment.json`.
 
-use nin_data::FileChecksum;
-use serde::Serialize;
+use std::collections::BTreeSet;
 
-/// What a run's figures depend on besides its recipe.
-#[derive(Debug, Clone, Serialize)]
+use nin_data::FileChecksum;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::read_json;
+use crate::{RunFolder, TrainError};
+
+/// What a run's figures depend on besides its recipe; the program fills it in, a library may.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// The program's version.
     pub version: String,
@@ -25,7 +30,7 @@ pub struct Environment {
 }
 
 /// A file of the data set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
     /// Its name.
     pub name: String,
@@ -35,8 +40,141 @@ pub struct DataFile {
     pub known: Option<bool>,
 }
 
+impl Environment {
+    /// Whether a run may go on here: what has to be said where its bits may be others than without
+    /// the cut.
+    ///
+    /// # Errors
+    /// [`TrainError::DataChanged`] where the data is not what the run was trained on.
+    pub(crate) fn check_resumption(&self, run: &RunFolder) -> Result<Vec<String>, TrainError> {
+        let path = run.environment_path();
+        let old: Self = match read_json(&path) {
+            Ok(old) => old,
+            Err(error) => {
+                return Ok(vec![format!(
+                    "{error}: whether data and program are those that the run began with is not \
+                     known"
+                )]);
+            }
+        };
+        self.same_data(&old, run)?;
+        Ok(self.differences(&old))
+    }
+
+    fn same_data(&self, old: &Self, run: &RunFolder) -> Result<(), TrainError> {
+        let names: BTreeSet<&str> =
+            old.data.iter().chain(&self.data).map(|file| file.name.as_str()).collect();
+        for name in names {
+            let sum = |environment: &Self| {
+                let file = environment.data.iter().find(|file| file.name == name);
+                file.map_or_else(|| "none".to_owned(), |file| file.sha256.clone())
+            };
+            let (expected, found) = (sum(old), sum(self));
+            if expected != found {
+                let (path, file) = (run.path().to_owned(), name.to_owned());
+                return Err(TrainError::DataChanged { path, file, expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the bits of a run depend on besides recipe and data, where it differs. The number of
+    /// threads is none of it.
+    fn differences(&self, old: &Self) -> Vec<String> {
+        let build = |environment: &Self| match &environment.commit {
+            Some(commit) => format!("{} ({commit})", environment.version),
+            None => environment.version.clone(),
+        };
+        let features = |environment: &Self| match environment.cpu_features.join(" ") {
+            none if none.is_empty() => "none".to_owned(),
+            features => features,
+        };
+        [
+            ("nin-cli", build(old), build(self)),
+            ("the backend", old.backend.clone(), self.backend.clone()),
+            ("the device", old.device.clone(), self.device.clone()),
+            ("the CPU's features", features(old), features(self)),
+        ]
+        .into_iter()
+        .filter(|(_, old, new)| old != new)
+        .map(|(what, old, new)| {
+            format!(
+                "the run began with {what} `{old}` and goes on with `{new}`: its bits may be others \
+                 than without the cut"
+            )
+        })
+        .collect()
+    }
+}
+
 impl From<&FileChecksum> for DataFile {
     fn from(checksum: &FileChecksum) -> Self {
         Self { name: checksum.name.clone(), sha256: checksum.sha256.clone(), known: checksum.known }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment {
+            version: "0.1.0".to_owned(),
+            commit: None,
+            backend: "flex".to_owned(),
+            device: "a CPU".to_owned(),
+            cpu_features: vec!["avx2".to_owned(), "fma".to_owned()],
+            threads: 2,
+            seed: 42,
+            data: vec![DataFile {
+                name: "images".to_owned(),
+                sha256: "12".to_owned(),
+                known: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn other_data_is_refused_and_names_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("recipe.toml"), "").unwrap();
+        let run = RunFolder::open(root.path()).unwrap();
+        let old = serde_json::to_vec(&environment()).unwrap();
+        std::fs::write(run.environment_path(), old).unwrap();
+        assert!(environment().check_resumption(&run).unwrap().is_empty());
+
+        let mut other = environment();
+        other.data[0].sha256 = "34".to_owned();
+        let message = other.check_resumption(&run).unwrap_err().to_string();
+        assert!(message.ends_with("`images` had SHA-256 12, now 34"), "{message}");
+        other.data.clear();
+        let message = other.check_resumption(&run).unwrap_err().to_string();
+        assert!(message.ends_with("`images` had SHA-256 12, now none"), "{message}");
+    }
+
+    #[test]
+    fn other_features_are_a_warning_and_other_threads_are_not() {
+        let mut other = environment();
+        other.threads = 1;
+        assert!(other.differences(&environment()).is_empty());
+        other.cpu_features.pop();
+        other.version = "0.2.0".to_owned();
+        let warnings = other.differences(&environment());
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(
+            warnings[1].contains("features `avx2 fma` and goes on with `avx2`"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn an_unreadable_environment_is_a_warning() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("recipe.toml"), "").unwrap();
+        let run = RunFolder::open(root.path()).unwrap();
+        for content in ["", "[]", "{\"data\": 3}"] {
+            std::fs::write(run.environment_path(), content).unwrap();
+            assert_eq!(environment().check_resumption(&run).unwrap().len(), 1, "{content}");
+        }
     }
 }

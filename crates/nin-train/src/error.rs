@@ -1,5 +1,7 @@
 //! What can go wrong in a run.
 
+use std::error::Error as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use nin_data::DataError;
@@ -88,17 +90,81 @@ pub enum TrainError {
         /// What the data has.
         found: String,
     },
-    /// The loss is no longer a number.
-    #[error("the loss is {loss} in epoch {epoch}, step {step}, at learning rate {learning_rate}")]
-    NonFiniteLoss {
+    /// Every checkpoint of a run is damaged.
+    #[error("no checkpoint of the run `{}` is whole", path.display())]
+    NoWholeCheckpoint {
+        /// The run's folder.
+        path: PathBuf,
+        /// What is wrong with the newest one.
+        #[source]
+        source: Box<TrainError>,
+    },
+    /// Another process trains this run.
+    #[error("the run `{}` is being trained by {}", path.display(), process(*holder))]
+    RunLocked {
+        /// The run's folder.
+        path: PathBuf,
+        /// The number of that process, if it wrote it down.
+        holder: Option<u32>,
+    },
+    /// A run goes on with other data than it began with.
+    #[error(
+        "the data of the run `{}` has changed: `{file}` had SHA-256 {expected}, now {found}",
+        path.display()
+    )]
+    DataChanged {
+        /// The run's folder.
+        path: PathBuf,
+        /// The data set's file.
+        file: String,
+        /// The SHA-256 that the run began with, or `none`.
+        expected: String,
+        /// The SHA-256 now, or `none`.
+        found: String,
+    },
+    /// The file system has no room for what is to be written.
+    #[error(
+        "no space in `{}`: {} needed, {} free",
+        path.display(), mebibytes(*needed), mebibytes(*free)
+    )]
+    NoSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// The training ended, and its last state could not be saved.
+    #[error("the last state of the run `{}` could not be saved", path.display())]
+    NotSaved {
+        /// The run's folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<TrainError>,
+    },
+    /// Loss or gradient of a step is no number; the weights were not touched.
+    #[error(
+        "{} in epoch {epoch}, step {step}, at learning rate {learning_rate:?}, in a batch of \
+         {images} images{}",
+        what(*loss), place(layer.as_deref())
+    )]
+    NonFinite {
         /// Counted from 1.
         epoch: usize,
         /// Counted from 1.
         step: usize,
-        /// NaN or infinite.
+        /// Of the batch, in nats, summed.
         loss: f64,
+        /// The parameter in whose gradient it came up first, if one is not finite.
+        layer: Option<String>,
         /// The rate of the step.
         learning_rate: f64,
+        /// Images of the batch.
+        images: usize,
+        /// Steps that were skipped before it, one after the other.
+        skipped: usize,
     },
     /// Burn's learner ended without saying how.
     #[error("the training ended without a result")]
@@ -114,33 +180,108 @@ impl TrainError {
         move |source| Self::Io { path, action, source }
     }
 
-    /// What to do about it, where something can be said.
-    pub fn hint(&self) -> Option<String> {
+    /// Whether a disk is full, or what may be put on it.
+    pub fn is_out_of_space(&self) -> bool {
         match self {
-            Self::Recipe(error) => error.hint(),
-            Self::Data(error) => Some(error.hint()),
-            Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
-            Self::RunExists { .. } => {
-                Some("go on with it by --resume, or name another folder with --run".to_owned())
+            Self::NoSpace { .. } => true,
+            Self::Io { source, .. } => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
             }
-            Self::NotARun { .. } => Some("name an empty or a new folder with --run".to_owned()),
-            Self::RecipeChanged { .. } => Some(
-                "resume without these options, or begin a new run with --run FOLDER".to_owned(),
-            ),
-            Self::NoCheckpoint { .. } => Some(
-                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned(),
-            ),
-            Self::Damaged { .. } => {
-                Some("name another checkpoint of the run: see its folder checkpoints/".to_owned())
-            }
-            Self::NonFiniteLoss { .. } => Some(
-                "a smaller rate helps most: --learning-rate; the last checkpoint is whole"
-                    .to_owned(),
-            ),
-            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
-                Some("name a folder that you may write to with --run".to_owned())
-            }
-            _ => None,
+            _ => false,
         }
     }
+
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Recipe(error) => error.hint(),
+            Self::Data(error) => error.hint(),
+            Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
+            Self::RunExists { .. } => {
+                "go on with it by --resume, or name another folder with --run".to_owned()
+            }
+            Self::NotARun { .. } => "name an empty or a new folder with --run".to_owned(),
+            Self::RecipeChanged { .. } => {
+                "resume without these options, or begin a new run with --run FOLDER".to_owned()
+            }
+            Self::NoCheckpoint { .. } => {
+                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
+            }
+            Self::Damaged { .. } => {
+                "name another checkpoint of the run: see its folder checkpoints/".to_owned()
+            }
+            Self::DataMismatch { .. } => {
+                "name data that the network was made for, with --dataset or --data".to_owned()
+            }
+            Self::NonFinite { skipped: 0, .. } => {
+                "a smaller rate helps most: --learning-rate; the last checkpoint is whole; a lone \
+                 batch can be passed over with --resume --on-non-finite skip"
+                    .to_owned()
+            }
+            Self::NonFinite { skipped, .. } => format!(
+                "{skipped} steps in a row were skipped: a smaller rate helps most: --learning-rate; \
+                 the last checkpoint is whole"
+            ),
+            Self::NoWholeCheckpoint { .. } => "begin a new run with --run FOLDER".to_owned(),
+            Self::RunLocked { holder: Some(holder), .. } => format!(
+                "wait for its end, end it with `kill {holder}`, which saves its state, or name \
+                 another folder with --run"
+            ),
+            Self::RunLocked { holder: None, .. } => {
+                "wait for its end, or name another folder with --run".to_owned()
+            }
+            Self::DataChanged { .. } => {
+                "name the folder with the data that the run began with by --data, or begin a new \
+                 run with --run FOLDER"
+                    .to_owned()
+            }
+            Self::NotSaved { path, source } if source.is_out_of_space() => format!(
+                "make room, then go on from the last whole checkpoint: nin-cli train --run {} \
+                 --resume",
+                path.display()
+            ),
+            Self::NotSaved { source, .. } => source.hint(),
+            Self::NoSpace { .. } => "make room on the disk".to_owned(),
+            Self::Io { .. } if self.is_out_of_space() => "make room on the disk".to_owned(),
+            Self::Io { action: "read", .. } => {
+                "check that it is there and that you may read it".to_owned()
+            }
+            Self::Io { .. } => "name a folder that you may write to with --run".to_owned(),
+            Self::NoOutcome => "please report this: every training ends somehow".to_owned(),
+        }
+    }
+}
+
+fn process(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |holder| format!("process {holder}"))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+fn what(loss: f64) -> String {
+    if loss.is_finite() {
+        "a gradient is no number".to_owned()
+    } else {
+        format!("the loss is {loss}")
+    }
+}
+
+fn place(layer: Option<&str>) -> String {
+    layer.map_or_else(String::new, |layer| format!(", first in the gradient of `{layer}`"))
+}
+
+/// The error and its causes on one line, each said once.
+pub(crate) fn with_cause(error: &TrainError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let text = source.to_string();
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = source.source();
+    }
+    line
 }

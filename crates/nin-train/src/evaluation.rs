@@ -28,6 +28,20 @@ impl Evaluation {
         loader: &dyn DataLoader<B, ImageBatch<B>>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
+        let (evaluation, _) = Self::run_while(classifier, loader, |images, total| {
+            progress(images, total);
+            true
+        })?;
+        Ok(evaluation)
+    }
+
+    /// Evaluates batch after batch while `go_on`, told the images done and in all, says so; gives
+    /// the answers so far, and whether they are all.
+    pub(crate) fn run_while<B: Backend>(
+        classifier: &Classifier<B>,
+        loader: &dyn DataLoader<B, ImageBatch<B>>,
+        mut go_on: impl FnMut(usize, usize) -> bool,
+    ) -> Result<(Self, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
         let mut evaluation =
             Self { score: Score::default(), confusion: vec![vec![0; classes]; classes] };
@@ -38,9 +52,12 @@ impl Evaluation {
                 evaluation.confusion[label][answer] += 1;
             }
             evaluation.score.add(answers.score());
-            progress(evaluation.score.images, total);
+            let done = evaluation.score.images;
+            if !go_on(done, total) && done < total {
+                return Ok((evaluation, false));
+            }
         }
-        Ok(evaluation)
+        Ok((evaluation, true))
     }
 
     /// Of the answers of this class, the share that was right; `None` where there were none.

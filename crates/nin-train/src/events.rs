@@ -102,6 +102,26 @@ pub enum Event {
         /// Steps taken since the beginning of the training.
         total_steps: usize,
     },
+    /// Loss or gradient of a step was no number: the weights were not touched.
+    NonFinite {
+        /// Counted from 1.
+        epoch: usize,
+        /// Of the epoch, counted from 1.
+        step: usize,
+        /// Mean cross-entropy of the batch, in nats; absent where it is no number itself.
+        loss: Option<f64>,
+        /// The parameter in whose gradient it came up first, if one is not finite.
+        layer: Option<String>,
+        /// The learning rate of the step.
+        learning_rate: f64,
+        /// Whether the training goes on with the next step.
+        skipped: bool,
+    },
+    /// Something is not as it should be, and the training goes on.
+    Warning {
+        /// What, on one line.
+        message: String,
+    },
     /// The training ended.
     End {
         /// Why.

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::TrainError;
 use crate::durable::{self, UNFINISHED};
+use crate::lock::RunLock;
 use crate::recipe::Recipe;
-use crate::{TrainError, checkpoint};
 
 /// A run's folder: recipe, environment, metrics, curves, summary and checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,25 +15,27 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, with its resolved recipe in it.
+    /// Makes the folder of a new run, with its resolved recipe in it, and locks it.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] where something stands there already;
-    /// [`TrainError::Io`].
-    pub fn create(path: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
+    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] where something stands there already,
+    /// [`TrainError::RunLocked`] where another process is about to make it; [`TrainError::Io`].
+    pub(crate) fn create(path: &Path, recipe: &Recipe) -> Result<(Self, RunLock), TrainError> {
         let folder = Self { path: path.to_owned() };
-        if folder.recipe_path().exists() {
-            return Err(TrainError::RunExists { path: path.to_owned() });
+        if !folder.lock_path().exists() {
+            // Nothing is put into a folder that is somebody else's.
+            folder.refuse_used()?;
         }
         fs::create_dir_all(path).map_err(TrainError::io("create", path))?;
-        let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
-        if entries.any(|entry| entry.is_ok_and(|entry| !is_unfinished(&entry.path()))) {
-            return Err(TrainError::NotARun { path: path.to_owned() });
-        }
-        let checkpoints = folder.checkpoints_path();
-        fs::create_dir_all(&checkpoints).map_err(TrainError::io("create", &checkpoints))?;
+        let lock = RunLock::take(&folder)?;
+        folder.refuse_used()?;
+        remove_unfinished(path)?;
         folder.write_recipe(recipe)?;
-        Ok(folder)
+        folder.make_checkpoints()?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            durable::sync_folder(parent)?;
+        }
+        Ok((folder, lock))
     }
 
     /// The folder of a run that is there.
@@ -47,12 +50,49 @@ impl RunFolder {
                 reason: "the folder holds no run".to_owned(),
             });
         }
-        let checkpoints = folder.checkpoints_path();
-        fs::create_dir_all(&checkpoints).map_err(TrainError::io("create", &checkpoints))?;
-        for parent in [&folder.path, &checkpoints] {
+        Ok(folder)
+    }
+
+    /// Opens a run to go on with it: locked, and cleaned of what an earlier process left
+    /// unfinished.
+    ///
+    /// # Errors
+    /// As [`RunFolder::open`], and [`TrainError::RunLocked`] where another process trains it.
+    pub(crate) fn resume(path: &Path) -> Result<(Self, RunLock), TrainError> {
+        let folder = Self::open(path)?;
+        let lock = RunLock::take(&folder)?;
+        folder.make_checkpoints()?;
+        for parent in [&folder.path, &folder.checkpoints_path()] {
             remove_unfinished(parent)?;
         }
-        Ok(folder)
+        Ok((folder, lock))
+    }
+
+    fn make_checkpoints(&self) -> Result<(), TrainError> {
+        let checkpoints = self.checkpoints_path();
+        if checkpoints.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir(&checkpoints).map_err(TrainError::io("create", &checkpoints))?;
+        durable::sync_folder(&self.path)
+    }
+
+    /// That a new run may begin here.
+    fn refuse_used(&self) -> Result<(), TrainError> {
+        let path = &self.path;
+        if self.recipe_path().exists() {
+            return Err(TrainError::RunExists { path: path.clone() });
+        }
+        if !path.exists() {
+            return Ok(());
+        }
+        let lock = self.lock_path();
+        let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
+        let is_foreign = |path: &Path| *path != lock && !is_unfinished(path);
+        if entries.any(|entry| entry.is_ok_and(|entry| is_foreign(&entry.path()))) {
+            return Err(TrainError::NotARun { path: path.clone() });
+        }
+        Ok(())
     }
 
     /// Whether a run stands at this path.
@@ -95,9 +135,9 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// The newest checkpoint, if there is one.
-    pub fn latest_checkpoint(&self) -> Option<PathBuf> {
-        Some(self.checkpoints_path().join("latest")).filter(|path| path.exists())
+    /// `run.lock`, locked while the run is trained.
+    pub fn lock_path(&self) -> PathBuf {
+        self.path.join("run.lock")
     }
 
     /// Writes the resolved recipe.
@@ -106,25 +146,6 @@ impl RunFolder {
     /// [`TrainError::Recipe`], [`TrainError::Io`].
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         durable::write_file(&self.recipe_path(), recipe.to_toml()?.as_bytes())
-    }
-
-    /// Removes old checkpoints but for the newest `keep`, the best and the latest; 0 keeps all.
-    pub(crate) fn prune_checkpoints(&self, keep: usize) -> Result<(), TrainError> {
-        if keep == 0 {
-            return Ok(());
-        }
-        let parent = self.checkpoints_path();
-        let linked = |name| fs::read_link(parent.join(name)).ok();
-        let kept = [linked("best"), linked("latest")];
-        let mut finished = checkpoint::list(&parent)?;
-        finished.truncate(finished.len().saturating_sub(keep));
-        for name in finished {
-            if kept.iter().flatten().all(|target| target.as_os_str() != name.as_str()) {
-                let path = parent.join(&name);
-                fs::remove_dir_all(&path).map_err(TrainError::io("remove", &path))?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -136,10 +157,58 @@ fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(folder).map_err(TrainError::io("read", folder))? {
         let path = entry.map_err(TrainError::io("read", folder))?.path();
         if is_unfinished(&path) {
+            // A link is removed, not followed.
+            let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
             let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(TrainError::io("remove", &path))?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn what_a_cut_write_left_is_removed_at_the_next_start() {
+        let (root, run, lock) = sample::run();
+        drop(lock);
+        let left = run.checkpoints_path().join(".unfinished-abc");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("model.safetensors"), b"half").unwrap();
+        fs::write(run.path().join(".unfinished-def"), b"half").unwrap();
+        fs::write(root.path().join("precious"), b"of the user").unwrap();
+        symlink(root.path(), run.path().join(".unfinished-link")).unwrap();
+        RunFolder::open(run.path()).unwrap();
+        assert!(left.exists(), "whoever only reads removes nothing");
+        drop(RunFolder::resume(run.path()).unwrap());
+        let mut names: Vec<_> =
+            fs::read_dir(run.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["checkpoints", "recipe.toml", "run.lock"]);
+        assert_eq!(fs::read_dir(run.checkpoints_path()).unwrap().count(), 0);
+        assert!(root.path().join("precious").exists(), "a link is not followed");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_left_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("thesis.txt"), b"").unwrap();
+        let error = RunFolder::create(root.path(), &sample::recipe()).unwrap_err();
+        assert!(matches!(error, TrainError::NotARun { .. }), "{error}");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_before_it_had_a_recipe_begins_again() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("run.lock"), b"1\n").unwrap();
+        fs::write(root.path().join(".unfinished-recipe"), b"[mod").unwrap();
+        RunFolder::create(root.path(), &sample::recipe()).unwrap();
+    }
 }

@@ -1,7 +1,7 @@
 //! The record of a run: a line of JSON an event, and the curves drawn from it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::events::{Event, Observer, Progress};
@@ -10,11 +10,16 @@ use crate::{RunFolder, TrainError, curves};
 /// No line that this program writes is longer.
 const LONGEST_LINE: u64 = 1 << 16;
 
+/// What a full disk keeps from the record is kept in memory up to so many bytes.
+const MOST_UNWRITTEN: usize = 16 << 20;
+
 /// Appends events to `metrics.jsonl`, draws `curves.svg`, and tells whoever watches.
 pub(crate) struct Recorder {
     run: RunFolder,
     file: File,
     bytes: u64,
+    /// Lines that a full disk did not take yet.
+    unwritten: Vec<u8>,
     events: Vec<Event>,
     observer: Box<dyn Observer>,
 }
@@ -34,36 +39,42 @@ impl Recorder {
             .write(true)
             .open(&path)
             .map_err(TrainError::io("open", &path))?;
-        let length = file.metadata().map_err(TrainError::io("read", &path))?.len();
-        if length < keep_bytes {
-            return Err(TrainError::Damaged {
-                path,
-                expected: format!("at least the {keep_bytes} bytes of the checkpoint"),
-                found: format!("{length} bytes"),
-            });
-        }
-        file.set_len(keep_bytes).map_err(TrainError::io("write", &path))?;
-        file.seek(SeekFrom::End(0)).map_err(TrainError::io("write", &path))?;
+        let (bytes, found) =
+            cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let events = read_events(&path)?;
-        Ok(Self { run: run.clone(), file, bytes: keep_bytes, events, observer })
+        let (run, unwritten) = (run.clone(), Vec::new());
+        let mut recorder = Self { run, file, bytes, unwritten, events, observer };
+        if bytes < keep_bytes {
+            recorder.warn(format!(
+                "`{}` is damaged: expected at least {keep_bytes} bytes of whole lines, found \
+                 {found}; the record lacks what is missing, the training does not",
+                path.display()
+            ))?;
+        }
+        Ok(recorder)
     }
 
-    /// Length of the record, in bytes.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Writes an event down and tells the observer.
+    /// Writes an event down and tells the observer. A full disk is no error: the event is written
+    /// with a later one.
     pub(crate) fn event(&mut self, event: Event) -> Result<(), TrainError> {
         let path = self.run.metrics_path();
         let mut line = serde_json::to_vec(&event)
             .map_err(|error| TrainError::io("write", &path)(error.into()))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(TrainError::io("write", &path))?;
-        self.bytes += line.len() as u64;
+        self.unwritten.extend(line);
         self.observer.event(&event);
         self.events.push(event);
-        Ok(())
+        match self.write() {
+            Err(error) if error.is_out_of_space() && self.unwritten.len() < MOST_UNWRITTEN => {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Says that something is not as it should be.
+    pub(crate) fn warn(&mut self, message: String) -> Result<(), TrainError> {
+        self.event(Event::Warning { message })
     }
 
     /// Tells the observer where the run is.
@@ -71,10 +82,49 @@ impl Recorder {
         self.observer.progress(progress);
     }
 
-    /// Draws the curves of all events so far.
-    pub(crate) fn draw(&self) -> Result<(), TrainError> {
-        curves::write(&self.run.curves_path(), &self.events)
+    /// Flushes the record to disk and gives its length, in bytes.
+    pub(crate) fn flush(&mut self) -> Result<u64, TrainError> {
+        self.write()?;
+        self.file.sync_data().map_err(TrainError::io("write", self.run.metrics_path()))?;
+        Ok(self.bytes)
     }
+
+    /// Draws the curves of all events so far; on a full disk the old ones stay.
+    pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
+        match curves::write(&self.run.curves_path(), &self.events) {
+            Err(error) if error.is_out_of_space() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Writes what is not written yet, whole or not at all.
+    fn write(&mut self) -> Result<(), TrainError> {
+        if let Err(error) = self.file.write_all(&self.unwritten) {
+            let back = self.file.set_len(self.bytes);
+            let back = back.and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+            let error = back.err().unwrap_or(error);
+            return Err(TrainError::io("write", self.run.metrics_path())(error));
+        }
+        self.bytes += self.unwritten.len() as u64;
+        self.unwritten.clear();
+        Ok(())
+    }
+}
+
+/// Cuts a record to its first bytes, or to the whole lines that it has of them; gives the length
+/// that is left, and that it had.
+fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
+    let found = file.metadata()?.len();
+    let mut keep = keep_bytes.min(found);
+    // Where the checkpoint and the record belong together, that is the end of a line.
+    let start = keep.saturating_sub(LONGEST_LINE);
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    Read::by_ref(file).take(keep - start).read_to_end(&mut tail)?;
+    keep = start + tail.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at as u64 + 1);
+    file.set_len(keep)?;
+    file.seek(SeekFrom::Start(keep))?;
+    Ok((keep, found))
 }
 
 /// The events of a `metrics.jsonl`. Lines that are no events, which a crash may leave at the end,
@@ -94,5 +144,59 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
             return Ok(events);
         }
         events.extend(serde_json::from_slice::<Event>(&line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> (tempfile::TempDir, RunFolder) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("recipe.toml"), "").unwrap();
+        let run = RunFolder::open(root.path()).unwrap();
+        (root, run)
+    }
+
+    fn resume(step: usize) -> Event {
+        Event::Resume { epoch: 1, step }
+    }
+
+    #[test]
+    fn what_was_logged_behind_the_checkpoint_is_cut_off() {
+        let (_root, run) = run();
+        let mut recorder = Recorder::open(&run, 0, Box::new(())).unwrap();
+        recorder.event(resume(1)).unwrap();
+        let bytes = recorder.flush().unwrap();
+        recorder.event(resume(2)).unwrap();
+        let mut recorder = Recorder::open(&run, bytes, Box::new(())).unwrap();
+        recorder.event(resume(3)).unwrap();
+        assert_eq!(read_events(&run.metrics_path()).unwrap(), [resume(1), resume(3)]);
+    }
+
+    #[test]
+    fn a_record_that_lost_lines_is_a_warning() {
+        let (_root, run) = run();
+        let mut recorder = Recorder::open(&run, 0, Box::new(())).unwrap();
+        recorder.event(resume(1)).unwrap();
+        recorder.event(resume(2)).unwrap();
+        let bytes = recorder.flush().unwrap();
+        for (found, left) in [(bytes - 3, 1), (3, 0), (0, 0)] {
+            let file = OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
+            file.set_len(found).unwrap();
+            let mut recorder = Recorder::open(&run, bytes, Box::new(())).unwrap();
+            let message = format!("expected at least {bytes} bytes of whole lines, found {found}");
+            assert!(
+                matches!(recorder.events.last(), Some(Event::Warning { message: said })
+                    if said.contains(&message)),
+                "{:?}",
+                recorder.events
+            );
+            recorder.event(resume(3)).unwrap();
+            // Each line is whole.
+            let text = std::fs::read_to_string(run.metrics_path()).unwrap();
+            assert_eq!(text.lines().count(), left + 2, "{text}");
+            assert_eq!(read_events(&run.metrics_path()).unwrap().len(), left + 2);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
@@ -15,14 +16,18 @@ use nin_model::ModelMetadata;
 
 use crate::TrainError;
 use crate::checkpoint::{Checkpoint, TrainingState};
+use crate::checkpoints;
 use crate::classifier::Classifier;
+use crate::error::with_cause;
 use crate::evaluation::Evaluation;
 use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
+use crate::finite::non_finite_gradient;
 use crate::folder::RunFolder;
 use crate::moments;
 use crate::optimizer::RunOptimizer;
-use crate::recipe::Recipe;
+use crate::recipe::{OnNonFinite, Recipe};
 use crate::record::Recorder;
+use crate::saving::{LAST_PAUSE, LAST_WAIT, Saving};
 use crate::schedule::Schedule;
 use crate::score::Score;
 use crate::summary::Summary;
@@ -33,6 +38,9 @@ pub type Components<B> =
 
 /// How often within an epoch the curves get a point, as in the book.
 const POINTS_PER_EPOCH: usize = 5;
+
+/// So many steps in a row may be dropped: a network that gives no numbers any more learns nothing.
+const MOST_SKIPPED: usize = 100;
 
 /// What a training of ours needs beside Burn's own components.
 pub(crate) struct RunStrategy<B: AutodiffBackend> {
@@ -73,6 +81,8 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 store: &components.event_store,
                 state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 recorder,
+                saving: Saving::default(),
+                tested: None,
                 begun: Instant::now(),
             }
             .run(),
@@ -91,6 +101,9 @@ struct Training<'a, B: AutodiffBackend> {
     store: &'a EventStoreClient,
     state: TrainingState,
     recorder: Recorder,
+    saving: Saving,
+    /// The test accuracy of the weights as they are; `None` behind the first step of an epoch.
+    tested: Option<f64>,
     begun: Instant,
 }
 
@@ -112,6 +125,13 @@ impl<B: AutodiffBackend> Training<'_, B> {
             let Some(report) = self.epoch()? else { break Ending::Interrupted };
             last_epoch = Some(report);
         };
+        if ending != Ending::Interrupted {
+            self.wait_for_room()?;
+        }
+        if let Some(source) = std::mem::take(&mut self.saving).into_failure() {
+            let path = self.shared.run.path().to_owned();
+            return Err(TrainError::NotSaved { path, source: Box::new(source) });
+        }
         self.recorder.event(Event::End { ending })?;
         self.recorder.draw()?;
         Ok(Summary::new(&self.state, last_epoch, ending, self.begun.elapsed()))
@@ -122,20 +142,25 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let begun = Instant::now();
         let mut times = EpochTimes { begun, steps: Duration::ZERO, count: 0, images: 0 };
         let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
-        self.shared.train_loader.start_at(self.state.epoch, self.state.step);
-        let mut batches = self.train_loader.iter();
-        while self.state.step < steps_per_epoch {
-            if self.interrupter.should_stop() {
-                drop(batches);
-                self.save(false)?;
-                return Ok(None);
+        if self.state.step < steps_per_epoch {
+            self.shared.train_loader.start_at(self.state.epoch, self.state.step);
+            let mut batches = self.train_loader.iter();
+            while self.state.step < steps_per_epoch {
+                if self.interrupter.should_stop() {
+                    drop(batches);
+                    self.save()?;
+                    return Ok(None);
+                }
+                let Some(batch) = batches.next() else { break };
+                self.step(batch, steps_per_epoch, &mut times)?;
             }
-            let Some(batch) = batches.next() else { break };
-            self.step(batch, steps_per_epoch, &mut times)?;
         }
-        drop(batches);
         let train_secs = begun.elapsed().as_secs_f64();
-        self.finish_epoch(&times, train_secs).map(Some)
+        let report = self.finish_epoch(&times, train_secs)?;
+        if report.is_none() {
+            self.save()?;
+        }
+        Ok(report)
     }
 
     fn step(
@@ -146,10 +171,18 @@ impl<B: AutodiffBackend> Training<'_, B> {
     ) -> Result<(), TrainError> {
         let begun = Instant::now();
         self.learner.lr_step();
+        self.state.learning_rate = self.learner.lr_current();
         let output = self.learner.train_step(batch);
         let score = output.item.0?.score();
-        self.refuse_non_finite(score)?;
-        self.learner.optimizer_step(output.grads);
+        if self.is_finite(score, &output.grads)? {
+            self.learner.optimizer_step(output.grads);
+            self.state.score.add(score);
+            self.state.skipped_in_a_row = 0;
+        } else {
+            self.state.skipped_steps += 1;
+            self.state.skipped_in_a_row += 1;
+        }
+        self.tested = None;
 
         let elapsed = begun.elapsed();
         times.steps += elapsed;
@@ -157,7 +190,6 @@ impl<B: AutodiffBackend> Training<'_, B> {
         times.images += score.images;
         self.state.step_secs += elapsed.as_secs_f64();
         self.state.step_images += score.images;
-        self.state.score.add(score);
         self.state.step += 1;
         self.state.total_steps += 1;
 
@@ -168,21 +200,41 @@ impl<B: AutodiffBackend> Training<'_, B> {
             self.recorder.event(Event::Step(report))?;
         }
         let every = self.shared.recipe.checkpoint.every_steps;
-        if every > 0 && !is_last && self.state.total_steps.is_multiple_of(every) {
-            self.save(false)?;
+        let is_due = every > 0 && self.state.total_steps.is_multiple_of(every);
+        if !is_last && (is_due || self.saving.is_due_again()) {
+            self.save()?;
         }
         Ok(())
     }
 
-    fn refuse_non_finite(&self, score: Score) -> Result<(), TrainError> {
-        if score.loss_sum.is_finite() {
-            return Ok(());
+    /// Whether the step may touch the weights; `false` where it is to be dropped.
+    fn is_finite(&mut self, score: Score, gradients: &GradientsParams) -> Result<bool, TrainError> {
+        let layer = non_finite_gradient(&self.learner.model(), gradients)?;
+        if score.loss_sum.is_finite() && layer.is_none() {
+            return Ok(true);
         }
-        Err(TrainError::NonFiniteLoss {
-            epoch: self.state.epoch,
-            step: self.state.step + 1,
+        let TrainingState { epoch, step, skipped_in_a_row, learning_rate, .. } = self.state;
+        let on_non_finite = self.shared.recipe.training.on_non_finite;
+        let skipped = on_non_finite == OnNonFinite::Skip && skipped_in_a_row < MOST_SKIPPED;
+        self.recorder.event(Event::NonFinite {
+            epoch,
+            step: step + 1,
+            loss: Some(score.loss()).filter(|loss| loss.is_finite()),
+            layer: layer.clone(),
+            learning_rate,
+            skipped,
+        })?;
+        if skipped {
+            return Ok(false);
+        }
+        Err(TrainError::NonFinite {
+            epoch,
+            step: step + 1,
             loss: score.loss_sum,
-            learning_rate: self.learner.lr_current(),
+            layer,
+            learning_rate,
+            images: score.images,
+            skipped: skipped_in_a_row,
         })
     }
 
@@ -193,7 +245,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             steps_per_epoch,
             train_loss: self.state.score.loss(),
             train_accuracy: self.state.score.accuracy(),
-            learning_rate: self.learner.lr_current(),
+            learning_rate: self.state.learning_rate,
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             secs_left: self.secs_left(steps_per_epoch, times),
         }
@@ -205,14 +257,15 @@ impl<B: AutodiffBackend> Training<'_, B> {
         left as f64 * times.begun.elapsed().as_secs_f64() / times.count.max(1) as f64
     }
 
+    /// Tests, and begins the next epoch; `None` where the test was interrupted.
     fn finish_epoch(
         &mut self,
         times: &EpochTimes,
         train_secs: f64,
-    ) -> Result<EpochReport, TrainError> {
+    ) -> Result<Option<EpochReport>, TrainError> {
         let test_begun = Instant::now();
         let epoch = self.state.epoch;
-        let tested = self.test()?;
+        let Some(tested) = self.test()? else { return Ok(None) };
         let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
         if best {
             self.state.best_accuracy = Some(tested.accuracy());
@@ -227,7 +280,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             train_accuracy: self.state.score.accuracy(),
             test_loss: tested.loss(),
             test_accuracy: tested.accuracy(),
-            learning_rate: self.learner.lr_current(),
+            learning_rate: self.state.learning_rate,
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             epoch_images_per_sec: rate(times.images, train_secs),
             train_secs,
@@ -239,31 +292,91 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.score = Score::default();
-        self.save(best)?;
-        Ok(report)
+        self.tested = Some(tested.accuracy());
+        self.save()?;
+        Ok(Some(report))
     }
 
-    fn test(&mut self) -> Result<Score, TrainError> {
-        let Self { learner, test_loader, recorder, state, .. } = self;
+    fn test(&mut self) -> Result<Option<Score>, TrainError> {
+        let Self { learner, test_loader, recorder, state, interrupter, .. } = self;
         let classifier = learner.model().valid();
-        let evaluation = Evaluation::run(&classifier, test_loader.as_ref(), |images, total| {
-            recorder.progress(&Progress::Testing { epoch: state.epoch, images, total });
-        })?;
-        Ok(evaluation.score)
+        let test_loader = test_loader.as_ref();
+        let (evaluation, is_whole) =
+            Evaluation::run_while(&classifier, test_loader, |images, total| {
+                recorder.progress(&Progress::Testing { epoch: state.epoch, images, total });
+                !interrupter.should_stop()
+            })?;
+        Ok(is_whole.then_some(evaluation.score))
     }
 
-    fn save(&mut self, best: bool) -> Result<(), TrainError> {
-        self.state.metrics_bytes = self.recorder.bytes();
+    /// Saves the state as it is. A full disk is no error: the training goes on without.
+    fn save(&mut self) -> Result<(), TrainError> {
+        let TrainingState { epoch, total_steps, .. } = self.state;
+        if self.saving.has(epoch, total_steps) {
+            return Ok(());
+        }
+        let keep = self.shared.recipe.checkpoint.keep;
+        let mut result = self.write_checkpoint();
+        if keep > 1 && result.as_ref().is_err_and(TrainError::is_out_of_space) {
+            // Fewer old ones may make room for the new one.
+            self.prune(1)?;
+            result = self.write_checkpoint();
+        }
+        match result {
+            Ok(name) => {
+                if self.saving.is_failing() {
+                    self.recorder.warn("there is room again: the state is saved".to_owned())?;
+                }
+                self.saving.succeeded(epoch, total_steps);
+                self.recorder.event(Event::Checkpoint { name, total_steps })?;
+                self.prune(keep)
+            }
+            Err(error) if error.is_out_of_space() => match self.saving.failed(error) {
+                Some(message) => self.recorder.warn(message),
+                None => Ok(()),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Old checkpoints that cannot be removed are in nobody's way but the disk's.
+    fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
+        match checkpoints::prune(&self.shared.run, keep) {
+            Ok(()) => Ok(()),
+            Err(error) => self.recorder.warn(with_cause(&error)),
+        }
+    }
+
+    fn write_checkpoint(&mut self) -> Result<String, TrainError> {
+        // The record first: a checkpoint that is there says how much of it there is.
+        self.state.metrics_bytes = self.recorder.flush()?;
+        let mut state = self.state.clone();
+        let best = self.tested.filter(|accuracy| {
+            state.best_saved_accuracy.is_none_or(|best_saved| *accuracy > best_saved)
+        });
+        state.best_saved_accuracy = best.or(state.best_saved_accuracy);
         let checkpoint = Checkpoint {
             metadata: self.shared.metadata.clone(),
             weights: self.learner.model().network().to_weights()?,
             optimizer: moments::read(self.learner, self.store)?,
-            state: self.state.clone(),
+            state,
         };
-        let name = checkpoint.write(&self.shared.run, best)?;
-        self.shared.run.prune_checkpoints(self.shared.recipe.checkpoint.keep)?;
-        let total_steps = self.state.total_steps;
-        self.recorder.event(Event::Checkpoint { name, total_steps })
+        let name = checkpoint.write(&self.shared.run, best.is_some())?;
+        self.state.best_saved_accuracy = checkpoint.state.best_saved_accuracy;
+        Ok(name)
+    }
+
+    /// At the end, where the last state could not be saved: waits for room, for a while.
+    fn wait_for_room(&mut self) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        while self.saving.is_failing()
+            && begun.elapsed() < LAST_WAIT
+            && !self.interrupter.should_stop()
+        {
+            std::thread::sleep(LAST_PAUSE);
+            self.save()?;
+        }
+        Ok(())
     }
 }
 

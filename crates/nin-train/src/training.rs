@@ -10,9 +10,11 @@ use nin_data::{DataSet, OrderedLoader};
 use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
 
 use crate::checkpoint::{Checkpoint, TrainingState, to_json};
+use crate::checkpoints::{self, Newest};
 use crate::classifier::Classifier;
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
+use crate::lock::RunLock;
 use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::quiet::Quiet;
 use crate::recipe::Recipe;
@@ -52,11 +54,15 @@ pub fn train<B: AutodiffBackend>(
 ) -> Result<Summary, TrainError> {
     let TrainingPlan { recipe, folder, resume, data, workers, environment } = plan;
     let metadata = model_metadata(&recipe, &data)?;
-    let run = open_run(&folder, resume, &recipe)?;
-    let checkpoint = match run.latest_checkpoint() {
-        Some(path) => Some(Checkpoint::read(&path)?),
-        None => None,
-    };
+    let (run, lock) = open_run(&folder, resume, &recipe)?;
+    let Newest { checkpoint, mut warnings } = checkpoints::newest_whole(&run)?;
+    warnings.extend(lock.warning().map(str::to_owned));
+    if checkpoint.is_some() {
+        warnings.extend(environment.check_resumption(&run)?);
+    }
+    if resume {
+        run.write_recipe(&recipe)?;
+    }
 
     let input_size = metadata.preprocessing.input_size;
     let batch_size = recipe.training.batch_size;
@@ -76,6 +82,7 @@ pub fn train<B: AutodiffBackend>(
 
     let state =
         checkpoint.as_ref().map_or_else(TrainingState::initial, |found| found.state.clone());
+    fits_the_epoch(&run, &state, steps_per_epoch)?;
     if let Some(ending) = state.ending(&recipe.training) {
         // A finished run stays as it is.
         return Ok(Summary::new(&state, None, ending, Duration::ZERO));
@@ -91,6 +98,9 @@ pub fn train<B: AutodiffBackend>(
         start: (state.epoch, state.step),
     });
     let mut recorder = Recorder::open(&run, state.metrics_bytes, observer)?;
+    for warning in warnings {
+        recorder.warn(warning)?;
+    }
     recorder.event(if checkpoint.is_some() {
         Event::Resume { epoch: state.epoch, step: state.step }
     } else {
@@ -125,8 +135,29 @@ pub fn train<B: AutodiffBackend>(
     let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     let summary = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
     let path = run.summary_path();
-    durable::write_file(&path, &to_json(&path, &summary)?)?;
+    match durable::write_file(&path, &to_json(&path, &summary)?) {
+        // All that it says stands in the record and in the checkpoint.
+        Err(error) if error.is_out_of_space() => {}
+        other => other?,
+    }
+    drop(lock);
     Ok(summary)
+}
+
+/// That a checkpoint is of a training with so many steps an epoch: its loader starts there.
+fn fits_the_epoch(
+    run: &RunFolder,
+    state: &TrainingState,
+    steps_per_epoch: usize,
+) -> Result<(), TrainError> {
+    if state.epoch > 0 && state.step <= steps_per_epoch {
+        return Ok(());
+    }
+    Err(TrainError::Damaged {
+        path: run.checkpoints_path(),
+        expected: format!("an epoch of {steps_per_epoch} steps"),
+        found: format!("epoch {}, step {}", state.epoch, state.step),
+    })
 }
 
 /// Architecture, classes and preprocessing of a recipe on its data, checked against each other.
@@ -167,22 +198,22 @@ fn input_of(metadata: &ModelMetadata) -> [usize; 3] {
     [metadata.architecture.input_channels(), height, width]
 }
 
+/// The run's folder, new or there already with a recipe of the same mathematics, and its lock.
 fn open_run(
     folder: &std::path::Path,
     resume: bool,
     recipe: &Recipe,
-) -> Result<RunFolder, TrainError> {
+) -> Result<(RunFolder, RunLock), TrainError> {
     if !resume {
         return RunFolder::create(folder, recipe);
     }
-    let run = RunFolder::open(folder)?;
+    let (run, lock) = RunFolder::resume(folder)?;
     let stored = Recipe::from_file(&run.recipe_path())?;
     let keys = stored.changes_that_matter(recipe)?;
     if !keys.is_empty() {
         return Err(TrainError::RecipeChanged { path: folder.to_owned(), keys });
     }
-    run.write_recipe(recipe)?;
-    Ok(run)
+    Ok((run, lock))
 }
 
 fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {

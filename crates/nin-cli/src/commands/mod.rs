@@ -2,6 +2,7 @@
 
 mod bench;
 mod completions;
+mod data;
 mod devices;
 mod eval;
 mod export;
@@ -26,6 +27,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Shapes(arguments) => shapes::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Data(arguments) => data::run(&arguments.command),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::man(&arguments),

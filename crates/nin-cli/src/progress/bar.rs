@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use nin_train::{Event, Observer, Progress, RunDescription};
 
-use super::plain::{epoch_line, title};
+use super::plain::{Warnings, epoch_line, title};
 
 /// A bar over the whole training, with the figures of the epoch so far; a line for each epoch
 /// that is done.
@@ -67,7 +67,8 @@ impl Observer for Bars {
         match event {
             Event::Epoch(report) => self.bar.println(epoch_line(report, self.epochs)),
             Event::End { .. } => self.bar.finish_and_clear(),
-            _ => {}
+            // Not lost where the bar is hidden.
+            other => self.bar.suspend(|| Warnings.event(other)),
         }
     }
 }

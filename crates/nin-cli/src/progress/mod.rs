@@ -20,7 +20,7 @@ pub fn observer(choice: ProgressChoice, selected: &Selected) -> Box<dyn Observer
         other => other,
     };
     match choice {
-        ProgressChoice::None => Box::new(()),
+        ProgressChoice::None => Box::new(plain::Warnings),
         ProgressChoice::Json => Box::new(json::JsonLines),
         ProgressChoice::Bar => Box::new(bar::Bars::new(backend)),
         ProgressChoice::Plain | ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),

@@ -59,6 +59,32 @@ fn step_line(report: &StepReport, epochs: usize) -> String {
     )
 }
 
+/// What is not as it should be, on one line.
+pub fn warning_line(event: &Event) -> Option<String> {
+    match event {
+        Event::Warning { message } => Some(format!("warning: {message}")),
+        Event::NonFinite { epoch, step, loss, layer, skipped: true, .. } => {
+            let what = match (loss, layer) {
+                (Some(_), Some(layer)) => format!("the gradient of `{layer}` is no number"),
+                _ => "the loss is no number".to_owned(),
+            };
+            Some(format!("warning: {what} in epoch {epoch}, step {step}: the step is dropped"))
+        }
+        _ => None,
+    }
+}
+
+/// Says nothing but what is not as it should be.
+pub struct Warnings;
+
+impl Observer for Warnings {
+    fn event(&mut self, event: &Event) {
+        if let Some(line) = warning_line(event) {
+            note(line);
+        }
+    }
+}
+
 impl Observer for PlainLines {
     fn begin(&mut self, run: &RunDescription) {
         self.epochs = run.epochs;
@@ -74,7 +100,7 @@ impl Observer for PlainLines {
                 note(step_line(report, self.epochs));
             }
             Event::Epoch(report) => note(epoch_line(report, self.epochs)),
-            _ => {}
+            other => Warnings.event(other),
         }
     }
 }

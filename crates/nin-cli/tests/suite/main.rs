@@ -3,10 +3,15 @@
 mod bad_input;
 mod completions;
 mod exchange;
+mod fetch;
+mod full_disk;
+mod interfaces;
 mod predict;
 mod program;
 mod report;
+mod resume;
 mod shapes;
+mod signals;
 mod trained;
 mod training;
 mod wgpu;

@@ -14,7 +14,12 @@ pub(crate) struct Finished {
 
 /// Runs the program in a folder; no cache, no data folder and no colours from outside.
 pub(crate) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
-    let Output { status, stdout, stderr } = command(folder, arguments).output().unwrap();
+    finish(command(folder, arguments))
+}
+
+/// Waits for a command's end.
+pub(crate) fn finish(mut command: Command) -> Finished {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     Finished {
         code: status.code(),
         stdout: String::from_utf8(stdout).unwrap(),
@@ -25,13 +30,18 @@ pub(crate) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
 /// The program, ready to be run.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nin-cli"));
+    command.args(arguments);
+    isolate(&mut command, folder);
     command
-        .args(arguments)
+}
+
+/// Lets a command work in this folder, and see nothing of the user's.
+pub(crate) fn isolate(command: &mut Command, folder: &Path) {
+    command
         .current_dir(folder)
         .env_remove("NIN_DATA")
         .env_remove("NIN_CPU")
         .env("XDG_CACHE_HOME", folder.join("cache"));
-    command
 }
 
 impl Finished {

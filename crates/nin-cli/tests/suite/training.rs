@@ -26,12 +26,12 @@ epochs = 4
 batch_size = 20
 "#;
 
-struct Workshop {
+pub(crate) struct Workshop {
     root: tempfile::TempDir,
 }
 
 impl Workshop {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
         std::fs::create_dir(&data).unwrap();
@@ -40,11 +40,11 @@ impl Workshop {
         Self { root }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }
 
-    fn train(&self, run: &str, more: &[&str]) -> Finished {
+    pub(crate) fn train(&self, run: &str, more: &[&str]) -> Finished {
         let mut arguments = vec![
             "train",
             "--config",
@@ -60,12 +60,12 @@ impl Workshop {
         nin(self.path(), &arguments)
     }
 
-    fn weights(&self, run: &str) -> Vec<u8> {
+    pub(crate) fn weights(&self, run: &str) -> Vec<u8> {
         std::fs::read(self.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
     }
 
     /// Loss and accuracies of each epoch.
-    fn figures(&self, run: &str) -> Vec<[Value; 3]> {
+    pub(crate) fn figures(&self, run: &str) -> Vec<[Value; 3]> {
         metrics(&self.path().join(run))
             .into_iter()
             .filter(|event| event["event"] == "epoch")

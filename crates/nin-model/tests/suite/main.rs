@@ -1,3 +1,4 @@
 //! Integration tests of nin-model, one binary.
 
 mod fused;
+mod shapes;

@@ -6,8 +6,9 @@ use super::{Recipe, RecipeError};
 
 impl Recipe {
     /// The keys in which a resumed run's recipe differs from this one so that the training would
-    /// be another, each with both values. More epochs and other checkpoints are no difference,
-    /// unless the schedule depends on the number of epochs.
+    /// be another, each with both values. More epochs, another patience, other checkpoints and
+    /// another answer to steps that went wrong are no difference; more epochs are where the
+    /// schedule depends on their number.
     ///
     /// # Errors
     /// [`RecipeError::Unwritable`].
@@ -15,6 +16,7 @@ impl Recipe {
         let mut wanted = resumed.clone();
         wanted.checkpoint = self.checkpoint.clone();
         wanted.training.early_stop_epochs = self.training.early_stop_epochs;
+        wanted.training.on_non_finite = self.training.on_non_finite;
         let ends_with_epochs = self.schedule.kind == super::ScheduleKind::Cosine;
         if !ends_with_epochs && wanted.training.epochs > self.training.epochs {
             wanted.training.epochs = self.training.epochs;
@@ -42,6 +44,9 @@ fn differences(old: &Table, new: &Table, prefix: &str, keys: &mut Vec<String>) {
             }
         }
     }
+    for (name, new) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+        keys.push(format!("`{prefix}{name}` (absent, now {new})"));
+    }
 }
 
 #[cfg(test)]
@@ -66,9 +71,19 @@ mod tests {
         let mut new = old.clone();
         new.training.epochs += 5;
         new.checkpoint.every_steps = 7;
+        new.training.on_non_finite = super::super::OnNonFinite::Skip;
         assert!(old.changes_that_matter(&new).unwrap().is_empty());
         new.training.epochs = old.training.epochs - 1;
         assert_eq!(old.changes_that_matter(&new).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_key_that_only_one_of_them_has_is_named() {
+        let old = "[model]\nwidth = 3\n".parse::<Table>().unwrap();
+        let new = "[model]\nheight = 4\n".parse::<Table>().unwrap();
+        let mut keys = Vec::new();
+        differences(&old, &new, "", &mut keys);
+        assert_eq!(keys, ["`model.width` (3, now absent)", "`model.height` (absent, now 4)"]);
     }
 
     #[test]

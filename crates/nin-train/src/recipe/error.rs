@@ -74,6 +74,14 @@ pub enum RecipeError {
         /// The type and value it has.
         found: String,
     },
+    /// A value, or a list or table of values, is none that its key can have.
+    #[error("the recipe `{origin}` has a value that cannot be used: {reason}")]
+    Value {
+        /// Where it came from.
+        origin: String,
+        /// What was found and expected, and at which key.
+        reason: String,
+    },
     /// `--set` without `KEY=VALUE`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAssignment {
@@ -102,22 +110,32 @@ pub enum RecipeError {
 }
 
 impl RecipeError {
-    /// What to do about it, where something can be said.
-    pub fn hint(&self) -> Option<String> {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
         match self {
             Self::NotFound { nearest: Some(nearest), .. }
             | Self::UnknownKey { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`?"))
+                format!("did you mean `{nearest}`?")
             }
-            Self::NotFound { .. } => Some(format!(
+            Self::NotFound { nearest: None, .. } => format!(
                 "built-in recipes: {}",
                 super::BuiltinRecipe::names().collect::<Vec<_>>().join(", ")
-            )),
-            Self::NotAssignment { .. } => {
-                Some("for example: --set optimizer.momentum=0.9".to_owned())
+            ),
+            Self::UnknownKey { nearest: None, .. }
+            | Self::WrongType { .. }
+            | Self::Value { .. } => {
+                "the folder configs/ shows every key with a value of its type".to_owned()
+            }
+            Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
+            Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Syntax { .. } => {
+                "a recipe is a short TOML text: see the folder configs/".to_owned()
+            }
+            Self::NotAssignment { .. } => "for example: --set optimizer.momentum=0.9".to_owned(),
+            Self::Refused { key, .. } => {
+                format!("change it in the recipe, or by --set {key}=VALUE")
             }
             Self::Model(error) => error.hint(),
-            _ => None,
+            Self::Unwritable { .. } => "please report this: every recipe can be written".to_owned(),
         }
     }
 }

@@ -135,6 +135,29 @@ pub struct TrainingRecipe {
     pub seed: u64,
     /// Stops after so many epochs without a better test accuracy; 0 never stops early.
     pub early_stop_epochs: usize,
+    /// What becomes of a step whose loss or gradient is no number.
+    pub on_non_finite: OnNonFinite,
+}
+
+/// What becomes of a step whose loss or gradient is no number; the weights are not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNonFinite {
+    /// The training stops there.
+    #[default]
+    Stop,
+    /// The step is dropped; many in a row stop the training.
+    Skip,
+}
+
+impl OnNonFinite {
+    /// The name in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Skip => "skip",
+        }
+    }
 }
 
 /// The arithmetic of a step.
@@ -207,6 +230,7 @@ impl Default for TrainingRecipe {
             batch_size: 128,
             seed: 42,
             early_stop_epochs: 0,
+            on_non_finite: OnNonFinite::Stop,
         }
     }
 }

@@ -114,14 +114,13 @@ impl RecipeBuilder {
     /// The recipe, with each value checked.
     ///
     /// # Errors
-    /// [`RecipeError::WrongType`], [`RecipeError::Refused`] or [`RecipeError::Model`].
+    /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`].
     pub fn build(self) -> Result<Recipe, RecipeError> {
         let recipe: Recipe =
             Value::Table(self.table).try_into().map_err(|error: toml::de::Error| {
-                RecipeError::Syntax {
-                    origin: self.name.clone(),
-                    reason: error.message().replace('\n', " "),
-                }
+                // Over two lines it says what is wrong, and at which key.
+                let reason = error.to_string().trim().replace('\n', " ");
+                RecipeError::Value { origin: self.name, reason }
             })?;
         recipe.check()?;
         Ok(recipe)
@@ -266,7 +265,7 @@ impl Recipe {
         in_range("schedule.final_factor", schedule.final_factor, 0.0, 1.0)?;
         at_most("training.epochs", training.epochs, 1_000_000)?;
         at_most("training.batch_size", training.batch_size, 65_536)?;
-        at_most("data.input_size", data.input_size, 4096)?;
+        at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
         if i64::try_from(training.seed).is_err() {
             return Err(refused("training.seed", "less than 2^63", &training.seed));
         }
@@ -337,9 +336,9 @@ mod tests {
     fn unknown_keys_name_the_nearest() {
         let error = parse("[optimizer]\nlearning-rate = 0.1").unwrap_err();
         assert_eq!(error.to_string(), "unknown key `optimizer.learning-rate` in `test.toml`");
-        assert_eq!(error.hint().unwrap(), "did you mean `optimizer.learning_rate`?");
+        assert_eq!(error.hint(), "did you mean `optimizer.learning_rate`?");
         let error = parse("momentum = 0.9").unwrap_err();
-        assert_eq!(error.hint().unwrap(), "did you mean `optimizer.momentum`?");
+        assert_eq!(error.hint(), "did you mean `optimizer.momentum`?");
     }
 
     #[test]

@@ -1,0 +1,66 @@
+//! `data fetch`: a known data set into the folder where `train` finds it.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nin_data::{FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations, MNIST, known_files};
+
+use crate::arguments::{DataCommand, FetchArguments};
+use crate::failure::CommandError;
+use crate::fetch::Fetcher;
+use crate::output::{note, print_text};
+
+/// Where the files of the known data sets are.
+const FASHION_MNIST_SERVERS: [&str; 2] = [
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+];
+const MNIST_SERVERS: [&str; 2] = [
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+    "https://storage.googleapis.com/cvdf-datasets/mnist",
+];
+
+pub fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
+    let DataCommand::Fetch(arguments) = command;
+    fetch(arguments)
+}
+
+fn fetch(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
+    let name = arguments.name.as_str();
+    let (Some(files), Some(servers)) = (known_files(name), servers(name)) else {
+        return Err(CommandError::new(
+            format!("no data set `{name}` can be fetched"),
+            format!(
+                "known are {FASHION_MNIST} and {MNIST}; {FASHION_MNIST_SAMPLE} is in the program, \
+                 and needs no files"
+            ),
+        )
+        .into());
+    };
+    let Some(folder) = Locations::from_environment().writable(name) else {
+        return Err(CommandError::new(
+            "there is no folder to fetch into",
+            "name one with the environment variable NIN_DATA",
+        )
+        .into());
+    };
+    let addresses = match &arguments.from {
+        Some(address) => vec![address.clone()],
+        None => servers.map(str::to_owned).to_vec(),
+    };
+    let fetcher = Fetcher::new(addresses, Duration::from_secs(arguments.timeout.into()))?;
+    for file in files {
+        note(format!("{name}: {}", file.name));
+        fetcher.fetch(&file, &folder)?;
+    }
+    print_text(&folder.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn servers(name: &str) -> Option<[&'static str; 2]> {
+    match name {
+        FASHION_MNIST => Some(FASHION_MNIST_SERVERS),
+        MNIST => Some(MNIST_SERVERS),
+        _ => None,
+    }
+}

@@ -1,0 +1,210 @@
+//! Files and folders of weights.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use nin_model::{
+    Architecture, Block, HostTensor, Initialization, ModelMetadata, Preprocessing, Weights, Width,
+};
+
+use super::Case;
+
+const EVAL: [&str; 3] = ["eval", "--checkpoint", "model.safetensors"];
+
+fn architecture() -> Architecture {
+    let widths = [Width::Channels(4), Width::Channels(4), Width::CLASSES];
+    let block = Block { kernel: 3, stride: 1, padding: 1, widths, pool: None, dropout: 0.0 };
+    Architecture::new("small", 1, 10, vec![block]).unwrap()
+}
+
+fn metadata() -> ModelMetadata {
+    ModelMetadata {
+        architecture: architecture(),
+        classes: (0..10).map(|class| class.to_string()).collect(),
+        dataset: "fashion-mnist-sample".to_owned(),
+        preprocessing: Preprocessing { input_size: [28, 28] },
+    }
+}
+
+fn weights() -> Weights {
+    Initialization::Xavier.weights(&architecture(), 1)
+}
+
+/// The whole file, which `eval` would take.
+fn whole() -> Vec<u8> {
+    metadata().to_safetensors(&weights()).unwrap()
+}
+
+/// `eval` of a file of these bytes.
+fn bytes(bytes: Vec<u8>, expected: &[&'static str]) -> Case {
+    let prepare = move |folder: &Path| fs::write(folder.join("model.safetensors"), &bytes).unwrap();
+    Case::after(prepare, &EVAL, expected)
+}
+
+/// `eval` of other tensors under the metadata that belong to none of them.
+fn tensors(change: impl Fn(&mut HashMap<String, HostTensor>), expected: &[&'static str]) -> Case {
+    let mut tensors: HashMap<String, HostTensor> =
+        weights().iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
+    change(&mut tensors);
+    let weights: Weights = tensors.into_iter().collect();
+    let metadata = serde_json::to_string(&metadata()).unwrap();
+    bytes(weights.to_safetensors("nin", &metadata).unwrap(), expected)
+}
+
+/// `eval` of the weights under other metadata: one piece of the JSON is replaced.
+fn described(piece: &str, by: &str, expected: &[&'static str]) -> Case {
+    let metadata = serde_json::to_string(&metadata()).unwrap();
+    assert!(metadata.contains(piece), "{metadata} has no {piece}");
+    let metadata = metadata.replacen(piece, by, 1);
+    bytes(weights().to_safetensors("nin", &metadata).unwrap(), expected)
+}
+
+/// A safetensors file of this header and no tensors.
+fn header(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+fn at(path: &'static str, prepare: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
+    Case::after(prepare, &["eval", "--checkpoint", path], expected)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        bytes(b"these are no weights".to_vec(), &["`model.safetensors`: not a safetensors file"]),
+        bytes(Vec::new(), &["`model.safetensors`: not a safetensors file"]),
+        bytes(
+            whole()[..whole().len() / 2].to_vec(),
+            &["`model.safetensors`: not a safetensors file"],
+        ),
+        bytes(whole()[..100].to_vec(), &["`model.safetensors`: not a safetensors file"]),
+        bytes(
+            [&(1_u64 << 63).to_le_bytes()[..], b"{}"].concat(),
+            &["`model.safetensors`: not a safetensors file"],
+        ),
+        bytes(
+            [&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
+            &["`model.safetensors`: not a safetensors file"],
+        ),
+        bytes(
+            [whole(), b"more".to_vec()].concat(),
+            &["`model.safetensors`: not a safetensors file"],
+        ),
+        bytes(
+            header("{}"),
+            &["metadata `nin` of the weights is unusable: it is not there", "other software"],
+        ),
+        bytes(
+            header("{\"__metadata__\":{\"nin\":\"{}\"}}"),
+            &["metadata `nin` of the weights is unusable: missing field"],
+        ),
+        bytes(header(&"[".repeat(50_000)), &["not a safetensors file"]),
+        bytes(
+            header(
+                "{\"w\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}",
+            ),
+            &["not a safetensors file"],
+        ),
+        tensors(
+            |tensors| {
+                tensors.remove("blocks.0.cccp1.bias");
+            },
+            &["tensor `blocks.0.cccp1.bias` is missing", "of another architecture"],
+        ),
+        tensors(
+            |tensors| {
+                tensors
+                    .insert("extra".to_owned(), HostTensor { shape: vec![1], values: vec![0.0] });
+            },
+            &["tensor `extra` belongs to no layer of the architecture `small`"],
+        ),
+        tensors(
+            |tensors| {
+                tensors.insert(
+                    "blocks.0.cccp1.bias".to_owned(),
+                    HostTensor { shape: vec![2], values: vec![0.0; 2] },
+                );
+            },
+            &["tensor `blocks.0.cccp1.bias` has shape [2], expected [4]"],
+        ),
+        tensors(
+            |tensors| tensors.get_mut("blocks.0.cccp2.weight").unwrap().values[7] = f32::NAN,
+            &["tensor `blocks.0.cccp2.weight` holds NaN at position 7, expected finite numbers"],
+        ),
+        tensors(
+            |tensors| tensors.get_mut("blocks.0.cccp2.bias").unwrap().values[0] = f32::INFINITY,
+            &["tensor `blocks.0.cccp2.bias` holds inf at position 0"],
+        ),
+        bytes(
+            {
+                let mut bytes = whole();
+                let at = bytes.windows(3).position(|window| window == b"F32").unwrap();
+                bytes[at] = b'I';
+                bytes
+            },
+            &["holds I32, expected F32"],
+        ),
+        described(
+            "\"kernel\":3",
+            "\"kernel\":5",
+            &["tensor `blocks.0.convolution.weight` has shape [4, 1, 3, 3], expected [4, 1, 5, 5]"],
+        ),
+        described("[28,28]", "[60000,60000]", &["images of 60000x60000, expected at most 4096"]),
+        described("[28,28]", "[0,28]", &["metadata `nin` of the weights is unusable"]),
+        described(
+            "\"0\",",
+            "",
+            &["metadata `nin` of the weights is unusable: 9 class names for 10 classes"],
+        ),
+        described(
+            "\"kernel\":3",
+            "\"kernel\":0",
+            &["metadata `nin` of the weights is unusable", "kernel"],
+        ),
+        described("fashion-mnist-sample", "../../etc", &["the data set's name is `../../etc`"]),
+        at("nowhere", |_| {}, &["no checkpoint at `nowhere`", "No such file"]),
+        at(
+            "folder",
+            |folder| fs::create_dir(folder.join("folder")).unwrap(),
+            &["no checkpoint at `folder`: the folder holds neither a run nor a checkpoint"],
+        ),
+        at(
+            "link",
+            |folder| symlink("nowhere", folder.join("link")).unwrap(),
+            &["no checkpoint at `link`"],
+        ),
+        at(
+            "/dev/zero",
+            |_| {},
+            &["no checkpoint at `/dev/zero`: it is neither a file nor a folder"],
+        ),
+        at(
+            "run",
+            |folder| {
+                fs::create_dir(folder.join("run")).unwrap();
+                fs::write(folder.join("run/recipe.toml"), "").unwrap();
+            },
+            &["no checkpoint at `run`: the run has not written a checkpoint yet"],
+        ),
+        at(
+            "folder",
+            |folder| {
+                fs::create_dir(folder.join("folder")).unwrap();
+                fs::write(folder.join("folder/manifest.json"), "no JSON").unwrap();
+            },
+            &["`folder/manifest.json` is damaged"],
+        ),
+        at(
+            "folder",
+            |folder| {
+                fs::create_dir(folder.join("folder")).unwrap();
+                fs::write(folder.join("folder/manifest.json"), "{\"format\":1,\"files\":{}}")
+                    .unwrap();
+            },
+            &[
+                "`folder/model.safetensors` is damaged: expected an entry in the manifest, found none",
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,125 @@
+//! Whatever is fed in gets an answer: an exit code, one `error:` line that names what was found,
+//! and a `hint:`.
+
+mod checkpoints;
+mod data;
+mod recipes;
+mod runs;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::program::{Finished, finish, isolate, nin};
+
+/// What one bad input is, and what the program says about it.
+struct Case {
+    /// Makes the input in an empty folder, which the program then works in.
+    prepare: Box<dyn Fn(&Path)>,
+    arguments: Vec<&'static str>,
+    /// Each stands in the `error:` line or in the `hint:`.
+    expected: Vec<&'static str>,
+    /// Permissions bind nobody who is root.
+    as_ordinary_user: bool,
+}
+
+impl Case {
+    fn new(arguments: &[&'static str], expected: &[&'static str]) -> Self {
+        Self::after(|_| {}, arguments, expected)
+    }
+
+    fn after(
+        prepare: impl Fn(&Path) + 'static,
+        arguments: &[&'static str],
+        expected: &[&'static str],
+    ) -> Self {
+        Self {
+            prepare: Box::new(prepare),
+            arguments: arguments.to_vec(),
+            expected: expected.to_vec(),
+            as_ordinary_user: false,
+        }
+    }
+
+    /// What is wrong with the answer, if anything is.
+    fn check(&self) -> Result<(), String> {
+        let Self { prepare, arguments, expected, as_ordinary_user } = self;
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let mut command = within_limits(folder.path(), arguments);
+        if *as_ordinary_user && is_root() {
+            // The folder of builds may be one that others cannot enter.
+            let copy = folder.path().join("nin-cli");
+            fs::copy(PROGRAM, &copy).unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+            command.env("PROGRAM", copy).uid(NOBODY).gid(NOBODY);
+        }
+        let begun = Instant::now();
+        let Finished { code, stdout, stderr } = finish(command);
+        let took_too_long = begun.elapsed() > LONGEST;
+        let lines = |start: &str| stderr.lines().filter(|line| line.starts_with(start)).count();
+        let answered = (code, lines("error: "), lines("hint: ")) == (Some(1), 1, 1);
+        let panicked = stderr.contains("panicked");
+        let unsaid: Vec<_> = expected.iter().filter(|piece| !stderr.contains(**piece)).collect();
+        if answered && !panicked && !took_too_long && unsaid.is_empty() && stdout.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{arguments:?} ended with {code:?} after {:?}, without {unsaid:?}:\n{stderr}{stdout}",
+            begun.elapsed()
+        ))
+    }
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nin-cli");
+const NOBODY: u32 = 65534;
+/// Enough for a slow machine that builds something else; a hang takes for ever.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The program with 1 GB of memory, as the shell's `ulimit` counts it in KiB.
+fn within_limits(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let limited = "ulimit -v 976562 && exec \"$PROGRAM\" \"$@\"";
+    command.args(["-c", limited, "sh"]).args(arguments).env("PROGRAM", PROGRAM);
+    isolate(&mut command, folder);
+    command
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn every_bad_input_gets_an_error_and_a_hint() {
+    let cases: Vec<Case> = [data::cases(), recipes::cases(), checkpoints::cases(), runs::cases()]
+        .into_iter()
+        .flatten()
+        .collect();
+    assert!(cases.len() >= 80, "{}", cases.len());
+    let wrong: Vec<String> = cases.iter().filter_map(|case| case.check().err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    for arguments in [
+        &["fly"][..],
+        &["train", "--fast"],
+        &["train", "--epochs", "ten"],
+        &["train", "--epochs", "99999999999999999999"],
+        &["train", "--threads", "0"],
+        &["train", "--backend", "cuda"],
+        &["eval"],
+        &["eval", "--checkpoint", "run", "--batch-size", "0"],
+        &["eval", "--checkpoint", "run", "--split", "validation"],
+        &["shapes", "--input", "224"],
+        &["shapes", "--format", "yaml"],
+    ] {
+        let finished = nin(Path::new("."), arguments);
+        assert_eq!(finished.code, Some(2), "{arguments:?}: {}", finished.stderr);
+        assert!(finished.stderr.starts_with("error: "), "{arguments:?}: {}", finished.stderr);
+    }
+}

@@ -1,0 +1,286 @@
+//! `data fetch` against servers on this machine that do what servers on the network do.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::program::{Finished, command};
+
+/// Debian's package, for what has to be the known files.
+const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
+
+/// How a server answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Manner {
+    /// As it should, with ranges.
+    Good,
+    /// Breaks off in the middle of the first answer to each file; ranges are right.
+    BreaksOff,
+    /// The same, and ranges are ignored.
+    BreaksOffWithoutRanges,
+    /// Says nothing any more in the middle of the first answer to each file.
+    Stalls,
+    /// Busy at first.
+    Busy,
+    /// Busy for ever.
+    AlwaysBusy,
+    /// Not there.
+    Missing,
+    /// Redirects to itself.
+    Circle,
+    /// Says that the file is shorter than it is.
+    LiesAboutLength,
+    /// Says that the file is very long.
+    Huge,
+    /// Never ends, and does not say how long it is.
+    Endless,
+    /// Another file.
+    Wrong,
+}
+
+/// A server; the requests' first lines and ranges, in order.
+struct Server {
+    address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/files", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let seen = Arc::clone(&seen);
+                thread::spawn(move || {
+                    let _ = answer(&stream, manner, &seen);
+                });
+            }
+        });
+        Self { address, requests }
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn answer(
+    mut stream: &TcpStream,
+    manner: Manner,
+    seen: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let line = lines.next().unwrap_or_else(|| Ok(String::new()))?;
+    let mut from = 0;
+    for header in lines {
+        let header = header?.to_ascii_lowercase();
+        if let Some(range) = header.strip_prefix("range: bytes=") {
+            from = range.trim_end_matches('-').parse().unwrap();
+        }
+        if header.is_empty() {
+            break;
+        }
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let earlier = {
+        let mut seen = seen.lock().unwrap();
+        let earlier = seen.iter().filter(|one| one.starts_with(&path)).count();
+        seen.push(format!("{path} from {from}"));
+        earlier
+    };
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let content = std::fs::read(Path::new(PACKAGE).join(name)).unwrap_or_default();
+    let half = content.len() / 2;
+    let mut head = |status: &str, more: &str| {
+        write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\n{more}\r\n")
+    };
+    let length = |length: usize| format!("content-length: {length}\r\n");
+    match manner {
+        Manner::BreaksOff | Manner::BreaksOffWithoutRanges if earlier == 0 => {
+            head("200 OK", &length(content.len()))?;
+            stream.write_all(&content[..half])
+        }
+        Manner::Stalls if earlier == 0 => {
+            head("200 OK", &length(content.len()))?;
+            stream.write_all(&content[..half])?;
+            thread::sleep(Duration::from_secs(20));
+            Ok(())
+        }
+        Manner::Busy if earlier < 2 => head("503 Service Unavailable", &length(0)),
+        Manner::AlwaysBusy => head("503 Service Unavailable", &length(0)),
+        Manner::Missing => head("404 Not Found", &length(0)),
+        Manner::Circle => head("302 Found", &format!("location: /files/{name}\r\n{}", length(0))),
+        Manner::LiesAboutLength => {
+            head("200 OK", &length(half))?;
+            stream.write_all(&content)
+        }
+        Manner::Huge => head("200 OK", &length(1 << 40)),
+        Manner::Endless => {
+            head("200 OK", "")?;
+            loop {
+                stream.write_all(&[0; 1 << 16])?;
+            }
+        }
+        Manner::Wrong => {
+            head("200 OK", &length(14))?;
+            stream.write_all(b"<html>no</html>")
+        }
+        _ if from > 0 && manner != Manner::BreaksOffWithoutRanges => {
+            let (last, all) = (content.len() - 1, content.len());
+            let range = format!("content-range: bytes {from}-{last}/{all}\r\n");
+            head("206 Partial Content", &format!("{range}{}", length(all - from)))?;
+            stream.write_all(&content[from..])
+        }
+        _ => {
+            head("200 OK", &length(content.len()))?;
+            stream.write_all(&content)
+        }
+    }
+}
+
+/// `data fetch fashion-mnist` into a folder, from this address.
+fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
+    let arguments = ["data", "fetch", "fashion-mnist", "--from", address, "--timeout", "2"];
+    let mut command = command(folder, &arguments);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    {
+        command.env_remove(name);
+    }
+    if let Some(proxy) = proxy {
+        command.env("http_proxy", proxy);
+    }
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    Finished { code: child.wait().unwrap().code(), stdout, stderr }
+}
+
+fn has_package() -> bool {
+    let is_there = Path::new(PACKAGE).is_dir();
+    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
+    assert!(is_there || !required.split(',').any(|name| name == "fashion-mnist"), "{PACKAGE}");
+    if !is_there {
+        println!("skipped: no {PACKAGE}");
+    }
+    is_there
+}
+
+#[test]
+fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
+    if !has_package() {
+        return;
+    }
+    for (manner, resumes) in [
+        (Manner::Good, false),
+        (Manner::BreaksOff, true),
+        (Manner::BreaksOffWithoutRanges, true),
+        (Manner::Stalls, true),
+        (Manner::Busy, false),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::start(manner);
+        let fetched = fetch(root.path(), &server.address, None).ok();
+        let folder = root.path().join("cache/nin/fashion-mnist");
+        assert_eq!(fetched.stdout.trim(), folder.to_str().unwrap());
+        let mut names: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names.len(), 4, "{manner:?}: {names:?}");
+        for name in names {
+            let (ours, theirs) = (folder.join(&name), Path::new(PACKAGE).join(&name));
+            assert!(std::fs::read(ours).unwrap() == std::fs::read(theirs).unwrap(), "{manner:?}");
+        }
+        let requests = server.requests();
+        let resumed = requests.iter().filter(|request| !request.ends_with(" from 0")).count();
+        assert_eq!(resumed, if resumes { 4 } else { 0 }, "{manner:?}: {requests:?}");
+
+        // What is there is not fetched again.
+        fetch(root.path(), &server.address, None).ok();
+        assert_eq!(server.requests().len(), requests.len(), "{manner:?}");
+    }
+}
+
+#[test]
+fn servers_that_are_no_use_are_given_up_on() {
+    for (manner, message, asked) in [
+        (Manner::AlwaysBusy, "answers with status 503", 4),
+        (Manner::Missing, "answers with status 404", 1),
+        (Manner::Circle, "redirects more than 5 times", 6),
+        (Manner::Huge, "is larger than 67108864 bytes", 1),
+        (Manner::Endless, "is larger than 67108864 bytes", 1),
+        (Manner::Wrong, "is not the file", 4),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let server = Server::start(manner);
+        let begun = Instant::now();
+        let refused = fetch(root.path(), &server.address, None);
+        assert_eq!(refused.code, Some(1), "{manner:?}: {}", refused.stderr);
+        let error = refused.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+        assert!(error.contains(message), "{manner:?}: {error}");
+        assert!(refused.stderr.contains("hint: "), "{manner:?}: {}", refused.stderr);
+        assert_eq!(server.requests().len(), asked, "{manner:?}: {:?}", server.requests());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{manner:?}");
+        let folder = root.path().join("cache/nin/fashion-mnist");
+        assert!(!folder.join("train-images-idx3-ubyte.gz").exists(), "{manner:?}");
+    }
+}
+
+#[test]
+fn a_length_that_is_a_lie_is_found_out() {
+    if !has_package() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::start(Manner::LiesAboutLength);
+    let refused = fetch(root.path(), &server.address, None);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not the file"), "{}", refused.stderr);
+}
+
+#[test]
+fn off_line_is_said_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let begun = Instant::now();
+    let refused = fetch(root.path(), &format!("http://{address}/files"), None);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("error: cannot connect to `127.0.0.1`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--dataset fashion-mnist-sample"), "{}", refused.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked() {
+    let root = tempfile::tempdir().unwrap();
+    let proxy = Server::start(Manner::Missing);
+    let refused =
+        fetch(root.path(), "http://data.example/files", Some(&proxy.address.replace("/files", "")));
+    assert!(refused.stderr.contains("answers with status 404"), "{}", refused.stderr);
+    let asked = "http://data.example/files/train-images-idx3-ubyte.gz from 0";
+    assert_eq!(proxy.requests(), [asked]);
+}
+
+#[test]
+fn unknown_names_and_addresses_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["cifar-10", "../mnist", "fashion-mnist-sample"] {
+        let refused = crate::program::nin(root.path(), &["data", "fetch", name]);
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.stderr.contains("can be fetched"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+    }
+    let refused = fetch(root.path(), "no address", None);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("error: "), "{}", refused.stderr);
+}

@@ -1,0 +1,207 @@
+//! What others script against does not change unseen: helps, JSON, lines.
+//!
+//! After a change on purpose: `INSTA_UPDATE=always cargo test -p nin-cli interfaces`, and the
+//! differences of `snapshots/` are read in the commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Finished, metrics, nin, write_shapes};
+
+/// Each path in a JSON value with the types found there, a line each.
+fn schema(value: &Value) -> String {
+    let mut types = BTreeMap::new();
+    collect(value, "", &mut types);
+    types
+        .into_iter()
+        .map(|(path, types)| {
+            let types: Vec<_> = types.into_iter().collect();
+            format!("{path}: {}\n", types.join(" or "))
+        })
+        .collect()
+}
+
+fn collect(value: &Value, path: &str, types: &mut BTreeMap<String, BTreeSet<&'static str>>) {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(items) => {
+            for item in items {
+                collect(item, &format!("{path}[]"), types);
+            }
+            return;
+        }
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                collect(entry, format!("{path}.{key}").trim_start_matches('.'), types);
+            }
+            return;
+        }
+    };
+    types.entry(path.to_owned()).or_default().insert(kind);
+}
+
+/// A text with every number in it as `#`: what differs from machine to machine.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    let mut in_number = false;
+    for (at, character) in text.char_indices() {
+        let followed_by_digit =
+            text[at + character.len_utf8()..].starts_with(|next: char| next.is_ascii_digit());
+        let is_part =
+            character.is_ascii_digit() || in_number && character == '.' && followed_by_digit;
+        if !is_part {
+            masked.push(character);
+        } else if !in_number {
+            masked.push('#');
+        }
+        in_number = is_part;
+    }
+    masked
+}
+
+/// A finished run of one epoch in `run`, on made-up shapes in the same folder.
+fn trained(folder: &Path, progress: &str) -> Finished {
+    write_shapes(folder, 28, 60, 12);
+    let arguments = [
+        "train",
+        "--data",
+        ".",
+        "--dataset",
+        "shapes",
+        "--run",
+        "run",
+        "--epochs",
+        "1",
+        "--backend",
+        "flex",
+        "--threads",
+        "2",
+        "--batch-size",
+        "12",
+        "--progress",
+        progress,
+    ];
+    nin(folder, &arguments).ok()
+}
+
+fn read_json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The help of a program without one of its backends names fewer of them.
+#[cfg(all(feature = "wgpu", feature = "ndarray", feature = "flex"))]
+#[test]
+fn helps() {
+    let help = nin(Path::new("."), &["--help"]).ok().stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let name = line.strip_prefix("  ")?.split(' ').next()?;
+        (!name.is_empty() && name != "help").then(|| name.to_owned())
+    });
+    let names: Vec<String> = names.collect();
+    assert!(names.len() >= 5, "{help}");
+    insta::assert_snapshot!("help", help);
+    for name in names {
+        let help = nin(Path::new("."), &[&name, "--help"]).ok().stdout;
+        assert!(help.contains("Example"), "{name} shows no example");
+        insta::assert_snapshot!(format!("help-{name}"), help);
+    }
+}
+
+#[test]
+fn json_of_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| nin(folder.path(), arguments).json();
+    insta::assert_snapshot!("shapes-json", schema(&run(&["shapes", "--format", "json"])));
+    let mut devices = run(&["devices", "--format", "json"]);
+    for backend in devices["backends"].as_array_mut().unwrap() {
+        // Which adapters there are is the machine's.
+        backend.as_object_mut().unwrap().remove("adapters");
+        backend.as_object_mut().unwrap().remove("reason");
+    }
+    insta::assert_snapshot!("devices-json", schema(&devices));
+    let bench = [
+        "bench",
+        "--config",
+        "quickstart",
+        "--backend",
+        "flex",
+        "--steps",
+        "1",
+        "--batch-size",
+        "4",
+        "--format",
+        "json",
+    ];
+    insta::assert_snapshot!("bench-json", schema(&run(&bench)));
+    trained(folder.path(), "none");
+    let eval = ["eval", "--checkpoint", "run", "--data", ".", "--format", "json"];
+    insta::assert_snapshot!("eval-json", schema(&run(&eval)));
+}
+
+#[test]
+fn files_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), "none");
+    let run = folder.path().join("run");
+    let mut environment = read_json(&run.join("environment.json"));
+    // Null where it was not built from a repository.
+    environment.as_object_mut().unwrap().remove("commit").unwrap();
+    insta::assert_snapshot!("environment-json", schema(&environment));
+    insta::assert_snapshot!("summary-json", schema(&read_json(&run.join("summary.json"))));
+    let events = metrics(&run);
+    let names: BTreeSet<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    for name in names {
+        let events = events.iter().filter(|event| event["event"] == name);
+        let events = Value::Array(events.cloned().collect());
+        insta::assert_snapshot!(format!("metrics-{name}"), schema(&events));
+    }
+    let mut files: Vec<String> = walk(&run, &run);
+    files.sort();
+    insta::assert_snapshot!("run-folder", files.join("\n"));
+}
+
+fn walk(root: &Path, folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            if let Ok(target) = path.read_link() {
+                vec![format!("{name} -> {}", target.display())]
+            } else if path.is_dir() {
+                walk(root, &path)
+            } else {
+                vec![name]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn lines_of_a_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let Finished { stdout, stderr, .. } = trained(folder.path(), "plain");
+    let device = stdout.split(" on ").last().unwrap().trim().to_owned();
+    assert!(!device.is_empty(), "{stdout}");
+    let lines = format!("{stdout}---\n{stderr}").replace(&device, "DEVICE");
+    let lines: Vec<&str> = lines.lines().map(without_time_left).collect();
+    // Which epoch is the best depends on roundings.
+    insta::assert_snapshot!("training-lines", masked(&lines.join("\n")).replace(" (best)", ""));
+}
+
+/// The time left is said in units that differ: seconds here, milliseconds there.
+fn without_time_left(line: &str) -> &str {
+    let piece = line.strip_suffix(" left").and_then(|line| line.rfind(", "));
+    piece.map_or(line, |at| &line[..at])
+}
+
+#[test]
+fn numbers_are_masked_whole() {
+    assert_eq!(masked("loss 0.370, 3087.6 examples/sec. 12/60."), "loss #, # examples/sec. #/#.");
+}

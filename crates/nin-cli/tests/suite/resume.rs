@@ -1,0 +1,168 @@
+//! What a run goes on from, what it refuses to go on with, and steps that went wrong.
+
+use std::fs;
+
+use crate::program::{Finished, metrics, nin};
+use crate::training::Workshop;
+
+fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
+    let resume = ["train", "--run", "run", "--resume", "--progress", "none", "--backend", "flex"];
+    nin(workshop.path(), &[&resume[..], more].concat())
+}
+
+#[test]
+fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
+    let workshop = Workshop::new();
+    let options = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
+    workshop.train("uncut", &options).ok();
+    workshop.train("run", &[&options[..], &["--epochs", "3"]].concat()).ok();
+    let model = workshop.path().join("run/checkpoints/latest/model.safetensors");
+    let mut bytes = fs::read(&model).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&model, bytes).unwrap();
+
+    let resumed = resume(&workshop, &["--data", "data", "--epochs", "4"]).ok();
+    let warning = resumed.stderr.lines().find(|line| line.starts_with("warning: ")).unwrap();
+    for part in [
+        "`run/checkpoints/epoch-003/model.safetensors` is damaged: expected SHA-256 ",
+        ", found ",
+        "going on from the checkpoint `step-00000032` instead",
+    ] {
+        assert!(warning.contains(part), "{warning}");
+    }
+    assert!(workshop.weights("uncut") == workshop.weights("run"));
+    assert_eq!(workshop.figures("uncut"), workshop.figures("run"));
+    let warned = metrics(&workshop.path().join("run"));
+    assert!(warned.iter().any(|event| event["event"] == "warning"));
+}
+
+#[test]
+fn no_step_is_logged_twice() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["--backend", "flex", "--epochs", "2"]).ok();
+    // As if the process had been killed in the third epoch.
+    let record = workshop.path().join("run/metrics.jsonl");
+    let mut text = fs::read_to_string(&record).unwrap();
+    text += "{\"event\":\"resume\",\"epoch\":3,\"step\":0}\n{\"event\":\"step\",\"epo";
+    fs::write(&record, text).unwrap();
+    resume(&workshop, &["--data", "data", "--epochs", "3"]).ok();
+    let steps: Vec<_> = metrics(&workshop.path().join("run"))
+        .into_iter()
+        .filter(|event| event["event"] == "step")
+        .map(|event| (event["epoch"].as_u64(), event["step"].as_u64()))
+        .collect();
+    assert!(steps.is_sorted_by(|one, next| one < next), "{steps:?}");
+    assert_eq!(steps.last(), Some(&(Some(3), Some(11))));
+}
+
+#[test]
+fn other_data_is_refused_and_another_backend_is_told() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
+    let other = workshop.path().join("other");
+    fs::create_dir(&other).unwrap();
+    for entry in fs::read_dir(workshop.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if path.ends_with("train-images-idx3-ubyte") {
+            *bytes.last_mut().unwrap() ^= 1;
+        }
+        fs::write(other.join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let refused = resume(&workshop, &["--data", "other", "--epochs", "2"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    let error = "error: the data of the run `run` has changed: `train-images-idx3-ubyte` had";
+    assert!(refused.stderr.contains(error), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
+
+    let resume = ["train", "--run", "run", "--resume", "--data", "data", "--epochs", "2"];
+    let told = nin(workshop.path(), &[&resume[..], &["--backend", "ndarray"]].concat()).ok();
+    let warning = "warning: the run began with the backend `flex` and goes on with `ndarray`";
+    assert!(told.stderr.contains(warning), "{}", told.stderr);
+}
+
+#[test]
+fn what_does_not_change_the_mathematics_may_change() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
+    let options = [
+        "--data",
+        "data",
+        "--epochs",
+        "2",
+        "--threads",
+        "1",
+        "--workers",
+        "3",
+        "--on-non-finite",
+        "skip",
+        "--set",
+        "checkpoint.every_steps=5",
+        "--set",
+        "checkpoint.keep=7",
+    ];
+    resume(&workshop, &options).ok();
+    for (change, key) in [
+        (&["--epochs", "1"][..], "`training.epochs` (2, now 1)"),
+        (&["--seed", "43"], "`training.seed` (42, now 43)"),
+        (&["--learning-rate", "0.02"], "`optimizer.learning_rate` (0.01, now 0.02)"),
+        (&["--set", "data.limit=9"], "`data.limit` (0, now 9)"),
+    ] {
+        let refused = resume(&workshop, &[&["--data", "data"][..], change].concat());
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(refused.stderr.contains(key), "{}", refused.stderr);
+    }
+}
+
+/// A rate at which the second step's loss is no number.
+const FAR_TOO_FAST: [&str; 4] =
+    ["--set", "optimizer.kind=sgd", "--set", "optimizer.learning_rate=1e38"];
+
+#[test]
+fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
+    let workshop = Workshop::new();
+    let options = ["--backend", "flex", "--set", "checkpoint.every_steps=1"];
+    let stopped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat());
+    assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
+    let error = stopped.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    for part in [
+        " in epoch 1, step 2, at learning rate 1e38, in a batch of 20 images",
+        ", first in the gradient of `blocks.1.cccp2.bias`",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(stopped.stderr.contains("hint: a smaller rate helps most"), "{}", stopped.stderr);
+    let events = metrics(&workshop.path().join("run"));
+    let bad = events.iter().find(|event| event["event"] == "non_finite").unwrap();
+    assert_eq!((&bad["step"], &bad["skipped"]), (&2.into(), &false.into()));
+    // The checkpoint of the step before is whole, and its weights are numbers.
+    let latest = fs::read_link(workshop.path().join("run/checkpoints/latest")).unwrap();
+    assert_eq!(latest.to_str(), Some("step-00000001"));
+    nin(workshop.path(), &["eval", "--checkpoint", "run", "--data", "data"]).ok();
+}
+
+#[test]
+fn bad_steps_are_dropped_where_that_was_asked_for() {
+    let workshop = Workshop::new();
+    let options = ["--backend", "flex", "--epochs", "1", "--on-non-finite", "skip"];
+    let skipped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat()).ok();
+    let events = metrics(&workshop.path().join("run"));
+    let dropped: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "non_finite" && event["skipped"] == true)
+        .map(|event| event["step"].as_u64().unwrap())
+        .collect();
+    assert_eq!(dropped, (2..=11).collect::<Vec<_>>(), "each step but the first");
+    let line = "warning: the loss is no number in epoch 1, step 11: the step is dropped";
+    assert!(skipped.stderr.contains(line), "{}", skipped.stderr);
+
+    // Not for ever.
+    let given_up = resume(&workshop, &["--data", "data", "--epochs", "50"]);
+    assert_eq!(given_up.code, Some(1), "{}", given_up.stderr);
+    assert!(
+        given_up.stderr.contains("hint: 100 steps in a row were skipped"),
+        "{}",
+        given_up.stderr
+    );
+}

@@ -1,0 +1,165 @@
+//! What happens to a training from outside: signals, closed pipes, a second training of its run.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::program::{Finished, command, metrics, nin};
+use crate::training::Workshop;
+
+/// More epochs than any test waits for.
+const ENDLESS: [&str; 2] = ["--epochs", "100000"];
+
+/// A training in a process of its own.
+pub(crate) struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Running {
+    /// Starts `train`; its run began when this returns. Its progress is JSON on stderr.
+    pub(crate) fn start(workshop: &Workshop, arguments: &[&str]) -> Self {
+        let progress = ["--progress", "json"];
+        let command = command(workshop.path(), &[&["train"][..], arguments, &progress].concat());
+        let mut running = Self::spawn(command);
+        running.wait_for(r#""event":"step""#);
+        running
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Self { child, stderr }
+    }
+
+    /// Reads stderr up to a line that holds this text, and gives the line.
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let length = self.stderr.read_line(&mut line).unwrap();
+            assert!(length > 0, "the program ended before it said {text}");
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Reads the rest of stderr and waits for the end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        self.child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        Finished { code: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+
+    /// Closes its stdout and stderr on this side, and waits for the end.
+    fn abandon(mut self) -> Option<i32> {
+        drop(self.stderr);
+        drop(self.child.stdout.take());
+        self.child.wait().unwrap().code()
+    }
+}
+
+fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["--config", "small.toml", "--data", "data", "--run", "run"][..], more].concat()
+}
+
+#[test]
+fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let workshop = Workshop::new();
+        let running = Running::start(&workshop, &small(&ENDLESS));
+        running.signal(signal);
+        let finished = running.finish();
+        assert_eq!(finished.code, Some(130), "{signal}: {}", finished.stderr);
+        let line = finished.stderr.lines().last().unwrap();
+        let resume = line.split_once("go on with: nin-cli train ").unwrap().1;
+        assert_eq!(resume, "--run run --resume --data data");
+
+        // The line does what it says, from where the run was.
+        let steps = |workshop: &Workshop| {
+            let events = metrics(&workshop.path().join("run"));
+            let last = events.iter().rev().find(|event| event["event"] == "checkpoint").cloned();
+            last.unwrap()["total_steps"].as_u64().unwrap()
+        };
+        let before = steps(&workshop);
+        let running = Running::start(&workshop, &resume.split(' ').collect::<Vec<_>>());
+        running.signal(signal);
+        assert_eq!(running.finish().code, Some(130));
+        assert!(steps(&workshop) > before);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_and_leaves_nothing_half_written() {
+    let workshop = Workshop::new();
+    let running = Running::start(&workshop, &small(&[&ENDLESS[..], &EVERY_STEP].concat()));
+    running.signal("-INT");
+    running.signal("-TERM");
+    let begun = Instant::now();
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(130), "{}", finished.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let evaluated = nin(workshop.path(), &["eval", "--checkpoint", "run", "--data", "data"]).ok();
+    assert!(evaluated.stdout.contains("60 images"), "{}", evaluated.stdout);
+}
+
+const EVERY_STEP: [&str; 2] = ["--set", "checkpoint.every_steps=1"];
+
+#[test]
+fn closed_pipes_end_no_training() {
+    for progress in ["plain", "bar", "json"] {
+        let workshop = Workshop::new();
+        let arguments = small(&["--epochs", "10", "--progress", progress]);
+        // As a terminal or a `| head` that goes away.
+        let running =
+            Running::spawn(command(workshop.path(), &[&["train"][..], &arguments].concat()));
+        assert_eq!(running.abandon(), Some(0), "{progress}");
+        let summary = std::fs::read_to_string(workshop.path().join("run/summary.json")).unwrap();
+        assert!(summary.contains(r#""epochs": 10"#), "{summary}");
+    }
+}
+
+#[test]
+fn a_training_under_nohup_outlives_its_terminal() {
+    let workshop = Workshop::new();
+    let train = command(workshop.path(), &[]);
+    let arguments = small(&["--epochs", "20", "--progress", "json"]);
+    let mut nohup = Command::new("sh");
+    nohup
+        .current_dir(workshop.path())
+        .args(["-c", r#"trap "" HUP; exec "$0" "$@""#])
+        .arg(train.get_program())
+        .arg("train")
+        .args(arguments);
+    let mut running = Running::spawn(nohup);
+    running.wait_for(r#""event":"step""#);
+    running.signal("-HUP");
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(0), "{}", finished.stderr);
+}
+
+#[test]
+fn a_run_is_trained_by_one_process() {
+    let workshop = Workshop::new();
+    let running = Running::start(&workshop, &small(&ENDLESS));
+    let holder = format!("error: the run `run` is being trained by process {}", running.child.id());
+    for more in [&["--resume"][..], &[]] {
+        let second = nin(workshop.path(), &[&["train"][..], &small(more)].concat());
+        assert_eq!(second.code, Some(1), "{}", second.stderr);
+        assert!(second.stderr.contains(&holder), "{}", second.stderr);
+        assert!(second.stderr.contains("hint: "), "{}", second.stderr);
+    }
+    // However the holder ends, the lock ends with it.
+    running.signal("-KILL");
+    assert_eq!(running.finish().code, None);
+    let resume = ["--run", "run", "--resume", "--data", "data"];
+    let running = Running::start(&workshop, &resume);
+    running.signal("-TERM");
+    assert_eq!(running.finish().code, Some(130));
+}

@@ -1,0 +1,145 @@
+//! Shape inference is what a forward pass gives, and what PyTorch's layers give.
+
+use burn::tensor::Tensor;
+use burn_flex::{Flex, FlexDevice};
+use nin_model::{
+    Architecture, Block, Builtin, Initialization, ModelError, NetworkInNetwork, NetworkShapes,
+    Pool, Width,
+};
+use nin_random::{Purpose, Stream};
+use serde::Deserialize;
+
+/// Random architectures whose input is large enough.
+const RANDOM_ARCHITECTURES: usize = 200;
+
+/// Numbers for one architecture, drawn one after the other.
+struct Draw {
+    stream: Stream,
+    position: u64,
+}
+
+impl Draw {
+    fn new(number: u64) -> Self {
+        Self { stream: Stream::new(200, Purpose::Sampling, [number, 0]), position: 0 }
+    }
+
+    /// A number from `smallest` to `largest`, both included.
+    fn within(&mut self, smallest: usize, largest: usize) -> usize {
+        self.position += 1;
+        smallest + self.stream.below((largest - smallest) as u64 + 1, self.position) as usize
+    }
+
+    fn flag(&mut self) -> bool {
+        self.within(0, 1) == 1
+    }
+
+    fn pool(&mut self) -> Pool {
+        let kernel = self.within(1, 5);
+        Pool {
+            kernel,
+            stride: self.within(1, 4),
+            padding: self.within(0, kernel / 2),
+            ceil_mode: self.flag(),
+        }
+    }
+
+    fn block(&mut self, is_last: bool) -> Block {
+        let kernel = self.within(1, 7);
+        let third = Width::Channels(self.within(1, 20));
+        Block {
+            kernel,
+            stride: self.within(1, 3),
+            padding: self.within(0, kernel - 1),
+            widths: [
+                Width::Channels(self.within(1, 20)),
+                Width::Channels(self.within(1, 20)),
+                if is_last { Width::CLASSES } else { third },
+            ],
+            pool: (self.within(0, 4) > 0).then(|| self.pool()),
+            dropout: if self.flag() { 0.5 } else { 0.0 },
+        }
+    }
+
+    fn architecture(&mut self, name: &str) -> Architecture {
+        let count = self.within(1, 3);
+        let blocks = (1..=count).map(|number| self.block(number == count)).collect();
+        Architecture::new(name, self.within(1, 3), self.within(2, 5), blocks).unwrap()
+    }
+}
+
+fn outputs(shapes: &NetworkShapes) -> Vec<Vec<usize>> {
+    shapes.layers.iter().map(|layer| layer.output.clone()).collect()
+}
+
+fn network(architecture: &Architecture) -> NetworkInNetwork<Flex> {
+    let weights = Initialization::Kaiming.weights(architecture, 1);
+    NetworkInNetwork::from_weights(architecture, &weights, &FlexDevice).unwrap()
+}
+
+/// Compares with a pass through every layer.
+fn assert_true(network: &NetworkInNetwork<Flex>, input: [usize; 3], shapes: &NetworkShapes) {
+    let [channels, height, width] = input;
+    let images = || Tensor::zeros([1, channels, height, width], &FlexDevice);
+    let architecture = network.architecture();
+    assert_eq!(outputs(shapes), network.trace(images()), "{input:?}, {architecture:?}");
+    // Not through `trace`: in fused blocks it is the kernels that pool here.
+    let [map_height, map_width] = shapes.class_map;
+    let maps = network.class_maps(images()).dims();
+    let expected = [1, architecture.classes(), map_height, map_width];
+    assert_eq!(maps, expected, "{input:?}, {architecture:?}");
+}
+
+#[test]
+fn built_in_networks() {
+    for builtin in Builtin::ALL {
+        let input = builtin.input();
+        let architecture = builtin.architecture(input[0], builtin.classes()).unwrap();
+        let shapes = architecture.shapes(input).unwrap();
+        assert_true(&network(&architecture), input, &shapes);
+    }
+}
+
+#[test]
+fn random_architectures() {
+    let mut compared = 0;
+    for number in 0.. {
+        let mut draw = Draw::new(number);
+        let architecture = draw.architecture(&format!("random {number}"));
+        let input = [architecture.input_channels(), draw.within(1, 40), draw.within(1, 40)];
+        let shapes = match architecture.shapes(input) {
+            Ok(shapes) => shapes,
+            Err(ModelError::InputTooSmall { .. }) => continue,
+            Err(error) => panic!("{input:?}, {architecture:?}: {error}"),
+        };
+        let network = network(&architecture);
+        assert_true(&network, input, &shapes);
+        assert_true(&network.without_kernels(), input, &shapes);
+        compared += 1;
+        if compared == RANDOM_ARCHITECTURES {
+            break;
+        }
+    }
+}
+
+/// One of `shapes_golden.py`.
+#[derive(Deserialize)]
+struct Golden {
+    architecture: Architecture,
+    input: [usize; 3],
+    /// None where PyTorch refuses the input.
+    outputs: Option<Vec<Vec<usize>>>,
+}
+
+#[test]
+fn pytorch_says_the_same() {
+    let cases: Vec<Golden> = serde_json::from_str(include_str!("shapes_golden.json")).unwrap();
+    assert_eq!(cases.len(), 50);
+    for Golden { architecture, input, outputs: expected } in cases {
+        let found = match architecture.shapes(input) {
+            Ok(shapes) => Some(outputs(&shapes)),
+            Err(ModelError::InputTooSmall { .. }) => None,
+            Err(error) => panic!("{input:?}, {architecture:?}: {error}"),
+        };
+        assert_eq!(found, expected, "{input:?}, {architecture:?}");
+    }
+}

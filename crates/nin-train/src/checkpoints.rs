@@ -1,0 +1,216 @@
+//! The checkpoints of a run: which one it goes on from, and which may go.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use crate::checkpoint::{Checkpoint, steps_if_whole};
+use crate::error::with_cause;
+use crate::{RunFolder, TrainError, durable};
+
+/// A checkpoint to go on from, and what was wrong with those that come before it.
+#[derive(Debug)]
+pub(crate) struct Newest {
+    /// `None` where the run has written none yet.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// What is to be said loudly.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The checkpoint that `latest` points to, if it is whole; else the newest one that is.
+///
+/// # Errors
+/// [`TrainError::NoWholeCheckpoint`] where there are checkpoints, and each is damaged.
+pub(crate) fn newest_whole(run: &RunFolder) -> Result<Newest, TrainError> {
+    let parent = run.checkpoints_path();
+    let mut names = newest_first(&parent)?;
+    if let Some(latest) = linked(&parent, "latest") {
+        names.retain(|name| *name != latest);
+        names.insert(0, latest);
+    }
+    let mut damaged = Vec::new();
+    for name in names {
+        match Checkpoint::read(&parent.join(&name)) {
+            Ok(checkpoint) => {
+                let warn = |error: &TrainError| {
+                    let name = name.display();
+                    format!("{}; going on from the checkpoint `{name}` instead", with_cause(error))
+                };
+                let warnings = damaged.iter().map(warn).collect();
+                return Ok(Newest { checkpoint: Some(checkpoint), warnings });
+            }
+            Err(error) => damaged.push(error),
+        }
+    }
+    match damaged.into_iter().next() {
+        None => Ok(Newest { checkpoint: None, warnings: Vec::new() }),
+        Some(source) => Err(TrainError::NoWholeCheckpoint {
+            path: run.path().to_owned(),
+            source: Box::new(source),
+        }),
+    }
+}
+
+/// Removes all but the newest `keep` whole checkpoints, the best and the latest; 0 keeps all.
+///
+/// A damaged one does not count, so that the only whole one stays however many damaged ones are
+/// newer.
+pub(crate) fn prune(run: &RunFolder, keep: usize) -> Result<(), TrainError> {
+    if keep == 0 {
+        return Ok(());
+    }
+    let parent = run.checkpoints_path();
+    let kept = ["best", "latest"].map(|link| linked(&parent, link));
+    let mut whole = 0;
+    for name in newest_first(&parent)? {
+        let path = parent.join(&name);
+        if whole >= keep && !kept.iter().flatten().any(|kept| *kept == name) {
+            durable::remove_folder(&path)?;
+        } else if steps_if_whole(&path).is_some() {
+            whole += 1;
+        }
+    }
+    Ok(())
+}
+
+/// What a link among the checkpoints points to.
+fn linked(parent: &Path, link: &str) -> Option<OsString> {
+    fs::read_link(parent.join(link)).ok()?.file_name().map(ToOwned::to_owned)
+}
+
+/// The checkpoints' names; those that are not whole, whose steps nobody knows, last.
+fn newest_first(parent: &Path) -> Result<Vec<OsString>, TrainError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent).map_err(TrainError::io("read", parent))? {
+        let entry = entry.map_err(TrainError::io("read", parent))?;
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let name = entry.file_name();
+        let text = name.to_string_lossy();
+        if is_folder && (text.starts_with("epoch-") || text.starts_with("step-")) {
+            found.push((steps_if_whole(&entry.path()), name));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, name)| name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use super::*;
+    use crate::sample;
+
+    /// Flips a byte in the middle of a checkpoint's file.
+    fn damage(run: &RunFolder, name: &str, file: &str) {
+        let path = run.checkpoints_path().join(name).join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn cut_short(run: &RunFolder, name: &str) {
+        let path = run.checkpoints_path().join(name).join("optimizer.safetensors");
+        OpenOptions::new().write(true).open(path).unwrap().set_len(7).unwrap();
+    }
+
+    fn names(run: &RunFolder) -> Vec<OsString> {
+        newest_first(&run.checkpoints_path()).unwrap()
+    }
+
+    #[test]
+    fn a_damaged_latest_falls_back_to_the_one_before_and_says_what_is_wrong() {
+        for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+            let (_root, run, _lock) = sample::run();
+            for total_steps in [10, 15, 20] {
+                sample::write(&run, total_steps, false).unwrap();
+            }
+            damage(&run, "epoch-002", file);
+            let Newest { checkpoint, warnings } = newest_whole(&run).unwrap();
+            assert_eq!(checkpoint.unwrap(), sample::checkpoint(15));
+            assert_eq!(warnings.len(), 1);
+            for part in [
+                &format!("epoch-002/{file}` is damaged: expected SHA-256 "),
+                ", found ",
+                "; going on from the checkpoint `step-00000015` instead",
+            ] {
+                assert!(warnings[0].contains(part), "{}", warnings[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn damage_of_any_kind_is_fallen_back_from() {
+        let (_root, run, _lock) = sample::run();
+        for total_steps in [5, 10, 15, 20, 30] {
+            sample::write(&run, total_steps, false).unwrap();
+        }
+        let parent = run.checkpoints_path();
+        fs::remove_file(parent.join("epoch-003/manifest.json")).unwrap();
+        cut_short(&run, "epoch-002");
+        fs::write(parent.join("step-00000015/manifest.json"), "{\"format\": 1").unwrap();
+        fs::remove_file(parent.join("epoch-001/state.json")).unwrap();
+        let Newest { checkpoint, warnings } = newest_whole(&run).unwrap();
+        assert_eq!(checkpoint.unwrap(), sample::checkpoint(5));
+        assert!(warnings[0].contains("epoch-003"), "the latest is named first: {warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains("step-00000005")), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_link_to_nothing_or_none_is_no_reason_to_begin_again() {
+        let (_root, run, _lock) = sample::run();
+        sample::write(&run, 10, false).unwrap();
+        fs::remove_file(run.checkpoints_path().join("latest")).unwrap();
+        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+        durable::write_link(&run.checkpoints_path().join("latest"), "epoch-007").unwrap();
+        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+        // A link never leads out of the run.
+        durable::write_link(&run.checkpoints_path().join("latest"), "../../..").unwrap();
+        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+    }
+
+    #[test]
+    fn where_none_is_whole_the_newest_is_named() {
+        let (_root, run, _lock) = sample::run();
+        assert!(newest_whole(&run).unwrap().checkpoint.is_none());
+        for total_steps in [5, 10] {
+            sample::write(&run, total_steps, true).unwrap();
+        }
+        damage(&run, "step-00000005", "state.json");
+        damage(&run, "epoch-001", "model.safetensors");
+        let error = newest_whole(&run).unwrap_err();
+        let line = with_cause(&error);
+        assert!(line.contains("epoch-001/model.safetensors` is damaged: expected"), "{line}");
+        assert!(error.hint().contains("--run"));
+    }
+
+    #[test]
+    fn the_newest_the_best_and_the_latest_are_kept() {
+        let (_root, run, _lock) = sample::run();
+        for total_steps in [5, 10, 15, 20, 25] {
+            sample::write(&run, total_steps, total_steps == 10).unwrap();
+        }
+        prune(&run, 2).unwrap();
+        assert_eq!(names(&run), ["step-00000025", "epoch-002", "epoch-001"]);
+        durable::write_link(&run.checkpoints_path().join("latest"), "epoch-002").unwrap();
+        prune(&run, 1).unwrap();
+        assert_eq!(names(&run), ["step-00000025", "epoch-002", "epoch-001"]);
+        prune(&run, 0).unwrap();
+        assert_eq!(names(&run).len(), 3);
+    }
+
+    #[test]
+    fn the_only_whole_one_is_kept_however_many_damaged_ones_are_newer() {
+        let (_root, run, _lock) = sample::run();
+        for total_steps in [5, 15, 25, 35] {
+            sample::write(&run, total_steps, false).unwrap();
+        }
+        for name in ["step-00000015", "step-00000025", "step-00000035"] {
+            cut_short(&run, name);
+        }
+        prune(&run, 1).unwrap();
+        assert!(names(&run).contains(&"step-00000005".into()), "{:?}", names(&run));
+        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(5));
+    }
+}

@@ -1,0 +1,158 @@
+//! The operations that durable writing is made of, one function each.
+//!
+//! In tests they are recorded in order, so that a loss of power behind each of them can be
+//! replayed, and a disk can be as full as a test wants it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+#[cfg(test)]
+pub(crate) use record::{Operation, recording};
+#[cfg(test)]
+use record::{note, room_for};
+
+/// Writes a file that is not there yet, its content flushed to disk.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    #[cfg(test)]
+    note(|| Operation::Write(path.to_owned(), bytes.to_owned()));
+    let written = write_and_flush(&mut file, bytes);
+    if written.is_err() {
+        // What is cut short is of no use to anyone; on a full disk its room is.
+        let _ = fs::remove_file(path);
+        return written;
+    }
+    #[cfg(test)]
+    note(|| Operation::SyncFile(path.to_owned()));
+    Ok(())
+}
+
+fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    #[cfg(test)]
+    room_for(bytes)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A folder was made.
+pub(super) fn made_folder(path: &Path) {
+    #[cfg(test)]
+    note(|| Operation::CreateFolder(path.to_owned()));
+    let _ = path;
+}
+
+/// Flushes the names in a folder to disk.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    #[cfg(test)]
+    note(|| Operation::SyncFolder(path.to_owned()));
+    Ok(())
+}
+
+/// Gives a file, an empty folder's place or a link another name, in place of a file or link there.
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    #[cfg(test)]
+    note(|| Operation::Rename(from.to_owned(), to.to_owned()));
+    Ok(())
+}
+
+/// Two paths change places, in one step.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
+    #[cfg(test)]
+    note(|| Operation::Exchange(one.to_owned(), other.to_owned()));
+    Ok(())
+}
+
+/// Two paths change places, in one step: this system cannot.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub(super) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes a symbolic link.
+pub(super) fn link(target: &str, path: &Path) -> io::Result<()> {
+    symlink(target, path)?;
+    #[cfg(test)]
+    note(|| Operation::Link(target.to_owned(), path.to_owned()));
+    Ok(())
+}
+
+/// Removes a folder with all that is in it.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)?;
+    #[cfg(test)]
+    note(|| Operation::Remove(path.to_owned()));
+    Ok(())
+}
+
+/// Bytes that may be written under a path; `None` where the file system does not say.
+pub(super) fn free_bytes(path: &Path) -> Option<u64> {
+    let sizes = rustix::fs::statvfs(path).ok()?;
+    (sizes.f_blocks > 0).then(|| sizes.f_bavail.saturating_mul(sizes.f_frsize))
+}
+
+#[cfg(test)]
+mod record {
+    use std::cell::RefCell;
+    use std::io;
+    use std::path::PathBuf;
+
+    /// What was asked of the file system.
+    #[derive(Debug, Clone)]
+    pub(crate) enum Operation {
+        CreateFolder(PathBuf),
+        Write(PathBuf, Vec<u8>),
+        SyncFile(PathBuf),
+        SyncFolder(PathBuf),
+        Rename(PathBuf, PathBuf),
+        Exchange(PathBuf, PathBuf),
+        Link(String, PathBuf),
+        Remove(PathBuf),
+    }
+
+    #[derive(Default)]
+    struct Record {
+        operations: Option<Vec<Operation>>,
+        room: Option<u64>,
+    }
+
+    thread_local! {
+        static RECORD: RefCell<Record> = RefCell::default();
+    }
+
+    /// Runs something on a disk with `room` bytes left, `None` for enough, and gives what was
+    /// asked of the file system meanwhile, by this thread.
+    pub(crate) fn recording<T>(
+        room: Option<u64>,
+        action: impl FnOnce() -> T,
+    ) -> (T, Vec<Operation>) {
+        RECORD.set(Record { operations: Some(Vec::new()), room });
+        let result = action();
+        (result, RECORD.take().operations.unwrap_or_default())
+    }
+
+    pub(super) fn note(operation: impl FnOnce() -> Operation) {
+        RECORD.with_borrow_mut(|record| {
+            if let Some(operations) = &mut record.operations {
+                operations.push(operation());
+            }
+        });
+    }
+
+    pub(super) fn room_for(bytes: &[u8]) -> io::Result<()> {
+        RECORD.with_borrow_mut(|record| {
+            let Some(room) = &mut record.room else {
+                return Ok(());
+            };
+            let left = room.checked_sub(bytes.len() as u64);
+            *room = left.unwrap_or(0);
+            left.map(|_| ()).ok_or_else(|| io::ErrorKind::StorageFull.into())
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! Writing so that there is a whole file or none: aside, flushed to disk, renamed.
+//!
+//! Whatever ends the process or takes the power away, and at whatever moment: at a path there is
+//! what was there before or what was to be there, never a part of it, and never nothing.
+
+mod disk;
+#[cfg(test)]
+mod replay;
+
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::TrainError;
+
+#[cfg(test)]
+pub(crate) use disk::recording;
+
+/// Prefix of everything that is not finished; a run's folder may be cleaned of it.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
+/// What a file system needs besides the bytes of the files: their blocks, folders and names.
+const SPACE_BESIDES: u64 = 256 << 10;
+
+/// Replaces a file: there is the whole of it, on the disk, or what was there before.
+///
+/// # Errors
+/// [`TrainError::Io`], [`TrainError::NoSpace`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let folder = parent_of(path);
+    let new = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .make_in(folder, |new| disk::write_new(new, bytes))
+        .map_err(TrainError::io("write", path))?
+        .into_temp_path();
+    disk::rename(&new, path).map_err(TrainError::io("write", path))?;
+    // It stands under another name now.
+    let _ = new.keep();
+    sync_folder(folder)
+}
+
+/// Makes a folder of these files, in place of one of the same name.
+pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), TrainError> {
+    let parent = parent_of(path);
+    require_space(parent, files.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
+    let new = folder_aside(parent).map_err(TrainError::io("create", path))?;
+    for (name, bytes) in files {
+        let file_path = new.path().join(name);
+        disk::write_new(&file_path, bytes).map_err(TrainError::io("write", &file_path))?;
+    }
+    sync_folder(new.path())?;
+    if path.symlink_metadata().is_err() {
+        disk::rename(new.path(), path).map_err(TrainError::io("create", path))?;
+        let _ = new.keep();
+        return sync_folder(parent);
+    }
+    // A folder cannot be renamed over one that is not empty: the two change places.
+    let replaced = disk::exchange(new.path(), path);
+    if replaced.as_ref().is_err_and(|error| cannot_exchange(error.kind())) {
+        let old = folder_aside(parent).map_err(TrainError::io("create", path))?;
+        disk::rename(path, &old.path().join("old")).map_err(TrainError::io("replace", path))?;
+        disk::rename(new.path(), path).map_err(TrainError::io("create", path))?;
+        let _ = new.keep();
+        return sync_folder(parent);
+    }
+    replaced.map_err(TrainError::io("replace", path))?;
+    sync_folder(parent)?;
+    disk::remove_folder(new.path()).map_err(TrainError::io("remove", new.path()))
+}
+
+/// Points a symbolic link at a neighbour, in place of what it pointed at.
+pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
+    let folder = parent_of(link);
+    let new = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .make_in(folder, |new| disk::link(target, new))
+        .map_err(TrainError::io("create", link))?
+        .into_temp_path();
+    disk::rename(&new, link).map_err(TrainError::io("replace", link))?;
+    let _ = new.keep();
+    sync_folder(folder)
+}
+
+/// Removes a folder: at its path there is all of it or nothing.
+pub(crate) fn remove_folder(path: &Path) -> Result<(), TrainError> {
+    let mut name = OsString::from(UNFINISHED);
+    name.push(path.file_name().unwrap_or_default());
+    // A rename needs no room, which a full disk would not have.
+    let old = parent_of(path).join(name);
+    if old.symlink_metadata().is_ok() {
+        disk::remove_folder(&old).map_err(TrainError::io("remove", &old))?;
+    }
+    disk::rename(path, &old).map_err(TrainError::io("remove", path))?;
+    disk::remove_folder(&old).map_err(TrainError::io("remove", path))
+}
+
+/// That so many bytes can be written under a folder, as far as the file system says.
+pub(crate) fn require_space(folder: &Path, bytes: u64) -> Result<(), TrainError> {
+    let needed = bytes.saturating_add(SPACE_BESIDES);
+    match disk::free_bytes(folder) {
+        Some(free) if free < needed => {
+            Err(TrainError::NoSpace { path: folder.to_owned(), needed, free })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Flushes the names in a folder to disk.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), TrainError> {
+    disk::sync_folder(folder).map_err(TrainError::io("write", folder))
+}
+
+fn folder_aside(parent: &Path) -> std::io::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(Permissions::from_mode(0o777)) // less the user's mask, as any other folder
+        .tempdir_in(parent)?;
+    disk::made_folder(folder.path());
+    Ok(folder)
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file system, or the system, knows no exchange.
+fn cannot_exchange(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unsupported | ErrorKind::InvalidInput)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_folders_and_links_are_replaced_and_leave_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        for content in ["one", "two"] {
+            write_file(&root.path().join("file"), content.as_bytes()).unwrap();
+            write_folder(&root.path().join("folder"), &[("inner", content.into())]).unwrap();
+            write_link(&root.path().join("link"), "folder").unwrap();
+        }
+        assert_eq!(fs::read_to_string(root.path().join("file")).unwrap(), "two");
+        assert_eq!(fs::read_to_string(root.path().join("link/inner")).unwrap(), "two");
+        let names = || {
+            let entries = fs::read_dir(root.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["file", "folder", "link"]);
+        remove_folder(&root.path().join("folder")).unwrap();
+        assert_eq!(names(), ["file", "link"]);
+    }
+
+    #[test]
+    fn files_have_the_permissions_of_any_other_file() {
+        let root = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(root.path().join(name)).unwrap().permissions().mode();
+        write_file(&root.path().join("ours"), b"").unwrap();
+        fs::write(root.path().join("other"), b"").unwrap();
+        assert_eq!(mode("ours"), mode("other"));
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_leaves_what_was_there() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("folder");
+        let files = |content: &str| {
+            [("first", content.as_bytes().to_vec()), ("second", content.as_bytes().to_vec())]
+        };
+        write_folder(&folder, &files("old")).unwrap();
+        // Room for the first file and a part of the second: whatever the system said before.
+        let (result, _) = recording(Some(10), || write_folder(&folder, &files("new new")));
+        assert!(result.unwrap_err().is_out_of_space());
+        let (result, _) = recording(Some(1), || write_file(&folder.join("first"), b"new"));
+        assert!(result.unwrap_err().is_out_of_space());
+        for name in ["first", "second"] {
+            assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "old");
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left behind");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    #[test]
+    fn more_than_the_disk_has_is_not_begun() {
+        let error = require_space(Path::new("."), u64::MAX / 2).unwrap_err();
+        assert!(matches!(error, TrainError::NoSpace { .. }), "{error}");
+        require_space(Path::new("."), 1).unwrap();
+    }
+}

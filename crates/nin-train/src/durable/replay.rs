@@ -1,0 +1,216 @@
+//! A loss of power behind each operation of a run that saves: whatever of the file system's state
+//! reached the disk, a whole checkpoint is there, not older than the last one announced.
+//!
+//! What a file system promises is little: the content of a file is on the disk once the file was
+//! flushed, a change of a folder's names once the folder was. Of what was not flushed, any part
+//! may be there: here each subset of the changes is tried, and files empty or cut in half.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::disk::Operation;
+use super::recording;
+use crate::checkpoint::load_model;
+use crate::error::with_cause;
+use crate::{RunFolder, checkpoints, sample};
+
+/// What was asked of the file system, and how much of it when the n-th save returned.
+struct History {
+    root: PathBuf,
+    operations: Vec<Operation>,
+    /// Steps in all that were announced, and the operations until then.
+    announced: Vec<(usize, usize)>,
+}
+
+/// Three epochs with a save in mid-epoch, the second epoch the best; the last one saved twice, as
+/// a run does that is cut and goes on. Two checkpoints are kept.
+fn history(run: &RunFolder) -> History {
+    let mut history =
+        History { root: run.path().to_owned(), operations: Vec::new(), announced: Vec::new() };
+    for (total_steps, best) in
+        [(5, false), (10, true), (15, false), (20, true), (30, false), (30, false)]
+    {
+        let (written, operations) = recording(None, || sample::write(run, total_steps, best));
+        written.unwrap();
+        history.operations.extend(operations);
+        history.announced.push((history.operations.len(), total_steps));
+        let ((), operations) = recording(None, || checkpoints::prune(run, 2).unwrap());
+        history.operations.extend(operations);
+    }
+    history
+}
+
+/// The folders whose names an operation changes.
+fn changed_folders(operation: &Operation) -> Vec<&Path> {
+    let paths = match operation {
+        Operation::CreateFolder(path)
+        | Operation::Write(path, _)
+        | Operation::Link(_, path)
+        | Operation::Remove(path) => vec![path],
+        Operation::Rename(from, to) | Operation::Exchange(from, to) => vec![from, to],
+        Operation::SyncFile(_) | Operation::SyncFolder(_) => vec![],
+    };
+    paths.into_iter().filter_map(|path| path.parent()).collect()
+}
+
+/// Whether the operation of this number is on the disk for certain.
+fn is_flushed(operations: &[Operation], number: usize) -> bool {
+    let later = &operations[number + 1..];
+    changed_folders(&operations[number]).into_iter().all(|folder| {
+        later.iter().any(|later| matches!(later, Operation::SyncFolder(path) if path == folder))
+    })
+}
+
+/// What a renamed thing came from is there if its new name is.
+fn with_sources(operations: &[Operation], chosen: &mut [bool]) {
+    for number in (0..operations.len()).rev().filter(|&number| chosen[number]).collect::<Vec<_>>() {
+        let sources = match &operations[number] {
+            Operation::Rename(from, _) => vec![from],
+            Operation::Exchange(one, other) => vec![one, other],
+            _ => vec![],
+        };
+        for earlier in 0..number {
+            chosen[earlier] |= match &operations[earlier] {
+                Operation::CreateFolder(path)
+                | Operation::Write(path, _)
+                | Operation::Link(_, path) => sources.contains(&path),
+                _ => false,
+            };
+        }
+    }
+}
+
+/// How much there is of what was not flushed.
+#[derive(Clone, Copy, PartialEq)]
+enum Share {
+    Nothing,
+    Half,
+}
+
+/// Does an operation to the disk behind the loss of power; what does not apply there is not done.
+fn apply(operations: &[Operation], number: usize, share: Share, place: impl Fn(&Path) -> PathBuf) {
+    let operation = &operations[number];
+    let is_flushed = is_flushed(operations, number);
+    let _ = match operation {
+        Operation::CreateFolder(path) => fs::create_dir(place(path)),
+        Operation::Write(path, content) => {
+            let is_whole = operations[number..]
+                .iter()
+                .any(|later| matches!(later, Operation::SyncFile(flushed) if flushed == path));
+            let length = match share {
+                _ if is_whole => content.len(),
+                Share::Nothing => 0,
+                Share::Half => content.len() / 2,
+            };
+            fs::write(place(path), &content[..length])
+        }
+        Operation::Rename(from, to) => fs::rename(place(from), place(to)),
+        Operation::Exchange(one, other) => super::disk::exchange(&place(one), &place(other)),
+        Operation::Link(target, path) => super::disk::link(target, &place(path)),
+        Operation::Remove(path) if share == Share::Half && !is_flushed => fs::read_dir(place(path))
+            .map(|mut entries| {
+                if let Some(Ok(entry)) = entries.next() {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }),
+        Operation::Remove(path) => fs::remove_dir_all(place(path)),
+        Operation::SyncFile(_) | Operation::SyncFolder(_) => Ok(()),
+    };
+}
+
+/// Loses power behind each operation; the number of states tried, or what is wrong in one.
+fn replay(history: &History) -> Result<usize, String> {
+    let mut states = 0;
+    for length in 0..=history.operations.len() {
+        let operations = &history.operations[..length];
+        let pending: Vec<usize> =
+            (0..length).filter(|&number| !is_flushed(operations, number)).collect();
+        for subset in subsets(pending.len()) {
+            for share in [Share::Nothing, Share::Half] {
+                let mut chosen = vec![true; length];
+                for (bit, &number) in pending.iter().enumerate() {
+                    chosen[number] = subset >> bit & 1 == 1;
+                }
+                with_sources(operations, &mut chosen);
+                check(history, operations, &chosen, share)?;
+                states += 1;
+            }
+        }
+    }
+    Ok(states)
+}
+
+#[test]
+fn a_loss_of_power_at_any_moment_leaves_a_whole_checkpoint() {
+    let (_root, run, _lock) = sample::run();
+    let states = replay(&history(&run)).unwrap();
+    println!("{states} states of the disk were tried");
+    assert!(states > 500, "only {states} states were tried");
+}
+
+#[test]
+fn a_writer_that_forgets_to_flush_is_found_out() {
+    type Kind = fn(&Operation) -> bool;
+    let (_root, run, _lock) = sample::run();
+    let files: Kind = |operation| matches!(operation, Operation::SyncFile(_));
+    let folders: Kind = |operation| matches!(operation, Operation::SyncFolder(_));
+    for forgotten in [files, folders] {
+        let mut history = history(&run);
+        let all = std::mem::take(&mut history.operations);
+        // The first save alone, and what was announced after it.
+        let first = &all[..history.announced[0].0];
+        history.operations = first.iter().filter(|one| !forgotten(one)).cloned().collect();
+        history.announced = vec![(history.operations.len(), history.announced[0].1)];
+        assert!(replay(&history).is_err());
+    }
+}
+
+/// All subsets of a few; of many those that a file system leaves that keeps the order, and those
+/// that lack one or have but one.
+fn subsets(count: usize) -> Vec<usize> {
+    const FEW: usize = 5;
+    let all = (1_usize << count) - 1;
+    if count <= FEW {
+        return (0..=all).collect();
+    }
+    let ones = || (0..count).map(|bit| 1 << bit);
+    let in_order = (0..=count).map(|bits| (1 << bits) - 1);
+    in_order.chain(ones()).chain(ones().map(|one| all ^ one)).collect()
+}
+
+fn check(
+    history: &History,
+    operations: &[Operation],
+    chosen: &[bool],
+    share: Share,
+) -> Result<(), String> {
+    // In memory where there is such a place: nothing here has to last.
+    let memory = Path::new("/dev/shm");
+    let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let root = root.unwrap();
+    fs::create_dir(root.path().join("checkpoints")).unwrap();
+    fs::write(root.path().join("recipe.toml"), "").unwrap();
+    let place = |path: &Path| root.path().join(path.strip_prefix(&history.root).unwrap());
+    for number in (0..operations.len()).filter(|&number| chosen[number]) {
+        apply(operations, number, share, place);
+    }
+    let announced = history.announced.iter().rev().find(|(length, _)| *length <= operations.len());
+    let context = || format!("behind {} operations, {chosen:?}", operations.len());
+
+    let (run, _lock) = RunFolder::resume(root.path()).unwrap();
+    let newest = checkpoints::newest_whole(&run)
+        .map_err(|error| format!("{}: {}", with_cause(&error), context()))?;
+    if !newest.warnings.is_empty() {
+        return Err(format!("{:?}: {}", newest.warnings, context()));
+    }
+    let found = newest.checkpoint.map_or(0, |checkpoint| checkpoint.state.total_steps);
+    let expected = announced.map_or(0, |(_, total_steps)| *total_steps);
+    if found < expected {
+        return Err(format!("{found} steps of {expected}: {}", context()));
+    }
+    if announced.is_some() {
+        // What `eval` opens: the best, else the latest.
+        load_model(run.path()).map_err(|error| format!("{error}: {}", context()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Small runs and checkpoints, for tests.
+
+use nin_model::{HostTensor, ModelMetadata, Preprocessing, Weights};
+
+use crate::checkpoint::{Checkpoint, TrainingState};
+use crate::lock::RunLock;
+use crate::recipe::{Recipe, RecipeBuilder};
+use crate::{RunFolder, TrainError};
+
+/// The steps of an epoch of these checkpoints.
+const STEPS_PER_EPOCH: usize = 10;
+
+/// The recipe of a network with a dozen weights.
+pub(crate) fn recipe() -> Recipe {
+    let text = "[model]\nblocks = [{kernel = 1, widths = [1, 1, \"classes\"]}]";
+    RecipeBuilder::from_text("tiny", "tiny.toml", text).unwrap().build().unwrap()
+}
+
+/// A new run in a folder of its own.
+pub(crate) fn run() -> (tempfile::TempDir, RunFolder, RunLock) {
+    let root = tempfile::tempdir().unwrap();
+    let (run, lock) = RunFolder::create(&root.path().join("run"), &recipe()).unwrap();
+    (root, run, lock)
+}
+
+/// A checkpoint after so many steps, of ten an epoch; its weights are told apart by it.
+pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
+    let architecture = recipe().architecture(1, 2).unwrap();
+    let weights: Weights = recipe()
+        .initialization()
+        .unwrap()
+        .weights(&architecture, total_steps as u64)
+        .iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor.clone()))
+        .collect();
+    let moment = HostTensor { shape: vec![1], values: vec![total_steps as f32] };
+    Checkpoint {
+        metadata: ModelMetadata {
+            classes: vec!["cat".to_owned(), "dog".to_owned()],
+            dataset: "animals".to_owned(),
+            preprocessing: Preprocessing { input_size: [4, 4] },
+            architecture,
+        },
+        weights,
+        optimizer: Weights::from_iter([("blocks.0.cccp1.bias.first".to_owned(), moment)]),
+        state: TrainingState {
+            epoch: total_steps / STEPS_PER_EPOCH + 1,
+            step: total_steps % STEPS_PER_EPOCH,
+            total_steps,
+            ..TrainingState::initial()
+        },
+    }
+}
+
+/// Writes a checkpoint after so many steps.
+pub(crate) fn write(run: &RunFolder, total_steps: usize, best: bool) -> Result<String, TrainError> {
+    checkpoint(total_steps).write(run, best)
+}

@@ -1,0 +1,94 @@
+//! Backends agree: the same steps from one seed, dropout on, give the same losses.
+
+use burn::backend::Autodiff;
+use burn::data::dataloader::DataLoader;
+use burn::tensor::backend::Backend;
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
+use nin_model::{Architecture, Block, Initialization, NetworkInNetwork, Pool, Width};
+use nin_train::recipe::OptimizerRecipe;
+
+use crate::learner::learner;
+
+const SEED: u64 = 11;
+const STEPS: usize = 20;
+const BATCH_SIZE: usize = 16;
+
+/// Of a loss: roundings of 32-bit sums in another order, fed back through twenty steps.
+const LOSS_TOLERANCE: f64 = 1e-3;
+/// Of the first loss, before anything was fed back.
+const FIRST_LOSS_TOLERANCE: f64 = 1e-5;
+
+/// `paper-mnist` in small: ceil-mode pools and dropout behind the first two of three blocks.
+fn architecture() -> Architecture {
+    let pool = Some(Pool { kernel: 3, stride: 2, padding: 0, ceil_mode: true });
+    let block = |kernel, widths: [usize; 3], pool: Option<Pool>| Block {
+        kernel,
+        stride: 1,
+        padding: kernel / 2,
+        widths: widths.map(Width::Channels),
+        pool,
+        dropout: if pool.is_some() { 0.5 } else { 0.0 },
+    };
+    let blocks = vec![
+        block(5, [24, 20, 16], pool),
+        block(5, [32, 24, 16], pool),
+        block(3, [32, 24, 10], None),
+    ];
+    Architecture::new("small", 1, 10, blocks).unwrap()
+}
+
+/// The loss of each step on a backend.
+fn losses<I: Backend>(fused: bool) -> Vec<f64> {
+    let architecture = architecture();
+    let device = I::Device::default();
+    let weights = Initialization::Kaiming.weights(&architecture, SEED);
+    let network =
+        NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &weights, &device).unwrap();
+    let network = if fused { network } else { network.without_kernels() };
+    let optimizer =
+        OptimizerRecipe { learning_rate: 0.01, momentum: 0.9, ..OptimizerRecipe::default() };
+    let mut learner = learner::<Autodiff<I>>(network, SEED, &optimizer, STEPS);
+
+    let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::from_environment()).unwrap();
+    let loader = OrderedLoader::<Autodiff<I>>::shuffled(data.train, BATCH_SIZE, SEED, &device);
+    let step = |batch| {
+        learner.lr_step();
+        let output = learner.train_step(batch);
+        let loss = output.item.0.unwrap().score().loss();
+        learner.optimizer_step(output.grads);
+        loss
+    };
+    loader.iter().take(STEPS).map(step).collect()
+}
+
+fn assert_agree(name: &str, found: &[f64], expected: &[f64]) {
+    assert_eq!((found.len(), expected.len()), (STEPS, STEPS));
+    let mut worst = 0.0_f64;
+    for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found - expected).abs() / expected;
+        let tolerance = if step == 0 { FIRST_LOSS_TOLERANCE } else { LOSS_TOLERANCE };
+        assert!(error <= tolerance, "{name}, step {step}: {found}, elsewhere {expected}");
+        worst = worst.max(error);
+    }
+    println!("{name}: losses are off by at most {worst:.1e}");
+}
+
+#[test]
+fn cpu_backends_agree_over_twenty_steps() {
+    let reference = losses::<NdArray<f32>>(true);
+    // Twenty steps learn something, or any two backends would agree.
+    assert!(reference[STEPS - 1] < reference[0] - 0.05, "{reference:?}");
+    assert_agree("flex", &losses::<Flex>(true), &reference);
+    // Burn's own operations on ndarray take minutes for these steps; on flex they are the same sums.
+    assert_agree("flex by Burn's operations", &losses::<Flex>(false), &reference);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_agrees_over_twenty_steps() {
+    if crate::adapter::is_here() {
+        assert_agree("wgpu", &losses::<burn_wgpu::Wgpu>(false), &losses::<Flex>(true));
+    }
+}

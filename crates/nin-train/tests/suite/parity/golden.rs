@@ -1,0 +1,102 @@
+//! What PyTorch computed, and how far from it a number may be.
+
+use std::collections::BTreeMap;
+
+use nin_model::{Architecture, HostTensor, Weights};
+use nin_train::recipe::OptimizerRecipe;
+use serde::Deserialize;
+
+use super::inputs::hashed;
+
+/// A training of some steps.
+#[derive(Deserialize)]
+pub(super) struct Case {
+    pub(super) architecture: Architecture,
+    /// `[channels, height, width]`
+    pub(super) input: [usize; 3],
+    /// The images of each step.
+    pub(super) batches: Vec<usize>,
+    pub(super) optimizer: OptimizerRecipe,
+    /// Chooses images and labels: some have a tie that rounding decides.
+    pub(super) salt: u32,
+    /// The loss of each step.
+    pub(super) losses: Vec<f64>,
+    /// Of the first step.
+    pub(super) logits: Vec<f64>,
+    /// Of the first step.
+    pub(super) gradients: BTreeMap<String, Digest>,
+    /// Weights less initial weights after each step.
+    pub(super) movements: Vec<BTreeMap<String, Digest>>,
+}
+
+/// What is kept of a tensor: norm, largest value, and the values at hashed positions.
+#[derive(Deserialize)]
+pub(super) struct Digest {
+    norm: f64,
+    largest: f64,
+    values: Vec<f64>,
+}
+
+/// How far values may be from PyTorch's: of their tensor's norm, and of its largest value.
+#[derive(Clone, Copy)]
+pub(super) struct Tolerance {
+    pub(super) norm: f64,
+    pub(super) value: f64,
+}
+
+/// The largest errors seen, for the report.
+#[derive(Debug, Default)]
+pub(super) struct Worst {
+    norm: f64,
+    value: f64,
+}
+
+impl Worst {
+    pub(super) fn join(&mut self, other: &Self) {
+        self.norm = self.norm.max(other.norm);
+        self.value = self.value.max(other.value);
+    }
+}
+
+/// Fails where one tensor differs by more than the tolerance; gives the largest error.
+pub(super) fn compare(
+    what: &str,
+    architecture: &Architecture,
+    found: &Weights,
+    expected: &BTreeMap<String, Digest>,
+    first_salt: u32,
+    tolerance: Tolerance,
+) -> Worst {
+    let mut worst = Worst::default();
+    let parameters = architecture.parameter_shapes();
+    assert_eq!(expected.len(), parameters.len(), "{what}: another number of parameters");
+    for ((name, _), salt) in parameters.iter().zip(first_salt..) {
+        let found = found.get(name).unwrap_or_else(|| panic!("{what}: no {name}"));
+        let error = expected[name].error(found, salt);
+        assert!(
+            error.norm <= tolerance.norm && error.value <= tolerance.value,
+            "{what}: {name} is off PyTorch's by {error:?}"
+        );
+        worst.join(&error);
+    }
+    worst
+}
+
+impl Digest {
+    fn error(&self, found: &HostTensor, salt: u32) -> Worst {
+        let Self { norm, largest, values } = self;
+        // A tensor that is zero has to be zero here too.
+        let share = |error: f64, whole: f64| if error == 0.0 { 0.0 } else { error / whole };
+        let found = &found.values;
+        let found_norm = found.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+        let value = values
+            .iter()
+            .enumerate()
+            .map(|(at, value)| {
+                let found = f64::from(found[hashed(at, salt) as usize % found.len()]);
+                share((found - value).abs(), *largest)
+            })
+            .fold(0.0, f64::max);
+        Worst { norm: share((found_norm - norm).abs(), *norm), value }
+    }
+}

@@ -1,0 +1,197 @@
+//! Training steps equal PyTorch's: logits, losses, every gradient, the weights after each step.
+//!
+//! `generate.py` wrote `golden/`; the tests draw the same weights, images and labels from the same
+//! integer hash, and the same dropout masks from the same generator, and need no Python.
+
+mod golden;
+mod inputs;
+
+use burn::backend::Autodiff;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use nin_model::{Architecture, Builtin, HostTensor, NetworkInNetwork, Weights};
+
+use crate::learner::learner;
+use golden::{Case, Tolerance, Worst, compare};
+
+/// The run's seed, from which both sides draw dropout.
+const SEED: u64 = 7;
+
+// PyTorch's own 32-bit results are within 1e-6 (logits, losses), 5e-7 and 2e-6 (gradients) and
+// 1e-4 and 8e-4 (movements) of 64-bit ones in every case, which `generate.py` checks: no tie is so
+// near. Other orders of summation and Winograd's transforms are allowed some ten times that.
+
+/// Of the largest logit.
+const LOGITS_TOLERANCE: f64 = 1e-5;
+/// Of a loss, over ten steps, in which every rounding feeds back into the next.
+const LOSS_TOLERANCE: f64 = 1e-4;
+/// One ReLU or one maximum that flips at a tie shows as up to this.
+const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
+/// Of what the steps so far have moved. A weight is rounded at its own size, some hundred times
+/// that of a step; and AdamW makes a whole step of the smallest gradient.
+const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
+
+/// By which operations a CPU backend computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operations {
+    Fused,
+    Burns,
+}
+
+/// Gradients by parameter name.
+struct Gradients<'a> {
+    path: Vec<String>,
+    gradients: &'a GradientsParams,
+    read: Weights,
+}
+
+impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+        let gradient = self.gradients.get::<B::InnerBackend, D>(parameter.id).unwrap();
+        let name = self.path.join(".");
+        self.read.insert(&name, HostTensor::read(&name, &gradient).unwrap());
+    }
+}
+
+impl Gradients<'_> {
+    fn read<B: AutodiffBackend>(
+        network: &NetworkInNetwork<B>,
+        gradients: &GradientsParams,
+    ) -> Weights {
+        let mut reader = Gradients { path: Vec::new(), gradients, read: Weights::new() };
+        network.visit(&mut reader);
+        reader.read
+    }
+}
+
+/// Weights less initial weights.
+fn movement(initial: &Weights, now: &Weights) -> Weights {
+    let mut moved = Weights::new();
+    for (name, HostTensor { shape, values }) in now.iter() {
+        let initial = &initial.get(name).unwrap().values;
+        let values = values.iter().zip(initial).map(|(now, initial)| now - initial).collect();
+        moved.insert(name, HostTensor { shape: shape.clone(), values });
+    }
+    moved
+}
+
+/// A built-in network is taken from the product; its blocks in the file are the generator's.
+fn architecture(case: &Case) -> Architecture {
+    let name = case.architecture.name();
+    name.parse::<Builtin>().map_or_else(
+        |_| case.architecture.clone(),
+        |builtin| builtin.architecture(case.input[0], builtin.classes()).unwrap(),
+    )
+}
+
+fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
+    let case: Case = serde_json::from_str(text).unwrap();
+    let architecture = architecture(&case);
+    let device = I::Device::default();
+    let what = format!("{name} on {}, {operations:?}", I::name(&device));
+    let initial = inputs::weights(&architecture);
+    let network =
+        NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &initial, &device).unwrap();
+    let network = match operations {
+        Operations::Fused => network,
+        Operations::Burns => network.without_kernels(),
+    };
+    let mut learner = learner::<Autodiff<I>>(network, SEED, &case.optimizer, case.batches.len());
+
+    let [mut worst_loss, mut worst_logit] = [0.0_f64; 2];
+    let mut worst_gradient = Worst::default();
+    let mut worst_movement = Worst::default();
+    for (step, &expected) in case.losses.iter().enumerate() {
+        learner.lr_step();
+        let output = learner.train_step(inputs::batch(&case, step, &device));
+        let answers = output.item.0.unwrap();
+        let loss = answers.score().loss();
+        let error = (loss - expected).abs() / expected;
+        assert!(error <= LOSS_TOLERANCE, "{what}, step {step}: loss {loss}, PyTorch's {expected}");
+        worst_loss = worst_loss.max(error);
+        if step == 0 {
+            let found: Vec<f32> =
+                answers.iter().flat_map(|(logits, _, _)| logits.to_vec()).collect();
+            worst_logit = logits_error(&found, &case.logits);
+            assert!(worst_logit <= LOGITS_TOLERANCE, "{what}: logits are off by {worst_logit}");
+            let found = Gradients::read(learner.model().network(), &output.grads);
+            let expected = &case.gradients;
+            worst_gradient =
+                compare(&what, &architecture, &found, expected, 3000, GRADIENT_TOLERANCE);
+        }
+        learner.optimizer_step(output.grads);
+        let moved = movement(&initial, &learner.model().network().to_weights().unwrap());
+        let what = format!("{what}, after step {step}");
+        let expected = &case.movements[step];
+        let error = compare(&what, &architecture, &moved, expected, 4000, MOVEMENT_TOLERANCE);
+        worst_movement.join(&error);
+    }
+    println!(
+        "{what}: logits {worst_logit:.1e}, losses {worst_loss:.1e}, gradients {worst_gradient:?}, \
+         movements {worst_movement:?}"
+    );
+}
+
+/// The largest difference, of the largest logit.
+fn logits_error(found: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = expected.iter().fold(0.0_f64, |largest, logit| largest.max(logit.abs()));
+    let errors = found.iter().zip(expected).map(|(&found, logit)| (f64::from(found) - logit).abs());
+    errors.fold(0.0, f64::max) / largest
+}
+
+macro_rules! cases {
+    ($($test:ident: $name:literal),+ $(,)?) => {
+        $(#[test]
+        fn $test() {
+            let text = include_str!(concat!("golden/", $name, ".json"));
+            check::<NdArray<f32>>($name, text, Operations::Fused);
+            check::<Flex>($name, text, Operations::Fused);
+        })+
+    };
+}
+
+cases! {
+    d2l_at_96: "d2l-96",
+    d2l_at_224: "d2l-224",
+    paper_mnist: "paper-mnist",
+    paper_mnist_adamw: "paper-mnist-adamw",
+    paper_cifar10: "paper-cifar10",
+    paper_cifar100: "paper-cifar100",
+    paper_svhn: "paper-svhn",
+    imagenet: "imagenet",
+    unusual: "unusual",
+}
+
+#[test]
+fn unusual_by_burns_own_operations() {
+    let text = include_str!("golden/unusual.json");
+    check::<NdArray<f32>>("unusual", text, Operations::Burns);
+    check::<Flex>("unusual", text, Operations::Burns);
+}
+
+/// llvmpipe, a software adapter, takes seconds for each image at 224.
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu() {
+    if crate::adapter::is_here() {
+        for (name, text) in [
+            ("d2l-224", include_str!("golden/d2l-224.json")),
+            ("d2l-96", include_str!("golden/d2l-96.json")),
+        ] {
+            check::<burn_wgpu::Wgpu>(name, text, Operations::Burns);
+        }
+    }
+}

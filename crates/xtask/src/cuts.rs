@@ -1,0 +1,82 @@
+//! Cuts at random moments, TERM and KILL mixed, another number of threads and workers each time:
+//! the training ends in the same bits as the one that was never cut.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use serde_json::{Value, json};
+
+use crate::SubjectArguments;
+use crate::chance::Chance;
+use crate::training::{Subject, cut, finish, leftovers};
+
+const EPOCHS: &str = "30";
+const EVERY_STEPS: &str = "checkpoint.every_steps=7";
+
+/// Exit code of a training that saved its state because it was asked to end.
+const INTERRUPTED: i32 = 130;
+
+/// Cuts a training so often; the report.
+pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<Value> {
+    let subject = Subject::new(arguments)?;
+    let mut chance = Chance::new(arguments.seed);
+    let options = ["--epochs", EPOCHS, "--set", EVERY_STEPS];
+    let begun = Instant::now();
+    finish(subject.train("uncut", &options))?;
+    let uncut = begun.elapsed();
+    let expected = subject.weights("uncut")?;
+
+    // Cut until there were enough cuts, in as many runs as that takes.
+    let (mut done, mut runs, mut terms, mut saved) = (0, 0, 0, 0);
+    let mut settings = BTreeSet::new();
+    while done < cuts {
+        runs += 1;
+        let run = format!("cut-{runs}");
+        loop {
+            let threads = chance.one_of(&["1", "2", "4"]).unwrap_or("1");
+            let workers = chance.one_of(&["0", "1", "4"]).unwrap_or("1");
+            settings.insert(format!("{threads} threads, {workers} workers"));
+            let more = [&options[..], &["--threads", threads, "--workers", workers]].concat();
+            if done == cuts {
+                finish(subject.train(&run, &more))?;
+                break;
+            }
+            let signal = chance.one_of(&["-TERM", "-KILL"]).unwrap_or("-TERM");
+            // A third of the training at most, so that it is cut several times.
+            let after = Duration::from_millis(chance.below(uncut.as_millis() as u64 / 3 + 1));
+            let ended = cut(subject.train(&run, &more), signal, after)?;
+            match ended.status.code() {
+                Some(0) => break,
+                Some(INTERRUPTED) => saved += 1,
+                // KILL, or TERM before the training began to listen.
+                None => {}
+                Some(code) => bail!("exit code {code}: {}", ended.stderr),
+            }
+            done += 1;
+            terms += usize::from(signal == "-TERM");
+        }
+        let found = subject.weights(&run)?;
+        ensure!(found == expected, "{run}: weights {found}, uncut {expected}");
+        let (uncut, cut) = (subject.figures("uncut")?, subject.figures(&run)?);
+        ensure!(uncut.len() == cut.len(), "{run}: {} figures of {}", cut.len(), uncut.len());
+        for (uncut, cut) in uncut.iter().zip(&cut) {
+            ensure!(uncut == cut, "{run}: {cut}, uncut {uncut}");
+        }
+        ensure!(leftovers(&subject.run_folder(&run))? == 0, "{run}: something was left behind");
+    }
+    Ok(json!({
+        "check": "cuts",
+        "backend": arguments.backend,
+        "seed": arguments.seed,
+        "cuts": done,
+        "term": terms,
+        "kill": done - terms,
+        "saved": saved,
+        "runs": runs,
+        "settings": settings,
+        "uncut_secs": uncut.as_secs_f64(),
+        "weights_sha256": expected,
+        "equal": true,
+    }))
+}

@@ -1,0 +1,159 @@
+//! The program under test, in a folder of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{SubjectArguments, shapes};
+
+/// A folder with data, recipe and runs, and the program to train there.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    root: tempfile::TempDir,
+    binary: PathBuf,
+    backend: String,
+}
+
+impl Subject {
+    /// Makes the folder and writes data and recipe.
+    pub(crate) fn new(arguments: &SubjectArguments) -> anyhow::Result<Self> {
+        let binary = fs::canonicalize(&arguments.binary).with_context(|| {
+            format!(
+                "no program at `{}`: build it with cargo build --release, or name another by --binary",
+                arguments.binary.display()
+            )
+        })?;
+        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        shapes::write(root.path())?;
+        Ok(Self { root, binary, backend: arguments.backend.clone() })
+    }
+
+    /// The folder of a run.
+    pub(crate) fn run_folder(&self, run: &str) -> PathBuf {
+        self.root.path().join(run)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.current_dir(self.root.path()).args(arguments).args(["--backend", &self.backend]);
+        command
+    }
+
+    /// The command that trains a run, from its beginning or from where it is.
+    pub(crate) fn train(&self, run: &str, more: &[&str]) -> Command {
+        let is_run = self.run_folder(run).join("recipe.toml").is_file();
+        let begin: &[&str] = if is_run { &["--resume"] } else { &["--config", "small.toml"] };
+        let common = ["train", "--data", "data", "--run", run, "--progress", "json"];
+        self.command(&[&common[..], begin, more].concat())
+    }
+
+    /// `eval` of a run, which must open it.
+    pub(crate) fn evaluate(&self, run: &str) -> anyhow::Result<Value> {
+        let arguments = ["eval", "--checkpoint", run, "--data", "data", "--format", "json"];
+        let output = self.command(&arguments).output().context("cannot run the program")?;
+        ensure!(output.status.success(), "eval: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// The SHA-256 of the weights that a run has come to.
+    pub(crate) fn weights(&self, run: &str) -> anyhow::Result<String> {
+        let path = self.run_folder(run).join("checkpoints/latest/model.safetensors");
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(format!("{:x}", Sha256::digest(bytes)))
+    }
+
+    /// What a run's record says of its steps and epochs, without what depends on the clock.
+    pub(crate) fn figures(&self, run: &str) -> anyhow::Result<Vec<Value>> {
+        const CLOCK: [&str; 5] =
+            ["images_per_sec", "epoch_images_per_sec", "secs_left", "train_secs", "test_secs"];
+        let text = fs::read_to_string(self.run_folder(run).join("metrics.jsonl"))?;
+        let mut figures = Vec::new();
+        for line in text.lines() {
+            let mut event: Value = serde_json::from_str(line).context(line.to_owned())?;
+            if event["event"] == "step" || event["event"] == "epoch" {
+                if let Some(event) = event.as_object_mut() {
+                    event.retain(|key, _| !CLOCK.contains(&key.as_str()));
+                }
+                figures.push(event);
+            }
+        }
+        Ok(figures)
+    }
+
+    /// Steps taken until a run's latest checkpoint; 0 where there is none.
+    pub(crate) fn latest_steps(&self, run: &str) -> anyhow::Result<u64> {
+        let path = self.run_folder(run).join("checkpoints/latest/state.json");
+        if !self.run_folder(run).join("checkpoints/latest").exists() {
+            return Ok(0);
+        }
+        let state: Value = serde_json::from_slice(&fs::read(path)?)?;
+        state["total_steps"].as_u64().context("the state has no number of steps")
+    }
+}
+
+/// Runs a command that must succeed.
+pub(crate) fn finish(mut command: Command) -> anyhow::Result<Output> {
+    let output = command.output().context("cannot run the program")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(output)
+}
+
+/// How a training that was to be cut ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// Steps taken until the last checkpoint that it announced.
+    pub(crate) announced: u64,
+    pub(crate) stderr: String,
+}
+
+/// Trains, and sends a signal after a while.
+pub(crate) fn cut(mut command: Command, signal: &str, after: Duration) -> anyhow::Result<Ended> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let reader = listen(&mut child)?;
+    thread::sleep(after);
+    if child.try_wait()?.is_none() {
+        let id = child.id().to_string();
+        // It may have ended since.
+        Command::new("kill").args([OsStr::new(signal), OsStr::new(&id)]).status()?;
+    }
+    let status = child.wait()?;
+    let Ok((announced, stderr)) = reader.join() else { bail!("the reader of stderr panicked") };
+    Ok(Ended { status, announced, stderr })
+}
+
+/// Reads what the program says while it runs.
+fn listen(child: &mut Child) -> anyhow::Result<JoinHandle<(u64, String)>> {
+    let stderr = child.stderr.take().context("no stderr")?;
+    Ok(thread::spawn(move || {
+        let (mut announced, mut text) = (0, String::new());
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let event: Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["event"] == "checkpoint" {
+                announced = event["total_steps"].as_u64().unwrap_or(announced);
+            }
+            text += &line;
+            text.push('\n');
+        }
+        (announced, text)
+    }))
+}
+
+/// What a process left aside of a run, if it was not cleaned up.
+pub(crate) fn leftovers(folder: &Path) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for folder in [folder.to_owned(), folder.join("checkpoints")] {
+        for entry in fs::read_dir(folder)? {
+            count += usize::from(entry?.file_name().to_string_lossy().starts_with(".unfinished-"));
+        }
+    }
+    Ok(count)
+}
