@@ -5,6 +5,8 @@ use super::page::{Section, escaped, grouped, joined, percent, scrolling, table};
 
 /// Beyond so many classes the matrix is a list of its largest entries.
 const LARGEST_MATRIX: usize = 30;
+/// Letters of a class's name that stand upright over a column.
+const LONGEST_UPRIGHT: usize = 3;
 /// Entries of that list.
 const LISTED: usize = 20;
 
@@ -64,11 +66,13 @@ fn matrix(inspection: &Inspection) -> String {
         });
         format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", escaped(name), joined(cells))
     }));
+    let is_named = classes.iter().any(|name| name.chars().count() > LONGEST_UPRIGHT);
+    let kind = if is_named { "confusion named" } else { "confusion" };
     let caption = "How often each class (row) got each answer (column)";
     scrolling(
         caption,
         &format!(
-            "<table class=\"confusion\">\n<caption><span>{caption}</span></caption>\n\
+            "<table class=\"{kind}\">\n<caption><span>{caption}</span></caption>\n\
              <thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
         ),
     )

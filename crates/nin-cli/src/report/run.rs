@@ -64,7 +64,8 @@ pub(super) fn curves(record: &RunRecord) -> Section {
     }
     let epochs = curves.epochs();
     let losses = curves.train_loss.iter().chain(&curves.test_loss);
-    let highest = losses.map(|point| point.1).fold(0.1, f64::max).min(HIGHEST_LOSS);
+    let wildest = losses.map(|point| point.1).fold(0.1, f64::max);
+    let highest = wildest.min(HIGHEST_LOSS);
     let pair = |train, test| {
         vec![
             Series { name: "training", style: "train", points: train },
@@ -85,8 +86,15 @@ pub(super) fn curves(record: &RunRecord) -> Section {
         epochs,
         range: (0.0, 1.0),
     };
-    let note = "<p class=\"note\">Training: means over the epoch so far, while the weights change. \
-                Test: after the epoch. Loss: mean cross-entropy, in nats.</p>";
+    let clipped = if wildest > HIGHEST_LOSS {
+        format!(" Losses above {HIGHEST_LOSS} are drawn at the rim; the highest was {wildest:.3e}.")
+    } else {
+        String::new()
+    };
+    let note = format!(
+        "<p class=\"note\">Training: means over the epoch so far, while the weights change. Test: \
+         after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>"
+    );
     let body = format!(
         "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
         loss.html(),

@@ -26,7 +26,9 @@ pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> St
     }
     if let Some(inspection) = inspection {
         let names = |names: Vec<&str>| escaped(&names.join(", "));
-        let (unanswered, silent) = (inspection.unanswered_classes(), inspection.silent_classes());
+        let silent = inspection.silent_classes();
+        let mut unanswered = inspection.unanswered_classes();
+        unanswered.retain(|name| !silent.contains(name));
         if !unanswered.is_empty() {
             let unanswered = names(unanswered);
             sentences.push(format!("<strong>Never answered</strong>: {unanswered}."));
@@ -92,7 +94,7 @@ fn state(record: &RunRecord) -> String {
 fn ago(then: SystemTime) -> String {
     let secs = SystemTime::now().duration_since(then).map_or(0, |passed| passed.as_secs());
     match secs {
-        0..120 => format!("{secs} seconds before this report"),
+        0..120 => "less than two minutes before this report".to_owned(),
         120..7200 => format!("{} minutes before this report", secs / 60),
         7200..172_800 => format!("{} hours before this report", secs / 3600),
         _ => format!("{} days before this report", secs / 86_400),

@@ -137,13 +137,18 @@ def main():
             assert np.abs(found - net(odd).numpy()).max() <= TOLERANCE
 
         if arguments.config:
-            # A fresh PyTorch network (weights scaled so that it answers variously) comes in.
+            # A network that PyTorch has trained on comes in, under the names of the book's later editions.
             torch.manual_seed(7)
-            fresh = module.network().eval()
-            with torch.no_grad():
-                for parameter in fresh.parameters():
-                    if parameter.dim() > 1:
-                        torch.nn.init.kaiming_uniform_(parameter, nonlinearity="relu")
+            fresh = module.load().train()
+            optimizer = torch.optim.SGD(fresh.parameters(), lr=0.01)
+            for _ in range(10):
+                chosen = torch.randint(len(inputs), (64,))
+                targets = torch.from_numpy(labels.astype(np.int64))[chosen]
+                loss = torch.nn.functional.cross_entropy(fresh(torch.from_numpy(inputs)[chosen]), targets)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            fresh.eval()
             save_file({f"net.{k}": v for k, v in fresh.state_dict().items()}, folder / "fresh.safetensors")
             run(nin, "import", "--from", folder / "fresh.safetensors", "--config", arguments.config,
                 *[part for value in arguments.set for part in ("--set", value)],
