@@ -17,7 +17,10 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let metadata = metadata(&settings);
     let weights = pytorch::to_ours(&metadata.architecture, &read_weights(&arguments.from)?)
         .with_context(|| format!("`{}`", arguments.from.display()))?;
-    save(&arguments.output, &metadata.to_safetensors(&weights)?)?;
+    let bytes = metadata.to_safetensors(&weights)?;
+    // A recipe may ask for an input size that no checkpoint may have.
+    ModelMetadata::from_safetensors(&bytes)?;
+    save(&arguments.output, &bytes)?;
     let [_, height, width] = settings.input;
     note(format!(
         "wrote {}: {} for {height}x{width} images of {}",

@@ -14,25 +14,37 @@ use crate::report::{Inspect, Inspection, Network, Report};
 use crate::settings::open_data;
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let record = RunRecord::read(&arguments.run)?;
-    let model = load_model(&arguments.run).map_err(|error| said(&error.into()));
+    let ReportArguments { run, output, data, device } = arguments;
+    let default = run.join("report.html");
+    let output = output.as_deref().unwrap_or(&default);
+    // Nothing is opened for a folder that holds no run.
+    let record = RunRecord::read(run)?;
+    let selected = Selected::choose(device.backend, device.thread_count())?;
+    write(&record, data.as_deref(), &selected, output)?;
+    print_text(&output.display().to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
+pub fn write(
+    record: &RunRecord,
+    data: Option<&Path>,
+    selected: &Selected,
+    output: &Path,
+) -> anyhow::Result<()> {
+    let model = load_model(&record.path).map_err(|error| said(&error.into()));
     let inspection = model.clone().and_then(|(metadata, weights)| {
-        inspect(arguments, &record, &metadata, &weights).map_err(|error| said(&error))
+        inspect(record, data, selected, &metadata, &weights).map_err(|error| said(&error))
     });
     let network = match &model {
         Ok((metadata, weights)) => network(metadata, weights),
         Err(reason) => Err(reason.clone()),
     };
-    let report =
-        Report { record: &record, network, inspection: inspection.as_ref().map_err(Clone::clone) };
+    let report = Report { record, network, inspection: inspection.as_ref().map_err(Clone::clone) };
     if let Err(reason) = &report.inspection {
         note(format!("the report has no answers: {reason}"));
     }
-    let default = arguments.run.join("report.html");
-    let output = arguments.output.as_deref().unwrap_or(&default);
-    save(output, report.html()?.as_bytes())?;
-    print_text(&output.display().to_string())?;
-    Ok(ExitCode::SUCCESS)
+    save(output, report.html()?.as_bytes())
 }
 
 /// An error as part of a sentence.
@@ -48,14 +60,13 @@ fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Netw
 }
 
 fn inspect(
-    arguments: &ReportArguments,
     record: &RunRecord,
+    data: Option<&Path>,
+    selected: &Selected,
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let limit = record.recipe.data.limit;
-    let data = test_data(&metadata.dataset, arguments.data.as_deref(), limit, metadata)?;
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let data = test_data(&metadata.dataset, data, record.recipe.data.limit, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })
 }

@@ -66,7 +66,11 @@ def load(weights=Path(__file__).with_name({weights_file})):
 
 
 def inputs(image):
-    """A PIL image as [1, channels, height, width] from 0 to 1, as in training."""
+    """A PIL image as [1, channels, height, width] from 0 to 1, as in training.
+
+    Images of the data set come out as nin-cli has them. Others are stretched to INPUT_SIZE and stay
+    as light and dark as they are; nin-cli predict keeps their proportions and may negate them.
+    """
     from PIL import Image
 
     height, width = INPUT_SIZE
