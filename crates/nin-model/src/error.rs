@@ -151,7 +151,9 @@ impl ModelError {
             Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
                 "the weights are of another architecture".to_owned()
             }
-            Self::TensorType { .. } => "save it in 32-bit floats: net.float() in PyTorch".to_owned(),
+            Self::TensorType { .. } => {
+                "save it in 32-bit floats: net.float() in PyTorch".to_owned()
+            }
             Self::NonFinite { .. } => {
                 "the training that wrote it had diverged: take an earlier checkpoint".to_owned()
             }

@@ -57,15 +57,10 @@ mod tests {
         // By hand: 11 s4; 3 s2; 5 p2; 3 s2; 3 p1; 3 s2; 3 p1.
         let field = 11 + 2 * 4 + 4 * 8 + 2 * 8 + 2 * 16 + 2 * 16 + 2 * 32;
         assert_eq!(geometry, MapGeometry { first: 33.0, step: 32, field });
-        assert_eq!([0, 16, 17, 48, 49, 176, 177].map(|pixel| geometry.cell(pixel, 5)), [
-            None,
-            None,
-            Some(0),
-            Some(0),
-            Some(1),
-            Some(4),
-            None
-        ]);
+        assert_eq!(
+            [0, 16, 17, 48, 49, 176, 177].map(|pixel| geometry.cell(pixel, 5)),
+            [None, None, Some(0), Some(0), Some(1), Some(4), None]
+        );
     }
 
     #[test]

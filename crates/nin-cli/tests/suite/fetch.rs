@@ -123,7 +123,7 @@ fn answer(
         Manner::Endless => {
             head("200 OK", "")?;
             loop {
-                stream.write_all(&[0; 1 << 16])?;
+                stream.write_all(&vec![0; 1 << 16])?;
             }
         }
         Manner::Wrong => {

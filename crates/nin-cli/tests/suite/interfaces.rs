@@ -14,13 +14,11 @@ use crate::program::{Finished, metrics, nin, write_shapes};
 fn schema(value: &Value) -> String {
     let mut types = BTreeMap::new();
     collect(value, "", &mut types);
-    types
-        .into_iter()
-        .map(|(path, types)| {
-            let types: Vec<_> = types.into_iter().collect();
-            format!("{path}: {}\n", types.join(" or "))
-        })
-        .collect()
+    let lines = types.into_iter().map(|(path, types)| {
+        let types: Vec<_> = types.into_iter().collect();
+        format!("{path}: {}", types.join(" or "))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn collect(value: &Value, path: &str, types: &mut BTreeMap<String, BTreeSet<&'static str>>) {

@@ -70,6 +70,7 @@ fn at(path: &'static str, prepare: impl Fn(&Path) + 'static, expected: &[&'stati
     Case::after(prepare, &["eval", "--checkpoint", path], expected)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         bytes(b"these are no weights".to_vec(), &["`model.safetensors`: not a safetensors file"]),

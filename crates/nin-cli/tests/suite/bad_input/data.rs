@@ -85,6 +85,7 @@ fn replaced(file: &'static str, make: impl Fn(&Path) + 'static, expected: &[&'st
     damaged(damage, expected)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         edited(
@@ -264,7 +265,7 @@ fn damaged_cache() -> Case {
 
 fn unreadable() -> Case {
     let forbid = |data: &Path| {
-        fs::set_permissions(data.join(IMAGES), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(data.join(IMAGES), fs::Permissions::from_mode(0o000)).unwrap();
     };
     let expected = ["cannot read `data/train-images-idx3-ubyte`", "Permission denied"];
     Case { as_ordinary_user: true, ..damaged(forbid, &expected) }

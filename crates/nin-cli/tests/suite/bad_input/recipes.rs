@@ -23,6 +23,7 @@ fn block(inside: &str, expected: &[&'static str]) -> Case {
     Case::after(prepare, &["shapes", "--config", "my.toml"], expected)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
         text(

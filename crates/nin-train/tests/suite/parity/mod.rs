@@ -43,13 +43,13 @@ enum Operations {
 }
 
 /// Gradients by parameter name.
-struct Gradients<'a> {
+struct GradientReader<'a> {
     path: Vec<String>,
     gradients: &'a GradientsParams,
     read: Weights,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_> {
+impl<B: AutodiffBackend> ModuleVisitor<B> for GradientReader<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -65,12 +65,12 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_> {
     }
 }
 
-impl Gradients<'_> {
+impl GradientReader<'_> {
     fn read<B: AutodiffBackend>(
         network: &NetworkInNetwork<B>,
         gradients: &GradientsParams,
     ) -> Weights {
-        let mut reader = Gradients { path: Vec::new(), gradients, read: Weights::new() };
+        let mut reader = GradientReader { path: Vec::new(), gradients, read: Weights::new() };
         network.visit(&mut reader);
         reader.read
     }
@@ -126,7 +126,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
                 answers.iter().flat_map(|(logits, _, _)| logits.to_vec()).collect();
             worst_logit = logits_error(&found, &case.logits);
             assert!(worst_logit <= LOGITS_TOLERANCE, "{what}: logits are off by {worst_logit}");
-            let found = Gradients::read(learner.model().network(), &output.grads);
+            let found = GradientReader::read(learner.model().network(), &output.grads);
             let expected = &case.gradients;
             worst_gradient =
                 compare(&what, &architecture, &found, expected, 3000, GRADIENT_TOLERANCE);
