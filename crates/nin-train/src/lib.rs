@@ -41,7 +41,7 @@
 //! assert_eq!(summary.epochs, 3);
 //!
 //! let (metadata, weights) = load_model(&folder)?; // the run's best checkpoint
-//! assert_eq!(metadata.classes[9], "ankle boot");
+//! assert_eq!(metadata.classes[9], "Ankle boot");
 //! weights.check(&metadata.architecture)?;
 //! # Ok(())
 //! # }
