@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 
 use crate::program::nin;
-use crate::trained::{train_small, words};
+use crate::workshop::{train_small, words};
 
 fn evaluated(root: &Path, checkpoint: &str) -> Value {
     let line = format!("eval --checkpoint {checkpoint} --data data --format json");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::program::{metrics, nin};
 use crate::signals::Running;
-use crate::training::Workshop;
+use crate::workshop::Workshop;
 
 /// A file system of one mebibyte, gone with this value.
 struct SmallDisk {

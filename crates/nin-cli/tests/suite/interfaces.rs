@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::program::{Finished, metrics, nin, write_shapes};
+use crate::program::{BENCH, Finished, metrics, nin, write_shapes};
 
 /// Each path in a JSON value with the types found there, a line each.
 fn schema(value: &Value) -> String {
@@ -124,20 +124,7 @@ fn json_of_commands() {
         backend.as_object_mut().unwrap().remove("reason");
     }
     insta::assert_snapshot!("devices-json", schema(&devices));
-    let bench = [
-        "bench",
-        "--config",
-        "quickstart",
-        "--backend",
-        "flex",
-        "--steps",
-        "1",
-        "--batch-size",
-        "4",
-        "--format",
-        "json",
-    ];
-    insta::assert_snapshot!("bench-json", schema(&run(&bench)));
+    insta::assert_snapshot!("bench-json", schema(&run(&BENCH)));
     trained(folder.path(), "none");
     let eval = ["eval", "--checkpoint", "run", "--data", ".", "--format", "json"];
     insta::assert_snapshot!("eval-json", schema(&run(&eval)));

@@ -12,6 +12,6 @@ mod report;
 mod resume;
 mod shapes;
 mod signals;
-mod trained;
 mod training;
 mod wgpu;
+mod workshop;

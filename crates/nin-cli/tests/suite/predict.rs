@@ -8,7 +8,7 @@ use image::{DynamicImage, GrayImage, ImageFormat};
 use serde_json::Value;
 
 use crate::program::{command, nin};
-use crate::trained::{SIDE, TEST_IMAGES, train_small, words};
+use crate::workshop::{SIDE, TEST_IMAGES, train_small, words};
 
 /// A map's values are printed with all their digits: what is left is the mean's rounding.
 const MEAN_TOLERANCE: f64 = 1e-5;

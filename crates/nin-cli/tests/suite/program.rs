@@ -5,6 +5,21 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+/// A benchmark of one step.
+pub(crate) const BENCH: [&str; 11] = [
+    "bench",
+    "--config",
+    "quickstart",
+    "--backend",
+    "flex",
+    "--steps",
+    "1",
+    "--batch-size",
+    "4",
+    "--format",
+    "json",
+];
+
 /// What a run of the program left.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,

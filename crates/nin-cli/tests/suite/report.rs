@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::program::{Finished, nin};
-use crate::trained::{train_small, words};
+use crate::workshop::{train_small, words};
 
 fn report(root: &Path, line: &str) -> (Finished, String) {
     let finished = nin(root, &words(&format!("report {line}"))).ok();
@@ -63,7 +63,7 @@ fn a_run_of_three_classes_at_20x20() {
             count.split('<').next().unwrap().parse::<usize>().unwrap()
         })
         .sum();
-    assert_eq!(counts, crate::trained::TEST_IMAGES);
+    assert_eq!(counts, crate::workshop::TEST_IMAGES);
 }
 
 #[test]

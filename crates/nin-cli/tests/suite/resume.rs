@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::program::{Finished, metrics, nin};
-use crate::training::Workshop;
+use crate::workshop::Workshop;
 
 fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
     let resume = ["train", "--run", "run", "--resume", "--progress", "none", "--backend", "flex"];

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::program::{Finished, command, metrics, nin};
-use crate::training::Workshop;
+use crate::workshop::Workshop;
 
 /// More epochs than any test waits for.
 const ENDLESS: [&str; 2] = ["--epochs", "100000"];

@@ -2,79 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
-use crate::program::{Finished, command, metrics, nin, write_shapes};
-
-/// A network of three small blocks on the made-up shapes, with dropout.
-const RECIPE: &str = r#"# A small network on the made-up shapes.
-[model]
-architecture = "small"
-initialization = "kaiming"
-blocks = [
-  { kernel = 3, padding = 1, widths = [8, 8, 8], pool = { kernel = 2, stride = 2 }, dropout = 0.1 },
-  { kernel = 3, padding = 1, widths = [16, 8, "classes"] },
-]
-[data]
-dataset = "shapes"
-input_size = 0
-[optimizer]
-kind = "adamw"
-learning_rate = 0.01
-[training]
-epochs = 4
-batch_size = 20
-"#;
-
-pub(crate) struct Workshop {
-    root: tempfile::TempDir,
-}
-
-impl Workshop {
-    pub(crate) fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let data = root.path().join("data");
-        std::fs::create_dir(&data).unwrap();
-        write_shapes(&data, 20, 210, 60);
-        std::fs::write(root.path().join("small.toml"), RECIPE).unwrap();
-        Self { root }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.root.path()
-    }
-
-    pub(crate) fn train(&self, run: &str, more: &[&str]) -> Finished {
-        let mut arguments = vec![
-            "train",
-            "--config",
-            "small.toml",
-            "--data",
-            "data",
-            "--run",
-            run,
-            "--progress",
-            "none",
-        ];
-        arguments.extend(more);
-        nin(self.path(), &arguments)
-    }
-
-    pub(crate) fn weights(&self, run: &str) -> Vec<u8> {
-        std::fs::read(self.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
-    }
-
-    /// Loss and accuracies of each epoch.
-    pub(crate) fn figures(&self, run: &str) -> Vec<[Value; 3]> {
-        metrics(&self.path().join(run))
-            .into_iter()
-            .filter(|event| event["event"] == "epoch")
-            .map(|event| {
-                ["train_loss", "train_accuracy", "test_accuracy"].map(|key| event[key].clone())
-            })
-            .collect()
-    }
-}
+use crate::program::{BENCH, command, nin};
+use crate::workshop::Workshop;
 
 #[test]
 fn any_idx_folder_trains_and_eval_repeats_the_figure() {
@@ -249,20 +178,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
 
 #[test]
 fn bench_measures_all_three_rates() {
-    let arguments = [
-        "bench",
-        "--config",
-        "quickstart",
-        "--backend",
-        "flex",
-        "--steps",
-        "1",
-        "--batch-size",
-        "4",
-        "--format",
-        "json",
-    ];
-    let figures = nin(Path::new("."), &arguments).json();
+    let figures = nin(Path::new("."), &BENCH).json();
     for key in [
         "train_images_per_sec",
         "infer_images_per_sec",

@@ -1,0 +1,91 @@
+//! A small network and the made-up shapes that it is trained on, in a second or two.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Finished, metrics, nin, write_shapes};
+
+/// Side of the made-up images, in pixels.
+pub(crate) const SIDE: usize = 20;
+/// How many of them are for testing.
+pub(crate) const TEST_IMAGES: usize = 60;
+
+/// Two blocks for three classes; the maps are half as high and wide as the input.
+const RECIPE: &str = r#"# A small network on the made-up shapes.
+[model]
+architecture = "small"
+initialization = "kaiming"
+blocks = [
+  { kernel = 3, padding = 1, widths = [8, 8, 8], pool = { kernel = 2, stride = 2 }, dropout = 0.1 },
+  { kernel = 3, padding = 1, widths = [16, 8, "classes"] },
+]
+[data]
+dataset = "shapes"
+input_size = 0
+[optimizer]
+kind = "adamw"
+learning_rate = 0.01
+[training]
+epochs = 4
+batch_size = 20
+"#;
+
+/// Leaves in a folder: `data` and `small.toml`.
+fn prepare(root: &Path) {
+    std::fs::create_dir(root.join("data")).unwrap();
+    write_shapes(&root.join("data"), SIDE, 210, TEST_IMAGES);
+    std::fs::write(root.join("small.toml"), RECIPE).unwrap();
+}
+
+/// Leaves in a folder: `data`, `small.toml` and, trained, `run`.
+pub(crate) fn train_small(root: &Path) {
+    prepare(root);
+    train(root, "run", &[]).ok();
+}
+
+fn train(root: &Path, run: &str, more: &[&str]) -> Finished {
+    let line = format!("train --config small.toml --data data --run {run} --progress none");
+    nin(root, &[&words(&line)[..], more].concat())
+}
+
+/// A command line, split at its spaces.
+pub(crate) fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// A folder of its own with the data and the recipe.
+pub(crate) struct Workshop {
+    root: tempfile::TempDir,
+}
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        prepare(root.path());
+        Self { root }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.root.path()
+    }
+
+    pub(crate) fn train(&self, run: &str, more: &[&str]) -> Finished {
+        train(self.path(), run, more)
+    }
+
+    pub(crate) fn weights(&self, run: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
+    }
+
+    /// Loss and accuracies of each epoch.
+    pub(crate) fn figures(&self, run: &str) -> Vec<[Value; 3]> {
+        metrics(&self.path().join(run))
+            .into_iter()
+            .filter(|event| event["event"] == "epoch")
+            .map(|event| {
+                ["train_loss", "train_accuracy", "test_accuracy"].map(|key| event[key].clone())
+            })
+            .collect()
+    }
+}
