@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use nin_data::DataError;
 use nin_exchange::ExchangeError;
 use nin_model::ModelError;
-use nin_train::TrainError;
 use nin_train::recipe::RecipeError;
+use nin_train::{TrainError, one_line};
 
 use crate::fetch::FetchError;
 
@@ -38,27 +38,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
     let mut stderr = io::stderr().lock();
     // Nobody is left to be told where stderr is closed too.
-    let _ = writeln!(stderr, "error: {}", one_line(error));
+    let _ = writeln!(stderr, "error: {}", one_line(error.as_ref()));
     if let Some(hint) = hint(error) {
         let _ = writeln!(stderr, "hint: {hint}");
     }
     ExitCode::FAILURE
-}
-
-/// The error and its causes, each said once.
-fn one_line(error: &anyhow::Error) -> String {
-    let mut line = String::new();
-    for cause in error.chain() {
-        let text = cause.to_string().replace('\n', " ");
-        if line.ends_with(&text) {
-            continue;
-        }
-        if !line.is_empty() {
-            line.push_str(": ");
-        }
-        line.push_str(&text);
-    }
-    line
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {

@@ -39,8 +39,10 @@ impl ModelMetadata {
     /// bytes.
     ///
     /// # Errors
-    /// As [`Weights::check`]: nothing is written that could not be read back.
+    /// [`ModelError::Metadata`], and as [`Weights::check`]: nothing is written that could not be read
+    /// back.
     pub fn to_safetensors(&self, weights: &Weights) -> Result<Vec<u8>, ModelError> {
+        self.check()?;
         weights.check(&self.architecture)?;
         let text = serde_json::to_string(self).map_err(|error| unusable(&error))?;
         weights.to_safetensors(KEY, &text)
@@ -64,19 +66,29 @@ impl ModelMetadata {
             reason: "it is not there".to_owned(),
         })?;
         let parsed: Self = serde_json::from_str(text).map_err(|error| unusable(&error))?;
-        let classes = parsed.architecture.classes();
-        if parsed.classes.len() != classes {
-            let found = parsed.classes.len();
+        parsed.check()?;
+        Ok(parsed)
+    }
+
+    /// `[channels, height, width]` of an input.
+    pub fn input(&self) -> [usize; 3] {
+        let [height, width] = self.preprocessing.input_size;
+        [self.architecture.input_channels(), height, width]
+    }
+
+    /// That its parts fit each other.
+    fn check(&self) -> Result<(), ModelError> {
+        let (found, classes) = (self.classes.len(), self.architecture.classes());
+        if found != classes {
             return Err(unusable(&format!("{found} class names for {classes} classes")));
         }
-        let [height, width] = parsed.preprocessing.input_size;
+        let [_, height, width] = self.input();
         if height.max(width) > LARGEST_SIDE {
             let limits = format!("images of {height}x{width}, expected at most {LARGEST_SIDE}");
             return Err(unusable(&limits));
         }
-        let channels = parsed.architecture.input_channels();
-        parsed.architecture.shapes([channels, height, width]).map_err(|error| unusable(&error))?;
-        Ok(parsed)
+        self.architecture.shapes(self.input()).map_err(|error| unusable(&error))?;
+        Ok(())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::{Architecture, ModelError};
+use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
 
 /// One tensor of 32-bit floats in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,8 +136,8 @@ impl Weights {
     /// # Errors
     /// [`ModelError::Device`] where the device does not give a tensor back.
     pub fn from_module<B: Backend, M: Module<B>>(module: &M) -> Result<Self, ModelError> {
-        let mut reader = Reader { path: Vec::new(), weights: Self::new(), failure: None };
-        module.visit(&mut reader);
+        let mut reader = Reader { weights: Self::new(), failure: None };
+        visit_parameters(module, &mut reader);
         reader.failure.map_or(Ok(reader.weights), Err)
     }
 
@@ -200,23 +200,13 @@ fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
 }
 
 struct Reader {
-    path: Vec<String>,
     weights: Weights,
     failure: Option<ModelError>,
 }
 
-impl<B: Backend> ModuleVisitor<B> for Reader {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-        let name = self.path.join(".");
-        match HostTensor::read(&name, &parameter.val()) {
+impl<B: Backend> ParameterVisitor<B> for Reader {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        match HostTensor::read(name, &parameter.val()) {
             Ok(tensor) => self.weights.insert(name, tensor),
             Err(error) => self.failure = Some(error),
         }

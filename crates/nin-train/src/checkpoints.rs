@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::checkpoint::{Checkpoint, steps_if_whole};
-use crate::error::with_cause;
+use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 
 /// A checkpoint to go on from, and what was wrong with those that come before it.
@@ -34,7 +34,7 @@ pub(crate) fn newest_whole(run: &RunFolder) -> Result<Newest, TrainError> {
             Ok(checkpoint) => {
                 let warn = |error: &TrainError| {
                     let name = name.display();
-                    format!("{}; going on from the checkpoint `{name}` instead", with_cause(error))
+                    format!("{}; going on from the checkpoint `{name}` instead", one_line(error))
                 };
                 let warnings = damaged.iter().map(warn).collect();
                 return Ok(Newest { checkpoint: Some(checkpoint), warnings });
@@ -180,7 +180,7 @@ mod tests {
         damage(&run, "step-00000005", "state.json");
         damage(&run, "epoch-001", "model.safetensors");
         let error = newest_whole(&run).unwrap_err();
-        let line = with_cause(&error);
+        let line = one_line(&error);
         assert!(line.contains("epoch-001/model.safetensors` is damaged: expected"), "{line}");
         assert!(error.hint().contains("--run"));
     }

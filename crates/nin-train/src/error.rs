@@ -1,6 +1,5 @@
 //! What can go wrong in a run.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -272,16 +271,18 @@ fn place(layer: Option<&str>) -> String {
     layer.map_or_else(String::new, |layer| format!(", first in the gradient of `{layer}`"))
 }
 
-/// The error and its causes on one line, each said once.
-pub(crate) fn with_cause(error: &TrainError) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let text = source.to_string();
-        if !line.ends_with(&text) {
+/// An error and its causes on one line, each said once.
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = String::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string().replace('\n', " ");
+        if line.is_empty() {
+            line = text;
+        } else if !line.ends_with(&text) {
             line = format!("{line}: {text}");
         }
-        cause = source.source();
+        cause = error.source();
     }
     line
 }

@@ -1,10 +1,10 @@
 //! Whether the gradients of a step are numbers, asked before they touch the weights.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use nin_model::{HostTensor, ModelError};
+use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
 
@@ -21,8 +21,8 @@ pub(crate) fn non_finite_gradient<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,
 ) -> Result<Option<String>, ModelError> {
-    let mut sums = Sums::<B> { path: Vec::new(), gradients, names: Vec::new(), values: Vec::new() };
-    classifier.network().visit(&mut sums);
+    let mut sums = Sums::<B> { gradients, names: Vec::new(), values: Vec::new() };
+    visit_parameters(classifier.network(), &mut sums);
     let Sums { mut names, values, .. } = sums;
     if values.is_empty() {
         return Ok(None);
@@ -33,24 +33,15 @@ pub(crate) fn non_finite_gradient<B: AutodiffBackend>(
 }
 
 struct Sums<'a, B: AutodiffBackend> {
-    path: Vec<String>,
     gradients: &'a GradientsParams,
     names: Vec<String>,
     values: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Sums<'_, B> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) {
-            self.names.push(self.path.join("."));
+            self.names.push(name.to_owned());
             self.values.push(gradient.sum());
         }
     }

@@ -79,7 +79,7 @@ pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
 pub use durable::write_file;
 pub use environment::{DataFile, Environment};
-pub use error::TrainError;
+pub use error::{TrainError, one_line};
 pub use evaluation::Evaluation;
 pub use events::{Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport};
 pub use folder::RunFolder;

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::Param;
 use burn::optim::record::AdaptorRecord;
 use burn::record::Record;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -16,7 +16,7 @@ use burn::train::checkpoint::{
 };
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Learner, LearnerOptimizerRecord, LearningCheckpointer};
-use nin_model::{HostTensor, ModelError, Weights};
+use nin_model::{HostTensor, ModelError, ParameterVisitor, Weights, visit_parameters};
 
 use crate::classifier::Classifier;
 use crate::optimizer::Moments;
@@ -42,9 +42,8 @@ pub(crate) fn read<B: AutodiffBackend>(
     drop(checkpointer); // joins its threads, so that the record is there
 
     let mut record = kept.take();
-    let mut reader =
-        Reader { path: Vec::new(), record: &mut record, moments: Weights::new(), failure: None };
-    learner.model().visit(&mut reader);
+    let mut reader = Reader { record: &mut record, moments: Weights::new(), failure: None };
+    visit_parameters(&learner.model(), &mut reader);
     reader.failure.map_or(Ok(reader.moments), Err)
 }
 
@@ -54,14 +53,9 @@ pub(crate) fn record<B: AutodiffBackend>(
     moments: &Weights,
     device: &B::Device,
 ) -> Result<OptimizerRecord<B>, ModelError> {
-    let mut writer = Writer::<B> {
-        path: Vec::new(),
-        moments,
-        device,
-        record: OptimizerRecord::<B>::default(),
-        failure: None,
-    };
-    classifier.visit(&mut writer);
+    let mut writer =
+        Writer::<B> { moments, device, record: OptimizerRecord::<B>::default(), failure: None };
+    visit_parameters(classifier, &mut writer);
     writer.failure.map_or(Ok(writer.record), Err)
 }
 
@@ -115,19 +109,21 @@ impl CheckpointingStrategy for Always {
 }
 
 struct Reader<'a, B: AutodiffBackend> {
-    path: Vec<String>,
     record: &'a mut OptimizerRecord<B>,
     moments: Weights,
     failure: Option<ModelError>,
 }
 
 impl<B: AutodiffBackend> Reader<'_, B> {
-    fn read<const D: usize>(&mut self, id: ParamId) -> Result<(), ModelError> {
-        let Some(record) = self.record.remove(&id) else {
+    fn read<const D: usize>(
+        &mut self,
+        name: &str,
+        parameter: &Param<Tensor<B, D>>,
+    ) -> Result<(), ModelError> {
+        let Some(record) = self.record.remove(&parameter.id) else {
             return Ok(());
         };
         let Moments { first, second, steps } = record.into_state::<D>();
-        let name = self.path.join(".");
         for (suffix, moment) in [("first", first), ("second", second)] {
             if let Some(moment) = moment {
                 let name = format!("{name}.{suffix}");
@@ -141,24 +137,15 @@ impl<B: AutodiffBackend> Reader<'_, B> {
     }
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Reader<'_, B> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-        if let Err(error) = self.read::<D>(parameter.id) {
+impl<B: AutodiffBackend> ParameterVisitor<B> for Reader<'_, B> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        if let Err(error) = self.read(name, parameter) {
             self.failure.get_or_insert(error);
         }
     }
 }
 
 struct Writer<'a, B: AutodiffBackend> {
-    path: Vec<String>,
     moments: &'a Weights,
     device: &'a B::Device,
     record: OptimizerRecord<B>,
@@ -168,9 +155,9 @@ struct Writer<'a, B: AutodiffBackend> {
 impl<B: AutodiffBackend> Writer<'_, B> {
     fn moments<const D: usize>(
         &self,
+        name: &str,
         shape: &[usize],
     ) -> Result<Option<Moments<B::InnerBackend, D>>, ModelError> {
-        let name = self.path.join(".");
         let Some(steps) = self.moments.get(&format!("{name}.steps")) else {
             return Ok(None);
         };
@@ -201,18 +188,9 @@ impl<B: AutodiffBackend> Writer<'_, B> {
     }
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for Writer<'_, B> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
-        let shape = parameter.val().dims();
-        match self.moments::<D>(&shape) {
+impl<B: AutodiffBackend> ParameterVisitor<B> for Writer<'_, B> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        match self.moments::<D>(name, &parameter.val().dims()) {
             Ok(Some(moments)) => {
                 self.record.insert(parameter.id, AdaptorRecord::from_state(moments));
             }

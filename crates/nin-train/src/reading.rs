@@ -34,19 +34,13 @@ impl RunRecord {
     /// [`TrainError::NoCheckpoint`] where it holds no run, [`TrainError::Recipe`] where its recipe
     /// is not one, [`TrainError::Io`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
-        if !RunFolder::is_run(path) {
-            return Err(TrainError::NoCheckpoint {
-                path: path.to_owned(),
-                reason: "the folder holds no run".to_owned(),
-            });
-        }
-        let file = |name: &str| path.join(name);
-        let metrics = file("metrics.jsonl");
-        let environment = fs::read(file("environment.json")).ok();
+        let run = RunFolder::open(path)?;
+        let metrics = run.metrics_path();
+        let environment = fs::read(run.environment_path()).ok();
         let last_written = fs::metadata(&metrics).and_then(|metadata| metadata.modified()).ok();
         Ok(Self {
             path: path.to_owned(),
-            recipe: Recipe::from_file(&file("recipe.toml"))?,
+            recipe: Recipe::from_file(&run.recipe_path())?,
             environment: environment.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
             events: if last_written.is_some() { read_events(&metrics)? } else { Vec::new() },
             last_written,

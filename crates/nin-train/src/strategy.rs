@@ -18,7 +18,7 @@ use crate::TrainError;
 use crate::checkpoint::{Checkpoint, TrainingState};
 use crate::checkpoints;
 use crate::classifier::Classifier;
-use crate::error::with_cause;
+use crate::error::one_line;
 use crate::evaluation::Evaluation;
 use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
 use crate::finite::non_finite_gradient;
@@ -343,7 +343,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
         match checkpoints::prune(&self.shared.run, keep) {
             Ok(()) => Ok(()),
-            Err(error) => self.recorder.warn(with_cause(&error)),
+            Err(error) => self.recorder.warn(one_line(&error)),
         }
     }
 

@@ -92,7 +92,7 @@ pub fn train<B: AutodiffBackend>(
         folder: run.path().to_owned(),
         architecture: metadata.architecture.name().to_owned(),
         dataset: metadata.dataset.clone(),
-        input: input_of(&metadata),
+        input: metadata.input(),
         epochs: recipe.training.epochs,
         steps_per_epoch,
         start: (state.epoch, state.step),
@@ -109,7 +109,7 @@ pub fn train<B: AutodiffBackend>(
             test_images: data.test.len(),
             steps_per_epoch,
             epochs: recipe.training.epochs,
-            parameters: metadata.architecture.shapes(input_of(&metadata))?.parameters(),
+            parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
         }
     })?;
 
@@ -189,13 +189,8 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         preprocessing: Preprocessing { input_size },
         architecture,
     };
-    metadata.architecture.shapes(input_of(&metadata))?;
+    metadata.architecture.shapes(metadata.input())?;
     Ok(metadata)
-}
-
-fn input_of(metadata: &ModelMetadata) -> [usize; 3] {
-    let [height, width] = metadata.preprocessing.input_size;
-    [metadata.architecture.input_channels(), height, width]
 }
 
 /// The run's folder, new or there already with a recipe of the same mathematics, and its lock.

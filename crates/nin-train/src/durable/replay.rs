@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::disk::Operation;
 use super::recording;
 use crate::checkpoint::load_model;
-use crate::error::with_cause;
+use crate::error::one_line;
 use crate::{RunFolder, checkpoints, sample};
 
 /// What was asked of the file system, and how much of it when the n-th save returned.
@@ -199,7 +199,7 @@ fn check(
 
     let (run, _lock) = RunFolder::resume(root.path()).unwrap();
     let newest = checkpoints::newest_whole(&run)
-        .map_err(|error| format!("{}: {}", with_cause(&error), context()))?;
+        .map_err(|error| format!("{}: {}", one_line(&error), context()))?;
     if !newest.warnings.is_empty() {
         return Err(format!("{:?}: {}", newest.warnings, context()));
     }

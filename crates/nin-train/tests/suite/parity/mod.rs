@@ -7,13 +7,16 @@ mod golden;
 mod inputs;
 
 use burn::backend::Autodiff;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use nin_model::{Architecture, Builtin, HostTensor, NetworkInNetwork, Weights};
+use nin_model::{
+    Architecture, Builtin, HostTensor, NetworkInNetwork, ParameterVisitor, Weights,
+    visit_parameters,
+};
 
 use crate::learner::learner;
 use golden::{Case, Tolerance, Worst, compare};
@@ -44,24 +47,14 @@ enum Operations {
 
 /// Gradients by parameter name.
 struct GradientReader<'a> {
-    path: Vec<String>,
     gradients: &'a GradientsParams,
     read: Weights,
 }
 
-impl<B: AutodiffBackend> ModuleVisitor<B> for GradientReader<'_> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<B, D>>) {
+impl<B: AutodiffBackend> ParameterVisitor<B> for GradientReader<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
         let gradient = self.gradients.get::<B::InnerBackend, D>(parameter.id).unwrap();
-        let name = self.path.join(".");
-        self.read.insert(&name, HostTensor::read(&name, &gradient).unwrap());
+        self.read.insert(name, HostTensor::read(name, &gradient).unwrap());
     }
 }
 
@@ -70,8 +63,8 @@ impl GradientReader<'_> {
         network: &NetworkInNetwork<B>,
         gradients: &GradientsParams,
     ) -> Weights {
-        let mut reader = GradientReader { path: Vec::new(), gradients, read: Weights::new() };
-        network.visit(&mut reader);
+        let mut reader = GradientReader { gradients, read: Weights::new() };
+        visit_parameters(network, &mut reader);
         reader.read
     }
 }
