@@ -95,9 +95,7 @@ impl Prediction {
 
     /// The rows of a class's map, top to bottom.
     pub fn map(&self, class: usize) -> Vec<Vec<f32>> {
-        let [height, width] = self.map_size;
-        let map = &self.maps[class * height * width..][..height * width];
-        map.chunks_exact(width).map(<[f32]>::to_vec).collect()
+        self.cells(class).chunks_exact(self.map_size[1]).map(<[f32]>::to_vec).collect()
     }
 
     /// `[height, width]` of each map.
@@ -112,7 +110,13 @@ impl Prediction {
 
     /// The largest value of a class's map.
     pub fn hottest_of(&self, class: usize) -> f32 {
-        self.map(class).into_iter().flatten().fold(0.0, f32::max)
+        self.cells(class).iter().copied().fold(0.0, f32::max)
+    }
+
+    /// A class's map, row after row.
+    fn cells(&self, class: usize) -> &[f32] {
+        let [height, width] = self.map_size;
+        &self.maps[class * height * width..][..height * width]
     }
 
     /// The natural logarithm of a class's probability, finite where that rounds to 0.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use nin_data::{DataSet, Locations};
-use nin_model::{Architecture, Builtin};
-use nin_train::RunFolder;
+use nin_model::{Architecture, Builtin, ModelMetadata};
 use nin_train::recipe::{BuiltinRecipe, OnNonFinite, Recipe, RecipeBuilder, RecipeError};
+use nin_train::{RunFolder, TrainError};
 
 use crate::arguments::{OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
@@ -99,6 +99,19 @@ pub fn open_data(name: &str, folder: Option<&Path>, limit: usize) -> anyhow::Res
         data = data.limited(limit);
     }
     Ok(data)
+}
+
+/// That a network knows every class of the data.
+pub fn check_classes(data: &DataSet, metadata: &ModelMetadata) -> Result<(), TrainError> {
+    let (found, known) = (data.class_names.len(), metadata.classes.len());
+    if found <= known {
+        return Ok(());
+    }
+    Err(TrainError::DataMismatch {
+        dataset: data.name.clone(),
+        expected: format!("at most {known} classes"),
+        found: format!("{found} classes"),
+    })
 }
 
 /// A recipe for commands that also take an architecture's name, and the shape of its images.

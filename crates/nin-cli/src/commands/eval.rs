@@ -6,27 +6,19 @@ use std::time::Instant;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{IdxDataset, OrderedLoader};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::{Classifier, Evaluation, TrainError, load_model};
+use nin_train::{Classifier, Evaluation, load_model};
 use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, SplitChoice};
 use crate::backend::{Selected, Task};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::open_data;
+use crate::settings::{check_classes, open_data};
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = load_model(&arguments.checkpoint)?;
     let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
     let data = open_data(dataset, arguments.data.as_deref(), 0)?;
-    let classes = data.class_names.len();
-    if classes > metadata.classes.len() {
-        return Err(TrainError::DataMismatch {
-            dataset: data.name,
-            expected: format!("at most {} classes", metadata.classes.len()),
-            found: format!("{classes} classes"),
-        }
-        .into());
-    }
+    check_classes(&data, &metadata)?;
     let (images, split) = match arguments.split {
         SplitChoice::Test => (data.test, "test"),
         SplitChoice::Train => (data.train, "train"),

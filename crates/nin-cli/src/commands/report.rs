@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use nin_data::DataSet;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::{RunRecord, load_model};
 
@@ -11,7 +10,7 @@ use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::output::{note, print_text, save};
 use crate::report::{Inspect, Inspection, Network, Report};
-use crate::settings::open_data;
+use crate::settings::{check_classes, open_data};
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, data, device } = arguments;
@@ -33,13 +32,11 @@ pub fn write(
     output: &Path,
 ) -> anyhow::Result<()> {
     let model = load_model(&record.path).map_err(|error| said(&error.into()));
+    let model = model.as_ref().map_err(Clone::clone);
     let inspection = model.clone().and_then(|(metadata, weights)| {
-        inspect(record, data, selected, &metadata, &weights).map_err(|error| said(&error))
+        inspect(record, data, selected, metadata, weights).map_err(|error| said(&error))
     });
-    let network = match &model {
-        Ok((metadata, weights)) => network(metadata, weights),
-        Err(reason) => Err(reason.clone()),
-    };
+    let network = model.and_then(|(metadata, weights)| network(metadata, weights));
     let report = Report { record, network, inspection: inspection.as_ref().map_err(Clone::clone) };
     if let Err(reason) = &report.inspection {
         note(format!("the report has no answers: {reason}"));
@@ -53,9 +50,8 @@ fn said(error: &anyhow::Error) -> String {
 }
 
 fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Network<'a>, String> {
-    let [height, width] = metadata.preprocessing.input_size;
-    let input = [metadata.architecture.input_channels(), height, width];
-    let shapes = metadata.architecture.shapes(input).map_err(|error| error.to_string())?;
+    let shapes =
+        metadata.architecture.shapes(metadata.input()).map_err(|error| error.to_string())?;
     Ok(Network { metadata, weights, shapes })
 }
 
@@ -66,22 +62,8 @@ fn inspect(
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let data = test_data(&metadata.dataset, data, record.recipe.data.limit, metadata)?;
+    let data = open_data(&metadata.dataset, data, record.recipe.data.limit)?;
+    check_classes(&data, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })
-}
-
-fn test_data(
-    name: &str,
-    folder: Option<&Path>,
-    limit: usize,
-    metadata: &ModelMetadata,
-) -> anyhow::Result<DataSet> {
-    let data = open_data(name, folder, limit)?;
-    let (found, known) = (data.class_names.len(), metadata.classes.len());
-    anyhow::ensure!(
-        found <= known,
-        "the data set `{name}` has {found} classes, the network {known}"
-    );
-    Ok(data)
 }

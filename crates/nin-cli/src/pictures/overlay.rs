@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::codecs::png::PngEncoder;
-use image::{ImageEncoder, ImageResult, Rgb, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, ImageResult, Rgb, RgbImage};
 use nin_model::MapGeometry;
 
 use super::Picture;
@@ -39,13 +39,20 @@ pub fn overlay(
         let heat = if hottest > 0.0 { (rows[row][column] / hottest).clamp(0.0, 1.0) } else { 0.0 };
         Rgb(mixed(under, heat * STRONGEST))
     });
+    encode_png(shown.as_raw(), [height * scale, width * scale], ExtendedColorType::Rgb8)
+}
+
+/// The bytes of a PNG of these pixels, of `[height, width]`.
+///
+/// # Errors
+/// Those of the PNG encoder.
+pub fn encode_png(
+    pixels: &[u8],
+    [height, width]: [usize; 2],
+    colour: ExtendedColorType,
+) -> ImageResult<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
-    PngEncoder::new(&mut png).write_image(
-        shown.as_raw(),
-        shown.width(),
-        shown.height(),
-        image::ExtendedColorType::Rgb8,
-    )?;
+    PngEncoder::new(&mut png).write_image(pixels, width as u32, height as u32, colour)?;
     Ok(png.into_inner())
 }
 

@@ -1,13 +1,11 @@
 //! The network itself: its layers, and what its first filters look for.
 
-use std::io::Cursor;
-
-use image::codecs::png::PngEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use image::ExtendedColorType;
 use nin_model::HostTensor;
 
 use super::Network;
 use super::page::{self, Section, escaped, grouped, missing, table};
+use crate::pictures::encode_png;
 
 /// Filters that are drawn.
 const MOST_FILTERS: usize = 256;
@@ -69,15 +67,9 @@ pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
     let cell = kernel + GAP;
     let size = [rows * cell - GAP, columns * cell - GAP];
     let pixels = sheet(weight, shown, columns, size);
-    let mut png = Cursor::new(Vec::new());
-    PngEncoder::new(&mut png).write_image(
-        &pixels,
-        size[1] as u32,
-        size[0] as u32,
-        ExtendedColorType::La8,
-    )?;
+    let png = encode_png(&pixels, size, ExtendedColorType::La8)?;
     let alternative = format!("{shown} filters of {kernel} by {kernel} weights, in grey");
-    let picture = page::image(&png.into_inner(), &alternative, size.map(|side| side * SHOWN_PIXEL));
+    let picture = page::image(&png, &alternative, size.map(|side| side * SHOWN_PIXEL));
     let of = if shown < filters {
         format!("The first {shown} of {filters}")
     } else {
