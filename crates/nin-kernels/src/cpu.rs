@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use crate::arch::generic::panels_per_block;
-use crate::arch::{Arch, Operation};
+use crate::arch::{Arch, Bf16Arch, Operation};
 use crate::conv::Algorithm;
 use crate::error::Error;
+use crate::precision::Precision;
 use crate::scratch::ScratchPool;
 
 /// An instruction set that the kernels are compiled for.
@@ -78,6 +79,7 @@ pub struct Cpu {
     threads: Arc<rayon::ThreadPool>,
     pub(crate) scratch: ScratchPool,
     pub(crate) algorithm: Algorithm,
+    precision: Precision,
 }
 
 impl Cpu {
@@ -98,6 +100,7 @@ impl Cpu {
             threads: Arc::new(threads),
             scratch: ScratchPool::default(),
             algorithm: Algorithm::default(),
+            precision: Precision::default(),
         })
     }
 
@@ -129,6 +132,26 @@ impl Cpu {
     pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
+    }
+
+    /// The same with another precision of operands.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Whether [`Precision::Bf16`] makes a difference here: the instruction set in use multiplies bf16.
+    pub fn computes_in_bf16(&self) -> bool {
+        Bf16Arch::of(self.arch).is_some()
+    }
+
+    /// What multiplies bf16, where that was asked for and can be had.
+    pub(crate) fn bf16(&self) -> Option<Bf16Arch> {
+        match self.precision {
+            Precision::Fp32 => None,
+            Precision::Bf16 => Bf16Arch::of(self.arch),
+        }
     }
 
     /// The instruction set in use.

@@ -187,6 +187,7 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         classes: names.chain(unnamed).collect(),
         dataset: data.name.clone(),
         preprocessing: Preprocessing { input_size },
+        precision: recipe.training.precision,
         architecture,
     };
     metadata.architecture.shapes(metadata.input())?;
@@ -226,7 +227,8 @@ fn learner<B: AutodiffBackend>(
 ) -> Result<Learner<crate::strategy::Components<B>>, TrainError> {
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?;
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
+            .with_precision(metadata.precision);
         Ok::<_, TrainError>(Classifier::<B>::new(network, seed))
     };
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));

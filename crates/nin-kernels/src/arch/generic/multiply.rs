@@ -193,7 +193,7 @@ unsafe fn pixels<V: Vector, const N: usize>(
             };
             // SAFETY: as the caller's.
             unsafe {
-                match (end, work.input_pixel == PANEL) {
+                match (end, work.input_pixel == dense::<V>()) {
                     (RELU, true) => any_rows::<V, N, RELU, true>(count, &tile),
                     (RELU, false) => any_rows::<V, N, RELU, false>(count, &tile),
                     (GATE, true) => any_rows::<V, N, GATE, true>(count, &tile),
@@ -219,6 +219,11 @@ unsafe fn any_rows<V: Vector, const N: usize, const END: u8, const DENSE: bool>(
     unsafe {
         with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile));
     }
+}
+
+/// Words from one pixel of a panel to the next.
+const fn dense<V: Vector>() -> usize {
+    PANEL / V::PER_WORD
 }
 
 const STORE: u8 = 0;
@@ -258,7 +263,7 @@ unsafe fn tile_products<
 ) {
     // SAFETY: the caller's promise covers every access.
     unsafe {
-        let input_pixel = if DENSE { PANEL } else { tile.input_pixel };
+        let input_pixel = if DENSE { dense::<V>() } else { tile.input_pixel };
         let mut sums = [[V::splat(0.0); N]; ROWS];
         for row in 0..ROWS {
             for n in 0..N {
@@ -279,7 +284,7 @@ unsafe fn tile_products<
                 for row in 0..ROWS {
                     let value = V::splat(*input.add(row * input_pixel + k));
                     for n in 0..N {
-                        sums[row][n] = value.mul_add(weights[n], sums[row][n]);
+                        sums[row][n] = value.accumulate(weights[n], sums[row][n]);
                     }
                 }
                 weight = weight.add(N * V::LANES);
