@@ -47,7 +47,7 @@ pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "kernels")]
 pub use fused::{LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, time_layers};
-pub use initialization::Initialization;
+pub use initialization::{Initialization, LayerScale};
 pub use metadata::{LARGEST_SIDE, ModelMetadata, Preprocessing};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;

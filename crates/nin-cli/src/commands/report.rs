@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nin_model::{ModelMetadata, Weights};
+use nin_train::recipe::DataRecipe;
 use nin_train::{RunRecord, load_model};
 
 use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::output::{note, print_text, save};
 use crate::report::{Inspect, Inspection, Network, Report};
-use crate::settings::{check_classes, open_data};
+use crate::settings::{check_classes, open_training_data};
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, data, device } = arguments;
@@ -62,7 +63,8 @@ fn inspect(
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let data = open_data(&metadata.dataset, data, record.recipe.data.limit)?;
+    let recipe = DataRecipe { dataset: metadata.dataset.clone(), ..record.recipe.data.clone() };
+    let data = open_training_data(&recipe, data)?;
     check_classes(&data, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })

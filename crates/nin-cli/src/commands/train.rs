@@ -12,12 +12,12 @@ use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
 use crate::failure::INTERRUPTED;
 use crate::output::{note, print_text};
-use crate::settings::{TrainSettings, open_data};
+use crate::settings::{TrainSettings, open_training_data};
 use crate::{interrupt, progress};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
-    let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
+    let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
