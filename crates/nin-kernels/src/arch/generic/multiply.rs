@@ -62,6 +62,7 @@ impl Operation for Multiply<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         self.check();
+        assert!(V::PER_WORD == 1 || self.input_pixel == dense::<V>());
         let output = self.output.as_mut_ptr();
         let (rows, columns) = if self.height == 1 {
             (1, self.pixel_block.next_multiple_of(tile_rows::<V>()))
@@ -193,15 +194,31 @@ unsafe fn pixels<V: Vector, const N: usize>(
             };
             // SAFETY: as the caller's.
             unsafe {
-                match (end, work.input_pixel == dense::<V>()) {
-                    (RELU, true) => any_rows::<V, N, RELU, true>(count, &tile),
-                    (RELU, false) => any_rows::<V, N, RELU, false>(count, &tile),
-                    (GATE, true) => any_rows::<V, N, GATE, true>(count, &tile),
-                    (GATE, false) => any_rows::<V, N, GATE, false>(count, &tile),
-                    (_, true) => any_rows::<V, N, STORE, true>(count, &tile),
-                    (_, false) => any_rows::<V, N, STORE, false>(count, &tile),
+                // Words lie densely always (`run` asserts it): no code for anything else.
+                if V::PER_WORD == 2 {
+                    any_end::<V, N, true>(end, count, &tile);
+                } else if work.input_pixel == dense::<V>() {
+                    any_end::<V, N, true>(end, count, &tile);
+                } else {
+                    any_end::<V, N, false>(end, count, &tile);
                 }
             }
+        }
+    }
+}
+
+/// [`any_rows`] with its end as a constant.
+///
+/// # Safety
+/// As [`tile_products`] of so many rows.
+#[inline(always)]
+unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(end: u8, rows: usize, tile: &Tile) {
+    // SAFETY: as the caller's.
+    unsafe {
+        match end {
+            RELU => any_rows::<V, N, RELU, DENSE>(rows, tile),
+            GATE => any_rows::<V, N, GATE, DENSE>(rows, tile),
+            _ => any_rows::<V, N, STORE, DENSE>(rows, tile),
         }
     }
 }
