@@ -9,7 +9,7 @@ use crate::arch::{Arch, Bf16Arch, Operation};
 use crate::conv::Algorithm;
 use crate::error::Error;
 use crate::precision::Precision;
-use crate::scratch::ScratchPool;
+use crate::scratch::{Scratch, ScratchPool};
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -167,6 +167,12 @@ impl Cpu {
     /// Threads in the pool.
     pub fn threads(&self) -> usize {
         self.threads.current_num_threads()
+    }
+
+    /// A buffer of `len` values from the memory that all clones share; what it holds is unspecified. For what is kept
+    /// from one call to a later one, step after step: the system is not asked for fresh zeroed pages each time.
+    pub fn buffer(&self, len: usize) -> Scratch {
+        self.scratch.take(len)
     }
 
     /// Channel panels that lie side by side in packed weights.

@@ -44,3 +44,4 @@ pub use geometry::{ConvGeometry, PoolGeometry};
 pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights};
 pub use panels::{PANEL, nchw_from_panels, panels_from_nchw, panels_len};
 pub use precision::Precision;
+pub use scratch::Scratch;
