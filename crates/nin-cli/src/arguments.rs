@@ -336,7 +336,9 @@ pub enum ShapesFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   nin-cli bench --backend flex --batch-size 32 --threads 2
-  nin-cli bench --config paper-cifar10 --format json")]
+  nin-cli bench --config paper-cifar10 --format json
+  nin-cli bench --layers                          every layer: ms, GFLOP/s, % of the CPU's peak
+  nin-cli bench --compare pytorch --batch-size 32 --python venv/bin/python")]
 pub struct BenchArguments {
     /// A built-in architecture, a built-in recipe or a TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
@@ -353,9 +355,32 @@ pub struct BenchArguments {
     /// Override a key of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Time each layer by itself instead, on a CPU backend
+    #[arg(long)]
+    pub layers: bool,
+    /// Measure in turn with another framework instead, and print the ratios
+    #[arg(long, value_enum, value_name = "PEER", conflicts_with = "layers")]
+    pub compare: Option<PeerChoice>,
+    /// How often each of the two is measured with --compare
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub pairs: u32,
+    /// The Python that has the other framework
+    #[arg(long, value_name = "FILE", env = "NIN_PYTHON", default_value = "python3")]
+    pub python: PathBuf,
     /// How to print
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
+}
+
+/// What `bench --compare` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PeerChoice {
+    /// PyTorch, training and inference: the better of NCHW and channels_last
+    Pytorch,
+    /// onnxruntime, inference
+    Onnxruntime,
+    /// OpenVINO, inference
+    Openvino,
 }
 
 /// `devices`

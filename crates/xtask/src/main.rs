@@ -2,7 +2,9 @@
 
 mod chance;
 mod cuts;
+mod hashes;
 mod kills;
+mod ratios;
 mod shapes;
 mod training;
 
@@ -14,7 +16,9 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   cargo build --release && cargo xtask cuts --cuts 20
-  cargo xtask kills --kills 200 --binary target/release/nin-cli")]
+  cargo xtask kills --kills 200 --binary target/release/nin-cli
+  cargo xtask hashes --config quickstart --set training.precision=bf16
+  cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +30,10 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
+    /// Fifty steps give the same weights with 1, 2 and 4 threads, on flex and ndarray
+    Hashes(HashesArguments),
+    /// The rates of results/ as ratios to other frameworks, measured in turn
+    Ratios(RatiosArguments),
 }
 
 /// What both need.
@@ -60,9 +68,52 @@ struct KillsArguments {
     kills: usize,
 }
 
+#[derive(Debug, Args)]
+struct HashesArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The recipe
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "quickstart")]
+    config: String,
+    /// Override a key of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RatiosArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The Python that has the other frameworks
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// A program that each measurement is run through, such as taskset or one that keeps the machine quiet
+    #[arg(long, value_name = "PROGRAM")]
+    through: Option<PathBuf>,
+    /// Only this row; may be repeated
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// How often each side is measured
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pairs: usize,
+    /// Steps of a measurement
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    steps: usize,
+    /// The machine's name in results/README.md
+    #[arg(long, value_name = "NAME")]
+    machine: String,
+    /// The file to write; rows that are measured again take their old one's place
+    #[arg(long, value_name = "FILE.json")]
+    output: PathBuf,
+}
+
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
+        Command::Hashes(arguments) => hashes::run(&arguments)?,
+        Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
     };
     println!("{report}");

@@ -41,6 +41,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     }
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
+    selected.note_precision(metadata.precision);
 
     let preparation = Preparation::new(&metadata, arguments.invert, arguments.dense);
     let batch = if arguments.dense { 1 } else { BATCH };

@@ -21,6 +21,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     // Whatever is wrong with the recipe on this data is said before a device is opened.
     nin_train::model_metadata(&recipe, &data)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    selected.note_precision(recipe.training.precision);
     let observer = progress::observer(arguments.progress, &selected);
 
     let environment = Environment {

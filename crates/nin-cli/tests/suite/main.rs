@@ -6,6 +6,7 @@ mod exchange;
 mod fetch;
 mod full_disk;
 mod interfaces;
+mod precision;
 mod predict;
 mod program;
 mod report;
