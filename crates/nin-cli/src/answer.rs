@@ -50,6 +50,6 @@ impl Answer {
 }
 
 /// The whole object: pictures that were answered, and those that were not.
-pub fn answers(images: Vec<Value>, refused: Vec<Value>) -> Value {
+pub fn answers(images: &[Value], refused: &[Value]) -> Value {
     json!({ "images": images, "refused": refused })
 }

@@ -171,7 +171,7 @@ impl Server {
             "chunks too many" => {
                 say(format!("{HEAD}transfer-encoding: chunked\r\n\r\n").as_bytes());
                 for _ in 0..32 {
-                    say(&[&b"10000\r\n"[..], &[7; 1 << 16], b"\r\n"].concat());
+                    say(&[&b"10000\r\n"[..], &vec![7; 1 << 16], b"\r\n"].concat());
                 }
                 say(b"0\r\n\r\n");
             }

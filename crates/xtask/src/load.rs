@@ -2,7 +2,7 @@
 //! each.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,15 +23,13 @@ const MEMORY_READINGS: u32 = 20;
 /// Loads a server by so many clients for so long; the report.
 pub(crate) fn run(arguments: &LoadArguments) -> anyhow::Result<Value> {
     let subject = Subject::new(&arguments.subject)?;
-    let checkpoint = match &arguments.checkpoint {
-        Some(path) => fs::canonicalize(path)
-            .with_context(|| format!("no checkpoint at `{}`", path.display()))?
-            .to_string_lossy()
-            .into_owned(),
-        None => {
-            finish(subject.train("run", &["--epochs", "1"]))?;
-            "run".to_owned()
-        }
+    let checkpoint = if let Some(path) = &arguments.checkpoint {
+        let path = fs::canonicalize(path)
+            .with_context(|| format!("no checkpoint at `{}`", path.display()))?;
+        path.to_string_lossy().into_owned()
+    } else {
+        finish(subject.train("run", &["--epochs", "1"]))?;
+        "run".to_owned()
     };
     let picture = match &arguments.picture {
         Some(path) => {

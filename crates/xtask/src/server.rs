@@ -44,7 +44,7 @@ impl Server {
     /// A connection on which nothing was said.
     pub(crate) fn connect(&self) -> anyhow::Result<TcpStream> {
         let stream = TcpStream::connect(&self.address).context("the server is gone")?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         Ok(stream)
     }
 

@@ -200,12 +200,12 @@ struct Report<'a> {
 impl Report<'_> {
     fn as_json(&self) -> Value {
         let image = |answer: &Answer| answer.as_json(self.metadata, self.top);
-        let images = self.given.iter().map(image).collect();
+        let images: Vec<_> = self.given.iter().map(image).collect();
         let refused = self
             .refused
             .iter()
             .map(|Refusal { name, error }| json!({ "path": name, "reason": error.to_string() }));
-        answers(images, refused.collect())
+        answers(&images, &refused.collect::<Vec<_>>())
     }
 
     fn as_text(&self) -> String {

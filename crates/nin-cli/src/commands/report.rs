@@ -22,6 +22,7 @@ const FILE: &str = "report.html";
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
 /// What is written of a report.
+#[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// The page.
     pub page: &'a Path,

@@ -30,7 +30,7 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
 
     let address = listener.local_addr()?;
     let server = Server::new(metadata, selected, limits)?;
-    server.run(&weights, listener, stopped, |device| {
+    server.run(&weights, listener, &stopped, |device| {
         note(format!("the network runs with {device}"));
         if !address.ip().is_loopback() {
             note("warning: whoever reaches this address can use it: no password, no encryption");

@@ -6,6 +6,7 @@ use super::figures::{self, Figure};
 use super::inspection::{Inspection, Mistake};
 use super::page::{Section, escaped, image, joined, percent};
 use crate::pictures::{Picture, overlay, shown_size};
+use crate::tensorboard;
 
 /// The side at which pictures are shown, in CSS pixels.
 const SHOWN_SIDE: usize = 112;
@@ -97,17 +98,16 @@ pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
     ))
 }
 
-/// Every mistake's pictures, each with a name and its `[height, width]`.
-pub(super) fn named_pictures(
-    inspection: &Inspection,
-) -> anyhow::Result<Vec<(String, Vec<u8>, [usize; 2])>> {
+/// Every mistake's pictures for TensorBoard.
+pub(super) fn named_pictures(inspection: &Inspection) -> anyhow::Result<Vec<tensorboard::Picture>> {
     let mut named = Vec::new();
     for (number, mistake) in inspection.mistakes.iter().enumerate() {
         for ((png, _), what) in
             pictures(inspection, mistake)?.into_iter().zip(["image", "answer", "right"])
         {
             let size = shown_size(mistake.picture.size);
-            named.push((format!("mistake_{:02}/{what}", number + 1), png, size));
+            let tag = format!("mistake_{:02}/{what}", number + 1);
+            named.push(tensorboard::Picture { tag, png, size, channels: 3 });
         }
     }
     Ok(named)

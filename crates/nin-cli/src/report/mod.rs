@@ -100,9 +100,7 @@ impl Report<'_> {
             });
         }
         if let Ok(inspection) = &self.inspection {
-            for (tag, png, size) in mistakes::named_pictures(inspection)? {
-                pictures.push(tensorboard::Picture { tag, png, size, channels: 3 });
-            }
+            pictures.extend(mistakes::named_pictures(inspection)?);
         }
         Ok(pictures)
     }

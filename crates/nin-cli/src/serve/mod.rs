@@ -126,7 +126,7 @@ impl Server {
         self,
         weights: &Weights,
         listener: TcpListener,
-        stopped: Stopped,
+        stopped: &Stopped,
         ready: impl FnOnce(String) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let metrics = Arc::new(Metrics::new(self.selected.backend.name()));
@@ -143,7 +143,7 @@ impl Server {
                 selected.run(answering)
             });
             // The sender is dropped without a word where the network could not be built.
-            let listened = readiness.recv().is_ok().then(|| {
+            let outcome = readiness.recv().is_ok().then(|| {
                 ready(selected.describe())?;
                 let service = self.service(queue, Arc::clone(&metrics), stopped.clone());
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -151,7 +151,7 @@ impl Server {
                     .max_blocking_threads(default_threads())
                     .build()
                     .context("cannot start the server")?;
-                let outcome = runtime.block_on(async {
+                let drained = runtime.block_on(async {
                     let mut stopped = stopped.clone();
                     let until = first_of(async move { stopped.wait().await }, async move {
                         ended.wait().await;
@@ -160,7 +160,7 @@ impl Server {
                 });
                 // Nothing that is still decoded then is waited for.
                 runtime.shutdown_background();
-                outcome
+                drained
             });
             match network.join() {
                 Ok(Ok(())) => {}
@@ -173,7 +173,7 @@ impl Server {
                     .into());
                 }
             }
-            let drained = listened.transpose()?.unwrap_or(true);
+            let drained = outcome.transpose()?.unwrap_or(true);
             note(if drained { "ended" } else { "ended; some connections had to be cut" });
             Ok(())
         })

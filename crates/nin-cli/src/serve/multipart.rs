@@ -4,7 +4,7 @@
 const LONGEST_HEAD: usize = 16 << 10;
 
 /// What is wrong with a form.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FormError {
     /// The content type names no boundary.
     #[error("the content type multipart/form-data names no boundary")]

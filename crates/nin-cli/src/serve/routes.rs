@@ -187,7 +187,7 @@ async fn predict(
         prediction: answered.prediction,
     };
     let image = answer.as_json(&service.metadata, parameters.top);
-    let body = answers(vec![image], Vec::new()).to_string() + "\n";
+    let body = answers(&[image], &[]).to_string() + "\n";
     Ok(content(StatusCode::OK, JSON, body))
 }
 

@@ -57,7 +57,7 @@ impl Terminal {
             if shown.contains(text) {
                 return shown;
             }
-            assert!(begun.elapsed() < Duration::from_secs(60), "no `{text}` in\n{shown}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "no `{text}` in\n{shown}");
             thread::sleep(Duration::from_millis(50));
         }
     }

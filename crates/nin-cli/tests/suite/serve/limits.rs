@@ -75,7 +75,7 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
     stream
         .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ntransfer-encoding: chunked\r\n\r\n")
         .unwrap();
-    let chunk = [&b"10000\r\n"[..], &[7; 1 << 16], b"\r\n"].concat();
+    let chunk = [&b"10000\r\n"[..], &vec![7; 1 << 16], b"\r\n"].concat();
     while stream.write_all(&chunk).is_ok() {}
     assert_eq!(server.predict(&square()).status, 200);
 }
@@ -205,6 +205,6 @@ fn an_answer_that_takes_too_long_is_none() {
     });
     let begun = Instant::now();
     while server.predict(&square()).status != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it recovers");
+        assert!(begun.elapsed() < Duration::from_mins(1), "it recovers");
     }
 }
