@@ -22,11 +22,10 @@ impl Terminal {
             .args(["-L", &terminal.socket, "-f", "/dev/null", "new-session", "-d"])
             .args(["-x", "100", "-y", "30", "sh"])
             .current_dir(folder)
-            .env("PS1", "ready> ")
-            .env("ENV", "")
             .status();
         if opened.is_ok_and(|status| status.success()) {
-            terminal.wait_for("ready>");
+            terminal.send(&["PS1='ready> '; clear", "Enter"]);
+            terminal.wait_for("\nready> ");
             return Some(terminal);
         }
         let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
@@ -53,7 +52,7 @@ impl Terminal {
     fn wait_for(&self, text: &str) -> String {
         let begun = Instant::now();
         loop {
-            let shown = self.shown();
+            let shown = format!("\n{}", self.shown());
             if shown.contains(text) {
                 return shown;
             }
