@@ -25,7 +25,7 @@ impl Terminal {
             .status();
         if opened.is_ok_and(|status| status.success()) {
             terminal.send(&["PS1='ready> '; clear", "Enter"]);
-            terminal.wait_for("\nready> ");
+            terminal.wait_for("\nready>"); // the space behind it is not captured
             return Some(terminal);
         }
         let required = std::env::var("NIN_REQUIRE").unwrap_or_default();

@@ -18,7 +18,7 @@ events.Reload()
 tags = events.Tags()
 images = {}
 for tag in tags["images"]:
-    [image] = events.Images(tag)
+    image = events.Images(tag)[-1]
     decoded = Image.open(io.BytesIO(image.encoded_image_string))
     assert decoded.size == (image.width, image.height), tag
     images[tag] = image.step
