@@ -19,8 +19,10 @@ use super::{Service, first_of, routes};
 
 /// How long a connection may be silent, or its head take, before it is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
-/// Headers of a request, and what is read ahead of its body, in bytes.
+/// What is read ahead, in bytes.
 const BUFFER: usize = 64 << 10;
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 32 << 10;
 /// The pause after a connection could not be accepted: there are too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 /// What one connection too many is told.
@@ -55,6 +57,7 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
     http.timer(TokioTimer::new())
         .header_read_timeout(LONGEST_SILENCE.min(service.limits.patience))
         .max_buf_size(BUFFER)
+        .max_header_size(LONGEST_HEAD)
         // Whoever sends nothing more may still wait for the answer.
         .half_close(true);
     loop {
