@@ -38,6 +38,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Write a run's report: one HTML file with curves, classes, mistakes and their maps
     Report(ReportArguments),
+    /// Show a page that classifies pictures, and answer HTTP requests
+    Serve(ServeArguments),
     /// Write a checkpoint as ONNX, or as safetensors with PyTorch's names
     Export(ExportArguments),
     /// Make a checkpoint of PyTorch's safetensors
@@ -123,6 +125,12 @@ pub struct TrainArguments {
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
+    /// Also write TensorBoard's event files, into the run's folder
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// Write no report.html at the end
+    #[arg(long)]
+    pub no_report: bool,
 }
 
 /// What becomes of a step whose loss or gradient is no number; the weights are not touched.
@@ -141,6 +149,8 @@ pub enum ProgressChoice {
     Auto,
     /// A progress bar
     Bar,
+    /// A dashboard of the whole terminal, with curves
+    Tui,
     /// A line now and then
     Plain,
     /// A JSON object a line: the events of metrics.jsonl
@@ -228,7 +238,8 @@ pub struct PredictArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   nin-cli report runs/quickstart
-  nin-cli report runs/own --data my-folder --output own.html
+  nin-cli report runs/quickstart --open
+  nin-cli report runs/own --data my-folder --output own.html --figures figures
 
 The file needs no other and no network. The run may be going on: nothing in it is touched.")]
 pub struct ReportArguments {
@@ -238,12 +249,51 @@ pub struct ReportArguments {
     /// The file to write [default: report.html in the run's folder]
     #[arg(long, value_name = "FILE.html")]
     pub output: Option<PathBuf>,
+    /// Also write every figure as SVG into this folder
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
     /// The folder with the data set's four files; no other place is searched then
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli serve --checkpoint runs/quickstart        then open http://127.0.0.1:8080
+  curl -F image=@shirt.jpg http://127.0.0.1:8080/v1/predict
+  curl --data-binary @shirt.jpg 'http://127.0.0.1:8080/v1/predict?top=1&invert=no'
+
+The answer is that of predict --format json for one image. Also: GET /healthz, /metrics
+(Prometheus), /openapi.json. Ctrl-C or SIGTERM answers what was begun, and ends with 0.")]
+pub struct ServeArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub checkpoint: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub addr: String,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The largest request body that is taken, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub max_body: u16,
+    /// Pictures that may wait for their answers; more are sent away
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_queue: u16,
+    /// Connections that may be open
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub max_connections: u16,
+    /// Seconds that a request may take to come in, and again to be answered
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 /// `export`

@@ -2,6 +2,7 @@
 #![recursion_limit = "256"]
 #![allow(unreachable_pub, reason = "a program has no public interface")]
 
+mod answer;
 mod arguments;
 mod backend;
 mod commands;
@@ -13,7 +14,9 @@ mod pictures;
 mod prediction;
 mod progress;
 mod report;
+mod serve;
 mod settings;
+mod tensorboard;
 
 use std::process::ExitCode;
 

@@ -3,8 +3,12 @@
 mod chance;
 mod cuts;
 mod hashes;
+mod hostile;
 mod kills;
+mod load;
+mod pictures;
 mod ratios;
+mod server;
 mod shapes;
 mod training;
 
@@ -18,7 +22,9 @@ use clap::{Args, Parser, Subcommand};
   cargo build --release && cargo xtask cuts --cuts 20
   cargo xtask kills --kills 200 --binary target/release/nin-cli
   cargo xtask hashes --config quickstart --set training.precision=bf16
-  cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json")]
+  cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
+  cargo xtask hostile --requests 1000
+  cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +40,10 @@ enum Command {
     Hashes(HashesArguments),
     /// The rates of results/ as ratios to other frameworks, measured in turn
     Ratios(RatiosArguments),
+    /// Rude requests, many at once, leave a server as it was
+    Hostile(HostileArguments),
+    /// How many pictures a server answers, how fast, and whether its memory grows
+    Load(LoadArguments),
 }
 
 /// What both need.
@@ -109,12 +119,41 @@ struct RatiosArguments {
     output: PathBuf,
 }
 
+#[derive(Debug, Args)]
+struct HostileArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    requests: usize,
+}
+
+#[derive(Debug, Args)]
+struct LoadArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// Clients that ask one request after the other
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    clients: usize,
+    /// For how long
+    #[arg(long, value_name = "SECS", default_value_t = 10)]
+    secs: u64,
+    /// What is served [default: a small network, trained first]
+    #[arg(long, value_name = "PATH")]
+    checkpoint: Option<PathBuf>,
+    /// What is asked [default: a grey PNG of 28x28]
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
+        Command::Load(arguments) => load::run(&arguments)?,
+        Command::Hostile(arguments) => hostile::run(&arguments.subject, arguments.requests)?,
     };
     println!("{report}");
     Ok(())

@@ -13,7 +13,10 @@ use crate::backend::{BackendChoice, Selected, Task, cpu_features};
 use crate::failure::INTERRUPTED;
 use crate::output::{note, print_text};
 use crate::settings::{TrainSettings, open_training_data};
+use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress};
+
+use super::report;
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
@@ -22,7 +25,10 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     nin_train::model_metadata(&recipe, &data)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     selected.note_precision(recipe.training.precision);
-    let observer = progress::observer(arguments.progress, &selected);
+    let mut observer = progress::observer(arguments.progress, &selected);
+    if arguments.tensorboard {
+        observer = Box::new(TensorBoard::beside(observer));
+    }
 
     let environment = Environment {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -45,6 +51,13 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let interrupter = Interrupter::new();
     interrupt::stop_on_signal(&interrupter)?;
     let summary = selected.run(Train { plan, interrupter, observer })?;
+    if let Some(last) = &summary.last_epoch
+        && summary.ending != Ending::Interrupted
+        && !arguments.no_report
+    {
+        let step = arguments.tensorboard.then_some(last.total_steps);
+        report::conclude(&folder, arguments.data.as_deref(), &selected, step);
+    }
     finish(&summary, &selected, arguments, &folder)
 }
 

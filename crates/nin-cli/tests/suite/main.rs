@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod completions;
+mod dashboard;
 mod exchange;
 mod fetch;
 mod full_disk;
@@ -11,8 +12,10 @@ mod predict;
 mod program;
 mod report;
 mod resume;
+mod serve;
 mod shapes;
 mod signals;
+mod tensorboard;
 mod training;
 mod wgpu;
 mod workshop;
