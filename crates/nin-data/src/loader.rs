@@ -19,9 +19,9 @@ const READY_PER_WORKER: usize = 2;
 /// Gives the batches of an epoch in order; the last one may be short.
 ///
 /// Each call of `iter` is the next epoch, unless [`OrderedLoader::start_at`] says which one. Order
-/// and content of the batches, augmentation included, are a function of data set, batch size, seed and epoch: workers only
-/// prepare them earlier, at most two each. Pixels are prepared on the host; the tensor is made in
-/// the consumer's thread.
+/// and content of the batches, augmentation included, are a function of data set, batch size, seed
+/// and epoch: workers only prepare them earlier, at most two each. Pixels are prepared on the host;
+/// the tensor is made in the consumer's thread.
 ///
 /// # Panics
 /// The iterator, where one of its workers panicked.
