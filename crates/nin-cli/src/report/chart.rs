@@ -72,7 +72,7 @@ impl Chart<'_> {
     /// The drawing as a file of its own.
     pub(super) fn figure(&self) -> Figure {
         let legend = self.series.iter().enumerate().map(|(at, Series { name, style, .. })| {
-            let x = 110.0 + at as f64 * 110.0;
+            let x = 150.0 + at as f64 * 110.0;
             format!(
                 "<path class=\"line {style}\" d=\"M{x} 16h28\"/><text x=\"{}\" y=\"20\">{name}</text>",
                 x + 34.0

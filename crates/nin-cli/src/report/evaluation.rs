@@ -87,7 +87,7 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
     const TOP: f64 = 110.0;
     let Inspection { evaluation, classes, .. } = inspection;
     let is_large = classes.len() > LARGEST_MATRIX;
-    let (cell, top, left) = if is_large { (8.0, 30.0, 30.0) } else { (44.0, TOP, LEFT) };
+    let (cell, top, left) = if is_large { (8.0, 46.0, 8.0) } else { (44.0, TOP, LEFT) };
     let mut content = String::new();
     for (label, counts) in evaluation.confusion.iter().enumerate() {
         let images = counts.iter().sum::<usize>().max(1) as f64;
@@ -119,6 +119,8 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
             );
         }
     }
+    content +=
+        "<text x=\"8\" y=\"20\">row: class</text><text x=\"8\" y=\"38\">column: answer</text>";
     let side = cell * classes.len() as f64;
     let description = "How often each class (row) got each answer (column)";
     Figure::new("confusion", [0.0, 0.0, left + side + 8.0, top + side + 8.0], description, &content)

@@ -35,6 +35,8 @@ for (const file of files) {
       });
       await page.goto(`file://${resolve(file)}`);
       if (screenshots) {
+        // Pictures further down are loaded when they are scrolled to.
+        await page.evaluate(() => Promise.all([...document.images].map(image => { image.loading = 'eager'; return image.decode(); })));
         const name = `${basename(file, '.html')}-${colorScheme}-${width}.png`;
         await page.screenshot({ path: join(screenshots, name), fullPage: true });
       }
