@@ -5,6 +5,7 @@
 mod arguments;
 mod backend;
 mod commands;
+mod comparison;
 mod failure;
 mod fetch;
 mod interrupt;
@@ -13,6 +14,7 @@ mod pictures;
 mod prediction;
 mod progress;
 mod report;
+mod seeds;
 mod settings;
 
 use std::process::ExitCode;

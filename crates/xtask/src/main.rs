@@ -4,6 +4,7 @@ mod chance;
 mod cuts;
 mod kills;
 mod shapes;
+mod tables;
 mod training;
 
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   cargo build --release && cargo xtask cuts --cuts 20
-  cargo xtask kills --kills 200 --binary target/release/nin-cli")]
+  cargo xtask kills --kills 200 --binary target/release/nin-cli
+  cargo xtask tables --check")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,6 +28,18 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
+    /// The tables of a Markdown file are made from the files under `results/`
+    Tables(TablesArguments),
+}
+
+#[derive(Debug, Args)]
+struct TablesArguments {
+    /// The file
+    #[arg(long, value_name = "FILE", default_value = "README.md")]
+    file: PathBuf,
+    /// Write nothing; fail where a table is not what its files say
+    #[arg(long)]
+    check: bool,
 }
 
 /// What both need.
@@ -63,6 +77,7 @@ struct KillsArguments {
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
+        Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
     };
     println!("{report}");

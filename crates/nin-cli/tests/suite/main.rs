@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod compare;
 mod completions;
 mod exchange;
 mod fetch;
@@ -10,6 +11,8 @@ mod predict;
 mod program;
 mod report;
 mod resume;
+mod seeds;
+mod sentinel;
 mod shapes;
 mod signals;
 mod training;
