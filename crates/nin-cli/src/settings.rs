@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nin_data::{DataSet, Locations};
 use nin_model::{Architecture, Builtin, ModelMetadata};
 use nin_train::recipe::{
-    BuiltinRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
+    BuiltinRecipe, DataRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
 use nin_train::{RunFolder, TrainError};
 
@@ -106,10 +106,26 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
 }
 
 /// Opens a data set where design.md's order of search finds it.
-pub fn open_data(name: &str, folder: Option<&Path>, limit: usize) -> anyhow::Result<DataSet> {
-    let mut data = DataSet::open(name, folder, &Locations::from_environment())?;
-    if limit > 0 {
-        data = data.limited(limit);
+pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
+    Ok(DataSet::open(name, folder, &Locations::from_environment())?)
+}
+
+/// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.
+pub fn open_training_data(recipe: &DataRecipe, folder: Option<&Path>) -> anyhow::Result<DataSet> {
+    let mut data = open_data(&recipe.dataset, folder)?;
+    if recipe.held_out > 0 {
+        let images = data.train.len();
+        if recipe.held_out >= images {
+            return Err(CommandError::new(
+                format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
+                "hold out fewer: what is left is trained on",
+            )
+            .into());
+        }
+        data = data.held_out(recipe.held_out);
+    }
+    if recipe.limit > 0 {
+        data = data.limited(recipe.limit);
     }
     Ok(data)
 }

@@ -88,28 +88,25 @@ impl ImageBatcher {
         Self { resizer: Resizer::new(from, to) }
     }
 
-    /// The values of `count` images of the size that the batcher was made for: resized, and divided
-    /// by 255.
-    pub(crate) fn values<'a>(
-        &self,
-        count: usize,
-        images: impl Iterator<Item = &'a [u8]>,
-    ) -> Vec<f32> {
-        let mut bytes = self.room_for(count);
-        for pixels in images {
-            self.resizer.resize(pixels, &mut bytes);
-        }
-        to_unit(&bytes)
+    /// `[height, width]` of the batches' images.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        self.resizer.size()
     }
 
-    fn room_for(&self, count: usize) -> Vec<u8> {
+    /// Appends an image of the size that the batcher was made for, resized.
+    pub(crate) fn append(&self, pixels: &[u8], bytes: &mut Vec<u8>) {
+        self.resizer.resize(pixels, bytes);
+    }
+
+    /// Nothing yet, with room for so many images.
+    pub(crate) fn room_for(&self, count: usize) -> Vec<u8> {
         let [height, width] = self.resizer.size();
         Vec::with_capacity(count * height * width)
     }
 }
 
 /// A division and no product with 1/255: torchvision's ToTensor divides.
-fn to_unit(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn to_unit(bytes: &[u8]) -> Vec<f32> {
     bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
@@ -133,7 +130,7 @@ impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
         }
         HostBatch {
             values: to_unit(&bytes),
-            size: self.resizer.size(),
+            size: self.size(),
             labels: items.iter().map(|item| usize::from(item.label)).collect(),
             indices: (0..items.len()).collect(),
             epoch: 1,

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod augmentation;
 mod batch;
 mod catalogue;
 mod checksum;
@@ -34,6 +35,7 @@ mod locations;
 mod resize;
 mod sample;
 
+pub use augmentation::Augmentation;
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
 pub use catalogue::{
     FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names, known_files,

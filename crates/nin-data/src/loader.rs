@@ -10,8 +10,8 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
-use crate::batch::HostBatch;
-use crate::{IdxDataset, ImageBatch, ImageBatcher};
+use crate::batch::{HostBatch, to_unit};
+use crate::{Augmentation, IdxDataset, ImageBatch, ImageBatcher};
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -19,9 +19,9 @@ const READY_PER_WORKER: usize = 2;
 /// Gives the batches of an epoch in order; the last one may be short.
 ///
 /// Each call of `iter` is the next epoch, unless [`OrderedLoader::start_at`] says which one. Order
-/// and content of the batches are a function of data set, batch size, seed and epoch: workers only
-/// prepare them earlier, at most two each. Pixels are prepared on the host; the tensor is made in
-/// the consumer's thread.
+/// and content of the batches, augmentation included, are a function of data set, batch size, seed
+/// and epoch: workers only prepare them earlier, at most two each. Pixels are prepared on the host;
+/// the tensor is made in the consumer's thread.
 ///
 /// # Panics
 /// The iterator, where one of its workers panicked.
@@ -49,7 +49,6 @@ pub struct OrderedLoader<B: Backend> {
     batch_size: usize,
     order: Order,
     batcher: ImageBatcher,
-    size: [usize; 2],
     workers: usize,
     device: B::Device,
     next: Mutex<Position>,
@@ -58,7 +57,7 @@ pub struct OrderedLoader<B: Backend> {
 #[derive(Debug, Clone, Copy)]
 enum Order {
     InOrder,
-    Shuffled { seed: u64 },
+    Shuffled { seed: u64, augmentation: Augmentation },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +69,8 @@ struct Position {
 impl<B: Backend> OrderedLoader<B> {
     /// Batches in another order each epoch, for training; a batch size of 0 counts as 1.
     pub fn shuffled(dataset: IdxDataset, batch_size: usize, seed: u64, device: &B::Device) -> Self {
-        Self::new(dataset, batch_size, Order::Shuffled { seed }, device)
+        let order = Order::Shuffled { seed, augmentation: Augmentation::default() };
+        Self::new(dataset, batch_size, order, device)
     }
 
     /// Batches in the data set's order, for evaluation; a batch size of 0 counts as 1.
@@ -85,7 +85,6 @@ impl<B: Backend> OrderedLoader<B> {
             dataset,
             batch_size: batch_size.max(1),
             order,
-            size,
             workers: 0,
             device: device.clone(),
             next: Mutex::new(Position { epoch: 1, step: 0 }),
@@ -95,7 +94,26 @@ impl<B: Backend> OrderedLoader<B> {
     /// Resizes images to `[height, width]`.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        Self { batcher: ImageBatcher::new(self.dataset.image_size(), size), size, ..self }
+        Self { batcher: ImageBatcher::new(self.dataset.image_size(), size), ..self }
+    }
+
+    /// Changes images as they are drawn for training; batches in order stay as they are.
+    #[must_use]
+    pub fn with_augmentation(mut self, changes: Augmentation) -> Self {
+        if let Order::Shuffled { augmentation, .. } = &mut self.order {
+            *augmentation = changes;
+        }
+        self
+    }
+
+    /// The images at these positions, resized, not augmented: image after image, row after row, 0 for
+    /// black to 1 for white. Positions beyond the last are left out.
+    pub fn values(&self, indices: &[usize]) -> Vec<f32> {
+        let mut bytes = self.batcher.room_for(indices.len());
+        for (pixels, _) in indices.iter().filter_map(|&index| self.dataset.image(index)) {
+            self.batcher.append(pixels, &mut bytes);
+        }
+        to_unit(&bytes)
     }
 
     /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
@@ -118,7 +136,7 @@ impl<B: Backend> OrderedLoader<B> {
     fn order_of(&self, epoch: usize) -> Vec<usize> {
         match self.order {
             Order::InOrder => (0..self.dataset.len()).collect(),
-            Order::Shuffled { seed } => {
+            Order::Shuffled { seed, .. } => {
                 Stream::new(seed, Purpose::Order, [epoch as u64, 0]).permutation(self.dataset.len())
             }
         }
@@ -150,7 +168,12 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
             order: self.order_of(epoch),
             batch_size: self.batch_size,
             batcher: self.batcher.clone(),
-            size: self.size,
+            augmented: match self.order {
+                Order::InOrder => None,
+                Order::Shuffled { seed, augmentation } => {
+                    (!augmentation.is_none()).then_some((augmentation, seed))
+                }
+            },
             number: epoch,
         });
         Box::new(Batches::<B> {
@@ -181,7 +204,8 @@ struct Epoch {
     order: Vec<usize>,
     batch_size: usize,
     batcher: ImageBatcher,
-    size: [usize; 2],
+    /// How images are changed, and the seed of it.
+    augmented: Option<(Augmentation, u64)>,
     number: usize,
 }
 
@@ -193,11 +217,21 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let images = || indices.iter().map(|&index| self.image(index));
+        let mut bytes = self.batcher.room_for(indices.len());
+        let mut changed = Vec::new();
+        for &index in indices {
+            let (mut pixels, _) = self.image(index);
+            if let Some((augmentation, seed)) = &self.augmented {
+                let size = self.dataset.image_size();
+                augmentation.apply(pixels, size, *seed, [self.number, index], &mut changed);
+                pixels = &changed;
+            }
+            self.batcher.append(pixels, &mut bytes);
+        }
         HostBatch {
-            values: self.batcher.values(indices.len(), images().map(|(pixels, _)| pixels)),
-            size: self.size,
-            labels: images().map(|(_, label)| usize::from(label)).collect(),
+            values: to_unit(&bytes),
+            size: self.batcher.size(),
+            labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
             indices: indices.to_vec(),
             epoch: self.number,
             step,
@@ -314,7 +348,7 @@ mod tests {
             order: vec![0, 1, 99, 3, 4],
             batch_size: 1,
             batcher: ImageBatcher::new([1, 1], [1, 1]),
-            size: [1, 1],
+            augmented: None,
             number: 1,
         })
     }

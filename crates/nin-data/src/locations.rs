@@ -106,6 +106,14 @@ impl DataSet {
         Self { train: self.train.part(0..limit), test: self.test.part(0..limit), ..self }
     }
 
+    /// The last `count` training images in place of the test images, and the others for training.
+    #[must_use]
+    pub fn held_out(self, count: usize) -> Self {
+        let whole = self.train.len();
+        let rest = whole.saturating_sub(count);
+        Self { train: self.train.part(0..rest), test: self.train.part(rest..whole), ..self }
+    }
+
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
         let source = match folder.metadata() {
             Ok(metadata) if metadata.is_dir() => None,

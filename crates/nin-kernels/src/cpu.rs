@@ -20,7 +20,7 @@ pub enum Isa {
     PortableWide,
     /// AVX2 and FMA.
     Avx2,
-    /// AVX-512 F. Never chosen by itself: it has not yet run on hardware.
+    /// AVX-512 F.
     Avx512,
 }
 
@@ -48,8 +48,10 @@ impl Isa {
                 let isa: Self = name.parse()?;
                 Arch::new(isa).map(|_| isa)
             }
-            _ if Arch::new(Self::Avx2).is_ok() => Ok(Self::Avx2),
-            _ => Ok(Self::Portable),
+            _ => Ok([Self::Avx512, Self::Avx2]
+                .into_iter()
+                .find(|&isa| Arch::new(isa).is_ok())
+                .unwrap_or(Self::Portable)),
         }
     }
 }

@@ -109,6 +109,13 @@ pub enum ModelError {
         /// What the backend said.
         reason: String,
     },
+    /// The CPU kernels refuse what they were asked to compute.
+    #[error("the CPU kernels refuse this: {source}")]
+    Kernel {
+        /// Why.
+        #[from]
+        source: nin_kernels::Error,
+    },
     /// The bytes are not a safetensors file.
     #[error("not a safetensors file: {reason}")]
     NotSafetensors {
@@ -156,6 +163,9 @@ impl ModelError {
             }
             Self::NonFinite { .. } => {
                 "the training that wrote it had diverged: take an earlier checkpoint".to_owned()
+            }
+            Self::Kernel { .. } => {
+                "set NIN_CPU=portable, or take another initialization or architecture".to_owned()
             }
             Self::Device { .. } => "try another backend with --backend".to_owned(),
             Self::NotSafetensors { .. } => {

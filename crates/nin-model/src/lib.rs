@@ -46,7 +46,7 @@ pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "kernels")]
 pub use fused::configure_kernels;
-pub use initialization::Initialization;
+pub use initialization::{Initialization, LayerScale};
 pub use metadata::{LARGEST_SIDE, ModelMetadata, Preprocessing};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;

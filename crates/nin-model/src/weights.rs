@@ -67,6 +67,14 @@ impl Weights {
         self.tensors.get(name)
     }
 
+    /// The values of the tensor of this name.
+    pub(crate) fn values_mut(&mut self, name: &str) -> Result<&mut [f32], ModelError> {
+        match self.tensors.get_mut(name) {
+            Some(tensor) => Ok(&mut tensor.values),
+            None => Err(ModelError::MissingTensor { name: name.to_owned() }),
+        }
+    }
+
     /// All tensors, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))

@@ -17,6 +17,9 @@ pub struct Classifier<B: Backend> {
     /// Bits of the run's seed, from which dropout is drawn.
     #[module(skip)]
     seed: u64,
+    /// Share of a target that is spread over all classes.
+    #[module(skip)]
+    label_smoothing: f64,
 }
 
 /// A batch's answers, or why the device did not give them.
@@ -33,7 +36,13 @@ impl ItemLazy for StepAnswers {
 impl<B: Backend> Classifier<B> {
     /// The classifier of this network, with dropout drawn from `seed`.
     pub fn new(network: NetworkInNetwork<B>, seed: u64) -> Self {
-        Self { network, seed }
+        Self { network, seed, label_smoothing: 0.0 }
+    }
+
+    /// Trains with this share of each target spread over all classes.
+    #[must_use]
+    pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
+        Self { label_smoothing, ..self }
     }
 
     /// The network.
@@ -44,7 +53,21 @@ impl<B: Backend> Classifier<B> {
 
 /// The mean cross-entropy of `[batch, classes]` logits, `[1]`, in nats.
 pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
-    CrossEntropyLossConfig::new().init(&logits.device()).forward(logits, targets)
+    smoothed_cross_entropy(logits, targets, 0.0)
+}
+
+/// [`cross_entropy`] with this share of each target spread over all classes, as PyTorch's
+/// `label_smoothing`.
+fn smoothed_cross_entropy<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    share: f64,
+) -> Tensor<B, 1> {
+    let smoothing = (share > 0.0).then_some(share as f32);
+    CrossEntropyLossConfig::new()
+        .with_smoothing(smoothing)
+        .init(&logits.device())
+        .forward(logits, targets)
 }
 
 impl<B: AutodiffBackend> TrainStep for Classifier<B> {
@@ -55,7 +78,8 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
         let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
         let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
         let answers = Answers::read(&logits.clone().inner(), batch.labels);
-        let gradients = cross_entropy(logits, batch.targets).backward();
+        let loss = smoothed_cross_entropy(logits, batch.targets, self.label_smoothing);
+        let gradients = loss.backward();
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }
 }

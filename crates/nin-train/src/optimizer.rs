@@ -43,6 +43,12 @@ impl GradientDescent {
         Self { recipe: recipe.clone() }
     }
 
+    /// The decay of a parameter of so many dimensions: biases have one.
+    fn weight_decay(&self, dimensions: usize) -> f64 {
+        let OptimizerRecipe { weight_decay, decay_biases, .. } = self.recipe;
+        if dimensions > 1 || decay_biases { weight_decay } else { 0.0 }
+    }
+
     /// `torch.optim.SGD`: the gradient plus decayed weight goes into the buffer, the buffer into
     /// the step; the first buffer is the first gradient.
     fn sgd<B: Backend, const D: usize>(
@@ -52,7 +58,7 @@ impl GradientDescent {
         gradient: Tensor<B, D>,
         mut moments: Moments<B, D>,
     ) -> (Tensor<B, D>, Moments<B, D>) {
-        let OptimizerRecipe { momentum, weight_decay, .. } = self.recipe;
+        let (momentum, weight_decay) = (self.recipe.momentum, self.weight_decay(D));
         let mut step = gradient;
         if weight_decay > 0.0 {
             step = step + weight.clone().mul_scalar(weight_decay);
@@ -75,7 +81,8 @@ impl GradientDescent {
         gradient: Tensor<B, D>,
         mut moments: Moments<B, D>,
     ) -> (Tensor<B, D>, Moments<B, D>) {
-        let OptimizerRecipe { weight_decay, beta_1, beta_2, epsilon, .. } = self.recipe;
+        let OptimizerRecipe { beta_1, beta_2, epsilon, .. } = self.recipe;
+        let weight_decay = self.weight_decay(D);
         let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
             let new = new.mul_scalar(1.0 - beta);
             old.map_or_else(|| new.clone(), |old| old.mul_scalar(beta) + new.clone())

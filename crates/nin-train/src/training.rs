@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, OrderedLoader};
 use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
+use nin_random::{Purpose, Stream};
 
 use crate::attempt::Attempt;
 use crate::checkpoint::{Checkpoint, TrainingState, to_json};
@@ -24,6 +26,9 @@ use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::Summary;
 use crate::{RunFolder, TrainError, durable, moments};
+
+/// Images by which an initialisation that follows the data is fitted.
+const INITIALIZATION_IMAGES: usize = 256;
 
 /// A training to be run.
 #[derive(Debug)]
@@ -115,6 +120,7 @@ fn train_attempt<B: AutodiffBackend>(
     let train_loader = Arc::new(
         OrderedLoader::<B>::shuffled(data.train.clone(), batch_size, recipe.training.seed, device)
             .with_size(input_size)
+            .with_augmentation(recipe.augmentation.changes())
             .with_workers(*workers),
     );
     let test_loader = Arc::new(
@@ -171,7 +177,11 @@ fn train_attempt<B: AutodiffBackend>(
         }
     })?;
 
-    let learner = learner::<B>(&recipe, metadata, checkpoint, schedule, device)?;
+    let start = match checkpoint {
+        Some(checkpoint) => Start::Checkpoint(checkpoint),
+        None => Start::Weights(initial_weights(&recipe, metadata, &train_loader)?),
+    };
+    let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
     let shared = Arc::new(Shared {
         run: run.clone(),
         metadata: metadata.clone(),
@@ -275,23 +285,53 @@ fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), T
     durable::write_file(&path, &to_json(&path, environment)?)
 }
 
+/// Drawn from the seed and, where the initialisation asks for it, fitted to the data.
+fn initial_weights<B: AutodiffBackend>(
+    recipe: &Recipe,
+    metadata: &ModelMetadata,
+    loader: &OrderedLoader<B>,
+) -> Result<Weights, TrainError> {
+    let seed = recipe.training.seed;
+    let initialization = recipe.initialization()?;
+    let mut weights = initialization.weights(&metadata.architecture, seed);
+    if initialization.follows_data() {
+        let stream = Stream::new(seed, Purpose::Sampling, [0, 0]);
+        let mut sample = stream.permutation(loader.num_items());
+        sample.truncate(INITIALIZATION_IMAGES);
+        let images = loader.values(&sample);
+        let (architecture, input) = (&metadata.architecture, metadata.input());
+        initialization.fit(&mut weights, architecture, &images, input)?;
+    }
+    Ok(weights)
+}
+
+/// Where a learner begins.
+enum Start {
+    Weights(Weights),
+    Checkpoint(Checkpoint),
+}
+
 /// Burn's learner, fresh or as the checkpoint left it.
 fn learner<B: AutodiffBackend>(
     recipe: &Recipe,
     metadata: &ModelMetadata,
-    checkpoint: Option<Checkpoint>,
+    start: Start,
     schedule: Schedule,
     device: &B::Device,
 ) -> Result<Learner<crate::strategy::Components<B>>, TrainError> {
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?;
-        Ok::<_, TrainError>(Classifier::<B>::new(network, seed))
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
+            .with_closed_slope(recipe.training.closed_slope);
+        let classifier = Classifier::<B>::new(network, seed);
+        Ok::<_, TrainError>(classifier.with_label_smoothing(recipe.training.label_smoothing))
     };
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
-    let Some(checkpoint) = checkpoint else {
-        let weights = recipe.initialization()?.weights(&metadata.architecture, seed);
-        return Ok(Learner::new(classifier(&weights)?, optimizer, schedule));
+    let checkpoint = match start {
+        Start::Weights(weights) => {
+            return Ok(Learner::new(classifier(&weights)?, optimizer, schedule));
+        }
+        Start::Checkpoint(checkpoint) => checkpoint,
     };
     let classifier = classifier(&checkpoint.weights)?;
     let record = moments::record(&classifier, &checkpoint.optimizer, device)?;

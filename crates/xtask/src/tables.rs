@@ -15,7 +15,8 @@ const END: &str = "<!-- end of table -->";
 
 /// Makes each table of a file anew; where it is only to be checked, one that differs is an error.
 pub(crate) fn run(file: &Path, check: bool) -> anyhow::Result<Value> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let root = file.parent().unwrap_or(Path::new("."));
     let (made, tables) = remade(&text, root)?;
     if check {
@@ -92,8 +93,10 @@ fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
 /// How the test accuracies of several seeds are spread, beside the published ones.
 fn spread(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let (ours, theirs) = (&comparison["spread"], &comparison["published"]);
-    let count = |of: &Value, key: &str| of[key].as_u64().map_or("–".into(), |count| count.to_string());
-    let figure = |of: &Value, key: &str| of[key].as_f64().map_or("–".into(), |x| format!("{x:.4}"));
+    let count =
+        |of: &Value, key: &str| of[key].as_u64().map_or("–".into(), |count| count.to_string());
+    let figure =
+        |of: &Value, key: &str| of[key].as_f64().map_or("–".into(), |x| format!("{x:.4}"));
     ensure!(ours.is_object(), "no `spread`");
     let rows = [
         ["".to_owned(), "ours".to_owned(), "published".to_owned()],
@@ -113,7 +116,8 @@ fn spread(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
 fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
     let path = folder.join("metrics.jsonl");
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let events = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
     // Of the last attempt, where the run began again.
     let restart = events.iter().rposition(|event| event["event"] == "restart");
@@ -176,10 +180,13 @@ mod tests {
             json!({ "event": "epoch", "epoch": number, "train_loss": 0.5, "test_accuracy": accuracy,
                     "train_secs": 50.0, "test_secs": 10.0 })
         };
-        let lines = [epoch(1, 0.1), json!({ "event": "restart", "seed": 9 }), epoch(1, 0.9), epoch(2, 0.8)];
-        fs::write(run.join("metrics.jsonl"), lines.map(|line| line.to_string()).join("\n")).unwrap();
+        let lines =
+            [epoch(1, 0.1), json!({ "event": "restart", "seed": 9 }), epoch(1, 0.9), epoch(2, 0.8)];
+        fs::write(run.join("metrics.jsonl"), lines.map(|line| line.to_string()).join("\n"))
+            .unwrap();
         fs::write(run.join("environment.json"), "{\"seed\": 42}").unwrap();
-        let text = format!("a\n{BEGIN}speed bench.json -->\nold\n{END}\nb\n{BEGIN}runs run -->\n{END}\n");
+        let text =
+            format!("a\n{BEGIN}speed bench.json -->\nold\n{END}\nb\n{BEGIN}runs run -->\n{END}\n");
         let (made, tables) = remade(&text, root.path()).unwrap();
         assert_eq!(tables, 2);
         for part in [

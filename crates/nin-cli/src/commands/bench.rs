@@ -45,9 +45,9 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let NetworkSettings { recipe, architecture, input } =
         NetworkSettings::resolve(&arguments.config, &assignments)?;
     architecture.shapes(input)?;
-    let data = match (input[0], open_data(&recipe.data.dataset, None, 0)) {
+    let data = match (input[0], open_data(&recipe.data.dataset, None)) {
         (1, Ok(data)) => Some(data),
-        (1, Err(_)) => Some(open_data(STAND_IN, None, 0)?),
+        (1, Err(_)) => Some(open_data(STAND_IN, None)?),
         _ => None,
     };
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;

@@ -17,7 +17,7 @@ use crate::settings::{check_classes, open_data};
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = load_model(&arguments.checkpoint)?;
     let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
-    let data = open_data(dataset, arguments.data.as_deref(), 0)?;
+    let data = open_data(dataset, arguments.data.as_deref())?;
     check_classes(&data, &metadata)?;
     let (images, split) = match arguments.split {
         SplitChoice::Test => (data.test, "test"),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nin_model::{ModelMetadata, Weights};
+use nin_train::recipe::DataRecipe;
 use nin_train::{RunRecord, load_model};
 
 use crate::arguments::ReportArguments;
@@ -12,7 +13,7 @@ use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
 use crate::report::{Inspect, Inspection, Network, Report};
 use crate::seeds::SeedsFolder;
-use crate::settings::{check_classes, open_data};
+use crate::settings::{check_classes, open_training_data};
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, data, device } = arguments;
@@ -72,7 +73,8 @@ fn inspect(
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let data = open_data(&metadata.dataset, data, record.recipe.data.limit)?;
+    let recipe = DataRecipe { dataset: metadata.dataset.clone(), ..record.recipe.data.clone() };
+    let data = open_training_data(&recipe, data)?;
     check_classes(&data, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })

@@ -15,7 +15,7 @@ use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
 use crate::failure::{CommandError, INTERRUPTED};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::{TrainSettings, open_data};
+use crate::settings::{TrainSettings, open_training_data};
 use crate::{interrupt, progress};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
@@ -39,7 +39,7 @@ pub struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     /// Opens all that a recipe needs.
     pub fn open(arguments: &'a TrainArguments, recipe: &Recipe) -> anyhow::Result<Self> {
-        let data = open_data(&recipe.data.dataset, arguments.data.as_deref(), recipe.data.limit)?;
+        let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
         // Whatever is wrong with the recipe on this data is said before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn_flex::{Flex, FlexDevice};
-use nin_data::{IdxDataset, IdxImages, ImageBatch, ImageBatcher, ImageItem, OrderedLoader};
+use nin_data::{
+    Augmentation, IdxDataset, IdxImages, ImageBatch, ImageBatcher, ImageItem, OrderedLoader,
+};
 use proptest::prelude::*;
 
 /// Images of 2x2 whose first pixel is their position and whose label is a function of it.
@@ -76,6 +78,36 @@ proptest! {
             let from = (start * batch_size).min(count);
             prop_assert_eq!(&order(&loader, 2, start)[..], &whole[from..]);
         }
+    }
+}
+
+/// Augmented, resized batches from a step on: the values of each.
+fn augmented(workers: usize, epoch: usize, step: usize) -> Vec<Vec<f32>> {
+    let changes = Augmentation { flip: true, shift: 1, erase: 0.5 };
+    let loader = loader(37, 5, workers).with_size([5, 7]).with_augmentation(changes);
+    let batches = batches(&loader, epoch, step).into_iter();
+    batches.map(|batch| batch.images.into_data().to_vec().unwrap()).collect()
+}
+
+#[test]
+fn augmentation_does_not_depend_on_workers_and_goes_on_anywhere() {
+    let whole = augmented(0, 3, 0);
+    assert_eq!(whole.len(), 8);
+    assert_ne!(whole, augmented(0, 4, 0));
+    for workers in [1, 2, 5] {
+        assert_eq!(augmented(workers, 3, 0), whole);
+        assert_eq!(augmented(workers, 3, 6), whole[6..]);
+    }
+}
+
+#[test]
+fn batches_in_order_are_never_augmented() {
+    let changes = Augmentation { flip: true, shift: 1, erase: 1.0 };
+    let plain = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
+    let asked = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
+    let asked = asked.with_augmentation(changes);
+    for (plain, asked) in batches(&plain, 1, 0).into_iter().zip(batches(&asked, 1, 0)) {
+        assert_eq!(plain.images.into_data(), asked.images.into_data());
     }
 }
 

@@ -25,6 +25,7 @@ struct Case {
     weight: [Vec<f32>; 3],
     bias: [Vec<f32>; 3],
     grad_output: Vec<f32>,
+    closed_slope: f32,
 }
 
 /// Zeros in the channels that only fill up the last panel.
@@ -58,7 +59,12 @@ impl Case {
             bias: [0, 1, 2].map(|layer| random(5 + layer as u64, layers[layer].channels()[1])),
             grad_output,
             geometry,
+            closed_slope: 0.0,
         }
+    }
+
+    fn with_closed_slope(self, closed_slope: f32) -> Self {
+        Self { closed_slope, ..self }
     }
 
     fn input(&self) -> ConvInput<'_> {
@@ -96,6 +102,7 @@ impl Case {
             positions: &positions,
             output: &output,
             grad_output: &self.grad_output,
+            closed_slope: self.closed_slope,
             grad_input: Some(&mut grad_input),
             grad_weight: grad_weight.each_mut().map(Vec::as_mut_slice),
             grad_bias: grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
@@ -128,10 +135,16 @@ impl Case {
             values.push(output);
         }
         let mut positions = vec![99; geometry.positions_len()];
-        let (mut output, mut gradient) = (values[3].clone(), self.grad_output.clone());
+        let mut output = values[3].clone();
         if let Some(pool) = geometry.pool() {
             output = vec![f32::NAN; pool.output_len()];
             cpu.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions)).unwrap();
+        }
+        let through = |(&gradient, &output): (&f32, &f32)| {
+            if output > 0.0 { gradient } else { self.closed_slope * gradient }
+        };
+        let mut gradient: Vec<_> = self.grad_output.iter().zip(&output).map(through).collect();
+        if let Some(pool) = geometry.pool() {
             let mut full = vec![f32::NAN; pool.input_len()];
             cpu.max_pool_backward(pool, &positions, &gradient, None, &mut full).unwrap();
             gradient = full;
@@ -149,7 +162,8 @@ impl Case {
                 },
                 weight: &self.weight[layer],
                 grad_output: &gradient,
-                output: Some(&values[layer + 1]),
+                // The last layer's mask is in the gradient already.
+                output: (layer < 2).then_some(&values[layer + 1]),
                 grad_input: Some(&mut grad_input),
                 mask_grad_input: false,
                 grad_weight: &mut grad_weight[layer],
@@ -195,6 +209,9 @@ fn the_block_is_its_layers() {
         Case::new(geometry(10, [33, 20], 9, 3, 1, 1), [20, 16], true, false),
         Case::new(geometry(10, [48, 17], 5, 3, 1, 1), [17, 10], false, false),
         Case::new(geometry(2, [16, 17], 9, 3, 2, 1), [17, 10], false, false),
+        Case::new(geometry(10, [33, 20], 9, 3, 1, 1), [20, 16], true, false).with_closed_slope(0.1),
+        Case::new(geometry(10, [48, 17], 5, 3, 1, 1), [17, 10], false, false)
+            .with_closed_slope(0.1),
     ];
     for isa in Isa::ALL {
         for (algorithm, threads) in [(Algorithm::Direct, 1), (Algorithm::Winograd, 3)] {

@@ -10,6 +10,7 @@ mod source;
 
 use std::path::Path;
 
+use nin_data::Augmentation;
 use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ pub struct Recipe {
     pub model: ModelRecipe,
     /// What it is trained on.
     pub data: DataRecipe,
+    /// How training images are changed at random.
+    pub augmentation: AugmentationRecipe,
     /// How gradients become steps.
     pub optimizer: OptimizerRecipe,
     /// The learning rate over the steps.
@@ -41,7 +44,7 @@ pub struct Recipe {
 pub struct ModelRecipe {
     /// A built-in architecture, or, beside `blocks`, the name of that network.
     pub architecture: String,
-    /// `pytorch`, `xavier`, `kaiming` or `gaussian-0.05`.
+    /// `pytorch`, `xavier`, `kaiming`, `gaussian-0.05`, `lsuv` or `lsuv-open`.
     pub initialization: String,
     /// Channels of the images; 0 follows the data.
     pub input_channels: usize,
@@ -61,6 +64,21 @@ pub struct DataRecipe {
     pub input_size: usize,
     /// Trains on the first N images and tests on the first N; 0 takes all.
     pub limit: usize,
+    /// Keeps the last N training images from training, and tests on them in place of the test set:
+    /// for choosing a recipe without a look at the test set.
+    pub held_out: usize,
+}
+
+/// `[augmentation]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentationRecipe {
+    /// Whether left and right change places, every other time.
+    pub flip: bool,
+    /// Moves an image by up to so many pixels (of the data set's, before the resize) along each axis.
+    pub shift: usize,
+    /// Probability that a rectangle is erased (arXiv:1708.04896).
+    pub erase: f64,
 }
 
 /// `[optimizer]`
@@ -75,6 +93,8 @@ pub struct OptimizerRecipe {
     pub momentum: f64,
     /// SGD: added to the gradient, times the weight. `AdamW`: decoupled.
     pub weight_decay: f64,
+    /// Whether biases decay as well, as PyTorch's optimisers have it.
+    pub decay_biases: bool,
     /// `AdamW`: decay of the first moment.
     pub beta_1: f64,
     /// `AdamW`: decay of the second moment.
@@ -131,10 +151,15 @@ pub struct TrainingRecipe {
     pub epochs: usize,
     /// Images a step.
     pub batch_size: usize,
-    /// From which initial weights, order and dropout are drawn.
+    /// From which initial weights, order, augmentation and dropout are drawn.
     pub seed: u64,
+    /// Share of a target that is spread over all classes (Szegedy et al., arXiv:1512.00567, section 7).
+    pub label_smoothing: f64,
     /// Stops after so many epochs without a better test accuracy; 0 never stops early.
     pub early_stop_epochs: usize,
+    /// Share of the gradient that passes the network's last ReLU where it is closed, so that no
+    /// class dies (a surrogate gradient, arXiv:2505.22074); 0 for a ReLU's own gradient.
+    pub closed_slope: f64,
     /// What becomes of a step whose loss or gradient is no number.
     pub on_non_finite: OnNonFinite,
     /// What becomes of a run that the sentinel gives up.
@@ -219,7 +244,15 @@ impl Default for ModelRecipe {
 
 impl Default for DataRecipe {
     fn default() -> Self {
-        Self { dataset: "fashion-mnist".to_owned(), input_size: 224, limit: 0 }
+        Self { dataset: "fashion-mnist".to_owned(), input_size: 224, limit: 0, held_out: 0 }
+    }
+}
+
+impl AugmentationRecipe {
+    /// What may happen to a training image.
+    pub fn changes(&self) -> Augmentation {
+        let Self { flip, shift, erase } = *self;
+        Augmentation { flip, shift, erase }
     }
 }
 
@@ -230,6 +263,7 @@ impl Default for OptimizerRecipe {
             learning_rate: 0.1,
             momentum: 0.0,
             weight_decay: 0.0,
+            decay_biases: true,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
@@ -256,6 +290,8 @@ impl Default for TrainingRecipe {
             epochs: 10,
             batch_size: 128,
             seed: 42,
+            label_smoothing: 0.0,
+            closed_slope: 0.0,
             early_stop_epochs: 0,
             on_non_finite: OnNonFinite::Stop,
             on_collapse: OnCollapse::Warn,

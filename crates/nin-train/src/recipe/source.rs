@@ -251,7 +251,7 @@ fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
 impl Recipe {
     /// That each value is one that a training can use.
     fn check(&self) -> Result<(), RecipeError> {
-        let Self { data, optimizer, schedule, training, .. } = self;
+        let Self { data, augmentation, optimizer, schedule, training, .. } = self;
         at_least_one("training.epochs", training.epochs)?;
         at_least_one("training.batch_size", training.batch_size)?;
         at_least_one("schedule.step_epochs", schedule.step_epochs)?;
@@ -265,6 +265,10 @@ impl Recipe {
         in_range("schedule.final_factor", schedule.final_factor, 0.0, 1.0)?;
         at_most("training.epochs", training.epochs, 1_000_000)?;
         at_most("training.batch_size", training.batch_size, 65_536)?;
+        in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
+        in_range("training.closed_slope", training.closed_slope, 0.0, 1.0)?;
+        in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
+        at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
         at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
         if i64::try_from(training.seed).is_err() {
             return Err(refused("training.seed", "less than 2^63", &training.seed));
@@ -382,6 +386,9 @@ mod tests {
             "[optimizer]\nkind = \"adam\"",
             "[model]\narchitecture = \"resnet\"",
             "[model]\ninitialization = \"zeros\"",
+            "[augmentation]\nerase = 1.5",
+            "[augmentation]\nshift = 5000",
+            "[training]\nlabel_smoothing = -0.1",
             "[data]\nlimit = -3",
             "[data]\ninput_size = 1000000",
         ] {

@@ -3,5 +3,6 @@
 #[cfg(feature = "wgpu")]
 mod adapter;
 mod agreement;
+mod initialization;
 mod learner;
 mod parity;

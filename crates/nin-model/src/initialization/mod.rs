@@ -1,10 +1,16 @@
 //! Initial weights, drawn on the host so that every backend starts alike.
 
+mod orthonormal;
+mod unit_variance;
+
 use std::str::FromStr;
 
 use nin_random::{Purpose, Stream};
 
 use crate::{Architecture, HostTensor, ModelError, Weights};
+
+pub use unit_variance::LayerScale;
+use unit_variance::Outputs;
 
 /// How initial weights and biases are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +25,23 @@ pub enum Initialization {
     Kaiming,
     /// The paper's: weights normal of deviation 0.05, biases zero.
     Gaussian005,
+    /// Layer-sequential unit variance (Mishkin and Matas, arXiv:1511.06422), each channel's mean
+    /// removed by its bias: orthonormal weights, which [`Initialization::fit`] scales on real images.
+    Lsuv,
+    /// The same, with the last layer fitted to mean 1 and deviation 0.1: every class begins open for
+    /// every image.
+    ///
+    /// The last ReLU of this network takes what is negative from the logits. Where they begin at unit
+    /// variance, the loss is above ln(classes), and the shortest way down is to make all of them
+    /// equal: to close every class, from where no gradient leads back. Begun nearly equal and well
+    /// above 0, there is nothing to be won by that.
+    LsuvOpen,
 }
 
 impl Initialization {
     /// Every initialisation.
-    pub const ALL: [Self; 4] = [Self::PyTorch, Self::Xavier, Self::Kaiming, Self::Gaussian005];
+    pub const ALL: [Self; 6] =
+        [Self::PyTorch, Self::Xavier, Self::Kaiming, Self::Gaussian005, Self::Lsuv, Self::LsuvOpen];
 
     /// The name that recipes use.
     pub const fn name(self) -> &'static str {
@@ -32,12 +50,46 @@ impl Initialization {
             Self::Xavier => "xavier",
             Self::Kaiming => "kaiming",
             Self::Gaussian005 => "gaussian-0.05",
+            Self::Lsuv => "lsuv",
+            Self::LsuvOpen => "lsuv-open",
         }
     }
 
     /// Every name, in the order of [`Initialization::ALL`].
     pub fn names() -> Vec<&'static str> {
         Self::ALL.map(Self::name).to_vec()
+    }
+
+    /// Whether [`Initialization::fit`] has something to do.
+    pub const fn follows_data(self) -> bool {
+        matches!(self, Self::Lsuv | Self::LsuvOpen)
+    }
+
+    /// Fits initial weights to images, where the initialisation is one that follows the data: scales
+    /// weights and sets biases, first layer to last, so that over these images each layer's outputs
+    /// before the ReLU have unit variance and each channel mean 0 (the last layer's as the
+    /// initialisation says). A layer that gives the same for every image is left as it is.
+    ///
+    /// `images` are `[count, channels, height, width]` of the size `input`,
+    /// `[channels, height, width]`, prepared as the network gets them. The computation runs on the
+    /// CPU whatever the backend, so that all start alike; what it found is given for each layer.
+    ///
+    /// # Errors
+    /// As [`Weights::check`] where the weights are of another architecture;
+    /// [`ModelError::Kernel`] where there is no image, or images and architecture do not fit.
+    pub fn fit(
+        self,
+        weights: &mut Weights,
+        architecture: &Architecture,
+        images: &[f32],
+        input: [usize; 3],
+    ) -> Result<Vec<LayerScale>, ModelError> {
+        let last = match self {
+            Self::Lsuv => Outputs { mean: 0.0, deviation: 1.0 },
+            Self::LsuvOpen => Outputs { mean: 1.0, deviation: 0.1 },
+            _ => return Ok(Vec::new()),
+        };
+        unit_variance::fit(weights, architecture, images, input, last)
     }
 
     /// The initial weights of an architecture: a pure function of both and the seed.
@@ -56,7 +108,10 @@ impl Initialization {
                 let stream = Stream::new(seed, Purpose::Weights, [index as u64, 0]);
                 let count = shape.iter().product::<usize>() as u64;
                 let law = self.law(is_weight, fans);
-                let values = (0..count).map(|at| law.draw(&stream, at)).collect();
+                let mut values: Vec<_> = (0..count).map(|at| law.draw(&stream, at)).collect();
+                if is_weight && self.follows_data() {
+                    orthonormal::orthonormalize(&mut values, shape[0], shape[1..].iter().product());
+                }
                 (name, HostTensor { shape, values })
             })
             .collect()
@@ -71,7 +126,8 @@ impl Initialization {
             }
             (Self::Kaiming, true) => Law::Normal { deviation: (2.0 / fans.fan_in).sqrt() },
             (Self::Gaussian005, true) => Law::Normal { deviation: 0.05 },
-            (Self::Kaiming | Self::Gaussian005, false) => Law::Zero,
+            (Self::Lsuv | Self::LsuvOpen, true) => Law::Normal { deviation: 1.0 },
+            (_, false) => Law::Zero,
         }
     }
 }

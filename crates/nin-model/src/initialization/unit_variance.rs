@@ -1,0 +1,214 @@
+//! Layer-sequential unit variance (Mishkin and Matas, "All you need is a good init",
+//! arXiv:1511.06422), with each channel's mean removed by its bias.
+//!
+//! Every layer is scaled so that, over a batch of real images, its outputs before the ReLU have mean
+//! 0 in each channel and variance 1 over all of them: each channel is open for a part of the images
+//! and no layer shrinks or blows up what it is given. Outputs are linear in the weights, so that one
+//! pass is exact where the paper iterates.
+
+use nin_kernels::{ConvGeometry, ConvInput, Cpu, PANEL, PoolGeometry};
+
+use crate::weights::layer_names;
+use crate::{Architecture, ModelError, Pool, Weights};
+
+/// What a layer's outputs were before it was scaled, over the batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerScale {
+    /// The layer's name, as in `blocks.0.cccp1`.
+    pub layer: String,
+    /// The deviation of the outputs from their channels' means.
+    pub deviation: f64,
+    /// The mean of the channel that was farthest from 0.
+    pub farthest_mean: f64,
+}
+
+/// What a layer is to give over the images, before its ReLU.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outputs {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+}
+
+impl Outputs {
+    const UNIT: Self = Self { mean: 0.0, deviation: 1.0 };
+}
+
+/// [`Initialization::fit`](super::Initialization::fit), for these outputs of the last layer.
+pub(super) fn fit(
+    weights: &mut Weights,
+    architecture: &Architecture,
+    images: &[f32],
+    input: [usize; 3],
+    last: Outputs,
+) -> Result<Vec<LayerScale>, ModelError> {
+    weights.check(architecture)?;
+    let [channels, height, width] = input;
+    let count = images.len() / (channels * height * width).max(1);
+    let cpu = Cpu::shared()?;
+    let mut pass = Pass {
+        cpu,
+        count,
+        size: [height, width],
+        activations: images.to_vec(),
+        scales: Vec::new(),
+    };
+    for (index, (block, [input, first, second, third])) in architecture.block_channels().enumerate()
+    {
+        let layers = [
+            (input, first, block.kernel, block.stride, block.padding),
+            (first, second, 1, 1, 0),
+            (second, third, 1, 1, 0),
+        ];
+        for (name, (inputs, outputs, kernel, stride, padding)) in
+            layer_names(index).into_iter().zip(layers)
+        {
+            let geometry = ConvGeometry::new(
+                count,
+                [inputs, outputs],
+                pass.size,
+                [kernel; 2],
+                [stride; 2],
+                [padding; 2],
+            )?;
+            let is_last = pass.scales.len() + 1 == 3 * architecture.blocks().len();
+            let wanted = if is_last { last } else { Outputs::UNIT };
+            pass.layer(&name, &geometry, wanted, weights)?;
+        }
+        if let Some(pool) = &block.pool {
+            pass.pool(pool, third)?;
+        }
+    }
+    Ok(pass.scales)
+}
+
+/// The batch on its way through the network.
+struct Pass {
+    cpu: Cpu,
+    count: usize,
+    /// `[height, width]`
+    size: [usize; 2],
+    /// Planes before the first layer, panels behind it.
+    activations: Vec<f32>,
+    scales: Vec<LayerScale>,
+}
+
+impl Pass {
+    fn layer(
+        &mut self,
+        name: &str,
+        geometry: &ConvGeometry,
+        wanted: Outputs,
+        weights: &mut Weights,
+    ) -> Result<(), ModelError> {
+        let weight = weights.values_mut(&format!("{name}.weight"))?;
+        let input = if self.scales.is_empty() {
+            ConvInput::Planes(&self.activations)
+        } else {
+            ConvInput::Panels(&self.activations)
+        };
+        let mut outputs = vec![0.0; geometry.output_len()];
+        self.cpu.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
+        self.size = geometry.output_size();
+
+        let [_, channels] = geometry.channels();
+        let statistics = Statistics::of(&outputs, self.count, channels);
+        let deviation = statistics.deviation();
+        let factor = if deviation > 0.0 { wanted.deviation / deviation } else { 1.0 };
+        for value in weight {
+            *value = (f64::from(*value) * factor) as f32;
+        }
+        let biases: Vec<_> =
+            statistics.means.iter().map(|mean| wanted.mean - mean * factor).collect();
+        for (bias, value) in weights.values_mut(&format!("{name}.bias"))?.iter_mut().zip(&biases) {
+            *bias = *value as f32;
+        }
+        statistics.scale_and_rectify(&mut outputs, factor, &biases);
+        self.activations = outputs;
+        let farthest =
+            |farthest: f64, mean: &f64| if mean.abs() > farthest.abs() { *mean } else { farthest };
+        self.scales.push(LayerScale {
+            layer: name.to_owned(),
+            deviation,
+            farthest_mean: statistics.means.iter().fold(0.0, farthest),
+        });
+        Ok(())
+    }
+
+    fn pool(&mut self, pool: &Pool, channels: usize) -> Result<(), ModelError> {
+        let Pool { kernel, stride, padding, ceil_mode } = *pool;
+        let geometry = PoolGeometry::new(
+            self.count,
+            channels,
+            self.size,
+            [kernel; 2],
+            [stride; 2],
+            [padding; 2],
+            ceil_mode,
+        )?;
+        let mut pooled = vec![0.0; geometry.output_len()];
+        self.cpu.max_pool_forward(&geometry, &self.activations, &mut pooled, None)?;
+        self.size = geometry.output_size();
+        self.activations = pooled;
+        Ok(())
+    }
+}
+
+/// Mean and sum of squares of each channel, over images and pixels.
+struct Statistics {
+    channels: usize,
+    image_len: usize,
+    means: Vec<f64>,
+    variances: Vec<f64>,
+}
+
+impl Statistics {
+    /// Of `[count, panels, pixels, 16]`.
+    fn of(outputs: &[f32], count: usize, channels: usize) -> Self {
+        let image_len = outputs.len() / count;
+        let pixels = image_len / (channels.div_ceil(PANEL) * PANEL);
+        let total = (count * pixels) as f64;
+        let sums = |term: &dyn Fn(usize, f64) -> f64| {
+            let mut sums = vec![0.0; channels.div_ceil(PANEL) * PANEL];
+            for image in outputs.chunks_exact(image_len) {
+                for (panel, sums) in
+                    image.chunks_exact(pixels * PANEL).zip(sums.chunks_exact_mut(PANEL).enumerate())
+                {
+                    let (number, sums) = sums;
+                    for pixel in panel.chunks_exact(PANEL) {
+                        for (lane, (sum, &value)) in sums.iter_mut().zip(pixel).enumerate() {
+                            *sum += term(number * PANEL + lane, f64::from(value));
+                        }
+                    }
+                }
+            }
+            sums.truncate(channels);
+            sums.iter().map(|sum| sum / total).collect::<Vec<_>>()
+        };
+        let means = sums(&|_, value| value);
+        let mut padded = means.clone();
+        padded.resize(channels.div_ceil(PANEL) * PANEL, 0.0);
+        let variances = sums(&|channel, value| (value - padded[channel]).powi(2));
+        Self { channels, image_len, means, variances }
+    }
+
+    /// Of all outputs from their channels' means.
+    fn deviation(&self) -> f64 {
+        (self.variances.iter().sum::<f64>() / self.channels as f64).sqrt()
+    }
+
+    /// The outputs as the scaled layer gives them, behind its ReLU.
+    fn scale_and_rectify(&self, outputs: &mut [f32], factor: f64, biases: &[f64]) {
+        let panels = self.channels.div_ceil(PANEL);
+        let panel_len = self.image_len / panels;
+        for (index, panel) in outputs.chunks_exact_mut(panel_len).enumerate() {
+            let first = index % panels * PANEL;
+            // Channels that only fill up the last panel stay 0.
+            let last = self.channels.min(first + PANEL);
+            for pixel in panel.chunks_exact_mut(PANEL) {
+                for (value, bias) in pixel.iter_mut().zip(&biases[first..last]) {
+                    *value = (f64::from(*value) * factor + bias).max(0.0) as f32;
+                }
+            }
+        }
+    }
+}
