@@ -8,6 +8,7 @@ use nin_train::recipe::BuiltinRecipe;
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::Format;
 use crate::pictures::Invert;
+use crate::seeds::Seeds;
 
 /// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Show a page that classifies pictures, and answer HTTP requests
     Serve(ServeArguments),
+    /// Put runs side by side: figures, spread, keys that differ, curves
+    Compare(CompareArguments),
     /// Write a checkpoint as ONNX, or as safetensors with PyTorch's names
     Export(ExportArguments),
     /// Make a checkpoint of PyTorch's safetensors
@@ -94,7 +97,7 @@ pub struct TrainArguments {
     /// The data set's name (data.dataset)
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
-    /// The run's folder [default: runs/RECIPE, numbered where that is taken]
+    /// The run's folder [default: runs/RECIPE, with --seeds runs/RECIPE-seeds; numbered where taken]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
     /// Go on with the run in the folder from its latest checkpoint
@@ -115,10 +118,17 @@ pub struct TrainArguments {
     /// From which weights, order and dropout are drawn (training.seed)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<i64>,
+    /// Train with each of these seeds, one run after the other: N means 1 to N, else a list (3,7,42)
+    #[arg(long, value_name = "N|LIST", conflicts_with = "seed")]
+    pub seeds: Option<Seeds>,
     /// A step whose loss or gradient is no number stops the training, or is dropped
     /// (training.on_non_finite)
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_non_finite: Option<OnNonFiniteChoice>,
+    /// A run that the sentinel gives up goes on, ends there, or begins again with another seed
+    /// (training.on_collapse)
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_collapse: Option<OnCollapseChoice>,
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
@@ -131,6 +141,9 @@ pub struct TrainArguments {
     /// Write no report.html at the end
     #[arg(long)]
     pub no_report: bool,
+    /// What is printed at the end: the book's two lines (behind the table of --seeds), or JSON
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
 }
 
 /// What becomes of a step whose loss or gradient is no number; the weights are not touched.
@@ -140,6 +153,17 @@ pub enum OnNonFiniteChoice {
     Stop,
     /// The step is dropped; a hundred in a row stop the training
     Skip,
+}
+
+/// What becomes of a run that is dead, or on a plateau at the loss of a guess for two epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnCollapseChoice {
+    /// The training goes on, with a warning
+    Warn,
+    /// The state is saved, and the training fails
+    Stop,
+    /// The run begins again with a seed drawn from its own, ten times at most
+    Restart,
 }
 
 /// How a training shows where it is.
@@ -294,6 +318,27 @@ pub struct ServeArguments {
     /// Seconds that a request may take to come in, and again to be answered
     #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli compare runs/quickstart runs/quickstart-2
+  nin-cli compare runs/d2l-fashion-mnist-96-seeds --output seeds.svg
+  nin-cli compare runs/a runs/b --format json
+
+A folder of runs, such as `train --seeds` leaves, counts as its runs. Runs may be going on: nothing
+in them is touched. Median, lowest, highest and shares are over runs that have ended.")]
+pub struct CompareArguments {
+    /// Runs' folders, or folders of runs
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Draw the curves of all of them into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub output: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
 }
 
 /// `export`
@@ -505,6 +550,7 @@ fn train_help() -> String {
   nin-cli train --config d2l-fashion-mnist-96 --epochs 2 --seed 7
   nin-cli train --dataset shapes --data my-folder --set data.input_size=0
   nin-cli train --run runs/quickstart --resume
+  nin-cli train --config d2l-fashion-mnist-96 --seeds 20
 
 Built-in recipes:",
     );

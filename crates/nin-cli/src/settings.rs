@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use nin_data::{DataSet, Locations};
 use nin_model::{Architecture, Builtin, ModelMetadata};
 use nin_train::recipe::{
-    BuiltinRecipe, DataRecipe, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
+    BuiltinRecipe, DataRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
 use nin_train::{RunFolder, TrainError};
 
-use crate::arguments::{OnNonFiniteChoice, TrainArguments};
+use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
 
 /// Where runs stand unless told otherwise.
@@ -30,7 +30,7 @@ impl TrainSettings {
         let named = RecipeBuilder::named(config)?;
         let folder = match &arguments.run {
             Some(folder) => folder.clone(),
-            None if arguments.resume => latest_run(named.name())?,
+            None if arguments.resume => latest_run(named.name(), RunFolder::is_run)?,
             None => free_run(named.name()),
         };
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
@@ -44,7 +44,8 @@ impl TrainSettings {
     }
 }
 
-fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
+/// Overrides the keys that have flags of their own.
+pub fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
     }
@@ -67,6 +68,14 @@ fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<()
         };
         builder.set("training.on_non_finite", choice.name(), "--on-non-finite")?;
     }
+    if let Some(choice) = flags.on_collapse {
+        let choice = match choice {
+            OnCollapseChoice::Warn => OnCollapse::Warn,
+            OnCollapseChoice::Stop => OnCollapse::Stop,
+            OnCollapseChoice::Restart => OnCollapse::Restart,
+        };
+        builder.set("training.on_collapse", choice.name(), "--on-collapse")?;
+    }
     Ok(())
 }
 
@@ -80,12 +89,14 @@ fn numbered_runs(recipe: &str) -> impl Iterator<Item = PathBuf> {
     std::iter::once(first).chain(others)
 }
 
-fn free_run(recipe: &str) -> PathBuf {
+/// The first of these folders that is not there.
+pub fn free_run(recipe: &str) -> PathBuf {
     numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
 }
 
-fn latest_run(recipe: &str) -> anyhow::Result<PathBuf> {
-    numbered_runs(recipe).take_while(|folder| RunFolder::is_run(folder)).last().ok_or_else(|| {
+/// The last of these folders that is what is looked for.
+pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
+    numbered_runs(recipe).take_while(|folder| is_one(folder)).last().ok_or_else(|| {
         CommandError::new(
             format!("there is no run of `{recipe}` to resume"),
             "name the run's folder with --run",

@@ -31,6 +31,8 @@ pub enum Purpose {
     Augmentation,
     /// Choosing a part of a data set.
     Sampling,
+    /// The seeds of a run that begins again.
+    Restart,
 }
 
 impl Purpose {
@@ -42,6 +44,7 @@ impl Purpose {
             Self::Dropout => 3,
             Self::Augmentation => 4,
             Self::Sampling => 5,
+            Self::Restart => 16,
         }
     }
 }

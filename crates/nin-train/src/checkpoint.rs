@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;
 use crate::score::Score;
+use crate::sentinel::Vitals;
 use crate::{RunFolder, TrainError, durable};
 
 const MODEL: &str = "model.safetensors";
@@ -60,6 +61,16 @@ pub struct TrainingState {
     /// Those of them since the last step that was not.
     #[serde(default)]
     pub skipped_in_a_row: usize,
+    /// Which attempt of the run this is, counted from 1; more where the sentinel began it again.
+    #[serde(default = "first_attempt")]
+    pub attempt: usize,
+    /// What the sentinel remembers.
+    #[serde(default)]
+    pub vitals: Vitals,
+}
+
+fn first_attempt() -> usize {
+    1
 }
 
 impl TrainingState {
@@ -79,6 +90,8 @@ impl TrainingState {
             learning_rate: 0.0,
             skipped_steps: 0,
             skipped_in_a_row: 0,
+            attempt: first_attempt(),
+            vitals: Vitals::default(),
         }
     }
 

@@ -17,20 +17,21 @@ pub(crate) struct Newest {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The checkpoint that `latest` points to, if it is whole; else the newest one that is.
+/// Of an attempt, the checkpoint that `latest` points to, if it is whole; else the newest one that is.
 ///
 /// # Errors
 /// [`TrainError::NoWholeCheckpoint`] where there are checkpoints, and each is damaged.
-pub(crate) fn newest_whole(run: &RunFolder) -> Result<Newest, TrainError> {
+pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, TrainError> {
     let parent = run.checkpoints_path();
     let mut names = newest_first(&parent)?;
     if let Some(latest) = linked(&parent, "latest") {
         names.retain(|name| *name != latest);
         names.insert(0, latest);
     }
-    let mut damaged = Vec::new();
+    let (mut damaged, mut is_void) = (Vec::new(), false);
     for name in names {
         match Checkpoint::read(&parent.join(&name)) {
+            Ok(checkpoint) if checkpoint.state.attempt < attempt => is_void = true,
             Ok(checkpoint) => {
                 let warn = |error: &TrainError| {
                     let name = name.display();
@@ -42,13 +43,27 @@ pub(crate) fn newest_whole(run: &RunFolder) -> Result<Newest, TrainError> {
             Err(error) => damaged.push(error),
         }
     }
-    match damaged.into_iter().next() {
+    match damaged.into_iter().next().filter(|_| !is_void) {
         None => Ok(Newest { checkpoint: None, warnings: Vec::new() }),
         Some(source) => Err(TrainError::NoWholeCheckpoint {
             path: run.path().to_owned(),
             source: Box::new(source),
         }),
     }
+}
+
+/// Removes all checkpoints, those of an attempt that was given up.
+pub(crate) fn clear(run: &RunFolder) -> Result<(), TrainError> {
+    let parent = run.checkpoints_path();
+    for link in ["best", "latest"].map(|link| parent.join(link)) {
+        if link.is_symlink() {
+            fs::remove_file(&link).map_err(TrainError::io("remove", &link))?;
+        }
+    }
+    for name in newest_first(&parent)? {
+        durable::remove_folder(&parent.join(name))?;
+    }
+    Ok(())
 }
 
 /// Removes all but the newest `keep` whole checkpoints, the best and the latest; 0 keeps all.
@@ -127,7 +142,7 @@ mod tests {
                 sample::write(&run, total_steps, false).unwrap();
             }
             damage(&run, "epoch-002", file);
-            let Newest { checkpoint, warnings } = newest_whole(&run).unwrap();
+            let Newest { checkpoint, warnings } = newest_whole(&run, 1).unwrap();
             assert_eq!(checkpoint.unwrap(), sample::checkpoint(15));
             assert_eq!(warnings.len(), 1);
             for part in [
@@ -151,7 +166,7 @@ mod tests {
         cut_short(&run, "epoch-002");
         fs::write(parent.join("step-00000015/manifest.json"), "{\"format\": 1").unwrap();
         fs::remove_file(parent.join("epoch-001/state.json")).unwrap();
-        let Newest { checkpoint, warnings } = newest_whole(&run).unwrap();
+        let Newest { checkpoint, warnings } = newest_whole(&run, 1).unwrap();
         assert_eq!(checkpoint.unwrap(), sample::checkpoint(5));
         assert!(warnings[0].contains("epoch-003"), "the latest is named first: {warnings:?}");
         assert!(warnings.iter().all(|warning| warning.contains("step-00000005")), "{warnings:?}");
@@ -162,24 +177,24 @@ mod tests {
         let (_root, run, _lock) = sample::run();
         sample::write(&run, 10, false).unwrap();
         fs::remove_file(run.checkpoints_path().join("latest")).unwrap();
-        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+        assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
         durable::write_link(&run.checkpoints_path().join("latest"), "epoch-007").unwrap();
-        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+        assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
         // A link never leads out of the run.
         durable::write_link(&run.checkpoints_path().join("latest"), "../../..").unwrap();
-        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
+        assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
     }
 
     #[test]
     fn where_none_is_whole_the_newest_is_named() {
         let (_root, run, _lock) = sample::run();
-        assert!(newest_whole(&run).unwrap().checkpoint.is_none());
+        assert!(newest_whole(&run, 1).unwrap().checkpoint.is_none());
         for total_steps in [5, 10] {
             sample::write(&run, total_steps, true).unwrap();
         }
         damage(&run, "step-00000005", "state.json");
         damage(&run, "epoch-001", "model.safetensors");
-        let error = newest_whole(&run).unwrap_err();
+        let error = newest_whole(&run, 1).unwrap_err();
         let line = one_line(&error);
         assert!(line.contains("epoch-001/model.safetensors` is damaged: expected"), "{line}");
         assert!(error.hint().contains("--run"));
@@ -211,6 +226,19 @@ mod tests {
         }
         prune(&run, 1).unwrap();
         assert!(names(&run).contains(&"step-00000005".into()), "{:?}", names(&run));
-        assert_eq!(newest_whole(&run).unwrap().checkpoint.unwrap(), sample::checkpoint(5));
+        assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(5));
+    }
+
+    #[test]
+    fn checkpoints_of_an_attempt_that_was_given_up_are_void_and_go() {
+        let (_root, run, _lock) = sample::run();
+        for total_steps in [5, 10] {
+            sample::write(&run, total_steps, true).unwrap();
+        }
+        let Newest { checkpoint, warnings } = newest_whole(&run, 2).unwrap();
+        assert_eq!((checkpoint, warnings.len()), (None, 0));
+        clear(&run).unwrap();
+        assert_eq!(fs::read_dir(run.checkpoints_path()).unwrap().count(), 0);
+        clear(&run).unwrap();
     }
 }

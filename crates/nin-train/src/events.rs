@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sentinel::Alarm;
+
 /// A point of the curves within an epoch: means over the epoch so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
@@ -64,6 +66,8 @@ pub enum Ending {
     StoppedEarly,
     /// It was asked to stop, and its state is saved.
     Interrupted,
+    /// The sentinel gave it up, as `training.on_collapse` allows; its state is saved.
+    Collapsed,
 }
 
 /// A line of `metrics.jsonl`.
@@ -81,6 +85,9 @@ pub enum Event {
         steps_per_epoch: usize,
         /// Epochs.
         epochs: usize,
+        /// Classes that the network tells apart; 0 in records of old.
+        #[serde(default)]
+        classes: usize,
         /// Weights and biases.
         parameters: u64,
     },
@@ -117,6 +124,19 @@ pub enum Event {
         /// Whether the training goes on with the next step.
         skipped: bool,
     },
+    /// The sentinel saw what kills the network, or the end of it.
+    Alarm(Alarm),
+    /// The sentinel gave the run up, and it begins again; what stands above is of the attempt before.
+    Restart {
+        /// Which attempt begins, counted from 1: 2 at the first restart.
+        attempt: usize,
+        /// Its seed, drawn from the recipe's.
+        seed: u64,
+        /// The epoch in which the attempt before was given up.
+        epoch: usize,
+        /// The step of that epoch.
+        step: usize,
+    },
     /// Something is not as it should be, and the training goes on.
     Warning {
         /// What, on one line.
@@ -127,6 +147,12 @@ pub enum Event {
         /// Why.
         ending: Ending,
     },
+}
+
+/// Of a run's events those behind the last restart: all, where the sentinel never began it again.
+pub(crate) fn last_attempt(events: &[Event]) -> &[Event] {
+    let restart = events.iter().rposition(|event| matches!(event, Event::Restart { .. }));
+    &events[restart.map_or(0, |at| at + 1)..]
 }
 
 /// Where a run is, at every step: for progress, not for the record.

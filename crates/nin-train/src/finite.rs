@@ -1,4 +1,5 @@
-//! Whether the gradients of a step are numbers, asked before they touch the weights.
+//! Whether the gradients of a step are numbers, asked before they touch the weights, and how large
+//! they are.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -8,8 +9,17 @@ use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
 
-/// The name of a parameter whose gradient holds NaN or infinity, if there is one: of several the
-/// one nearest to the loss, where it came up first.
+/// What is known of a step's gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Gradients {
+    /// The name of a parameter whose gradient holds NaN or infinity, if there is one: of several the
+    /// one nearest to the loss, where it came up first.
+    pub(crate) non_finite: Option<String>,
+    /// The norm of all of them together, where it was asked for.
+    pub(crate) norm: Option<f64>,
+}
+
+/// Examines the gradients of a step; takes their norm where that is asked for.
 ///
 /// A sum is infinite or NaN where a summand is; the sums are made on the device, and one tensor of
 /// them is read back. A gradient whose finite values add up to more than a 32-bit float holds
@@ -17,31 +27,46 @@ use crate::classifier::Classifier;
 ///
 /// # Errors
 /// [`ModelError::Device`] where the device does not give the sums back.
-pub(crate) fn non_finite_gradient<B: AutodiffBackend>(
+pub(crate) fn examine<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,
-) -> Result<Option<String>, ModelError> {
-    let mut sums = Sums::<B> { gradients, names: Vec::new(), values: Vec::new() };
+    with_norm: bool,
+) -> Result<Gradients, ModelError> {
+    let (names, values, squares) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sums = Sums::<B> { gradients, with_norm, names, values, squares };
     visit_parameters(classifier.network(), &mut sums);
-    let Sums { mut names, values, .. } = sums;
+    let Sums { mut names, mut values, squares, .. } = sums;
     if values.is_empty() {
-        return Ok(None);
+        return Ok(Gradients { non_finite: None, norm: None });
     }
-    let sums = HostTensor::read("gradients", &Tensor::cat(values, 0))?; // [parameters]
-    let position = sums.values.iter().rposition(|sum| !sum.is_finite());
-    Ok(position.map(|position| names.swap_remove(position)))
+    values.extend(squares);
+    // [parameters], twice that with the squares
+    let sums = HostTensor::read("gradients", &Tensor::cat(values, 0))?;
+    let (sums, squares) = sums.values.split_at(names.len());
+    let position = sums.iter().rposition(|sum| !sum.is_finite());
+    let square: f64 = squares.iter().map(|&square| f64::from(square)).sum();
+    Ok(Gradients {
+        non_finite: position.map(|position| names.swap_remove(position)),
+        // Finite, so that a checkpoint's JSON holds it.
+        norm: with_norm.then(|| square.sqrt().min(f64::from(f32::MAX))),
+    })
 }
 
 struct Sums<'a, B: AutodiffBackend> {
     gradients: &'a GradientsParams,
+    with_norm: bool,
     names: Vec<String>,
     values: Vec<Tensor<B::InnerBackend, 1>>,
+    squares: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
 impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) {
             self.names.push(name.to_owned());
+            if self.with_norm {
+                self.squares.push(gradient.clone().mul(gradient.clone()).sum());
+            }
             self.values.push(gradient.sum());
         }
     }
@@ -61,8 +86,8 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// The parameter that is found where the first pixel has this value.
-    fn found(pixel: f32) -> Option<String> {
+    /// What is found where the first pixel has this value, and the norm added up on the host.
+    fn found(pixel: f32) -> (Gradients, f64) {
         let checkpoint = sample::checkpoint(1);
         let architecture = &checkpoint.metadata.architecture;
         let network =
@@ -81,13 +106,40 @@ mod tests {
             step: 0,
         };
         let gradients = TrainStep::step(&classifier, batch).grads;
-        non_finite_gradient(&classifier, &gradients).unwrap()
+        let mut host = HostNorm { gradients: &gradients, square: 0.0 };
+        visit_parameters(classifier.network(), &mut host);
+        let norm = host.square.sqrt();
+        let without = examine(&classifier, &gradients, false).unwrap();
+        let found = examine(&classifier, &gradients, true).unwrap();
+        assert_eq!(without, Gradients { norm: None, ..found.clone() });
+        (found, norm)
+    }
+
+    struct HostNorm<'a> {
+        gradients: &'a GradientsParams,
+        square: f64,
+    }
+
+    impl ParameterVisitor<Training> for HostNorm<'_> {
+        fn visit<const D: usize>(&mut self, _name: &str, parameter: &Param<Tensor<Training, D>>) {
+            let gradient = self.gradients.get::<Flex, D>(parameter.id).unwrap();
+            let values = HostTensor::read("gradient", &gradient).unwrap().values;
+            self.square += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+        }
     }
 
     #[test]
     fn a_gradient_that_is_no_number_is_found_and_named() {
-        assert_eq!(found(0.5), None);
-        let name = found(f32::NAN).expect("NaN spreads");
+        assert_eq!(found(0.5).0.non_finite, None);
+        let name = found(f32::NAN).0.non_finite.expect("NaN spreads");
         assert!(name.starts_with("blocks.0."), "{name}");
+    }
+    #[test]
+    fn the_norm_is_that_of_all_gradients_together() {
+        /// Sums of a dozen 32-bit squares, in another order.
+        const TOLERANCE: f64 = 1e-6;
+        let (Gradients { norm, .. }, expected) = found(0.5);
+        let norm = norm.unwrap();
+        assert!(expected > 0.0 && (norm / expected - 1.0).abs() < TOLERANCE, "{norm} {expected}");
     }
 }

@@ -136,6 +136,11 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
+    /// `attempt.json`, where the sentinel began the run again.
+    pub(crate) fn attempt_path(&self) -> PathBuf {
+        self.path.join("attempt.json")
+    }
+
     /// `run.lock`, locked while the run is trained.
     pub fn lock_path(&self) -> PathBuf {
         self.path.join("run.lock")

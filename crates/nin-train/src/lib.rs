@@ -48,6 +48,7 @@
 //! ```
 #![recursion_limit = "256"]
 
+mod attempt;
 mod checkpoint;
 mod checkpoints;
 mod classifier;
@@ -71,6 +72,7 @@ mod sample;
 mod saving;
 mod schedule;
 mod score;
+mod sentinel;
 mod strategy;
 mod summary;
 mod training;
@@ -88,6 +90,7 @@ pub use reading::RunRecord;
 pub use record::read_events;
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
+pub use sentinel::{Alarm, AlarmKind, Vitals};
 pub use strategy::Components;
 pub use summary::Summary;
 pub use training::{TrainingPlan, model_metadata, train};

@@ -6,10 +6,16 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::events::{Ending, EpochReport, Event};
+use crate::events::{Ending, EpochReport, Event, last_attempt};
 use crate::recipe::Recipe;
 use crate::record::read_events;
+use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
+
+/// A test loss this near to that of a guess, in nats, is a guess.
+const GUESS_TOLERANCE: f64 = 0.02;
+/// Classes of MNIST and Fashion-MNIST.
+const KNOWN_CLASSES: usize = 10;
 
 /// What a run's folder says.
 #[derive(Debug, Clone)]
@@ -53,9 +59,60 @@ impl RunRecord {
         full.file_name().unwrap_or(full.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// Every finished epoch, in order.
+    /// The events of the last attempt: all, where the sentinel never began the run again.
+    pub fn attempt(&self) -> &[Event] {
+        last_attempt(&self.events)
+    }
+
+    /// The seed that the weights come from: the recipe's, unless the run began again.
+    pub fn seed(&self) -> u64 {
+        let restarts = self.events.iter().rev().find_map(|event| match event {
+            Event::Restart { seed, .. } => Some(*seed),
+            _ => None,
+        });
+        restarts.unwrap_or(self.recipe.training.seed)
+    }
+
+    /// Attempts that were begun; more than 1 where the sentinel began the run again.
+    pub fn attempts(&self) -> usize {
+        let restarts = self.events.iter().filter(|event| matches!(event, Event::Restart { .. }));
+        1 + restarts.count()
+    }
+
+    /// Every alarm of the last attempt, in order; those that are over as well.
+    pub fn alarms(&self) -> impl DoubleEndedIterator<Item = &Alarm> {
+        self.attempt().iter().filter_map(|event| match event {
+            Event::Alarm(alarm) => Some(alarm),
+            _ => None,
+        })
+    }
+
+    /// The classes that were silent when the sentinel last named them: 0 for every image.
+    pub fn silent_classes(&self) -> &[String] {
+        let last = self.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::SilentClasses);
+        last.map_or(&[], |alarm| &alarm.classes)
+    }
+
+    /// Whether the network only guesses after the last finished epoch: its test loss is within a
+    /// hair of ln(classes). `None` where no epoch is finished, or where a record of old does not say
+    /// how many classes there are.
+    pub fn is_dead(&self) -> Option<bool> {
+        let dead = self.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
+        if dead.is_some_and(|alarm| !alarm.over) {
+            return Some(true);
+        }
+        let classes = self.events.iter().find_map(|event| match event {
+            Event::Start { classes, .. } if *classes > 0 => Some(*classes),
+            _ => None,
+        });
+        let known = self.recipe.data.dataset.contains("mnist").then_some(KNOWN_CLASSES);
+        let guess = (classes.or(known)? as f64).ln();
+        Some((self.epochs().last()?.test_loss - guess).abs() < GUESS_TOLERANCE)
+    }
+
+    /// Every finished epoch of the last attempt, in order.
     pub fn epochs(&self) -> impl DoubleEndedIterator<Item = &EpochReport> {
-        self.events.iter().filter_map(|event| match event {
+        self.attempt().iter().filter_map(|event| match event {
             Event::Epoch(report) => Some(report),
             _ => None,
         })

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::events::{Event, Observer, Progress};
+use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
 use crate::{RunFolder, TrainError, curves};
 
 /// No line that this program writes is longer.
@@ -77,6 +77,11 @@ impl Recorder {
         self.event(Event::Warning { message })
     }
 
+    /// Tells the observer that another attempt begins.
+    pub(crate) fn begin(&mut self, description: &RunDescription) {
+        self.observer.begin(description);
+    }
+
     /// Tells the observer where the run is.
     pub(crate) fn progress(&mut self, progress: &Progress) {
         self.observer.progress(progress);
@@ -91,7 +96,7 @@ impl Recorder {
 
     /// Draws the curves of all events so far; on a full disk the old ones stay.
     pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
-        match curves::write(&self.run.curves_path(), &self.events) {
+        match curves::write(&self.run.curves_path(), last_attempt(&self.events)) {
             Err(error) if error.is_out_of_space() => Ok(()),
             other => other,
         }

@@ -53,6 +53,11 @@ impl Answers {
         Ok(Self { logits: values, labels, classes })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(logits: Vec<f32>, labels: Vec<usize>, classes: usize) -> Self {
+        Self { logits, labels, classes }
+    }
+
     /// Each image's logits, answer and label.
     pub fn iter(&self) -> impl Iterator<Item = (&[f32], usize, usize)> {
         self.logits
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     fn answers(logits: &[f32], labels: &[usize], classes: usize) -> Answers {
-        Answers { logits: logits.to_vec(), labels: labels.to_vec(), classes }
+        Answers::of(logits.to_vec(), labels.to_vec(), classes)
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::module::AutodiffModule;
-use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
@@ -15,21 +14,23 @@ use nin_data::OrderedLoader;
 use nin_model::ModelMetadata;
 
 use crate::TrainError;
+use crate::attempt::MOST_ATTEMPTS;
 use crate::checkpoint::{Checkpoint, TrainingState};
 use crate::checkpoints;
 use crate::classifier::Classifier;
 use crate::error::one_line;
 use crate::evaluation::Evaluation;
 use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
-use crate::finite::non_finite_gradient;
+use crate::finite::{self, Gradients};
 use crate::folder::RunFolder;
 use crate::moments;
 use crate::optimizer::RunOptimizer;
-use crate::recipe::{OnNonFinite, Recipe};
+use crate::recipe::{OnCollapse, OnNonFinite, Recipe};
 use crate::record::Recorder;
 use crate::saving::{LAST_PAUSE, LAST_WAIT, Saving};
 use crate::schedule::Schedule;
-use crate::score::Score;
+use crate::score::{Answers, Score};
+use crate::sentinel::{Observation, Sentinel};
 use crate::summary::Summary;
 
 /// What Burn's learner is made of in this project.
@@ -56,7 +57,22 @@ pub(crate) struct Shared<B: AutodiffBackend> {
     pub(crate) train_loader: Arc<OrderedLoader<B>>,
     pub(crate) start: Mutex<TrainingState>,
     pub(crate) recorder: Mutex<Option<Recorder>>,
-    pub(crate) outcome: Mutex<Option<Result<Summary, TrainError>>>,
+    pub(crate) outcome: Mutex<Option<Result<Outcome, TrainError>>>,
+}
+
+/// What a training came to.
+pub(crate) enum Outcome {
+    /// It ended.
+    Ended(Summary),
+    /// The sentinel gave it up, and it is to begin again; the record goes on.
+    Restart {
+        /// The record.
+        recorder: Recorder,
+        /// The epoch in which it was given up, counted from 1.
+        epoch: usize,
+        /// Steps of that epoch.
+        step: usize,
+    },
 }
 
 impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrategy<B> {
@@ -81,6 +97,10 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 store: &components.event_store,
                 state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 recorder,
+                sentinel: Sentinel::new(
+                    shared.metadata.classes.clone(),
+                    shared.train_loader.steps_per_epoch(),
+                ),
                 saving: Saving::default(),
                 tested: None,
                 begun: Instant::now(),
@@ -101,10 +121,18 @@ struct Training<'a, B: AutodiffBackend> {
     store: &'a EventStoreClient,
     state: TrainingState,
     recorder: Recorder,
+    sentinel: Sentinel,
     saving: Saving,
     /// The test accuracy of the weights as they are; `None` behind the first step of an epoch.
     tested: Option<f64>,
     begun: Instant,
+}
+
+/// How an epoch ended.
+enum Epoch {
+    Done(EpochReport),
+    Interrupted,
+    GivenUp,
 }
 
 /// How long the parts of one epoch took.
@@ -116,14 +144,25 @@ struct EpochTimes {
 }
 
 impl<B: AutodiffBackend> Training<'_, B> {
-    fn run(mut self) -> Result<Summary, TrainError> {
+    fn run(mut self) -> Result<Outcome, TrainError> {
         let mut last_epoch = None;
         let ending = loop {
             if let Some(ending) = self.state.ending(&self.shared.recipe.training) {
                 break ending;
             }
-            let Some(report) = self.epoch()? else { break Ending::Interrupted };
-            last_epoch = Some(report);
+            if self.is_given_up() {
+                if self.may_begin_again() {
+                    let TrainingState { epoch, step, .. } = self.state;
+                    return Ok(Outcome::Restart { recorder: self.recorder, epoch, step });
+                }
+                self.save()?;
+                break Ending::Collapsed;
+            }
+            match self.epoch()? {
+                Epoch::Done(report) => last_epoch = Some(report),
+                Epoch::Interrupted => break Ending::Interrupted,
+                Epoch::GivenUp => {}
+            }
         };
         if ending != Ending::Interrupted {
             self.wait_for_room()?;
@@ -134,11 +173,27 @@ impl<B: AutodiffBackend> Training<'_, B> {
         }
         self.recorder.event(Event::End { ending })?;
         self.recorder.draw()?;
-        Ok(Summary::new(&self.state, last_epoch, ending, self.begun.elapsed()))
+        let of = (&self.shared.metadata, self.shared.recipe.training.seed);
+        let elapsed = self.begun.elapsed();
+        Ok(Outcome::Ended(Summary::new(&self.state, of, last_epoch, ending, elapsed)))
     }
 
-    /// Trains the epoch to its end and tests; `None` where it was interrupted.
-    fn epoch(&mut self) -> Result<Option<EpochReport>, TrainError> {
+    /// Whether the recipe lets the sentinel end this run, and it has seen enough.
+    fn is_given_up(&self) -> bool {
+        let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
+        // An epoch that is trained to its end is tested first, interrupted there or not.
+        self.shared.recipe.training.on_collapse != OnCollapse::Warn
+            && self.state.step < steps_per_epoch
+            && self.state.vitals.has_collapsed(steps_per_epoch)
+    }
+
+    fn may_begin_again(&self) -> bool {
+        self.shared.recipe.training.on_collapse == OnCollapse::Restart
+            && self.state.attempt < MOST_ATTEMPTS
+    }
+
+    /// Trains the epoch to its end and tests.
+    fn epoch(&mut self) -> Result<Epoch, TrainError> {
         let begun = Instant::now();
         let mut times = EpochTimes { begun, steps: Duration::ZERO, count: 0, images: 0 };
         let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
@@ -149,18 +204,21 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 if self.interrupter.should_stop() {
                     drop(batches);
                     self.save()?;
-                    return Ok(None);
+                    return Ok(Epoch::Interrupted);
+                }
+                if self.is_given_up() {
+                    return Ok(Epoch::GivenUp);
                 }
                 let Some(batch) = batches.next() else { break };
                 self.step(batch, steps_per_epoch, &mut times)?;
             }
         }
         let train_secs = begun.elapsed().as_secs_f64();
-        let report = self.finish_epoch(&times, train_secs)?;
-        if report.is_none() {
-            self.save()?;
+        if let Some(report) = self.finish_epoch(&times, train_secs)? {
+            return Ok(Epoch::Done(report));
         }
-        Ok(report)
+        self.save()?;
+        Ok(Epoch::Interrupted)
     }
 
     fn step(
@@ -173,8 +231,13 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.learner.lr_step();
         self.state.learning_rate = self.learner.lr_current();
         let output = self.learner.train_step(batch);
-        let score = output.item.0?.score();
-        if self.is_finite(score, &output.grads)? {
+        let answers = output.item.0?;
+        let score = answers.score();
+        let with_norm = Sentinel::wants_norm(self.state.total_steps);
+        let gradients = finite::examine(&self.learner.model(), &output.grads, with_norm)?;
+        let norm = gradients.norm;
+        let taken = self.is_finite(score, gradients)?;
+        if taken {
             self.learner.optimizer_step(output.grads);
             self.state.score.add(score);
             self.state.skipped_in_a_row = 0;
@@ -192,6 +255,9 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.step_images += score.images;
         self.state.step += 1;
         self.state.total_steps += 1;
+        if taken {
+            self.watch(&answers, score, norm)?;
+        }
 
         let report = self.step_report(steps_per_epoch, times);
         self.recorder.progress(&Progress::Training(report.clone()));
@@ -207,9 +273,25 @@ impl<B: AutodiffBackend> Training<'_, B> {
         Ok(())
     }
 
+    /// Shows the step to the sentinel, and writes down what it names.
+    fn watch(
+        &mut self,
+        answers: &Answers,
+        score: Score,
+        gradient_norm: Option<f64>,
+    ) -> Result<(), TrainError> {
+        let seen = Observation::of(answers, score.loss(), gradient_norm);
+        let TrainingState { epoch, step, total_steps, .. } = self.state;
+        let place = (epoch, step, total_steps);
+        for alarm in self.sentinel.observe(&mut self.state.vitals, place, &seen) {
+            self.recorder.event(Event::Alarm(alarm))?;
+        }
+        Ok(())
+    }
+
     /// Whether the step may touch the weights; `false` where it is to be dropped.
-    fn is_finite(&mut self, score: Score, gradients: &GradientsParams) -> Result<bool, TrainError> {
-        let layer = non_finite_gradient(&self.learner.model(), gradients)?;
+    fn is_finite(&mut self, score: Score, gradients: Gradients) -> Result<bool, TrainError> {
+        let layer = gradients.non_finite;
         if score.loss_sum.is_finite() && layer.is_none() {
             return Ok(true);
         }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use nin_model::ModelMetadata;
+
 use crate::checkpoint::TrainingState;
 use crate::events::{Ending, EpochReport};
+use crate::sentinel::AlarmKind;
 
 /// The result of a training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,16 +25,26 @@ pub struct Summary {
     pub examples_per_sec: f64,
     /// Seconds that this process trained and tested.
     pub elapsed_secs: f64,
+    /// The seed that the weights come from: the recipe's, unless the run began again.
+    pub seed: u64,
+    /// Which attempt this is, counted from 1; more where the sentinel began the run again.
+    pub attempt: usize,
+    /// What the sentinel has named and what is not over.
+    pub alarms: Vec<AlarmKind>,
+    /// The classes that are silent: 0 for every image.
+    pub silent_classes: Vec<String>,
 }
 
 impl Summary {
     pub(crate) fn new(
         state: &TrainingState,
+        (metadata, seed): (&ModelMetadata, u64),
         last_epoch: Option<EpochReport>,
         ending: Ending,
         elapsed: Duration,
     ) -> Self {
         let secs = state.step_secs;
+        let names = state.vitals.silent_classes().iter();
         Self {
             ending,
             epochs: state.epoch - 1,
@@ -39,6 +52,12 @@ impl Summary {
             best_test_accuracy: state.best_accuracy,
             examples_per_sec: if secs > 0.0 { state.step_images as f64 / secs } else { 0.0 },
             elapsed_secs: elapsed.as_secs_f64(),
+            seed,
+            attempt: state.attempt,
+            alarms: state.vitals.standing().to_vec(),
+            silent_classes: names
+                .filter_map(|class| metadata.classes.get(*class).cloned())
+                .collect(),
         }
     }
 
@@ -46,9 +65,15 @@ impl Summary {
     /// `3087.6 examples/sec on cuda:0`; `None` where no epoch was finished.
     pub fn closing_lines(&self, device: &str) -> Option<String> {
         let last = self.last_epoch.as_ref()?;
-        Some(format!(
-            "loss {:.3}, train acc {:.3}, test acc {:.3}\n{:.1} examples/sec on {device}",
-            last.train_loss, last.train_accuracy, last.test_accuracy, self.examples_per_sec
-        ))
+        Some(Self::book_lines(last, self.examples_per_sec, device))
+    }
+
+    /// Those lines of any epoch.
+    pub fn book_lines(epoch: &EpochReport, examples_per_sec: f64, device: &str) -> String {
+        format!(
+            "loss {:.3}, train acc {:.3}, test acc {:.3}\n{examples_per_sec:.1} examples/sec on \
+             {device}",
+            epoch.train_loss, epoch.train_accuracy, epoch.test_accuracy
+        )
     }
 }

@@ -11,6 +11,7 @@ use nin_data::{DataSet, OrderedLoader};
 use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
 use nin_random::{Purpose, Stream};
 
+use crate::attempt::Attempt;
 use crate::checkpoint::{Checkpoint, TrainingState, to_json};
 use crate::checkpoints::{self, Newest};
 use crate::classifier::Classifier;
@@ -22,7 +23,7 @@ use crate::quiet::Quiet;
 use crate::recipe::Recipe;
 use crate::record::Recorder;
 use crate::schedule::Schedule;
-use crate::strategy::{RunStrategy, Shared};
+use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::Summary;
 use crate::{RunFolder, TrainError, durable, moments};
 
@@ -55,18 +56,63 @@ pub fn train<B: AutodiffBackend>(
     plan: TrainingPlan,
     device: &B::Device,
     interrupter: Interrupter,
-    mut observer: Box<dyn Observer>,
+    observer: Box<dyn Observer>,
 ) -> Result<Summary, TrainError> {
-    let TrainingPlan { recipe, folder, resume, data, workers, environment } = plan;
-    let metadata = model_metadata(&recipe, &data)?;
-    let (run, lock) = open_run(&folder, resume, &recipe)?;
-    let Newest { checkpoint, mut warnings } = checkpoints::newest_whole(&run)?;
-    warnings.extend(lock.warning().map(str::to_owned));
-    if checkpoint.is_some() {
-        warnings.extend(environment.check_resumption(&run)?);
+    let metadata = model_metadata(&plan.recipe, &plan.data)?;
+    let (run, lock) = open_run(&plan.folder, plan.resume, &plan.recipe)?;
+    let mut voice =
+        Voice::New { observer, warnings: lock.warning().map(str::to_owned).into_iter().collect() };
+    loop {
+        let attempt = Attempt::current(&run, &plan.recipe)?;
+        let interrupter = interrupter.clone();
+        match train_attempt::<B>(&plan, &attempt, &metadata, &run, device, interrupter, voice)? {
+            Outcome::Ended(summary) => return Ok(summary),
+            Outcome::Restart { mut recorder, epoch, step } => {
+                let next = attempt.next(&plan.recipe);
+                let Attempt { attempt, seed, .. } = next;
+                recorder.event(Event::Restart { attempt, seed, epoch, step })?;
+                Attempt { metrics_bytes: recorder.flush()?, ..next }.write(&run)?;
+                voice = Voice::GoesOn(recorder);
+            }
+        }
     }
-    if resume {
-        run.write_recipe(&recipe)?;
+}
+
+/// Who is told of an attempt.
+enum Voice {
+    /// An observer, to whom the record is yet to be opened; and what he is to be warned of.
+    New { observer: Box<dyn Observer>, warnings: Vec<String> },
+    /// The record of the attempts before.
+    GoesOn(Recorder),
+}
+
+/// One attempt of a run, from its beginning or from its latest checkpoint.
+fn train_attempt<B: AutodiffBackend>(
+    plan: &TrainingPlan,
+    attempt: &Attempt,
+    metadata: &ModelMetadata,
+    run: &RunFolder,
+    device: &B::Device,
+    interrupter: Interrupter,
+    voice: Voice,
+) -> Result<Outcome, TrainError> {
+    let TrainingPlan { data, workers, environment, .. } = plan;
+    let recipe = attempt.recipe(&plan.recipe);
+    let Newest { checkpoint, warnings: damaged } = checkpoints::newest_whole(run, attempt.attempt)?;
+    let changed = match &checkpoint {
+        Some(checkpoint) => {
+            attempt.check(run, &checkpoint.state)?;
+            environment.check_resumption(run)?
+        }
+        None => {
+            if attempt.attempt > 1 {
+                checkpoints::clear(run)?;
+            }
+            Vec::new()
+        }
+    };
+    if plan.resume {
+        run.write_recipe(&plan.recipe)?;
     }
 
     let input_size = metadata.preprocessing.input_size;
@@ -75,26 +121,27 @@ pub fn train<B: AutodiffBackend>(
         OrderedLoader::<B>::shuffled(data.train.clone(), batch_size, recipe.training.seed, device)
             .with_size(input_size)
             .with_augmentation(recipe.augmentation.changes())
-            .with_workers(workers),
+            .with_workers(*workers),
     );
     let test_loader = Arc::new(
         OrderedLoader::<B::InnerBackend>::in_order(data.test.clone(), batch_size, device)
             .with_size(input_size)
-            .with_workers(workers),
+            .with_workers(*workers),
     );
     let steps_per_epoch = train_loader.steps_per_epoch();
     let schedule =
         Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
 
     let state =
-        checkpoint.as_ref().map_or_else(TrainingState::initial, |found| found.state.clone());
-    fits_the_epoch(&run, &state, steps_per_epoch)?;
+        checkpoint.as_ref().map_or_else(|| attempt.beginning(), |found| found.state.clone());
+    fits_the_epoch(run, &state, steps_per_epoch)?;
     if let Some(ending) = state.ending(&recipe.training) {
         // A finished run stays as it is.
-        return Ok(Summary::new(&state, None, ending, Duration::ZERO));
+        let of = (metadata, recipe.training.seed);
+        return Ok(Outcome::Ended(Summary::new(&state, of, None, ending, Duration::ZERO)));
     }
-    write_environment(&run, &environment)?;
-    observer.begin(&RunDescription {
+    write_environment(run, environment)?;
+    let description = RunDescription {
         folder: run.path().to_owned(),
         architecture: metadata.architecture.name().to_owned(),
         dataset: metadata.dataset.clone(),
@@ -102,11 +149,21 @@ pub fn train<B: AutodiffBackend>(
         epochs: recipe.training.epochs,
         steps_per_epoch,
         start: (state.epoch, state.step),
-    });
-    let mut recorder = Recorder::open(&run, state.metrics_bytes, observer)?;
-    for warning in warnings {
-        recorder.warn(warning)?;
-    }
+    };
+    let mut recorder = match voice {
+        Voice::New { mut observer, warnings } => {
+            observer.begin(&description);
+            let mut recorder = Recorder::open(run, state.metrics_bytes, observer)?;
+            for warning in damaged.into_iter().chain(warnings).chain(changed) {
+                recorder.warn(warning)?;
+            }
+            recorder
+        }
+        Voice::GoesOn(mut recorder) => {
+            recorder.begin(&description);
+            recorder
+        }
+    };
     recorder.event(if checkpoint.is_some() {
         Event::Resume { epoch: state.epoch, step: state.step }
     } else {
@@ -115,18 +172,19 @@ pub fn train<B: AutodiffBackend>(
             test_images: data.test.len(),
             steps_per_epoch,
             epochs: recipe.training.epochs,
+            classes: metadata.classes.len(),
             parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
         }
     })?;
 
     let start = match checkpoint {
         Some(checkpoint) => Start::Checkpoint(checkpoint),
-        None => Start::Weights(initial_weights(&recipe, &metadata, &train_loader)?),
+        None => Start::Weights(initial_weights(&recipe, metadata, &train_loader)?),
     };
-    let learner = learner::<B>(&recipe, &metadata, start, schedule, device)?;
+    let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
     let shared = Arc::new(Shared {
         run: run.clone(),
-        metadata,
+        metadata: metadata.clone(),
         train_loader: Arc::clone(&train_loader),
         start: Mutex::new(state),
         recorder: Mutex::new(Some(recorder)),
@@ -143,15 +201,16 @@ pub fn train<B: AutodiffBackend>(
         .launch(learner);
 
     let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let summary = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
-    let path = run.summary_path();
-    match durable::write_file(&path, &to_json(&path, &summary)?) {
-        // All that it says stands in the record and in the checkpoint.
-        Err(error) if error.is_out_of_space() => {}
-        other => other?,
+    let outcome = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
+    if let Outcome::Ended(summary) = &outcome {
+        let path = run.summary_path();
+        match durable::write_file(&path, &to_json(&path, summary)?) {
+            // All that it says stands in the record and in the checkpoint.
+            Err(error) if error.is_out_of_space() => {}
+            other => other?,
+        }
     }
-    drop(lock);
-    Ok(summary)
+    Ok(outcome)
 }
 
 /// That a checkpoint is of a training with so many steps an epoch: its loader starts there.

@@ -10,6 +10,7 @@ mod pictures;
 mod ratios;
 mod server;
 mod shapes;
+mod tables;
 mod training;
 
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ use clap::{Args, Parser, Subcommand};
   cargo xtask hashes --config quickstart --set training.precision=bf16
   cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
   cargo xtask hostile --requests 1000
-  cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart")]
+  cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart
+  cargo xtask tables --check")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -44,6 +46,18 @@ enum Command {
     Hostile(HostileArguments),
     /// How many pictures a server answers, how fast, and whether its memory grows
     Load(LoadArguments),
+    /// The tables of a Markdown file are made from the files under `results/`
+    Tables(TablesArguments),
+}
+
+#[derive(Debug, Args)]
+struct TablesArguments {
+    /// The file
+    #[arg(long, value_name = "FILE", default_value = "README.md")]
+    file: PathBuf,
+    /// Write nothing; fail where a table is not what its files say
+    #[arg(long)]
+    check: bool,
 }
 
 /// What both need.
@@ -151,6 +165,7 @@ fn main() -> anyhow::Result<()> {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
+        Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
         Command::Load(arguments) => load::run(&arguments)?,
         Command::Hostile(arguments) => hostile::run(&arguments.subject, arguments.requests)?,

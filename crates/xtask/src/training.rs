@@ -79,7 +79,7 @@ impl Subject {
         let mut figures = Vec::new();
         for line in text.lines() {
             let mut event: Value = serde_json::from_str(line).context(line.to_owned())?;
-            if event["event"] == "step" || event["event"] == "epoch" {
+            if ["step", "epoch", "alarm", "restart"].iter().any(|name| event["event"] == *name) {
                 if let Some(event) = event.as_object_mut() {
                     event.retain(|key, _| !CLOCK.contains(&key.as_str()));
                 }

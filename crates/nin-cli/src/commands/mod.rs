@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod bench;
+mod compare;
 mod completions;
 mod data;
 mod devices;
@@ -9,6 +10,7 @@ mod export;
 mod import;
 mod predict;
 mod report;
+mod seeds;
 mod serve;
 mod shapes;
 mod train;
@@ -27,6 +29,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Shapes(arguments) => shapes::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Data(arguments) => data::run(&arguments.command),

@@ -11,8 +11,10 @@ use nin_train::{RunRecord, load_model};
 
 use crate::arguments::ReportArguments;
 use crate::backend::Selected;
+use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
 use crate::report::{Figure, Inspect, Inspection, Network, Report};
+use crate::seeds::SeedsFolder;
 use crate::settings::{check_classes, open_training_data};
 use crate::tensorboard;
 
@@ -82,7 +84,8 @@ pub fn write(
         inspect(record, data, selected, metadata, weights).map_err(|error| said(&error))
     });
     let network = model.and_then(|(metadata, weights)| network(metadata, weights));
-    let report = Report { record, network, inspection: inspection.as_ref().map_err(Clone::clone) };
+    let inspection = inspection.as_ref().map_err(Clone::clone);
+    let report = Report { record, network, inspection, seeds: seeds(record) };
     if let Err(reason) = &report.inspection {
         note(format!("the report has no answers: {reason}"));
     }
@@ -98,6 +101,13 @@ pub fn write(
         tensorboard::write_pictures(&record.path, step, report.pictures()?);
     }
     Ok(())
+}
+
+/// The runs with other seeds that stand beside this one.
+fn seeds(record: &RunRecord) -> Option<Comparison> {
+    let folder = SeedsFolder::around(&record.path)?;
+    let compared = comparison::read(&[folder]).and_then(|records| Comparison::of(&records));
+    compared.map_err(|error| note(format!("the report has no other seeds: {}", said(&error)))).ok()
 }
 
 /// An error as part of a sentence.

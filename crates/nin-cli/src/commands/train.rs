@@ -1,17 +1,20 @@
 //! `train`: from the recipe to the book's two closing lines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::train::Interrupter;
 use clap::ValueEnum;
+use nin_data::DataSet;
+use nin_train::recipe::Recipe;
 use nin_train::{DataFile, Ending, Environment, Observer, Summary, TrainingPlan, train};
 
+use super::seeds;
 use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
-use crate::failure::INTERRUPTED;
-use crate::output::{note, print_text};
+use crate::failure::{CommandError, INTERRUPTED};
+use crate::output::{Format, note, print_json, print_text};
 use crate::settings::{TrainSettings, open_training_data};
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress};
@@ -19,46 +22,83 @@ use crate::{interrupt, progress};
 use super::report;
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    if seeds::is_asked(arguments) {
+        return seeds::run(arguments);
+    }
     let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
-    let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
-    // Whatever is wrong with the recipe on this data is said before a device is opened.
-    nin_train::model_metadata(&recipe, &data)?;
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
-    selected.note_precision(recipe.training.precision);
-    let mut observer = progress::observer(arguments.progress, &selected);
-    if arguments.tensorboard {
-        observer = Box::new(TensorBoard::beside(observer));
+    let trainer = Trainer::open(arguments, &recipe)?;
+    let summary = trainer.train(recipe, folder.clone(), arguments.resume)?;
+    finish(&summary, trainer.device(), arguments, &folder)
+}
+
+/// Data, device and signals: what the runs of one command share.
+pub struct Trainer<'a> {
+    arguments: &'a TrainArguments,
+    data: DataSet,
+    selected: Selected,
+    interrupter: Interrupter,
+}
+
+impl<'a> Trainer<'a> {
+    /// Opens all that a recipe needs.
+    pub fn open(arguments: &'a TrainArguments, recipe: &Recipe) -> anyhow::Result<Self> {
+        let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
+        // Whatever is wrong with the recipe on this data is said before a device is opened.
+        nin_train::model_metadata(recipe, &data)?;
+        let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+        selected.note_precision(recipe.training.precision);
+        let interrupter = Interrupter::new();
+        interrupt::stop_on_signal(&interrupter)?;
+        Ok(Self { arguments, data, selected, interrupter })
     }
 
-    let environment = Environment {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("NIN_COMMIT").map(str::to_owned),
-        backend: selected.backend.name().to_owned(),
-        device: selected.device.clone(),
-        cpu_features: cpu_features(),
-        threads: arguments.device.thread_count(),
-        seed: recipe.training.seed,
-        data: data.checksums.iter().map(DataFile::from).collect(),
-    };
-    let plan = TrainingPlan {
-        recipe,
-        folder: folder.clone(),
-        resume: arguments.resume,
-        data,
-        workers: usize::from(arguments.workers),
-        environment,
-    };
-    let interrupter = Interrupter::new();
-    interrupt::stop_on_signal(&interrupter)?;
-    let summary = selected.run(Train { plan, interrupter, observer })?;
-    if let Some(last) = &summary.last_epoch
-        && summary.ending != Ending::Interrupted
-        && !arguments.no_report
-    {
-        let step = arguments.tensorboard.then_some(last.total_steps);
-        report::conclude(&folder, arguments.data.as_deref(), &selected, step);
+    /// Trains a run from its beginning, or goes on with it.
+    pub fn train(&self, recipe: Recipe, folder: PathBuf, resume: bool) -> anyhow::Result<Summary> {
+        let Self { arguments, data, selected, interrupter } = self;
+        let environment = Environment {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("NIN_COMMIT").map(str::to_owned),
+            backend: selected.backend.name().to_owned(),
+            device: selected.device.clone(),
+            cpu_features: cpu_features(),
+            threads: arguments.device.thread_count(),
+            seed: recipe.training.seed,
+            data: data.checksums.iter().map(DataFile::from).collect(),
+        };
+        let plan = TrainingPlan {
+            recipe,
+            folder: folder.clone(),
+            resume,
+            data: data.clone(),
+            workers: usize::from(arguments.workers),
+            environment,
+        };
+        let mut observer = progress::observer(arguments.progress, selected);
+        if arguments.tensorboard {
+            observer = Box::new(TensorBoard::beside(observer));
+        }
+        let summary = selected.run(Train { plan, interrupter: interrupter.clone(), observer })?;
+        if let Some(last) = &summary.last_epoch
+            && summary.ending != Ending::Interrupted
+            && !arguments.no_report
+        {
+            let step = arguments.tensorboard.then_some(last.total_steps);
+            report::conclude(&folder, arguments.data.as_deref(), selected, step);
+        }
+        Ok(summary)
     }
-    finish(&summary, &selected, arguments, &folder)
+
+    /// The device's name, as in the book's last line.
+    pub fn device(&self) -> &str {
+        &self.selected.device
+    }
+}
+
+/// Says that the state is saved, and how to go on.
+pub fn interrupted(arguments: &TrainArguments, folder: &Path) -> ExitCode {
+    let command = resume_command(arguments, folder);
+    note(format!("interrupted, state saved; go on with: {command}"));
+    ExitCode::from(INTERRUPTED)
 }
 
 /// The command that goes on with the run: with what the run's folder does not say.
@@ -89,26 +129,38 @@ fn quoted(path: &Path) -> String {
 
 fn finish(
     summary: &Summary,
-    selected: &Selected,
+    device: &str,
     arguments: &TrainArguments,
     folder: &Path,
 ) -> anyhow::Result<ExitCode> {
     match summary.ending {
-        Ending::Interrupted => {
-            let command = resume_command(arguments, folder);
-            note(format!("interrupted, state saved; go on with: {command}"));
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
+        Ending::Interrupted => return Ok(interrupted(arguments, folder)),
+        Ending::Collapsed => return Err(collapsed(folder)),
         Ending::StoppedEarly => note("stopped early: the test accuracy got no better"),
         Ending::Finished => {}
     }
-    if let Some(lines) = summary.closing_lines(&selected.device) {
+    if arguments.format == Format::Json {
+        print_json(summary)?;
+    } else if let Some(lines) = summary.closing_lines(device) {
         print_text(&lines)?;
     } else {
         let (folder, epochs) = (folder.display(), summary.epochs);
         note(format!("{folder} is finished: {epochs} epochs; train on with --epochs N"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The sentinel ended the run, as it was asked to.
+fn collapsed(folder: &Path) -> anyhow::Error {
+    let run = quoted(folder);
+    CommandError::new(
+        format!("the run {run} has collapsed and was given up, its state saved"),
+        format!(
+            "see its warnings; go on all the same with --resume --on-collapse warn, or from the \
+             beginning, with another seed, with --resume --on-collapse restart"
+        ),
+    )
+    .into()
 }
 
 struct Train {

@@ -70,6 +70,15 @@ pub fn warning_line(event: &Event) -> Option<String> {
             };
             Some(format!("warning: {what} in epoch {epoch}, step {step}: the step is dropped"))
         }
+        Event::Alarm(alarm) => {
+            let said = if alarm.over { "note" } else { "warning" };
+            let (epoch, step) = (alarm.epoch, alarm.step);
+            let hint = alarm.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
+            Some(format!("{said}: epoch {epoch}, step {step}: {alarm}{hint}"))
+        }
+        Event::Restart { attempt, seed, epoch, step } => Some(format!(
+            "given up in epoch {epoch}, step {step}; attempt {attempt} begins, with seed {seed}"
+        )),
         _ => None,
     }
 }

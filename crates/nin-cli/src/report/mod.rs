@@ -10,6 +10,7 @@ mod mistakes;
 mod network;
 mod page;
 mod run;
+mod seeds;
 mod verdict;
 
 use nin_model::{ModelMetadata, NetworkShapes, Weights};
@@ -20,6 +21,8 @@ use crate::tensorboard;
 pub use figures::Figure;
 pub use inspection::{Inspect, Inspection};
 
+use crate::comparison::Comparison;
+
 /// All that a report is made of.
 pub struct Report<'a> {
     /// What the run's folder says.
@@ -28,6 +31,8 @@ pub struct Report<'a> {
     pub network: Result<Network<'a>, String>,
     /// The network's answers over the test images; else why there are none.
     pub inspection: Result<&'a Inspection, String>,
+    /// The runs with other seeds that stand beside it, where there are any.
+    pub seeds: Option<Comparison>,
 }
 
 /// A trained network.
@@ -44,6 +49,8 @@ impl Report<'_> {
     /// The whole page.
     pub fn html(&self) -> anyhow::Result<String> {
         let mut sections = vec![run::curves(self.record)];
+        sections.extend(run::sentinel(self.record));
+        sections.extend(self.seeds.as_ref().map(|seeds| seeds::section(self.record, seeds)));
         match &self.inspection {
             Ok(inspection) => sections.extend([
                 evaluation::per_class(inspection),

@@ -22,7 +22,7 @@ impl Curves {
     fn of(record: &RunRecord) -> Self {
         let mut train = Vec::new();
         let mut test = Vec::new();
-        for event in &record.events {
+        for event in record.attempt() {
             match event {
                 Event::Step(step) => {
                     let done = step.step as f64 / step.steps_per_epoch.max(1) as f64;
@@ -154,6 +154,34 @@ fn epoch_table(record: &RunRecord) -> String {
         "<details><summary>The figures of each epoch</summary>\n{}</details>",
         table("Finished epochs", &head, &rows)
     )
+}
+
+/// What the sentinel named, and the restarts that it made; nothing where there was nothing.
+pub(super) fn sentinel(record: &RunRecord) -> Option<Section> {
+    let row = |epoch: usize, step: usize, what: String| {
+        vec![format!("epoch {epoch}, step {step}"), escaped(&what)]
+    };
+    let rows: Vec<_> = record
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Alarm(alarm) => {
+                let hint = alarm.hint().map_or_else(String::new, |hint| format!("; try {hint}"));
+                Some(row(alarm.epoch, alarm.step, format!("{alarm}{hint}")))
+            }
+            Event::Restart { attempt, seed, epoch, step } => Some(row(
+                *epoch,
+                *step,
+                format!("given up: attempt {attempt} begins, with seed {seed}"),
+            )),
+            _ => None,
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let body = table("What the sentinel named", &["when", "what"], &rows);
+    Some(Section { id: "sentinel", title: "Sentinel", body })
 }
 
 /// Every key of the resolved recipe.

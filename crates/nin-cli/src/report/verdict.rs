@@ -78,6 +78,9 @@ fn state(record: &RunRecord) -> String {
         Some(Ending::StoppedEarly) => {
             format!("Stopped early after {epochs}: the test accuracy got no better.")
         }
+        Some(Ending::Collapsed) => {
+            format!("Given up after {epochs}: the sentinel found it collapsed. Its state is saved.")
+        }
         Some(Ending::Interrupted) => {
             format!("Interrupted after {epochs}, its state saved: <code>--resume</code> goes on.")
         }

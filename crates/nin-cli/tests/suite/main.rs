@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod compare;
 mod completions;
 mod dashboard;
 mod exchange;
@@ -12,6 +13,8 @@ mod predict;
 mod program;
 mod report;
 mod resume;
+mod seeds;
+mod sentinel;
 mod serve;
 mod shapes;
 mod signals;

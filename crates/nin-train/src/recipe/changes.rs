@@ -1,5 +1,7 @@
 //! Which keys of a recipe may change when a run goes on.
 
+use std::collections::BTreeMap;
+
 use toml::{Table, Value};
 
 use super::{Recipe, RecipeError};
@@ -17,6 +19,7 @@ impl Recipe {
         wanted.checkpoint = self.checkpoint.clone();
         wanted.training.early_stop_epochs = self.training.early_stop_epochs;
         wanted.training.on_non_finite = self.training.on_non_finite;
+        wanted.training.on_collapse = self.training.on_collapse;
         let ends_with_epochs = self.schedule.kind == super::ScheduleKind::Cosine;
         if !ends_with_epochs && wanted.training.epochs > self.training.epochs {
             wanted.training.epochs = self.training.epochs;
@@ -24,6 +27,28 @@ impl Recipe {
         let mut keys = Vec::new();
         differences(&table(self)?, &table(&wanted)?, "", &mut keys);
         Ok(keys)
+    }
+}
+
+impl Recipe {
+    /// Every key with its value as TOML, such as `training.seed` and `42`.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unwritable`].
+    pub fn entries(&self) -> Result<BTreeMap<String, String>, RecipeError> {
+        let mut entries = BTreeMap::new();
+        for (section, value) in table(self)? {
+            match value {
+                Value::Table(keys) => entries.extend(
+                    keys.into_iter()
+                        .map(|(key, value)| (format!("{section}.{key}"), value.to_string())),
+                ),
+                value => {
+                    entries.insert(section, value.to_string());
+                }
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -72,6 +97,7 @@ mod tests {
         new.training.epochs += 5;
         new.checkpoint.every_steps = 7;
         new.training.on_non_finite = super::super::OnNonFinite::Skip;
+        new.training.on_collapse = super::super::OnCollapse::Restart;
         assert!(old.changes_that_matter(&new).unwrap().is_empty());
         new.training.epochs = old.training.epochs - 1;
         assert_eq!(old.changes_that_matter(&new).unwrap().len(), 1);

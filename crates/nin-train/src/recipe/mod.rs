@@ -163,6 +163,8 @@ pub struct TrainingRecipe {
     pub closed_slope: f64,
     /// What becomes of a step whose loss or gradient is no number.
     pub on_non_finite: OnNonFinite,
+    /// What becomes of a run that the sentinel gives up.
+    pub on_collapse: OnCollapse,
 }
 
 /// What becomes of a step whose loss or gradient is no number; the weights are not touched.
@@ -182,6 +184,31 @@ impl OnNonFinite {
         match self {
             Self::Stop => "stop",
             Self::Skip => "skip",
+        }
+    }
+}
+
+/// What becomes of a run that the sentinel gives up: a network that is dead, or one that has been on
+/// a plateau at the loss of a guess for two epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCollapse {
+    /// The training goes on, and says so.
+    #[default]
+    Warn,
+    /// The state is saved, and the training ends there.
+    Stop,
+    /// The run begins again with another seed, drawn from its own; ten attempts at most.
+    Restart,
+}
+
+impl OnCollapse {
+    /// The name in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
         }
     }
 }
@@ -260,6 +287,7 @@ impl Default for TrainingRecipe {
             closed_slope: 0.0,
             early_stop_epochs: 0,
             on_non_finite: OnNonFinite::Stop,
+            on_collapse: OnCollapse::Warn,
         }
     }
 }

@@ -1,0 +1,162 @@
+//! `train --seeds`: a recipe with several seeds, one run after the other.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder};
+use nin_train::{Ending, RunFolder, RunRecord, Summary, TrainError, one_line, write_file};
+use serde_json::Value;
+
+use super::train::{Trainer, interrupted};
+use crate::arguments::TrainArguments;
+use crate::comparison::{self, Comparison, Spread};
+use crate::output::{Format, note, print_json, print_text};
+use crate::seeds::{self, Seeds, SeedsFolder};
+use crate::settings::{apply_flags, free_run, latest_run};
+
+/// Whether the command is about several seeds: it says so, or its folder does.
+pub fn is_asked(arguments: &TrainArguments) -> bool {
+    let goes_on = arguments.run.as_deref().is_some_and(SeedsFolder::is_one);
+    arguments.seeds.is_some() || arguments.resume && goes_on
+}
+
+pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    let Series { folder, seeds, recipe } = Series::resolve(arguments)?;
+    let trainer = Trainer::open(arguments, &recipe)?;
+    for (at, seed) in seeds.0.iter().enumerate() {
+        note(format!("seed {seed}, {} of {}", at + 1, seeds.0.len()));
+        let mut recipe = recipe.clone();
+        recipe.training.seed = *seed;
+        let run = folder.run(*seed);
+        let summary = match trainer.train(recipe, run.clone(), RunFolder::is_run(&run)) {
+            // The end of this run, and no reason not to begin the next.
+            Err(error) if diverged(&error) => {
+                note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));
+                None
+            }
+            other => Some(other?),
+        };
+        if summary.as_ref().is_some_and(|summary| summary.ending == Ending::Interrupted) {
+            return Ok(interrupted(arguments, folder.path()));
+        }
+        if let Some(summary) = summary {
+            say(*seed, &summary, trainer.device());
+        }
+        // As they are so far: a series of hours is looked at meanwhile.
+        write_comparison(&folder, &compare(&folder, &seeds)?)?;
+    }
+    let comparison = compare(&folder, &seeds)?;
+    match arguments.format {
+        Format::Json => print_json(&comparison)?,
+        Format::Text => print_text(&text(&folder, &seeds, &comparison))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be trained.
+struct Series {
+    folder: SeedsFolder,
+    seeds: Seeds,
+    recipe: Recipe,
+}
+
+impl Series {
+    /// New ones, or, to go on, those that are there; `--seeds` then adds to them.
+    fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
+        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
+        let named = RecipeBuilder::named(config)?;
+        let name = format!("{}-seeds", named.name());
+        let asked = arguments.seeds.as_ref();
+        if arguments.resume {
+            let path = match &arguments.run {
+                Some(path) => path.clone(),
+                None => latest_run(&name, SeedsFolder::is_one)?,
+            };
+            let (folder, mut seeds, stored) = SeedsFolder::open(&path)?;
+            let builder = match arguments.config {
+                Some(_) => named,
+                None => seeds::builder(&name, &stored)?,
+            };
+            let recipe = resolved(builder, arguments)?;
+            seeds::check_recipe(&path, &stored, &recipe)?;
+            let more = asked.into_iter().flat_map(|asked| &asked.0);
+            let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
+            seeds.0.extend(more);
+            folder.write(&seeds, &recipe)?;
+            return Ok(Self { folder, seeds, recipe });
+        }
+        let seeds = asked.cloned().context("no seeds were asked for")?;
+        let recipe = resolved(named, arguments)?;
+        let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
+        let folder = SeedsFolder::create(&path, &seeds, &recipe)?;
+        Ok(Self { folder, seeds, recipe })
+    }
+}
+
+fn resolved(mut builder: RecipeBuilder, arguments: &TrainArguments) -> anyhow::Result<Recipe> {
+    for assignment in &arguments.set {
+        builder.assign(assignment)?;
+    }
+    apply_flags(&mut builder, arguments)?;
+    Ok(builder.build()?)
+}
+
+fn diverged(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<TrainError>(), Some(TrainError::NonFinite { .. }))
+}
+
+/// A run's end, on stderr: stdout has the table.
+fn say(seed: u64, summary: &Summary, device: &str) {
+    if summary.ending == Ending::Collapsed {
+        note(format!("seed {seed}: collapsed, and given up"));
+    } else if let Some(lines) = summary.closing_lines(device) {
+        lines.lines().for_each(|line| note(format!("seed {seed}: {line}")));
+    } else {
+        note(format!("seed {seed} is finished: {} epochs", summary.epochs));
+    }
+}
+
+fn runs(folder: &SeedsFolder, seeds: &Seeds) -> Vec<PathBuf> {
+    let runs = seeds.0.iter().map(|seed| folder.run(*seed));
+    runs.filter(|run| RunFolder::is_run(run)).collect()
+}
+
+fn compare(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Comparison> {
+    Comparison::of(&comparison::read(&runs(folder, seeds))?)
+}
+
+fn write_comparison(folder: &SeedsFolder, comparison: &Comparison) -> anyhow::Result<()> {
+    let json = serde_json::to_vec_pretty(comparison)?;
+    let files = [("seeds.json", json), ("seeds.svg", comparison.svg()?.into_bytes())];
+    for (name, bytes) in files {
+        match write_file(&folder.path().join(name), &bytes) {
+            // The runs hold all that it says.
+            Err(error) if error.is_out_of_space() => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// The table, and behind it the book's two lines, of the run in the middle.
+fn text(folder: &SeedsFolder, seeds: &Seeds, comparison: &Comparison) -> String {
+    let mut text = comparison.text();
+    let median = Spread::median_run(&comparison.runs);
+    if let Some((record, lines)) = median.and_then(|at| closing_lines(folder, seeds, at)) {
+        text += &format!("\n\nthe run in the middle is {}:\n{lines}", record.name());
+    }
+    text
+}
+
+/// The book's lines of a run, from what its folder says.
+fn closing_lines(folder: &SeedsFolder, seeds: &Seeds, at: usize) -> Option<(RunRecord, String)> {
+    let record = RunRecord::read(runs(folder, seeds).get(at)?).ok()?;
+    let summary = std::fs::read(record.path.join("summary.json")).ok()?;
+    let summary: Value = serde_json::from_slice(&summary).ok()?;
+    let rate = summary["examples_per_sec"].as_f64()?;
+    let device = record.environment.as_ref()?["device"].as_str()?.to_owned();
+    let last = record.epochs().last()?;
+    let lines = Summary::book_lines(last, rate, &device);
+    Some((record, lines))
+}

@@ -1,0 +1,111 @@
+//! How the figures of several runs are spread.
+
+use serde::Serialize;
+
+use super::Row;
+
+/// A run of the book's recipe that reaches this has gone well; fewer than half of its own do.
+pub const GOOD: f64 = 0.85;
+/// Below this it has learnt only some of the classes.
+pub const POOR: f64 = 0.70;
+
+/// The spread of the test accuracies after the last epoch, over the runs that have ended.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Spread {
+    /// Runs that have ended.
+    pub ended: usize,
+    /// Those of them that are dead.
+    pub dead: usize,
+    /// Those of them below 0.70, the dead among them.
+    pub below_070: usize,
+    /// Those of them at 0.85 or above.
+    pub at_least_085: usize,
+    /// The lowest test accuracy.
+    pub min: Option<f64>,
+    /// The middle one; the mean of the two in the middle of an even number.
+    pub median: Option<f64>,
+    /// The highest.
+    pub max: Option<f64>,
+}
+
+impl Spread {
+    /// Of these runs; a run that ended before its first epoch was done counts, but has no accuracy.
+    pub fn of(rows: &[Row]) -> Self {
+        let ended: Vec<&Row> = rows.iter().filter(|row| row.state.has_ended()).collect();
+        let mut accuracies: Vec<f64> = ended.iter().filter_map(|row| row.test_accuracy).collect();
+        accuracies.sort_by(f64::total_cmp);
+        let count = accuracies.len();
+        let median =
+            (count > 0).then(|| f64::midpoint(accuracies[(count - 1) / 2], accuracies[count / 2]));
+        Self {
+            ended: ended.len(),
+            dead: ended.iter().filter(|row| row.dead == Some(true)).count(),
+            below_070: accuracies.iter().filter(|accuracy| **accuracy < POOR).count(),
+            at_least_085: accuracies.iter().filter(|accuracy| **accuracy >= GOOD).count(),
+            min: accuracies.first().copied(),
+            median,
+            max: accuracies.last().copied(),
+        }
+    }
+
+    /// The run in the middle of those that have ended with an accuracy; the lower of two.
+    pub fn median_run(rows: &[Row]) -> Option<usize> {
+        let mut ended: Vec<(f64, usize)> = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.state.has_ended())
+            .filter_map(|(at, row)| Some((row.test_accuracy?, at)))
+            .collect();
+        ended.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        let middle = ended.len().checked_sub(1)? / 2;
+        Some(ended[middle].1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::State;
+
+    fn row(accuracy: Option<f64>, state: State, dead: bool) -> Row {
+        Row {
+            run: String::new(),
+            seed: 1,
+            attempts: 1,
+            state,
+            epochs: 1,
+            epochs_asked: 1,
+            train_loss: None,
+            train_accuracy: None,
+            test_accuracy: accuracy,
+            best_test_accuracy: accuracy,
+            images_per_sec: None,
+            dead: Some(dead),
+            silent_classes: vec![],
+        }
+    }
+
+    #[test]
+    fn only_runs_that_have_ended_count() {
+        let rows = [
+            row(Some(0.86), State::Finished, false),
+            row(Some(0.1), State::Finished, true),
+            row(Some(0.99), State::Unfinished, false),
+            row(Some(0.69), State::StoppedEarly, false),
+            row(Some(0.85), State::Finished, false),
+            row(None, State::Diverged, false),
+        ];
+        let spread = Spread::of(&rows);
+        assert_eq!((spread.ended, spread.dead), (5, 1));
+        assert_eq!((spread.below_070, spread.at_least_085), (2, 2));
+        assert_eq!((spread.min, spread.max), (Some(0.1), Some(0.86)));
+        assert!((spread.median.unwrap() - 0.77).abs() < 1e-12);
+        assert_eq!(Spread::median_run(&rows), Some(3));
+    }
+
+    #[test]
+    fn of_no_runs_there_is_no_spread() {
+        assert_eq!(Spread::of(&[]), Spread::default());
+        assert_eq!(Spread::median_run(&[row(None, State::Unfinished, false)]), None);
+    }
+}

@@ -1,0 +1,193 @@
+//! `--seeds`: the folder of a recipe's runs with several seeds, `seed-7` and so on, and beside them
+//! `seeds.toml`, which says which seeds there are to be, and by which recipe.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use nin_train::TrainError;
+use nin_train::recipe::{Recipe, RecipeBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::CommandError;
+use crate::output::save;
+
+/// More than anybody waits for.
+const MOST_SEEDS: usize = 10_000;
+
+/// The seeds that were asked for, in their order, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seeds(pub Vec<u64>);
+
+/// `20` is 1 to 20; `3,7,42` a list, `42,` a list of one.
+impl std::str::FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let number = text.trim().parse::<u64>().ok();
+            let fits = number.filter(|number| i64::try_from(*number).is_ok());
+            fits.ok_or_else(|| format!("`{text}` is no whole number from 0 to 2^63 - 1"))
+        };
+        let Some((_, _)) = text.split_once(',') else {
+            return match number(text)? {
+                count if (1..=MOST_SEEDS as u64).contains(&count) => {
+                    Ok(Self((1..=count).collect()))
+                }
+                _ => Err(format!("expected 1 to {MOST_SEEDS} seeds, or a list such as `3,7,42`")),
+            };
+        };
+        let parts = text.strip_suffix(',').unwrap_or(text).split(',');
+        let mut seeds = Vec::new();
+        for seed in parts.map(number) {
+            let seed = seed?;
+            if seeds.contains(&seed) {
+                return Err(format!("the seed {seed} is there twice"));
+            }
+            seeds.push(seed);
+        }
+        if seeds.len() > MOST_SEEDS {
+            return Err(format!("expected at most {MOST_SEEDS} seeds, found {}", seeds.len()));
+        }
+        Ok(Self(seeds))
+    }
+}
+
+/// What `seeds.toml` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plan {
+    seeds: Seeds,
+    /// By which each is trained, with its own seed.
+    recipe: Recipe,
+}
+
+/// A folder of runs with several seeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedsFolder {
+    path: PathBuf,
+}
+
+impl SeedsFolder {
+    /// Whether one stands at this path.
+    pub fn is_one(path: &Path) -> bool {
+        plan_path(path).is_file()
+    }
+
+    /// The one that a run stands in, if it does.
+    pub fn around(run: &Path) -> Option<PathBuf> {
+        // A run that is named `.` stands in a folder, too.
+        let full = std::fs::canonicalize(run).ok()?;
+        let parent = full.parent().filter(|parent| Self::is_one(parent))?.to_owned();
+        // As it was written, where that says it.
+        let written = run.parent().filter(|written| Self::is_one(written));
+        Some(written.map_or(parent, Path::to_owned))
+    }
+
+    /// Begins a folder, where none is yet.
+    pub fn create(path: &Path, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<Self> {
+        let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if is_used {
+            let what = if Self::is_one(path) { "holds runs already" } else { "is not empty" };
+            return Err(CommandError::new(
+                format!("`{}` {what}", path.display()),
+                "go on with runs of several seeds by --resume, or name another folder with --run",
+            )
+            .into());
+        }
+        let folder = Self { path: path.to_owned() };
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot create `{}`", path.display()))?;
+        folder.write(seeds, recipe)?;
+        Ok(folder)
+    }
+
+    /// Opens a folder that is there; gives its seeds and its recipe.
+    pub fn open(path: &Path) -> anyhow::Result<(Self, Seeds, Recipe)> {
+        let plan = plan_path(path);
+        let text = std::fs::read_to_string(&plan).map_err(|error| {
+            CommandError::new(
+                format!("cannot read `{}`: {error}", plan.display()),
+                "name a folder that `train --seeds` left",
+            )
+        })?;
+        let Plan { seeds, recipe } = toml::from_str(&text).map_err(|error| {
+            CommandError::new(
+                format!("`{}` is damaged: {}", plan.display(), error.message()),
+                "resume its runs one by one, or begin anew with another --run",
+            )
+        })?;
+        Ok((Self { path: path.to_owned() }, seeds, recipe))
+    }
+
+    /// Writes down which seeds there are to be.
+    pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
+        let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
+        save(&plan_path(&self.path), toml::to_string(&plan)?.as_bytes())
+    }
+
+    /// The run of a seed.
+    pub fn run(&self, seed: u64) -> PathBuf {
+        self.path.join(format!("seed-{seed}"))
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// That runs of other seeds may be trained beside those that are there.
+pub fn check_recipe(path: &Path, stored: &Recipe, wanted: &Recipe) -> Result<(), TrainError> {
+    let mut wanted = wanted.clone();
+    wanted.training.seed = stored.training.seed;
+    let keys = stored.changes_that_matter(&wanted)?;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    Err(TrainError::RecipeChanged { path: path.to_owned(), keys })
+}
+
+/// The recipe to put flags upon.
+pub fn builder(name: &str, recipe: &Recipe) -> anyhow::Result<RecipeBuilder> {
+    let text = recipe.to_toml().map_err(TrainError::from)?;
+    Ok(RecipeBuilder::from_text(name, "seeds.toml", &text).map_err(TrainError::from)?)
+}
+
+fn plan_path(folder: &Path) -> PathBuf {
+    folder.join("seeds.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_counts_and_a_list_names() {
+        let seeds = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
+        assert_eq!(seeds("3"), Ok(vec![1, 2, 3]));
+        assert_eq!(seeds("3,7,42"), Ok(vec![3, 7, 42]));
+        assert_eq!(seeds("42,"), Ok(vec![42]));
+        for wrong in ["", "0", "-1", "a", "1,1", "1,,2", "1.5", "100000", "9223372036854775808,"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_back_and_not_overwritten() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("runs");
+        let (seeds, recipe) = (Seeds(vec![7, 3]), Recipe::default());
+        let folder = SeedsFolder::create(&path, &seeds, &recipe).unwrap();
+        assert_eq!(
+            SeedsFolder::open(&path).unwrap(),
+            (folder.clone(), seeds.clone(), recipe.clone())
+        );
+        assert!(SeedsFolder::create(&path, &seeds, &recipe).is_err());
+        std::fs::create_dir(folder.run(7)).unwrap();
+        assert_eq!(SeedsFolder::around(&folder.run(7)), Some(path.clone()));
+        assert_eq!(SeedsFolder::around(&path), None);
+        std::fs::write(path.join("seeds.toml"), "seeds = 3").unwrap();
+        assert!(SeedsFolder::open(&path).is_err());
+    }
+}

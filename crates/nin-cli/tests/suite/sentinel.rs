@@ -1,0 +1,169 @@
+//! The sentinel: what kills the network is named, and the run ends, goes on or begins again as asked.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::{Finished, metrics, nin};
+use crate::workshop::{Workshop, words};
+
+/// At this rate every class channel is pushed below zero with whatever seed, and stays there.
+const DEADLY: &str = "--backend flex --set optimizer.kind=sgd --learning-rate 30 --epochs 8";
+
+/// The events of this name.
+fn events(workshop: &Workshop, run: &str, name: &str) -> Vec<Value> {
+    let mut events = metrics(&workshop.path().join(run));
+    events.retain(|event| event["event"] == name);
+    events
+}
+
+fn summary(workshop: &Workshop, run: &str) -> Value {
+    let text = fs::read(workshop.path().join(run).join("summary.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+fn resume(workshop: &Workshop, run: &str, more: &str) -> Finished {
+    let line = format!("train --run {run} --resume --data data --backend flex {more}");
+    nin(workshop.path(), &words(&line))
+}
+
+#[test]
+fn a_dead_network_is_named_with_a_hint_in_log_record_summary_and_report() {
+    let workshop = Workshop::new();
+    let finished = workshop.train("run", &words(DEADLY)).ok();
+    let alarms = events(&workshop, "run", "alarm");
+    let dead = alarms.iter().find(|alarm| alarm["alarm"] == "dead").expect("it is dead");
+    assert_eq!((&dead["over"], &dead["steps"]), (&false.into(), &50.into()), "{dead}");
+    assert_eq!(dead["gradient_norm"].as_f64(), Some(0.0), "{dead}");
+    let silent = alarms.iter().find(|alarm| alarm["alarm"] == "silent_classes").unwrap();
+    assert_eq!(silent["classes"].as_array().unwrap().len(), 3, "{silent}");
+    for line in [
+        "warning: epoch 2, step",
+        "3 of 3 classes are silent (0, 1, 2)",
+        "the network is dead: every image of the last 50 batches got the same answer, and the \
+         gradient is exactly 0",
+        "\nhint: ",
+    ] {
+        assert!(finished.stderr.contains(line), "{line}: {}", finished.stderr);
+    }
+    let summary = summary(&workshop, "run");
+    let standing = summary["alarms"].as_array().unwrap();
+    assert!(standing.contains(&"dead".into()), "{summary}");
+    assert_eq!((&summary["ending"], &summary["attempt"]), (&"finished".into(), &1.into()));
+    nin(workshop.path(), &words("report run --data data")).ok();
+    let page = fs::read_to_string(workshop.path().join("run/report.html")).unwrap();
+    assert!(page.contains("<h2 id=\"sentinel-title\">Sentinel</h2>"));
+    assert!(page.contains("the network is dead: every image"));
+}
+
+#[test]
+fn a_run_that_learns_raises_no_alarm() {
+    let workshop = Workshop::new();
+    let finished = workshop.train("run", &words("--backend flex --epochs 12")).ok();
+    assert_eq!(events(&workshop, "run", "alarm"), Vec::<Value>::new());
+    assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn a_collapsed_run_is_stopped_where_that_was_asked_for_and_can_go_on_to_the_same_bits() {
+    let workshop = Workshop::new();
+    workshop.train("uncut", &words(DEADLY)).ok();
+    let stopped = workshop.train("run", &words(&format!("{DEADLY} --on-collapse stop")));
+    assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
+    assert_eq!(stopped.stdout, "");
+    let error = "error: the run run has collapsed and was given up, its state saved";
+    assert!(stopped.stderr.contains(error), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains("hint: "), "{}", stopped.stderr);
+    assert_eq!(summary(&workshop, "run")["ending"], "collapsed");
+
+    // Again, as long as nobody says otherwise.
+    let again = resume(&workshop, "run", "");
+    assert_eq!(again.code, Some(1), "{}", again.stderr);
+    resume(&workshop, "run", "--on-collapse warn").ok();
+    assert!(workshop.weights("uncut") == workshop.weights("run"));
+    assert_eq!(workshop.figures("uncut"), workshop.figures("run"));
+    assert_eq!(events(&workshop, "uncut", "alarm"), events(&workshop, "run", "alarm"));
+}
+
+/// A rate at which some seeds of the small network die and others live.
+const LOTTERY: &str = "--backend flex --set optimizer.kind=sgd --learning-rate 1.7 --epochs 8";
+/// One that dies at it, and whose second attempt lives.
+const DIES: u64 = 1;
+
+#[test]
+fn a_restarted_run_is_the_run_of_the_seed_that_it_says() {
+    let workshop = Workshop::new();
+    let line = format!("{LOTTERY} --seed {DIES} --on-collapse restart");
+    let finished = workshop.train("run", &words(&line)).ok();
+    let restarts = events(&workshop, "run", "restart");
+    assert_eq!(restarts.len(), 1, "{}", finished.stderr);
+    let seed = restarts[0]["seed"].as_u64().unwrap();
+    let said = format!("attempt 2 begins, with seed {seed}");
+    assert!(finished.stderr.contains(&said), "{}", finished.stderr);
+    let summary = summary(&workshop, "run");
+    assert_eq!((&summary["seed"], &summary["attempt"]), (&seed.into(), &2.into()));
+    let recipe = fs::read_to_string(workshop.path().join("run/recipe.toml")).unwrap();
+    assert!(recipe.contains(&format!("seed = {DIES}\n")), "the seed that was asked for: {recipe}");
+
+    workshop.train("plain", &words(&format!("{LOTTERY} --seed {seed}"))).ok();
+    assert!(workshop.weights("plain") == workshop.weights("run"));
+    // The record has both attempts; the report and the curves are of the last.
+    let epochs = workshop.figures("plain");
+    let recorded = workshop.figures("run");
+    assert!(recorded.len() > epochs.len());
+    assert_eq!(recorded[recorded.len() - epochs.len()..], epochs);
+    let compared = nin(workshop.path(), &words("compare run plain --format json")).json();
+    assert_eq!(compared["runs"][0]["attempts"], 2);
+    for key in ["seed", "train_loss", "test_accuracy", "epochs"] {
+        assert_eq!(compared["runs"][0][key], compared["runs"][1][key], "{key}");
+    }
+}
+
+#[test]
+fn a_restarted_run_that_is_cut_anywhere_ends_in_the_same_bits() {
+    let workshop = Workshop::new();
+    let line = format!(
+        "{LOTTERY} --seed {DIES} --on-collapse restart --set checkpoint.every_steps=7 --set \
+         checkpoint.keep=0"
+    );
+    workshop.train("uncut", &words(&line)).ok();
+    let run = |name: &str| workshop.path().join(name);
+    // As if it had been cut in the second attempt, before that wrote a checkpoint.
+    copy(&run("uncut"), &run("early"));
+    fs::remove_dir_all(run("early/checkpoints")).unwrap();
+    // And in the middle of it.
+    copy(&run("uncut"), &run("middle"));
+    fs::remove_file(run("middle/checkpoints/latest")).unwrap();
+    std::os::unix::fs::symlink("step-00000021", run("middle/checkpoints/latest")).unwrap();
+    for cut in ["early", "middle"] {
+        resume(&workshop, cut, "").ok();
+        assert!(workshop.weights("uncut") == workshop.weights(cut), "{cut}");
+        assert_eq!(workshop.figures("uncut"), workshop.figures(cut));
+        for name in ["alarm", "restart"] {
+            assert_eq!(events(&workshop, "uncut", name), events(&workshop, cut, name));
+        }
+    }
+    // A checkpoint that `attempt.json` knows nothing of is no checkpoint of the first attempt.
+    fs::remove_file(run("early/attempt.json")).unwrap();
+    let refused = resume(&workshop, "early", "--epochs 9");
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("attempt.json` is damaged"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_recipe_that_no_seed_helps_is_given_up_after_ten_attempts() {
+    let workshop = Workshop::new();
+    let finished = workshop.train("run", &words(&format!("{DEADLY} --on-collapse restart")));
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(finished.stderr.contains("has collapsed and was given up"), "{}", finished.stderr);
+    let restarts = events(&workshop, "run", "restart");
+    let mut seeds: Vec<_> = restarts.iter().map(|event| event["seed"].as_u64()).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    assert_eq!((restarts.len(), seeds.len()), (9, 9));
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success());
+}

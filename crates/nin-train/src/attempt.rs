@@ -1,0 +1,123 @@
+//! Attempts: a run that the sentinel gave up begins again in its own folder, with another seed.
+//!
+//! The recipe keeps the seed that was asked for. `attempt.json` says which attempt goes on, with the
+//! seed that it draws from, and how much of the record is of the attempts before: written first, it
+//! makes every checkpoint of an earlier attempt void, whenever the process is cut. The new attempt
+//! then begins as any run that has no checkpoint yet.
+
+use nin_random::{Purpose, Stream};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::{TrainingState, read_json, to_json};
+use crate::recipe::Recipe;
+use crate::{RunFolder, TrainError, durable};
+
+/// A run that collapses so often has a recipe that cannot be helped by another seed.
+pub(crate) const MOST_ATTEMPTS: usize = 10;
+
+/// `attempt.json`; there is none in a run that was never begun again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attempt {
+    /// Counted from 1.
+    pub(crate) attempt: usize,
+    /// From which weights, order and dropout are drawn.
+    pub(crate) seed: u64,
+    /// Length of `metrics.jsonl` where it began, in bytes.
+    pub(crate) metrics_bytes: u64,
+}
+
+impl Attempt {
+    /// The one that goes on in a run.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] or [`TrainError::Io`] where its file is there and cannot be read.
+    pub(crate) fn current(run: &RunFolder, recipe: &Recipe) -> Result<Self, TrainError> {
+        let path = run.attempt_path();
+        if path.exists() {
+            return read_json(&path);
+        }
+        Ok(Self { attempt: 1, seed: recipe.training.seed, metrics_bytes: 0 })
+    }
+
+    /// The one after this; its seed is a function of the recipe's and of its number.
+    pub(crate) fn next(&self, recipe: &Recipe) -> Self {
+        let attempt = self.attempt + 1;
+        let seed = derived_seed(recipe.training.seed, attempt);
+        Self { attempt, seed, metrics_bytes: self.metrics_bytes }
+    }
+
+    /// Writes it down: from here on the checkpoints of earlier attempts are void.
+    pub(crate) fn write(&self, run: &RunFolder) -> Result<(), TrainError> {
+        let path = run.attempt_path();
+        durable::write_file(&path, &to_json(&path, self)?)
+    }
+
+    /// That a checkpoint is of this attempt, not of one that `attempt.json` knows nothing of.
+    pub(crate) fn check(&self, run: &RunFolder, state: &TrainingState) -> Result<(), TrainError> {
+        if state.attempt == self.attempt {
+            return Ok(());
+        }
+        Err(TrainError::Damaged {
+            path: run.attempt_path(),
+            expected: format!("attempt {}, as in the latest checkpoint", state.attempt),
+            found: format!("attempt {}", self.attempt),
+        })
+    }
+
+    /// The recipe with the seed that counts.
+    pub(crate) fn recipe(&self, recipe: &Recipe) -> Recipe {
+        let mut recipe = recipe.clone();
+        recipe.training.seed = self.seed;
+        recipe
+    }
+
+    /// Where it begins.
+    pub(crate) fn beginning(&self) -> TrainingState {
+        let Self { attempt, metrics_bytes, .. } = *self;
+        TrainingState { attempt, metrics_bytes, ..TrainingState::initial() }
+    }
+}
+
+/// Seeds of 32 bits, so that people can type them.
+fn derived_seed(seed: u64, attempt: usize) -> u64 {
+    let [word, ..] = Stream::new(seed, Purpose::Restart, [attempt as u64, 0]).block(0);
+    u64::from(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn seeds_of_attempts_are_a_function_of_the_first_and_differ() {
+        let recipe = sample::recipe();
+        let first = Attempt { attempt: 1, seed: recipe.training.seed, metrics_bytes: 0 };
+        let second = first.next(&recipe);
+        let third = second.next(&recipe);
+        assert_eq!((second.attempt, third.attempt), (2, 3));
+        assert_eq!(second, first.next(&recipe));
+        assert!(second.seed != first.seed && third.seed != second.seed);
+        // Never changed: published runs depend on it.
+        assert_eq!(second.seed, derived_seed(42, 2));
+    }
+
+    #[test]
+    fn an_attempt_is_read_back_and_a_damaged_one_is_an_error() {
+        let (_root, run, _lock) = sample::run();
+        let recipe = sample::recipe();
+        let first = Attempt::current(&run, &recipe).unwrap();
+        assert_eq!((first.attempt, first.seed), (1, recipe.training.seed));
+        let second = Attempt { metrics_bytes: 7, ..first.next(&recipe) };
+        second.write(&run).unwrap();
+        assert_eq!(Attempt::current(&run, &recipe).unwrap(), second);
+        assert_eq!(second.recipe(&recipe).training.seed, second.seed);
+        assert_eq!(second.beginning().metrics_bytes, 7);
+        second.check(&run, &second.beginning()).unwrap();
+        first.check(&run, &second.beginning()).unwrap_err();
+        std::fs::write(run.attempt_path(), "{}").unwrap();
+        let error = Attempt::current(&run, &recipe).unwrap_err();
+        assert!(error.to_string().contains("attempt.json` is damaged"), "{error}");
+    }
+}

@@ -1,0 +1,204 @@
+//! The README's tables, made from the files under `results/`: no figure is copied by hand.
+//!
+//! A place for a table is a pair of comments in a Markdown file; between them stands what this writes:
+//! `<!-- table: KIND PATH... -->` and `<!-- end of table -->`. Kinds: `speed`, of one benchmark's JSON;
+//! `runs`, of runs' folders; `spread`, of one folder of runs with several seeds.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+const BEGIN: &str = "<!-- table: ";
+const END: &str = "<!-- end of table -->";
+
+/// Makes each table of a file anew; where it is only to be checked, one that differs is an error.
+pub(crate) fn run(file: &Path, check: bool) -> anyhow::Result<Value> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let root = file.parent().unwrap_or(Path::new("."));
+    let (made, tables) = remade(&text, root)?;
+    if check {
+        ensure!(made == text, "{}: cargo xtask tables makes others", file.display());
+    } else if made != text {
+        fs::write(file, &made).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(json!({ "file": file, "tables": tables, "changed": made != text }))
+}
+
+/// The text with its tables made anew, and how many there are.
+fn remade(text: &str, root: &Path) -> anyhow::Result<(String, usize)> {
+    let (mut made, mut rest, mut tables) = (String::new(), text, 0);
+    while let Some((before, behind)) = rest.split_once(BEGIN) {
+        let (what, behind) = behind.split_once(" -->\n").context("a table's comment has no end")?;
+        let (_, behind) = behind
+            .split_once(END)
+            .with_context(|| format!("no `{END}` behind the table `{what}`"))?;
+        let table = table(what, root).with_context(|| format!("the table `{what}`"))?;
+        made += &format!("{before}{BEGIN}{what} -->\n{table}{END}");
+        rest = behind;
+        tables += 1;
+    }
+    Ok((made + rest, tables))
+}
+
+fn table(what: &str, root: &Path) -> anyhow::Result<String> {
+    let mut words = what.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let paths: Vec<_> = words.map(|path| root.join(path)).collect();
+    let rows = match (kind, &paths[..]) {
+        ("speed", [path]) => speed(&read_json(path)?)?,
+        ("spread", [path]) => spread(&read_json(&path.join("seeds.json"))?)?,
+        ("runs", paths) if !paths.is_empty() => {
+            let head = ["run", "seed", "epochs", "train loss", "test acc", "best", "minutes"];
+            let rows = paths.iter().map(|path| run_row(path)).collect::<Result<Vec<_>, _>>()?;
+            [vec![head.map(str::to_owned).to_vec()], rows].concat()
+        }
+        _ => bail!("expected `speed FILE`, `spread FOLDER` or `runs FOLDER...`"),
+    };
+    Ok(markdown(&rows))
+}
+
+/// A row for each program, with every run of it.
+fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
+    let runs = results["runs"].as_array().context("no `runs`")?;
+    let mut programs: Vec<(String, Vec<&Value>)> = Vec::new();
+    for run in runs {
+        let name = match (run["backend"].as_str(), run["peer"].as_str()) {
+            (Some(backend), _) => format!("nin, `--backend {backend}`"),
+            (None, Some(peer)) => peer.to_owned(),
+            (None, None) => bail!("a run has neither `backend` nor `peer`"),
+        };
+        match programs.iter_mut().find(|(program, _)| *program == name) {
+            Some((_, runs)) => runs.push(run),
+            None => programs.push((name, vec![run])),
+        }
+    }
+    let head = ["", "training, images/s", "inference, images/s", "peak memory"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (name, runs) in programs {
+        let rates = |key: &str| {
+            let rates: Vec<_> = runs.iter().filter_map(|run| run[key].as_f64()).collect();
+            rates.iter().map(|rate| format!("{rate:.1}")).collect::<Vec<_>>().join(", ")
+        };
+        let bytes = runs.iter().filter_map(|run| run["peak_memory_bytes"].as_f64());
+        let peak = bytes.fold(0.0, f64::max);
+        let peak = if peak > 0.0 { format!("{:.2} GB", peak / 1e9) } else { "not measured".into() };
+        rows.push(vec![name, rates("train_images_per_sec"), rates("infer_images_per_sec"), peak]);
+    }
+    Ok(rows)
+}
+
+/// How the test accuracies of several seeds are spread, beside the published ones.
+fn spread(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
+    let (ours, theirs) = (&comparison["spread"], &comparison["published"]);
+    let count =
+        |of: &Value, key: &str| of[key].as_u64().map_or("–".into(), |count| count.to_string());
+    let figure =
+        |of: &Value, key: &str| of[key].as_f64().map_or("–".into(), |x| format!("{x:.4}"));
+    ensure!(ours.is_object(), "no `spread`");
+    let rows = [
+        ["".to_owned(), "ours".to_owned(), "published".to_owned()],
+        ["runs".to_owned(), count(ours, "ended"), count(theirs, "runs")],
+        ["dead".to_owned(), count(ours, "dead"), count(theirs, "dead")],
+        ["below 0.70".to_owned(), count(ours, "below_070"), count(theirs, "below_070")],
+        ["0.85 or above".to_owned(), count(ours, "at_least_085"), count(theirs, "at_least_085")],
+        ["lowest".to_owned(), figure(ours, "min"), figure(theirs, "min")],
+        ["median".to_owned(), figure(ours, "median"), figure(theirs, "median")],
+        ["highest".to_owned(), figure(ours, "max"), figure(theirs, "max")],
+    ];
+    let columns = if theirs.is_object() { 3 } else { 2 };
+    Ok(rows.map(|row| row[..columns].to_vec()).to_vec())
+}
+
+/// A run's figures after its last epoch.
+fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
+    let path = folder.join("metrics.jsonl");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let events = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    // Of the last attempt, where the run began again.
+    let restart = events.iter().rposition(|event| event["event"] == "restart");
+    let epochs: Vec<&Value> = events[restart.map_or(0, |at| at + 1)..]
+        .iter()
+        .filter(|event| event["event"] == "epoch")
+        .collect();
+    let last = epochs.last().with_context(|| format!("{}: no finished epoch", path.display()))?;
+    let number = |event: &Value, key: &str| event[key].as_f64().unwrap_or(f64::NAN);
+    let best = epochs.iter().map(|epoch| number(epoch, "test_accuracy")).fold(0.0, f64::max);
+    let secs: f64 =
+        epochs.iter().map(|epoch| number(epoch, "train_secs") + number(epoch, "test_secs")).sum();
+    let environment = read_json(&folder.join("environment.json"))?;
+    let seed = restart.map_or(&environment["seed"], |at| &events[at]["seed"]);
+    Ok(vec![
+        format!("[{name}](results/{name})"),
+        seed.to_string(),
+        last["epoch"].to_string(),
+        format!("{:.3}", number(last, "train_loss")),
+        format!("{:.4}", number(last, "test_accuracy")),
+        format!("{best:.4}"),
+        format!("{:.1}", secs / 60.0),
+    ])
+}
+
+fn read_json(path: &Path) -> anyhow::Result<Value> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
+}
+
+/// Rows as a table; the first heads the columns.
+fn markdown(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        text += &format!("| {} |\n", row.join(" | ")).replace("|  |", "| |");
+        if at == 0 {
+            text += &format!("|{}\n", " --- |".repeat(row.len()));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_made_from_files_and_the_rest_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let bench = json!({ "runs": [
+            { "backend": "flex", "train_images_per_sec": 69.96, "infer_images_per_sec": 205.0,
+              "peak_memory_bytes": 407_392_256 },
+            { "peer": "PyTorch", "train_images_per_sec": 15.38, "infer_images_per_sec": 62.2 },
+            { "backend": "flex", "train_images_per_sec": 60.0, "infer_images_per_sec": 200.0 },
+        ]});
+        fs::write(root.path().join("bench.json"), bench.to_string()).unwrap();
+        let run = root.path().join("run");
+        fs::create_dir(&run).unwrap();
+        let epoch = |number: u32, accuracy: f64| {
+            json!({ "event": "epoch", "epoch": number, "train_loss": 0.5, "test_accuracy": accuracy,
+                    "train_secs": 50.0, "test_secs": 10.0 })
+        };
+        let lines =
+            [epoch(1, 0.1), json!({ "event": "restart", "seed": 9 }), epoch(1, 0.9), epoch(2, 0.8)];
+        fs::write(run.join("metrics.jsonl"), lines.map(|line| line.to_string()).join("\n"))
+            .unwrap();
+        fs::write(run.join("environment.json"), "{\"seed\": 42}").unwrap();
+        let text =
+            format!("a\n{BEGIN}speed bench.json -->\nold\n{END}\nb\n{BEGIN}runs run -->\n{END}\n");
+        let (made, tables) = remade(&text, root.path()).unwrap();
+        assert_eq!(tables, 2);
+        for part in [
+            "a\n<!-- table: speed bench.json -->\n| | training, images/s |",
+            "| nin, `--backend flex` | 70.0, 60.0 | 205.0, 200.0 | 0.41 GB |\n",
+            "| PyTorch | 15.4 | 62.2 | not measured |\n",
+            "| [run](results/run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
+        ] {
+            assert!(made.contains(part), "{part}: {made}");
+        }
+        assert_eq!(remade(&made, root.path()).unwrap().0, made);
+        assert!(remade(&format!("{BEGIN}speed none.json -->\n{END}"), root.path()).is_err());
+        assert!(remade(&format!("{BEGIN}speed bench.json -->\n"), root.path()).is_err());
+    }
+}
