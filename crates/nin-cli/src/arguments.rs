@@ -39,6 +39,8 @@ pub enum Command {
     Predict(PredictArguments),
     /// Write a run's report: one HTML file with curves, classes, mistakes and their maps
     Report(ReportArguments),
+    /// Show a page that classifies pictures, and answer HTTP requests
+    Serve(ServeArguments),
     /// Put runs side by side: figures, spread, keys that differ, curves
     Compare(CompareArguments),
     /// Write a checkpoint as ONNX, or as safetensors with PyTorch's names
@@ -133,6 +135,12 @@ pub struct TrainArguments {
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
+    /// Also write TensorBoard's event files, into the run's folder
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// Write no report.html at the end
+    #[arg(long)]
+    pub no_report: bool,
     /// What is printed at the end: the book's two lines (behind the table of --seeds), or JSON
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
@@ -165,6 +173,8 @@ pub enum ProgressChoice {
     Auto,
     /// A progress bar
     Bar,
+    /// A dashboard of the whole terminal, with curves
+    Tui,
     /// A line now and then
     Plain,
     /// A JSON object a line: the events of metrics.jsonl
@@ -252,7 +262,8 @@ pub struct PredictArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   nin-cli report runs/quickstart
-  nin-cli report runs/own --data my-folder --output own.html
+  nin-cli report runs/quickstart --open
+  nin-cli report runs/own --data my-folder --output own.html --figures figures
 
 The file needs no other and no network. The run may be going on: nothing in it is touched.")]
 pub struct ReportArguments {
@@ -262,12 +273,51 @@ pub struct ReportArguments {
     /// The file to write [default: report.html in the run's folder]
     #[arg(long, value_name = "FILE.html")]
     pub output: Option<PathBuf>,
+    /// Also write every figure as SVG into this folder
+    #[arg(long, value_name = "DIR")]
+    pub figures: Option<PathBuf>,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
     /// The folder with the data set's four files; no other place is searched then
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli serve --checkpoint runs/quickstart        then open http://127.0.0.1:8080
+  curl -F image=@shirt.jpg http://127.0.0.1:8080/v1/predict
+  curl --data-binary @shirt.jpg 'http://127.0.0.1:8080/v1/predict?top=1&invert=no'
+
+The answer is that of predict --format json for one image. Also: GET /healthz, /metrics
+(Prometheus), /openapi.json. Ctrl-C or SIGTERM answers what was begun, and ends with 0.")]
+pub struct ServeArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
+    #[arg(long, value_name = "PATH")]
+    pub checkpoint: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub addr: String,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The largest request body that is taken, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub max_body: u16,
+    /// Pictures that may wait for their answers; more are sent away
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_queue: u16,
+    /// Connections that may be open
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub max_connections: u16,
+    /// Seconds that a request may take to come in, and again to be answered
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
 }
 
 /// `compare`
@@ -381,7 +431,9 @@ pub enum ShapesFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   nin-cli bench --backend flex --batch-size 32 --threads 2
-  nin-cli bench --config paper-cifar10 --format json")]
+  nin-cli bench --config paper-cifar10 --format json
+  nin-cli bench --layers                          every layer: ms, GFLOP/s, % of the CPU's peak
+  nin-cli bench --compare pytorch --batch-size 32 --python venv/bin/python")]
 pub struct BenchArguments {
     /// A built-in architecture, a built-in recipe or a TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
@@ -398,9 +450,32 @@ pub struct BenchArguments {
     /// Override a key of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Time each layer by itself instead, on a CPU backend
+    #[arg(long)]
+    pub layers: bool,
+    /// Measure in turn with another framework instead, and print the ratios
+    #[arg(long, value_enum, value_name = "PEER", conflicts_with = "layers")]
+    pub compare: Option<PeerChoice>,
+    /// How often each of the two is measured with --compare
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub pairs: u32,
+    /// The Python that has the other framework
+    #[arg(long, value_name = "FILE", env = "NIN_PYTHON", default_value = "python3")]
+    pub python: PathBuf,
     /// How to print
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
+}
+
+/// What `bench --compare` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PeerChoice {
+    /// PyTorch, training and inference: the better of NCHW and channels_last
+    Pytorch,
+    /// onnxruntime, inference
+    Onnxruntime,
+    /// OpenVINO, inference
+    Openvino,
 }
 
 /// `devices`

@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin: the first asks the training to end, the second ends the program.
+//! Ctrl-C and its kin: the first asks a training or a server to end, the second ends the program.
 
 use std::fs;
 use std::thread;
@@ -10,23 +10,31 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::failure::INTERRUPTED;
+use crate::progress;
 
-/// Connects SIGINT (Ctrl-C), SIGTERM (`kill`) and SIGHUP (the terminal was closed) to a training.
+/// Connects the signals that end programs to a training.
 pub fn stop_on_signal(interrupter: &Interrupter) -> anyhow::Result<()> {
+    let interrupter = interrupter.clone();
+    on_signal(move || interrupter.stop(Some("interrupted")))
+}
+
+/// Calls `stop` at the first SIGINT (Ctrl-C), SIGTERM (`kill`) or SIGHUP (the terminal was closed);
+/// the second ends the program at once.
+pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let mut signals = vec![SIGINT, SIGTERM];
     if !is_ignored(SIGHUP) {
         // Under `nohup` it is, and the training outlives its terminal.
         signals.push(SIGHUP);
     }
     let mut signals = Signals::new(signals).context("cannot listen for signals")?;
-    let interrupter = interrupter.clone();
     let listener = move || {
         for (earlier, _signal) in signals.forever().enumerate() {
             if earlier > 0 {
+                progress::give_back();
                 // At once: checkpoints are written aside and renamed, none is left half-written.
                 low_level::exit(i32::from(INTERRUPTED));
             }
-            interrupter.stop(Some("interrupted"));
+            stop();
         }
     };
     thread::Builder::new()

@@ -2,6 +2,7 @@
 #![recursion_limit = "256"]
 #![allow(unreachable_pub, reason = "a program has no public interface")]
 
+mod answer;
 mod arguments;
 mod backend;
 mod commands;
@@ -15,7 +16,9 @@ mod prediction;
 mod progress;
 mod report;
 mod seeds;
+mod serve;
 mod settings;
+mod tensorboard;
 
 use std::process::ExitCode;
 

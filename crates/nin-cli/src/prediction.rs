@@ -35,7 +35,8 @@ impl<B: Backend> Predictor<B> {
         weights: &Weights,
         device: B::Device,
     ) -> Result<Self, ModelError> {
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, &device)?;
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, &device)?
+            .with_precision(metadata.precision);
         Ok(Self { network, device })
     }
 

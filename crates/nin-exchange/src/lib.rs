@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use nin_exchange::{onnx, pytorch};
-//! use nin_model::{Builtin, Initialization, ModelMetadata, Preprocessing};
+//! use nin_model::{Builtin, Initialization, ModelMetadata, Precision, Preprocessing};
 //!
 //! # fn main() -> Result<(), nin_exchange::ExchangeError> {
 //! let architecture = Builtin::PaperMnist.architecture(1, 10)?;
@@ -11,6 +11,7 @@
 //!     classes: (0..10).map(|digit| digit.to_string()).collect(),
 //!     dataset: "mnist".to_owned(),
 //!     preprocessing: Preprocessing { input_size: [28, 28] },
+//!     precision: Precision::Fp32,
 //!     architecture,
 //! };
 //! let model = onnx::encode(&metadata, &weights)?;

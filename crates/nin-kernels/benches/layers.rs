@@ -1,7 +1,7 @@
 //! The book's network: every layer's milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
 //! gradients, each answer checked against the portable direct path; then its blocks as whole calls, and images a second.
 //!
-//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]`
+//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu] [--precision fp32|bf16]`
 //!
 //! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
 //! show were the machine idle and the work evenly split. For machines that others compute on.
@@ -10,11 +10,18 @@ use std::time::{Duration, Instant};
 
 use nin_kernels::{
     Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
-    MlpconvKept, MlpconvWeights,
+    MlpconvKept, MlpconvWeights, Precision,
 };
 
 /// Winograd in `f32` against direct sums: the largest bound of the tests, for the input gradient of F(4x4, 5x5).
 const LARGEST_ERROR: f64 = 3e-5;
+
+/// Of products whose two operands are each rounded to bf16, by 2^-9 at most.
+const LARGEST_ERROR_BF16: f64 = 1.0 / 256.0;
+
+fn largest_error(precision: Precision) -> f64 {
+    if precision == Precision::Bf16 { LARGEST_ERROR_BF16 } else { LARGEST_ERROR }
+}
 
 struct Layer {
     name: &'static str,
@@ -62,6 +69,7 @@ struct Options {
     repeat: usize,
     filter: String,
     clock: Clock,
+    precision: Precision,
 }
 
 /// What is measured.
@@ -100,6 +108,7 @@ fn options() -> Options {
         repeat: 5,
         filter: String::new(),
         clock: Clock::Wall(Instant::now()),
+        precision: Precision::Fp32,
     };
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
@@ -113,6 +122,8 @@ fn options() -> Options {
             "--repeat" => options.repeat = number(),
             "--clock" if value == "cpu" => options.clock = Clock::Cpu(1),
             "--clock" if value == "wall" => {}
+            "--precision" if value == "bf16" => options.precision = Precision::Bf16,
+            "--precision" if value == "fp32" => {}
             "--filter" => options.filter = value,
             _ => panic!("unknown argument `{argument}`"),
         }
@@ -268,7 +279,11 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
             ("bias gradient", &bench.grad_bias, &expected.grad_bias),
         ] {
             let error = relative_error(found, expected);
-            assert!(error < LARGEST_ERROR, "{}: {what} differs by {error:e}", layer.name);
+            assert!(
+                error < largest_error(options.precision),
+                "{}: {what} differs by {error:e}",
+                layer.name
+            );
         }
         let rate = |seconds: f64, passes: f64| {
             let macs = passes * bench.geometry.macs() as f64 / seconds;
@@ -425,12 +440,13 @@ fn network(options: &Options, cpu: &Cpu) {
 fn main() {
     let options = options();
     let isa = Isa::detect().expect("an instruction set");
-    let cpu = Cpu::new(isa, options.threads).expect("threads");
+    let cpu = Cpu::new(isa, options.threads).expect("threads").with_precision(options.precision);
     let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
     let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
-        "{isa}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
+        "{isa}, {:?}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
+        options.precision,
         options.threads,
         options.batch,
         2e-9 * peak

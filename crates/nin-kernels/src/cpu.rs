@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use crate::arch::generic::panels_per_block;
-use crate::arch::{Arch, Operation};
+use crate::arch::{Arch, Bf16Arch, Operation};
 use crate::conv::Algorithm;
 use crate::error::Error;
-use crate::scratch::ScratchPool;
+use crate::precision::Precision;
+use crate::scratch::{Scratch, ScratchPool};
 
 /// An instruction set that the kernels are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +79,7 @@ pub struct Cpu {
     threads: Arc<rayon::ThreadPool>,
     pub(crate) scratch: ScratchPool,
     pub(crate) algorithm: Algorithm,
+    precision: Precision,
 }
 
 impl Cpu {
@@ -98,6 +100,7 @@ impl Cpu {
             threads: Arc::new(threads),
             scratch: ScratchPool::default(),
             algorithm: Algorithm::default(),
+            precision: Precision::default(),
         })
     }
 
@@ -131,6 +134,26 @@ impl Cpu {
         self
     }
 
+    /// The same with another precision of operands.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// Whether [`Precision::Bf16`] makes a difference here: the instruction set in use multiplies bf16.
+    pub fn computes_in_bf16(&self) -> bool {
+        Bf16Arch::of(self.arch).is_some()
+    }
+
+    /// What multiplies bf16, where that was asked for and can be had.
+    pub(crate) fn bf16(&self) -> Option<Bf16Arch> {
+        match self.precision {
+            Precision::Fp32 => None,
+            Precision::Bf16 => Bf16Arch::of(self.arch),
+        }
+    }
+
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
         self.arch.isa()
@@ -144,6 +167,12 @@ impl Cpu {
     /// Threads in the pool.
     pub fn threads(&self) -> usize {
         self.threads.current_num_threads()
+    }
+
+    /// A buffer of `len` values from the memory that all clones share; what it holds is unspecified. For what is kept
+    /// from one call to a later one, step after step: the system is not asked for fresh zeroed pages each time.
+    pub fn buffer(&self, len: usize) -> Scratch {
+        self.scratch.take(len)
     }
 
     /// Channel panels that lie side by side in packed weights.

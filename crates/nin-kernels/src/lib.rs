@@ -31,6 +31,7 @@ mod mlpconv;
 mod panels;
 mod peak;
 mod pool;
+mod precision;
 mod scratch;
 
 #[doc(hidden)]
@@ -42,3 +43,5 @@ pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry};
 pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights};
 pub use panels::{PANEL, nchw_from_panels, panels_from_nchw, panels_len};
+pub use precision::Precision;
+pub use scratch::Scratch;

@@ -42,9 +42,10 @@ impl ScratchPool {
     }
 }
 
-/// A buffer in use.
+/// A buffer in use: a slice of `f32`, aligned to a cache line and in huge pages where it is large and the system has them.
+/// Dropped, it goes back to where it came from, for the next that asks.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     buffer: Option<Buffer>,
     len: usize,
     pool: ScratchPool,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, ModelError, Weights};
+use crate::{Architecture, ModelError, Precision, Weights};
 
 /// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
 const KEY: &str = "nin";
@@ -32,6 +32,9 @@ pub struct ModelMetadata {
     pub dataset: String,
     /// How images become inputs: pixels 0..255 are divided by 255 after the resize.
     pub preprocessing: Preprocessing,
+    /// What it was trained in, and is to be run in.
+    #[serde(default, skip_serializing_if = "Precision::is_fp32")]
+    pub precision: Precision,
 }
 
 impl ModelMetadata {

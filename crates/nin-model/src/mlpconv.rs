@@ -4,10 +4,10 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::Pool;
 use crate::activations::Activations;
 use crate::convolution::ConvolutionRelu;
 use crate::pooling::max_pool;
+use crate::{Pool, Precision};
 
 /// One block of the network (the paper's mlpconv layer, section 3.1; the book's `nin_block`):
 /// a convolution and two 1x1 convolutions, each followed by ReLU.
@@ -21,6 +21,8 @@ pub struct MlpConv<B: Backend> {
     pub(crate) cccp2: ConvolutionRelu<B>,
     /// Whether a CPU backend runs the block by nin-kernels.
     pub(crate) fused: bool,
+    #[module(skip)]
+    pub(crate) precision: Precision,
 }
 
 impl<B: Backend> MlpConv<B> {
@@ -67,7 +69,7 @@ impl<B: Backend> MlpConv<B> {
         let channels = self.cccp2.output_channels();
         let size = geometry.output_size();
         let operation = MlpconvBlock {
-            cpu,
+            cpu: cpu.with_precision(self.precision.into()),
             geometry,
             input_is_planes: matches!(input, Activations::Planes(_)),
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],

@@ -9,7 +9,7 @@ use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
 use crate::pooling::max_pool;
 use crate::weights::{Weights, layer_names};
-use crate::{Architecture, Block, MlpConv, ModelError};
+use crate::{Architecture, Block, MlpConv, ModelError, Precision};
 
 /// A Network in Network.
 ///
@@ -52,6 +52,7 @@ impl<B: Backend> NetworkInNetwork<B> {
                     cccp1: layer(&cccp1, 1, 0),
                     cccp2: layer(&cccp2, 1, 0),
                     fused: true,
+                    precision: Precision::Fp32,
                 }
             })
             .collect();
@@ -72,6 +73,15 @@ impl<B: Backend> NetworkInNetwork<B> {
     pub fn without_kernels(mut self) -> Self {
         for mlpconv in &mut self.blocks {
             mlpconv.fused = false;
+        }
+        self
+    }
+
+    /// The same network with its layers in this precision; fp32 unless told.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        for mlpconv in &mut self.blocks {
+            mlpconv.precision = precision;
         }
         self
     }

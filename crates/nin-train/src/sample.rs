@@ -1,6 +1,6 @@
 //! Small runs and checkpoints, for tests.
 
-use nin_model::{HostTensor, ModelMetadata, Preprocessing, Weights};
+use nin_model::{HostTensor, ModelMetadata, Precision, Preprocessing, Weights};
 
 use crate::checkpoint::{Checkpoint, TrainingState};
 use crate::lock::RunLock;
@@ -39,6 +39,7 @@ pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             dataset: "animals".to_owned(),
             preprocessing: Preprocessing { input_size: [4, 4] },
+            precision: Precision::Fp32,
             architecture,
         },
         weights,

@@ -256,6 +256,7 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         classes: names.chain(unnamed).collect(),
         dataset: data.name.clone(),
         preprocessing: Preprocessing { input_size },
+        precision: recipe.training.precision,
         architecture,
     };
     metadata.architecture.shapes(metadata.input())?;
@@ -322,6 +323,7 @@ fn learner<B: AutodiffBackend>(
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
+            .with_precision(metadata.precision)
             .with_closed_slope(recipe.training.closed_slope);
         let classifier = Classifier::<B>::new(network, seed);
         Ok::<_, TrainError>(classifier.with_label_smoothing(recipe.training.label_smoothing))

@@ -2,7 +2,13 @@
 
 mod chance;
 mod cuts;
+mod hashes;
+mod hostile;
 mod kills;
+mod load;
+mod pictures;
+mod ratios;
+mod server;
 mod shapes;
 mod tables;
 mod training;
@@ -16,6 +22,10 @@ use clap::{Args, Parser, Subcommand};
 #[command(after_help = "Examples:
   cargo build --release && cargo xtask cuts --cuts 20
   cargo xtask kills --kills 200 --binary target/release/nin-cli
+  cargo xtask hashes --config quickstart --set training.precision=bf16
+  cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
+  cargo xtask hostile --requests 1000
+  cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart
   cargo xtask tables --check")]
 struct Arguments {
     #[command(subcommand)]
@@ -28,6 +38,14 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
+    /// Fifty steps give the same weights with 1, 2 and 4 threads, on flex and ndarray
+    Hashes(HashesArguments),
+    /// The rates of results/ as ratios to other frameworks, measured in turn
+    Ratios(RatiosArguments),
+    /// Rude requests, many at once, leave a server as it was
+    Hostile(HostileArguments),
+    /// How many pictures a server answers, how fast, and whether its memory grows
+    Load(LoadArguments),
     /// The tables of a Markdown file are made from the files under `results/`
     Tables(TablesArguments),
 }
@@ -74,11 +92,83 @@ struct KillsArguments {
     kills: usize,
 }
 
+#[derive(Debug, Args)]
+struct HashesArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The recipe
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "quickstart")]
+    config: String,
+    /// Override a key of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RatiosArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The Python that has the other frameworks
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// A program that each measurement is run through, such as taskset or one that keeps the machine quiet
+    #[arg(long, value_name = "PROGRAM")]
+    through: Option<PathBuf>,
+    /// Only this row; may be repeated
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// How often each side is measured
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pairs: usize,
+    /// Steps of a measurement
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    steps: usize,
+    /// The machine's name in results/README.md
+    #[arg(long, value_name = "NAME")]
+    machine: String,
+    /// The file to write; rows that are measured again take their old one's place
+    #[arg(long, value_name = "FILE.json")]
+    output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct HostileArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    requests: usize,
+}
+
+#[derive(Debug, Args)]
+struct LoadArguments {
+    #[command(flatten)]
+    subject: SubjectArguments,
+    /// Clients that ask one request after the other
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    clients: usize,
+    /// For how long
+    #[arg(long, value_name = "SECS", default_value_t = 10)]
+    secs: u64,
+    /// What is served [default: a small network, trained first]
+    #[arg(long, value_name = "PATH")]
+    checkpoint: Option<PathBuf>,
+    /// What is asked [default: a grey PNG of 28x28]
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+}
+
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
+        Command::Hashes(arguments) => hashes::run(&arguments)?,
+        Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
+        Command::Load(arguments) => load::run(&arguments)?,
+        Command::Hostile(arguments) => hostile::run(&arguments.subject, arguments.requests)?,
     };
     println!("{report}");
     Ok(())

@@ -41,7 +41,8 @@ impl Subject {
         self.root.path().join(run)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The program in this folder, on the backend.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(self.root.path()).args(arguments).args(["--backend", &self.backend]);
         command

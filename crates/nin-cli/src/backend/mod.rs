@@ -6,11 +6,13 @@ mod processor;
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
+use nin_model::Precision;
 
 pub use adapters::{Adapter, adapters, may_have_gpu};
 pub use processor::{cpu_features, cpu_name, kernels};
 
 use crate::failure::CommandError;
+use crate::output::note;
 
 /// What `--backend` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -154,6 +156,17 @@ impl Selected {
     /// Backend and device on one line.
     pub fn describe(&self) -> String {
         format!("{} on {} ({})", self.backend.name(), self.device, self.reason)
+    }
+
+    /// Says so where a recipe's precision makes no difference here.
+    pub fn note_precision(&self, precision: Precision) {
+        let multiplies = self.backend != BackendName::Wgpu && processor::computes_in_bf16();
+        if precision == Precision::Bf16 && !multiplies {
+            let device = &self.device;
+            note(format!(
+                "training.precision is bf16, but {device} is used without bf16: computing in fp32"
+            ));
+        }
     }
 
     /// Runs a task on the backend.

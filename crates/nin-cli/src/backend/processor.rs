@@ -52,6 +52,18 @@ pub fn configure_kernels(_threads: usize) -> anyhow::Result<Option<&'static str>
     Ok(None)
 }
 
+/// Whether the fused kernels multiply bf16.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub fn computes_in_bf16() -> bool {
+    nin_model::computes_in_bf16()
+}
+
+/// Whether the fused kernels multiply bf16: there are none.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+pub fn computes_in_bf16() -> bool {
+    false
+}
+
 /// The instruction set that the fused kernels would take here.
 pub fn kernels() -> anyhow::Result<Option<&'static str>> {
     configure_kernels(1)

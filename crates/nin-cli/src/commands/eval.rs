@@ -25,6 +25,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     };
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
+    selected.note_precision(metadata.precision);
 
     let task = Evaluate {
         metadata: &metadata,
@@ -66,7 +67,8 @@ impl Task for Evaluate<'_> {
             &self.metadata.architecture,
             self.weights,
             &device,
-        )?;
+        )?
+        .with_precision(self.metadata.precision);
         let loader = OrderedLoader::in_order(self.images, self.batch_size, &device)
             .with_size(self.metadata.preprocessing.input_size)
             .with_workers(1);

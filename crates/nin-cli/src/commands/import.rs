@@ -40,5 +40,6 @@ fn metadata(settings: &NetworkSettings) -> ModelMetadata {
         dataset: recipe.data.dataset.clone(),
         preprocessing: Preprocessing { input_size: [*height, *width] },
         architecture: architecture.clone(),
+        precision: recipe.training.precision,
     }
 }

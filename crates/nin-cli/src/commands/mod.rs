@@ -11,6 +11,7 @@ mod import;
 mod predict;
 mod report;
 mod seeds;
+mod serve;
 mod shapes;
 mod train;
 
@@ -27,6 +28,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Shapes(arguments) => shapes::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

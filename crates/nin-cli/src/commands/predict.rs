@@ -13,6 +13,7 @@ use nin_train::load_model;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde_json::{Value, json};
 
+use crate::answer::{Answer, answers};
 use crate::arguments::PredictArguments;
 use crate::backend::{Selected, Task};
 use crate::failure::CommandError;
@@ -41,6 +42,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     }
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
+    selected.note_precision(metadata.precision);
 
     let preparation = Preparation::new(&metadata, arguments.invert, arguments.dense);
     let batch = if arguments.dense { 1 } else { BATCH };
@@ -105,13 +107,6 @@ struct Predict<'a> {
 struct Answers {
     given: Vec<Answer>,
     refused: Vec<Refusal>,
-}
-
-struct Answer {
-    name: String,
-    size: [usize; 2],
-    inverted: bool,
-    prediction: Prediction,
 }
 
 impl Task for Predict<'_> {
@@ -205,38 +200,13 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn as_json(&self) -> Value {
-        let images: Vec<_> = self.given.iter().map(|answer| self.image(answer)).collect();
+        let image = |answer: &Answer| answer.as_json(self.metadata, self.top);
+        let images: Vec<_> = self.given.iter().map(image).collect();
         let refused = self
             .refused
             .iter()
             .map(|Refusal { name, error }| json!({ "path": name, "reason": error.to_string() }));
-        json!({ "images": images, "refused": refused.collect::<Vec<_>>() })
-    }
-
-    fn image(&self, answer: &Answer) -> Value {
-        let Answer { name, size, inverted, prediction } = answer;
-        let geometry = self.metadata.architecture.map_geometry();
-        let top = prediction.top(self.top);
-        let entry = |&class: &usize| {
-            json!({
-                "class": self.metadata.classes[class],
-                "probability": prediction.probabilities[class],
-                "logit": prediction.logits[class],
-            })
-        };
-        let map = |&class: &usize| json!({ "class": self.metadata.classes[class], "values": prediction.map(class) });
-        json!({
-            "path": name,
-            "size": size,
-            "inverted": inverted,
-            "top": top.iter().map(entry).collect::<Vec<_>>(),
-            "maps": top.iter().map(map).collect::<Vec<_>>(),
-            "map_geometry": {
-                "first": geometry.first,
-                "step": geometry.step,
-                "field": geometry.field,
-            },
-        })
+        answers(&images, &refused.collect::<Vec<_>>())
     }
 
     fn as_text(&self) -> String {

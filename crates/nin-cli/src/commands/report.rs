@@ -1,8 +1,10 @@
 //! `report`: a run as one self-contained HTML file.
 
+use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
+use anyhow::Context;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::recipe::DataRecipe;
 use nin_train::{RunRecord, load_model};
@@ -11,20 +13,62 @@ use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
-use crate::report::{Inspect, Inspection, Network, Report};
+use crate::report::{Figure, Inspect, Inspection, Network, Report};
 use crate::seeds::SeedsFolder;
 use crate::settings::{check_classes, open_training_data};
+use crate::tensorboard;
+
+/// The report's file within a run's folder.
+const FILE: &str = "report.html";
+/// What opens a file in the program that people like for it.
+const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+
+/// What is written of a report.
+#[derive(Clone, Copy)]
+pub struct Outputs<'a> {
+    /// The page.
+    pub page: &'a Path,
+    /// The folder for its figures as SVG.
+    pub figures: Option<&'a Path>,
+    /// The step at which its pictures are written for TensorBoard, into the run's folder.
+    pub tensorboard: Option<usize>,
+}
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
-    let ReportArguments { run, output, data, device } = arguments;
-    let default = run.join("report.html");
-    let output = output.as_deref().unwrap_or(&default);
+    let ReportArguments { run, output, figures, open, data, device } = arguments;
+    let output = output.clone().unwrap_or_else(|| run.join(FILE));
     // Nothing is opened for a folder that holds no run.
     let record = RunRecord::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
-    write(&record, data.as_deref(), &selected, output)?;
+    let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
+    write(&record, data.as_deref(), &selected, outputs)?;
     print_text(&output.display().to_string())?;
+    if *open {
+        show(&output);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the report of a run that was just trained. What cannot be written is a warning: the
+/// training is done.
+pub fn conclude(run: &Path, data: Option<&Path>, selected: &Selected, tensorboard: Option<usize>) {
+    let page = run.join(FILE);
+    let outputs = Outputs { page: &page, figures: None, tensorboard };
+    let written = RunRecord::read(run)
+        .map_err(Into::into)
+        .and_then(|record| write(&record, data, selected, outputs));
+    match written {
+        Ok(()) => note(format!("report: {}", page.display())),
+        Err(error) => note(format!("warning: no report was written: {error:#}")),
+    }
+}
+
+/// Opens the page for its reader, if there is something to open it with.
+fn show(page: &Path) {
+    let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    if !status.is_ok_and(|status| status.success()) {
+        note(format!("warning: `{OPENER}` could not open it: open it in a browser yourself"));
+    }
 }
 
 /// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
@@ -32,7 +76,7 @@ pub fn write(
     record: &RunRecord,
     data: Option<&Path>,
     selected: &Selected,
-    output: &Path,
+    outputs: Outputs<'_>,
 ) -> anyhow::Result<()> {
     let model = load_model(&record.path).map_err(|error| said(&error.into()));
     let model = model.as_ref().map_err(Clone::clone);
@@ -45,7 +89,18 @@ pub fn write(
     if let Err(reason) = &report.inspection {
         note(format!("the report has no answers: {reason}"));
     }
-    save(output, report.html()?.as_bytes())
+    save(outputs.page, report.html()?.as_bytes())?;
+    if let Some(folder) = outputs.figures {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
+        for Figure { name, svg } in report.figures()? {
+            save(&folder.join(format!("{name}.svg")), svg.as_bytes())?;
+        }
+    }
+    if let Some(step) = outputs.tensorboard {
+        tensorboard::write_pictures(&record.path, step, report.pictures()?);
+    }
+    Ok(())
 }
 
 /// The runs with other seeds that stand beside this one.

@@ -16,7 +16,10 @@ use crate::backend::{BackendChoice, Selected, Task, cpu_features};
 use crate::failure::{CommandError, INTERRUPTED};
 use crate::output::{Format, note, print_json, print_text};
 use crate::settings::{TrainSettings, open_training_data};
+use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress};
+
+use super::report;
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
@@ -43,6 +46,7 @@ impl<'a> Trainer<'a> {
         // Whatever is wrong with the recipe on this data is said before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+        selected.note_precision(recipe.training.precision);
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
         Ok(Self { arguments, data, selected, interrupter })
@@ -63,14 +67,25 @@ impl<'a> Trainer<'a> {
         };
         let plan = TrainingPlan {
             recipe,
-            folder,
+            folder: folder.clone(),
             resume,
             data: data.clone(),
             workers: usize::from(arguments.workers),
             environment,
         };
-        let observer = progress::observer(arguments.progress, selected);
-        selected.run(Train { plan, interrupter: interrupter.clone(), observer })
+        let mut observer = progress::observer(arguments.progress, selected);
+        if arguments.tensorboard {
+            observer = Box::new(TensorBoard::beside(observer));
+        }
+        let summary = selected.run(Train { plan, interrupter: interrupter.clone(), observer })?;
+        if let Some(last) = &summary.last_epoch
+            && summary.ending != Ending::Interrupted
+            && !arguments.no_report
+        {
+            let step = arguments.tensorboard.then_some(last.total_steps);
+            report::conclude(&folder, arguments.data.as_deref(), selected, step);
+        }
+        Ok(summary)
     }
 
     /// The device's name, as in the book's last line.

@@ -9,7 +9,7 @@ mod prepare;
 mod source;
 
 pub use decode::Picture;
-pub use overlay::{encode_png, overlay};
+pub use overlay::{encode_png, overlay, shown_size};
 pub use prepare::{Invert, Preparation, Prepared};
 pub use source::{Source, find};
 

@@ -29,7 +29,7 @@ pub fn overlay(
     hottest: f32,
 ) -> ImageResult<Vec<u8>> {
     let [height, width] = picture.size;
-    let scale = SMALLEST_SIDE.div_ceil(height.min(width)).max(1);
+    let scale = zoom(picture.size);
     let columns = rows.first().map_or(0, Vec::len);
     let shown = RgbImage::from_fn((width * scale) as u32, (height * scale) as u32, |x, y| {
         let [x, y] = [x, y].map(|at| at as usize / scale);
@@ -40,6 +40,16 @@ pub fn overlay(
         Rgb(mixed(under, heat * STRONGEST))
     });
     encode_png(shown.as_raw(), [height * scale, width * scale], ExtendedColorType::Rgb8)
+}
+
+/// `[height, width]` of the PNG that [`overlay`] makes of a picture of this size.
+pub fn shown_size(size: [usize; 2]) -> [usize; 2] {
+    size.map(|side| side * zoom(size))
+}
+
+/// Pixels along each side that a pixel is shown as.
+fn zoom([height, width]: [usize; 2]) -> usize {
+    SMALLEST_SIDE.div_ceil(height.min(width)).max(1)
 }
 
 /// The bytes of a PNG of these pixels, of `[height, width]`.

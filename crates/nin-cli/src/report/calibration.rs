@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::figures::Figure;
 use super::inspection::Inspection;
 use super::page::{Section, grouped, percent, table};
 
@@ -84,7 +85,28 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     Section { id: "calibration", title: "Calibration", body }
 }
 
+/// The reliability diagram as a file of its own.
+pub(super) fn figure(inspection: &Inspection) -> Figure {
+    let description = "Reliability diagram: share of right answers among those of about the same \
+                       probability";
+    Figure::new("calibration", VIEW, description, &drawing(&bins(&inspection.confidences)))
+}
+
+/// Left, top, width and height of the drawing.
+const VIEW: [f64; 4] = [-8.0, 0.0, 318.0, 292.0];
+
 fn diagram(bins: &[Bin]) -> String {
+    let [left, top, width, height] = VIEW;
+    format!(
+        "<figure class=\"reliability\"><svg viewBox=\"{left} {top} {width} {height}\" role=\"img\" \
+         aria-label=\"Reliability diagram: the figures stand in the table below\">\n{}</svg>\n\
+         <figcaption>Share of right answers among those of about the same probability.\
+         </figcaption></figure>",
+        drawing(bins)
+    )
+}
+
+fn drawing(bins: &[Bin]) -> String {
     const LEFT: f64 = 44.0;
     const SIDE: f64 = 240.0;
     const TOP: f64 = 10.0;
@@ -124,12 +146,9 @@ fn diagram(bins: &[Bin]) -> String {
     }
     let diagonal = format!("M{LEFT} {}L{} {}", up(0.0), LEFT + SIDE, up(1.0));
     format!(
-        "<figure class=\"reliability\"><svg viewBox=\"-8 0 318 292\" role=\"img\" \
-         aria-label=\"Reliability diagram: the figures stand in the table below\">\n{axes}{bars}\
-         <path class=\"under\" d=\"{diagonal}\"/><path class=\"diagonal\" d=\"{diagonal}\"/>\n\
-         <text x=\"{}\" y=\"286\" text-anchor=\"middle\">probability of the answer</text>\n</svg>\n\
-         <figcaption>Share of right answers among those of about the same probability.\
-         </figcaption></figure>",
+        "{axes}{bars}<path class=\"under\" d=\"{diagonal}\"/>\
+         <path class=\"diagonal\" d=\"{diagonal}\"/>\n\
+         <text x=\"{}\" y=\"286\" text-anchor=\"middle\">probability of the answer</text>\n",
         LEFT + SIDE / 2.0,
     )
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 
+use super::figures::Figure;
 use super::page::{escaped, joined};
 
 const WIDTH: f64 = 420.0;
@@ -66,6 +67,24 @@ impl Chart<'_> {
             // The only way out of a script element is its end tag.
             values.to_string().replace("</", "<\\/")
         )
+    }
+
+    /// The drawing as a file of its own.
+    pub(super) fn figure(&self) -> Figure {
+        let legend = self.series.iter().enumerate().map(|(at, Series { name, style, .. })| {
+            let x = 110.0 + at as f64 * 110.0;
+            format!(
+                "<path class=\"line {style}\" d=\"M{x} 16h28\"/><text x=\"{}\" y=\"20\">{name}</text>",
+                x + 34.0
+            )
+        });
+        let content = format!(
+            "<text class=\"title\" x=\"{LEFT}\" y=\"20\">{}</text>{}<g transform=\"translate(0 26)\">{}</g>",
+            self.title,
+            joined(legend),
+            self.drawing()
+        );
+        Figure::new(self.id, [0.0, 0.0, WIDTH, HEIGHT + 28.0], &self.description(), &content)
     }
 
     fn description(&self) -> String {

@@ -1,5 +1,8 @@
 //! Precision, recall and F1 of each class, and which class is taken for which.
 
+use std::fmt::Write;
+
+use super::figures::Figure;
 use super::inspection::Inspection;
 use super::page::{Section, escaped, grouped, joined, percent, scrolling, table};
 
@@ -76,6 +79,58 @@ fn matrix(inspection: &Inspection) -> String {
              <thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
         ),
     )
+}
+
+/// The confusion matrix as a file of its own; of many classes without its numbers.
+pub(super) fn figure(inspection: &Inspection) -> Figure {
+    const LEFT: f64 = 120.0;
+    const TOP: f64 = 110.0;
+    let Inspection { evaluation, classes, .. } = inspection;
+    let is_large = classes.len() > LARGEST_MATRIX;
+    let (cell, top, left) = if is_large { (8.0, 30.0, 30.0) } else { (44.0, TOP, LEFT) };
+    let mut content = String::new();
+    for (label, counts) in evaluation.confusion.iter().enumerate() {
+        let images = counts.iter().sum::<usize>().max(1) as f64;
+        let y = top + cell * label as f64;
+        for (answer, &count) in counts.iter().enumerate() {
+            let x = left + cell * answer as f64;
+            let kind = if answer == label { "cell" } else { "cell wrong" };
+            let strength = count as f64 / images * if answer == label { 0.45 } else { 0.7 };
+            let _ = write!(
+                content,
+                "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"{cell}\" height=\"{cell}\" \
+                 fill-opacity=\"{strength:.3}\"/>"
+            );
+            if !is_large {
+                let (x, y) = (x + cell / 2.0, y + cell / 2.0 + 4.5);
+                let _ =
+                    writeln!(content, "<text class=\"count\" x=\"{x}\" y=\"{y}\">{count}</text>");
+            }
+        }
+        if !is_large {
+            let name = escaped(&shortened(&classes[label]));
+            let middle = cell * label as f64 + cell / 2.0;
+            let (x, y) = (left - 8.0, top + middle + 4.5);
+            let (across, up) = (left + middle + 4.5, top - 8.0);
+            let _ = writeln!(
+                content,
+                "<text x=\"{x}\" y=\"{y}\" text-anchor=\"end\">{name}</text>\
+                 <text transform=\"translate({across} {up}) rotate(-90)\">{name}</text>"
+            );
+        }
+    }
+    let side = cell * classes.len() as f64;
+    let description = "How often each class (row) got each answer (column)";
+    Figure::new("confusion", [0.0, 0.0, left + side + 8.0, top + side + 8.0], description, &content)
+}
+
+/// A class's name, as long as it fits beside the matrix.
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 14;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    name.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
 fn largest_confusions(inspection: &Inspection) -> String {

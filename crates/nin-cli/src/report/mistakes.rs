@@ -1,8 +1,12 @@
 //! The wrong answers of which the network was surest, with the maps that say why.
 
+use std::fmt::Write;
+
+use super::figures::{self, Figure};
 use super::inspection::{Inspection, Mistake};
 use super::page::{Section, escaped, image, joined, percent};
-use crate::pictures::{Picture, overlay};
+use crate::pictures::{Picture, overlay, shown_size};
+use crate::tensorboard;
 
 /// The side at which pictures are shown, in CSS pixels.
 const SHOWN_SIDE: usize = 112;
@@ -45,7 +49,9 @@ fn note(inspection: &Inspection) -> String {
     )
 }
 
-fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> {
+/// A mistake's picture and, where they say something, the maps of the answer and of the right class
+/// over it: PNG files with their descriptions.
+fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(Vec<u8>, String)>> {
     let Mistake { index, label, answer, prediction, picture } = mistake;
     let (said, is) = (&inspection.classes[*answer], &inspection.classes[*label]);
     let mut pictures = vec![(plain(picture)?, format!("Test image {index}: {is}"))];
@@ -56,6 +62,61 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> 
             pictures.push((png, format!("Map of {name} over it")));
         }
     }
+    Ok(pictures)
+}
+
+/// All mistakes as a file of its own, one below the other.
+pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
+    const SIDE: f64 = SHOWN_SIDE as f64;
+    const STEP: f64 = SIDE + 34.0;
+    let mut content = String::new();
+    for (number, mistake) in inspection.mistakes.iter().enumerate() {
+        let top = STEP * number as f64;
+        for (at, (png, _)) in pictures(inspection, mistake)?.iter().enumerate() {
+            let left = 8.0 + (SIDE + 8.0) * at as f64;
+            content += &figures::image(png, [left, top + 26.0, SIDE, SIDE]);
+        }
+        let Mistake { label, answer, prediction, .. } = mistake;
+        let _ = writeln!(
+            content,
+            "<text x=\"8\" y=\"{}\">Said {} ({}), is {} ({})</text>",
+            top + 18.0,
+            escaped(&inspection.classes[*answer]),
+            percent(Some(prediction.probabilities[*answer])),
+            escaped(&inspection.classes[*label]),
+            percent(Some(prediction.probabilities[*label])),
+        );
+    }
+    let height = STEP * inspection.mistakes.len().max(1) as f64;
+    let description = "The wrong answers of which the network was surest: image, map of the answer, \
+                       map of the right class";
+    Ok(Figure::new(
+        "mistakes",
+        [0.0, 0.0, 3.0 * (SIDE + 8.0) + 80.0, height],
+        description,
+        &content,
+    ))
+}
+
+/// Every mistake's pictures for TensorBoard.
+pub(super) fn named_pictures(inspection: &Inspection) -> anyhow::Result<Vec<tensorboard::Picture>> {
+    let mut named = Vec::new();
+    for (number, mistake) in inspection.mistakes.iter().enumerate() {
+        for ((png, _), what) in
+            pictures(inspection, mistake)?.into_iter().zip(["image", "answer", "right"])
+        {
+            let size = shown_size(mistake.picture.size);
+            let tag = format!("mistake_{:02}/{what}", number + 1);
+            named.push(tensorboard::Picture { tag, png, size, channels: 3 });
+        }
+    }
+    Ok(named)
+}
+
+fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> {
+    let Mistake { index, label, answer, prediction, picture } = mistake;
+    let (said, is) = (&inspection.classes[*answer], &inspection.classes[*label]);
+    let pictures = pictures(inspection, mistake)?;
     let [height, width] = picture.size;
     let shown = [SHOWN_SIDE * height / height.max(width), SHOWN_SIDE * width / height.max(width)];
     let captions = ["image", "map: answer", "map: right class"];

@@ -4,6 +4,7 @@
 mod calibration;
 mod chart;
 mod evaluation;
+mod figures;
 mod inspection;
 mod mistakes;
 mod network;
@@ -15,6 +16,9 @@ mod verdict;
 use nin_model::{ModelMetadata, NetworkShapes, Weights};
 use nin_train::RunRecord;
 
+use crate::tensorboard;
+
+pub use figures::Figure;
 pub use inspection::{Inspect, Inspection};
 
 use crate::comparison::Comparison;
@@ -65,5 +69,46 @@ impl Report<'_> {
         sections.extend([run::recipe(self.record), run::environment(self.record)]);
         let verdict = verdict::verdict(self.record, self.inspection.as_ref().ok().copied());
         Ok(page::page(&self.record.name(), &verdict, &sections))
+    }
+
+    /// Every figure of the page as a file of its own.
+    pub fn figures(&self) -> anyhow::Result<Vec<Figure>> {
+        let mut figures = Vec::new();
+        if let Some(charts) = run::Charts::of(self.record) {
+            figures.extend([charts.loss.figure(), charts.accuracy.figure()]);
+        }
+        if let Ok(inspection) = &self.inspection {
+            figures.extend([
+                evaluation::figure(inspection),
+                calibration::figure(inspection),
+                mistakes::sheet(inspection)?,
+            ]);
+        }
+        if let Ok(network) = &self.network
+            && let Some(filters) = network::Filters::of(network)?
+        {
+            figures.push(filters.figure());
+        }
+        Ok(figures)
+    }
+
+    /// The page's pictures for TensorBoard.
+    pub fn pictures(&self) -> anyhow::Result<Vec<tensorboard::Picture>> {
+        let mut pictures = Vec::new();
+        if let Ok(network) = &self.network
+            && let Some(filters) = network::Filters::of(network)?
+        {
+            let (png, size) = (filters.png, filters.size);
+            pictures.push(tensorboard::Picture {
+                tag: "filters".to_owned(),
+                png,
+                size,
+                channels: 2,
+            });
+        }
+        if let Ok(inspection) = &self.inspection {
+            pictures.extend(mistakes::named_pictures(inspection)?);
+        }
+        Ok(pictures)
     }
 }

@@ -4,6 +4,7 @@ use image::ExtendedColorType;
 use nin_model::HostTensor;
 
 use super::Network;
+use super::figures::{self, Figure};
 use super::page::{self, Section, escaped, grouped, missing, table};
 use crate::pictures::encode_png;
 
@@ -53,35 +54,66 @@ pub(super) fn layers(network: &Network<'_>) -> Section {
 }
 
 /// The first convolution's filters, each from its smallest weight, black, to its largest, white.
+pub(super) struct Filters {
+    /// Grey and alpha.
+    pub(super) png: Vec<u8>,
+    /// `[height, width]`, in pixels.
+    pub(super) size: [usize; 2],
+    /// What is to be seen.
+    caption: String,
+    alternative: String,
+}
+
+impl Filters {
+    /// The filters of a network; `None` where it begins with no convolution.
+    pub(super) fn of(network: &Network<'_>) -> anyhow::Result<Option<Self>> {
+        let Some(weight) = network.weights.get("blocks.0.convolution.weight") else {
+            return Ok(None);
+        };
+        let [filters, channels, kernel, _] = weight.shape[..] else { return Ok(None) };
+        let shown = filters.min(MOST_FILTERS);
+        let columns = (1..=shown).find(|columns| columns * columns * 2 >= shown * 3).unwrap_or(1);
+        let rows = shown.div_ceil(columns);
+        let cell = kernel + GAP;
+        let size = [rows * cell - GAP, columns * cell - GAP];
+        let pixels = sheet(weight, shown, columns, size);
+        let png = encode_png(&pixels, size, ExtendedColorType::La8)?;
+        let of = if shown < filters {
+            format!("The first {shown} of {filters}")
+        } else {
+            format!("All {filters}")
+        };
+        let mean = if channels > 1 {
+            format!(", the mean over {channels} channels")
+        } else {
+            String::new()
+        };
+        let caption = format!(
+            "{of} filters of the first convolution, {kernel}×{kernel}{mean}: black is a filter's \
+             smallest weight, white its largest."
+        );
+        let alternative = format!("{shown} filters of {kernel} by {kernel} weights, in grey");
+        Ok(Some(Self { png, size, caption, alternative }))
+    }
+
+    /// As a file of its own.
+    pub(super) fn figure(&self) -> Figure {
+        let [height, width] = self.size.map(|side| (side * SHOWN_PIXEL) as f64);
+        let picture = figures::image(&self.png, [0.0, 0.0, width, height]);
+        Figure::new("filters", [-4.0, -4.0, width + 8.0, height + 8.0], &self.caption, &picture)
+    }
+}
+
+/// The filters and what they are.
 pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
     let (id, title) = ("filters", "First filters");
-    let Some(weight) = network.weights.get("blocks.0.convolution.weight") else {
+    let Some(filters) = Filters::of(network)? else {
         return Ok(missing(id, title, "the weights have no first convolution"));
     };
-    let [filters, channels, kernel, _] = weight.shape[..] else {
-        return Ok(missing(id, title, "the first convolution is none"));
-    };
-    let shown = filters.min(MOST_FILTERS);
-    let columns = (1..=shown).find(|columns| columns * columns * 2 >= shown * 3).unwrap_or(1);
-    let rows = shown.div_ceil(columns);
-    let cell = kernel + GAP;
-    let size = [rows * cell - GAP, columns * cell - GAP];
-    let pixels = sheet(weight, shown, columns, size);
-    let png = encode_png(&pixels, size, ExtendedColorType::La8)?;
-    let alternative = format!("{shown} filters of {kernel} by {kernel} weights, in grey");
+    let Filters { png, size, caption, alternative } = filters;
     let picture = page::image(&png, &alternative, size.map(|side| side * SHOWN_PIXEL));
-    let of = if shown < filters {
-        format!("The first {shown} of {filters}")
-    } else {
-        format!("All {filters}")
-    };
-    let mean =
-        if channels > 1 { format!(", the mean over {channels} channels") } else { String::new() };
-    let body = format!(
-        "<figure class=\"filters\">{picture}<figcaption>{of} filters of the first convolution, \
-         {kernel}×{kernel}{mean}: black is a filter's smallest weight, white its largest.\
-         </figcaption></figure>"
-    );
+    let body =
+        format!("<figure class=\"filters\">{picture}<figcaption>{caption}</figcaption></figure>");
     Ok(Section { id, title, body })
 }
 

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// Colours, light and dark, and what figures are drawn with: on the page and in files of their own.
+pub(super) const FIGURES: &str = include_str!("figures.css");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
@@ -43,7 +45,7 @@ pub(super) fn page(run: &str, verdict: &str, sections: &[Section]) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; \
          style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
-         <title>{run}: report of a run</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>{run}: report of a run</title>\n<style>\n{FIGURES}{STYLE}</style>\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#content\">Skip to the content</a>\n\
          <header>\n<h1>{run}</h1>\n{verdict}\n</header>\n\
          <nav aria-label=\"Sections\"><ul>{}</ul></nav>\n\

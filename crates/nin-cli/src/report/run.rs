@@ -56,35 +56,52 @@ impl Curves {
     }
 }
 
+/// Loss and accuracy over the epochs, as they are drawn.
+pub(super) struct Charts {
+    pub(super) loss: Chart<'static>,
+    pub(super) accuracy: Chart<'static>,
+    /// The highest loss, drawn or not.
+    wildest: f64,
+}
+
+impl Charts {
+    /// `None` before anything was logged.
+    pub(super) fn of(record: &RunRecord) -> Option<Self> {
+        let curves = Curves::of(record);
+        if curves.train_loss.is_empty() && curves.test_loss.is_empty() {
+            return None;
+        }
+        let epochs = curves.epochs();
+        let losses = curves.train_loss.iter().chain(&curves.test_loss);
+        let wildest = losses.map(|point| point.1).fold(0.1, f64::max);
+        let pair = |train, test| {
+            vec![
+                Series { name: "training", style: "train", points: train },
+                Series { name: "test", style: "test", points: test },
+            ]
+        };
+        let loss = Chart {
+            id: "loss",
+            title: "Loss",
+            series: pair(curves.train_loss, curves.test_loss),
+            epochs,
+            range: (0.0, wildest.min(HIGHEST_LOSS) * 1.05),
+        };
+        let accuracy = Chart {
+            id: "accuracy",
+            title: "Accuracy",
+            series: pair(curves.train_accuracy, curves.test_accuracy),
+            epochs,
+            range: (0.0, 1.0),
+        };
+        Some(Self { loss, accuracy, wildest })
+    }
+}
+
 /// Loss and accuracy over the epochs, and the figures of each.
 pub(super) fn curves(record: &RunRecord) -> Section {
-    let curves = Curves::of(record);
-    if curves.train_loss.is_empty() && curves.test_loss.is_empty() {
+    let Some(Charts { loss, accuracy, wildest }) = Charts::of(record) else {
         return missing("curves", "Curves", "nothing was logged yet");
-    }
-    let epochs = curves.epochs();
-    let losses = curves.train_loss.iter().chain(&curves.test_loss);
-    let wildest = losses.map(|point| point.1).fold(0.1, f64::max);
-    let highest = wildest.min(HIGHEST_LOSS);
-    let pair = |train, test| {
-        vec![
-            Series { name: "training", style: "train", points: train },
-            Series { name: "test", style: "test", points: test },
-        ]
-    };
-    let loss = Chart {
-        id: "loss",
-        title: "Loss",
-        series: pair(curves.train_loss, curves.test_loss),
-        epochs,
-        range: (0.0, highest * 1.05),
-    };
-    let accuracy = Chart {
-        id: "accuracy",
-        title: "Accuracy",
-        series: pair(curves.train_accuracy, curves.test_accuracy),
-        epochs,
-        range: (0.0, 1.0),
     };
     let clipped = if wildest > HIGHEST_LOSS {
         format!(" Losses above {HIGHEST_LOSS} are drawn at the rim; the highest was {wildest:.3e}.")

@@ -235,7 +235,7 @@ fn maps_become_pictures_and_dense_maps_are_as_large_as_the_picture_allows() {
 }
 
 /// A PNG that claims `side` x `side` pixels and holds none.
-fn bomb(side: u32) -> Vec<u8> {
+pub(crate) fn bomb(side: u32) -> Vec<u8> {
     let mut bytes = encoded(&GrayImage::new(8, 8).into(), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&side.to_be_bytes());
     bytes[20..24].copy_from_slice(&side.to_be_bytes());

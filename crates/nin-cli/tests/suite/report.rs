@@ -123,3 +123,70 @@ fn a_dead_run_is_called_dead() {
     assert!(page.contains("<strong>The network is dead</strong>"));
     assert!(page.contains("<strong>Silent</strong>: 0, 1, 2."));
 }
+
+#[test]
+fn figures_are_files_of_their_own() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    report(root.path(), "run --data data --figures out/figures");
+    for name in ["loss", "accuracy", "confusion", "calibration", "mistakes", "filters"] {
+        let path = root.path().join(format!("out/figures/{name}.svg"));
+        let svg = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(svg.starts_with("<svg xmlns=") && svg.ends_with("</svg>\n"), "{name}");
+        assert!(svg.contains("<title>") && svg.contains("prefers-color-scheme: dark"), "{name}");
+        for element in ["svg", "g", "text", "title", "style", "rect"] {
+            let opened = svg.matches(&format!("<{element}>")).count()
+                + svg.matches(&format!("<{element} ")).count();
+            let closed = svg.matches(&format!("</{element}>")).count();
+            let empty = if element == "rect" { svg.matches("/>").count() } else { 0 };
+            assert!(closed <= opened && opened <= closed + empty, "{name}: <{element}>");
+        }
+        assert!(!svg.contains("NaN") && svg.matches("http").count() == 1, "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_hands_the_page_to_the_desktop_and_does_without_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let bin = root.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let open = |expected: &str| {
+        let line = words("report run --data data --open");
+        let mut command = crate::program::command(root.path(), &line);
+        command.env("PATH", format!("{}:/bin:/usr/bin", bin.display()));
+        let finished = crate::program::finish(command).ok();
+        assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+    };
+    let program = |content: &str| {
+        let path = bin.join("xdg-open");
+        std::fs::write(&path, format!("#!/bin/sh\n{content}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("echo \"$1\" > opened");
+    open("");
+    assert_eq!(std::fs::read_to_string(root.path().join("opened")).unwrap(), "run/report.html\n");
+    program("exit 3");
+    open("warning: `xdg-open` could not open it");
+}
+
+#[test]
+fn a_training_ends_with_its_report() {
+    let workshop = crate::workshop::Workshop::new();
+    let finished = workshop.train("run", &[]).ok();
+    assert!(finished.stderr.ends_with("report: run/report.html\n"), "{}", finished.stderr);
+    let page = std::fs::read_to_string(workshop.path().join("run/report.html")).unwrap();
+    assert_is_whole(&page);
+    assert!(page.contains("Finished: 4 of 4 epochs.") && page.contains("id=\"mistakes\""));
+
+    workshop.train("without", &["--no-report"]).ok();
+    assert!(!workshop.path().join("without/report.html").exists());
+    // Where it cannot be written the training is done all the same: a folder has its name.
+    workshop.train("taken", &["--epochs", "1", "--no-report"]).ok();
+    std::fs::create_dir(workshop.path().join("taken/report.html")).unwrap();
+    let resume = "train --run taken --resume --data data --epochs 2 --progress none";
+    let second = nin(workshop.path(), &words(resume)).ok();
+    assert!(second.stderr.contains("warning: no report was written: "), "{}", second.stderr);
+}

@@ -6,7 +6,7 @@ use nin_exchange::onnx::message::{Graph, Model};
 use nin_exchange::{ExchangeError, onnx};
 use nin_model::{
     Architecture, Block, HostTensor, Initialization, ModelMetadata, NetworkInNetwork, Pool,
-    Preprocessing, Weights, Width,
+    Precision, Preprocessing, Weights, Width,
 };
 use nin_random::{Purpose, Stream};
 use prost::Message;
@@ -43,6 +43,7 @@ pub(crate) fn metadata(architecture: Architecture) -> ModelMetadata {
         classes: (0..architecture.classes()).map(|class| format!("\"class\" {class}")).collect(),
         dataset: "made-up".to_owned(),
         preprocessing: Preprocessing { input_size: [21, 30] },
+        precision: Precision::Fp32,
         architecture,
     }
 }

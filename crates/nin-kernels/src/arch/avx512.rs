@@ -38,7 +38,7 @@ unsafe fn enter<O: Operation>(operation: O) -> O::Output {
 /// Sixteen lanes.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
-pub(crate) struct F32x16(__m512);
+pub(crate) struct F32x16(pub(super) __m512);
 
 impl Vector for F32x16 {
     const LANES: usize = 16;

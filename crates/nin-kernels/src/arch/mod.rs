@@ -6,11 +6,13 @@ pub(crate) mod generic;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512bf16;
 mod portable;
 
 use crate::cpu::Isa;
 use crate::error::Error;
-use generic::Vector;
+use generic::{Bf16Operation, Vector};
 
 /// A piece of work that is compiled once for each instruction set.
 pub(crate) trait Operation {
@@ -80,6 +82,37 @@ impl Arch {
             Self::PortableWide => unsafe { operation.run::<portable::F32x16>() },
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(proof) => proof.run(operation),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(proof) => proof.run(operation),
+        }
+    }
+}
+
+/// An instruction set that multiplies bf16, together with the proof that this CPU has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bf16Arch {
+    /// For the tests: slower than fp32.
+    PortableWide,
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512bf16::Avx512Bf16),
+}
+
+impl Bf16Arch {
+    /// The proof beside that of the fp32 kernels, where there is one.
+    pub(crate) fn of(arch: Arch) -> Option<Self> {
+        match arch {
+            Arch::PortableWide => Some(Self::PortableWide),
+            #[cfg(target_arch = "x86_64")]
+            Arch::Avx512(_) => avx512bf16::Avx512Bf16::new().map(Self::Avx512),
+            _ => None,
+        }
+    }
+
+    /// As [`Arch::run`].
+    pub(crate) fn run<O: Bf16Operation>(self, operation: O) {
+        match self {
+            // SAFETY: plain Rust needs nothing of the CPU.
+            Self::PortableWide => unsafe { operation.run::<portable::F32x16>() },
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(proof) => proof.run(operation),
         }

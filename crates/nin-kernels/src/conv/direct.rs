@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::bf16::{self, Product};
 use super::lowering::Lowering;
 use super::pack::{pack_weight, pack_weight_turned, sum_weight_gradient, tree_sum};
 use super::{ConvBackward, ConvInput};
+use crate::arch::Bf16Arch;
 use crate::arch::generic::{End, Multiply, Outer, gate};
 use crate::cpu::Cpu;
 use crate::geometry::ConvGeometry;
@@ -19,11 +21,17 @@ pub(crate) fn group_size(batch: usize) -> usize {
     batch.div_ceil(GROUPS)
 }
 
+/// A layer's weights in the order in which they are read.
+enum Packed {
+    Fp32(Scratch),
+    Bf16(Product),
+}
+
 /// A layer's forward pass, ready for one image after another.
 pub(crate) struct Forward<'a> {
     cpu: &'a Cpu,
     lowering: Lowering,
-    packed: Scratch,
+    packed: Packed,
     bias: Scratch,
     relu: bool,
     panels: usize,
@@ -39,24 +47,29 @@ impl<'a> Forward<'a> {
         relu: bool,
     ) -> Self {
         let lowering = Lowering::of(geometry, input);
-        let packed = pack_weight(cpu, geometry, lowering.depth, weight);
+        let product = match input {
+            ConvInput::Panels(_) => Product::forward(cpu, geometry, weight),
+            ConvInput::Planes(_) => None,
+        };
+        let packed = match product {
+            Some(product) => Packed::Bf16(product),
+            None => Packed::Fp32(pack_weight(cpu, geometry, lowering.depth, weight)),
+        };
         let bias = padded_bias(cpu, geometry.out_panels(), bias);
         Self { cpu, lowering, packed, bias, relu, panels: geometry.out_panels() }
     }
 
     pub(crate) fn image(&self, image: &[f32], output: &mut [f32]) {
+        let end = if self.relu { End::Relu } else { End::Store };
+        let packed = match &self.packed {
+            Packed::Fp32(packed) => packed,
+            Packed::Bf16(product) => {
+                return product.image(self.cpu, image, &self.bias, end, output);
+            }
+        };
         let canvas = on_canvas(self.cpu, &self.lowering, image);
         let image = canvas.as_deref().unwrap_or(image);
-        let end = if self.relu { End::Relu } else { End::Store };
-        self.cpu.run(multiply(
-            &self.lowering,
-            image,
-            &self.packed,
-            &self.bias,
-            output,
-            self.panels,
-            end,
-        ));
+        self.cpu.run(multiply(&self.lowering, image, packed, &self.bias, output, self.panels, end));
     }
 }
 
@@ -84,12 +97,14 @@ pub(crate) struct Backward<'a> {
     lowering: Lowering,
     turned: Option<Turned>,
     in_planes: bool,
+    /// Where the products are to be of bf16.
+    bf16: Option<Bf16Arch>,
 }
 
 /// What the input's gradient needs.
 struct Turned {
     lowering: Lowering,
-    packed: Scratch,
+    packed: Packed,
     no_bias: Scratch,
     mask: bool,
 }
@@ -130,11 +145,19 @@ impl<'a> Backward<'a> {
     ) -> Self {
         let turned = mask.map(|mask| {
             let lowering = Lowering::of_gradient(geometry);
-            let packed = pack_weight_turned(cpu, geometry, lowering.depth, weight);
+            let product = match input {
+                ConvInput::Panels(_) => Product::backward(cpu, geometry, weight),
+                ConvInput::Planes(_) => None,
+            };
+            let packed = match product {
+                Some(product) => Packed::Bf16(product),
+                None => Packed::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight)),
+            };
             Turned { lowering, packed, no_bias: padded_bias(cpu, geometry.in_panels(), None), mask }
         });
         let in_planes = matches!(input, ConvInput::Planes(_));
-        Self { cpu, geometry, lowering: Lowering::of(geometry, input), turned, in_planes }
+        let bf16 = cpu.bf16().filter(|_| geometry.is_pointwise() && !in_planes);
+        Self { cpu, geometry, lowering: Lowering::of(geometry, input), turned, in_planes, bf16 }
     }
 
     pub(crate) fn sums(&self) -> GroupSums {
@@ -147,6 +170,11 @@ impl<'a> Backward<'a> {
 
     /// Adds one image's weight and bias gradients.
     pub(crate) fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) {
+        if let Some(bf16) = self.bf16 {
+            let sums = [&mut *sums.weight, &mut *sums.bias];
+            bf16::add_gradients(self.cpu, bf16, self.geometry, image, gradient, sums);
+            return;
+        }
         let canvas = on_canvas(self.cpu, &self.lowering, image);
         let lowering = &self.lowering;
         self.cpu.run(Outer {
@@ -171,11 +199,17 @@ impl<'a> Backward<'a> {
         let Some(Turned { lowering, packed, no_bias, mask }) = &self.turned else {
             return;
         };
+        let end = if *mask && !self.in_planes { End::Gate(image) } else { End::Store };
+        let packed = match packed {
+            Packed::Fp32(packed) => packed,
+            Packed::Bf16(product) => {
+                return product.image(self.cpu, gradient, no_bias, end, grad_input);
+            }
+        };
         let canvas = on_canvas(self.cpu, lowering, gradient);
         let gradient = canvas.as_deref().unwrap_or(gradient);
         let panels = self.geometry.in_panels();
         if !self.in_planes {
-            let end = if *mask { End::Gate(image) } else { End::Store };
             self.cpu.run(multiply(lowering, gradient, packed, no_bias, grad_input, panels, end));
             return;
         }

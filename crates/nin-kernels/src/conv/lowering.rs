@@ -78,6 +78,22 @@ impl Lowering {
         Self::of_input(geometry, PANEL)
     }
 
+    /// A 1x1 layer's input with its channels in pairs.
+    pub(crate) fn of_words(channels: usize, pixels: usize) -> Self {
+        let (panels, word_panel) = (panels_of(channels), pixels * PANEL / 2);
+        Self {
+            segments: (0..panels).map(|panel| panel * word_panel).collect(),
+            segment_len: PANEL / 2,
+            row: word_panel,
+            pixel: PANEL / 2,
+            height: 1,
+            width: pixels,
+            pixel_block: pixel_block(panels * PANEL / 2),
+            depth: Depth { channels, lanes: PANEL, kernel: [1, 1] },
+            canvas: None,
+        }
+    }
+
     fn of_input(geometry: &ConvGeometry, lanes: usize) -> Self {
         let g = geometry;
         let canvas = Canvas {

@@ -1,6 +1,7 @@
 //! Convolution + bias + ReLU, and its gradients.
 
 mod algorithm;
+mod bf16;
 pub(crate) mod direct;
 mod lowering;
 mod pack;
@@ -64,6 +65,18 @@ pub struct ConvBackward<'a> {
 }
 
 impl Cpu {
+    /// The name of the algorithm that this convolution takes.
+    pub fn algorithm_of(&self, geometry: &ConvGeometry, input: ConvInput) -> &'static str {
+        match (choose(self.algorithm, geometry), input) {
+            (Choice::F43, ConvInput::Panels(_)) => "F(4x4, 3x3)",
+            (Choice::F45, ConvInput::Panels(_)) => "F(4x4, 5x5)",
+            (_, ConvInput::Panels(_)) if geometry.is_pointwise() && self.bf16().is_some() => {
+                "direct, bf16"
+            }
+            _ => "direct",
+        }
+    }
+
     /// `output = relu(input * weight + bias)`; bias and ReLU as asked. `output` is in panels, `weight`
     /// `[out, in, height, width]`, `bias` `[out]`.
     ///

@@ -6,6 +6,7 @@ use super::lowering::Depth;
 use crate::cpu::Cpu;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
+use crate::precision::word;
 use crate::scratch::Scratch;
 
 /// `[out, in, height, width]` as blocks of `[depth][16 or 32 outputs]`, zero where there is no channel.
@@ -34,6 +35,45 @@ pub(crate) fn pack_weight_turned(
     pack(cpu, geometry.in_channels, depth, |out, channel, tap| {
         weight[channel * per_output + out * taps + taps - 1 - tap]
     })
+}
+
+/// A 1x1 layer's `[out, in]` as blocks of `[pairs of inputs][16 or 32 outputs]` words.
+pub(crate) fn pack_words(cpu: &Cpu, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
+    let inputs = geometry.in_channels;
+    words(cpu, geometry.out_channels, inputs, |out, channel| weight[out * inputs + channel])
+}
+
+/// The same for the input's gradient.
+pub(crate) fn pack_words_turned(cpu: &Cpu, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
+    let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
+    words(cpu, inputs, outputs, |out, channel| weight[channel * inputs + out])
+}
+
+fn words(
+    cpu: &Cpu,
+    outputs: usize,
+    channels: usize,
+    weight: impl Fn(usize, usize) -> f32 + Sync,
+) -> Scratch {
+    let pairs = panels_of(channels) * PANEL / 2;
+    let mut packed = cpu.scratch.take(panels_of(outputs) * PANEL * pairs);
+    let per_block = cpu.panels_per_block() * PANEL;
+    let value = |out: usize, channel: usize| {
+        if out < outputs && channel < channels { weight(out, channel) } else { 0.0 }
+    };
+    let blocks = packed.par_chunks_mut(per_block * pairs).enumerate();
+    cpu.install(|| {
+        blocks.for_each(|(block, packed)| {
+            let width = packed.len() / pairs;
+            for (pair, words) in packed.chunks_exact_mut(width).enumerate() {
+                for (lane, entry) in words.iter_mut().enumerate() {
+                    let out = block * per_block + lane;
+                    *entry = word(value(out, 2 * pair), value(out, 2 * pair + 1));
+                }
+            }
+        });
+    });
+    packed
 }
 
 fn pack(

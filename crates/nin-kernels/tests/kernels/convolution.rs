@@ -10,7 +10,7 @@ use crate::support::{absolute, cpus, error, random};
 
 /// Direct sums in `f32`, relative to the sums of absolute values: roundings of 6e-8 add up as the square root of the
 /// number of products summed in a row, at most some hundreds here, and those products have mixed signs.
-const DIRECT_ERROR: f64 = 1e-6;
+pub(crate) const DIRECT_ERROR: f64 = 1e-6;
 
 /// F(4x4, 3x3) forward and in the weight gradient: the transforms' constants of up to 5 grow the roundings.
 const F43_ERROR: f64 = 2e-6;

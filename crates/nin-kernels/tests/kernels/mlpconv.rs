@@ -2,7 +2,7 @@
 
 use nin_kernels::{
     Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
-    MlpconvKept, MlpconvWeights,
+    MlpconvKept, MlpconvWeights, Precision,
 };
 
 use crate::support::{bits, random};
@@ -214,15 +214,23 @@ fn the_block_is_its_layers() {
             .with_closed_slope(0.1),
     ];
     for isa in Isa::ALL {
-        for (algorithm, threads) in [(Algorithm::Direct, 1), (Algorithm::Winograd, 3)] {
+        for (algorithm, threads, precision) in [
+            (Algorithm::Direct, 1, Precision::Fp32),
+            (Algorithm::Winograd, 3, Precision::Fp32),
+            (Algorithm::Winograd, 2, Precision::Bf16),
+        ] {
             let Ok(cpu) = Cpu::new(isa, threads) else {
                 continue;
             };
-            let cpu = cpu.with_algorithm(algorithm);
+            let cpu = cpu.with_algorithm(algorithm).with_precision(precision);
             for case in &cases {
                 let (found, expected) =
                     (normalised(case.whole(&cpu)), normalised(case.layer_by_layer(&cpu)));
-                assert!(found == expected, "{isa}, {algorithm:?}, {:?}", case.geometry);
+                assert!(
+                    found == expected,
+                    "{isa}, {algorithm:?}, {precision:?}, {:?}",
+                    case.geometry
+                );
             }
         }
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::FloatTensor;
-use nin_kernels::{ConvInput, Cpu, MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights};
+use nin_kernels::{
+    ConvInput, Cpu, MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights, Scratch,
+};
 
 use super::host::Host;
 use super::operation::FusedOperation;
@@ -23,10 +25,11 @@ pub(crate) struct MlpconvBlock {
 }
 
 /// What the gradients need of the forward pass.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kept {
-    /// The outputs of the first two layers, in panels.
-    hidden: [Vec<f32>; 2],
+    /// The outputs of the first two layers, in panels: most of what a step holds, and too much to ask of the system anew
+    /// at each.
+    hidden: [Scratch; 2],
     /// Where in its window each maximum was.
     positions: Vec<u8>,
 }
@@ -63,13 +66,13 @@ impl FusedOperation<7> for MlpconvBlock {
         for_training: bool,
     ) -> (FloatTensor<H>, Arc<Kept>) {
         let mut output = vec![0.0; self.geometry.output_len()];
-        let mut kept = Kept::default();
-        if for_training {
-            kept.hidden = self.geometry.hidden_len().map(|length| vec![0.0; length]);
-            kept.positions = vec![0; self.geometry.positions_len()];
-        }
+        let kept_len = |length| if for_training { length } else { 0 };
+        let mut kept = Kept {
+            hidden: self.geometry.hidden_len().map(|length| self.cpu.buffer(kept_len(length))),
+            positions: vec![0; kept_len(self.geometry.positions_len())],
+        };
         let written = for_training.then(|| MlpconvKept {
-            hidden: kept.hidden.each_mut().map(Vec::as_mut_slice),
+            hidden: kept.hidden.each_mut().map(|hidden| &mut **hidden),
             positions: &mut kept.positions,
         });
         let input = self.input::<H>(operands);
@@ -93,7 +96,7 @@ impl FusedOperation<7> for MlpconvBlock {
         let work = MlpconvBackward {
             input: self.input::<H>(operands),
             weights: weights::<H>(operands),
-            hidden: kept.hidden.each_ref().map(Vec::as_slice),
+            hidden: kept.hidden.each_ref().map(|hidden| &**hidden),
             positions: &kept.positions,
             output: values::<H>(output),
             grad_output: values::<H>(gradient),

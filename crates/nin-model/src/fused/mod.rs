@@ -8,11 +8,18 @@
 mod host;
 mod mlpconv;
 mod operation;
+mod timing;
 
 pub(crate) use mlpconv::MlpconvBlock;
 pub(crate) use operation::run;
+pub use timing::{LayerTiming, NetworkTiming, time_layers};
 
 use nin_kernels::{Cpu, Isa};
+
+/// Whether the fused kernels of this process multiply bf16: [`Precision::Bf16`](crate::Precision::Bf16) makes a difference.
+pub fn computes_in_bf16() -> bool {
+    Cpu::shared().is_ok_and(|cpu| cpu.computes_in_bf16())
+}
 
 /// Chooses instruction set (`NIN_CPU`, else the best) and threads of the fused kernels, for the
 /// whole process; gives the instruction set's name.

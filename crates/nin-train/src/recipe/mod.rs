@@ -11,6 +11,7 @@ mod source;
 use std::path::Path;
 
 use nin_data::Augmentation;
+pub use nin_model::Precision;
 use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
 use serde::{Deserialize, Serialize};
 
@@ -210,14 +211,6 @@ impl OnCollapse {
             Self::Restart => "restart",
         }
     }
-}
-
-/// The arithmetic of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats throughout.
-    Fp32,
 }
 
 /// `[checkpoint]`

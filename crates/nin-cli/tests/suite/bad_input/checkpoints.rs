@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use nin_model::{
-    Architecture, Block, HostTensor, Initialization, ModelMetadata, Preprocessing, Weights, Width,
+    Architecture, Block, HostTensor, Initialization, ModelMetadata, Precision, Preprocessing,
+    Weights, Width,
 };
 
 use super::Case;
@@ -25,6 +26,7 @@ fn metadata() -> ModelMetadata {
         classes: (0..10).map(|class| class.to_string()).collect(),
         dataset: "fashion-mnist-sample".to_owned(),
         preprocessing: Preprocessing { input_size: [28, 28] },
+        precision: Precision::Fp32,
     }
 }
 

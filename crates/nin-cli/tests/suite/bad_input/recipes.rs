@@ -130,6 +130,22 @@ pub(super) fn cases() -> Vec<Case> {
         set("optimizer.kind=adam", &["adam", "expected"]),
         set("optimizer.weight_decay=-1", &["`optimizer.weight_decay` is `-1`, expected 0 to 1"]),
         set("training.precision=fp64", &["fp64", "expected"]),
+        Case::new(
+            &["bench", "--compare", "pytorch", "--backend", "flex", "--python", "no-such-python"],
+            &["cannot run `no-such-python`", "NIN_PYTHON"],
+        ),
+        Case::new(
+            &[
+                "bench",
+                "--compare",
+                "openvino",
+                "--backend",
+                "flex",
+                "--set",
+                "training.precision=bf16",
+            ],
+            &["openvino is compared in fp32 only", "--compare pytorch"],
+        ),
         set("nonsense", &["`nonsense` is not KEY=VALUE", "for example: --set"]),
         set("=3", &["`=3` is not KEY=VALUE"]),
         set("data.input_size=1000000", &["`data.input_size` is `1000000`, expected at most 4096"]),

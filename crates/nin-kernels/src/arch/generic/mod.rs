@@ -3,6 +3,7 @@
 mod gate;
 mod multiply;
 mod outer;
+mod pairs;
 mod pool;
 mod tiling;
 mod vector;
@@ -11,6 +12,7 @@ mod winograd;
 pub(crate) use gate::gate;
 pub(crate) use multiply::{End, Multiply};
 pub(crate) use outer::Outer;
+pub(crate) use pairs::{Bf16, Bf16Operation, InPairs, Narrow, ZipPixels};
 pub(crate) use pool::{PoolBackward, PoolForward};
 pub(crate) use tiling::panels_per_block;
 pub(crate) use vector::Vector;

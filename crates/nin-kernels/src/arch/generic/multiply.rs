@@ -62,6 +62,7 @@ impl Operation for Multiply<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         self.check();
+        assert!(V::PER_WORD == 1 || self.input_pixel == dense::<V>());
         let output = self.output.as_mut_ptr();
         let (rows, columns) = if self.height == 1 {
             (1, self.pixel_block.next_multiple_of(tile_rows::<V>()))
@@ -193,15 +194,31 @@ unsafe fn pixels<V: Vector, const N: usize>(
             };
             // SAFETY: as the caller's.
             unsafe {
-                match (end, work.input_pixel == PANEL) {
-                    (RELU, true) => any_rows::<V, N, RELU, true>(count, &tile),
-                    (RELU, false) => any_rows::<V, N, RELU, false>(count, &tile),
-                    (GATE, true) => any_rows::<V, N, GATE, true>(count, &tile),
-                    (GATE, false) => any_rows::<V, N, GATE, false>(count, &tile),
-                    (_, true) => any_rows::<V, N, STORE, true>(count, &tile),
-                    (_, false) => any_rows::<V, N, STORE, false>(count, &tile),
+                // Words lie densely always (`run` asserts it): no code for anything else.
+                if V::PER_WORD == 2 {
+                    any_end::<V, N, true>(end, count, &tile);
+                } else if work.input_pixel == dense::<V>() {
+                    any_end::<V, N, true>(end, count, &tile);
+                } else {
+                    any_end::<V, N, false>(end, count, &tile);
                 }
             }
+        }
+    }
+}
+
+/// [`any_rows`] with its end as a constant.
+///
+/// # Safety
+/// As [`tile_products`] of so many rows.
+#[inline(always)]
+unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(end: u8, rows: usize, tile: &Tile) {
+    // SAFETY: as the caller's.
+    unsafe {
+        match end {
+            RELU => any_rows::<V, N, RELU, DENSE>(rows, tile),
+            GATE => any_rows::<V, N, GATE, DENSE>(rows, tile),
+            _ => any_rows::<V, N, STORE, DENSE>(rows, tile),
         }
     }
 }
@@ -219,6 +236,11 @@ unsafe fn any_rows<V: Vector, const N: usize, const END: u8, const DENSE: bool>(
     unsafe {
         with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile));
     }
+}
+
+/// Words from one pixel of a panel to the next.
+const fn dense<V: Vector>() -> usize {
+    PANEL / V::PER_WORD
 }
 
 const STORE: u8 = 0;
@@ -258,7 +280,7 @@ unsafe fn tile_products<
 ) {
     // SAFETY: the caller's promise covers every access.
     unsafe {
-        let input_pixel = if DENSE { PANEL } else { tile.input_pixel };
+        let input_pixel = if DENSE { dense::<V>() } else { tile.input_pixel };
         let mut sums = [[V::splat(0.0); N]; ROWS];
         for row in 0..ROWS {
             for n in 0..N {
@@ -279,7 +301,7 @@ unsafe fn tile_products<
                 for row in 0..ROWS {
                     let value = V::splat(*input.add(row * input_pixel + k));
                     for n in 0..N {
-                        sums[row][n] = value.mul_add(weights[n], sums[row][n]);
+                        sums[row][n] = value.accumulate(weights[n], sums[row][n]);
                     }
                 }
                 weight = weight.add(N * V::LANES);

@@ -217,7 +217,7 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
                 for row in 0..ROWS {
                     let value = V::splat(*input.add(row));
                     for n in 0..N {
-                        sums[row][n] = value.mul_add(gradients[n], sums[row][n]);
+                        sums[row][n] = value.accumulate(gradients[n], sums[row][n]);
                     }
                 }
                 // The last step may point past the end, where nothing is read.

@@ -9,6 +9,8 @@
 pub(crate) trait Vector: Copy + 'static {
     /// Values in a register: 8 or 16.
     const LANES: usize;
+    /// Values that one word of an operand of [`accumulate`](Self::accumulate) holds.
+    const PER_WORD: usize = 1;
 
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
@@ -18,6 +20,12 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self * factor + sum`, rounded once where the instruction set can.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
+    /// One step of a sum of products: `self * other + sum`, or the products of a word's two values.
+    #[inline(always)]
+    unsafe fn accumulate(self, other: Self, sum: Self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { self.mul_add(other, sum) }
+    }
     /// Brings the cache line of an address nearer, if there is any; reads nothing. Any address will do.
     #[inline(always)]
     unsafe fn prefetch(_address: *const f32) {}

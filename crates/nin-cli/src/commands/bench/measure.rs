@@ -1,6 +1,5 @@
-//! `bench`: images per second of a training step, of inference, and of an epoch with its loader.
+//! A training step, inference, and an epoch with its loader, timed on one backend.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,106 +12,31 @@ use nin_data::{DataSet, ImageBatch, OrderedLoader};
 use nin_model::{Architecture, NetworkInNetwork};
 use nin_train::recipe::Recipe;
 use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule};
-use serde::Serialize;
 
-use crate::arguments::BenchArguments;
-use crate::backend::{Selected, Task};
-use crate::output::{Format, print_json, print_text};
-use crate::settings::{NetworkSettings, open_data};
+use crate::backend::Task;
 
-/// What stands in for a data set that is not at hand, or has other images.
-const STAND_IN: &str = "fashion-mnist-sample";
-
-#[derive(Serialize)]
-struct Figures {
-    backend: &'static str,
-    device: String,
-    threads: usize,
-    batch_size: usize,
-    steps: usize,
-    architecture: String,
-    input: [usize; 3],
-    train_images_per_sec: f64,
-    infer_images_per_sec: f64,
-    /// Absent for networks whose input the data sets do not have.
-    epoch_images_per_sec: Option<f64>,
-    peak_memory_bytes: Option<u64>,
+/// Images a second.
+pub struct Rates {
+    /// Of training steps.
+    pub train: f64,
+    /// Of inference.
+    pub infer: f64,
+    /// Of training steps with the loader; none where no data set has such images.
+    pub epoch: Option<f64>,
 }
 
-pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
-    let mut assignments = arguments.set.clone();
-    assignments.extend(arguments.batch_size.map(|size| format!("training.batch_size={size}")));
-    let NetworkSettings { recipe, architecture, input } =
-        NetworkSettings::resolve(&arguments.config, &assignments)?;
-    architecture.shapes(input)?;
-    let data = match (input[0], open_data(&recipe.data.dataset, None)) {
-        (1, Ok(data)) => Some(data),
-        (1, Err(_)) => Some(open_data(STAND_IN, None)?),
-        _ => None,
-    };
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
-    let steps = arguments.steps as usize;
-    let batch_size = recipe.training.batch_size;
-    let rates = selected.run(Measure {
-        recipe: &recipe,
-        architecture: &architecture,
-        input,
-        data,
-        steps,
-    })?;
-
-    let figures = Figures {
-        backend: selected.backend.name(),
-        device: selected.device.clone(),
-        threads: arguments.device.thread_count(),
-        batch_size,
-        steps,
-        architecture: architecture.name().to_owned(),
-        input,
-        train_images_per_sec: rates.train,
-        infer_images_per_sec: rates.infer,
-        epoch_images_per_sec: rates.epoch,
-        peak_memory_bytes: peak_memory_bytes(),
-    };
-    match arguments.format {
-        Format::Json => print_json(&figures)?,
-        Format::Text => print_text(&describe(&figures, &selected))?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn describe(figures: &Figures, selected: &Selected) -> String {
-    let [channels, height, width] = figures.input;
-    let mut lines = vec![
-        format!(
-            "{} at {channels}x{height}x{width}, batches of {}, {} threads",
-            figures.architecture, figures.batch_size, figures.threads
-        ),
-        selected.describe(),
-        format!("training step  {:>10.1} images/s", figures.train_images_per_sec),
-        format!("inference      {:>10.1} images/s", figures.infer_images_per_sec),
-    ];
-    if let Some(rate) = figures.epoch_images_per_sec {
-        lines.push(format!("with loader    {rate:>10.1} images/s"));
-    }
-    if let Some(bytes) = figures.peak_memory_bytes {
-        lines.push(format!("peak memory    {:>10.1} MB", bytes as f64 / 1e6));
-    }
-    lines.join("\n")
-}
-
-struct Rates {
-    train: f64,
-    infer: f64,
-    epoch: Option<f64>,
-}
-
-struct Measure<'a> {
-    recipe: &'a Recipe,
-    architecture: &'a Architecture,
-    input: [usize; 3],
-    data: Option<DataSet>,
-    steps: usize,
+/// What to measure.
+pub struct Measure<'a> {
+    /// Optimiser, batch size, precision.
+    pub recipe: &'a Recipe,
+    /// The network.
+    pub architecture: &'a Architecture,
+    /// `[channels, height, width]`
+    pub input: [usize; 3],
+    /// What the loader reads.
+    pub data: Option<DataSet>,
+    /// Steps of each.
+    pub steps: usize,
 }
 
 impl Task for Measure<'_> {
@@ -126,7 +50,8 @@ impl Task for Measure<'_> {
         let batch_size = recipe.training.batch_size;
         let seed = recipe.training.seed;
         let weights = recipe.initialization()?.weights(architecture, seed);
-        let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?;
+        let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?
+            .with_precision(recipe.training.precision);
         let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
         let schedule =
             Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps + 1);
@@ -246,12 +171,4 @@ fn grey_ramp<B: Backend>(batch: usize, input: [usize; 3], device: &B::Device) ->
     let count = batch * channels * height * width;
     let values: Vec<f32> = (0..count).map(|index| (index * 37 % 256) as f32 / 255.0).collect();
     Tensor::from_data(TensorData::new(values, [batch, channels, height, width]), device)
-}
-
-/// The most memory that this process ever held, where the system tells.
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
 }

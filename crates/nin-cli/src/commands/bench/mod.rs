@@ -1,0 +1,113 @@
+//! `bench`: images per second of a training step, of inference, and of an epoch with its loader.
+
+mod compare;
+mod layers;
+mod measure;
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use self::measure::Measure;
+use crate::arguments::BenchArguments;
+use crate::backend::Selected;
+use crate::output::{Format, print_json, print_text};
+use crate::settings::{NetworkSettings, open_data};
+
+/// What stands in for a data set that is not at hand, or has other images.
+const STAND_IN: &str = "fashion-mnist-sample";
+
+#[derive(Serialize)]
+struct Figures {
+    backend: &'static str,
+    device: String,
+    threads: usize,
+    batch_size: usize,
+    steps: usize,
+    architecture: String,
+    input: [usize; 3],
+    precision: &'static str,
+    train_images_per_sec: f64,
+    infer_images_per_sec: f64,
+    /// Absent for networks whose input the data sets do not have.
+    epoch_images_per_sec: Option<f64>,
+    peak_memory_bytes: Option<u64>,
+}
+
+pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
+    let mut assignments = arguments.set.clone();
+    assignments.extend(arguments.batch_size.map(|size| format!("training.batch_size={size}")));
+    let settings = NetworkSettings::resolve(&arguments.config, &assignments)?;
+    settings.architecture.shapes(settings.input)?;
+    if let Some(peer) = arguments.compare {
+        return compare::run(arguments, &settings, peer);
+    }
+    if arguments.layers {
+        return layers::run(arguments, &settings);
+    }
+    let NetworkSettings { recipe, architecture, input } = settings;
+    let data = match (input[0], open_data(&recipe.data.dataset, None)) {
+        (1, Ok(data)) => Some(data),
+        (1, Err(_)) => Some(open_data(STAND_IN, None)?),
+        _ => None,
+    };
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    selected.note_precision(recipe.training.precision);
+    let steps = arguments.steps as usize;
+    let batch_size = recipe.training.batch_size;
+    let rates = selected.run(Measure {
+        recipe: &recipe,
+        architecture: &architecture,
+        input,
+        data,
+        steps,
+    })?;
+
+    let figures = Figures {
+        backend: selected.backend.name(),
+        device: selected.device.clone(),
+        threads: arguments.device.thread_count(),
+        batch_size,
+        steps,
+        architecture: architecture.name().to_owned(),
+        input,
+        precision: recipe.training.precision.name(),
+        train_images_per_sec: rates.train,
+        infer_images_per_sec: rates.infer,
+        epoch_images_per_sec: rates.epoch,
+        peak_memory_bytes: peak_memory_bytes(),
+    };
+    match arguments.format {
+        Format::Json => print_json(&figures)?,
+        Format::Text => print_text(&describe(&figures, &selected))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(figures: &Figures, selected: &Selected) -> String {
+    let [channels, height, width] = figures.input;
+    let mut lines = vec![
+        format!(
+            "{} at {channels}x{height}x{width}, batches of {}, {} threads",
+            figures.architecture, figures.batch_size, figures.threads
+        ),
+        selected.describe(),
+        format!("training step  {:>10.1} images/s", figures.train_images_per_sec),
+        format!("inference      {:>10.1} images/s", figures.infer_images_per_sec),
+    ];
+    if let Some(rate) = figures.epoch_images_per_sec {
+        lines.push(format!("with loader    {rate:>10.1} images/s"));
+    }
+    if let Some(bytes) = figures.peak_memory_bytes {
+        lines.push(format!("peak memory    {:>10.1} MB", bytes as f64 / 1e6));
+    }
+    lines.join("\n")
+}
+
+/// The most memory that this process ever held, where the system tells.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

@@ -1,0 +1,71 @@
+//! `serve`: a page that classifies pictures, and an HTTP interface.
+
+use std::net::{TcpListener, ToSocketAddrs};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nin_model::{ModelMetadata, Weights};
+use nin_train::load_model;
+
+use crate::arguments::ServeArguments;
+use crate::backend::Selected;
+use crate::failure::CommandError;
+use crate::interrupt;
+use crate::output::{note, print_text};
+use crate::serve::{Limits, Server, stop_switch};
+
+pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    let (metadata, weights) = model(arguments.checkpoint.as_deref())?;
+    let listener = listen(&arguments.addr)?;
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let limits = Limits {
+        body_bytes: usize::from(arguments.max_body) << 20,
+        queue: usize::from(arguments.max_queue),
+        connections: usize::from(arguments.max_connections),
+        patience: Duration::from_secs(u64::from(arguments.timeout)),
+    };
+    let (stop, stopped) = stop_switch();
+    interrupt::on_signal(move || stop.stop())?;
+
+    let address = listener.local_addr()?;
+    let server = Server::new(metadata, selected, limits)?;
+    server.run(&weights, listener, &stopped, |device| {
+        note(format!("the network runs with {device}"));
+        if !address.ip().is_loopback() {
+            note("warning: whoever reaches this address can use it: no password, no encryption");
+        }
+        note("Ctrl-C ends it");
+        print_text(&format!("http://{address}"))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The network that is served. Weights that come with the program would be returned here.
+fn model(checkpoint: Option<&Path>) -> anyhow::Result<(ModelMetadata, Weights)> {
+    let Some(path) = checkpoint else {
+        return Err(CommandError::new(
+            "no --checkpoint was named, and no trained network is part of this program",
+            "train one, in a minute or two, and serve it: nin-cli train, then nin-cli serve \
+             --checkpoint runs/quickstart",
+        )
+        .into());
+    };
+    Ok(load_model(path)?)
+}
+
+fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let resolved = address.to_socket_addrs().map_err(|error| {
+        CommandError::new(
+            format!("`{address}` is no address: {error}"),
+            "name a host and a port, such as --addr 127.0.0.1:8080",
+        )
+    })?;
+    TcpListener::bind(&resolved.collect::<Vec<_>>()[..]).map_err(|error| {
+        CommandError::new(
+            format!("cannot listen at `{address}`: {error}"),
+            "another program may have the port: name another one, or port 0 for a free one",
+        )
+        .into()
+    })
+}

@@ -1,0 +1,124 @@
+//! `--progress tui`: a dashboard of the whole terminal.
+
+mod canvas;
+mod screen;
+mod view;
+
+use std::time::{Duration, Instant};
+
+use nin_train::{Event, Observer, Progress, RunDescription};
+
+use self::view::View;
+use super::plain::{PlainLines, epoch_line, title, warning_line};
+use crate::output::note;
+
+pub use self::screen::give_back;
+
+/// The least time between two drawings.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Draws on the terminal of stderr; writes plain lines where that is none.
+pub struct Dashboard {
+    backend: String,
+    view: View,
+    /// Whether the terminal is taken.
+    is_shown: bool,
+    drawn: Option<Instant>,
+    /// What is still there when the terminal is given back.
+    lines: Vec<String>,
+    instead: PlainLines,
+}
+
+impl Dashboard {
+    /// `backend` stands in the first line.
+    pub fn new(backend: String) -> Self {
+        Self {
+            view: View::default(),
+            is_shown: false,
+            drawn: None,
+            lines: Vec::new(),
+            instead: PlainLines::new(backend.clone()),
+            backend,
+        }
+    }
+
+    fn draw(&mut self) {
+        if !self.is_shown {
+            return;
+        }
+        let shown = screen::size().and_then(|size| screen::show(&self.view.lines(size)));
+        if shown.is_err() {
+            // Nobody looks any more: the training goes on.
+            self.leave();
+        }
+        self.drawn = Some(Instant::now());
+    }
+
+    /// Gives the terminal back, with a line for each epoch and warning that was shown on it.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.is_shown) {
+            give_back();
+            for line in self.lines.drain(..) {
+                note(line);
+            }
+        }
+    }
+
+    fn keep(&mut self, line: String) {
+        self.view.log.push(line.clone());
+        self.lines.push(line);
+    }
+}
+
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        // Where the training failed there was no last event.
+        self.leave();
+    }
+}
+
+impl Observer for Dashboard {
+    fn begin(&mut self, run: &RunDescription) {
+        match screen::take() {
+            Ok(()) => {
+                let title = title(run, &self.backend);
+                self.view = View::new(&title, run);
+                self.lines.push(title);
+                self.is_shown = true;
+                self.draw();
+            }
+            Err(error) => {
+                give_back();
+                note(format!("no dashboard, plain lines instead: {error}"));
+                self.instead.begin(run);
+            }
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        if self.is_shown {
+            self.view.progress(progress);
+            if self.drawn.is_none_or(|drawn| drawn.elapsed() >= PACE) {
+                self.draw();
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        if !self.is_shown {
+            return self.instead.event(event);
+        }
+        self.view.event(event);
+        if let Some(line) = warning_line(event) {
+            self.keep(line);
+        }
+        match event {
+            Event::Epoch(report) => {
+                self.keep(epoch_line(report, self.view.epochs));
+                self.draw();
+            }
+            Event::End { .. } => self.leave(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The page and the interface's description, which are part of the program.
+
+/// A file of the page.
+pub(super) struct Asset {
+    pub(super) path: &'static str,
+    pub(super) media_type: &'static str,
+    pub(super) content: &'static str,
+}
+
+pub(super) const ASSETS: [Asset; 9] = [
+    Asset { path: "/", media_type: HTML, content: include_str!("page/index.html") },
+    Asset { path: "/style.css", media_type: CSS, content: include_str!("page/style.css") },
+    Asset { path: "/page.js", media_type: SCRIPT, content: include_str!("page/page.js") },
+    Asset { path: "/inputs.js", media_type: SCRIPT, content: include_str!("page/inputs.js") },
+    Asset { path: "/drawing.js", media_type: SCRIPT, content: include_str!("page/drawing.js") },
+    Asset { path: "/camera.js", media_type: SCRIPT, content: include_str!("page/camera.js") },
+    Asset { path: "/answer.js", media_type: SCRIPT, content: include_str!("page/answer.js") },
+    Asset { path: "/icon.svg", media_type: SVG, content: include_str!("page/icon.svg") },
+    Asset { path: "/openapi.json", media_type: JSON, content: include_str!("openapi.json") },
+];
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+pub(super) const JSON: &str = "application/json";
+
+/// The file behind a request's path: one of these, never one on a disk.
+pub(super) fn asset(path: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_description_is_json_and_of_this_version() {
+        let description: Value =
+            serde_json::from_str(asset("/openapi.json").unwrap().content).unwrap();
+        assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn the_page_asks_for_nothing_that_is_not_there() {
+        let page = asset("/").unwrap().content;
+        let named = ["src=\"", "href=\""].into_iter().flat_map(|before| {
+            page.match_indices(before)
+                .map(move |(at, _)| page[at + before.len()..].split('"').next().unwrap())
+        });
+        for path in named.filter(|path| !path.starts_with('#')) {
+            assert!(
+                asset(path).is_some() || super::super::routes::ROUTES.contains(&path),
+                "{path}"
+            );
+        }
+        for forbidden in ["<style", "style=\"", "onclick", "onload", "javascript:"] {
+            assert!(!page.contains(forbidden), "{forbidden} is not allowed by the policy");
+        }
+    }
+}

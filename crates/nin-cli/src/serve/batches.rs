@@ -1,0 +1,194 @@
+//! Pictures on their way through the network, in batches.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use nin_model::{ModelMetadata, Weights};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::metrics::Metrics;
+use crate::backend::Task;
+use crate::pictures::{Picture, Prepared};
+use crate::prediction::{Prediction, Predictor};
+
+/// Pictures that go through the network together, at most.
+const BATCH: usize = 32;
+/// How long a picture waits for others that are being decoded.
+const GATHERING: Duration = Duration::from_millis(4);
+
+/// The way to the network.
+pub(super) struct Queue {
+    jobs: Sender<Job>,
+    places: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+/// A place in the queue: from before a picture is decoded until it went through the network.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<Metrics>,
+}
+
+/// A picture that waits for its answer.
+struct Job {
+    picture: Prepared,
+    place: Place,
+    answer: oneshot::Sender<Answered>,
+}
+
+/// A picture that went through the network.
+pub(super) struct Answered {
+    pub(super) size: [usize; 2],
+    pub(super) inverted: bool,
+    pub(super) prediction: Prediction,
+}
+
+/// What the network's thread takes its work from.
+pub(super) struct Jobs(Receiver<Job>);
+
+impl Queue {
+    /// A queue with so many places.
+    pub(super) fn new(places: usize, metrics: Arc<Metrics>) -> (Self, Jobs) {
+        let (sender, receiver) = channel();
+        let places = Arc::new(Semaphore::new(places));
+        (Self { jobs: sender, places, metrics }, Jobs(receiver))
+    }
+
+    /// A place, unless all are taken.
+    pub(super) fn place(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        self.metrics.waiting.add(1);
+        Some(Place { _permit: permit, metrics: Arc::clone(&self.metrics) })
+    }
+
+    /// Hands a picture over. The receiver fails where the network does.
+    pub(super) fn submit(&self, picture: Prepared, place: Place) -> oneshot::Receiver<Answered> {
+        let (answer, receiver) = oneshot::channel();
+        // Without a network the job is dropped here, and the receiver says so.
+        let _ = self.jobs.send(Job { picture, place, answer });
+        receiver
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.waiting.subtract(1);
+    }
+}
+
+/// The network's thread: answers until the queue is gone.
+pub(super) struct AnswerAll<'a> {
+    pub(super) metadata: &'a ModelMetadata,
+    pub(super) weights: &'a Weights,
+    pub(super) jobs: Jobs,
+    pub(super) is_ready: Sender<()>,
+    pub(super) metrics: &'a Metrics,
+}
+
+impl Task for AnswerAll<'_> {
+    type Output = ();
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<()>
+    where
+        B::InnerBackend: Backend<Device = B::Device>,
+    {
+        let predictor = Predictor::<B::InnerBackend>::new(self.metadata, self.weights, device)?;
+        // The first batch is the slowest: what a device compiles, it compiles before requests come.
+        predictor.predict(&[&blank(self.metadata)])?;
+        let _ = self.is_ready.send(());
+        while let Some(batch) = self.jobs.gather(self.metrics) {
+            let pictures: Vec<&Prepared> = batch.iter().map(|job| &job.picture).collect();
+            let predictions = predictor.predict(&pictures)?;
+            self.metrics.count_batch(batch.len());
+            for (job, prediction) in batch.into_iter().zip(predictions) {
+                let Job { picture, place, answer } = job;
+                drop(place);
+                let (size, inverted) = (picture.original_size, picture.inverted);
+                // Whoever asked may have gone.
+                let _ = answer.send(Answered { size, inverted, prediction });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Jobs {
+    /// The next batch, or `None` where the queue is gone: what is there, and what else is on its
+    /// way if it comes soon. A picture that is alone does not wait.
+    fn gather(&self, metrics: &Metrics) -> Option<Vec<Job>> {
+        loop {
+            let first = self.0.recv().ok()?;
+            let deadline = Instant::now() + GATHERING;
+            let mut batch = vec![first];
+            while batch.len() < BATCH {
+                let job = match self.0.try_recv() {
+                    Ok(job) => job,
+                    Err(_) if batch.len() >= metrics.waiting.value() => break,
+                    Err(_) => {
+                        let left = deadline.saturating_duration_since(Instant::now());
+                        match self.0.recv_timeout(left) {
+                            Ok(job) => job,
+                            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                                break;
+                            }
+                        }
+                    }
+                };
+                batch.push(job);
+            }
+            // Nobody waits any more for an answer that came too late.
+            batch.retain(|job| !job.answer.is_closed());
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
+    }
+}
+
+/// A black picture of the network's size.
+fn blank(metadata: &ModelMetadata) -> Prepared {
+    let [channels, height, width] = metadata.input();
+    let size = [height, width];
+    let picture = Picture { planes: vec![vec![0; height * width]; channels], size };
+    Prepared { picture, original_size: size, inverted: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture() -> Prepared {
+        let picture = Picture { planes: vec![vec![0]], size: [1, 1] };
+        Prepared { picture, original_size: [1, 1], inverted: false }
+    }
+
+    #[test]
+    fn a_batch_is_all_that_wait_and_only_those_that_someone_waits_for() {
+        let metrics = Arc::new(Metrics::new("flex"));
+        let (queue, jobs) = Queue::new(3, Arc::clone(&metrics));
+        let submit = |queue: &Queue| queue.submit(picture(), queue.place().unwrap());
+        let (one, other, gone) = (submit(&queue), submit(&queue), submit(&queue));
+        assert!(queue.place().is_none(), "three places are taken");
+        drop(gone);
+        let batch = jobs.gather(&metrics).unwrap();
+        assert_eq!(batch.len(), 2);
+        drop(batch);
+        assert!(queue.place().is_some() && metrics.waiting.value() == 0);
+        drop((one, other, queue));
+        assert!(jobs.gather(&metrics).is_none());
+    }
+
+    #[test]
+    fn a_picture_alone_does_not_wait() {
+        let metrics = Arc::new(Metrics::new("flex"));
+        let (queue, jobs) = Queue::new(8, Arc::clone(&metrics));
+        let begun = Instant::now();
+        for _ in 0..1000 {
+            let _answer = queue.submit(picture(), queue.place().unwrap());
+            assert_eq!(jobs.gather(&metrics).unwrap().len(), 1);
+        }
+        assert!(begun.elapsed() < GATHERING * 500, "{:?}", begun.elapsed());
+    }
+}

@@ -1,0 +1,122 @@
+//! Connections: accepted up to a number, given up on where they are silent, and ended in order.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::{Service, first_of, routes};
+
+/// How long a connection may be silent, or its head take, before it is closed.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// What is read ahead, in bytes.
+const BUFFER: usize = 64 << 10;
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 32 << 10;
+/// The pause after a connection could not be accepted: there are too many open files.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What one connection too many is told.
+const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+    connection: close\r\nretry-after: 1\r\n\r\n\
+    {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
+    \"detail\":\"too many connections are open\",\
+    \"hint\":\"come back in a second; nin-cli serve --max-connections lets more in\"}\n";
+
+/// Answers connections until `until`, and then those requests that were begun. Returns whether all of
+/// them came to their end.
+pub(super) async fn serve(
+    listener: std::net::TcpListener,
+    service: Service,
+    until: impl Future<Output = ()>,
+) -> anyhow::Result<bool> {
+    listener.set_nonblocking(true).context("cannot listen")?;
+    let listener = TcpListener::from_std(listener).context("cannot listen")?;
+    let service = Arc::new(service);
+    let graceful = GracefulShutdown::new();
+    first_of(until, accept_all(&listener, &service, &graceful)).await;
+    // New connections are refused from here on.
+    drop(listener);
+    let longest = service.limits.patience * 2 + LONGEST_SILENCE;
+    Ok(timeout(longest, graceful.shutdown()).await.is_ok())
+}
+
+/// Never ends.
+async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &GracefulShutdown) {
+    let places = Arc::new(Semaphore::new(service.limits.connections));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(LONGEST_SILENCE.min(service.limits.patience))
+        .max_buf_size(BUFFER)
+        .max_header_size(LONGEST_HEAD)
+        // Whoever sends nothing more may still wait for the answer.
+        .half_close(true);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if !is_the_clients(&error) {
+                    sleep(PAUSE).await;
+                }
+                continue;
+            }
+        };
+        // Answers are short: none waits to be filled up.
+        let _ = stream.set_nodelay(true);
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            service.metrics.count_refused_connection();
+            tokio::spawn(refuse(stream));
+            continue;
+        };
+        let service = Arc::clone(service);
+        let open = Open::new(&service);
+        let answer = service_fn(move |request| {
+            let service = Arc::clone(&service);
+            async move { Ok::<_, Infallible>(routes::answer(service, request).await) }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
+        tokio::spawn(async move {
+            // A client that breaks off is no concern of the server's.
+            let _ = connection.await;
+            drop((open, place));
+        });
+    }
+}
+
+/// A connection that is counted.
+struct Open(Arc<Service>);
+
+impl Open {
+    fn new(service: &Arc<Service>) -> Self {
+        service.metrics.connections.add(1);
+        Self(Arc::clone(service))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.metrics.connections.subtract(1);
+    }
+}
+
+async fn refuse(mut stream: TcpStream) {
+    let telling = async {
+        let _ = stream.write_all(TOO_MANY.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    };
+    let _ = timeout(Duration::from_secs(1), telling).await;
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
+}

@@ -1,0 +1,49 @@
+//! Test images to try the network on: some of the embedded sample, where the network knows their
+//! classes.
+
+use hyper::body::Bytes;
+use image::ExtendedColorType;
+use nin_data::{DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations};
+use nin_model::ModelMetadata;
+
+use crate::pictures::encode_png;
+
+/// Images shown of each class.
+const OF_EACH_CLASS: usize = 2;
+
+/// Images as PNG, each with its class; class after class.
+#[derive(Clone, Default)]
+pub(super) struct Gallery(Vec<(String, Bytes)>);
+
+impl Gallery {
+    /// The gallery for a network: empty unless it was trained on Fashion-MNIST or its sample.
+    pub(super) fn of(metadata: &ModelMetadata) -> anyhow::Result<Self> {
+        if ![FASHION_MNIST, FASHION_MNIST_SAMPLE].contains(&metadata.dataset.as_str()) {
+            return Ok(Self::default());
+        }
+        let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
+        let size = data.test.image_size();
+        let mut pictures = Vec::new();
+        for class in 0..data.class_names.len() {
+            let of_class = (0..data.test.len())
+                .filter_map(|index| data.test.image(index))
+                .filter(|&(_, label)| usize::from(label) == class);
+            for (pixels, _) in of_class.take(OF_EACH_CLASS) {
+                let png = encode_png(pixels, size, ExtendedColorType::L8)?;
+                pictures.push((data.class_names[class].clone(), Bytes::from(png)));
+            }
+        }
+        Ok(Self(pictures))
+    }
+
+    /// The class of each image.
+    pub(super) fn labels(&self) -> Vec<&str> {
+        self.0.iter().map(|(label, _)| label.as_str()).collect()
+    }
+
+    /// An image by its number, as it stands in a request's path.
+    pub(super) fn png(&self, number: &str) -> Option<Bytes> {
+        let number: usize = number.parse().ok()?;
+        self.0.get(number).map(|(_, png)| png.clone())
+    }
+}

@@ -1,0 +1,61 @@
+// Pictures that exist: files, dropped or pasted ones, and the gallery.
+const element = id => document.getElementById(id);
+
+// Calls take(picture, name) for each picture that is chosen, dropped or pasted.
+export function connectFiles(take) {
+  const takeFirst = files => {
+    const [file] = files ?? [];
+    if (!file) return;
+    release();
+    take(file, file.name || "The pasted picture");
+  };
+  const chooser = element("file");
+  chooser.addEventListener("change", () => {
+    takeFirst(chooser.files);
+    chooser.value = ""; // the same file may be chosen again
+  });
+  const drop = element("drop");
+  // A picture dropped beside the place would else replace the page.
+  for (const kind of ["dragover", "drop"]) document.addEventListener(kind, event => event.preventDefault());
+  document.addEventListener("dragover", () => drop.classList.add("over"));
+  document.addEventListener("dragleave", event => { if (!event.relatedTarget) drop.classList.remove("over"); });
+  document.addEventListener("drop", event => {
+    drop.classList.remove("over");
+    takeFirst(event.dataTransfer?.files);
+  });
+  document.addEventListener("paste", event => takeFirst(event.clipboardData?.files));
+}
+
+// A button for each test image.
+export function fillGallery(labels, take, showProblem) {
+  element("gallery-part").hidden = labels.length === 0;
+  element("gallery").replaceChildren(...labels.map((label, number) => {
+    const image = document.createElement("img");
+    image.src = `/v1/gallery/${number}`;
+    image.alt = `Test image ${number + 1}: ${label}`;
+    image.width = image.height = 28;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.title = label;
+    button.setAttribute("aria-pressed", "false");
+    button.append(image);
+    button.addEventListener("click", async () => {
+      try {
+        const picture = await (await fetch(image.src)).blob();
+        release();
+        button.setAttribute("aria-pressed", "true");
+        take(picture, `A test image (${label})`);
+      } catch {
+        showProblem({ detail: "The server does not answer.", hint: "It may have been stopped: start it again with nin-cli serve." });
+      }
+    });
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }));
+}
+
+// No test image is the chosen one any more.
+export function release() {
+  for (const button of document.querySelectorAll("#gallery [aria-pressed=true]")) button.setAttribute("aria-pressed", "false");
+}

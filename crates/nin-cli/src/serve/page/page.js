@@ -1,0 +1,104 @@
+// From a picture to its answer: what the parts of the page have to do with each other.
+import { showAnswer } from "/answer.js";
+import { connectCamera } from "/camera.js";
+import { connectDrawing } from "/drawing.js";
+import { connectFiles, fillGallery } from "/inputs.js";
+
+const element = id => document.getElementById(id);
+const STOPPED = {
+  detail: "The server does not answer.",
+  hint: "It may have been stopped: start it again with nin-cli serve.",
+};
+
+let model;
+let asked = 0;
+let last;
+
+// Asks the server; gives its JSON, or throws a problem (RFC 9457) to be shown.
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw STOPPED;
+  }
+  const content = await response.json().catch(() => null);
+  if (response.ok && content) return content;
+  throw content ?? { detail: `The server answered ${response.status}.`, hint: "" };
+}
+
+function showProblem(problem, again) {
+  const place = element("problem");
+  place.replaceChildren(...[problem.detail, problem.hint].filter(Boolean).map(text => {
+    const line = document.createElement("p");
+    line.textContent = text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+    return line;
+  }));
+  if (again) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Try again";
+    button.addEventListener("click", again);
+    place.append(button);
+  }
+  place.hidden = false;
+}
+
+async function learnModel() {
+  model = await ask("/v1/model");
+  const [channels, height, width] = model.input;
+  const kind = channels === 1 ? "grey" : "colour";
+  element("about").textContent = `The network ${model.architecture} (${model.parameters.toLocaleString("en")} parameters) `
+    + `tells ${model.classes.length} classes of ${model.dataset}; it sees ${width}×${height} ${kind} pixels, on ${model.device}.`;
+  element("version").textContent = model.version;
+  fillGallery(model.gallery, classify, showProblem);
+}
+
+// Where the answer stands below the picture, it is brought into sight.
+function showToReader() {
+  if (matchMedia("(min-width: 52rem)").matches) return;
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  element("answer").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
+}
+
+// Sends a picture and shows what comes back. An answer that a later picture overtook is dropped. Whoever
+// draws goes on drawing: the page does not move away.
+async function classify(picture, name, isDrawing = false) {
+  const turn = ++asked;
+  last = [picture, name, isDrawing];
+  const status = element("status");
+  status.textContent = "Asking …";
+  status.classList.remove("told");
+  element("result").classList.add("stale");
+  try {
+    if (!model) await learnModel();
+    const answer = await ask("/v1/predict?top=65536", { method: "POST", body: picture });
+    if (turn !== asked) return;
+    element("problem").hidden = true;
+    await showAnswer(picture, answer.images[0], model);
+    if (turn !== asked) return;
+    const [first] = answer.images[0].top;
+    status.textContent = `${name}: ${first.class}, ${(first.probability * 100).toFixed(1)} %.`;
+    status.classList.add("told");
+    if (!isDrawing) showToReader();
+  } catch (problem) {
+    if (turn !== asked) return;
+    element("result").hidden = true;
+    status.textContent = `${name}: no answer.`;
+    if (!problem.detail) console.error(problem);
+    showProblem(problem.detail ? problem : { detail: String(problem) }, problem === STOPPED && (() => classify(...last)));
+    if (!isDrawing) showToReader();
+  }
+  element("result").classList.remove("stale");
+}
+
+connectFiles(classify);
+connectDrawing(classify);
+const camera = connectCamera(classify);
+for (const choice of document.querySelectorAll("input[name=source]")) {
+  choice.addEventListener("change", () => {
+    for (const source of ["file", "draw", "camera"]) element(`source-${source}`).hidden = source !== choice.value;
+    if (choice.value !== "camera") camera.stop();
+  });
+}
+learnModel().catch(problem => showProblem(problem, () => location.reload()));

@@ -1,0 +1,203 @@
+//! From a request to a picture: its parameters, its body within the limits, and where in the body
+//! the picture is.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use hyper::{Request, StatusCode};
+use tokio::time::timeout;
+
+use super::Limits;
+use super::multipart::{self, FormError};
+use super::problem::Problem;
+use crate::pictures::Invert;
+
+/// Classes told unless the request says otherwise: as many as by `predict`.
+const TOP: usize = 3;
+/// The most that `predict` takes too.
+const MOST_TOP: usize = 65_536;
+/// A body that is too large is read so far beyond the limit: a client that is cut off while it
+/// sends does not see why.
+const DISCARDED: u64 = 64 << 20;
+
+/// What stands behind the `?`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) top: usize,
+    pub(super) invert: Invert,
+}
+
+impl Parameters {
+    pub(super) fn parse(query: &str) -> Result<Self, Problem> {
+        let mut parameters = Self { top: TOP, invert: Invert::Auto };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "top" => {
+                    let top = value.parse().ok().filter(|top| (1..=MOST_TOP).contains(top));
+                    parameters.top = top.ok_or_else(|| refused("top", "a number from 1 on"))?;
+                }
+                "invert" => {
+                    let invert = Invert::from_str(value, false);
+                    parameters.invert = invert.map_err(|_| refused("invert", "auto, yes or no"))?;
+                }
+                _ => {
+                    return Err(Problem::new(
+                        StatusCode::BAD_REQUEST,
+                        "unknown parameter in the query",
+                        "there are `top` and `invert`",
+                    ));
+                }
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+fn refused(name: &str, expected: &str) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!("the parameter `{name}` has another value than {expected}"),
+        "such as /v1/predict?top=3&invert=auto",
+    )
+}
+
+/// A body that came whole, and what its header calls it.
+pub(super) struct Upload {
+    content_type: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Upload {
+    /// Reads a request's body within the limits.
+    pub(super) async fn receive(
+        request: Request<Incoming>,
+        limits: &Limits,
+    ) -> Result<Self, Problem> {
+        let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        if let Some(encoding) = text(CONTENT_ENCODING)
+            && !encoding.eq_ignore_ascii_case("identity")
+        {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the body has a content encoding",
+                "send the picture's file as it is: it is compressed already",
+            ));
+        }
+        let content_type = text(CONTENT_TYPE).map(str::to_owned);
+        let asks_first = request.headers().contains_key(EXPECT);
+        let receiving = receive(request.into_body(), limits.body_bytes, asks_first);
+        let body =
+            timeout(limits.patience, receiving).await.map_err(|_| slow(limits.patience))??;
+        Ok(Self { content_type, body })
+    }
+
+    /// The picture's bytes: the form's field `image`, or the body itself. What the header calls a
+    /// picture does not matter, its bytes tell.
+    pub(super) fn picture(&self) -> Result<&[u8], Problem> {
+        let picture = match &self.content_type {
+            Some(kind) if is_form(kind) => {
+                let boundary = multipart::boundary(kind).map_err(form_problem)?;
+                multipart::field(&self.body, boundary, "image").map_err(form_problem)?
+            }
+            _ => &self.body,
+        };
+        if picture.is_empty() {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the picture is empty",
+                HOW,
+            ));
+        }
+        Ok(picture)
+    }
+}
+
+const HOW: &str = "send a PNG, JPEG or WebP file as the body or as the form's field `image`, such as \
+                   curl -F image=@shirt.jpg";
+
+fn is_form(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("multipart/form-data")
+}
+
+fn form_problem(error: FormError) -> Problem {
+    let status = match error {
+        FormError::Missing(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, error.to_string(), HOW)
+}
+
+fn slow(patience: Duration) -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        format!("the body did not come within {} seconds", patience.as_secs()),
+        "send a smaller picture, or let the server wait longer: nin-cli serve --timeout",
+    )
+}
+
+async fn receive(mut body: Incoming, limit: usize, asks_first: bool) -> Result<Vec<u8>, Problem> {
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than {limit} bytes"),
+            "scale the picture down: the network sees no more than its input size",
+        )
+    };
+    let limit = limit as u64;
+    let declared = body.size_hint().lower();
+    if declared > limit + DISCARDED || (asks_first && declared > limit) {
+        return Err(too_large());
+    }
+    let (mut length, mut bytes) = (0, Vec::new());
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off", HOW);
+        let data: Bytes = frame.map_err(broken)?.into_data().unwrap_or_default();
+        length += data.len() as u64;
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        } else {
+            bytes = Vec::new();
+            if length > limit + DISCARDED {
+                break;
+            }
+        }
+    }
+    if length > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_those_of_predict() {
+        let parse = |query| Parameters::parse(query).map_err(|problem| problem.status.as_u16());
+        assert_eq!(parse(""), Ok(Parameters { top: 3, invert: Invert::Auto }));
+        assert_eq!(parse("top=10&invert=no"), Ok(Parameters { top: 10, invert: Invert::No }));
+        for bad in ["top=0", "top=-1", "top=65537", "top", "invert=maybe", "path=/etc/passwd"] {
+            assert_eq!(parse(bad), Err(400), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_the_body_or_a_field() {
+        let upload = |kind: Option<&str>, body: &[u8]| Upload {
+            content_type: kind.map(str::to_owned),
+            body: body.to_vec(),
+        };
+        let status = |upload: Upload| {
+            upload.picture().map(<[u8]>::to_vec).map_err(|problem| problem.status.as_u16())
+        };
+        assert_eq!(status(upload(Some("image/png"), b"abc")), Ok(b"abc".to_vec()));
+        assert_eq!(status(upload(None, b"")), Err(422));
+        let form = b"--b\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n1\r\n--b--";
+        assert_eq!(status(upload(Some("multipart/form-data; boundary=b"), form)), Err(422));
+        assert_eq!(status(upload(Some("Multipart/Form-Data"), form)), Err(400));
+        assert_eq!(status(upload(Some("multipart/form-data; boundary=c"), form)), Err(400));
+    }
+}

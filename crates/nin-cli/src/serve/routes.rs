@@ -1,0 +1,216 @@
+//! What is answered at which path.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
+
+use super::Service;
+use super::assets::{Asset, JSON, asset};
+use super::problem::Problem;
+use super::requests::{Parameters, Upload};
+use crate::answer::{Answer, NO_FILE, answers};
+use crate::pictures::Picture;
+
+/// A body that is sent.
+pub(super) type Content = Full<Bytes>;
+
+const PREDICT: &str = "/v1/predict";
+const MODEL: &str = "/v1/model";
+const GALLERY: &str = "/v1/gallery/";
+const HEALTH: &str = "/healthz";
+const METRICS: &str = "/metrics";
+/// The paths that are no files of the page.
+#[cfg(test)]
+pub(super) const ROUTES: [&str; 5] = [PREDICT, MODEL, GALLERY, HEALTH, METRICS];
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// No script, style or picture but the server's own, no frame around the page, and nothing told to
+/// others.
+const HEADERS: [(&str, &str); 8] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+         media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(self), microphone=(), geolocation=(), payment=(), usb=()"),
+    ("cache-control", "no-store"),
+];
+
+/// Where a request goes.
+enum Route {
+    Predict,
+    Model,
+    Gallery(Bytes),
+    Health,
+    Metrics,
+    Asset(&'static Asset),
+}
+
+impl Route {
+    fn of(path: &str, service: &Service) -> Option<Self> {
+        Some(match path {
+            PREDICT => Self::Predict,
+            MODEL => Self::Model,
+            HEALTH => Self::Health,
+            METRICS => Self::Metrics,
+            path => match path.strip_prefix(GALLERY) {
+                Some(number) => Self::Gallery(service.gallery.png(number)?),
+                None => Self::Asset(asset(path)?),
+            },
+        })
+    }
+
+    /// The name under which it is counted: never what a client wrote.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Predict => PREDICT,
+            Self::Model => MODEL,
+            Self::Gallery(_) => GALLERY,
+            Self::Health => HEALTH,
+            Self::Metrics => METRICS,
+            Self::Asset(asset) => asset.path,
+        }
+    }
+
+    /// The methods that it takes.
+    const fn methods(&self) -> &'static str {
+        if matches!(self, Self::Predict) { "POST" } else { "GET, HEAD" }
+    }
+}
+
+/// The answer to a request, whatever it is.
+pub(super) async fn answer(service: Arc<Service>, request: Request<Incoming>) -> Response<Content> {
+    let route = Route::of(request.uri().path(), &service);
+    let name = route.as_ref().map_or("none", Route::name);
+    let begun = Instant::now();
+    let is_prediction = matches!(route, Some(Route::Predict));
+    let mut response =
+        dispatch(&service, route, request).await.unwrap_or_else(|problem| problem.response());
+    for (header, value) in HEADERS {
+        let header = HeaderName::from_static(header);
+        response.headers_mut().insert(header, HeaderValue::from_static(value));
+    }
+    let elapsed = is_prediction.then(|| begun.elapsed());
+    service.metrics.count_request(name, response.status().as_u16(), elapsed);
+    response
+}
+
+async fn dispatch(
+    service: &Service,
+    route: Option<Route>,
+    request: Request<Incoming>,
+) -> Result<Response<Content>, Problem> {
+    let Some(route) = route else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is here", "see /openapi.json"));
+    };
+    let allowed = route.methods();
+    let method = request.method();
+    let fits = if allowed == "POST" {
+        method == Method::POST
+    } else {
+        [Method::GET, Method::HEAD].contains(method)
+    };
+    if !fits {
+        let detail = format!("this path takes {allowed}");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail, "see /openapi.json");
+        let mut response = problem.response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        return Ok(response);
+    }
+    Ok(match route {
+        Route::Predict => predict(service, request).await?,
+        Route::Model => content(StatusCode::OK, JSON, service.description.clone()),
+        Route::Gallery(png) => content(StatusCode::OK, "image/png", png),
+        Route::Health => health(service)?,
+        Route::Metrics => {
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
+            content(StatusCode::OK, kind, service.metrics.text())
+        }
+        Route::Asset(asset) => content(StatusCode::OK, asset.media_type, asset.content),
+    })
+}
+
+fn health(service: &Service) -> Result<Response<Content>, Problem> {
+    if service.stopped.is_stopped() {
+        return Err(ending());
+    }
+    Ok(content(StatusCode::OK, TEXT, "ok\n"))
+}
+
+/// The classes of a request's picture.
+async fn predict(
+    service: &Service,
+    request: Request<Incoming>,
+) -> Result<Response<Content>, Problem> {
+    let parameters = Parameters::parse(request.uri().query().unwrap_or_default())?;
+    let upload = Upload::receive(request, &service.limits).await?;
+    let place = service.queue.place().ok_or_else(|| {
+        Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            format!("{} pictures wait already", service.limits.queue),
+            "come back in a second; nin-cli serve --max-queue lets more wait",
+        )
+    })?;
+    let answering = async {
+        let preparation = service.preparation(parameters.invert);
+        let prepare = move || {
+            let picture = Picture::decode(upload.picture()?)?;
+            Ok::<_, Problem>((preparation.prepare(picture)?, place))
+        };
+        let (picture, place) =
+            tokio::task::spawn_blocking(prepare).await.map_err(|_| broken())??;
+        service.queue.submit(picture, place).await.map_err(|_| ending())
+    };
+    let answered = timeout(service.limits.patience, answering).await.map_err(|_| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the answer took too long",
+            "the server has more to do than it can: come back later",
+        )
+    })??;
+    let answer = Answer {
+        name: NO_FILE.to_owned(),
+        size: answered.size,
+        inverted: answered.inverted,
+        prediction: answered.prediction,
+    };
+    let image = answer.as_json(&service.metadata, parameters.top);
+    let body = answers(&[image], &[]).to_string() + "\n";
+    Ok(content(StatusCode::OK, JSON, body))
+}
+
+fn ending() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending", "start it again")
+}
+
+fn broken() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "a decoder broke on the picture",
+        "convert the picture anew; please report it with the picture",
+    )
+}
+
+/// A response of these bytes.
+pub(super) fn content(
+    status: StatusCode,
+    media_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Content> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}

@@ -1,0 +1,144 @@
+//! `--progress tui`, in a real terminal: tmux's.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::program::command;
+use crate::workshop::Workshop;
+
+/// A terminal of its own, ended with its value.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    /// A shell in a folder, in a terminal of 100x30 cells; `None` without tmux.
+    fn open(folder: &Path) -> Option<Self> {
+        let socket = format!("nin-{}-{:?}", std::process::id(), thread::current().id());
+        let terminal = Self { socket };
+        let opened = Command::new("tmux")
+            .args(["-L", &terminal.socket, "-f", "/dev/null", "new-session", "-d"])
+            .args(["-x", "100", "-y", "30", "sh"])
+            .current_dir(folder)
+            .status();
+        if opened.is_ok_and(|status| status.success()) {
+            terminal.send(&["PS1='ready> '; clear", "Enter"]);
+            terminal.wait_for("\nready>"); // the space behind it is not captured
+            return Some(terminal);
+        }
+        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name == "tmux"), "no tmux to show a dashboard in");
+        println!("skipped: it needs tmux");
+        None
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output =
+            Command::new("tmux").args(["-L", &self.socket]).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn send(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    fn shown(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until something is shown, and gives all that is.
+    fn wait_for(&self, text: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let shown = format!("\n{}", self.shown());
+            if shown.contains(text) {
+                return shown;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "no `{text}` in\n{shown}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Types the command that trains, and waits for its dashboard.
+    fn train(&self, workshop: &Workshop, more: &str) {
+        let train = command(workshop.path(), &[]);
+        let program = train.get_program().to_string_lossy();
+        let line = format!(
+            "clear; {program} train --config small.toml --data data --run run --progress tui {more}; echo code $?"
+        );
+        self.send(&[&line, "Enter"]);
+        self.wait_for("Ctrl-C: save the state");
+    }
+
+    /// That the shell has its terminal back: what is typed is shown once, and run.
+    fn assert_usable(&self) {
+        self.send(&["clear", "Enter"]);
+        self.send(&["echo all''right", "Enter"]);
+        let shown = self.wait_for("\nallright");
+        assert!(shown.contains("ready> echo all''right"), "what is typed is shown: {shown}");
+        let flags = self.tmux(&["display-message", "-p", "#{cursor_flag} #{alternate_on}"]);
+        assert_eq!(flags.trim(), "1 0", "the cursor is shown on the first screen");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+const ENDLESS: &str = "--epochs 100000";
+
+#[test]
+fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
+    let workshop = Workshop::new();
+    let Some(terminal) = Terminal::open(workshop.path()) else { return };
+    terminal.train(&workshop, ENDLESS);
+    let shown = terminal.wait_for("test acc");
+    for part in
+        ["small on shapes", "loss", "accuracy", "images/s", "left", "epoch", "learning rate"]
+    {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    // Typed by mistake, it neither shows nor stops anything; nor does a smaller window.
+    terminal.send(&["x", "C-z"]);
+    terminal.tmux(&["resize-window", "-x", "60", "-y", "20"]);
+    thread::sleep(Duration::from_millis(500));
+    terminal.tmux(&["resize-window", "-x", "100", "-y", "30"]);
+    terminal.wait_for("Ctrl-C: save the state");
+    terminal.send(&["C-c"]);
+    let shown = terminal.wait_for("code 130");
+    assert!(shown.contains("interrupted, state saved; go on with: nin-cli train"), "{shown}");
+    terminal.assert_usable();
+}
+
+#[test]
+fn a_finished_training_leaves_its_epochs_on_the_terminal() {
+    let workshop = Workshop::new();
+    let Some(terminal) = Terminal::open(workshop.path()) else { return };
+    terminal.train(&workshop, "--epochs 60");
+    let shown = terminal.wait_for("code 0");
+    assert!(shown.contains("epoch 60/60: loss ") && shown.contains("test acc"), "{shown}");
+    terminal.assert_usable();
+}
+
+#[test]
+fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
+    let workshop = Workshop::new();
+    let Some(terminal) = Terminal::open(workshop.path()) else { return };
+    terminal.train(&workshop, &format!("{ENDLESS} --set checkpoint.every_steps=1"));
+    terminal.send(&["C-c", "C-c"]);
+    terminal.wait_for("code 130");
+    terminal.assert_usable();
+}
+
+#[test]
+fn without_a_terminal_there_are_plain_lines() {
+    let workshop = Workshop::new();
+    let line = "train --config small.toml --data data --run other --epochs 1 --progress tui";
+    let finished = crate::program::nin(workshop.path(), &crate::workshop::words(line)).ok();
+    assert!(finished.stderr.contains("no dashboard, plain lines instead"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("epoch 1/1: loss"), "{}", finished.stderr);
+}

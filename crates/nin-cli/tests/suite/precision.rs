@@ -1,0 +1,70 @@
+//! `training.precision`, and what `bench` says besides its rates.
+
+use std::path::Path;
+
+use crate::program::{BENCH, Finished, command, finish, nin};
+use crate::workshop::{Workshop, words};
+
+const BF16: [&str; 4] = ["--set", "training.precision=bf16", "--epochs", "1"];
+
+/// Whether the kernels multiply bf16 here.
+fn has_bf16() -> bool {
+    let devices = nin(Path::new("."), &words("devices --format json")).json();
+    let features: Vec<_> = devices["cpu_features"].as_array().unwrap().clone();
+    features.contains(&"avx512bf16".into()) && devices["kernels"] == "avx512"
+}
+
+fn said_so(finished: &Finished) -> usize {
+    finished.stderr.matches("computing in fp32").count()
+}
+
+#[test]
+fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
+    let workshop = Workshop::new();
+    for (run, more) in
+        [("one", "--backend flex --threads 1"), ("three", "--backend ndarray --threads 3")]
+    {
+        let finished = workshop.train(run, &[&BF16[..], &words(more)].concat()).ok();
+        assert_eq!(said_so(&finished), usize::from(!has_bf16()), "{}", finished.stderr);
+    }
+    assert!(workshop.weights("one") == workshop.weights("three"));
+
+    let recipe = std::fs::read_to_string(workshop.path().join("one/recipe.toml")).unwrap();
+    assert!(recipe.contains("precision = \"bf16\""), "{recipe}");
+    // What was trained in bf16 is evaluated in it: the file of weights says so.
+    let weights = workshop.weights("one");
+    assert!(String::from_utf8_lossy(&weights).contains(r#"\"precision\":\"bf16\""#));
+    workshop.train("fp32", &["--epochs", "1", "--backend", "flex"]).ok();
+    let fp32 = workshop.weights("fp32");
+    assert!(!String::from_utf8_lossy(&fp32).contains("precision"));
+    assert!(fp32 != weights);
+}
+
+#[test]
+fn without_the_instruction_bf16_is_fp32_and_said_once() {
+    let workshop = Workshop::new();
+    let line = words("train --config small.toml --data data --progress none --epochs 1");
+    let figures = |run: &str, more: &[&str]| {
+        let mut command = command(workshop.path(), &[&line[..], &["--run", run], more].concat());
+        command.env("NIN_CPU", "portable");
+        let finished = finish(command).ok();
+        (said_so(&finished), workshop.figures(run))
+    };
+    let (said, fp32) = figures("fp32", &[]);
+    assert_eq!(said, 0);
+    let (said, bf16) = figures("bf16", &BF16[..2]);
+    assert_eq!(said, 1);
+    assert_eq!(bf16, fp32);
+}
+
+#[test]
+fn bench_times_every_layer() {
+    let table = nin(Path::new("."), &[&BENCH[..], &["--layers"]].concat()).json();
+    let layers = table["layers"].as_array().unwrap();
+    assert!(table["peak_gflops"].as_f64().unwrap() > 0.0);
+    assert!(layers.iter().filter(|layer| layer["macs"] != 0).count() % 3 == 0, "{table}");
+    for layer in layers {
+        assert!(layer["forward_ms"].as_f64().unwrap() > 0.0, "{layer}");
+        assert!(layer["backward_ms"].as_f64().unwrap() > 0.0, "{layer}");
+    }
+}

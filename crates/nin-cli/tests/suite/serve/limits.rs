@@ -1,0 +1,210 @@
+//! Requests that ask for too much, or are none.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::server::{Server, read_reply, square};
+use crate::predict::bomb;
+use crate::workshop::train_small;
+
+fn root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    root
+}
+
+#[test]
+fn bodies_that_are_no_picture() {
+    let root = root();
+    let server = Server::start(root.path(), &[]);
+    let whole = square();
+    for (body, status, expected) in [
+        (&b"{\"image\": 1"[..], 415, "neither PNG, JPEG nor WebP"),
+        (b"GIF89a and so on", 415, "neither PNG, JPEG nor WebP"),
+        (b"", 422, "empty"),
+        (&whole[..whole.len() / 2], 422, "not a whole PNG picture"),
+        (&bomb(60_000), 413, "60000x60000 pixels are more than"),
+        (&bomb(u32::MAX >> 1), 422, "not a whole PNG picture"),
+    ] {
+        let detail = server.predict(body).problem(status);
+        assert!(detail.contains(expected), "{detail}");
+    }
+    let gzipped = server.ask("POST", "/v1/predict", "content-encoding: gzip\r\n", &whole);
+    gzipped.problem(415);
+
+    let form = |kind: &str, body: &[u8]| {
+        let header = format!("content-type: multipart/form-data{kind}\r\n");
+        server.ask("POST", "/v1/predict", &header, body)
+    };
+    let part = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nno picture\r\n";
+    for (kind, body, status, expected) in [
+        ("", String::new(), 400, "names no boundary"),
+        ("; boundary=b", String::new(), 400, "not a whole form"),
+        ("; boundary=b", part.to_owned(), 400, "not a whole form"),
+        ("; boundary=b", format!("{part}--b--").replace("image", "file"), 422, "no field `image`"),
+        ("; boundary=b", format!("{part}{part}--b--"), 400, "more than one field `image`"),
+        ("; boundary=b", format!("{part}--b--"), 415, "neither PNG, JPEG nor WebP"),
+        ("; boundary=b", format!("{part}--b--").replace("no picture", ""), 422, "empty"),
+    ] {
+        let detail = form(kind, body.as_bytes()).problem(status);
+        assert!(detail.contains(expected), "{body}: {detail}");
+    }
+    assert_eq!(server.predict(&whole).status, 200);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
+    let root = root();
+    let server = Server::start(root.path(), &["--max-body", "1"]);
+    let large = vec![0; (1 << 20) + 1];
+    server.predict(&large).problem(413);
+    server.predict(&large[1..]).problem(415);
+    // It asks first, and is not let go on.
+    let mut stream = server.connect();
+    stream
+        .write_all(
+            b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\nexpect: 100-continue\r\n\
+              content-length: 2000000\r\n\r\n",
+        )
+        .unwrap();
+    read_reply(stream).problem(413);
+    // Chunks without an end.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ntransfer-encoding: chunked\r\n\r\n")
+        .unwrap();
+    let chunk = [&b"10000\r\n"[..], &vec![7; 1 << 16], b"\r\n"].concat();
+    while stream.write_all(&chunk).is_ok() {}
+    assert_eq!(server.predict(&square()).status, 200);
+}
+
+#[test]
+fn whoever_is_slow_is_given_up_on() {
+    let root = root();
+    let server = Server::start(root.path(), &["--timeout", "1"]);
+    let begun = Instant::now();
+    // A body of which nothing more comes.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: 1000\r\n\r\nslow")
+        .unwrap();
+    read_reply(stream).problem(408);
+    // A head that never ends, a connection that says nothing, and one that says no more.
+    for said in
+        ["POST /v1/predict HTTP/1.1\r\nhost: n", "", "GET /healthz HTTP/1.1\r\nhost: n\r\n\r\n"]
+    {
+        let mut stream = server.connect();
+        stream.write_all(said.as_bytes()).unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        let rest = String::from_utf8(rest).unwrap();
+        assert!(rest.is_empty() || rest.contains(" 408 ") || rest.ends_with("ok\n"), "{rest}");
+    }
+    // A body that comes byte after byte, in time for each but not for all.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: 1000\r\n\r\n")
+        .unwrap();
+    for _ in 0..15 {
+        let _ = stream.write_all(b"x");
+        thread::sleep(Duration::from_millis(100));
+    }
+    read_reply(stream).problem(408);
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert_eq!(server.predict(&square()).status, 200);
+}
+
+#[test]
+fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
+    let root = root();
+    let server = Server::start(root.path(), &[]);
+    let picture = square();
+    let head = format!(
+        "POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: {}\r\n\r\n",
+        picture.len()
+    );
+    let mut stream = server.connect();
+    stream.write_all(&[head.as_bytes(), &picture].concat()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let reply = read_reply(stream);
+    assert_eq!((reply.status, reply.json()["images"][0]["path"].clone()), (200, "-".into()));
+    // Half a body, and closed.
+    for _ in 0..20 {
+        let mut stream = server.connect();
+        stream.write_all(&[head.as_bytes(), &picture[..20]].concat()).unwrap();
+    }
+    // A whole request, and closed before the answer.
+    for _ in 0..20 {
+        let mut stream = server.connect();
+        stream.write_all(&[head.as_bytes(), &picture].concat()).unwrap();
+    }
+    assert_eq!(server.predict(&picture).status, 200);
+}
+
+#[test]
+fn a_full_queue_and_too_many_connections_are_sent_away() {
+    let root = root();
+    let server = Server::start(root.path(), &["--max-queue", "1", "--max-connections", "40"]);
+    // A large picture takes a while to decode.
+    let large = {
+        let image = image::GrayImage::new(4000, 4000);
+        let mut png = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        png.into_inner()
+    };
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..20).map(|_| scope.spawn(|| server.predict(&large))).collect();
+        asking.into_iter().map(|reply| reply.join().unwrap()).collect()
+    });
+    let (answered, sent_away): (Vec<_>, Vec<_>) =
+        statuses.iter().partition(|reply| reply.status == 200);
+    assert!(!answered.is_empty() && !sent_away.is_empty(), "{}", answered.len());
+    for reply in sent_away {
+        assert!(reply.problem(429).contains("1 pictures wait already"));
+        assert!(reply.head.contains("retry-after: 1"), "{}", reply.head);
+    }
+
+    let silent: Vec<_> = (0..40).map(|_| server.connect()).collect();
+    let begun = Instant::now();
+    let reply = loop {
+        let reply = server.get("/healthz");
+        if reply.status == 503 {
+            break reply;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "41 connections are open");
+    };
+    reply.problem(503);
+    drop(silent);
+    while server.get("/healthz").status != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "they were closed");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_none() {
+    let root = root();
+    let server = Server::start(root.path(), &["--timeout", "1", "--max-queue", "4096"]);
+    // Some seconds of decoding, one after the other.
+    let large = {
+        let image = image::GrayImage::new(8000, 8000);
+        let mut png = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        png.into_inner()
+    };
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..24).map(|_| scope.spawn(|| server.predict(&large))).collect();
+        let replies: Vec<_> = asking.into_iter().map(|reply| reply.join().unwrap()).collect();
+        let late: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+        assert!(!late.is_empty());
+        for reply in late {
+            assert!(reply.problem(503).contains("took too long"));
+        }
+    });
+    let begun = Instant::now();
+    while server.predict(&square()).status != 200 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it recovers");
+    }
+}

@@ -1,0 +1,186 @@
+// Uses the page in a real Chromium: test image, upload, drawing, class maps, a bad file, axe's rules of
+// WCAG 2 A and AA, and last a server that was stopped. Run from a folder in which
+//
+//   npm install playwright-core axe-core
+//
+// was run:  node page.mjs http://127.0.0.1:8080 [PROCESS-ID-OF-THE-SERVER] [--screenshots FOLDER]
+//
+// Ends with 1 where something is found. With the process id the server is ended by SIGTERM.
+import { createRequire } from 'node:module';
+import { readFileSync, writeFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { strict as assert } from 'node:assert';
+
+const require = createRequire(join(process.cwd(), 'anything'));
+const { chromium } = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+
+const words = process.argv.slice(2);
+const at = words.indexOf('--screenshots');
+const screenshots = at < 0 ? undefined : words.splice(at, 2)[1];
+const [address, server] = words;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+});
+const folder = mkdtempSync(join(tmpdir(), 'nin-page-'));
+const bad = join(folder, 'no-picture-but-a-very-long-name-that-has-to-be-broken-somewhere-on-a-phone.png');
+writeFileSync(bad, 'no picture at all');
+const faults = [];
+
+async function open(options) {
+  const context = await browser.newContext({ bypassCSP: false, ...options });
+  const page = await context.newPage();
+  const said = [];
+  page.on('console', message => { if (['error', 'warning'].includes(message.type())) said.push(message.text()); });
+  page.on('pageerror', error => said.push(String(error)));
+  page.on('request', request => {
+    if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) said.push(`request: ${request.url()}`);
+  });
+  await page.goto(address);
+  await page.waitForFunction(() => document.getElementById('about').textContent.includes('tells'));
+  return { page, said, close: () => context.close() };
+}
+
+const status = page => page.textContent('#status');
+const answered = (page, name) => page.waitForFunction(
+  name => document.getElementById('status').textContent.startsWith(name + ':'), name);
+const pixels = page => page.evaluate(() => document.getElementById('picture').toDataURL());
+
+async function check(page, name) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run());
+  for (const rule of violations) faults.push(`${name}: axe ${rule.id}, ${rule.nodes.length} times: ${rule.nodes[0].html.slice(0, 140)} ${rule.nodes[0].failureSummary}`);
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  if (wide > window) faults.push(`${name}: the page is ${wide} pixels wide in ${window}`);
+  if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const [device, width, height] of [['phone', 390, 844], ['desk', 1280, 900]]) {
+    // axe is put into the page, which the page's own policy forbids: the policy is tested below.
+    const { page, said, close } = await open({ colorScheme, viewport: { width, height }, bypassCSP: true });
+    const name = part => `page-${part}-${colorScheme}-${device}`;
+    await check(page, name('empty'));
+    await page.click('#gallery li:nth-child(19) button');
+    await answered(page, 'A test image (Ankle boot)');
+    await page.locator('#cells summary').click();
+    await check(page, name('answer'));
+    await page.locator('#cells summary').click();
+    await page.setInputFiles('#file', bad);
+    await page.waitForSelector('#problem:not([hidden])');
+    await check(page, name('bad-file'));
+    // The browser itself logs each failed request.
+    assert.deepEqual(said.filter(text => !text.includes('status of 415')), []);
+    await close();
+  }
+}
+
+{
+  const { page, said, close } = await open({ viewport: { width: 1280, height: 900 } });
+
+  // Upload, and switch class maps, by pointer and by keyboard.
+  const picture = Buffer.from(await (await page.request.get(`${address}/v1/gallery/2`)).body());
+  const file = join(folder, 'trousers.png');
+  writeFileSync(file, picture);
+  const { images: [answer] } = await (await page.request.post(`${address}/v1/predict?top=65536`, { data: picture })).json();
+  await page.setInputFiles('#file', file);
+  await answered(page, 'trousers.png');
+  assert.ok((await status(page)).includes(answer.top[0].class), await status(page));
+  const names = await page.locator('#bars .name').allTextContents();
+  assert.deepEqual(names, answer.top.map(entry => entry.class));
+  const shown = new Set([await pixels(page)]);
+  for (const rank of [1, 2]) {
+    await page.locator('#bars label').nth(rank).click();
+    const caption = await page.textContent('#caption');
+    const cells = answer.maps[rank].values.flat();
+    const mean = cells.reduce((sum, value) => sum + value, 0) / cells.length;
+    assert.ok(caption.startsWith(`${answer.top[rank].class}: the mean of its 7×7 map is ${mean.toFixed(4)}`), caption);
+    shown.add(await pixels(page));
+  }
+  await page.keyboard.press('ArrowDown');
+  assert.ok((await page.textContent('#caption')).startsWith(answer.top[3].class));
+  shown.add(await pixels(page));
+  await page.uncheck('#overlay');
+  shown.add(await pixels(page));
+  assert.ok(shown.size >= 4, `${shown.size} different pictures of 5`);
+  await page.check('#overlay');
+
+  // Draw.
+  await page.check('input[name=source][value=draw]', { force: true });
+  const box = await page.locator('#drawing').boundingBox();
+  await page.mouse.move(box.x + 60, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 200, box.y + 60, { steps: 5 });
+  await page.mouse.move(box.x + 200, box.y + 220, { steps: 5 });
+  await page.mouse.up();
+  await answered(page, 'Your drawing');
+  assert.equal(await page.locator('#bars label').count(), 10);
+  if (screenshots) await page.screenshot({ path: join(screenshots, 'page-drawing.png'), fullPage: true });
+  await page.click('#clear');
+
+  // The camera (Chromium's pretended one).
+  await page.check('input[name=source][value=camera]', { force: true });
+  await page.click('#camera-start');
+  await page.waitForSelector('#camera-take:not([disabled])');
+  await page.click('#camera-take');
+  await answered(page, "The camera's picture");
+  await page.check('input[name=source][value=file]', { force: true });
+  assert.equal(await page.evaluate(() => document.getElementById('video').srcObject), null);
+
+  // Dropped and pasted.
+  for (const kind of ['drop', 'paste']) {
+    await page.evaluate(([kind, bytes]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], `${kind}.png`));
+      const event = kind === 'drop' ? new DragEvent(kind, { dataTransfer: data, bubbles: true }) : new ClipboardEvent(kind, { clipboardData: data, bubbles: true });
+      document.getElementById('drop').dispatchEvent(event);
+    }, [kind, [...picture]]);
+    await answered(page, `${kind}.png`);
+  }
+
+  // A bad file, and a good one behind it.
+  await page.setInputFiles('#file', bad);
+  await page.waitForSelector('#problem:not([hidden])');
+  assert.match(await page.textContent('#problem'), /Neither PNG, JPEG nor WebP/);
+  assert.equal(await page.isVisible('#result'), false);
+  await page.setInputFiles('#file', file);
+  await answered(page, 'trousers.png');
+  assert.equal(await page.isVisible('#problem'), false);
+
+  // The policy lets nothing in that is not the server's own.
+  const blocked = await page.evaluate(() => new Promise(resolve => {
+    document.addEventListener('securitypolicyviolation', event => resolve(event.violatedDirective), { once: true });
+    const script = document.createElement('script');
+    script.textContent = 'document.title = "taken over"';
+    document.body.append(script);
+    setTimeout(() => resolve('nothing'), 2000);
+  }));
+  assert.match(blocked, /script-src/);
+  const expected = /status of 415|Content Security Policy/;
+  assert.deepEqual(said.filter(text => !expected.test(text)), []);
+  said.length = 0;
+
+  // The server is stopped.
+  if (server) {
+    process.kill(Number(server), 'SIGTERM');
+    for (let tries = 0; tries < 200; tries++) {
+      const answers = await fetch(`${address}/healthz`).then(() => true, () => false);
+      if (!answers) break;
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    await page.setInputFiles('#file', file);
+    await page.waitForFunction(() => document.getElementById('problem').textContent.includes('does not answer'));
+    assert.ok(await page.isVisible('#problem button'));
+    if (screenshots) await page.screenshot({ path: join(screenshots, 'page-stopped.png'), fullPage: true });
+    assert.deepEqual(said.filter(text => !text.includes('ERR_CONNECTION_REFUSED')), []);
+  }
+  await close();
+}
+await browser.close();
+for (const fault of faults) console.log(fault);
+console.log(faults.length ? `${faults.length} faults` : 'nothing found');
+process.exitCode = faults.length ? 1 : 0;

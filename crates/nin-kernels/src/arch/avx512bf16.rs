@@ -1,0 +1,70 @@
+//! AVX-512 BF16: two products of bf16 in each lane of an AVX-512 vector.
+
+use std::arch::x86_64::{
+    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_permutexvar_epi16,
+    _mm512_set_epi16,
+};
+use std::mem::transmute;
+
+use super::avx512::F32x16;
+use super::generic::{Bf16, Bf16Operation};
+
+/// Proof that the CPU has AVX-512 F, BW and BF16 (and AVX2 and FMA, which the compiler may mix in).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx512Bf16(());
+
+impl Avx512Bf16 {
+    /// The proof, where there is one.
+    pub(crate) fn new() -> Option<Self> {
+        let found = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16");
+        (found && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
+            .then_some(Self(()))
+    }
+
+    #[allow(clippy::unused_self)] // It is the proof.
+    pub(crate) fn run<O: Bf16Operation>(self, operation: O) {
+        // SAFETY: `self` proves the features.
+        unsafe { enter(operation) }
+    }
+}
+
+/// # Safety
+/// The CPU has AVX-512 F, BW and BF16, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16,avx2,fma")]
+unsafe fn enter<O: Bf16Operation>(operation: O) {
+    // SAFETY: the caller's promise.
+    unsafe { operation.run::<F32x16>() }
+}
+
+impl Bf16 for F32x16 {
+    #[inline(always)]
+    unsafe fn dot_pairs(self, other: Self, sum: Self) -> Self {
+        // SAFETY: features, by the caller; registers of one size, any bits being pairs of bf16.
+        unsafe {
+            let (left, right) =
+                (transmute::<__m512, __m512bh>(self.0), transmute::<__m512, __m512bh>(other.0));
+            Self(_mm512_dpbf16_ps(sum.0, left, right))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn narrow(first: Self, second: Self) -> Self {
+        // SAFETY: as above. The instruction's second operand fills the lower half.
+        unsafe { Self(transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(second.0, first.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn zip(low: Self, high: Self) -> Self {
+        // SAFETY: as above.
+        unsafe {
+            let order = _mm512_set_epi16(
+                31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
+                20, 4, 19, 3, 18, 2, 17, 1, 16, 0,
+            );
+            let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.0, low.0));
+            Self(transmute::<__m512i, __m512>(_mm512_permutexvar_epi16(order, halves)))
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! bf16 operands, two in a word of 32 bits: the same tiles as for fp32, with a word's two products in one step.
+
+use super::Vector;
+use crate::arch::Operation;
+use crate::panels::PANEL;
+
+/// What a kernel asks of an instruction set that multiplies bf16. Words are kept in vectors of `f32`, as bits.
+///
+/// Every function is unsafe as [`Vector`]'s are.
+#[allow(clippy::missing_safety_doc)]
+pub(crate) trait Bf16: Vector {
+    /// `sum` plus both products of each lane's two pairs.
+    unsafe fn dot_pairs(self, other: Self, sum: Self) -> Self;
+    /// Neighbours in pairs: `(first[0], first[1])`, `(first[2], first[3])`, .., then those of `second`.
+    unsafe fn narrow(first: Self, second: Self) -> Self;
+    /// Lanes in pairs: `(low[0], high[0])`, `(low[1], high[1])` and so on.
+    unsafe fn zip(low: Self, high: Self) -> Self;
+}
+
+/// A piece of work that is compiled for every instruction set that multiplies bf16; as [`Operation`] otherwise.
+pub(crate) trait Bf16Operation {
+    /// The work.
+    ///
+    /// # Safety
+    /// The CPU has `V`'s instruction set.
+    unsafe fn run<V: Bf16>(self);
+}
+
+/// The same operation with words of two bf16 in place of its operands; its sums stay fp32. Depths (or, in
+/// [`Outer`](super::Outer), pixels) are counted in words.
+pub(crate) struct InPairs<O>(pub(crate) O);
+
+impl<O: Operation<Output = ()>> Bf16Operation for InPairs<O> {
+    #[inline(always)]
+    unsafe fn run<V: Bf16>(self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.run::<Paired<V>>() }
+    }
+}
+
+/// A vector whose step of a sum of products takes a word's two.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Paired<V>(V);
+
+// SAFETY of every function here: what the caller promises of `V`.
+impl<V: Bf16> Vector for Paired<V> {
+    const LANES: usize = V::LANES;
+    const PER_WORD: usize = 2;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(V::splat(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(V::load(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: see above.
+        unsafe { self.0.store(to) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.add(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.sub(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.mul(other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.mul_add(factor.0, sum.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate(self, other: Self, sum: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.dot_pairs(other.0, sum.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(address: *const f32) {
+        // SAFETY: see above.
+        unsafe { V::prefetch(address) }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.relu()) }
+    }
+
+    #[inline(always)]
+    unsafe fn gated_by(self, gate: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.gated_by(gate.0)) }
+    }
+}
+
+/// Panels with neighbouring channels in pairs: half as many words as values.
+pub(crate) struct Narrow<'a> {
+    /// Whole pixels of sixteen channels.
+    pub(crate) values: &'a [f32],
+    pub(crate) words: &'a mut [f32],
+}
+
+impl Bf16Operation for Narrow<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Bf16>(self) {
+        assert!(V::LANES == PANEL && self.values.len() == 2 * self.words.len());
+        let pixels = self.values.chunks_exact(2 * PANEL);
+        // The last pixel of an odd number stands alone.
+        let (rest, last) = (pixels.remainder(), self.words.len() / PANEL * PANEL);
+        for (pixels, words) in pixels.zip(self.words.chunks_exact_mut(PANEL)) {
+            // SAFETY: chunks of two vectors and of one; the features by the caller.
+            unsafe {
+                let from = pixels.as_ptr();
+                V::narrow(V::load(from), V::load(from.add(PANEL))).store(words.as_mut_ptr());
+            }
+        }
+        if !rest.is_empty() {
+            let mut words = [0.0; PANEL];
+            // SAFETY: a whole pixel is left, and `words` holds a vector.
+            unsafe {
+                V::narrow(V::load(rest.as_ptr()), V::splat(0.0)).store(words.as_mut_ptr());
+            }
+            self.words[last..].copy_from_slice(&words[..PANEL / 2]);
+        }
+    }
+}
+
+/// One panel with neighbouring pixels in pairs, `[pairs][16]`; zero beside the last of an odd number.
+pub(crate) struct ZipPixels<'a> {
+    /// Whole pixels of sixteen channels.
+    pub(crate) values: &'a [f32],
+    pub(crate) words: &'a mut [f32],
+    /// Sixteen sums to which every pixel is added unrounded; empty where nobody wants them.
+    pub(crate) sums: &'a mut [f32],
+}
+
+impl Bf16Operation for ZipPixels<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Bf16>(self) {
+        let pixels = self.values.len() / PANEL;
+        assert!(V::LANES == PANEL && pixels.div_ceil(2) * PANEL <= self.words.len());
+        assert!(self.sums.is_empty() || self.sums.len() >= PANEL);
+        // SAFETY: the assertions bound every access; the features by the caller.
+        unsafe {
+            let (values, words) = (self.values.as_ptr(), self.words.as_mut_ptr());
+            let mut sums = [V::splat(0.0); 2];
+            for pair in 0..pixels / 2 {
+                let low = V::load(values.add(2 * pair * PANEL));
+                let high = V::load(values.add((2 * pair + 1) * PANEL));
+                sums = [sums[0].add(low), sums[1].add(high)];
+                V::zip(low, high).store(words.add(pair * PANEL));
+            }
+            if pixels % 2 == 1 {
+                let low = V::load(values.add((pixels - 1) * PANEL));
+                sums[0] = sums[0].add(low);
+                V::zip(low, V::splat(0.0)).store(words.add(pixels / 2 * PANEL));
+            }
+            if !self.sums.is_empty() {
+                let at = self.sums.as_mut_ptr();
+                V::load(at).add(sums[0].add(sums[1])).store(at);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Rude requests, many at once: the server answers each as it should, goes on answering others the
+//! same, and neither grows nor breaks.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use crate::SubjectArguments;
+use crate::chance::Chance;
+use crate::pictures::{claiming, png};
+use crate::server::{HEAD, Server, read, request};
+use crate::training::{Subject, finish};
+
+/// Requests under way at a time.
+const CLIENTS: usize = 16;
+/// How long the server waits for a slow request.
+const PATIENCE: &str = "2";
+/// The server's memory may grow by so much between the first and the second half.
+const GROWTH_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+/// A server that is asked for too much at a time may say so to anybody.
+const BUSY: [u16; 2] = [429, 503];
+
+/// What is sent, how, and the statuses that may be answered; 0 stands for a closed connection.
+struct Kind {
+    name: &'static str,
+    statuses: &'static [u16],
+}
+
+const KINDS: [Kind; 18] = [
+    Kind { name: "picture", statuses: &[200] },
+    Kind { name: "cut picture", statuses: &[422] },
+    Kind { name: "changed picture", statuses: &[200, 413, 415, 422] },
+    Kind { name: "claims 60000x60000", statuses: &[413] },
+    Kind { name: "bomb of 8000x8000", statuses: &[200] },
+    Kind { name: "random bytes", statuses: &[415] },
+    Kind { name: "JSON", statuses: &[415] },
+    Kind { name: "body too large", statuses: &[413] },
+    Kind { name: "chunks too many", statuses: &[413] },
+    Kind { name: "chunks that are none", statuses: &[400] },
+    Kind { name: "slow body", statuses: &[408] },
+    Kind { name: "slow head", statuses: &[0, 408] },
+    Kind { name: "half-closed", statuses: &[200] },
+    Kind { name: "half-closed in the body", statuses: &[0, 400] },
+    Kind { name: "closed in the body", statuses: &[0] },
+    Kind { name: "form that is none", statuses: &[400] },
+    Kind { name: "head too large", statuses: &[431] },
+    Kind { name: "no HTTP", statuses: &[0, 400] },
+];
+
+/// Sends so many requests; the report.
+pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Result<Value> {
+    let subject = Subject::new(arguments)?;
+    finish(subject.train("run", &["--epochs", "1"]))?;
+    let limits = ["--max-body", "1", "--timeout", PATIENCE];
+    let mut server = Server::start(&subject, "run", &limits)?;
+    let pictures = Pictures::new()?;
+    let expected = server.predict(&pictures.whole)?;
+    ensure!(expected.0 == 200, "a picture is answered with {}", expected.0);
+
+    let begun = Instant::now();
+    let counts = Mutex::new(BTreeMap::<String, usize>::new());
+    let mut memory = Vec::new();
+    for (half, first) in [(0, 0), (1, requests / 2)] {
+        let last = if half == 0 { requests / 2 } else { requests };
+        server.attack(first..last, arguments.seed, &pictures, &counts)?;
+        let after = server.predict(&pictures.whole)?;
+        ensure!(after == expected, "the same picture is answered otherwise: {after:?}");
+        memory.push(server.metric("process_resident_memory_bytes")?);
+    }
+    let secs = begun.elapsed().as_secs_f64();
+    ensure!(
+        memory[1] - memory[0] < GROWTH_BYTES,
+        "memory grew from {} to {} bytes",
+        memory[0],
+        memory[1]
+    );
+    // All but that which asks are closed.
+    let waited = Instant::now();
+    while server.metric("nin_connections")? > 1.0 || server.metric("nin_queue_pictures")? > 0.0 {
+        ensure!(waited.elapsed() < Duration::from_secs(30), "connections are left");
+        thread::sleep(Duration::from_millis(100));
+    }
+    server.end()?;
+    let counts = counts.into_inner().map_err(|_| anyhow::anyhow!("a client panicked"))?;
+    Ok(json!({
+        "check": "hostile",
+        "backend": arguments.backend,
+        "seed": arguments.seed,
+        "requests": requests,
+        "secs": secs,
+        "memory_bytes": memory,
+        "answers": counts,
+        "whole": true,
+    }))
+}
+
+impl Server {
+    /// Sends the requests of these numbers, several at a time.
+    fn attack(
+        &self,
+        numbers: std::ops::Range<usize>,
+        seed: u64,
+        pictures: &Pictures,
+        counts: &Mutex<BTreeMap<String, usize>>,
+    ) -> anyhow::Result<()> {
+        let next = AtomicUsize::new(numbers.start);
+        thread::scope(|scope| {
+            let work = || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        return Ok(());
+                    }
+                    let kind = &KINDS[number % KINDS.len()];
+                    let mut chance = Chance::new(seed.wrapping_add(number as u64));
+                    let status = self
+                        .send(kind.name, pictures, &mut chance)
+                        .with_context(|| format!("request {number}, {}", kind.name))?;
+                    let fits = kind.statuses.contains(&status) || BUSY.contains(&status);
+                    ensure!(fits, "request {number}, {}: answered {status}", kind.name);
+                    if let Ok(mut counts) = counts.lock() {
+                        *counts.entry(format!("{}: {status}", kind.name)).or_default() += 1;
+                    }
+                }
+            };
+            let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(work)).collect();
+            for client in clients {
+                client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
+            }
+            Ok(())
+        })
+    }
+
+    /// One request; the status of its answer, 0 where the connection was closed without one.
+    fn send(&self, kind: &str, pictures: &Pictures, chance: &mut Chance) -> anyhow::Result<u16> {
+        let whole = &pictures.whole;
+        let mut stream = self.connect()?;
+        let mut say = |bytes: &[u8]| {
+            // A server that has heard enough may close.
+            let _ = stream.write_all(bytes);
+        };
+        match kind {
+            "picture" => say(&request(whole)),
+            "cut picture" => {
+                say(&request(&whole[..20 + chance.below(whole.len() as u64 - 30) as usize]));
+            }
+            "changed picture" => {
+                let mut changed = whole.clone();
+                for _ in 0..=chance.below(8) {
+                    let at = chance.below(changed.len() as u64) as usize;
+                    changed[at] = chance.below(256) as u8;
+                }
+                say(&request(&changed));
+            }
+            "claims 60000x60000" => say(&request(&claiming(whole.clone(), 60_000))),
+            "bomb of 8000x8000" => say(&request(&pictures.bomb)),
+            "random bytes" => {
+                let length = 1 + chance.below(100_000);
+                let bytes: Vec<u8> = (0..length).map(|_| chance.below(256) as u8).collect();
+                say(&request(&bytes));
+            }
+            "JSON" => say(&request(br#"{"image": "data:image/png;base64,AAAA", "top": -1"#)),
+            "body too large" => say(&request(&vec![0; 2 << 20])),
+            "chunks too many" => {
+                say(format!("{HEAD}transfer-encoding: chunked\r\n\r\n").as_bytes());
+                for _ in 0..32 {
+                    say(&[&b"10000\r\n"[..], &vec![7; 1 << 16], b"\r\n"].concat());
+                }
+                say(b"0\r\n\r\n");
+            }
+            "chunks that are none" => {
+                say(format!("{HEAD}transfer-encoding: chunked\r\n\r\nzzz\r\n").as_bytes());
+            }
+            "slow body" => say(&request(whole)[..request(whole).len() - 10]),
+            "slow head" => say(&HEAD.as_bytes()[..HEAD.len() - 4]),
+            "half-closed" => {
+                say(&request(whole));
+                stream.shutdown(Shutdown::Write)?;
+            }
+            "half-closed in the body" => {
+                say(&request(whole)[..request(whole).len() - 10]);
+                stream.shutdown(Shutdown::Write)?;
+            }
+            "closed in the body" => {
+                say(&request(whole)[..request(whole).len() - 10]);
+                return Ok(0);
+            }
+            "form that is none" => {
+                let form = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nno end";
+                let kind = "content-type: multipart/form-data; boundary=b\r\n";
+                let length = form.len();
+                say(format!("{HEAD}{kind}content-length: {length}\r\n\r\n{form}").as_bytes());
+            }
+            "head too large" => {
+                say(format!("{HEAD}x-long: {}\r\n\r\n", "a".repeat(100_000)).as_bytes());
+            }
+            _ => {
+                let bytes: Vec<u8> = (0..64).map(|_| 128 + chance.below(128) as u8).collect();
+                say(&[&bytes[..], b"\r\n\r\n"].concat());
+            }
+        }
+        read(&mut stream).map(|(status, _)| status)
+    }
+}
+
+struct Pictures {
+    whole: Vec<u8>,
+    bomb: Vec<u8>,
+}
+
+impl Pictures {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { whole: png(20, 90)?, bomb: png(8000, 0)? })
+    }
+}
