@@ -86,9 +86,10 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// What is found where the first pixel has this value, and the norm added up on the host.
-    fn found(pixel: f32) -> (Gradients, f64) {
-        let checkpoint = sample::checkpoint(1);
+    /// What is found with weights of this seed where the first pixel has this value, and the norm
+    /// added up on the host.
+    fn found(seed: usize, pixel: f32) -> (Gradients, f64) {
+        let checkpoint = sample::checkpoint(seed);
         let architecture = &checkpoint.metadata.architecture;
         let network =
             NetworkInNetwork::from_weights(architecture, &checkpoint.weights, &FlexDevice).unwrap();
@@ -130,16 +131,18 @@ mod tests {
 
     #[test]
     fn a_gradient_that_is_no_number_is_found_and_named() {
-        assert_eq!(found(0.5).0.non_finite, None);
-        let name = found(f32::NAN).0.non_finite.expect("NaN spreads");
+        assert_eq!(found(1, 0.5).0.non_finite, None);
+        let name = found(1, f32::NAN).0.non_finite.expect("NaN spreads");
         assert!(name.starts_with("blocks.0."), "{name}");
     }
     #[test]
     fn the_norm_is_that_of_all_gradients_together() {
         /// Sums of a dozen 32-bit squares, in another order.
         const TOLERANCE: f64 = 1e-6;
-        let (Gradients { norm, .. }, expected) = found(0.5);
+        // With a channel a layer, most seeds are dead.
+        let alive = (1..50).map(|seed| found(seed, 0.5)).find(|(_, expected)| *expected > 0.0);
+        let (Gradients { norm, .. }, expected) = alive.expect("one of fifty seeds");
         let norm = norm.unwrap();
-        assert!(expected > 0.0 && (norm / expected - 1.0).abs() < TOLERANCE, "{norm} {expected}");
+        assert!((norm / expected - 1.0).abs() < TOLERANCE, "{norm} {expected}");
     }
 }

@@ -63,7 +63,7 @@ fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
 #[test]
 fn an_interrupted_series_goes_on_where_it_was() {
     let workshop = Workshop::new();
-    let line = "--config small.toml --data data --backend flex --run all --seeds 3 --epochs 300";
+    let line = "--config small.toml --data data --backend flex --run all --seeds 3 --epochs 25";
     let mut running = Running::start(&workshop, &words(line));
     running.wait_for("seed 2, 2 of 3");
     running.wait_for(r#""event":"step""#);
@@ -77,10 +77,10 @@ fn an_interrupted_series_goes_on_where_it_was() {
 
     // What is there of the second goes on; the third begins. As many epochs as they have.
     let again = nin(workshop.path(), &words(resume)).ok();
-    assert!(again.stderr.contains("seed 1 is finished: 300 epochs"), "{}", again.stderr);
+    assert!(again.stderr.contains("seed 1 is finished: 25 epochs"), "{}", again.stderr);
     assert!(again.stderr.contains("resumed in epoch "), "{}", again.stderr);
-    assert_eq!(again.stdout.matches(" 300/300 ").count(), 3, "{}", again.stdout);
-    let alone = words("--backend flex --epochs 300 --seed 2");
+    assert_eq!(again.stdout.matches(" 25/25 ").count(), 3, "{}", again.stdout);
+    let alone = words("--backend flex --epochs 25 --seed 2");
     workshop.train("alone", &alone).ok();
     assert!(workshop.weights("alone") == workshop.weights("all/seed-2"));
 }

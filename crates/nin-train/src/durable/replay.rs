@@ -198,7 +198,7 @@ fn check(
     let context = || format!("behind {} operations, {chosen:?}", operations.len());
 
     let (run, _lock) = RunFolder::resume(root.path()).unwrap();
-    let newest = checkpoints::newest_whole(&run)
+    let newest = checkpoints::newest_whole(&run, 1)
         .map_err(|error| format!("{}: {}", one_line(&error), context()))?;
     if !newest.warnings.is_empty() {
         return Err(format!("{:?}: {}", newest.warnings, context()));

@@ -61,7 +61,7 @@ impl Alarm {
 /// The recipe and the key that keep every class alive.
 fn remedies() -> Option<String> {
     const RECIPE: &str = "steady-fashion-mnist-96";
-    const INITIALIZATION: &str = "lsuv";
+    const INITIALIZATION: &str = "lsuv-open";
     let recipe = BuiltinRecipe::find(RECIPE).map(|_| format!("--config {RECIPE}"));
     let key = INITIALIZATION.parse::<Initialization>().ok();
     let key = key.map(|_| format!("--set model.initialization={INITIALIZATION}"));
