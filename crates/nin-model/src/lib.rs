@@ -24,6 +24,7 @@
 
 mod activations;
 mod architecture;
+mod block_geometry;
 mod builtin;
 mod convolution;
 mod dropout;

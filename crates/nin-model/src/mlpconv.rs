@@ -97,24 +97,13 @@ impl<B: Backend> MlpConv<B> {
         input: &Activations<B>,
         pool: Option<&Pool>,
     ) -> Result<nin_kernels::MlpconvGeometry, nin_kernels::Error> {
+        use crate::block_geometry::block_geometry;
+
         let [batch, channels, height, width] = input.dims();
         let ConvolutionRelu { weight, stride, padding, .. } = &self.convolution;
         let [first, _, kernel, _] = weight.shape().dims();
-        let convolution = nin_kernels::ConvGeometry::new(
-            batch,
-            [channels, first],
-            [height, width],
-            [kernel; 2],
-            [*stride; 2],
-            [*padding; 2],
-        )?;
-        let widths = [&self.cccp1, &self.cccp2].map(ConvolutionRelu::output_channels);
-        let block = nin_kernels::MlpconvGeometry::new(convolution, widths)?;
-        match pool {
-            None => Ok(block),
-            Some(&Pool { kernel, stride, padding, ceil_mode }) => {
-                block.with_max_pool([kernel; 2], [stride; 2], [padding; 2], ceil_mode)
-            }
-        }
+        let [second, third] = [&self.cccp1, &self.cccp2].map(ConvolutionRelu::output_channels);
+        let channels = [channels, first, second, third];
+        block_geometry(batch, channels, [height, width], [kernel, *stride, *padding], pool)
     }
 }

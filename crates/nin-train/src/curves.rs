@@ -27,8 +27,7 @@ impl Curves {
         for event in events {
             match event {
                 Event::Step(report) => {
-                    let done = report.step as f64 / report.steps_per_epoch.max(1) as f64;
-                    let epoch = (report.epoch - 1) as f64 + done;
+                    let epoch = report.epochs_done();
                     curves.train_loss.push((epoch, report.train_loss));
                     curves.train_accuracy.push((epoch, report.train_accuracy));
                 }

@@ -27,6 +27,14 @@ pub struct StepReport {
     pub secs_left: f64,
 }
 
+impl StepReport {
+    /// Epochs done by then, the running one in part: where a curve has this point.
+    pub fn epochs_done(&self) -> f64 {
+        let done = self.step as f64 / self.steps_per_epoch.max(1) as f64;
+        self.epoch.saturating_sub(1) as f64 + done
+    }
+}
+
 /// A finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {

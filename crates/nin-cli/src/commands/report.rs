@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
+use nin_data::DataSet;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::recipe::DataRecipe;
 use nin_train::{RunRecord, load_model};
@@ -34,6 +35,15 @@ pub struct Outputs<'a> {
     pub tensorboard: Option<usize>,
 }
 
+/// Where the images are that a run's network is asked about.
+#[derive(Clone, Copy)]
+enum TestData<'a> {
+    /// It was just trained on this.
+    AtHand(&'a DataSet),
+    /// In the folder that was named, or wherever its data set is found.
+    In(Option<&'a Path>),
+}
+
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, figures, open, data, device } = arguments;
     let output = output.clone().unwrap_or_else(|| run.join(FILE));
@@ -41,7 +51,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let record = RunRecord::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
-    write(&record, data.as_deref(), &selected, outputs)?;
+    write(&record, TestData::In(data.as_deref()), &selected, outputs)?;
     print_text(&output.display().to_string())?;
     if *open {
         show(&output);
@@ -51,12 +61,12 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
 
 /// Writes the report of a run that was just trained. What cannot be written is a warning: the
 /// training is done.
-pub fn conclude(run: &Path, data: Option<&Path>, selected: &Selected, tensorboard: Option<usize>) {
+pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Option<usize>) {
     let page = run.join(FILE);
     let outputs = Outputs { page: &page, figures: None, tensorboard };
     let written = RunRecord::read(run)
         .map_err(Into::into)
-        .and_then(|record| write(&record, data, selected, outputs));
+        .and_then(|record| write(&record, TestData::AtHand(data), selected, outputs));
     match written {
         Ok(()) => note(format!("report: {}", page.display())),
         Err(error) => note(format!("warning: no report was written: {error:#}")),
@@ -72,9 +82,9 @@ fn show(page: &Path) {
 }
 
 /// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
-pub fn write(
+fn write(
     record: &RunRecord,
-    data: Option<&Path>,
+    data: TestData,
     selected: &Selected,
     outputs: Outputs<'_>,
 ) -> anyhow::Result<()> {
@@ -123,13 +133,19 @@ fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Netw
 
 fn inspect(
     record: &RunRecord,
-    data: Option<&Path>,
+    data: TestData,
     selected: &Selected,
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let recipe = DataRecipe { dataset: metadata.dataset.clone(), ..record.recipe.data.clone() };
-    let data = open_training_data(&recipe, data)?;
+    let data = match data {
+        TestData::AtHand(data) => data.clone(),
+        TestData::In(folder) => {
+            let dataset = metadata.dataset.clone();
+            let recipe = DataRecipe { dataset, ..record.recipe.data.clone() };
+            open_training_data(&recipe, folder)?
+        }
+    };
     check_classes(&data, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })

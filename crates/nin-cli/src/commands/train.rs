@@ -83,7 +83,7 @@ impl<'a> Trainer<'a> {
             && !arguments.no_report
         {
             let step = arguments.tensorboard.then_some(last.total_steps);
-            report::conclude(folder, arguments.data.as_deref(), selected, step);
+            report::conclude(folder, data, selected, step);
         }
         Ok(summary)
     }

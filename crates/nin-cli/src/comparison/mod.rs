@@ -12,7 +12,7 @@ use nin_train::{Ending, Event, RunFolder, RunRecord, TrainError};
 use serde::Serialize;
 
 pub use published::{PUBLISHED, Published};
-pub use spread::Spread;
+pub use spread::{Spread, median};
 
 use crate::failure::CommandError;
 

@@ -43,8 +43,7 @@ impl Curves {
         for event in record.attempt() {
             match event {
                 Event::Step(step) if step.train_loss.is_finite() => {
-                    let done = step.step as f64 / step.steps_per_epoch.max(1) as f64;
-                    let epoch = step.epoch.saturating_sub(1) as f64 + done;
+                    let epoch = step.epochs_done();
                     curves.train_loss.push((epoch, step.train_loss));
                 }
                 Event::Epoch(epoch) => {
@@ -147,7 +146,7 @@ impl Comparison {
         if let Some(published) = self.published {
             levels.push((published.max, format!("best published {:.3}", published.max)));
             let median = published.median;
-            levels.push((median - 0.0, format!("median published {median:.4}")));
+            levels.push((median, format!("median published {median:.4}")));
         }
         levels
     }

@@ -22,10 +22,17 @@ pub struct Spread {
     pub at_least_085: usize,
     /// The lowest test accuracy.
     pub min: Option<f64>,
-    /// The middle one; the mean of the two in the middle of an even number.
+    /// The [`median`].
     pub median: Option<f64>,
     /// The highest.
     pub max: Option<f64>,
+}
+
+/// The middle of values in rising order; the mean of the two in the middle of an even number.
+pub fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let upper = *sorted.get(middle)?;
+    Some(if sorted.len() % 2 == 1 { upper } else { f64::midpoint(sorted[middle - 1], upper) })
 }
 
 impl Spread {
@@ -34,16 +41,13 @@ impl Spread {
         let ended: Vec<&Row> = rows.iter().filter(|row| row.state.has_ended()).collect();
         let mut accuracies: Vec<f64> = ended.iter().filter_map(|row| row.test_accuracy).collect();
         accuracies.sort_by(f64::total_cmp);
-        let count = accuracies.len();
-        let median =
-            (count > 0).then(|| f64::midpoint(accuracies[(count - 1) / 2], accuracies[count / 2]));
         Self {
             ended: ended.len(),
             dead: ended.iter().filter(|row| row.dead == Some(true)).count(),
             below_070: accuracies.iter().filter(|accuracy| **accuracy < POOR).count(),
             at_least_085: accuracies.iter().filter(|accuracy| **accuracy >= GOOD).count(),
             min: accuracies.first().copied(),
-            median,
+            median: median(&accuracies),
             max: accuracies.last().copied(),
         }
     }

@@ -25,8 +25,7 @@ impl Curves {
         for event in record.attempt() {
             match event {
                 Event::Step(step) => {
-                    let done = step.step as f64 / step.steps_per_epoch.max(1) as f64;
-                    let epoch = step.epoch.saturating_sub(1) as f64 + done;
+                    let epoch = step.epochs_done();
                     train.push((epoch, step.train_loss, step.train_accuracy));
                 }
                 Event::Epoch(epoch) => {

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use nin_kernels::{
-    ConvBackward, ConvGeometry, ConvInput, Cpu, Error, PANEL, PoolGeometry, panels_len,
+    ConvBackward, ConvGeometry, ConvInput, Cpu, Error, MlpconvGeometry, PANEL, PoolGeometry,
+    panels_len,
 };
 
+use crate::block_geometry::block_geometry;
 use crate::{Architecture, Block, Precision};
 
 /// For how long the peak is measured.
@@ -61,7 +63,10 @@ pub fn time_layers(
     let mut layers = Vec::new();
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
         let clock = Clock { cpu: &cpu, batch, repeat, block: index + 1 };
-        size = clock.block(block, channels, size, &mut layers)?;
+        let convolution = [block.kernel, block.stride, block.padding];
+        let geometry = block_geometry(batch, channels, size, convolution, block.pool.as_ref())?;
+        clock.block(block, &geometry, &mut layers)?;
+        size = geometry.output_size();
     }
     let peak_flops = cpu.measure_peak_flops(PEAK_DURATION);
     Ok(NetworkTiming { kernels: cpu.name(), peak_flops, layers })
@@ -75,36 +80,21 @@ struct Clock<'a> {
 }
 
 impl Clock<'_> {
-    /// Times a block's layers on images of this size; gives the size of its output.
+    /// Times a block's layers.
     fn block(
         &self,
         block: &Block,
-        channels: [usize; 4],
-        mut size: [usize; 2],
+        geometry: &MlpconvGeometry,
         layers: &mut Vec<LayerTiming>,
-    ) -> Result<[usize; 2], Error> {
-        let steps = [(block.kernel, block.stride, block.padding), (1, 1, 0), (1, 1, 0)];
-        for (layer, (kernel, stride, padding)) in steps.into_iter().enumerate() {
-            let ends = [channels[layer], channels[layer + 1]];
-            let geometry =
-                ConvGeometry::new(self.batch, ends, size, [kernel; 2], [stride; 2], [padding; 2])?;
-            size = geometry.output_size();
-            layers.push(self.convolution(&geometry, kernel, layer == 0 && self.block == 1)?);
+    ) -> Result<(), Error> {
+        let kernels = [block.kernel, 1, 1];
+        for (layer, (geometry, kernel)) in geometry.layers().iter().zip(kernels).enumerate() {
+            layers.push(self.convolution(geometry, kernel, layer == 0 && self.block == 1)?);
         }
-        if let Some(pool) = block.pool {
-            let geometry = PoolGeometry::new(
-                self.batch,
-                channels[3],
-                size,
-                [pool.kernel; 2],
-                [pool.stride; 2],
-                [pool.padding; 2],
-                pool.ceil_mode,
-            )?;
-            size = geometry.output_size();
-            layers.push(self.pool(&geometry, pool.kernel)?);
+        if let (Some(geometry), Some(pool)) = (geometry.pool(), block.pool) {
+            layers.push(self.pool(geometry, pool.kernel)?);
         }
-        Ok(size)
+        Ok(())
     }
 
     fn convolution(

@@ -62,7 +62,16 @@ impl Initialization {
 
     /// Whether [`Initialization::fit`] has something to do.
     pub const fn follows_data(self) -> bool {
-        matches!(self, Self::Lsuv | Self::LsuvOpen)
+        self.last_outputs().is_some()
+    }
+
+    /// What the last layer is fitted to give, where the initialisation follows the data.
+    const fn last_outputs(self) -> Option<Outputs> {
+        match self {
+            Self::Lsuv => Some(Outputs { mean: 0.0, deviation: 1.0 }),
+            Self::LsuvOpen => Some(Outputs { mean: 1.0, deviation: 0.1 }),
+            Self::PyTorch | Self::Xavier | Self::Kaiming | Self::Gaussian005 => None,
+        }
     }
 
     /// Fits initial weights to images, where the initialisation is one that follows the data: scales
@@ -84,12 +93,10 @@ impl Initialization {
         images: &[f32],
         input: [usize; 3],
     ) -> Result<Vec<LayerScale>, ModelError> {
-        let last = match self {
-            Self::Lsuv => Outputs { mean: 0.0, deviation: 1.0 },
-            Self::LsuvOpen => Outputs { mean: 1.0, deviation: 0.1 },
-            _ => return Ok(Vec::new()),
-        };
-        unit_variance::fit(weights, architecture, images, input, last)
+        match self.last_outputs() {
+            Some(last) => unit_variance::fit(weights, architecture, images, input, last),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The initial weights of an architecture: a pure function of both and the seed.

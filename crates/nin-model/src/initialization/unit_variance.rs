@@ -8,8 +8,9 @@
 
 use nin_kernels::{ConvGeometry, ConvInput, Cpu, PANEL, PoolGeometry};
 
+use crate::block_geometry::block_geometry;
 use crate::weights::layer_names;
-use crate::{Architecture, ModelError, Pool, Weights};
+use crate::{Architecture, ModelError, Weights};
 
 /// What a layer's outputs were before it was scaled, over the batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +19,6 @@ pub struct LayerScale {
     pub layer: String,
     /// The deviation of the outputs from their channels' means.
     pub deviation: f64,
-    /// The mean of the channel that was farthest from 0.
-    pub farthest_mean: f64,
 }
 
 /// What a layer is to give over the images, before its ReLU.
@@ -45,38 +44,20 @@ pub(super) fn fit(
     let [channels, height, width] = input;
     let count = images.len() / (channels * height * width).max(1);
     let cpu = Cpu::shared()?;
-    let mut pass = Pass {
-        cpu,
-        count,
-        size: [height, width],
-        activations: images.to_vec(),
-        scales: Vec::new(),
-    };
-    for (index, (block, [input, first, second, third])) in architecture.block_channels().enumerate()
-    {
-        let layers = [
-            (input, first, block.kernel, block.stride, block.padding),
-            (first, second, 1, 1, 0),
-            (second, third, 1, 1, 0),
-        ];
-        for (name, (inputs, outputs, kernel, stride, padding)) in
-            layer_names(index).into_iter().zip(layers)
-        {
-            let geometry = ConvGeometry::new(
-                count,
-                [inputs, outputs],
-                pass.size,
-                [kernel; 2],
-                [stride; 2],
-                [padding; 2],
-            )?;
+    let mut pass = Pass { cpu, count, activations: images.to_vec(), scales: Vec::new() };
+    let mut size = [height, width];
+    for (index, (block, channels)) in architecture.block_channels().enumerate() {
+        let convolution = [block.kernel, block.stride, block.padding];
+        let geometry = block_geometry(count, channels, size, convolution, block.pool.as_ref())?;
+        for (name, layer) in layer_names(index).into_iter().zip(geometry.layers()) {
             let is_last = pass.scales.len() + 1 == 3 * architecture.blocks().len();
             let wanted = if is_last { last } else { Outputs::UNIT };
-            pass.layer(&name, &geometry, wanted, weights)?;
+            pass.layer(&name, layer, wanted, weights)?;
         }
-        if let Some(pool) = &block.pool {
-            pass.pool(pool, third)?;
+        if let Some(pool) = geometry.pool() {
+            pass.pool(pool)?;
         }
+        size = geometry.output_size();
     }
     Ok(pass.scales)
 }
@@ -85,8 +66,6 @@ pub(super) fn fit(
 struct Pass {
     cpu: Cpu,
     count: usize,
-    /// `[height, width]`
-    size: [usize; 2],
     /// Planes before the first layer, panels behind it.
     activations: Vec<f32>,
     scales: Vec<LayerScale>,
@@ -108,7 +87,6 @@ impl Pass {
         };
         let mut outputs = vec![0.0; geometry.output_len()];
         self.cpu.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
-        self.size = geometry.output_size();
 
         let [_, channels] = geometry.channels();
         let statistics = Statistics::of(&outputs, self.count, channels);
@@ -124,30 +102,13 @@ impl Pass {
         }
         statistics.scale_and_rectify(&mut outputs, factor, &biases);
         self.activations = outputs;
-        let farthest =
-            |farthest: f64, mean: &f64| if mean.abs() > farthest.abs() { *mean } else { farthest };
-        self.scales.push(LayerScale {
-            layer: name.to_owned(),
-            deviation,
-            farthest_mean: statistics.means.iter().fold(0.0, farthest),
-        });
+        self.scales.push(LayerScale { layer: name.to_owned(), deviation });
         Ok(())
     }
 
-    fn pool(&mut self, pool: &Pool, channels: usize) -> Result<(), ModelError> {
-        let Pool { kernel, stride, padding, ceil_mode } = *pool;
-        let geometry = PoolGeometry::new(
-            self.count,
-            channels,
-            self.size,
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-            ceil_mode,
-        )?;
+    fn pool(&mut self, geometry: &PoolGeometry) -> Result<(), ModelError> {
         let mut pooled = vec![0.0; geometry.output_len()];
-        self.cpu.max_pool_forward(&geometry, &self.activations, &mut pooled, None)?;
-        self.size = geometry.output_size();
+        self.cpu.max_pool_forward(geometry, &self.activations, &mut pooled, None)?;
         self.activations = pooled;
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use nin_model::Initialization;
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::BuiltinRecipe;
+/// The recipe that keeps every class alive, and whose initialisation alone does much of it.
+const STEADY_RECIPE: &str = "steady-fashion-mnist-96";
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,23 +51,14 @@ impl Alarm {
         if self.over || self.alarm == AlarmKind::SilentClasses && self.epoch > 1 {
             return None;
         }
-        let smaller = "a smaller rate, --learning-rate";
-        if self.alarm == AlarmKind::ExplodingGradients {
-            return Some(smaller.to_owned());
-        }
-        Some(remedies().unwrap_or_else(|| format!("another seed, --seed, or {smaller}")))
+        Some(match self.alarm {
+            AlarmKind::ExplodingGradients => "a smaller rate, --learning-rate".to_owned(),
+            _ => format!(
+                "--config {STEADY_RECIPE} or --set model.initialization={}",
+                Initialization::LsuvOpen.name()
+            ),
+        })
     }
-}
-
-/// The recipe and the key that keep every class alive.
-fn remedies() -> Option<String> {
-    const RECIPE: &str = "steady-fashion-mnist-96";
-    const INITIALIZATION: &str = "lsuv-open";
-    let recipe = BuiltinRecipe::find(RECIPE).map(|_| format!("--config {RECIPE}"));
-    let key = INITIALIZATION.parse::<Initialization>().ok();
-    let key = key.map(|_| format!("--set model.initialization={INITIALIZATION}"));
-    let remedies: Vec<String> = recipe.into_iter().chain(key).collect();
-    (!remedies.is_empty()).then(|| remedies.join(" or "))
 }
 
 impl Display for Alarm {
@@ -121,5 +113,17 @@ impl Display for Alarm {
                 self.gradient_norm.unwrap_or(f64::NAN)
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::RecipeBuilder;
+
+    #[test]
+    fn the_recipe_of_the_hint_is_there_and_begins_as_the_hint_says() {
+        let recipe = RecipeBuilder::named(STEADY_RECIPE).and_then(RecipeBuilder::build).unwrap();
+        assert_eq!(recipe.initialization().unwrap(), Initialization::LsuvOpen);
     }
 }

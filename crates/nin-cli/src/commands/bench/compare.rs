@@ -12,6 +12,7 @@ use serde_json::Value;
 use self::peer::{Peer, PeerRates};
 use crate::arguments::{BenchArguments, PeerChoice};
 use crate::backend::{Selected, cpu_features, kernels};
+use crate::comparison::median;
 use crate::failure::CommandError;
 use crate::output::{Format, note, print_json, print_text};
 use crate::settings::NetworkSettings;
@@ -163,13 +164,7 @@ fn ratio(pairs: &[Pair], values: impl Fn(&Pair) -> Option<(f64, f64)>) -> Option
     }
     ratios.sort_by(f64::total_cmp);
     let (&least, &most) = (ratios.first()?, ratios.last()?);
-    let middle = ratios.len() / 2;
-    let median = if ratios.len() % 2 == 1 {
-        ratios[middle]
-    } else {
-        f64::midpoint(ratios[middle - 1], ratios[middle])
-    };
-    Some(Ratio { median, least, most })
+    Some(Ratio { median: median(&ratios)?, least, most })
 }
 
 fn ratios(pairs: &[Pair]) -> anyhow::Result<Ratios> {

@@ -67,8 +67,7 @@ impl View {
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::Step(step) => {
-                let done = step.step as f64 / step.steps_per_epoch.max(1) as f64;
-                let epoch = step.epoch.saturating_sub(1) as f64 + done;
+                let epoch = step.epochs_done();
                 self.loss.train.push((epoch, step.train_loss));
                 self.accuracy.train.push((epoch, step.train_accuracy));
                 self.latest = Some(step.clone());
