@@ -25,6 +25,7 @@ impl Precision {
     }
 
     /// Whether it is the one that goes without saying.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     pub(crate) fn is_fp32(&self) -> bool {
         *self == Self::Fp32
     }

@@ -18,6 +18,7 @@ pub(crate) const MOST_ATTEMPTS: usize = 10;
 /// `attempt.json`; there is none in a run that was never begun again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "its number's name is that of the file's key")]
 pub(crate) struct Attempt {
     /// Counted from 1.
     pub(crate) attempt: usize,
@@ -75,7 +76,7 @@ impl Attempt {
     /// Where it begins.
     pub(crate) fn beginning(&self) -> TrainingState {
         let Self { attempt, metrics_bytes, .. } = *self;
-        TrainingState { attempt, metrics_bytes, ..TrainingState::initial() }
+        TrainingState { metrics_bytes, attempt, ..TrainingState::initial() }
     }
 }
 

@@ -52,6 +52,10 @@ pub struct TrainingPlan {
 /// # Errors
 /// [`TrainError`]: whatever keeps the run from beginning or from going on. Checkpoints written
 /// before stay whole.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a plan is for one training, and so is its signal"
+)]
 pub fn train<B: AutodiffBackend>(
     plan: TrainingPlan,
     device: &B::Device,
@@ -96,38 +100,21 @@ fn train_attempt<B: AutodiffBackend>(
     interrupter: Interrupter,
     voice: Voice,
 ) -> Result<Outcome, TrainError> {
-    let TrainingPlan { data, workers, environment, .. } = plan;
+    let TrainingPlan { data, environment, .. } = plan;
     let recipe = attempt.recipe(&plan.recipe);
     let Newest { checkpoint, warnings: damaged } = checkpoints::newest_whole(run, attempt.attempt)?;
-    let changed = match &checkpoint {
-        Some(checkpoint) => {
-            attempt.check(run, &checkpoint.state)?;
-            environment.check_resumption(run)?
-        }
-        None => {
-            if attempt.attempt > 1 {
-                checkpoints::clear(run)?;
-            }
-            Vec::new()
-        }
-    };
+    let mut changed = Vec::new();
+    if let Some(checkpoint) = &checkpoint {
+        attempt.check(run, &checkpoint.state)?;
+        changed = environment.check_resumption(run)?;
+    } else if attempt.attempt > 1 {
+        checkpoints::clear(run)?;
+    }
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
     }
 
-    let input_size = metadata.preprocessing.input_size;
-    let batch_size = recipe.training.batch_size;
-    let train_loader = Arc::new(
-        OrderedLoader::<B>::shuffled(data.train.clone(), batch_size, recipe.training.seed, device)
-            .with_size(input_size)
-            .with_augmentation(recipe.augmentation.changes())
-            .with_workers(*workers),
-    );
-    let test_loader = Arc::new(
-        OrderedLoader::<B::InnerBackend>::in_order(data.test.clone(), batch_size, device)
-            .with_size(input_size)
-            .with_workers(*workers),
-    );
+    let (train_loader, test_loader) = loaders::<B>(plan, &recipe, metadata, device);
     let steps_per_epoch = train_loader.steps_per_epoch();
     let schedule =
         Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
@@ -178,7 +165,7 @@ fn train_attempt<B: AutodiffBackend>(
     })?;
 
     let start = match checkpoint {
-        Some(checkpoint) => Start::Checkpoint(checkpoint),
+        Some(checkpoint) => Start::Checkpoint(Box::new(checkpoint)),
         None => Start::Weights(initial_weights(&recipe, metadata, &train_loader)?),
     };
     let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
@@ -286,6 +273,26 @@ fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), T
     durable::write_file(&path, &to_json(&path, environment)?)
 }
 
+/// The batches to train on, in another order each epoch, and those to test on.
+fn loaders<B: AutodiffBackend>(
+    plan: &TrainingPlan,
+    recipe: &Recipe,
+    metadata: &ModelMetadata,
+    device: &B::Device,
+) -> (Arc<OrderedLoader<B>>, Arc<OrderedLoader<B::InnerBackend>>) {
+    let TrainingPlan { data, workers, .. } = plan;
+    let size = metadata.preprocessing.input_size;
+    let (batch_size, seed) = (recipe.training.batch_size, recipe.training.seed);
+    let train = OrderedLoader::shuffled(data.train.clone(), batch_size, seed, device)
+        .with_size(size)
+        .with_augmentation(recipe.augmentation.changes())
+        .with_workers(*workers);
+    let test = OrderedLoader::in_order(data.test.clone(), batch_size, device)
+        .with_size(size)
+        .with_workers(*workers);
+    (Arc::new(train), Arc::new(test))
+}
+
 /// Drawn from the seed and, where the initialisation asks for it, fitted to the data.
 fn initial_weights<B: AutodiffBackend>(
     recipe: &Recipe,
@@ -309,7 +316,7 @@ fn initial_weights<B: AutodiffBackend>(
 /// Where a learner begins.
 enum Start {
     Weights(Weights),
-    Checkpoint(Checkpoint),
+    Checkpoint(Box<Checkpoint>),
 }
 
 /// Burn's learner, fresh or as the checkpoint left it.

@@ -36,7 +36,7 @@ fn remade(text: &str, root: &Path) -> anyhow::Result<(String, usize)> {
             .split_once(END)
             .with_context(|| format!("no `{END}` behind the table `{what}`"))?;
         let table = table(what, root).with_context(|| format!("the table `{what}`"))?;
-        made += &format!("{before}{BEGIN}{what} -->\n{table}{END}");
+        made.extend([before, BEGIN, what, " -->\n", &table, END]);
         rest = behind;
         tables += 1;
     }
@@ -99,7 +99,7 @@ fn spread(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
         |of: &Value, key: &str| of[key].as_f64().map_or("–".into(), |x| format!("{x:.4}"));
     ensure!(ours.is_object(), "no `spread`");
     let rows = [
-        ["".to_owned(), "ours".to_owned(), "published".to_owned()],
+        [String::new(), "ours".to_owned(), "published".to_owned()],
         ["runs".to_owned(), count(ours, "ended"), count(theirs, "runs")],
         ["dead".to_owned(), count(ours, "dead"), count(theirs, "dead")],
         ["below 0.70".to_owned(), count(ours, "below_070"), count(theirs, "below_070")],
@@ -154,7 +154,7 @@ fn markdown(rows: &[Vec<String>]) -> String {
     for (at, row) in rows.iter().enumerate() {
         text += &format!("| {} |\n", row.join(" | ")).replace("|  |", "| |");
         if at == 0 {
-            text += &format!("|{}\n", " --- |".repeat(row.len()));
+            text.extend(["|", &" --- |".repeat(row.len()), "\n"]);
         }
     }
     text

@@ -29,7 +29,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         let mut recipe = recipe.clone();
         recipe.training.seed = *seed;
         let run = folder.run(*seed);
-        let summary = match trainer.train(recipe, run.clone(), RunFolder::is_run(&run)) {
+        let summary = match trainer.train(recipe, &run, RunFolder::is_run(&run)) {
             // The end of this run, and no reason not to begin the next.
             Err(error) if diverged(&error) => {
                 note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));
@@ -144,7 +144,7 @@ fn text(folder: &SeedsFolder, seeds: &Seeds, comparison: &Comparison) -> String 
     let mut text = comparison.text();
     let median = Spread::median_run(&comparison.runs);
     if let Some((record, lines)) = median.and_then(|at| closing_lines(folder, seeds, at)) {
-        text += &format!("\n\nthe run in the middle is {}:\n{lines}", record.name());
+        text.extend(["\n\nthe run in the middle is ", &record.name(), ":\n", &lines]);
     }
     text
 }

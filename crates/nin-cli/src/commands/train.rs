@@ -1,6 +1,6 @@
 //! `train`: from the recipe to the book's two closing lines.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -27,7 +27,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
     let trainer = Trainer::open(arguments, &recipe)?;
-    let summary = trainer.train(recipe, folder.clone(), arguments.resume)?;
+    let summary = trainer.train(recipe, &folder, arguments.resume)?;
     finish(&summary, trainer.device(), arguments, &folder)
 }
 
@@ -53,7 +53,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains a run from its beginning, or goes on with it.
-    pub fn train(&self, recipe: Recipe, folder: PathBuf, resume: bool) -> anyhow::Result<Summary> {
+    pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
         let Self { arguments, data, selected, interrupter } = self;
         let environment = Environment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,7 +67,7 @@ impl<'a> Trainer<'a> {
         };
         let plan = TrainingPlan {
             recipe,
-            folder: folder.clone(),
+            folder: folder.to_owned(),
             resume,
             data: data.clone(),
             workers: usize::from(arguments.workers),
@@ -83,7 +83,7 @@ impl<'a> Trainer<'a> {
             && !arguments.no_report
         {
             let step = arguments.tensorboard.then_some(last.total_steps);
-            report::conclude(&folder, arguments.data.as_deref(), selected, step);
+            report::conclude(folder, arguments.data.as_deref(), selected, step);
         }
         Ok(summary)
     }
@@ -155,10 +155,8 @@ fn collapsed(folder: &Path) -> anyhow::Error {
     let run = quoted(folder);
     CommandError::new(
         format!("the run {run} has collapsed and was given up, its state saved"),
-        format!(
-            "see its warnings; go on all the same with --resume --on-collapse warn, or from the \
-             beginning, with another seed, with --resume --on-collapse restart"
-        ),
+        "see its warnings; go on all the same with --resume --on-collapse warn, or from the \
+         beginning, with another seed, with --resume --on-collapse restart",
     )
     .into()
 }

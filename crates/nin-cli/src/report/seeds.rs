@@ -1,5 +1,7 @@
 //! The runs with other seeds that stand beside this one.
 
+use std::fmt::Write as _;
+
 use nin_train::RunRecord;
 
 use super::page::{Section, escaped, percent, table};
@@ -46,7 +48,8 @@ fn spread(comparison: &Comparison) -> String {
         spread.dead,
     );
     if let Some(published) = comparison.published {
-        text += &format!(
+        let _ = write!(
+            text,
             " Of the {} published ({}): median {}, best {}; {} at 85\u{a0}% or above, {} below \
              70\u{a0}%, {} dead.",
             published.runs,

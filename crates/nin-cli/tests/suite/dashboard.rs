@@ -75,6 +75,12 @@ impl Terminal {
     /// That the shell has its terminal back: what is typed is shown once, and run.
     fn assert_usable(&self) {
         self.send(&["clear", "Enter"]);
+        // What is typed before the screen is cleared would be cleared with it.
+        let begun = Instant::now();
+        while self.shown().trim() != "ready>" {
+            assert!(begun.elapsed() < Duration::from_mins(1), "not cleared:\n{}", self.shown());
+            thread::sleep(Duration::from_millis(50));
+        }
         self.send(&["echo all''right", "Enter"]);
         let shown = self.wait_for("\nallright");
         assert!(shown.contains("ready> echo all''right"), "what is typed is shown: {shown}");

@@ -22,6 +22,7 @@ pub(crate) fn group_size(batch: usize) -> usize {
 }
 
 /// A layer's weights in the order in which they are read.
+#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
 enum Packed {
     Fp32(Scratch),
     Bf16(Product),

@@ -53,7 +53,9 @@ proptest! {
         relu: bool,
     ) {
         let mut case = pointwise(batch, [inputs, outputs], [height, width]);
-        [&mut case.input, &mut case.weight, &mut case.grad_output].map(|values| cut(values));
+        for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
+            cut(values);
+        }
         for cpu in cpus(2) {
             let found = case.run(&cpu, false, relu, true);
             case.compare(&found, relu, true, [DIRECT_ERROR; 3])?;

@@ -47,7 +47,8 @@ fn alarms(
 
 #[test]
 fn a_training_that_learns_from_its_first_steps_raises_nothing() {
-    let steps = (0..2000).map(|step| seen(2.3026 * (-0.002 * f64::from(step)).exp()));
+    let steps =
+        (0..2000).map(|step| seen(std::f64::consts::LN_10 * (-0.002 * f64::from(step)).exp()));
     let (alarms, vitals) = alarms(&sentinel(STEPS_PER_EPOCH), steps);
     assert_eq!((alarms, vitals.has_collapsed(STEPS_PER_EPOCH)), (vec![], false));
 }
@@ -70,7 +71,7 @@ fn a_dead_network_is_named_within_the_first_half_of_an_epoch() {
 fn a_plateau_that_ends_is_no_collapse_and_its_end_is_said() {
     // Hangs for an epoch with the noise of small batches, then learns.
     let noise = |step: usize| [0.004, -0.006, 0.001][step % 3];
-    let hanging = (0..STEPS_PER_EPOCH).map(move |step| seen(2.3026 + noise(step)));
+    let hanging = (0..STEPS_PER_EPOCH).map(move |step| seen(std::f64::consts::LN_10 + noise(step)));
     let learning = (0..300).map(|step| seen(2.3 - 0.005 * f64::from(step)));
     let (alarms, vitals) = alarms(&sentinel(STEPS_PER_EPOCH), hanging.chain(learning));
     assert_eq!(alarms[0], (AlarmKind::Plateau, false, 140));
@@ -92,7 +93,9 @@ fn a_plateau_of_two_epochs_is_given_up_once() {
 fn silent_classes_are_named_and_their_return_too() {
     let with_silent = |classes: &[usize]| {
         let mut seen = seen(1.0);
-        classes.iter().for_each(|class| seen.silent[*class] = true);
+        for class in classes {
+            seen.silent[*class] = true;
+        }
         seen
     };
     let steps = std::iter::repeat_n(with_silent(&[3, 7]), 100)

@@ -195,9 +195,7 @@ unsafe fn pixels<V: Vector, const N: usize>(
             // SAFETY: as the caller's.
             unsafe {
                 // Words lie densely always (`run` asserts it): no code for anything else.
-                if V::PER_WORD == 2 {
-                    any_end::<V, N, true>(end, count, &tile);
-                } else if work.input_pixel == dense::<V>() {
+                if V::PER_WORD == 2 || work.input_pixel == dense::<V>() {
                     any_end::<V, N, true>(end, count, &tile);
                 } else {
                     any_end::<V, N, false>(end, count, &tile);

@@ -118,7 +118,7 @@ impl Peer {
         for (layout, words) in &self.variants {
             let mut found = self.script(words)?;
             found.train_layout = layout.map(str::to_owned);
-            found.infer_layout = found.train_layout.clone();
+            found.infer_layout.clone_from(&found.train_layout);
             best = Some(match best {
                 None => found,
                 Some(best) => better(best, found),
