@@ -23,6 +23,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "d2l-fashion-mnist",
     "d2l-fashion-mnist-96",
     "steady-fashion-mnist-96",
+    "record-fashion-mnist",
     "paper-fashion-mnist",
     "paper-mnist",
     "paper-cifar10",
