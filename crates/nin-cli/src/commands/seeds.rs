@@ -24,6 +24,8 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let Series { folder, seeds, recipe } = Series::resolve(arguments)?;
     let trainer = Trainer::open(arguments, &recipe)?;
+    // Not before: a folder without a run would be in the way of the next try.
+    folder.write(&seeds, &recipe)?;
     for (at, seed) in seeds.0.iter().enumerate() {
         note(format!("seed {seed}, {} of {}", at + 1, seeds.0.len()));
         let mut recipe = recipe.clone();
@@ -83,13 +85,12 @@ impl Series {
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
             seeds.0.extend(more);
-            folder.write(&seeds, &recipe)?;
             return Ok(Self { folder, seeds, recipe });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
         let recipe = resolved(named, arguments)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
-        let folder = SeedsFolder::create(&path, &seeds, &recipe)?;
+        let folder = SeedsFolder::new(&path)?;
         Ok(Self { folder, seeds, recipe })
     }
 }
