@@ -84,8 +84,8 @@ impl SeedsFolder {
         Some(written.map_or(parent, Path::to_owned))
     }
 
-    /// Begins a folder, where none is yet.
-    pub fn create(path: &Path, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<Self> {
+    /// A folder to be, where none is yet; nothing is written before [`SeedsFolder::write`].
+    pub fn new(path: &Path) -> anyhow::Result<Self> {
         let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if is_used {
             let what = if Self::is_one(path) { "holds runs already" } else { "is not empty" };
@@ -95,11 +95,7 @@ impl SeedsFolder {
             )
             .into());
         }
-        let folder = Self { path: path.to_owned() };
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("cannot create `{}`", path.display()))?;
-        folder.write(seeds, recipe)?;
-        Ok(folder)
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Opens a folder that is there; gives its seeds and its recipe.
@@ -120,8 +116,10 @@ impl SeedsFolder {
         Ok((Self { path: path.to_owned() }, seeds, recipe))
     }
 
-    /// Writes down which seeds there are to be.
+    /// Writes down which seeds there are to be; makes the folder where it is not there.
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.path)
+            .with_context(|| format!("cannot create `{}`", self.path.display()))?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
         save(&plan_path(&self.path), toml::to_string(&plan)?.as_bytes())
     }
@@ -178,12 +176,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("runs");
         let (seeds, recipe) = (Seeds(vec![7, 3]), Recipe::default());
-        let folder = SeedsFolder::create(&path, &seeds, &recipe).unwrap();
+        let folder = SeedsFolder::new(&path).unwrap();
+        assert!(!path.exists(), "nothing is written before it is asked for");
+        folder.write(&seeds, &recipe).unwrap();
         assert_eq!(
             SeedsFolder::open(&path).unwrap(),
             (folder.clone(), seeds.clone(), recipe.clone())
         );
-        assert!(SeedsFolder::create(&path, &seeds, &recipe).is_err());
+        assert!(SeedsFolder::new(&path).is_err());
         std::fs::create_dir(folder.run(7)).unwrap();
         assert_eq!(SeedsFolder::around(&folder.run(7)), Some(path.clone()));
         assert_eq!(SeedsFolder::around(&path), None);

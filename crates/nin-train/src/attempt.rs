@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(second, first.next(&recipe));
         assert!(second.seed != first.seed && third.seed != second.seed);
         // Never changed: published runs depend on it.
-        assert_eq!(second.seed, derived_seed(42, 2));
+        assert_eq!(derived_seed(4, 2), 2_649_451_948);
     }
 
     #[test]

@@ -67,7 +67,10 @@ fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     for run in runs {
         let name = match (run["backend"].as_str(), run["peer"].as_str()) {
             (Some(backend), _) => format!("nin, `--backend {backend}`"),
-            (None, Some(peer)) => peer.to_owned(),
+            (None, Some(peer)) => {
+                let layout = run["layout"].as_str().map(|layout| format!(", {layout}"));
+                peer.to_owned() + &layout.unwrap_or_default()
+            }
             (None, None) => bail!("a run has neither `backend` nor `peer`"),
         };
         match programs.iter_mut().find(|(program, _)| *program == name) {
@@ -170,7 +173,8 @@ mod tests {
         let bench = json!({ "runs": [
             { "backend": "flex", "train_images_per_sec": 69.96, "infer_images_per_sec": 205.0,
               "peak_memory_bytes": 407_392_256 },
-            { "peer": "PyTorch", "train_images_per_sec": 15.38, "infer_images_per_sec": 62.2 },
+            { "peer": "PyTorch", "layout": "nchw", "train_images_per_sec": 15.38,
+              "infer_images_per_sec": 62.2 },
             { "backend": "flex", "train_images_per_sec": 60.0, "infer_images_per_sec": 200.0 },
         ]});
         fs::write(root.path().join("bench.json"), bench.to_string()).unwrap();
@@ -192,7 +196,7 @@ mod tests {
         for part in [
             "a\n<!-- table: speed bench.json -->\n| | training, images/s |",
             "| nin, `--backend flex` | 70.0, 60.0 | 205.0, 200.0 | 0.41 GB |\n",
-            "| PyTorch | 15.4 | 62.2 | not measured |\n",
+            "| PyTorch, nchw | 15.4 | 62.2 | not measured |\n",
             "| [run](results/run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
         ] {
             assert!(made.contains(part), "{part}: {made}");

@@ -66,9 +66,7 @@ impl Subject {
 
     /// The SHA-256 of the weights that a run has come to.
     pub(crate) fn weights(&self, run: &str) -> anyhow::Result<String> {
-        let path = self.run_folder(run).join("checkpoints/latest/model.safetensors");
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(format!("{:x}", Sha256::digest(bytes)))
+        sha256(&self.run_folder(run).join("checkpoints/latest/model.safetensors"))
     }
 
     /// What a run's record says of its steps and epochs, without what depends on the clock.
@@ -98,6 +96,12 @@ impl Subject {
         let state: Value = serde_json::from_slice(&fs::read(path)?)?;
         state["total_steps"].as_u64().context("the state has no number of steps")
     }
+}
+
+/// The SHA-256 of a file.
+pub(crate) fn sha256(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(format!("{:x}", Sha256::digest(bytes)))
 }
 
 /// Runs a command that must succeed.

@@ -24,6 +24,8 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let Series { folder, seeds, recipe } = Series::resolve(arguments)?;
     let trainer = Trainer::open(arguments, &recipe)?;
+    // Not before: a folder without a run would be in the way of the next try.
+    folder.write(&seeds, &recipe)?;
     for (at, seed) in seeds.0.iter().enumerate() {
         note(format!("seed {seed}, {} of {}", at + 1, seeds.0.len()));
         let mut recipe = recipe.clone();
@@ -44,12 +46,13 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             say(*seed, &summary, trainer.device());
         }
         // As they are so far: a series of hours is looked at meanwhile.
-        write_comparison(&folder, &compare(&folder, &seeds)?)?;
+        write_comparison(&folder, &Comparison::of(&records(&folder, &seeds)?)?)?;
     }
-    let comparison = compare(&folder, &seeds)?;
+    let records = records(&folder, &seeds)?;
+    let comparison = Comparison::of(&records)?;
     match arguments.format {
         Format::Json => print_json(&comparison)?,
-        Format::Text => print_text(&text(&folder, &seeds, &comparison))?,
+        Format::Text => print_text(&text(&records, &comparison))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -83,13 +86,12 @@ impl Series {
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
             seeds.0.extend(more);
-            folder.write(&seeds, &recipe)?;
             return Ok(Self { folder, seeds, recipe });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
         let recipe = resolved(named, arguments)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
-        let folder = SeedsFolder::create(&path, &seeds, &recipe)?;
+        let folder = SeedsFolder::new(&path)?;
         Ok(Self { folder, seeds, recipe })
     }
 }
@@ -117,13 +119,11 @@ fn say(seed: u64, summary: &Summary, device: &str) {
     }
 }
 
-fn runs(folder: &SeedsFolder, seeds: &Seeds) -> Vec<PathBuf> {
+/// Of the runs that are there.
+fn records(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunRecord>> {
     let runs = seeds.0.iter().map(|seed| folder.run(*seed));
-    runs.filter(|run| RunFolder::is_run(run)).collect()
-}
-
-fn compare(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Comparison> {
-    Comparison::of(&comparison::read(&runs(folder, seeds))?)
+    let runs: Vec<PathBuf> = runs.filter(|run| RunFolder::is_run(run)).collect();
+    comparison::read(&runs)
 }
 
 fn write_comparison(folder: &SeedsFolder, comparison: &Comparison) -> anyhow::Result<()> {
@@ -140,23 +140,22 @@ fn write_comparison(folder: &SeedsFolder, comparison: &Comparison) -> anyhow::Re
 }
 
 /// The table, and behind it the book's two lines, of the run in the middle.
-fn text(folder: &SeedsFolder, seeds: &Seeds, comparison: &Comparison) -> String {
+fn text(records: &[RunRecord], comparison: &Comparison) -> String {
     let mut text = comparison.text();
-    let median = Spread::median_run(&comparison.runs);
-    if let Some((record, lines)) = median.and_then(|at| closing_lines(folder, seeds, at)) {
+    let middle = Spread::median_run(&comparison.runs).and_then(|at| records.get(at));
+    if let Some((record, lines)) = middle.and_then(|record| Some((record, closing_lines(record)?)))
+    {
         text.extend(["\n\nthe run in the middle is ", &record.name(), ":\n", &lines]);
     }
     text
 }
 
 /// The book's lines of a run, from what its folder says.
-fn closing_lines(folder: &SeedsFolder, seeds: &Seeds, at: usize) -> Option<(RunRecord, String)> {
-    let record = RunRecord::read(runs(folder, seeds).get(at)?).ok()?;
+fn closing_lines(record: &RunRecord) -> Option<String> {
     let summary = std::fs::read(record.path.join("summary.json")).ok()?;
     let summary: Value = serde_json::from_slice(&summary).ok()?;
     let rate = summary["examples_per_sec"].as_f64()?;
     let device = record.environment.as_ref()?["device"].as_str()?.to_owned();
     let last = record.epochs().last()?;
-    let lines = Summary::book_lines(last, rate, &device);
-    Some((record, lines))
+    Some(Summary::book_lines(last, rate, &device))
 }

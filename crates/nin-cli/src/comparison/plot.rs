@@ -5,7 +5,7 @@ use nin_train::{Event, RunRecord};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{Comparison, Row};
+use super::{Comparison, Published, Row};
 use crate::comparison::spread::{GOOD, POOR};
 
 const SIZE: (u32, u32) = (1080, 460);
@@ -105,14 +105,15 @@ impl Comparison {
             .bold_line_style(BLACK.mix(0.12))
             .draw()?;
         let is_accuracy = height <= 1.0;
-        for (level, text) in self.levels().into_iter().filter(|_| is_accuracy) {
+        for (level, above, text) in self.levels().into_iter().filter(|_| is_accuracy) {
             let style = BLACK.mix(0.6).stroke_width(1);
             let ends = [(0.0, level), (epochs, level)];
             chart.draw_series(DashedLineSeries::new(ends, 5, 4, style))?;
-            let place = (epochs * 0.02, level + 0.045);
+            let place = (epochs * 0.02, level + above);
             chart.draw_series([Text::new(text, place, ("sans-serif", 13))])?;
         }
-        let is_labelled = is_accuracy && self.runs.len() <= MOST_COLOURS;
+        // Where losses seldom are.
+        let is_labelled = !is_accuracy && self.runs.len() <= MOST_COLOURS;
         for (at, (curves, row)) in self.curves.iter().zip(&self.runs).enumerate() {
             let colour = self.colour(at, row);
             let points = curve(curves);
@@ -130,7 +131,7 @@ impl Comparison {
         if is_labelled {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
+                .position(SeriesLabelPosition::LowerLeft)
                 .background_style(WHITE.mix(0.85))
                 .border_style(BLACK.mix(0.3))
                 .label_font(("sans-serif", 13))
@@ -140,15 +141,14 @@ impl Comparison {
         Ok(())
     }
 
-    /// Lines across the accuracies, each with its name.
-    fn levels(&self) -> Vec<(f64, String)> {
-        let mut levels = Vec::new();
-        if let Some(published) = self.published {
-            levels.push((published.max, format!("best published {:.3}", published.max)));
-            let median = published.median;
-            levels.push((median, format!("median published {median:.4}")));
-        }
-        levels
+    /// Lines across the accuracies, how far above each its name begins, and the name.
+    fn levels(&self) -> Vec<(f64, f64, String)> {
+        self.published.map_or_else(Vec::new, |Published { median, max, .. }| {
+            vec![
+                (max, 0.045, format!("best published {max:.3}")),
+                (median, -0.01, format!("median published {median:.4}")),
+            ]
+        })
     }
 
     fn colour(&self, at: usize, row: &Row) -> RGBColor {

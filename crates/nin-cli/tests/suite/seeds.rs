@@ -99,7 +99,7 @@ fn a_seed_that_diverges_ends_no_series() {
 }
 
 #[test]
-fn wrong_seeds_are_wrong_usage() {
+fn wrong_seeds_are_wrong_usage_and_leave_nothing() {
     let workshop = Workshop::new();
     for (seeds, said) in
         [("0", "expected 1 to 10000 seeds"), ("1,1", "there twice"), ("x", "no whole")]
@@ -108,6 +108,10 @@ fn wrong_seeds_are_wrong_usage() {
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);
         assert!(finished.stderr.contains(said), "{}", finished.stderr);
     }
+    // A try that finds no data leaves nothing in the way of the next.
+    let lost = "train --config small.toml --data nowhere --run all --seeds 2";
+    assert_eq!(nin(workshop.path(), &words(lost)).code, Some(1));
+    assert!(!workshop.path().join("all").exists());
     let both = nin(workshop.path(), &["train", "--seeds", "2", "--seed", "3"]);
     assert_eq!(both.code, Some(2), "{}", both.stderr);
 }

@@ -276,4 +276,6 @@ struct Finding {
 }
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod tests;
