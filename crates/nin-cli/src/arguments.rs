@@ -134,6 +134,9 @@ pub struct TrainArguments {
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
+    /// Also say what the initialisation found, layer by layer, where it follows the data
+    #[arg(short, long)]
+    pub verbose: bool,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
