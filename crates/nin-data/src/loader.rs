@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
 use crate::batch::{HostBatch, to_unit};
-use crate::{Augmentation, IdxDataset, ImageBatch, ImageBatcher};
+use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset};
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -45,7 +45,7 @@ const READY_PER_WORKER: usize = 2;
 /// ```
 #[derive(Debug)]
 pub struct OrderedLoader<B: Backend> {
-    dataset: IdxDataset,
+    dataset: ImageDataset,
     batch_size: usize,
     order: Order,
     batcher: ImageBatcher,
@@ -68,17 +68,22 @@ struct Position {
 
 impl<B: Backend> OrderedLoader<B> {
     /// Batches in another order each epoch, for training; a batch size of 0 counts as 1.
-    pub fn shuffled(dataset: IdxDataset, batch_size: usize, seed: u64, device: &B::Device) -> Self {
+    pub fn shuffled(
+        dataset: ImageDataset,
+        batch_size: usize,
+        seed: u64,
+        device: &B::Device,
+    ) -> Self {
         let order = Order::Shuffled { seed, augmentation: Augmentation::default() };
         Self::new(dataset, batch_size, order, device)
     }
 
     /// Batches in the data set's order, for evaluation; a batch size of 0 counts as 1.
-    pub fn in_order(dataset: IdxDataset, batch_size: usize, device: &B::Device) -> Self {
+    pub fn in_order(dataset: ImageDataset, batch_size: usize, device: &B::Device) -> Self {
         Self::new(dataset, batch_size, Order::InOrder, device)
     }
 
-    fn new(dataset: IdxDataset, batch_size: usize, order: Order, device: &B::Device) -> Self {
+    fn new(dataset: ImageDataset, batch_size: usize, order: Order, device: &B::Device) -> Self {
         let size = dataset.image_size();
         Self {
             batcher: ImageBatcher::new(size, size),
@@ -106,10 +111,10 @@ impl<B: Backend> OrderedLoader<B> {
         self
     }
 
-    /// The images at these positions, resized, not augmented: image after image, row after row, 0 for
-    /// black to 1 for white. Positions beyond the last are left out.
+    /// The images at these positions, resized, not augmented: image after image, plane after plane,
+    /// row after row, 0 for black to 1 for white. Positions beyond the last are left out.
     pub fn values(&self, indices: &[usize]) -> Vec<f32> {
-        let mut bytes = self.batcher.room_for(indices.len());
+        let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
         for (pixels, _) in indices.iter().filter_map(|&index| self.dataset.image(index)) {
             self.batcher.append(pixels, &mut bytes);
         }
@@ -149,7 +154,7 @@ impl<B: Backend> OrderedLoader<B> {
         position
     }
 
-    fn derived(&self, dataset: IdxDataset, device: &B::Device) -> Self {
+    fn derived(&self, dataset: ImageDataset, device: &B::Device) -> Self {
         Self {
             dataset,
             batcher: self.batcher.clone(),
@@ -200,7 +205,7 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
 
 /// One epoch's batches, as pure data.
 struct Epoch {
-    dataset: IdxDataset,
+    dataset: ImageDataset,
     order: Vec<usize>,
     batch_size: usize,
     batcher: ImageBatcher,
@@ -217,7 +222,7 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let mut bytes = self.batcher.room_for(indices.len());
+        let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
         let mut changed = Vec::new();
         for &index in indices {
             let (mut pixels, _) = self.image(index);
@@ -230,6 +235,7 @@ impl Epoch {
         }
         HostBatch {
             values: to_unit(&bytes),
+            channels: self.dataset.channels(),
             size: self.batcher.size(),
             labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
             indices: indices.to_vec(),
@@ -338,13 +344,13 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::IdxImages;
+    use crate::Images;
 
     /// An epoch of single images whose third does not exist.
     fn broken_epoch() -> Arc<Epoch> {
-        let images = IdxImages { count: 5, height: 1, width: 1, pixels: vec![0; 5] };
+        let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
         Arc::new(Epoch {
-            dataset: IdxDataset::new(images, vec![0; 5]).unwrap(),
+            dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
             order: vec![0, 1, 99, 3, 4],
             batch_size: 1,
             batcher: ImageBatcher::new([1, 1], [1, 1]),

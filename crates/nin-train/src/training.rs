@@ -220,17 +220,18 @@ fn fits_the_epoch(
 ///
 /// # Errors
 /// [`TrainError::Recipe`] or [`TrainError::Model`] where the network is refused or the images are
-/// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data.
+/// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data or
+/// takes images of other channels.
 pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
     let [height, width] = data.train.image_size();
-    let classes = data.class_names.len();
-    let architecture: Architecture = recipe.architecture(1, classes)?;
-    if architecture.classes() < classes || architecture.input_channels() != 1 {
+    let (channels, classes) = (data.train.channels(), data.class_names.len());
+    let architecture: Architecture = recipe.architecture(channels, classes)?;
+    if architecture.classes() < classes || architecture.input_channels() != channels {
         let describe = |channels, classes| format!("{channels} channel(s) and {classes} classes");
         return Err(TrainError::DataMismatch {
             dataset: data.name.clone(),
             expected: describe(architecture.input_channels(), architecture.classes()),
-            found: describe(1, classes),
+            found: describe(channels, classes),
         });
     }
     let input_size = match recipe.data.input_size {

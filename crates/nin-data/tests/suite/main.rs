@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod bad_folders;
+mod cifar;
 mod loader;
 #[cfg(target_os = "linux")]
 mod mnist_dataset;
