@@ -10,6 +10,7 @@ mod full_disk;
 mod interfaces;
 mod precision;
 mod predict;
+mod pretrained;
 mod program;
 mod report;
 mod resume;
