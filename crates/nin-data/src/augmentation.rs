@@ -58,12 +58,38 @@ impl Augmentation {
         place: [usize; 2],
         output: &mut Vec<u8>,
     ) {
+        self.change(pixels, size, seed, place, output, |word| word as u8);
+    }
+
+    /// The same of values that were transformed: what comes in is 0, and erased pixels have mean 0 and
+    /// deviation 1.
+    pub(crate) fn apply_to_values(
+        &self,
+        values: &[f32],
+        size: [usize; 2],
+        seed: u64,
+        place: [usize; 2],
+        output: &mut Vec<f32>,
+    ) {
+        let spread = 12.0_f32.sqrt(); // of a uniform distribution
+        self.change(values, size, seed, place, output, |word| (unit(word) - 0.5) * spread);
+    }
+
+    fn change<T: Copy + Default>(
+        &self,
+        pixels: &[T],
+        size: [usize; 2],
+        seed: u64,
+        place: [usize; 2],
+        output: &mut Vec<T>,
+        random: impl Fn(u32) -> T,
+    ) {
         let [height, width] = size;
         let stream = Stream::new(seed, Purpose::Augmentation, place.map(|part| part as u64));
         let flips = self.flip && stream.word(FLIP) & 1 == 1;
         let [down, right] = [0, 1].map(|axis| self.offset(&stream, axis));
         output.clear();
-        output.resize(pixels.len(), 0);
+        output.resize(pixels.len(), T::default());
         let planes = pixels.chunks_exact(height * width);
         for (plane, output) in planes.zip(output.chunks_exact_mut(height * width)) {
             for (y, row) in output.chunks_exact_mut(width).enumerate() {
@@ -80,7 +106,7 @@ impl Augmentation {
             }
         }
         if f64::from(stream.uniform(ERASE)) < self.erase {
-            erase(&stream, size, output);
+            erase(&stream, size, output, random);
         }
     }
 
@@ -95,7 +121,12 @@ impl Augmentation {
     }
 }
 
-fn erase(stream: &Stream, [height, width]: [usize; 2], pixels: &mut [u8]) {
+fn erase<T>(
+    stream: &Stream,
+    [height, width]: [usize; 2],
+    pixels: &mut [T],
+    random: impl Fn(u32) -> T,
+) {
     for rectangle in 0..TRIES {
         let [area, aspect, top, left] = stream.block(RECTANGLES + rectangle).map(unit);
         let area =
@@ -114,7 +145,7 @@ fn erase(stream: &Stream, [height, width]: [usize; 2], pixels: &mut [u8]) {
             for y in top..top + tall {
                 for x in left..left + wide {
                     let at = start + y * width + x;
-                    pixels[at] = stream.word(PIXELS + at as u64) as u8;
+                    pixels[at] = random(stream.word(PIXELS + at as u64));
                 }
             }
         }

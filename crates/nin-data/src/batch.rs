@@ -4,12 +4,12 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{ImageItem, Resizer};
+use crate::{ImageItem, Resizer, Transform};
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
 pub struct ImageBatch<B: Backend> {
-    /// `[batch, channels, height, width]`, 0 for black to 1 for white.
+    /// `[batch, channels, height, width]`, 0 for black to 1 for white where nothing transforms it.
     pub images: Tensor<B, 4>,
     /// `[batch]`, the classes.
     pub targets: Tensor<B, 1, Int>,
@@ -26,7 +26,8 @@ pub struct ImageBatch<B: Backend> {
 /// A batch on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostBatch {
-    /// Image after image, plane after plane, row after row, 0 for black to 1 for white.
+    /// Image after image, plane after plane, row after row, 0 for black to 1 for white where nothing
+    /// transforms it.
     pub values: Vec<f32>,
     /// Planes of each image.
     pub channels: usize,
@@ -81,13 +82,33 @@ impl HostBatch {
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
     resizer: Resizer,
+    transform: Transform,
 }
 
 impl ImageBatcher {
     /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels, none of
     /// them zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self { resizer: Resizer::new(from, to) }
+        Self { resizer: Resizer::new(from, to), transform: Transform::none() }
+    }
+
+    /// Transforms the values of each image.
+    #[must_use]
+    pub fn with_transform(self, transform: Transform) -> Self {
+        Self { transform, ..self }
+    }
+
+    /// What becomes of the values.
+    pub(crate) fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// The values of images of so many channels, resized before.
+    pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
+        let [height, width] = self.size();
+        let mut values = to_unit(bytes);
+        self.transform.apply(&mut values, channels * height * width);
+        values
     }
 
     /// `[height, width]` of the batches' images.
@@ -115,7 +136,7 @@ fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8>) {
 }
 
 /// A division and no product with 1/255: torchvision's ToTensor divides.
-pub(crate) fn to_unit(bytes: &[u8]) -> Vec<f32> {
+fn to_unit(bytes: &[u8]) -> Vec<f32> {
     bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
@@ -142,7 +163,7 @@ impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
             }
         }
         HostBatch {
-            values: to_unit(&bytes),
+            values: self.values(&bytes, channels),
             channels,
             size: self.size(),
             labels: items.iter().map(|item| usize::from(item.label)).collect(),

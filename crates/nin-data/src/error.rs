@@ -81,6 +81,12 @@ pub enum DataError {
         /// Labels.
         labels: usize,
     },
+    /// No whitening can be fitted to the images.
+    #[error("cannot whiten the images: {reason}")]
+    Whitening {
+        /// Why not.
+        reason: String,
+    },
     /// Training and test images have different sizes.
     #[error(
         "`{}` has test images of {}x{}, expected {}x{} as the training images",
@@ -138,6 +144,11 @@ impl DataError {
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
                 "fetch or write the file again: it is not a whole file of this data set"
+                    .to_owned()
+            }
+            Self::Whitening { .. } => {
+                "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
+                 preprocessing.whitening_bias"
                     .to_owned()
             }
             Self::Inconsistent { .. } => {

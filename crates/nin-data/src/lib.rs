@@ -37,6 +37,8 @@ mod loader;
 mod locations;
 mod resize;
 mod sample;
+mod transform;
+mod whitening;
 
 pub use augmentation::Augmentation;
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
@@ -53,3 +55,5 @@ pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;
+pub use transform::{Transform, channel_statistics};
+pub use whitening::{LARGEST_WHITENED, Whitening};

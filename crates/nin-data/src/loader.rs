@@ -10,8 +10,8 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
-use crate::batch::{HostBatch, to_unit};
-use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset};
+use crate::batch::HostBatch;
+use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Transform};
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -99,7 +99,17 @@ impl<B: Backend> OrderedLoader<B> {
     /// Resizes images to `[height, width]`.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        Self { batcher: ImageBatcher::new(self.dataset.image_size(), size), ..self }
+        let transform = self.batcher.transform().clone();
+        let batcher = ImageBatcher::new(self.dataset.image_size(), size);
+        Self { batcher: batcher.with_transform(transform), ..self }
+    }
+
+    /// Transforms the values of each image. Augmentation comes before it, or, where a value depends on
+    /// the other pixels of its image, behind it: then it moves by pixels of the resized image, and
+    /// brings in 0.
+    #[must_use]
+    pub fn with_transform(self, transform: Transform) -> Self {
+        Self { batcher: self.batcher.with_transform(transform), ..self }
     }
 
     /// Changes images as they are drawn for training; batches in order stay as they are.
@@ -112,13 +122,13 @@ impl<B: Backend> OrderedLoader<B> {
     }
 
     /// The images at these positions, resized, not augmented: image after image, plane after plane,
-    /// row after row, 0 for black to 1 for white. Positions beyond the last are left out.
+    /// row after row. Positions beyond the last are left out.
     pub fn values(&self, indices: &[usize]) -> Vec<f32> {
         let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
         for (pixels, _) in indices.iter().filter_map(|&index| self.dataset.image(index)) {
             self.batcher.append(pixels, &mut bytes);
         }
-        to_unit(&bytes)
+        self.batcher.values(&bytes, self.dataset.channels())
     }
 
     /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
@@ -222,20 +232,33 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
+        let channels = self.dataset.channels();
+        let behind = self.batcher.transform().mixes_pixels();
+        let mut bytes = self.batcher.room_for(indices.len() * channels);
         let mut changed = Vec::new();
         for &index in indices {
             let (mut pixels, _) = self.image(index);
-            if let Some((augmentation, seed)) = &self.augmented {
+            if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| !behind) {
                 let size = self.dataset.image_size();
                 augmentation.apply(pixels, size, *seed, [self.number, index], &mut changed);
                 pixels = &changed;
             }
             self.batcher.append(pixels, &mut bytes);
         }
+        let mut values = self.batcher.values(&bytes, channels);
+        if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| behind) {
+            let size = self.batcher.size();
+            let images = values.chunks_exact_mut(channels * size[0] * size[1]);
+            let mut changed = Vec::new();
+            for (image, &index) in images.zip(indices) {
+                let place = [self.number, index];
+                augmentation.apply_to_values(image, size, *seed, place, &mut changed);
+                image.copy_from_slice(&changed);
+            }
+        }
         HostBatch {
-            values: to_unit(&bytes),
-            channels: self.dataset.channels(),
+            values,
+            channels,
             size: self.batcher.size(),
             labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
             indices: indices.to_vec(),

@@ -4,7 +4,7 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader, Resizer};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
-use nin_train::{Evaluation, Score};
+use nin_train::{Evaluation, Score, transform};
 
 use crate::backend::Task;
 use crate::pictures::Picture;
@@ -112,6 +112,7 @@ impl Task for Inspect<'_> {
         let loader =
             OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), BATCH, &device)
                 .with_size(size)
+                .with_transform(transform(self.metadata))
                 .with_workers(1);
         let predictor = Predictor::new(self.metadata, self.weights, device)?;
         let mut inspection = Inspection {

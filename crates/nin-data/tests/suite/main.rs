@@ -8,3 +8,4 @@ mod loader;
 mod mnist_dataset;
 mod real_data;
 mod resize;
+mod transform;
