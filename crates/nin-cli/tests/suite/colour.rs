@@ -11,7 +11,7 @@ use crate::workshop::words;
 const RECIPE: &str = r#"# A small network on made-up photographs.
 [model]
 architecture = "colour"
-initialization = "kaiming"
+initialization = "lsuv-open"
 blocks = [
   { kernel = 3, padding = 1, stride = 2, widths = [8, 8, 8], pool = { kernel = 2, stride = 2 } },
   { kernel = 3, padding = 1, widths = [16, 16, "classes"] },
