@@ -248,7 +248,7 @@ mod tests {
         let (names, _) = read_names(file(ten.as_bytes()).path(), Cifar::Ten).unwrap();
         assert_eq!((names.len(), names[9].as_str()), (10, "j"));
         for (expected, bytes) in [
-            ("expected 10 names, one a line, found 9", ten[2..].as_bytes().to_vec()),
+            ("expected 10 names, one a line, found 9", ten.as_bytes()[2..].to_vec()),
             ("names in UTF-8, found a wrong byte at 1", vec![b'a', 0xff]),
             ("at most 65536 bytes of names, found more", vec![b'\n'; 1 << 17]),
         ] {

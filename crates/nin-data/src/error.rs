@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::layout::Layout;
 use crate::{CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
 
 /// An error of this crate.
@@ -126,25 +127,10 @@ impl DataError {
                      --dataset {FASHION_MNIST_SAMPLE} needs no files"
                 )
             }
-            Self::MissingFile { name, .. } if name.ends_with("_batch.bin") || name.starts_with("data_batch") => {
-                "CIFAR-10 is six files: data_batch_1.bin to data_batch_5.bin and test_batch.bin, each \
-                 plain or .gz (cifar-10-binary.tar.gz, unpacked)"
-                    .to_owned()
-            }
-            Self::MissingFile { name, .. } if name.ends_with(".bin") => {
-                "CIFAR-100 is two files: train.bin and test.bin, each plain or .gz \
-                 (cifar-100-binary.tar.gz, unpacked)"
-                    .to_owned()
-            }
-            Self::MissingFile { .. } => {
-                "a data set is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz"
-                    .to_owned()
-            }
+            Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
-                "fetch or write the file again: it is not a whole file of this data set"
-                    .to_owned()
+                "fetch or write the file again: it is not a whole file of this data set".to_owned()
             }
             Self::Whitening { .. } => {
                 "set preprocessing.whitening=false, a smaller data.input_size, or a larger \

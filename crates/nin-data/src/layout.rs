@@ -47,6 +47,29 @@ impl Layout {
         }
     }
 
+    /// The layout that a file of this name is part of.
+    pub(crate) fn with_file(name: &str) -> Self {
+        Self::ALL.into_iter().find(|layout| layout.files().contains(&name)).unwrap_or(Self::Idx)
+    }
+
+    /// What a data set of this layout is.
+    pub(crate) fn described(self) -> &'static str {
+        match self {
+            Self::Idx => {
+                "a data set is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz"
+            }
+            Self::Cifar(Cifar::Ten) => {
+                "CIFAR-10 is six files: data_batch_1.bin to data_batch_5.bin and test_batch.bin, each \
+                 plain or .gz (cifar-10-binary.tar.gz, unpacked)"
+            }
+            Self::Cifar(Cifar::Hundred) => {
+                "CIFAR-100 is two files: train.bin and test.bin, each plain or .gz \
+                 (cifar-100-binary.tar.gz, unpacked)"
+            }
+        }
+    }
+
     /// The folder within a data set's own that its archive unpacks to.
     fn subfolder(self) -> Option<&'static str> {
         match self {

@@ -48,7 +48,8 @@ impl OptimizerRecipe {
         let last_layer = format!("blocks.{}.cccp2.", blocks.saturating_sub(1));
         let is_last = name.contains(&last_layer);
         let layer = if is_last { self.last_layer_rate } else { 1.0 };
-        if name.ends_with(".bias") { layer * self.bias_rate } else { layer }
+        let is_bias = name.rsplit('.').next() == Some("bias");
+        if is_bias { layer * self.bias_rate } else { layer }
     }
 }
 

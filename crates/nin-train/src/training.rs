@@ -115,14 +115,12 @@ fn train_attempt<B: AutodiffBackend>(
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
     }
-    let metadata = &ModelMetadata {
-        preprocessing: match &checkpoint {
-            // Fitted once: whoever goes on, goes on with the same.
-            Some(checkpoint) => checkpoint.metadata.preprocessing.clone(),
-            None => preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device)?,
-        },
-        ..metadata.clone()
+    let preprocessing = match &checkpoint {
+        // Fitted once: whoever goes on, goes on with the same.
+        Some(checkpoint) => checkpoint.metadata.preprocessing.clone(),
+        None => preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device)?,
     };
+    let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
     let (train_loader, test_loader) = loaders::<B>(plan, &recipe, metadata, device);
     let steps_per_epoch = train_loader.steps_per_epoch();
@@ -164,25 +162,17 @@ fn train_attempt<B: AutodiffBackend>(
     recorder.event(if checkpoint.is_some() {
         Event::Resume { epoch: state.epoch, step: state.step }
     } else {
-        Event::Start {
-            train_images: data.train.len(),
-            test_images: data.test.len(),
-            steps_per_epoch,
-            epochs: recipe.training.epochs,
-            classes: metadata.classes.len(),
-            parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
-        }
+        start_event(&recipe, data, metadata, steps_per_epoch)?
     })?;
 
-    let start = match checkpoint {
-        Some(checkpoint) => Start::Checkpoint(Box::new(checkpoint)),
-        None => {
-            let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
-            if !layers.is_empty() {
-                recorder.event(Event::Fitted { layers })?;
-            }
-            Start::Weights(weights)
+    let start = if let Some(checkpoint) = checkpoint {
+        Start::Checkpoint(Box::new(checkpoint))
+    } else {
+        let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
+        if !layers.is_empty() {
+            recorder.event(Event::Fitted { layers })?;
         }
+        Start::Weights(weights)
     };
     let average = (recipe.training.ema_decay > 0.0).then(|| start.weights().clone());
     let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
@@ -217,6 +207,23 @@ fn train_attempt<B: AutodiffBackend>(
         }
     }
     Ok(outcome)
+}
+
+/// What a run from its beginning is.
+fn start_event(
+    recipe: &Recipe,
+    data: &DataSet,
+    metadata: &ModelMetadata,
+    steps_per_epoch: usize,
+) -> Result<Event, TrainError> {
+    Ok(Event::Start {
+        train_images: data.train.len(),
+        test_images: data.test.len(),
+        steps_per_epoch,
+        epochs: recipe.training.epochs,
+        classes: metadata.classes.len(),
+        parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
+    })
 }
 
 /// That a checkpoint is of a training with so many steps an epoch: its loader starts there.

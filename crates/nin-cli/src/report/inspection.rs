@@ -139,9 +139,9 @@ impl Task for Inspect<'_> {
         for mistake in &mut inspection.mistakes {
             let (pixels, _) = self.images.image(mistake.index).unwrap_or_default();
             let planes = pixels.chunks_exact(from[0] * from[1]).map(|plane| {
-                let mut resized = Vec::new();
-                resizer.resize(plane, &mut resized);
-                resized
+                let mut scaled = Vec::new();
+                resizer.resize(plane, &mut scaled);
+                scaled
             });
             mistake.picture = Picture { planes: planes.collect(), size };
         }

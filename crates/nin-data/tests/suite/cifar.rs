@@ -62,8 +62,8 @@ fn the_five_files_are_one_training_set_in_their_order() {
     let inner = root.path().join("mine/cifar-10-batches-bin");
     write_ten(&inner);
     fs::rename(inner.join("data_batch_3.bin"), inner.join("data_batch_3.bin.gz")).unwrap();
-    let names = (0..10).map(|class| format!("class {class}\n")).collect::<String>();
-    fs::write(inner.join("batches.meta.txt"), names + "\n").unwrap();
+    let names: Vec<_> = (0..10).map(|class| format!("class {class}")).collect();
+    fs::write(inner.join("batches.meta.txt"), names.join("\n") + "\n\n").unwrap();
     let locations = Locations { own: Some(root.path().to_owned()), ..Locations::default() };
     let mine = DataSet::open("mine", None, &locations).unwrap();
     assert_eq!(mine.train.labels(), data.train.labels());
