@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod colour;
 mod compare;
 mod completions;
 mod dashboard;
@@ -10,6 +11,7 @@ mod full_disk;
 mod interfaces;
 mod precision;
 mod predict;
+mod preprocessing;
 mod pretrained;
 mod program;
 mod report;
