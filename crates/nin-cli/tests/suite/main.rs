@@ -20,5 +20,7 @@ mod shapes;
 mod signals;
 mod tensorboard;
 mod training;
+#[cfg(unix)]
+mod tutorial;
 mod wgpu;
 mod workshop;
