@@ -1,17 +1,20 @@
 """Draws the ten pictures beside it: clothes that are in no data set. Needs pillow and numpy.
 
     python docs/clothes/draw.py
+    python docs/clothes/draw.py FOLDER white    # the same, elsewhere, all on that ground
 
 Each is drawn by hand as polygons on a square of 100 units, four times as large as it is kept. Grounds,
 colours, patterns and proportions differ on purpose, as pictures from anywhere do.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+GROUND = sys.argv[2] if len(sys.argv) > 2 else None
 SIDE = 240  # pixels of a picture as it is kept
 DETAIL = 4  # drawn so many times as large, then made smaller, for smooth edges
 COLOURS = 48  # of a kept picture's palette: small files
@@ -22,7 +25,7 @@ class Drawing:
 
     def __init__(self, ground):
         self.scale = SIDE * DETAIL / 100
-        self.image = Image.new("RGBA", (SIDE * DETAIL, SIDE * DETAIL), ground)
+        self.image = Image.new("RGBA", (SIDE * DETAIL, SIDE * DETAIL), GROUND or ground)
         self.pen = ImageDraw.Draw(self.image)
 
     def _at(self, points):

@@ -11,7 +11,7 @@ use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
 use nin_model::{Block, Pool, Width};
-use nin_train::recipe::{Recipe, RecipeBuilder};
+use nin_train::recipe::{OptimizerKind, Recipe, RecipeBuilder};
 use nin_train::{Environment, TrainingPlan, train};
 
 /// A convolution of side `kernel` that keeps the size, two 1x1 convolutions, and a pool that halves.
@@ -39,7 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     recipe.model.blocks = blocks;
     recipe.data.dataset = FASHION_MNIST_SAMPLE.to_owned();
     recipe.data.input_size = 28;
+    recipe.optimizer.kind = OptimizerKind::AdamW;
+    recipe.optimizer.learning_rate = 0.003;
     recipe.training.epochs = 2;
+    recipe.training.batch_size = 64;
     // As a file would have been: each key and value is checked.
     let recipe: Recipe =
         RecipeBuilder::from_text("mine", "the program", &recipe.to_toml()?)?.build()?;
