@@ -8,6 +8,7 @@ use nin_train::recipe::BuiltinRecipe;
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::Format;
 use crate::pictures::Invert;
+use crate::pretrained::{ModelSource, PRETRAINED_DEFAULT};
 use crate::seeds::Seeds;
 
 /// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
@@ -20,6 +21,7 @@ use crate::seeds::Seeds;
   nin-cli train                                   train on the embedded sample, in a minute or two
   nin-cli train --config d2l-fashion-mnist-96     the book's recipe, sized for a CPU
   nin-cli eval --checkpoint runs/quickstart       how good it became
+  nin-cli predict shirt.jpg                       what a network that comes along sees in it
   nin-cli shapes --config d2l                     each layer's output shape"
 )]
 pub struct Arguments {
@@ -132,6 +134,9 @@ pub struct TrainArguments {
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
+    /// Also say what the initialisation found, layer by layer, where it follows the data
+    #[arg(short, long)]
+    pub verbose: bool,
     /// How progress is shown on stderr
     #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
     pub progress: ProgressChoice,
@@ -189,9 +194,10 @@ pub enum ProgressChoice {
   nin-cli eval --checkpoint runs/quickstart
   nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json")]
 pub struct EvalArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
-    #[arg(long, value_name = "PATH")]
-    pub checkpoint: PathBuf,
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or pretrained:record-fashion-mnist
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
@@ -224,6 +230,7 @@ pub enum SplitChoice {
 /// `predict`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  nin-cli predict shirt.jpg                       by a network that is part of the program
   nin-cli predict --checkpoint runs/quickstart shirt.jpg
   nin-cli predict --checkpoint runs/quickstart photos --top 1 --format json
   nin-cli predict --checkpoint runs/quickstart shirt.png --maps maps
@@ -232,9 +239,11 @@ pub enum SplitChoice {
 A picture of other proportions than the network's input is fitted in, not stretched.
 The mean of a class's map is the class's logit.")]
 pub struct PredictArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
-    #[arg(long, value_name = "PATH")]
-    pub checkpoint: PathBuf,
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or a network that is part of the program
+    #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
+        value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
     /// PNG, JPEG or WebP files, folders of them, or - for standard input
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
@@ -290,16 +299,19 @@ pub struct ReportArguments {
 /// `serve`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  nin-cli serve --checkpoint runs/quickstart        then open http://127.0.0.1:8080
+  nin-cli serve                                     then open http://127.0.0.1:8080
+  nin-cli serve --checkpoint runs/quickstart
   curl -F image=@shirt.jpg http://127.0.0.1:8080/v1/predict
   curl --data-binary @shirt.jpg 'http://127.0.0.1:8080/v1/predict?top=1&invert=no'
 
 The answer is that of predict --format json for one image. Also: GET /healthz, /metrics
 (Prometheus), /openapi.json. Ctrl-C or SIGTERM answers what was begun, and ends with 0.")]
 pub struct ServeArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
-    #[arg(long, value_name = "PATH")]
-    pub checkpoint: Option<PathBuf>,
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or a network that is part of the program
+    #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
+        value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub addr: String,
@@ -351,9 +363,10 @@ ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; ou
 [batch, classes] and `maps`; batch, height and width are free; metadata `classes` is a JSON list.
 Safetensors: names of an nn.Sequential, and beside them model.py, which loads them.")]
 pub struct ExportArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder or a .safetensors file
-    #[arg(long, value_name = "PATH")]
-    pub checkpoint: PathBuf,
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or pretrained:record-fashion-mnist
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
     /// What to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub to: ExportFormat,

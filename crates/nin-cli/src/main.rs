@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod pictures;
 mod prediction;
+mod pretrained;
 mod progress;
 mod report;
 mod seeds;

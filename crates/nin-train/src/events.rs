@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nin_model::LayerScale;
 use serde::{Deserialize, Serialize};
 
 use crate::sentinel::Alarm;
@@ -98,6 +99,11 @@ pub enum Event {
         classes: usize,
         /// Weights and biases.
         parameters: u64,
+    },
+    /// The initial weights were fitted to images, as `lsuv` and `lsuv-open` do.
+    Fitted {
+        /// What each layer gave before, first layer to last.
+        layers: Vec<LayerScale>,
     },
     /// The run goes on from a checkpoint.
     Resume {

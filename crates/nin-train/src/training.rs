@@ -8,7 +8,9 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, OrderedLoader};
-use nin_model::{Architecture, ModelMetadata, NetworkInNetwork, Preprocessing, Weights};
+use nin_model::{
+    Architecture, LayerScale, ModelMetadata, NetworkInNetwork, Preprocessing, Weights,
+};
 use nin_random::{Purpose, Stream};
 
 use crate::attempt::Attempt;
@@ -166,7 +168,13 @@ fn train_attempt<B: AutodiffBackend>(
 
     let start = match checkpoint {
         Some(checkpoint) => Start::Checkpoint(Box::new(checkpoint)),
-        None => Start::Weights(initial_weights(&recipe, metadata, &train_loader)?),
+        None => {
+            let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
+            if !layers.is_empty() {
+                recorder.event(Event::Fitted { layers })?;
+            }
+            Start::Weights(weights)
+        }
     };
     let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
     let shared = Arc::new(Shared {
@@ -293,24 +301,26 @@ fn loaders<B: AutodiffBackend>(
     (Arc::new(train), Arc::new(test))
 }
 
-/// Drawn from the seed and, where the initialisation asks for it, fitted to the data.
+/// Drawn from the seed and, where the initialisation asks for it, fitted to the data: then also what
+/// each layer gave before.
 fn initial_weights<B: AutodiffBackend>(
     recipe: &Recipe,
     metadata: &ModelMetadata,
     loader: &OrderedLoader<B>,
-) -> Result<Weights, TrainError> {
+) -> Result<(Weights, Vec<LayerScale>), TrainError> {
     let seed = recipe.training.seed;
     let initialization = recipe.initialization()?;
     let mut weights = initialization.weights(&metadata.architecture, seed);
+    let mut layers = Vec::new();
     if initialization.follows_data() {
         let stream = Stream::new(seed, Purpose::Sampling, [0, 0]);
         let mut sample = stream.permutation(loader.num_items());
         sample.truncate(INITIALIZATION_IMAGES);
         let images = loader.values(&sample);
         let (architecture, input) = (&metadata.architecture, metadata.input());
-        initialization.fit(&mut weights, architecture, &images, input)?;
+        layers = initialization.fit(&mut weights, architecture, &images, input)?;
     }
-    Ok(weights)
+    Ok((weights, layers))
 }
 
 /// Where a learner begins.

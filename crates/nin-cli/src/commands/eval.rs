@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{IdxDataset, OrderedLoader};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::{Classifier, Evaluation, load_model};
+use nin_train::{Classifier, Evaluation};
 use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, SplitChoice};
@@ -15,7 +15,7 @@ use crate::output::{Format, note, print_json, print_text};
 use crate::settings::{check_classes, open_data};
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = load_model(&arguments.checkpoint)?;
+    let (metadata, weights) = arguments.checkpoint.load()?;
     let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
     let data = open_data(dataset, arguments.data.as_deref())?;
     check_classes(&data, &metadata)?;

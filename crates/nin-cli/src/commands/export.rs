@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use nin_exchange::{onnx, pytorch};
 use nin_model::{ModelMetadata, Weights};
-use nin_train::load_model;
 
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::failure::CommandError;
@@ -16,7 +15,7 @@ use crate::output::{note, save};
 const MODULE: &str = "model.py";
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = load_model(&arguments.checkpoint)?;
+    let (metadata, weights) = arguments.checkpoint.load()?;
     match arguments.to {
         ExportFormat::Onnx => {
             save(&arguments.output, &onnx::encode(&metadata, &weights)?)?;

@@ -9,7 +9,6 @@ use std::thread;
 use anyhow::Context;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
-use nin_train::load_model;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde_json::{Value, json};
 
@@ -27,7 +26,7 @@ const BATCH: usize = 32;
 const READY: usize = 2;
 
 pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = load_model(&arguments.checkpoint)?;
+    let (metadata, weights) = arguments.checkpoint.load()?;
     let mut sources = Vec::new();
     let mut refused = Vec::new();
     for path in &arguments.images {

@@ -1,12 +1,8 @@
 //! `serve`: a page that classifies pictures, and an HTTP interface.
 
 use std::net::{TcpListener, ToSocketAddrs};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-
-use nin_model::{ModelMetadata, Weights};
-use nin_train::load_model;
 
 use crate::arguments::ServeArguments;
 use crate::backend::Selected;
@@ -16,7 +12,7 @@ use crate::output::{note, print_text};
 use crate::serve::{Limits, Server, stop_switch};
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = model(arguments.checkpoint.as_deref())?;
+    let (metadata, weights) = arguments.checkpoint.load()?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     let limits = Limits {
@@ -39,19 +35,6 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
         print_text(&format!("http://{address}"))
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The network that is served. Weights that come with the program would be returned here.
-fn model(checkpoint: Option<&Path>) -> anyhow::Result<(ModelMetadata, Weights)> {
-    let Some(path) = checkpoint else {
-        return Err(CommandError::new(
-            "no --checkpoint was named, and no trained network is part of this program",
-            "train one, in a minute or two, and serve it: nin-cli train, then nin-cli serve \
-             --checkpoint runs/quickstart",
-        )
-        .into());
-    };
-    Ok(load_model(path)?)
 }
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {

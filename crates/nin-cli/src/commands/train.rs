@@ -73,7 +73,7 @@ impl<'a> Trainer<'a> {
             workers: usize::from(arguments.workers),
             environment,
         };
-        let mut observer = progress::observer(arguments.progress, selected);
+        let mut observer = progress::observer(arguments, selected);
         if arguments.tensorboard {
             observer = Box::new(TensorBoard::beside(observer));
         }

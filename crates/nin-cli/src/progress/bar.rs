@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use nin_train::{Event, Observer, Progress, RunDescription};
 
-use super::plain::{Warnings, epoch_line, title};
+use super::plain::{Remarks, epoch_line, title};
 
 /// A bar over the whole training, with the figures of the epoch so far; a line for each epoch
 /// that is done.
@@ -14,12 +14,13 @@ pub struct Bars {
     epochs: usize,
     steps_per_epoch: usize,
     bar: ProgressBar,
+    remarks: Remarks,
 }
 
 impl Bars {
     /// `backend` stands in the first line.
-    pub fn new(backend: String) -> Self {
-        Self { backend, epochs: 0, steps_per_epoch: 0, bar: ProgressBar::hidden() }
+    pub fn new(backend: String, remarks: Remarks) -> Self {
+        Self { backend, epochs: 0, steps_per_epoch: 0, bar: ProgressBar::hidden(), remarks }
     }
 }
 
@@ -68,7 +69,7 @@ impl Observer for Bars {
             Event::Epoch(report) => self.bar.println(epoch_line(report, self.epochs)),
             Event::End { .. } => self.bar.finish_and_clear(),
             // Not lost where the bar is hidden.
-            other => self.bar.suspend(|| Warnings.event(other)),
+            other => self.bar.suspend(|| self.remarks.event(other)),
         }
     }
 }

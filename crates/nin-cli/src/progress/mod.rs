@@ -9,23 +9,26 @@ use std::io::IsTerminal;
 
 use nin_train::Observer;
 
-use crate::arguments::ProgressChoice;
+use crate::arguments::{ProgressChoice, TrainArguments};
 use crate::backend::Selected;
 pub use dashboard::give_back;
 
-/// The observer for a choice; `auto` is a bar on a terminal and plain lines elsewhere.
-pub fn observer(choice: ProgressChoice, selected: &Selected) -> Box<dyn Observer> {
+/// The observer for what was chosen; `auto` is a bar on a terminal and plain lines elsewhere.
+pub fn observer(arguments: &TrainArguments, selected: &Selected) -> Box<dyn Observer> {
+    let remarks = plain::Remarks { verbose: arguments.verbose };
     let backend = selected.describe();
-    let choice = match choice {
+    let choice = match arguments.progress {
         ProgressChoice::Auto if std::io::stderr().is_terminal() => ProgressChoice::Bar,
         ProgressChoice::Auto => ProgressChoice::Plain,
         other => other,
     };
     match choice {
-        ProgressChoice::None => Box::new(plain::Warnings),
+        ProgressChoice::None => Box::new(remarks),
         ProgressChoice::Json => Box::new(json::JsonLines),
-        ProgressChoice::Tui => Box::new(dashboard::Dashboard::new(backend)),
-        ProgressChoice::Bar => Box::new(bar::Bars::new(backend)),
-        ProgressChoice::Plain | ProgressChoice::Auto => Box::new(plain::PlainLines::new(backend)),
+        ProgressChoice::Tui => Box::new(dashboard::Dashboard::new(backend, remarks)),
+        ProgressChoice::Bar => Box::new(bar::Bars::new(backend, remarks)),
+        ProgressChoice::Plain | ProgressChoice::Auto => {
+            Box::new(plain::PlainLines::new(backend, remarks))
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::HumanDuration;
+use nin_model::LayerScale;
 use nin_train::{EpochReport, Event, Observer, RunDescription, StepReport};
 
 use crate::output::note;
@@ -11,12 +12,13 @@ use crate::output::note;
 pub struct PlainLines {
     backend: String,
     epochs: usize,
+    remarks: Remarks,
 }
 
 impl PlainLines {
     /// `backend` stands in the first line.
-    pub fn new(backend: String) -> Self {
-        Self { backend, epochs: 0 }
+    pub fn new(backend: String, remarks: Remarks) -> Self {
+        Self { backend, epochs: 0, remarks }
     }
 }
 
@@ -59,8 +61,33 @@ fn step_line(report: &StepReport, epochs: usize) -> String {
     )
 }
 
+/// What is said beside the progress: what is not as it should be and, if asked for, more.
+#[derive(Debug, Clone, Copy)]
+pub struct Remarks {
+    /// Whether more was asked for.
+    pub verbose: bool,
+}
+
+impl Remarks {
+    /// What there is to be said of an event.
+    pub fn of(self, event: &Event) -> Option<String> {
+        match event {
+            Event::Fitted { layers } if self.verbose => Some(fitted(layers)),
+            other => warning(other),
+        }
+    }
+}
+
+/// What the initialisation found, on a line a layer.
+fn fitted(layers: &[LayerScale]) -> String {
+    let lines = layers.iter().map(|LayerScale { layer, deviation }| {
+        format!("\n  {layer}: deviation {deviation:.4} before its weights were scaled")
+    });
+    "initial weights, fitted to images layer by layer:".to_owned() + &lines.collect::<String>()
+}
+
 /// What is not as it should be, on one line.
-pub fn warning_line(event: &Event) -> Option<String> {
+fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Warning { message } => Some(format!("warning: {message}")),
         Event::NonFinite { epoch, step, loss, layer, skipped: true, .. } => {
@@ -83,12 +110,10 @@ pub fn warning_line(event: &Event) -> Option<String> {
     }
 }
 
-/// Says nothing but what is not as it should be.
-pub struct Warnings;
-
-impl Observer for Warnings {
+/// Says nothing else.
+impl Observer for Remarks {
     fn event(&mut self, event: &Event) {
-        if let Some(line) = warning_line(event) {
+        if let Some(line) = self.of(event) {
             note(line);
         }
     }
@@ -109,7 +134,7 @@ impl Observer for PlainLines {
                 note(step_line(report, self.epochs));
             }
             Event::Epoch(report) => note(epoch_line(report, self.epochs)),
-            other => Warnings.event(other),
+            other => self.remarks.event(other),
         }
     }
 }

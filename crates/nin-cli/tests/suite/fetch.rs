@@ -8,9 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::program::{Finished, command};
-
-/// Debian's package, for what has to be the known files.
-const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
+use crate::workshop::{PACKAGE, has_package};
 
 /// How a server answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -163,16 +161,6 @@ fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     Finished { code: child.wait().unwrap().code(), stdout, stderr }
-}
-
-fn has_package() -> bool {
-    let is_there = Path::new(PACKAGE).is_dir();
-    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-    assert!(is_there || !required.split(',').any(|name| name == "fashion-mnist"), "{PACKAGE}");
-    if !is_there {
-        println!("skipped: no {PACKAGE}");
-    }
-    is_there
 }
 
 #[test]

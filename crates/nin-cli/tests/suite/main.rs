@@ -11,6 +11,7 @@ mod full_disk;
 mod interfaces;
 mod precision;
 mod predict;
+mod pretrained;
 mod program;
 mod report;
 mod resume;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{BENCH, command, nin};
+use crate::program::{BENCH, command, metrics, nin};
 use crate::workshop::Workshop;
 
 #[test]
@@ -62,6 +62,26 @@ fn one_seed_gives_one_set_of_weights() {
     assert!(workshop.weights("flex-1-1") == workshop.weights("ndarray-1-1"));
     workshop.train("other", &["--backend", "flex", "--epochs", "2", "--seed", "7"]).ok();
     assert!(workshop.weights("flex-1-1") != workshop.weights("other"));
+}
+
+#[test]
+fn verbose_says_what_the_initialisation_found_and_the_record_has_it_anyway() {
+    let workshop = Workshop::new();
+    let open = ["--set", "model.initialization=lsuv-open", "--epochs", "1"];
+    let loud = workshop.train("loud", &[&open[..], &["-v"]].concat()).ok();
+    let said: Vec<&str> = loud.stderr.lines().filter(|line| line.contains("deviation")).collect();
+    assert_eq!(said.len(), 6, "three layers a block: {}", loud.stderr);
+    assert!(said[0].contains("blocks.0.convolution: deviation 0."), "{}", said[0]);
+
+    let quiet = workshop.train("quiet", &open).ok();
+    assert!(!quiet.stderr.contains("deviation"), "{}", quiet.stderr);
+    let fitted = |run: &str| {
+        let events = metrics(&workshop.path().join(run));
+        events.into_iter().find(|event| event["event"] == "fitted").unwrap()
+    };
+    assert_eq!(fitted("loud"), fitted("quiet"));
+    let kaiming = workshop.train("kaiming", &["--epochs", "1", "-v"]).ok();
+    assert!(!kaiming.stderr.contains("deviation"), "it does not follow the data");
 }
 
 #[test]

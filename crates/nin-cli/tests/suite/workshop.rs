@@ -11,6 +11,9 @@ pub(crate) const SIDE: usize = 20;
 /// How many of them are for testing.
 pub(crate) const TEST_IMAGES: usize = 60;
 
+/// Debian's package of the known files of Fashion-MNIST.
+pub(crate) const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
+
 /// Two blocks for three classes; the maps are half as high and wide as the input.
 const RECIPE: &str = r#"# A small network on the made-up shapes.
 [model]
@@ -57,6 +60,18 @@ pub(crate) fn words(line: &str) -> Vec<&str> {
 /// A folder of its own with the data and the recipe.
 pub(crate) struct Workshop {
     root: tempfile::TempDir,
+}
+
+/// Whether the known files of Fashion-MNIST are at hand; a test that needs them ends where not,
+/// and fails where `NIN_REQUIRE` asks for them.
+pub(crate) fn has_package() -> bool {
+    let is_there = Path::new(PACKAGE).is_dir();
+    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
+    assert!(is_there || !required.split(',').any(|name| name == "fashion-mnist"), "{PACKAGE}");
+    if !is_there {
+        println!("skipped: no {PACKAGE}");
+    }
+    is_there
 }
 
 impl Workshop {

@@ -7,13 +7,14 @@
 //! pass is exact where the paper iterates.
 
 use nin_kernels::{ConvGeometry, ConvInput, Cpu, PANEL, PoolGeometry};
+use serde::{Deserialize, Serialize};
 
 use crate::block_geometry::block_geometry;
 use crate::weights::layer_names;
 use crate::{Architecture, ModelError, Weights};
 
 /// What a layer's outputs were before it was scaled, over the batch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerScale {
     /// The layer's name, as in `blocks.0.cccp1`.
     pub layer: String,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nin_train::{Event, Observer, Progress, RunDescription};
 
 use self::view::View;
-use super::plain::{PlainLines, epoch_line, title, warning_line};
+use super::plain::{PlainLines, Remarks, epoch_line, title};
 use crate::output::note;
 
 pub use self::screen::give_back;
@@ -27,17 +27,19 @@ pub struct Dashboard {
     /// What is still there when the terminal is given back.
     lines: Vec<String>,
     instead: PlainLines,
+    remarks: Remarks,
 }
 
 impl Dashboard {
     /// `backend` stands in the first line.
-    pub fn new(backend: String) -> Self {
+    pub fn new(backend: String, remarks: Remarks) -> Self {
         Self {
             view: View::default(),
             is_shown: false,
             drawn: None,
             lines: Vec::new(),
-            instead: PlainLines::new(backend.clone()),
+            instead: PlainLines::new(backend.clone(), remarks),
+            remarks,
             backend,
         }
     }
@@ -109,7 +111,7 @@ impl Observer for Dashboard {
             return self.instead.event(event);
         }
         self.view.event(event);
-        if let Some(line) = warning_line(event) {
+        if let Some(line) = self.remarks.of(event) {
             self.keep(line);
         }
         match event {

@@ -1,0 +1,47 @@
+//! The trained networks that are part of the program.
+
+use std::path::Path;
+
+use burn_dataset::Dataset;
+use image::GrayImage;
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageItem, Locations};
+
+use crate::program::nin;
+use crate::workshop::{PACKAGE, has_package};
+
+/// The card's figure, on all 10,000 test images.
+const RECORD: f64 = 0.9372;
+
+#[test]
+fn the_record_is_what_its_card_says() {
+    if !has_package() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let line = ["eval", "--checkpoint", "pretrained:record-fashion-mnist", "--format", "json"];
+    let evaluation = nin(root.path(), &[&line[..], &["--data", PACKAGE]].concat()).json();
+    assert_eq!(evaluation["images"], 10_000);
+    let accuracy = evaluation["accuracy"].as_f64().unwrap();
+    // Another instruction set may tip one image at the edge of two classes.
+    assert!((accuracy - RECORD).abs() < 0.000_15, "{accuracy}");
+}
+
+#[test]
+fn a_picture_is_told_without_a_training() {
+    let root = tempfile::tempdir().unwrap();
+    let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default()).unwrap();
+    let label = data.class_names.iter().position(|class| class == "Trouser").unwrap();
+    let mut items = Dataset::<ImageItem>::iter(&data.test);
+    let pixels = items.find(|item| usize::from(item.label) == label).unwrap().pixels;
+    let picture = GrayImage::from_raw(28, 28, pixels).unwrap();
+    picture.save(root.path().join("trousers.png")).unwrap();
+    let told = nin(root.path(), &["predict", "trousers.png", "--top", "1", "--format", "json"]);
+    assert_eq!(told.json()["images"][0]["top"][0]["class"], "Trouser");
+}
+
+#[test]
+fn a_name_that_is_none_is_refused_with_those_there_are() {
+    let refused = nin(Path::new("."), &["eval", "--checkpoint", "pretrained:alexnet"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("there is: record-fashion-mnist"), "{}", refused.stderr);
+}
