@@ -4,7 +4,7 @@
 #   docker build -t nin .
 #   docker run --rm nin shapes --config d2l
 #   docker run --rm -v "$PWD:/work" -w /work nin train
-#   docker run --rm -v "$PWD:/work" -w /work -p 127.0.0.1:8080:8080 nin serve --checkpoint runs/quickstart --addr 0.0.0.0:8080
+#   docker run --rm -p 127.0.0.1:8080:8080 nin serve --addr 0.0.0.0:8080
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /nin

@@ -19,8 +19,7 @@ fn class_and_percent(cell: &str) -> (String, f64) {
 #[test]
 fn each_drawing_is_answered_as_its_page_says() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let line =
-        "predict --checkpoint weights/record-fashion-mnist.safetensors docs/clothes --format json";
+    let line = "predict docs/clothes --format json";
     let answers = nin(&repository, &words(line)).json();
     let images = answers["images"].as_array().unwrap();
     assert_eq!((images.len(), answers["refused"].as_array().unwrap().len()), (CLOTHES, 0));
