@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use nin_train::RunRecord;
 
 use super::page::{self, Section, escaped, percent, table};
@@ -29,13 +31,13 @@ pub fn series_page(
         link(row).map_or(name.clone(), |link| format!("<a href=\"{}\">{name}</a>", escaped(&link)))
     };
     let runs = Section { id: "runs", title: "Runs", body: rows(comparison, run) };
-    // Within a page the drawing needs no namespace, and has a name for who does not see it.
-    let svg = comparison.svg()?.replacen(
-        " xmlns=\"http://www.w3.org/2000/svg\"",
-        " role=\"img\" aria-label=\"Training loss and test accuracy of each run over the epochs\"",
-        1,
+    // A picture of its own: the page's style is for the page's own drawings, on its own ground.
+    let drawing = format!(
+        "<img alt=\"Training loss and test accuracy of each run over the epochs\" \
+         src=\"data:image/svg+xml;base64,{}\">",
+        STANDARD.encode(comparison.svg()?)
     );
-    let drawing = page::scrolling("Curves of all runs", &svg);
+    let drawing = page::scrolling("Curves of all runs", &drawing);
     let curves =
         Section { id: "curves", title: "Curves", body: format!("<figure>{drawing}</figure>") };
     Ok(page::page(name, &spread(comparison), &[runs, curves]))

@@ -54,7 +54,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
         "<p>2 have ended. Test accuracy: median ",
         "<a href=\"seed-7/report.html\">seed-7</a>",
         "<a href=\"seed-3/report.html\">seed-3</a>",
-        "aria-label=\"Training loss and test accuracy of each run over the epochs\"",
+        "alt=\"Training loss and test accuracy of each run over the epochs\"",
     ] {
         assert!(page.contains(part), "{part}");
     }

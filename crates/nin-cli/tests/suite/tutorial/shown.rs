@@ -2,8 +2,8 @@
 
 /// For any number of lines.
 const LEFT_OUT: &str = "...";
-/// Of a figure with a decimal point, or of 1 where it is smaller. What is learnt differs in the third
-/// decimal between instruction sets (portable kernels: 0.004), and this is far less than what another
+/// Of a figure with a decimal point, or of 1 where it is smaller. What is learnt differs a little
+/// between instruction sets (portable kernels against AVX-512: 0.008), and this is far less than what another
 /// network, seed or recipe makes.
 const TOLERANCE: f64 = 0.03;
 /// What follows a figure that is a matter of speed.
