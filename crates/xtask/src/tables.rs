@@ -2,7 +2,8 @@
 //!
 //! A place for a table is a pair of comments in a Markdown file; between them stands what this writes:
 //! `<!-- table: KIND PATH... -->` and `<!-- end of table -->`. Kinds: `speed`, of one benchmark's JSON;
-//! `runs`, of runs' folders; `spread`, of one folder of runs with several seeds.
+//! `ratios`, of what `cargo xtask ratios` wrote; `runs`, of runs' folders; `compared`, of what
+//! `nin-cli compare --format json` printed; `spread`, of one folder of runs with several seeds.
 
 use std::fs;
 use std::path::Path;
@@ -49,13 +50,17 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
     let paths: Vec<_> = words.map(|path| root.join(path)).collect();
     let rows = match (kind, &paths[..]) {
         ("speed", [path]) => speed(&read_json(path)?)?,
+        ("compared", [path]) => compared(&read_json(path)?)?,
+        ("ratios", [path]) => ratios(&read_json(path)?)?,
         ("spread", [path]) => spread(&read_json(&path.join("seeds.json"))?)?,
         ("runs", paths) if !paths.is_empty() => {
             let head = ["run", "seed", "epochs", "train loss", "test acc", "best", "minutes"];
             let rows = paths.iter().map(|path| run_row(path)).collect::<Result<Vec<_>, _>>()?;
             [vec![head.map(str::to_owned).to_vec()], rows].concat()
         }
-        _ => bail!("expected `speed FILE`, `spread FOLDER` or `runs FOLDER...`"),
+        _ => bail!(
+            "expected `speed FILE`, `ratios FILE`, `compared FILE`, `spread FOLDER` or `runs FOLDER...`"
+        ),
     };
     Ok(markdown(&rows))
 }
@@ -89,6 +94,50 @@ fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
         let peak = bytes.fold(0.0, f64::max);
         let peak = if peak > 0.0 { format!("{:.2} GB", peak / 1e9) } else { "not measured".into() };
         rows.push(vec![name, rates("train_images_per_sec"), rates("infer_images_per_sec"), peak]);
+    }
+    Ok(rows)
+}
+
+/// A row for each comparison with a peer: medians of pairs, and the least and the most of them.
+fn ratios(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
+    let comparisons = results["rows"].as_object().context("no `rows`")?;
+    let head = ["", "against", "training", "inference", "peak memory"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (name, comparison) in comparisons {
+        let (Some(peer), ratios) = (comparison["peer"].as_str(), &comparison["ratios"]) else {
+            continue;
+        };
+        let peer = peer.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        let peer = peer.split(['+', '-']).next().unwrap_or_default().to_owned();
+        let ratio = |of: &str| {
+            let figure = |which: &str| ratios[of][which].as_f64();
+            match (figure("median"), figure("least"), figure("most")) {
+                (Some(median), Some(least), Some(most)) => {
+                    format!("{median:.2}x ({least:.2} to {most:.2})")
+                }
+                _ => String::new(),
+            }
+        };
+        let name = name.replace(' ', ", ");
+        rows.push(vec![name, peer, ratio("train"), ratio("infer"), ratio("peak_memory")]);
+    }
+    Ok(rows)
+}
+
+/// A row for each run of a comparison: its last epoch, and the classes that answer nothing.
+fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
+    let runs = comparison["runs"].as_array().context("no `runs`")?;
+    let head = ["run", "train loss", "test acc", "silent classes"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for run in runs {
+        let name = run["run"].as_str().context("a run has no name")?.to_owned();
+        let silent = run["silent_classes"].as_array().map_or(0, Vec::len);
+        rows.push(vec![
+            name,
+            run["train_loss"].as_f64().map_or("–".into(), |loss| format!("{loss:.3}")),
+            run["test_accuracy"].as_f64().map_or("–".into(), |accuracy| format!("{accuracy:.4}")),
+            if silent == 0 { String::new() } else { silent.to_string() },
+        ]);
     }
     Ok(rows)
 }
@@ -155,7 +204,11 @@ fn read_json(path: &Path) -> anyhow::Result<Value> {
 fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
-        text += &format!("| {} |\n", row.join(" | ")).replace("|  |", "| |");
+        text.push('|');
+        for cell in row {
+            text += &if cell.is_empty() { " |".to_owned() } else { format!(" {cell} |") };
+        }
+        text.push('\n');
         if at == 0 {
             text.extend(["|", &" --- |".repeat(row.len()), "\n"]);
         }
@@ -189,14 +242,31 @@ mod tests {
         fs::write(run.join("metrics.jsonl"), lines.map(|line| line.to_string()).join("\n"))
             .unwrap();
         fs::write(run.join("environment.json"), "{\"seed\": 42}").unwrap();
-        let text =
-            format!("a\n{BEGIN}speed bench.json -->\nold\n{END}\nb\n{BEGIN}runs run -->\n{END}\n");
+        let ratios = json!({ "rows": {
+            "fp32 flex": { "peer": "pytorch 2.15.0+cu132", "ratios": {
+                "train": { "median": 2.333, "least": 2.08, "most": 2.549 } } },
+            "threads flex": { "all": [1.8] },
+        }});
+        fs::write(root.path().join("ratios.json"), ratios.to_string()).unwrap();
+        let compared = json!({ "runs": [
+            { "run": "book", "train_loss": 2.3024, "test_accuracy": 0.0994,
+              "silent_classes": ["Coat", "Bag"] },
+            { "run": "new", "train_loss": null, "test_accuracy": null, "silent_classes": [] },
+        ]});
+        fs::write(root.path().join("compared.json"), compared.to_string()).unwrap();
+        let place = |what: &str| format!("{BEGIN}{what} -->\nold\n{END}\n");
+        let text = ["speed bench.json", "runs run", "ratios ratios.json", "compared compared.json"]
+            .map(place)
+            .join("between\n");
         let (made, tables) = remade(&text, root.path()).unwrap();
-        assert_eq!(tables, 2);
+        assert_eq!(tables, 4);
         for part in [
-            "a\n<!-- table: speed bench.json -->\n| | training, images/s |",
+            "<!-- table: speed bench.json -->\n| | training, images/s |",
             "| nin, `--backend flex` | 70.0, 60.0 | 205.0, 200.0 | 0.41 GB |\n",
             "| PyTorch, nchw | 15.4 | 62.2 | not measured |\n",
+            "<!-- end of table -->\nbetween\n",
+            "| fp32, flex | pytorch 2.15.0 | 2.33x (2.08 to 2.55) | | |\n",
+            "| book | 2.302 | 0.0994 | 2 |\n| new | – | – | |\n",
             "| [run](results/run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
         ] {
             assert!(made.contains(part), "{part}: {made}");

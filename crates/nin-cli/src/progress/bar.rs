@@ -30,7 +30,7 @@ impl Observer for Bars {
         self.steps_per_epoch = run.steps_per_epoch;
         let steps = (run.epochs * run.steps_per_epoch) as u64;
         let style = ProgressStyle::with_template(
-            "{prefix} {bar:28.cyan/dim} {percent:>3}% {msg} · {eta} left",
+            "{prefix} {wide_bar:.cyan/dim} {percent:>3}% {msg} · {eta} left",
         )
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─");
