@@ -276,7 +276,7 @@ pub struct PredictArguments {
 
 The file needs no other and no network. The run may be going on: nothing in it is touched.")]
 pub struct ReportArguments {
-    /// The run's folder
+    /// The run's folder, or the folder of runs that `train --seeds` left
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
     /// The file to write [default: report.html in the run's folder]

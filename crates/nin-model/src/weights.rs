@@ -1,8 +1,9 @@
 //! Weights on the host, by name, and their way into and out of a safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -49,6 +50,14 @@ impl Architecture {
         }
         shapes
     }
+}
+
+/// The same for a name each time. Burn would draw it, from `/dev/urandom` where a program is static, and
+/// panic in a root folder without one.
+fn parameter_id(name: &str) -> ParamId {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    ParamId::from(hasher.finish())
 }
 
 impl Weights {
@@ -141,7 +150,8 @@ impl Weights {
     ) -> Param<Tensor<B, D>> {
         let HostTensor { shape, values } = &self.tensors[name];
         let data = TensorData::new(values.clone(), shape.clone());
-        Param::from_tensor(Tensor::from_data(data, device))
+        let tensor = Tensor::from_data(data, device).require_grad();
+        Param::initialized(parameter_id(name), tensor)
     }
 
     /// Every float parameter of a module, read back from its device, by its path in the module.

@@ -98,3 +98,8 @@ pub use sentinel::{Alarm, AlarmKind, Vitals};
 pub use strategy::Components;
 pub use summary::Summary;
 pub use training::{TrainingPlan, model_metadata, train};
+
+/// The tutorial's Rust: `cargo test` compiles and runs every block of it.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/tutorial.md")]
+struct Tutorial;

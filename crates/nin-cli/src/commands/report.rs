@@ -1,7 +1,7 @@
-//! `report`: a run as one self-contained HTML file.
+//! `report`: a run, or runs with several seeds, as one self-contained HTML file.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
@@ -10,11 +10,12 @@ use nin_model::{ModelMetadata, Weights};
 use nin_train::recipe::DataRecipe;
 use nin_train::{RunRecord, load_model};
 
+use super::seeds::records;
 use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
-use crate::report::{Figure, Inspect, Inspection, Network, Report};
+use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
 use crate::settings::{check_data, open_training_data};
 use crate::tensorboard;
@@ -47,6 +48,9 @@ enum TestData<'a> {
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, figures, open, data, device } = arguments;
     let output = output.clone().unwrap_or_else(|| run.join(FILE));
+    if SeedsFolder::is_one(run) {
+        return series(arguments, &output);
+    }
     // Nothing is opened for a folder that holds no run.
     let record = RunRecord::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
@@ -57,6 +61,47 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         show(&output);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The page of all runs that `train --seeds` left in a folder.
+fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode> {
+    let (folder, seeds, _) = SeedsFolder::open(&arguments.run)?;
+    let comparison = Comparison::of(&records(&folder, &seeds)?)?;
+    save(output, series_html(&arguments.run, output, &comparison)?.as_bytes())?;
+    if let Some(folder) = &arguments.figures {
+        create_folder(folder)?;
+        save(&folder.join("seeds.svg"), comparison.svg()?.as_bytes())?;
+    }
+    print_text(&output.display().to_string())?;
+    if arguments.open {
+        show(output);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// That page. It links to the runs' own where it stands beside them.
+pub fn series_html(
+    folder: &Path,
+    output: &Path,
+    comparison: &Comparison,
+) -> anyhow::Result<String> {
+    let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = full.file_name().unwrap_or(full.as_os_str()).to_string_lossy();
+    let is_beside = output.parent() == Some(folder);
+    series_page(&name, comparison, |row| {
+        let page = Path::new(&row.run).join(FILE);
+        (is_beside && folder.join(&page).is_file()).then(|| page.display().to_string())
+    })
+}
+
+/// Where that page stands unless asked otherwise.
+pub fn series_path(folder: &Path) -> PathBuf {
+    folder.join(FILE)
+}
+
+fn create_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the folder `{}`", folder.display()))
 }
 
 /// Writes the report of a run that was just trained. What cannot be written is a warning: the
@@ -101,8 +146,7 @@ fn write(
     }
     save(outputs.page, report.html()?.as_bytes())?;
     if let Some(folder) = outputs.figures {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
+        create_folder(folder)?;
         for Figure { name, svg } in report.figures()? {
             save(&folder.join(format!("{name}.svg")), svg.as_bytes())?;
         }

@@ -8,6 +8,7 @@ use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder};
 use nin_train::{Ending, RunFolder, RunRecord, Summary, TrainError, one_line, write_file};
 use serde_json::Value;
 
+use super::report;
 use super::train::{Trainer, interrupted};
 use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
@@ -46,10 +47,13 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             say(*seed, &summary, trainer.device());
         }
         // As they are so far: a series of hours is looked at meanwhile.
-        write_comparison(&folder, &Comparison::of(&records(&folder, &seeds)?)?)?;
+        write_comparison(&folder, &Comparison::of(&records(&folder, &seeds)?)?, arguments)?;
     }
     let records = records(&folder, &seeds)?;
     let comparison = Comparison::of(&records)?;
+    if !arguments.no_report {
+        note(format!("all runs: {}", report::series_path(folder.path()).display()));
+    }
     match arguments.format {
         Format::Json => print_json(&comparison)?,
         Format::Text => print_text(&text(&records, &comparison))?,
@@ -119,18 +123,31 @@ fn say(seed: u64, summary: &Summary, device: &str) {
     }
 }
 
-/// Of the runs that are there.
-fn records(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunRecord>> {
+/// Of the runs that are there, in the order of their seeds' list.
+pub fn records(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunRecord>> {
     let runs = seeds.0.iter().map(|seed| folder.run(*seed));
     let runs: Vec<PathBuf> = runs.filter(|run| RunFolder::is_run(run)).collect();
     comparison::read(&runs)
 }
 
-fn write_comparison(folder: &SeedsFolder, comparison: &Comparison) -> anyhow::Result<()> {
+fn write_comparison(
+    folder: &SeedsFolder,
+    comparison: &Comparison,
+    arguments: &TrainArguments,
+) -> anyhow::Result<()> {
     let json = serde_json::to_vec_pretty(comparison)?;
-    let files = [("seeds.json", json), ("seeds.svg", comparison.svg()?.into_bytes())];
-    for (name, bytes) in files {
-        match write_file(&folder.path().join(name), &bytes) {
+    let in_folder = |name: &str| folder.path().join(name);
+    let mut files = vec![
+        (in_folder("seeds.json"), json),
+        (in_folder("seeds.svg"), comparison.svg()?.into_bytes()),
+    ];
+    if !arguments.no_report {
+        let page = report::series_path(folder.path());
+        let html = report::series_html(folder.path(), &page, comparison)?;
+        files.push((page, html.into_bytes()));
+    }
+    for (path, bytes) in files {
+        match write_file(&path, &bytes) {
             // The runs hold all that it says.
             Err(error) if error.is_out_of_space() => {}
             other => other?,

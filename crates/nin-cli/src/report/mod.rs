@@ -20,6 +20,7 @@ use crate::tensorboard;
 
 pub use figures::Figure;
 pub use inspection::{Inspect, Inspection};
+pub use seeds::series_page;
 
 use crate::comparison::Comparison;
 

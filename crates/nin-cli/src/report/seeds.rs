@@ -1,27 +1,58 @@
-//! The runs with other seeds that stand beside this one.
+//! Runs of one recipe with several seeds: those beside a run, and the page of them all.
 
 use std::fmt::Write as _;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use nin_train::RunRecord;
 
-use super::page::{Section, escaped, percent, table};
+use super::page::{self, Section, escaped, percent, table};
 use crate::comparison::{Comparison, Row};
 
 /// A row each, this run among them, and how they are spread.
 pub(super) fn section(record: &RunRecord, comparison: &Comparison) -> Section {
     let this = record.name();
-    let rows: Vec<_> = comparison.runs.iter().map(|row| cells(row, row.run == this)).collect();
-    let head =
-        ["run", "seed", "epochs", "training loss", "training accuracy", "test accuracy", "remarks"];
-    let table = table("Runs of the same recipe", &head, &rows);
-    let body = format!("{}\n{table}", spread(comparison));
+    let name = |row: &Row| {
+        let name = escaped(&row.run);
+        if row.run == this { format!("<strong>{name}</strong> (this run)") } else { name }
+    };
+    let body = format!("{}\n{}", spread(comparison), rows(comparison, name));
     Section { id: "seeds", title: "Other seeds", body }
 }
 
-fn cells(row: &Row, is_this: bool) -> Vec<String> {
-    let name = escaped(&row.run);
+/// The page of a folder of such runs. `link` is where a run's own page is, if it has one.
+pub fn series_page(
+    name: &str,
+    comparison: &Comparison,
+    link: impl Fn(&Row) -> Option<String>,
+) -> anyhow::Result<String> {
+    let run = |row: &Row| {
+        let name = escaped(&row.run);
+        link(row).map_or(name.clone(), |link| format!("<a href=\"{}\">{name}</a>", escaped(&link)))
+    };
+    let runs = Section { id: "runs", title: "Runs", body: rows(comparison, run) };
+    // A picture of its own: the page's style is for the page's own drawings, on its own ground.
+    let drawing = format!(
+        "<img alt=\"Training loss and test accuracy of each run over the epochs\" \
+         src=\"data:image/svg+xml;base64,{}\">",
+        STANDARD.encode(comparison.svg()?)
+    );
+    let drawing = page::scrolling("Curves of all runs", &drawing);
+    let curves =
+        Section { id: "curves", title: "Curves", body: format!("<figure>{drawing}</figure>") };
+    Ok(page::page(name, &spread(comparison), &[runs, curves]))
+}
+
+fn rows(comparison: &Comparison, name: impl Fn(&Row) -> String) -> String {
+    let rows: Vec<_> = comparison.runs.iter().map(|row| cells(row, name(row))).collect();
+    let head =
+        ["run", "seed", "epochs", "training loss", "training accuracy", "test accuracy", "remarks"];
+    table("Runs of the same recipe", &head, &rows)
+}
+
+fn cells(row: &Row, name: String) -> Vec<String> {
     vec![
-        if is_this { format!("<strong>{name}</strong> (this run)") } else { name },
+        name,
         row.seed.to_string(),
         format!("{} of {}", row.epochs, row.epochs_asked),
         row.train_loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}")),

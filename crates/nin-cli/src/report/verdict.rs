@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use nin_train::{Ending, EpochReport, RunRecord};
+use nin_train::{AlarmKind, Ending, EpochReport, RunRecord};
 
 use super::inspection::Inspection;
 use super::page::{escaped, grouped, joined, percent};
@@ -17,12 +17,22 @@ pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> St
     if let Some((last, inspection)) = last.zip(inspection)
         && is_guessing(last, inspection.classes.len())
     {
-        sentences.push(format!(
-            "<strong>The network is dead</strong>: its test loss, {:.3}, is that of a guess among {} \
-             classes. Another seed or a smaller learning rate helps.",
+        let guess = format!(
+            "its test loss, {:.3}, is that of a guess among {} classes",
             last.test_loss,
             inspection.classes.len()
-        ));
+        );
+        sentences.push(if is_dead(record, inspection) {
+            format!(
+                "<strong>The network is dead</strong>: {guess}. Another seed or a smaller learning \
+                 rate helps."
+            )
+        } else {
+            format!(
+                "<strong>The network only guesses</strong>: {guess}. Such a plateau may end, or not; \
+                 more epochs, another seed or a smaller learning rate may help."
+            )
+        });
     }
     if let Some(inspection) = inspection {
         let names = |names: Vec<&str>| escaped(&names.join(", "));
@@ -102,6 +112,14 @@ fn ago(then: SystemTime) -> String {
         7200..172_800 => format!("{} hours before this report", secs / 3600),
         _ => format!("{} days before this report", secs / 86_400),
     }
+}
+
+/// Whether nothing can be learnt any more, as the sentinel saw it or as every map says; a network that
+/// only guesses may still learn (ADR 20).
+fn is_dead(record: &RunRecord, inspection: &Inspection) -> bool {
+    let named = record.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
+    named.is_some_and(|alarm| !alarm.over)
+        || inspection.silent_classes().len() == inspection.classes.len()
 }
 
 fn is_guessing(epoch: &EpochReport, classes: usize) -> bool {

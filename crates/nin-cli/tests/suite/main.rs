@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod clothes;
 mod colour;
 mod compare;
 mod completions;
@@ -23,5 +24,7 @@ mod shapes;
 mod signals;
 mod tensorboard;
 mod training;
+#[cfg(unix)]
+mod tutorial;
 mod wgpu;
 mod workshop;

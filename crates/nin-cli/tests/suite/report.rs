@@ -125,6 +125,19 @@ fn a_dead_run_is_called_dead() {
 }
 
 #[test]
+fn a_run_on_a_plateau_is_not_called_dead() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    // Every class open, all logits nearly equal, and no step that moves anything.
+    let line = "train --config small.toml --data data --run plateau --progress none --epochs 1 \
+                --set model.initialization=lsuv-open --learning-rate 1e-9";
+    nin(root.path(), &words(line)).ok();
+    let (_, page) = report(root.path(), "plateau --data data");
+    assert!(page.contains("<strong>The network only guesses</strong>"));
+    assert!(!page.contains("is dead</strong>") && !page.contains("<strong>Silent</strong>"));
+}
+
+#[test]
 fn figures_are_files_of_their_own() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());

@@ -42,6 +42,40 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
 }
 
 #[test]
+fn a_series_ends_with_a_page_of_all_its_runs() {
+    let workshop = Workshop::new();
+    let folder = workshop.path().join("all");
+    let line = format!("{SMALL} --run all --seeds 7,3");
+    let finished = nin(workshop.path(), &words(&line)).ok();
+    assert!(finished.stderr.ends_with("all runs: all/report.html\n"), "{}", finished.stderr);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    for part in [
+        "<h1>all</h1>",
+        "<p>2 have ended. Test accuracy: median ",
+        "<a href=\"seed-7/report.html\">seed-7</a>",
+        "<a href=\"seed-3/report.html\">seed-3</a>",
+        "alt=\"Training loss and test accuracy of each run over the epochs\"",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("http:") && page.trim_end().ends_with("</html>"));
+
+    // The same by hand; elsewhere the runs' pages are not where a link would lead.
+    fs::remove_file(folder.join("report.html")).unwrap();
+    let again = nin(workshop.path(), &words("report all")).ok();
+    assert_eq!(again.stdout, "all/report.html\n");
+    assert_eq!(fs::read_to_string(folder.join("report.html")).unwrap(), page);
+    nin(workshop.path(), &words("report all --output alone.html --figures figures")).ok();
+    let alone = fs::read_to_string(workshop.path().join("alone.html")).unwrap();
+    assert!(alone.contains("seed-7") && !alone.contains("<a href=\"seed-7"));
+    assert!(workshop.path().join("figures/seeds.svg").exists());
+
+    let without = format!("{SMALL} --run without --seeds 1 --no-report");
+    nin(workshop.path(), &words(&without)).ok();
+    assert!(!workshop.path().join("without/report.html").exists());
+}
+
+#[test]
 fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
     let workshop = Workshop::new();
     nin(workshop.path(), &words(&format!("{SMALL} --run all --seeds 2"))).ok();

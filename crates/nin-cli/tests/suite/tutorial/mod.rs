@@ -1,0 +1,109 @@
+//! docs/tutorial.md: each of its commands is run, in order, and prints what the page shows. Its Rust is
+//! compiled and run as nin-train's doctests.
+
+mod page;
+mod shown;
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::program::{finish, isolate};
+use page::{Block, Language, blocks};
+use shown::difference;
+
+const PAGE: &str = include_str!("../../../../../docs/tutorial.md");
+/// The repository, from this crate's folder.
+const REPOSITORY: &str = "../..";
+
+/// The program under its name, and what a reader in the repository's folder has.
+fn workplace() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let link = |from: &Path, to: &str| {
+        std::os::unix::fs::symlink(std::fs::canonicalize(from).unwrap(), root.path().join(to))
+            .unwrap();
+    };
+    std::fs::create_dir(root.path().join("bin")).unwrap();
+    link(Path::new(env!("CARGO_BIN_EXE_nin-cli")), "bin/nin-cli");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join(REPOSITORY);
+    for folder in ["configs", "docs", "weights"] {
+        link(&repository.join(folder), folder);
+    }
+    root
+}
+
+/// What a terminal would show of a command, and its exit code.
+fn run(root: &Path, command: &str) -> (String, Option<i32>) {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-e", "-c", &format!("exec 2>&1\n{command}")]);
+    isolate(&mut shell, root);
+    shell.env("PATH", format!("{}:/usr/bin:/bin", root.join("bin").display()));
+    let finished = finish(shell);
+    (finished.stdout, finished.code)
+}
+
+/// Runs a block's commands; gives what is not as the page has it.
+fn check(root: &Path, block: &Block) -> Option<String> {
+    for (command, expected) in block.commands() {
+        let (found, code) = run(root, &command);
+        let place = format!("docs/tutorial.md, block at line {}: {command}", block.line);
+        let fails = expected.lines().any(|line| line.starts_with("error: "));
+        if code != Some(i32::from(fails)) {
+            return Some(format!("{place}\nexit code {code:?}\n{found}"));
+        }
+        // A block for a script shows no output.
+        if block.language == Language::Console
+            && let Some(difference) = difference(&expected, &found)
+        {
+            return Some(format!("{place}\n{difference}\n--- printed:\n{found}"));
+        }
+    }
+    None
+}
+
+#[test]
+fn every_command_prints_what_the_page_shows() {
+    let root = workplace();
+    let blocks = blocks(PAGE).unwrap();
+    let run: Vec<_> = blocks.iter().filter(|block| block.language.is_run()).collect();
+    let wrong: Vec<_> = run.iter().filter_map(|block| check(root.path(), block)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    // A page that is read wrongly has few blocks.
+    let count = |of: Language| blocks.iter().filter(|block| block.language == of).count();
+    assert!(count(Language::Console) >= 10 && count(Language::Sh) >= 3, "{}", run.len());
+    assert!(count(Language::Rust) >= 3 && count(Language::Python) >= 4);
+}
+
+#[test]
+fn a_block_that_rots_is_found() {
+    let root = workplace();
+    let shown = "```console\n$ nin-cli shapes --config d2l --format torch\n...\nFlatten output \
+                 shape:\t torch.Size([1, 10])\n```\n";
+    for (from, to, is_good) in [
+        ("", "", true),
+        ("[1, 10]", "[1, 11]", false),
+        ("Flatten", "Flat", false),
+        ("```\n", "and more\n```\n", false),
+        ("--format torch", "--format tensor", false),
+    ] {
+        // The last place: the fence that closes.
+        let at = shown.rfind(from).unwrap();
+        let page = format!("{}{to}{}", &shown[..at], &shown[at + from.len()..]);
+        let block = &blocks(&page).unwrap()[0];
+        assert_eq!(check(root.path(), block).is_none(), is_good, "{page}");
+    }
+    let unknown = blocks("```bash\nnin-cli\n```\n").unwrap_err();
+    assert!(unknown.contains("`bash`"), "{unknown}");
+    assert!(blocks("```sh\nnin-cli\n").is_err(), "not closed");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join(REPOSITORY).join("docs");
+    let targets: Vec<&str> =
+        PAGE.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let local: Vec<_> = targets.iter().filter(|target| !target.starts_with("http")).collect();
+    assert!(local.len() > 5, "{local:?}");
+    for target in local {
+        assert!(docs.join(target).exists(), "docs/tutorial.md links to `{target}`");
+    }
+}
