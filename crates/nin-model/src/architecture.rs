@@ -11,7 +11,7 @@ const LARGEST_BLOCK_COUNT: usize = 64;
 
 /// The output channels of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number of channels or `\"classes\"`")]
 pub enum Width {
     /// A number of channels.
     Channels(usize),

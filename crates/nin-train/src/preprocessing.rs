@@ -46,7 +46,7 @@ pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError
     }
     let [channels, height, width] = input;
     Err(TrainError::Recipe(RecipeError::Refused {
-        key: "preprocessing.whitening",
+        key: "preprocessing.whitening".to_owned(),
         expected: format!(
             "false for inputs of more than {LARGEST_WHITENED} values ({channels}x{height}x{width} \
              are {length})"

@@ -92,7 +92,7 @@ pub enum RecipeError {
     #[error("`{key}` is `{found}`, expected {expected}")]
     Refused {
         /// The key, with its section.
-        key: &'static str,
+        key: String,
         /// What it may be.
         expected: String,
         /// What it is.
@@ -124,7 +124,8 @@ impl RecipeError {
             Self::UnknownKey { nearest: None, .. }
             | Self::WrongType { .. }
             | Self::Value { .. } => {
-                "the folder configs/ shows every key with a value of its type".to_owned()
+                "the recipe.toml of any run has every key; docs/recipe.md says what each does"
+                    .to_owned()
             }
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Syntax { .. } => {

@@ -5,7 +5,9 @@
 
 mod builtin;
 mod changes;
+mod check;
 mod error;
+mod nearest;
 mod preprocessing;
 mod source;
 

@@ -1,12 +1,12 @@
 //! Where the keys of a recipe come from, and that each is known and of its type.
 
-use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{BuiltinRecipe, Recipe, RecipeError};
+use super::nearest::{nearest, nearest_key};
+use super::{BuiltinRecipe, Recipe, RecipeError, check};
 
 /// No recipe is longer; what is longer is something else.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -116,10 +116,10 @@ impl RecipeBuilder {
     /// # Errors
     /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`].
     pub fn build(self) -> Result<Recipe, RecipeError> {
+        check::whole_numbers(&self.table, &known_keys()?)?;
         let recipe: Recipe =
             Value::Table(self.table).try_into().map_err(|error: toml::de::Error| {
-                // Over two lines it says what is wrong, and at which key.
-                let reason = error.to_string().trim().replace('\n', " ");
+                let reason = check::in_words(&error.to_string());
                 RecipeError::Value { origin: self.name, reason }
             })?;
         recipe.check()?;
@@ -128,7 +128,7 @@ impl RecipeBuilder {
 
     fn merge(&mut self, table: Table, origin: &str) -> Result<(), RecipeError> {
         let known = known_keys()?;
-        check_keys(&table, &known, "", &all_keys(&known), origin)?;
+        check_keys(&table, &known, "", &known, origin)?;
         merge_tables(&mut self.table, table);
         Ok(())
     }
@@ -171,29 +171,18 @@ fn known_keys() -> Result<Table, RecipeError> {
         .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
 
-fn all_keys(known: &Table) -> Vec<String> {
-    let mut keys = Vec::new();
-    for (section, value) in known {
-        keys.push(section.clone());
-        if let Value::Table(table) = value {
-            keys.extend(table.keys().map(|key| format!("{section}.{key}")));
-        }
-    }
-    keys
-}
-
 fn check_keys(
     table: &Table,
     known: &Table,
     prefix: &str,
-    all: &[String],
+    all: &Table,
     origin: &str,
 ) -> Result<(), RecipeError> {
     for (name, value) in table {
         let key = format!("{prefix}{name}");
         let Some(example) = known.get(name) else {
             return Err(RecipeError::UnknownKey {
-                nearest: nearest(&key, all.iter().map(String::as_str)),
+                nearest: nearest_key(&key, value.is_table(), all),
                 key,
                 origin: origin.to_owned(),
             });
@@ -230,95 +219,6 @@ fn merge_tables(into: &mut Table, from: Table) {
                 into.insert(key, value);
             }
         }
-    }
-}
-
-/// The candidate that is most like the name, if any is much like it.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    const ALIKE: f64 = 0.75;
-    let last = |key: &'a str| key.rsplit('.').next().unwrap_or(key);
-    candidates
-        .map(|candidate| {
-            let whole = strsim::jaro_winkler(name, candidate);
-            let bare = strsim::jaro_winkler(name, last(candidate));
-            (whole.max(bare), candidate)
-        })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-impl Recipe {
-    /// That each value is one that a training can use.
-    fn check(&self) -> Result<(), RecipeError> {
-        let Self { data, preprocessing, augmentation, optimizer, schedule, training, .. } = self;
-        at_least_one("training.epochs", training.epochs)?;
-        at_least_one("training.batch_size", training.batch_size)?;
-        at_least_one("schedule.step_epochs", schedule.step_epochs)?;
-        positive("optimizer.learning_rate", optimizer.learning_rate)?;
-        positive("optimizer.epsilon", optimizer.epsilon)?;
-        positive("schedule.step_factor", schedule.step_factor)?;
-        share("optimizer.momentum", optimizer.momentum)?;
-        positive("optimizer.last_layer_rate", optimizer.last_layer_rate)?;
-        positive("optimizer.bias_rate", optimizer.bias_rate)?;
-        in_range("optimizer.clip_norm", optimizer.clip_norm, 0.0, f64::from(f32::MAX))?;
-        share("training.ema_decay", training.ema_decay)?;
-        in_range("preprocessing.contrast_scale", preprocessing.contrast_scale, 1e-3, 1e6)?;
-        in_range("preprocessing.whitening_bias", preprocessing.whitening_bias, 1e-6, 1e6)?;
-        share("optimizer.beta_1", optimizer.beta_1)?;
-        share("optimizer.beta_2", optimizer.beta_2)?;
-        in_range("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1.0)?;
-        in_range("schedule.final_factor", schedule.final_factor, 0.0, 1.0)?;
-        at_most("training.epochs", training.epochs, 1_000_000)?;
-        at_most("training.batch_size", training.batch_size, 65_536)?;
-        in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
-        in_range("training.closed_slope", training.closed_slope, 0.0, 1.0)?;
-        in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
-        at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
-        at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
-        if i64::try_from(training.seed).is_err() {
-            return Err(refused("training.seed", "less than 2^63", &training.seed));
-        }
-        self.initialization()?;
-        // With the data's numbers unknown, those that the check of the network needs least of.
-        self.architecture(1, 10)?;
-        Ok(())
-    }
-}
-
-fn refused(key: &'static str, expected: &str, found: &dyn Display) -> RecipeError {
-    RecipeError::Refused { key, expected: expected.to_owned(), found: found.to_string() }
-}
-
-fn at_least_one(key: &'static str, value: usize) -> Result<(), RecipeError> {
-    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", &value)) }
-}
-
-fn at_most(key: &'static str, value: usize, most: usize) -> Result<(), RecipeError> {
-    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), &value)) }
-}
-
-fn positive(key: &'static str, value: f64) -> Result<(), RecipeError> {
-    if value > 0.0 && value.is_finite() {
-        Ok(())
-    } else {
-        Err(refused(key, "a finite number above 0", &value))
-    }
-}
-
-fn share(key: &'static str, value: f64) -> Result<(), RecipeError> {
-    if (0.0..1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(refused(key, "at least 0 and less than 1", &value))
-    }
-}
-
-fn in_range(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), RecipeError> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else {
-        Err(refused(key, &format!("{low} to {high}"), &value))
     }
 }
 
@@ -375,37 +275,5 @@ mod tests {
         let recipe = builder.build().unwrap();
         assert_eq!((recipe.training.epochs, recipe.training.seed), (5, 1));
         assert_eq!(recipe.optimizer.kind, super::super::OptimizerKind::AdamW);
-    }
-
-    #[test]
-    fn values_that_parse_but_make_no_sense_are_refused() {
-        for text in [
-            "[training]\nepochs = 0",
-            "[training]\nbatch_size = 0",
-            "[training]\nseed = -1",
-            "[training]\nprecision = \"fp64\"",
-            "[optimizer]\nlearning_rate = 0",
-            "[optimizer]\nlearning_rate = -0.1",
-            "[optimizer]\nlearning_rate = nan",
-            "[optimizer]\nlearning_rate = inf",
-            "[optimizer]\nmomentum = 1.0",
-            "[optimizer]\nkind = \"adam\"",
-            "[model]\narchitecture = \"resnet\"",
-            "[model]\ninitialization = \"zeros\"",
-            "[augmentation]\nerase = 1.5",
-            "[optimizer]\nbias_rate = 0",
-            "[optimizer]\nlast_layer_rate = -0.1",
-            "[optimizer]\nclip_norm = nan",
-            "[training]\nema_decay = 1.0",
-            "[preprocessing]\nnormalization = \"pixels\"",
-            "[preprocessing]\nwhitening_bias = 0",
-            "[preprocessing]\ncontrast_scale = inf",
-            "[augmentation]\nshift = 5000",
-            "[training]\nlabel_smoothing = -0.1",
-            "[data]\nlimit = -3",
-            "[data]\ninput_size = 1000000",
-        ] {
-            assert!(parse(text).is_err(), "{text}");
-        }
     }
 }
