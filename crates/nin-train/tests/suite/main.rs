@@ -6,3 +6,4 @@ mod agreement;
 mod initialization;
 mod learner;
 mod parity;
+mod recipe_page;

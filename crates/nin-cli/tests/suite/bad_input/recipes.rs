@@ -65,7 +65,10 @@ pub(super) fn cases() -> Vec<Case> {
             "[training]\nepochs = 9223372036854775807",
             &["`training.epochs` is `9223372036854775807`, expected at most 1000000"],
         ),
-        text("[training]\nseed = -1", &["integer `-1`", "in `training.seed`"]),
+        text(
+            "[training]\nseed = -1",
+            &["`training.seed` is `-1`, expected a whole number, 0 or more"],
+        ),
         text(
             vec![b'#'; 2 << 20],
             &["the recipe `my.toml` has 2097152 bytes, expected at most 1048576"],
@@ -90,7 +93,29 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(&["train", "--config", "."], &["cannot read the recipe `.`", "Is a directory"]),
         Case::new(&["shapes", "--config", "resnet"], &["no recipe `resnet`"]),
         Case::new(&["train", "--epochs", "0"], &["`training.epochs` is `0`, expected at least 1"]),
-        Case::new(&["train", "--epochs", "-1"], &["integer `-1`", "in `training.epochs`"]),
+        Case::new(
+            &["train", "--epochs", "-1"],
+            &["`training.epochs` is `-1`, expected a whole number, 1 or more"],
+        ),
+        set(
+            "training.epochs=-1",
+            &["`training.epochs` is `-1`, expected a whole number, 1 or more"],
+        ),
+        set("data.limit=-3", &["`data.limit` is `-3`, expected a whole number, 0 or more"]),
+        set(
+            "optimizer.lr=0.1",
+            &["unknown key `optimizer.lr` in `--set`", "did you mean `optimizer.learning_rate`?"],
+        ),
+        set("lr=0.1", &["unknown key `lr` in `--set`", "did you mean `optimizer.learning_rate`?"]),
+        set("model.dropout=0.5", &["unknown key `model.dropout`", "did you mean `model.blocks`?"]),
+        set(
+            "optimizer.nesterov=true",
+            &["unknown key `optimizer.nesterov`", "docs/recipe.md says what each does"],
+        ),
+        text(
+            "[lr_scheduler]\nkind = \"cosine\"",
+            &["unknown key `lr_scheduler`", "did you mean `schedule`?"],
+        ),
         Case::new(
             &["train", "--batch-size", "0"],
             &["`training.batch_size` is `0`, expected at least 1"],
@@ -196,6 +221,14 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(
             &["shapes", "--config", "d2l", "--input", "1x4294967295x4294967295"],
             &["overflow"],
+        ),
+        block(
+            "kernel = -3, widths = [4, 4, \"classes\"]",
+            &["integer `-3`, expected a whole number, 0 or more in `model.blocks"],
+        ),
+        block(
+            "kernel = 3, widths = [4, -4, \"classes\"]",
+            &["expected a number of channels or `\"classes\"` in `model.blocks"],
         ),
         block("kernel = 0, widths = [4, 4, \"classes\"]", &["block 1: kernel is `0`"]),
         block("kernel = 3, stride = 0, widths = [4, 4, \"classes\"]", &["block 1: stride is `0`"]),
