@@ -192,8 +192,11 @@ impl Weights {
     /// The tensors of a safetensors file, and its metadata.
     ///
     /// # Errors
-    /// [`ModelError::NotSafetensors`] or [`ModelError::TensorType`].
+    /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`].
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
+        if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
+            return Err(ModelError::Pickle);
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
         let mut weights = Self::new();
@@ -217,6 +220,9 @@ impl FromIterator<(String, HostTensor)> for Weights {
         Self { tensors: tensors.into_iter().collect() }
     }
 }
+
+/// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
+const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
     ModelError::NotSafetensors { reason: error.to_string() }
