@@ -166,15 +166,14 @@ fn train_attempt<B: AutodiffBackend>(
         }
     })?;
 
-    let start = match checkpoint {
-        Some(checkpoint) => Start::Checkpoint(Box::new(checkpoint)),
-        None => {
-            let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
-            if !layers.is_empty() {
-                recorder.event(Event::Fitted { layers })?;
-            }
-            Start::Weights(weights)
+    let start = if let Some(checkpoint) = checkpoint {
+        Start::Checkpoint(Box::new(checkpoint))
+    } else {
+        let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
+        if !layers.is_empty() {
+            recorder.event(Event::Fitted { layers })?;
         }
+        Start::Weights(weights)
     };
     let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
     let shared = Arc::new(Shared {
