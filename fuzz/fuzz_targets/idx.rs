@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use nin_data::{IdxDataset, read_images, read_labels};
+use nin_data::{ImageDataset, read_images, read_labels};
 use nin_fuzz::Scratch;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(sum.len(), 64);
         // The header tells the truth, or the file is refused.
         let labels = labels.map_or_else(|_| vec![0; images.count], |(labels, _)| labels);
-        if let Ok(dataset) = IdxDataset::new(images, labels) {
+        if let Ok(dataset) = ImageDataset::new(images, labels) {
             for index in 0..dataset.len().min(3) {
                 assert!(dataset.image(index).is_some());
             }

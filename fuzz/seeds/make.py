@@ -39,6 +39,19 @@ def main() -> None:
     write("gz", "cut.gz", gzip.compress(files["images"], mtime=0)[:-5])
     write("gz", "two.gz", gzip.compress(b"\0\0\x08\x01", mtime=0) + gzip.compress(b"\0\0\0\0", mtime=0))
 
+    ten, hundred = bytes([7]) + bytes(range(256)) * 12, bytes([19, 99]) + bytes(range(256)) * 12
+    files = {
+        "ten": ten * 2,
+        "hundred": hundred,
+        "label": bytes([10]) + ten[1:],
+        "short": ten[:-1],
+        "long": ten + b"\0",
+        "gz": gzip.compress(ten * 3, mtime=0),
+        "empty": b"",
+    }
+    for name, content in files.items():
+        write("cifar", name, content)
+
     recipe = (run / "recipe.toml").read_bytes()
     write("recipe", "resolved", recipe)
     write("recipe", "assignment", b"[training]\nepochs = 3\n\0optimizer.momentum=0.9")

@@ -2,13 +2,16 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use nin_data::Transform;
 use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
+use nin_train::transform;
 
 use crate::pictures::Prepared;
 
 /// A network on its device, ready to answer.
 pub struct Predictor<B: Backend> {
     network: NetworkInNetwork<B>,
+    transform: Transform,
     device: B::Device,
 }
 
@@ -37,7 +40,7 @@ impl<B: Backend> Predictor<B> {
     ) -> Result<Self, ModelError> {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, &device)?
             .with_precision(metadata.precision);
-        Ok(Self { network, device })
+        Ok(Self { network, transform: transform(metadata), device })
     }
 
     /// The answers for pictures of one size, in one batch.
@@ -52,11 +55,12 @@ impl<B: Backend> Predictor<B> {
         for picture in pictures {
             picture.append_values(&mut values);
         }
+        self.transform.apply(&mut values, channels * height * width);
         let images = TensorData::new(values, [pictures.len(), channels, height, width]);
         self.answer(Tensor::from_data(images, &self.device))
     }
 
-    /// The answers for a batch, `[batch, channels, height, width]`.
+    /// The answers for a batch as a loader prepares it, `[batch, channels, height, width]`.
     ///
     /// # Errors
     /// [`ModelError::Device`] where the device does not give the maps back.

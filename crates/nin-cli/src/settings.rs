@@ -130,16 +130,17 @@ pub fn open_training_data(recipe: &DataRecipe, folder: Option<&Path>) -> anyhow:
     Ok(data)
 }
 
-/// That a network knows every class of the data.
-pub fn check_classes(data: &DataSet, metadata: &ModelMetadata) -> Result<(), TrainError> {
-    let (found, known) = (data.class_names.len(), metadata.classes.len());
-    if found <= known {
+/// That a network knows every class of the data, and takes images of as many channels.
+pub fn check_data(data: &DataSet, metadata: &ModelMetadata) -> Result<(), TrainError> {
+    let (channels, classes) = (data.train.channels(), data.class_names.len());
+    let (taken, known) = (metadata.architecture.input_channels(), metadata.classes.len());
+    if classes <= known && channels == taken {
         return Ok(());
     }
     Err(TrainError::DataMismatch {
         dataset: data.name.clone(),
-        expected: format!("at most {known} classes"),
-        found: format!("{found} classes"),
+        expected: format!("{taken} channel(s) and at most {known} classes"),
+        found: format!("{channels} channel(s) and {classes} classes"),
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
-use nin_data::{DataSet, FASHION_MNIST_SAMPLE, IdxDataset, Locations, OrderedLoader, Resizer};
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageDataset, Locations, OrderedLoader, Resizer};
 
 const BATCH_SIZE: usize = 128;
 /// Of each measurement; the median of several is told.
@@ -24,7 +24,7 @@ fn main() -> Result<(), nin_data::DataError> {
     Ok(())
 }
 
-fn resize_rate(data: &IdxDataset, to: usize) -> f64 {
+fn resize_rate(data: &ImageDataset, to: usize) -> f64 {
     let resizer = Resizer::new(data.image_size(), [to, to]);
     let mut output = Vec::with_capacity(BATCH_SIZE * to * to);
     rate(|| {
@@ -37,7 +37,7 @@ fn resize_rate(data: &IdxDataset, to: usize) -> f64 {
     })
 }
 
-fn loader_rate(data: &IdxDataset, to: usize) -> f64 {
+fn loader_rate(data: &ImageDataset, to: usize) -> f64 {
     let loader = OrderedLoader::<Flex>::shuffled(data.clone(), BATCH_SIZE, 42, &FlexDevice)
         .with_size([to, to]);
     rate(|| loader.iter().map(|batch| std::hint::black_box(batch).labels.len()).sum())

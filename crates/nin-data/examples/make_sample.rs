@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
-use nin_data::{DataSet, FASHION_MNIST, IdxDataset, Locations, choose_sample};
+use nin_data::{DataSet, FASHION_MNIST, ImageDataset, Locations, choose_sample};
 
 const TRAIN_PER_CLASS: usize = 600;
 const TEST_PER_CLASS: usize = 100;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn write_split(
     folder: &Path,
     name: &str,
-    dataset: &IdxDataset,
+    dataset: &ImageDataset,
     per_class: usize,
     split: u64,
 ) -> Result<(), Box<dyn Error>> {

@@ -48,10 +48,8 @@ impl Augmentation {
     }
 
     /// The image as the epoch sees it, in place of what was in `output`; `place` is the epoch and
-    /// the image's position in its data set, `size` `[height, width]`.
-    ///
-    /// # Panics
-    /// Where there are fewer pixels than the size says.
+    /// the image's position in its data set, `size` `[height, width]`. All planes of an image are
+    /// flipped, moved and erased alike.
     pub fn apply(
         &self,
         pixels: &[u8],
@@ -60,26 +58,55 @@ impl Augmentation {
         place: [usize; 2],
         output: &mut Vec<u8>,
     ) {
+        self.change(pixels, size, seed, place, output, |word| word as u8);
+    }
+
+    /// The same of values that were transformed: what comes in is 0, and erased pixels have mean 0 and
+    /// deviation 1.
+    pub(crate) fn apply_to_values(
+        &self,
+        values: &[f32],
+        size: [usize; 2],
+        seed: u64,
+        place: [usize; 2],
+        output: &mut Vec<f32>,
+    ) {
+        let spread = 12.0_f32.sqrt(); // of a uniform distribution
+        self.change(values, size, seed, place, output, |word| (unit(word) - 0.5) * spread);
+    }
+
+    fn change<T: Copy + Default>(
+        &self,
+        pixels: &[T],
+        size: [usize; 2],
+        seed: u64,
+        place: [usize; 2],
+        output: &mut Vec<T>,
+        random: impl Fn(u32) -> T,
+    ) {
         let [height, width] = size;
         let stream = Stream::new(seed, Purpose::Augmentation, place.map(|part| part as u64));
         let flips = self.flip && stream.word(FLIP) & 1 == 1;
         let [down, right] = [0, 1].map(|axis| self.offset(&stream, axis));
         output.clear();
-        output.resize(height * width, 0);
-        for (y, row) in output.chunks_exact_mut(width).enumerate() {
-            let Some(from_y) = y.checked_add_signed(-down).filter(|&y| y < height) else {
-                continue;
-            };
-            let from = &pixels[from_y * width..][..width];
-            for (x, value) in row.iter_mut().enumerate() {
-                let x = if flips { width - 1 - x } else { x };
-                if let Some(&pixel) = x.checked_add_signed(-right).and_then(|x| from.get(x)) {
-                    *value = pixel;
+        output.resize(pixels.len(), T::default());
+        let planes = pixels.chunks_exact(height * width);
+        for (plane, output) in planes.zip(output.chunks_exact_mut(height * width)) {
+            for (y, row) in output.chunks_exact_mut(width).enumerate() {
+                let Some(from_y) = y.checked_add_signed(-down).filter(|&y| y < height) else {
+                    continue;
+                };
+                let from = &plane[from_y * width..][..width];
+                for (x, value) in row.iter_mut().enumerate() {
+                    let x = if flips { width - 1 - x } else { x };
+                    if let Some(&pixel) = x.checked_add_signed(-right).and_then(|x| from.get(x)) {
+                        *value = pixel;
+                    }
                 }
             }
         }
         if f64::from(stream.uniform(ERASE)) < self.erase {
-            erase(&stream, size, output);
+            erase(&stream, size, output, random);
         }
     }
 
@@ -94,7 +121,12 @@ impl Augmentation {
     }
 }
 
-fn erase(stream: &Stream, [height, width]: [usize; 2], pixels: &mut [u8]) {
+fn erase<T>(
+    stream: &Stream,
+    [height, width]: [usize; 2],
+    pixels: &mut [T],
+    random: impl Fn(u32) -> T,
+) {
     for rectangle in 0..TRIES {
         let [area, aspect, top, left] = stream.block(RECTANGLES + rectangle).map(unit);
         let area =
@@ -109,10 +141,12 @@ fn erase(stream: &Stream, [height, width]: [usize; 2], pixels: &mut [u8]) {
         }
         let top = (top * (height - tall + 1) as f32) as usize;
         let left = (left * (width - wide + 1) as f32) as usize;
-        for y in top..top + tall {
-            for x in left..left + wide {
-                let at = y * width + x;
-                pixels[at] = stream.word(PIXELS + at as u64) as u8;
+        for start in (0..pixels.len()).step_by(height * width) {
+            for y in top..top + tall {
+                for x in left..left + wide {
+                    let at = start + y * width + x;
+                    pixels[at] = random(stream.word(PIXELS + at as u64));
+                }
             }
         }
         return;
@@ -184,6 +218,26 @@ mod tests {
             erased += 1;
         }
         assert!((150..250).contains(&erased), "{erased}");
+    }
+
+    #[test]
+    fn all_planes_move_and_are_erased_alike() {
+        let all = Augmentation { flip: true, shift: 4, erase: 1.0 };
+        let planes = [image(), image()].concat();
+        for index in 0..50 {
+            let mut output = Vec::new();
+            all.apply(&planes, SIZE, 7, [1, index], &mut output);
+            let (first, second) = output.split_at(784);
+            assert_eq!(first, augmented(all, [1, index]));
+            // Where they were not erased, they are the same; where they were, each has its own pixels.
+            let kept = augmented(Augmentation { erase: 0.0, ..all }, [1, index]);
+            let is_erased = |plane: &[u8]| -> Vec<bool> {
+                plane.iter().zip(&kept).map(|(value, kept)| value != kept).collect()
+            };
+            let (one, other) = (is_erased(first), is_erased(second));
+            let differences = one.iter().zip(&other).filter(|(one, other)| one != other).count();
+            assert!(first != second && differences < 12, "{differences} of chance");
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{ImageItem, Resizer};
+use crate::{ImageItem, Resizer, Transform};
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
 pub struct ImageBatch<B: Backend> {
-    /// `[batch, 1, height, width]`, 0 for black to 1 for white.
+    /// `[batch, channels, height, width]`, 0 for black to 1 for white where nothing transforms it.
     pub images: Tensor<B, 4>,
     /// `[batch]`, the classes.
     pub targets: Tensor<B, 1, Int>,
@@ -26,8 +26,11 @@ pub struct ImageBatch<B: Backend> {
 /// A batch on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostBatch {
-    /// Image after image, row after row, 0 for black to 1 for white.
+    /// Image after image, plane after plane, row after row, 0 for black to 1 for white where nothing
+    /// transforms it.
     pub values: Vec<f32>,
+    /// Planes of each image.
+    pub channels: usize,
     /// `[height, width]` of each image.
     pub size: [usize; 2],
     /// The classes.
@@ -43,9 +46,9 @@ pub struct HostBatch {
 impl HostBatch {
     /// The batch on a device.
     pub fn to_device<B: Backend>(self, device: &B::Device) -> ImageBatch<B> {
-        let Self { values, size: [height, width], labels, indices, epoch, step } = self;
+        let Self { values, channels, size, labels, indices, epoch, step } = self;
         let count = labels.len();
-        let images = TensorData::new(values, [count, 1, height, width]);
+        let images = TensorData::new(values, [count, channels, size[0], size[1]]);
         let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         ImageBatch {
             images: Tensor::from_data(images, device),
@@ -79,13 +82,33 @@ impl HostBatch {
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
     resizer: Resizer,
+    transform: Transform,
 }
 
 impl ImageBatcher {
     /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels, none of
     /// them zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self { resizer: Resizer::new(from, to) }
+        Self { resizer: Resizer::new(from, to), transform: Transform::none() }
+    }
+
+    /// Transforms the values of each image.
+    #[must_use]
+    pub fn with_transform(self, transform: Transform) -> Self {
+        Self { transform, ..self }
+    }
+
+    /// What becomes of the values.
+    pub(crate) fn transform(&self) -> &Transform {
+        &self.transform
+    }
+
+    /// The values of images of so many channels, resized before.
+    pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
+        let [height, width] = self.size();
+        let mut values = to_unit(bytes);
+        self.transform.apply(&mut values, channels * height * width);
+        values
     }
 
     /// `[height, width]` of the batches' images.
@@ -93,20 +116,27 @@ impl ImageBatcher {
         self.resizer.size()
     }
 
-    /// Appends an image of the size that the batcher was made for, resized.
+    /// Appends an image of the size that the batcher was made for, each plane resized.
     pub(crate) fn append(&self, pixels: &[u8], bytes: &mut Vec<u8>) {
-        self.resizer.resize(pixels, bytes);
+        append_planes(&self.resizer, pixels, bytes);
     }
 
-    /// Nothing yet, with room for so many images.
-    pub(crate) fn room_for(&self, count: usize) -> Vec<u8> {
+    /// Nothing yet, with room for so many planes.
+    pub(crate) fn room_for(&self, planes: usize) -> Vec<u8> {
         let [height, width] = self.resizer.size();
-        Vec::with_capacity(count * height * width)
+        Vec::with_capacity(planes * height * width)
+    }
+}
+
+fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8>) {
+    let [height, width] = resizer.from();
+    for plane in pixels.chunks_exact(height * width) {
+        resizer.resize(plane, bytes);
     }
 }
 
 /// A division and no product with 1/255: torchvision's ToTensor divides.
-pub(crate) fn to_unit(bytes: &[u8]) -> Vec<f32> {
+fn to_unit(bytes: &[u8]) -> Vec<f32> {
     bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
@@ -116,20 +146,25 @@ pub(crate) fn to_unit(bytes: &[u8]) -> Vec<f32> {
 /// slowly.
 ///
 /// # Panics
-/// Where an item has fewer pixels than its height times its width.
+/// Where an item has another number of channels than the first, or fewer pixels than that many planes
+/// of its height times its width.
 impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
     fn batch(&self, items: Vec<ImageItem>, device: &B::Device) -> ImageBatch<B> {
-        let mut bytes = self.room_for(items.len());
+        let channels = items.first().map_or(1, |item| item.channels);
+        let mut bytes = self.room_for(items.len() * channels);
         for item in &items {
             let size = [item.height, item.width];
+            let pixels = &item.pixels[..channels * size[0] * size[1]];
+            assert_eq!(item.channels, channels, "images of a batch have the same channels");
             if size == self.resizer.from() {
-                self.resizer.resize(&item.pixels, &mut bytes);
+                self.append(pixels, &mut bytes);
             } else {
-                Resizer::new(size, self.resizer.size()).resize(&item.pixels, &mut bytes);
+                append_planes(&Resizer::new(size, self.resizer.size()), pixels, &mut bytes);
             }
         }
         HostBatch {
-            values: to_unit(&bytes),
+            values: self.values(&bytes, channels),
+            channels,
             size: self.size(),
             labels: items.iter().map(|item| usize::from(item.label)).collect(),
             indices: (0..items.len()).collect(),

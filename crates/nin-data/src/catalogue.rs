@@ -6,6 +6,10 @@ pub const FASHION_MNIST: &str = "fashion-mnist";
 pub const FASHION_MNIST_SAMPLE: &str = "fashion-mnist-sample";
 /// LeCun, Cortes and Burges's handwritten digits.
 pub const MNIST: &str = "mnist";
+/// Krizhevsky's small photographs of ten classes.
+pub const CIFAR10: &str = "cifar10";
+/// The same of a hundred classes.
+pub const CIFAR100: &str = "cifar100";
 
 /// The four files of a data set, in the order training images, training labels, test images, test
 /// labels.
@@ -28,6 +32,9 @@ const CLOTHES: [&str; 10] = [
     "Bag",
     "Ankle boot",
 ];
+
+const PHOTOGRAPHS: [&str; 10] =
+    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// SHA-256 of the uncompressed files of Fashion-MNIST, in the order of [`FILES`]: whoever packs
 /// them compresses anew.
@@ -78,9 +85,13 @@ pub fn known_files(name: &str) -> Option<[KnownFile; 4]> {
 
 /// The classes' names: those of the data set where they are known, else their numbers.
 pub fn class_names(name: &str, classes: usize) -> Vec<String> {
-    let known = matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE);
-    if known && classes <= CLOTHES.len() {
-        return CLOTHES.map(str::to_owned).to_vec();
+    let known = match name {
+        FASHION_MNIST | FASHION_MNIST_SAMPLE => Some(CLOTHES),
+        CIFAR10 => Some(PHOTOGRAPHS),
+        _ => None,
+    };
+    if let Some(names) = known.filter(|names| classes <= names.len()) {
+        return names.map(str::to_owned).to_vec();
     }
     // MNIST's classes are its digits.
     let classes = if name == MNIST { classes.max(10) } else { classes };

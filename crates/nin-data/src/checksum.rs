@@ -17,8 +17,12 @@ pub struct FileChecksum {
 
 /// The SHA-256 of some bytes, in hexadecimal.
 pub fn sha256(content: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
+    hexadecimal(&Sha256::digest(content))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }

@@ -7,13 +7,30 @@ use burn_dataset::Dataset;
 #[cfg(feature = "mnist-item")]
 use burn_dataset::vision::MnistItem;
 
-use crate::{DataError, IdxImages};
+use crate::DataError;
 
-/// One grey image of any size, with its label.
+/// Images of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Number of images.
+    pub count: usize,
+    /// Planes of each: 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Height, in pixels.
+    pub height: usize,
+    /// Width, in pixels.
+    pub width: usize,
+    /// Image after image, plane after plane, row after row; 0 is black.
+    pub pixels: Vec<u8>,
+}
+
+/// One image of any size, with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageItem {
-    /// Row after row; 0 is black.
+    /// Plane after plane, row after row; 0 is black.
     pub pixels: Vec<u8>,
+    /// Planes: 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
     /// Height, in pixels.
     pub height: usize,
     /// Width, in pixels.
@@ -24,27 +41,30 @@ pub struct ImageItem {
 
 /// A part of the images of a file, with their labels; clones share the pixels.
 ///
-/// It is a `Dataset<ImageItem>`, and with the feature `mnist-item`, where images are 28x28, also
-/// burn-dataset's own `Dataset<MnistItem>`.
+/// It is a `Dataset<ImageItem>`, and with the feature `mnist-item`, where images are grey and 28x28,
+/// also burn-dataset's own `Dataset<MnistItem>`.
 #[derive(Debug, Clone)]
-pub struct IdxDataset {
-    images: Arc<IdxImages>,
+pub struct ImageDataset {
+    images: Arc<Images>,
     labels: Arc<[u8]>,
     range: Range<usize>,
 }
 
-impl IdxDataset {
+impl ImageDataset {
     /// Images with their labels.
     ///
     /// # Errors
     /// [`DataError::Inconsistent`] where there are more or fewer pixels than images of that size
     /// have, or more or fewer labels than images.
-    pub fn new(images: IdxImages, labels: Vec<u8>) -> Result<Self, DataError> {
-        let IdxImages { count, height, width, ref pixels } = images;
-        let expected = height.checked_mul(width).and_then(|size| size.checked_mul(count));
+    pub fn new(images: Images, labels: Vec<u8>) -> Result<Self, DataError> {
+        let Images { count, channels, height, width, ref pixels } = images;
+        let expected =
+            [height, width, count].iter().try_fold(channels, |size, &by| size.checked_mul(by));
         if expected != Some(pixels.len()) || labels.len() != count {
             return Err(DataError::Inconsistent {
-                expected: format!("{count} images of {height}x{width} pixels with a label each"),
+                expected: format!(
+                    "{count} images of {channels}x{height}x{width} pixels with a label each"
+                ),
                 found: format!("{} pixels and {} labels", pixels.len(), labels.len()),
             });
         }
@@ -61,6 +81,11 @@ impl IdxDataset {
         self.range.is_empty()
     }
 
+    /// Planes of every image: 1 (grey) or 3 (red, green, blue).
+    pub fn channels(&self) -> usize {
+        self.images.channels
+    }
+
     /// `[height, width]` of every image, in pixels.
     pub fn image_size(&self) -> [usize; 2] {
         [self.images.height, self.images.width]
@@ -74,7 +99,7 @@ impl IdxDataset {
     /// Pixels and label of an image, or `None` beyond the last.
     pub fn image(&self, index: usize) -> Option<(&[u8], u8)> {
         let at = self.range.start.checked_add(index).filter(|at| self.range.contains(at))?;
-        let size = self.images.height * self.images.width;
+        let size = self.images.channels * self.images.height * self.images.width;
         Some((&self.images.pixels[at * size..(at + 1) * size], self.labels[at]))
     }
 
@@ -87,11 +112,12 @@ impl IdxDataset {
     }
 }
 
-impl Dataset<ImageItem> for IdxDataset {
+impl Dataset<ImageItem> for ImageDataset {
     fn get(&self, index: usize) -> Option<ImageItem> {
         let (pixels, label) = self.image(index)?;
         let [height, width] = self.image_size();
-        Some(ImageItem { pixels: pixels.to_vec(), height, width, label })
+        let channels = self.channels();
+        Some(ImageItem { pixels: pixels.to_vec(), channels, height, width, label })
     }
 
     fn len(&self) -> usize {
@@ -99,12 +125,12 @@ impl Dataset<ImageItem> for IdxDataset {
     }
 }
 
-/// burn-dataset's MNIST item has room for 28x28 pixels: other sizes have no items here.
+/// burn-dataset's MNIST item has room for 28x28 grey pixels: other images have no items here.
 #[cfg(feature = "mnist-item")]
-impl Dataset<MnistItem> for IdxDataset {
+impl Dataset<MnistItem> for ImageDataset {
     fn get(&self, index: usize) -> Option<MnistItem> {
         const SIDE: usize = 28;
-        if self.image_size() != [SIDE, SIDE] {
+        if self.channels() != 1 || self.image_size() != [SIDE, SIDE] {
             return None;
         }
         let (pixels, label) = self.image(index)?;
@@ -118,7 +144,8 @@ impl Dataset<MnistItem> for IdxDataset {
     }
 
     fn len(&self) -> usize {
-        if self.image_size() == [28, 28] { self.range.len() } else { 0 }
+        let has_items = self.channels() == 1 && self.image_size() == [28, 28];
+        if has_items { self.range.len() } else { 0 }
     }
 }
 
@@ -126,17 +153,21 @@ impl Dataset<MnistItem> for IdxDataset {
 mod tests {
     use super::*;
 
-    fn three(side: usize) -> IdxDataset {
+    fn three(side: usize) -> ImageDataset {
         let pixels = (0..3 * side * side).map(|value| value as u8).collect();
-        IdxDataset::new(IdxImages { count: 3, height: side, width: side, pixels }, vec![2, 0, 1])
-            .unwrap()
+        ImageDataset::new(
+            Images { count: 3, channels: 1, height: side, width: side, pixels },
+            vec![2, 0, 1],
+        )
+        .unwrap()
     }
 
     #[test]
     fn pixels_and_labels_must_be_those_of_the_images() {
         for (pixels, labels) in [(11, 3), (13, 3), (12, 2), (12, 4)] {
-            let images = IdxImages { count: 3, height: 2, width: 2, pixels: vec![0; pixels] };
-            let error = IdxDataset::new(images, vec![0; labels]).unwrap_err().to_string();
+            let images =
+                Images { count: 3, channels: 1, height: 2, width: 2, pixels: vec![0; pixels] };
+            let error = ImageDataset::new(images, vec![0; labels]).unwrap_err().to_string();
             let found = format!("found {pixels} pixels and {labels} labels");
             assert!(error.ends_with(&found), "{error}");
         }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
+use crate::layout::Layout;
+use crate::{CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
 
 /// An error of this crate.
 #[derive(Debug, Error)]
@@ -26,7 +27,7 @@ pub enum DataError {
         /// Where its files can be put, so that it is found; `None` without a home.
         folder: Option<PathBuf>,
     },
-    /// One of the four files is missing.
+    /// One of a data set's files is missing.
     #[error("`{}` has no file `{name}`, plain or .gz", folder.display())]
     MissingFile {
         /// The folder.
@@ -81,6 +82,12 @@ pub enum DataError {
         /// Labels.
         labels: usize,
     },
+    /// No whitening can be fitted to the images.
+    #[error("cannot whiten the images: {reason}")]
+    Whitening {
+        /// Why not.
+        reason: String,
+    },
     /// Training and test images have different sizes.
     #[error(
         "`{}` has test images of {}x{}, expected {}x{} as the training images",
@@ -101,34 +108,37 @@ impl DataError {
     pub fn hint(&self) -> String {
         match self {
             Self::Name { .. } => format!(
-                "known here are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE} and {MNIST}; the folder of \
-                 any other goes with --data"
+                "known here are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE}, {MNIST}, {CIFAR10} and \
+                 {CIFAR100}; the folder of any other goes with --data"
             ),
             Self::NotFound { name, folder, .. } => {
-                let package = match name.as_str() {
-                    FASHION_MNIST => "install the package dataset-fashion-mnist (Debian), or ",
-                    _ => "",
+                let (package, files) = match name.as_str() {
+                    FASHION_MNIST => {
+                        ("install the package dataset-fashion-mnist (Debian), or ", "four files")
+                    }
+                    CIFAR10 | CIFAR100 => (CIFAR_ARCHIVE, "files"),
+                    _ => ("", "four files"),
                 };
                 let put = folder.as_ref().map_or_else(String::new, |folder| {
-                    format!("put its four files into {}, or ", folder.display())
+                    format!("put its {files} into {}, or ", folder.display())
                 });
                 format!(
                     "{package}{put}name their folder with --data; \
                      --dataset {FASHION_MNIST_SAMPLE} needs no files"
                 )
             }
-            Self::MissingFile { .. } => {
-                "a data set is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz"
-                    .to_owned()
-            }
+            Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
-                "fetch or write the file again: it is not a whole IDX file of this data set"
+                "fetch or write the file again: it is not a whole file of this data set".to_owned()
+            }
+            Self::Whitening { .. } => {
+                "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
+                 preprocessing.whitening_bias"
                     .to_owned()
             }
             Self::Inconsistent { .. } => {
-                "give each image height x width pixels and one label".to_owned()
+                "give each image channels x height x width pixels and one label".to_owned()
             }
             Self::Checksum { .. } => {
                 "fetch the file again; to use other content on purpose, name its folder with --data"
@@ -137,6 +147,10 @@ impl DataError {
         }
     }
 }
+
+/// Nothing is downloaded: CIFAR comes as an archive.
+const CIFAR_ARCHIVE: &str =
+    "download its binary version from https://www.cs.toronto.edu/~kriz/cifar.html and ";
 
 fn list(folders: &[PathBuf]) -> String {
     let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();

@@ -4,36 +4,14 @@
 //! A file is a magic number (two zeros, the type, the number of dimensions), the size of each
 //! dimension as a big-endian 32-bit number, and the values.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
-use crate::{DataError, sha256};
+use crate::files::{Content, FIRST_ALLOCATION, LARGEST_CONTENT, malformed, open, unreadable};
+use crate::{DataError, Images, sha256};
 
 /// The type byte of unsigned bytes.
 const UNSIGNED_BYTE: u8 = 0x08;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// No data set of this kind is larger (EMNIST by class, the largest known here, has 522 MiB), and a
-/// small .gz that unpacks to more must not fill the memory.
-const LARGEST_CONTENT: u64 = 640 << 20;
-/// Allocated at once; beyond it the vector grows with what is really there, by an eighth at a time:
-/// doubling would ask for twice what the largest file needs.
-const FIRST_ALLOCATION: usize = 1 << 20;
-
-/// Grey images of one size.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdxImages {
-    /// Number of images.
-    pub count: usize,
-    /// Height, in pixels.
-    pub height: usize,
-    /// Width, in pixels.
-    pub width: usize,
-    /// Image after image, row after row; 0 is black.
-    pub pixels: Vec<u8>,
-}
 
 /// Images from a file of three dimensions, plain or gzip, and the SHA-256 of the file's uncompressed
 /// bytes.
@@ -44,7 +22,7 @@ pub struct IdxImages {
 /// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
 /// file, no whole gzip file, has another magic number, a dimension of 0, more than 640 MiB of values,
 /// or fewer or more of them than its dimensions promise.
-pub fn read_images(path: &Path) -> Result<(IdxImages, String), DataError> {
+pub fn read_images(path: &Path) -> Result<(Images, String), DataError> {
     parse_images(path, open(path)?)
 }
 
@@ -62,12 +40,9 @@ const fn header_length<const D: usize>() -> usize {
 }
 
 /// Images from the content of a file, plain or gzip; `path` stands in errors.
-pub(crate) fn parse_images(
-    path: &Path,
-    reader: impl Read,
-) -> Result<(IdxImages, String), DataError> {
+pub(crate) fn parse_images(path: &Path, reader: impl Read) -> Result<(Images, String), DataError> {
     let (pixels, [count, height, width], sha256) = parse_any(path, reader)?;
-    Ok((IdxImages { count, height, width, pixels }, sha256))
+    Ok((Images { count, channels: 1, height, width, pixels }, sha256))
 }
 
 /// Labels from the content of a file, plain or gzip; `path` stands in errors.
@@ -76,26 +51,14 @@ pub(crate) fn parse_labels(path: &Path, reader: impl Read) -> Result<(Vec<u8>, S
     Ok((labels, sha256))
 }
 
-fn open(path: &Path) -> Result<File, DataError> {
-    let unreadable = |source| DataError::Read { path: path.to_owned(), source };
-    // Asked before it is opened: opening a pipe waits for its writer.
-    let metadata = path.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
-        return Err(malformed(path, "a file", found));
-    }
-    File::open(path).map_err(unreadable)
-}
-
 /// Values, dimensions, and the SHA-256 of all.
 type Parsed<const D: usize> = (Vec<u8>, [usize; D], String);
 
-fn parse_any<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>, DataError> {
-    let mut start = Vec::new();
-    read_up_to(path, &mut reader, GZIP_MAGIC.len() as u64, &mut start)?;
-    let is_gzip = start == GZIP_MAGIC;
-    let whole = BufReader::new(std::io::Cursor::new(start).chain(reader));
-    if is_gzip { parse(path, MultiGzDecoder::new(whole)) } else { parse(path, whole) }
+fn parse_any<const D: usize>(path: &Path, reader: impl Read) -> Result<Parsed<D>, DataError> {
+    match Content::of(path, reader)? {
+        Content::Plain(reader) => parse(path, reader),
+        Content::Gzip(reader) => parse(path, reader),
+    }
 }
 
 fn parse<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>, DataError> {
@@ -158,16 +121,6 @@ fn read_up_to(
     Ok(())
 }
 
-fn unreadable(path: &Path, position: usize, source: std::io::Error) -> DataError {
-    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
-        let found = format!("`{source}` after {position} bytes");
-        malformed(path, "a whole gzip file", &found)
-    } else {
-        DataError::Read { path: path.to_owned(), source }
-    }
-}
-
 fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataError> {
     let bytes = |bytes: &[u8]| {
         let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -180,14 +133,6 @@ fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataErr
     let expected =
         format!("the magic bytes {} of {D} dimension(s) of unsigned bytes", bytes(&expected));
     Err(malformed(path, &expected, &bytes(&header[..4])))
-}
-
-fn malformed(path: &Path, expected: &str, found: &str) -> DataError {
-    DataError::Malformed {
-        path: path.to_owned(),
-        expected: expected.to_owned(),
-        found: found.to_owned(),
-    }
 }
 
 #[cfg(test)]

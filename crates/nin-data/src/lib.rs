@@ -1,7 +1,7 @@
-//! MNIST-style data sets for Burn: strict IDX files behind burn-dataset's types, a resize equal to
-//! PIL's, and a loader whose order is a function of seed and epoch.
+//! MNIST-style data sets and CIFAR for Burn: strict IDX and CIFAR files behind burn-dataset's types, a
+//! resize equal to PIL's, and a loader whose order is a function of seed and epoch.
 //!
-//! With the feature `mnist-item`, images of 28x28 are also items of burn-dataset's own MNIST type.
+//! With the feature `mnist-item`, grey images of 28x28 are also items of burn-dataset's own MNIST type.
 //!
 //! ```
 //! use burn_dataset::Dataset;
@@ -27,24 +27,33 @@ mod augmentation;
 mod batch;
 mod catalogue;
 mod checksum;
+mod cifar;
 mod dataset;
 mod error;
+mod files;
 mod idx;
+mod layout;
 mod loader;
 mod locations;
 mod resize;
 mod sample;
+mod transform;
+mod whitening;
 
 pub use augmentation::Augmentation;
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
 pub use catalogue::{
-    FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names, known_files,
+    CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names,
+    known_files,
 };
 pub use checksum::{FileChecksum, sha256};
-pub use dataset::{IdxDataset, ImageItem};
+pub use cifar::{Cifar, read_cifar};
+pub use dataset::{ImageDataset, ImageItem, Images};
 pub use error::DataError;
-pub use idx::{IdxImages, read_images, read_labels};
+pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;
+pub use transform::{Transform, channel_statistics};
+pub use whitening::{LARGEST_WHITENED, Whitening};

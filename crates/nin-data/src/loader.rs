@@ -10,8 +10,8 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
-use crate::batch::{HostBatch, to_unit};
-use crate::{Augmentation, IdxDataset, ImageBatch, ImageBatcher};
+use crate::batch::HostBatch;
+use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Transform};
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -45,7 +45,7 @@ const READY_PER_WORKER: usize = 2;
 /// ```
 #[derive(Debug)]
 pub struct OrderedLoader<B: Backend> {
-    dataset: IdxDataset,
+    dataset: ImageDataset,
     batch_size: usize,
     order: Order,
     batcher: ImageBatcher,
@@ -68,17 +68,22 @@ struct Position {
 
 impl<B: Backend> OrderedLoader<B> {
     /// Batches in another order each epoch, for training; a batch size of 0 counts as 1.
-    pub fn shuffled(dataset: IdxDataset, batch_size: usize, seed: u64, device: &B::Device) -> Self {
+    pub fn shuffled(
+        dataset: ImageDataset,
+        batch_size: usize,
+        seed: u64,
+        device: &B::Device,
+    ) -> Self {
         let order = Order::Shuffled { seed, augmentation: Augmentation::default() };
         Self::new(dataset, batch_size, order, device)
     }
 
     /// Batches in the data set's order, for evaluation; a batch size of 0 counts as 1.
-    pub fn in_order(dataset: IdxDataset, batch_size: usize, device: &B::Device) -> Self {
+    pub fn in_order(dataset: ImageDataset, batch_size: usize, device: &B::Device) -> Self {
         Self::new(dataset, batch_size, Order::InOrder, device)
     }
 
-    fn new(dataset: IdxDataset, batch_size: usize, order: Order, device: &B::Device) -> Self {
+    fn new(dataset: ImageDataset, batch_size: usize, order: Order, device: &B::Device) -> Self {
         let size = dataset.image_size();
         Self {
             batcher: ImageBatcher::new(size, size),
@@ -94,7 +99,17 @@ impl<B: Backend> OrderedLoader<B> {
     /// Resizes images to `[height, width]`.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        Self { batcher: ImageBatcher::new(self.dataset.image_size(), size), ..self }
+        let transform = self.batcher.transform().clone();
+        let batcher = ImageBatcher::new(self.dataset.image_size(), size);
+        Self { batcher: batcher.with_transform(transform), ..self }
+    }
+
+    /// Transforms the values of each image. Augmentation comes before it, or, where a value depends on
+    /// the other pixels of its image, behind it: then it moves by pixels of the resized image, and
+    /// brings in 0.
+    #[must_use]
+    pub fn with_transform(self, transform: Transform) -> Self {
+        Self { batcher: self.batcher.with_transform(transform), ..self }
     }
 
     /// Changes images as they are drawn for training; batches in order stay as they are.
@@ -106,14 +121,14 @@ impl<B: Backend> OrderedLoader<B> {
         self
     }
 
-    /// The images at these positions, resized, not augmented: image after image, row after row, 0 for
-    /// black to 1 for white. Positions beyond the last are left out.
+    /// The images at these positions, resized, not augmented: image after image, plane after plane,
+    /// row after row. Positions beyond the last are left out.
     pub fn values(&self, indices: &[usize]) -> Vec<f32> {
-        let mut bytes = self.batcher.room_for(indices.len());
+        let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
         for (pixels, _) in indices.iter().filter_map(|&index| self.dataset.image(index)) {
             self.batcher.append(pixels, &mut bytes);
         }
-        to_unit(&bytes)
+        self.batcher.values(&bytes, self.dataset.channels())
     }
 
     /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
@@ -149,7 +164,7 @@ impl<B: Backend> OrderedLoader<B> {
         position
     }
 
-    fn derived(&self, dataset: IdxDataset, device: &B::Device) -> Self {
+    fn derived(&self, dataset: ImageDataset, device: &B::Device) -> Self {
         Self {
             dataset,
             batcher: self.batcher.clone(),
@@ -200,7 +215,7 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
 
 /// One epoch's batches, as pure data.
 struct Epoch {
-    dataset: IdxDataset,
+    dataset: ImageDataset,
     order: Vec<usize>,
     batch_size: usize,
     batcher: ImageBatcher,
@@ -217,19 +232,33 @@ impl Epoch {
     fn batch(&self, step: usize) -> HostBatch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let mut bytes = self.batcher.room_for(indices.len());
+        let channels = self.dataset.channels();
+        let behind = self.batcher.transform().mixes_pixels();
+        let mut bytes = self.batcher.room_for(indices.len() * channels);
         let mut changed = Vec::new();
         for &index in indices {
             let (mut pixels, _) = self.image(index);
-            if let Some((augmentation, seed)) = &self.augmented {
+            if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| !behind) {
                 let size = self.dataset.image_size();
                 augmentation.apply(pixels, size, *seed, [self.number, index], &mut changed);
                 pixels = &changed;
             }
             self.batcher.append(pixels, &mut bytes);
         }
+        let mut values = self.batcher.values(&bytes, channels);
+        if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| behind) {
+            let size = self.batcher.size();
+            let images = values.chunks_exact_mut(channels * size[0] * size[1]);
+            let mut changed = Vec::new();
+            for (image, &index) in images.zip(indices) {
+                let place = [self.number, index];
+                augmentation.apply_to_values(image, size, *seed, place, &mut changed);
+                image.copy_from_slice(&changed);
+            }
+        }
         HostBatch {
-            values: to_unit(&bytes),
+            values,
+            channels,
             size: self.batcher.size(),
             labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
             indices: indices.to_vec(),
@@ -338,13 +367,13 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::IdxImages;
+    use crate::Images;
 
     /// An epoch of single images whose third does not exist.
     fn broken_epoch() -> Arc<Epoch> {
-        let images = IdxImages { count: 5, height: 1, width: 1, pixels: vec![0; 5] };
+        let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
         Arc::new(Epoch {
-            dataset: IdxDataset::new(images, vec![0; 5]).unwrap(),
+            dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
             order: vec![0, 1, 99, 3, 4],
             batch_size: 1,
             batcher: ImageBatcher::new([1, 1], [1, 1]),

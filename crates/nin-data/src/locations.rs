@@ -3,8 +3,11 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
-use crate::{DataError, FileChecksum, IdxDataset, read_images, read_labels, sample};
+use crate::catalogue::{CIFAR10, CIFAR100, FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
+use crate::cifar::{Cifar, Records, read_names};
+use crate::files::{find, open};
+use crate::layout::Layout;
+use crate::{DataError, FileChecksum, ImageDataset, read_images, read_labels, sample};
 
 /// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
@@ -56,10 +59,10 @@ pub struct DataSet {
     /// The name of each class, in the order of the labels.
     pub class_names: Vec<String>,
     /// The training images.
-    pub train: IdxDataset,
+    pub train: ImageDataset,
     /// The test images.
-    pub test: IdxDataset,
-    /// Of its four files.
+    pub test: ImageDataset,
+    /// Of its files.
     pub checksums: Vec<FileChecksum>,
 }
 
@@ -89,7 +92,7 @@ impl DataSet {
             return Err(DataError::Name { name: name.to_owned() });
         }
         let searched = locations.folders(name);
-        let has_a_file = |folder: &&PathBuf| FILES.iter().any(|file| find(folder, file).is_some());
+        let has_a_file = |folder: &&PathBuf| Layout::find(folder, name).is_some();
         match searched.iter().find(has_a_file) {
             Some(folder) => Self::read(name, folder, true),
             None => Err(DataError::NotFound {
@@ -123,11 +126,25 @@ impl DataSet {
         if let Some(source) = source {
             return Err(DataError::Read { path: folder.to_owned(), source });
         }
+        let (layout, folder) = Layout::find(folder, name)
+            .unwrap_or_else(|| (Layout::expected(name), folder.to_owned()));
         let mut paths = Vec::new();
-        for file in FILES {
-            let missing = || DataError::MissingFile { folder: folder.to_owned(), name: file };
-            paths.push(find(folder, file).ok_or_else(missing)?);
+        for file in layout.files() {
+            let missing = || DataError::MissingFile { folder: folder.clone(), name: file };
+            paths.push(find(&folder, file).ok_or_else(missing)?);
         }
+        match layout {
+            Layout::Idx => Self::read_idx(name, &folder, &paths, sums_bind),
+            Layout::Cifar(kind) => Self::read_cifar(name, &folder, &paths, kind),
+        }
+    }
+
+    fn read_idx(
+        name: &str,
+        folder: &Path,
+        paths: &[PathBuf],
+        sums_bind: bool,
+    ) -> Result<Self, DataError> {
         let known = known_sums(name);
         let mut checksums = Vec::new();
         let mut check = |index: usize, sha256: String| {
@@ -156,7 +173,7 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
-            IdxDataset::new(images, labels)
+            ImageDataset::new(images, labels)
         };
         let (train, test) = (split(0)?, split(2)?);
         if train.image_size() != test.image_size() {
@@ -169,10 +186,48 @@ impl DataSet {
         Ok(Self::new(name, train, test, checksums))
     }
 
+    /// The last file is the one for testing; known sums there are none.
+    fn read_cifar(
+        name: &str,
+        folder: &Path,
+        paths: &[PathBuf],
+        kind: Cifar,
+    ) -> Result<Self, DataError> {
+        let files = Layout::Cifar(kind).files();
+        let (name_file, known_as) = match kind {
+            Cifar::Ten => ("batches.meta.txt", CIFAR10),
+            Cifar::Hundred => ("fine_label_names.txt", CIFAR100),
+        };
+        let mut checksums = Vec::new();
+        let mut record = |name: &str, sha256: String| {
+            checksums.push(FileChecksum { name: name.to_owned(), sha256, known: None });
+        };
+        let mut train = Records::default();
+        let mut test = Records::default();
+        for (at, (path, file)) in paths.iter().zip(files).enumerate() {
+            let records = if at + 1 == files.len() { &mut test } else { &mut train };
+            record(file, records.append(path, open(path)?, kind)?);
+        }
+        let class_names = match find(folder, name_file) {
+            None => class_names(known_as, kind.classes()),
+            Some(path) => {
+                let (names, sum) = read_names(&path, kind)?;
+                record(name_file, sum);
+                names
+            }
+        };
+        let dataset = |records: Records| {
+            let (images, labels) = records.finish();
+            ImageDataset::new(images, labels)
+        };
+        let (train, test) = (dataset(train)?, dataset(test)?);
+        Ok(Self { name: name.to_owned(), class_names, train, test, checksums })
+    }
+
     pub(crate) fn new(
         name: &str,
-        train: IdxDataset,
-        test: IdxDataset,
+        train: ImageDataset,
+        test: ImageDataset,
         checksums: Vec<FileChecksum>,
     ) -> Self {
         let labels = train.labels().iter().chain(test.labels());
@@ -185,15 +240,4 @@ impl DataSet {
             checksums,
         }
     }
-}
-
-/// A file's path, plain or .gz; `None` where there is neither.
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| {
-        // A dangling link is there, and so is what may not be seen: reading says what is wrong.
-        path.symlink_metadata().map_or_else(
-            |error| !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-            |_| true,
-        )
-    })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use nin_random::{Purpose, Stream};
 
 use crate::catalogue::{FASHION_MNIST_SAMPLE, FILES};
-use crate::{DataError, DataSet, FileChecksum, IdxDataset, idx};
+use crate::{DataError, DataSet, FileChecksum, ImageDataset, idx};
 
 /// The four files, gzipped, in the order of [`FILES`]; `examples/make_sample.rs` wrote them.
 const CONTENT: [&[u8]; 4] = [
@@ -48,7 +48,7 @@ pub(crate) fn open() -> Result<DataSet, DataError> {
         record(at, sum);
         let (labels, sum) = idx::parse_labels(&path(at + 1), CONTENT[at + 1])?;
         record(at + 1, sum);
-        IdxDataset::new(images, labels)
+        ImageDataset::new(images, labels)
     };
     let (train, test) = (split(0)?, split(2)?);
     Ok(DataSet::new(FASHION_MNIST_SAMPLE, train, test, checksums))

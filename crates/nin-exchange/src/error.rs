@@ -18,6 +18,9 @@ pub enum ExchangeError {
         /// Why not.
         reason: &'static str,
     },
+    /// A network whitens its images by a matrix that only our own files hold.
+    #[error("the network's ZCA whitening cannot be written in this form")]
+    Whitening,
     /// A protobuf message ends at 2 GiB.
     #[error("the weights have {bytes} bytes, an ONNX file holds {limit}")]
     TooLargeForOnnx {
@@ -39,6 +42,11 @@ impl ExchangeError {
             ) => "the file is of another network: name its recipe or architecture with --config"
                 .to_owned(),
             Self::Model(error) => error.hint(),
+            Self::Whitening => {
+                "the checkpoint's own model.safetensors holds it beside the weights, as \
+                                preprocessing.whitening.mean and .matrix"
+                    .to_owned()
+            }
             Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
                 "take it out as --to safetensors".to_owned()
             }

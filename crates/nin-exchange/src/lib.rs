@@ -10,7 +10,7 @@
 //! let metadata = ModelMetadata {
 //!     classes: (0..10).map(|digit| digit.to_string()).collect(),
 //!     dataset: "mnist".to_owned(),
-//!     preprocessing: Preprocessing { input_size: [28, 28] },
+//!     preprocessing: Preprocessing::resized([28, 28]),
 //!     precision: Precision::Fp32,
 //!     architecture,
 //! };

@@ -5,21 +5,13 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Architecture, ModelError, Precision, Weights};
+use crate::{Architecture, ModelError, Precision, Preprocessing, Weights};
 
 /// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
 const KEY: &str = "nin";
 
 /// Images are resized to no larger side, so that a file cannot ask for all memory.
 pub const LARGEST_SIDE: usize = 4096;
-
-/// How an image becomes the network's input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Preprocessing {
-    /// `[height, width]` that images are resized to, with PIL's bilinear filter.
-    pub input_size: [usize; 2],
-}
 
 /// Everything but the weights: architecture, classes, preprocessing and where it was trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +22,7 @@ pub struct ModelMetadata {
     pub classes: Vec<String>,
     /// The data set that it was trained on; what `eval` takes unless told otherwise.
     pub dataset: String,
-    /// How images become inputs: pixels 0..255 are divided by 255 after the resize.
+    /// How images become inputs.
     pub preprocessing: Preprocessing,
     /// What it was trained in, and is to be run in.
     #[serde(default, skip_serializing_if = "Precision::is_fp32")]
@@ -38,8 +30,8 @@ pub struct ModelMetadata {
 }
 
 impl ModelMetadata {
-    /// The bytes of a `model.safetensors`: weights, and this as metadata. Equal states are equal
-    /// bytes.
+    /// The bytes of a `model.safetensors`: weights, what the preprocessing was fitted to, and this as
+    /// metadata. Equal states are equal bytes.
     ///
     /// # Errors
     /// [`ModelError::Metadata`], and as [`Weights::check`]: nothing is written that could not be read
@@ -48,7 +40,12 @@ impl ModelMetadata {
         self.check()?;
         weights.check(&self.architecture)?;
         let text = serde_json::to_string(self).map_err(|error| unusable(&error))?;
-        weights.to_safetensors(KEY, &text)
+        if self.preprocessing.whitening.is_none() {
+            return weights.to_safetensors(KEY, &text);
+        }
+        let mut tensors = weights.clone();
+        self.preprocessing.add_tensors(&mut tensors);
+        tensors.to_safetensors(KEY, &text)
     }
 
     /// Weights and metadata of a `model.safetensors`.
@@ -57,8 +54,11 @@ impl ModelMetadata {
     /// Those of [`Weights::from_safetensors`] and [`Weights::check`], and
     /// [`ModelError::Metadata`] where the file is not one of ours.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Weights), ModelError> {
-        let (weights, metadata) = Weights::from_safetensors(bytes)?;
-        let metadata = Self::parse(&metadata)?;
+        let (mut weights, metadata) = Weights::from_safetensors(bytes)?;
+        let mut metadata = Self::parse(&metadata)?;
+        let length = metadata.input().iter().product();
+        metadata.preprocessing.take_tensors(&mut weights, length)?;
+        metadata.check()?;
         weights.check(&metadata.architecture)?;
         Ok((metadata, weights))
     }
@@ -69,7 +69,7 @@ impl ModelMetadata {
             reason: "it is not there".to_owned(),
         })?;
         let parsed: Self = serde_json::from_str(text).map_err(|error| unusable(&error))?;
-        parsed.check()?;
+        parsed.check_size()?;
         Ok(parsed)
     }
 
@@ -85,12 +85,21 @@ impl ModelMetadata {
         if found != classes {
             return Err(unusable(&format!("{found} class names for {classes} classes")));
         }
+        self.check_size()?;
+        if let Some(flaw) = self.preprocessing.flaw(self.input()) {
+            return Err(unusable(&format!("expected {flaw}")));
+        }
+        self.architecture.shapes(self.input()).map_err(|error| unusable(&error))?;
+        Ok(())
+    }
+
+    /// That its images are none too large.
+    fn check_size(&self) -> Result<(), ModelError> {
         let [_, height, width] = self.input();
         if height.max(width) > LARGEST_SIDE {
             let limits = format!("images of {height}x{width}, expected at most {LARGEST_SIDE}");
             return Err(unusable(&limits));
         }
-        self.architecture.shapes(self.input()).map_err(|error| unusable(&error))?;
         Ok(())
     }
 }

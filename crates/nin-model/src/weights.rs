@@ -71,6 +71,11 @@ impl Weights {
         self.tensors.insert(name.into(), tensor);
     }
 
+    /// Takes the tensor of this name out.
+    pub fn remove(&mut self, name: &str) -> Option<HostTensor> {
+        self.tensors.remove(name)
+    }
+
     /// The tensor of this name.
     pub fn get(&self, name: &str) -> Option<&HostTensor> {
         self.tensors.get(name)

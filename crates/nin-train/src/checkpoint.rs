@@ -113,9 +113,10 @@ impl TrainingState {
 pub struct Checkpoint {
     /// What the file of weights says about itself.
     pub metadata: ModelMetadata,
-    /// The weights.
+    /// The weights; where the recipe averages them, the average.
     pub weights: Weights,
-    /// The optimiser's moments by parameter name.
+    /// The optimiser's moments by parameter name, and, where `weights` are an average, the weights
+    /// that are trained.
     pub optimizer: Weights,
     /// The counters.
     pub state: TrainingState,

@@ -49,9 +49,11 @@
 #![recursion_limit = "256"]
 
 mod attempt;
+mod averaging;
 mod checkpoint;
 mod checkpoints;
 mod classifier;
+mod clipping;
 mod curves;
 mod durable;
 mod environment;
@@ -63,6 +65,7 @@ mod folder;
 mod lock;
 mod moments;
 mod optimizer;
+mod preprocessing;
 mod quiet;
 mod reading;
 pub mod recipe;
@@ -86,6 +89,7 @@ pub use evaluation::Evaluation;
 pub use events::{Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport};
 pub use folder::RunFolder;
 pub use optimizer::{GradientDescent, Moments, RunOptimizer};
+pub use preprocessing::transform;
 pub use reading::RunRecord;
 pub use record::read_events;
 pub use schedule::Schedule;

@@ -20,6 +20,7 @@ use nin_model::{HostTensor, ModelError, ParameterVisitor, Weights, visit_paramet
 
 use crate::classifier::Classifier;
 use crate::optimizer::Moments;
+use crate::recipe::OptimizerRecipe;
 use crate::strategy::Components;
 
 /// A map from parameter ids to [`AdaptorRecord`]s.
@@ -47,14 +48,23 @@ pub(crate) fn read<B: AutodiffBackend>(
     reader.failure.map_or(Ok(reader.moments), Err)
 }
 
-/// The record for Burn's learner that holds these moments.
+/// The record for Burn's learner that holds these moments, and each parameter's rate; no moments are
+/// those before the first step.
 pub(crate) fn record<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     moments: &Weights,
+    recipe: &OptimizerRecipe,
     device: &B::Device,
 ) -> Result<OptimizerRecord<B>, ModelError> {
-    let mut writer =
-        Writer::<B> { moments, device, record: OptimizerRecord::<B>::default(), failure: None };
+    let blocks = classifier.network().architecture().blocks().len();
+    let rate_factor = |name: &str| recipe.rate_factor(name, blocks);
+    let mut writer = Writer::<B> {
+        moments,
+        rate_factor: &rate_factor,
+        device,
+        record: OptimizerRecord::<B>::default(),
+        failure: None,
+    };
     visit_parameters(classifier, &mut writer);
     writer.failure.map_or(Ok(writer.record), Err)
 }
@@ -123,7 +133,7 @@ impl<B: AutodiffBackend> Reader<'_, B> {
         let Some(record) = self.record.remove(&parameter.id) else {
             return Ok(());
         };
-        let Moments { first, second, steps } = record.into_state::<D>();
+        let Moments { first, second, steps, .. } = record.into_state::<D>();
         for (suffix, moment) in [("first", first), ("second", second)] {
             if let Some(moment) = moment {
                 let name = format!("{name}.{suffix}");
@@ -147,6 +157,7 @@ impl<B: AutodiffBackend> ParameterVisitor<B> for Reader<'_, B> {
 
 struct Writer<'a, B: AutodiffBackend> {
     moments: &'a Weights,
+    rate_factor: &'a dyn Fn(&str) -> f64,
     device: &'a B::Device,
     record: OptimizerRecord<B>,
     failure: Option<ModelError>,
@@ -158,8 +169,9 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         name: &str,
         shape: &[usize],
     ) -> Result<Option<Moments<B::InnerBackend, D>>, ModelError> {
+        let rate_factor = (self.rate_factor)(name);
         let Some(steps) = self.moments.get(&format!("{name}.steps")) else {
-            return Ok(None);
+            return Ok((rate_factor != 1.0).then(|| Moments::none(rate_factor)));
         };
         let [high, low] = steps.values[..] else {
             return Err(ModelError::TensorShape {
@@ -184,7 +196,8 @@ impl<B: AutodiffBackend> Writer<'_, B> {
             Ok(Some(Tensor::from_data(data, self.device)))
         };
         let steps = ((high as usize) << 24) | low as usize;
-        Ok(Some(Moments { first: moment("first")?, second: moment("second")?, steps }))
+        let (first, second) = (moment("first")?, moment("second")?);
+        Ok(Some(Moments { first, second, steps, rate_factor }))
     }
 }
 
@@ -197,6 +210,94 @@ impl<B: AutodiffBackend> ParameterVisitor<B> for Writer<'_, B> {
             Ok(None) => {}
             Err(error) => {
                 self.failure.get_or_insert(error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+    use burn::tensor::Int;
+    use burn_flex::{Flex, FlexDevice};
+    use nin_data::ImageBatch;
+    use nin_model::NetworkInNetwork;
+
+    use super::*;
+    use crate::optimizer::{GradientDescent, RunOptimizer};
+    use crate::recipe::{OptimizerKind, Recipe};
+    use crate::sample;
+    use crate::schedule::Schedule;
+
+    type Training = Autodiff<Flex>;
+
+    /// What one step moves each parameter by.
+    fn moved(recipe: &OptimizerRecipe) -> Weights {
+        let checkpoint = sample::checkpoint(5);
+        let mut weights = checkpoint.weights;
+        // Alive: every layer's output is above 0, and the classes differ.
+        for (name, shape) in checkpoint.metadata.architecture.parameter_shapes() {
+            let count = shape.iter().product::<usize>();
+            let values = (0..count).map(|at| 0.3 + 0.1 * at as f32).collect();
+            weights.insert(name, HostTensor { shape, values });
+        }
+        let network = NetworkInNetwork::from_weights(
+            &checkpoint.metadata.architecture,
+            &weights,
+            &FlexDevice,
+        )
+        .unwrap();
+        let classifier = Classifier::<Training>::new(network, 1);
+        let record = record(&classifier, &Weights::new(), recipe, &FlexDevice).unwrap();
+        let schedule =
+            Schedule::new(&Recipe::default().schedule, recipe, &Recipe::default().training, 1);
+        let optimizer = RunOptimizer::from(GradientDescent::new(recipe));
+        let mut learner: Learner<Components<Training>> =
+            Learner::new(classifier, optimizer, schedule);
+        learner.load_optim(record);
+        let targets: Tensor<Training, 1, Int> =
+            Tensor::from_data(TensorData::new(vec![0_i64, 0], [2]), &FlexDevice);
+        let batch = ImageBatch {
+            images: Tensor::from_data(
+                TensorData::new(vec![0.5_f32; 32], [2, 1, 4, 4]),
+                &FlexDevice,
+            ),
+            targets,
+            labels: vec![0, 0],
+            indices: vec![0, 1],
+            epoch: 1,
+            step: 0,
+        };
+        learner.lr_step();
+        let output = learner.train_step(batch);
+        learner.optimizer_step(output.grads);
+        let after = learner.model().network().to_weights().unwrap();
+        let moved = after.iter().map(|(name, HostTensor { shape, values })| {
+            let before = &weights.get(name).unwrap().values;
+            let values = values.iter().zip(before).map(|(after, before)| after - before);
+            (name.to_owned(), HostTensor { shape: shape.clone(), values: values.collect() })
+        });
+        moved.collect()
+    }
+
+    #[test]
+    fn each_parameter_moves_by_its_own_rate() {
+        /// Differences of 32-bit weights near 0.3, of some 0.01.
+        const TOLERANCE: f32 = 1e-4;
+        for kind in [OptimizerKind::Sgd, OptimizerKind::AdamW] {
+            let plain = OptimizerRecipe { kind, momentum: 0.9, ..Recipe::default().optimizer };
+            let rated = OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..plain.clone() };
+            let (plain, rated) = (moved(&plain), moved(&rated));
+            for (name, factor) in [
+                ("blocks.0.convolution.weight", 1.0),
+                ("blocks.0.cccp1.bias", 2.0),
+                ("blocks.0.cccp2.weight", 0.1),
+                ("blocks.0.cccp2.bias", 0.2),
+            ] {
+                let value = |moved: &Weights| moved.get(name).unwrap().values[0];
+                let (plain, rated) = (value(&plain), value(&rated));
+                assert!(plain.abs() > 1e-4, "{name} does not move: {plain}");
+                assert!((rated / plain / factor - 1.0).abs() < 20.0 * TOLERANCE, "{name} {rated}");
             }
         }
     }

@@ -29,11 +29,27 @@ pub struct Moments<B: Backend, const D: usize> {
     pub second: Option<Tensor<B, D>>,
     /// Steps taken.
     pub steps: usize,
+    /// What the parameter's rate is multiplied by. It stands here because nothing else that an
+    /// optimiser of Burn's is given tells one parameter from another.
+    pub rate_factor: f64,
 }
 
 impl<B: Backend, const D: usize> Moments<B, D> {
-    fn none() -> Self {
-        Self { first: None, second: None, steps: 0 }
+    /// Those before the first step, of a parameter whose rate is multiplied by this.
+    pub(crate) fn none(rate_factor: f64) -> Self {
+        Self { first: None, second: None, steps: 0, rate_factor }
+    }
+}
+
+impl OptimizerRecipe {
+    /// What the rate of a parameter is multiplied by in a network of so many blocks, by its name: the
+    /// last layer's and the biases' factors, for a bias of the last layer both.
+    pub(crate) fn rate_factor(&self, name: &str, blocks: usize) -> f64 {
+        let last_layer = format!("blocks.{}.cccp2.", blocks.saturating_sub(1));
+        let is_last = name.contains(&last_layer);
+        let layer = if is_last { self.last_layer_rate } else { 1.0 };
+        let is_bias = name.rsplit('.').next() == Some("bias");
+        if is_bias { layer * self.bias_rate } else { layer }
     }
 }
 
@@ -114,8 +130,9 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
         gradient: Tensor<B, D>,
         state: Option<Moments<B, D>>,
     ) -> (Tensor<B, D>, Option<Moments<B, D>>) {
-        let mut moments = state.unwrap_or_else(Moments::none);
+        let mut moments = state.unwrap_or_else(|| Moments::none(1.0));
         moments.steps += 1;
+        let rate = rate * moments.rate_factor;
         let (weight, moments) = match self.recipe.kind {
             OptimizerKind::Sgd => self.sgd(rate, weight, gradient, moments),
             OptimizerKind::AdamW => self.adamw(rate, weight, gradient, moments),
@@ -128,6 +145,25 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
             first: moments.first.map(|tensor| tensor.to_device(device)),
             second: moments.second.map(|tensor| tensor.to_device(device)),
             steps: moments.steps,
+            rate_factor: moments.rate_factor,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Recipe;
+
+    #[test]
+    fn the_last_layer_and_biases_have_rates_of_their_own() {
+        let recipe =
+            OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..Recipe::default().optimizer };
+        let factor = |name: &str| recipe.rate_factor(&format!("network.{name}"), 3);
+        assert_eq!(factor("blocks.2.cccp2.weight"), 0.1);
+        assert_eq!(factor("blocks.2.cccp2.bias"), 0.2);
+        assert_eq!(factor("blocks.2.cccp1.weight"), 1.0);
+        assert_eq!(factor("blocks.1.cccp2.bias"), 2.0);
+        assert_eq!(recipe.rate_factor("blocks.12.cccp2.weight", 3), 1.0);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
         metadata: ModelMetadata {
             classes: vec!["cat".to_owned(), "dog".to_owned()],
             dataset: "animals".to_owned(),
-            preprocessing: Preprocessing { input_size: [4, 4] },
+            preprocessing: Preprocessing::resized([4, 4]),
             precision: Precision::Fp32,
             architecture,
         },

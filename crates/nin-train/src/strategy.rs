@@ -11,13 +11,15 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, ValidLoader,
 };
 use nin_data::OrderedLoader;
-use nin_model::ModelMetadata;
+use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
 
 use crate::TrainError;
 use crate::attempt::MOST_ATTEMPTS;
+use crate::averaging::{self, Average};
 use crate::checkpoint::{Checkpoint, TrainingState};
 use crate::checkpoints;
 use crate::classifier::Classifier;
+use crate::clipping;
 use crate::error::one_line;
 use crate::evaluation::Evaluation;
 use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
@@ -56,6 +58,9 @@ pub(crate) struct Shared<B: AutodiffBackend> {
     /// The loader that Burn hands back as a trait object, on which the epoch is chosen.
     pub(crate) train_loader: Arc<OrderedLoader<B>>,
     pub(crate) start: Mutex<TrainingState>,
+    /// Where the average of the weights begins, if there is one.
+    pub(crate) average: Option<Weights>,
+    pub(crate) device: B::Device,
     pub(crate) recorder: Mutex<Option<Recorder>>,
     pub(crate) outcome: Mutex<Option<Result<Outcome, TrainError>>>,
 }
@@ -101,6 +106,9 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                     shared.metadata.classes.clone(),
                     shared.train_loader.steps_per_epoch(),
                 ),
+                average: shared.average.as_ref().map(|weights| {
+                    Average::at(weights, shared.recipe.training.ema_decay, &shared.device)
+                }),
                 saving: Saving::default(),
                 tested: None,
                 begun: Instant::now(),
@@ -122,6 +130,7 @@ struct Training<'a, B: AutodiffBackend> {
     state: TrainingState,
     recorder: Recorder,
     sentinel: Sentinel,
+    average: Option<Average<B::InnerBackend>>,
     saving: Saving,
     /// The test accuracy of the weights as they are; `None` behind the first step of an epoch.
     tested: Option<f64>,
@@ -230,7 +239,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let begun = Instant::now();
         self.learner.lr_step();
         self.state.learning_rate = self.learner.lr_current();
-        let output = self.learner.train_step(batch);
+        let mut output = self.learner.train_step(batch);
         let answers = output.item.0?;
         let score = answers.score();
         let with_norm = Sentinel::wants_norm(self.state.total_steps);
@@ -238,7 +247,15 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let norm = gradients.norm;
         let taken = self.is_finite(score, gradients)?;
         if taken {
+            let clip_norm = self.shared.recipe.optimizer.clip_norm;
+            if clip_norm > 0.0 {
+                clipping::clip(&self.learner.model(), &mut output.grads, clip_norm)?;
+            }
             self.learner.optimizer_step(output.grads);
+            if let Some(average) = &mut self.average {
+                let updates = self.state.total_steps - self.state.skipped_steps;
+                average.update(self.learner.model().valid().network(), updates);
+            }
             self.state.score.add(score);
             self.state.skipped_in_a_row = 0;
         } else {
@@ -380,8 +397,8 @@ impl<B: AutodiffBackend> Training<'_, B> {
     }
 
     fn test(&mut self) -> Result<Option<Score>, TrainError> {
-        let Self { learner, test_loader, recorder, state, interrupter, .. } = self;
-        let classifier = learner.model().valid();
+        let classifier = self.tested_classifier()?;
+        let Self { test_loader, recorder, state, interrupter, .. } = self;
         let test_loader = test_loader.as_ref();
         let (evaluation, is_whole) =
             Evaluation::run_while(&classifier, test_loader, |images, total| {
@@ -389,6 +406,16 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 !interrupter.should_stop()
             })?;
         Ok(is_whole.then_some(evaluation.score))
+    }
+
+    /// The network with the weights that are saved: their average, where there is one.
+    fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
+        let Some(average) = &self.average else { return Ok(self.learner.model().valid()) };
+        let Shared { metadata, recipe, device, .. } = self.shared;
+        let architecture = &metadata.architecture;
+        let network = NetworkInNetwork::from_weights(architecture, &average.weights()?, device)?
+            .with_precision(metadata.precision);
+        Ok(Classifier::new(network, recipe.training.seed))
     }
 
     /// Saves the state as it is. A full disk is no error: the training goes on without.
@@ -437,12 +464,14 @@ impl<B: AutodiffBackend> Training<'_, B> {
             state.best_saved_accuracy.is_none_or(|best_saved| *accuracy > best_saved)
         });
         state.best_saved_accuracy = best.or(state.best_saved_accuracy);
-        let checkpoint = Checkpoint {
-            metadata: self.shared.metadata.clone(),
-            weights: self.learner.model().network().to_weights()?,
-            optimizer: moments::read(self.learner, self.store)?,
-            state,
-        };
+        let mut weights = self.learner.model().network().to_weights()?;
+        let mut optimizer = moments::read(self.learner, self.store)?;
+        if let Some(average) = &self.average {
+            averaging::add_trained(&weights, &mut optimizer);
+            weights = average.weights()?;
+        }
+        let metadata = self.shared.metadata.clone();
+        let checkpoint = Checkpoint { metadata, weights, optimizer, state };
         let name = checkpoint.write(&self.shared.run, best.is_some())?;
         self.state.best_saved_accuracy = checkpoint.state.best_saved_accuracy;
         Ok(name)

@@ -27,7 +27,7 @@ use crate::record::Recorder;
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::Summary;
-use crate::{RunFolder, TrainError, durable, moments};
+use crate::{RunFolder, TrainError, averaging, durable, moments, preprocessing};
 
 /// Images by which an initialisation that follows the data is fitted.
 const INITIALIZATION_IMAGES: usize = 256;
@@ -115,6 +115,12 @@ fn train_attempt<B: AutodiffBackend>(
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
     }
+    let preprocessing = match &checkpoint {
+        // Fitted once: whoever goes on, goes on with the same.
+        Some(checkpoint) => checkpoint.metadata.preprocessing.clone(),
+        None => preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device)?,
+    };
+    let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
     let (train_loader, test_loader) = loaders::<B>(plan, &recipe, metadata, device);
     let steps_per_epoch = train_loader.steps_per_epoch();
@@ -156,14 +162,7 @@ fn train_attempt<B: AutodiffBackend>(
     recorder.event(if checkpoint.is_some() {
         Event::Resume { epoch: state.epoch, step: state.step }
     } else {
-        Event::Start {
-            train_images: data.train.len(),
-            test_images: data.test.len(),
-            steps_per_epoch,
-            epochs: recipe.training.epochs,
-            classes: metadata.classes.len(),
-            parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
-        }
+        start_event(&recipe, data, metadata, steps_per_epoch)?
     })?;
 
     let start = if let Some(checkpoint) = checkpoint {
@@ -175,12 +174,15 @@ fn train_attempt<B: AutodiffBackend>(
         }
         Start::Weights(weights)
     };
+    let average = (recipe.training.ema_decay > 0.0).then(|| start.weights().clone());
     let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
     let shared = Arc::new(Shared {
         run: run.clone(),
         metadata: metadata.clone(),
         train_loader: Arc::clone(&train_loader),
         start: Mutex::new(state),
+        average,
+        device: device.clone(),
         recorder: Mutex::new(Some(recorder)),
         outcome: Mutex::new(None),
         recipe,
@@ -207,6 +209,23 @@ fn train_attempt<B: AutodiffBackend>(
     Ok(outcome)
 }
 
+/// What a run from its beginning is.
+fn start_event(
+    recipe: &Recipe,
+    data: &DataSet,
+    metadata: &ModelMetadata,
+    steps_per_epoch: usize,
+) -> Result<Event, TrainError> {
+    Ok(Event::Start {
+        train_images: data.train.len(),
+        test_images: data.test.len(),
+        steps_per_epoch,
+        epochs: recipe.training.epochs,
+        classes: metadata.classes.len(),
+        parameters: metadata.architecture.shapes(metadata.input())?.parameters(),
+    })
+}
+
 /// That a checkpoint is of a training with so many steps an epoch: its loader starts there.
 fn fits_the_epoch(
     run: &RunFolder,
@@ -227,17 +246,18 @@ fn fits_the_epoch(
 ///
 /// # Errors
 /// [`TrainError::Recipe`] or [`TrainError::Model`] where the network is refused or the images are
-/// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data.
+/// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data or
+/// takes images of other channels.
 pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
     let [height, width] = data.train.image_size();
-    let classes = data.class_names.len();
-    let architecture: Architecture = recipe.architecture(1, classes)?;
-    if architecture.classes() < classes || architecture.input_channels() != 1 {
+    let (channels, classes) = (data.train.channels(), data.class_names.len());
+    let architecture: Architecture = recipe.architecture(channels, classes)?;
+    if architecture.classes() < classes || architecture.input_channels() != channels {
         let describe = |channels, classes| format!("{channels} channel(s) and {classes} classes");
         return Err(TrainError::DataMismatch {
             dataset: data.name.clone(),
             expected: describe(architecture.input_channels(), architecture.classes()),
-            found: describe(1, classes),
+            found: describe(channels, classes),
         });
     }
     let input_size = match recipe.data.input_size {
@@ -249,11 +269,12 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
     let metadata = ModelMetadata {
         classes: names.chain(unnamed).collect(),
         dataset: data.name.clone(),
-        preprocessing: Preprocessing { input_size },
+        preprocessing: Preprocessing::resized(input_size),
         precision: recipe.training.precision,
         architecture,
     };
     metadata.architecture.shapes(metadata.input())?;
+    preprocessing::check(recipe, metadata.input())?;
     Ok(metadata)
 }
 
@@ -292,10 +313,12 @@ fn loaders<B: AutodiffBackend>(
     let (batch_size, seed) = (recipe.training.batch_size, recipe.training.seed);
     let train = OrderedLoader::shuffled(data.train.clone(), batch_size, seed, device)
         .with_size(size)
+        .with_transform(preprocessing::transform(metadata))
         .with_augmentation(recipe.augmentation.changes())
         .with_workers(*workers);
     let test = OrderedLoader::in_order(data.test.clone(), batch_size, device)
         .with_size(size)
+        .with_transform(preprocessing::transform(metadata))
         .with_workers(*workers);
     (Arc::new(train), Arc::new(test))
 }
@@ -328,6 +351,16 @@ enum Start {
     Checkpoint(Box<Checkpoint>),
 }
 
+impl Start {
+    /// The weights by which the network is tested there.
+    fn weights(&self) -> &Weights {
+        match self {
+            Self::Weights(weights) => weights,
+            Self::Checkpoint(checkpoint) => &checkpoint.weights,
+        }
+    }
+}
+
 /// Burn's learner, fresh or as the checkpoint left it.
 fn learner<B: AutodiffBackend>(
     recipe: &Recipe,
@@ -347,12 +380,17 @@ fn learner<B: AutodiffBackend>(
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
     let checkpoint = match start {
         Start::Weights(weights) => {
-            return Ok(Learner::new(classifier(&weights)?, optimizer, schedule));
+            let classifier = classifier(&weights)?;
+            let record = moments::record(&classifier, &Weights::new(), &recipe.optimizer, device)?;
+            let mut learner = Learner::new(classifier, optimizer, schedule);
+            learner.load_optim(record);
+            return Ok(learner);
         }
         Start::Checkpoint(checkpoint) => checkpoint,
     };
-    let classifier = classifier(&checkpoint.weights)?;
-    let record = moments::record(&classifier, &checkpoint.optimizer, device)?;
+    let trained = averaging::trained(&checkpoint.optimizer);
+    let classifier = classifier(trained.as_ref().unwrap_or(&checkpoint.weights))?;
+    let record = moments::record(&classifier, &checkpoint.optimizer, &recipe.optimizer, device)?;
     let mut learner = Learner::new(classifier, optimizer, schedule);
     learner.load_optim(record);
     learner.load_scheduler(checkpoint.state.total_steps);

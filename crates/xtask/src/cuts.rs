@@ -17,11 +17,17 @@ const EVERY_STEPS: &str = "checkpoint.every_steps=7";
 /// Exit code of a training that saved its state because it was asked to end.
 const INTERRUPTED: i32 = 130;
 
-/// Cuts a training so often; the report.
-pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<Value> {
+/// Cuts a training with these keys of its recipe overridden so often; the report.
+pub(crate) fn run(
+    arguments: &SubjectArguments,
+    cuts: usize,
+    set: &[String],
+) -> anyhow::Result<Value> {
     let subject = Subject::new(arguments)?;
     let mut chance = Chance::new(arguments.seed);
-    let options = ["--epochs", EPOCHS, "--set", EVERY_STEPS];
+    let set_options = set.iter().flat_map(|assignment| ["--set", assignment]);
+    let options: Vec<&str> =
+        ["--epochs", EPOCHS, "--set", EVERY_STEPS].into_iter().chain(set_options).collect();
     let begun = Instant::now();
     finish(subject.train("uncut", &options))?;
     let uncut = begun.elapsed();
@@ -69,6 +75,7 @@ pub(crate) fn run(arguments: &SubjectArguments, cuts: usize) -> anyhow::Result<V
         "check": "cuts",
         "backend": arguments.backend,
         "seed": arguments.seed,
+        "set": set,
         "cuts": done,
         "term": terms,
         "kill": done - terms,

@@ -81,6 +81,9 @@ struct CutsArguments {
     /// How often the training is cut
     #[arg(long, value_name = "N", default_value_t = 20)]
     cuts: usize,
+    /// Override a key of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -162,7 +165,7 @@ struct LoadArguments {
 
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
-        Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts)?,
+        Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts, &arguments.set)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nin_data::{FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations, MNIST, known_files};
+use nin_data::{
+    CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations, MNIST, known_files,
+};
 
 use crate::arguments::{DataCommand, FetchArguments};
 use crate::failure::CommandError;
@@ -28,14 +30,19 @@ pub fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
 fn fetch(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     let name = arguments.name.as_str();
     let (Some(files), Some(servers)) = (known_files(name), servers(name)) else {
-        return Err(CommandError::new(
-            format!("no data set `{name}` can be fetched"),
-            format!(
+        let hint = match name {
+            CIFAR10 | CIFAR100 => {
+                "download its binary version from https://www.cs.toronto.edu/~kriz/cifar.html, \
+                 unpack it, and name its folder with --data"
+                    .to_owned()
+            }
+            _ => format!(
                 "known are {FASHION_MNIST} and {MNIST}; {FASHION_MNIST_SAMPLE} is in the program, \
                  and needs no files"
             ),
-        )
-        .into());
+        };
+        let message = format!("no data set `{name}` can be fetched");
+        return Err(CommandError::new(message, hint).into());
     };
     let Some(folder) = Locations::from_environment().writable(name) else {
         return Err(CommandError::new(

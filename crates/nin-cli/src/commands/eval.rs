@@ -4,21 +4,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::{IdxDataset, OrderedLoader};
+use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::{Classifier, Evaluation};
+use nin_train::{Classifier, Evaluation, transform};
 use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, SplitChoice};
 use crate::backend::{Selected, Task};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::{check_classes, open_data};
+use crate::settings::{check_data, open_data};
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
     let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
     let data = open_data(dataset, arguments.data.as_deref())?;
-    check_classes(&data, &metadata)?;
+    check_data(&data, &metadata)?;
     let (images, split) = match arguments.split {
         SplitChoice::Test => (data.test, "test"),
         SplitChoice::Train => (data.train, "train"),
@@ -52,7 +52,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
 struct Evaluate<'a> {
     metadata: &'a ModelMetadata,
     weights: &'a Weights,
-    images: IdxDataset,
+    images: ImageDataset,
     batch_size: usize,
 }
 
@@ -71,6 +71,7 @@ impl Task for Evaluate<'_> {
         .with_precision(self.metadata.precision);
         let loader = OrderedLoader::in_order(self.images, self.batch_size, &device)
             .with_size(self.metadata.preprocessing.input_size)
+            .with_transform(transform(self.metadata))
             .with_workers(1);
         let begun = Instant::now();
         let evaluation = Evaluation::run(&Classifier::new(network, 0), &loader, |_, _| {})?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nin_exchange::{onnx, pytorch};
+use nin_exchange::{ExchangeError, onnx, pytorch};
 use nin_model::{ModelMetadata, Weights};
 
 use crate::arguments::{ExportArguments, ExportFormat};
@@ -44,6 +44,9 @@ fn export_safetensors(
         .into());
     };
     let module_path = module_path(output)?;
+    if metadata.preprocessing.whitening.is_some() {
+        return Err(ExchangeError::Whitening.into());
+    }
     let named = pytorch::from_ours(&metadata.architecture, weights)?;
     // The key by which PyTorch's libraries know whose layout the tensors have.
     save(output, &named.to_safetensors("format", "pt")?)?;

@@ -17,6 +17,12 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let metadata = metadata(&settings);
     let weights = pytorch::to_ours(&metadata.architecture, &read_weights(&arguments.from)?)
         .with_context(|| format!("`{}`", arguments.from.display()))?;
+    if !settings.recipe.preprocessing.is_none() {
+        note(
+            "warning: what the recipe's preprocessing fits to its training images is not in such a \
+             file: the weights are taken for images from 0 to 1",
+        );
+    }
     let bytes = metadata.to_safetensors(&weights)?;
     save(&arguments.output, &bytes)?;
     let [_, height, width] = settings.input;
@@ -38,7 +44,7 @@ fn metadata(settings: &NetworkSettings) -> ModelMetadata {
     ModelMetadata {
         classes: names.into_iter().chain(unnamed).take(classes).collect(),
         dataset: recipe.data.dataset.clone(),
-        preprocessing: Preprocessing { input_size: [*height, *width] },
+        preprocessing: Preprocessing::resized([*height, *width]),
         architecture: architecture.clone(),
         precision: recipe.training.precision,
     }

@@ -17,7 +17,7 @@ use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
-use crate::settings::{check_classes, open_training_data};
+use crate::settings::{check_data, open_training_data};
 use crate::tensorboard;
 
 /// The report's file within a run's folder.
@@ -190,7 +190,7 @@ fn inspect(
             open_training_data(&recipe, folder)?
         }
     };
-    check_classes(&data, metadata)?;
+    check_data(&data, metadata)?;
     note(format!("{} test images with {}", data.test.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images: data.test })
 }

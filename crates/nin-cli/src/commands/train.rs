@@ -47,6 +47,9 @@ impl<'a> Trainer<'a> {
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
         selected.note_precision(recipe.training.precision);
+        if recipe.preprocessing.whitening {
+            note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
+        }
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
         Ok(Self { arguments, data, selected, interrupter })

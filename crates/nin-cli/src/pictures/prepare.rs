@@ -28,6 +28,8 @@ pub enum Invert {
 #[derive(Debug, Clone)]
 pub struct Preparation {
     architecture: Architecture,
+    /// `[height, width]` of the only pictures that can be whitened, where they are.
+    whitened: Option<[usize; 2]>,
     /// `[height, width]`; `None` leaves each picture at its own size.
     size: Option<[usize; 2]>,
     invert: Invert,
@@ -50,9 +52,11 @@ impl Preparation {
     /// For a network that says so much about itself. `dense` leaves pictures at their own size.
     pub fn new(metadata: &ModelMetadata, invert: Invert, dense: bool) -> Self {
         let dataset = metadata.dataset.as_str();
+        let input_size = metadata.preprocessing.input_size;
         Self {
             architecture: metadata.architecture.clone(),
-            size: (!dense).then_some(metadata.preprocessing.input_size),
+            whitened: metadata.preprocessing.whitening.is_some().then_some(input_size),
+            size: (!dense).then_some(input_size),
             invert,
             black_ground: [FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST].contains(&dataset),
         }
@@ -101,6 +105,9 @@ impl Preparation {
 
     fn check_dense(&self, [height, width]: [usize; 2]) -> Result<(), PictureError> {
         let refused = |reason: String| PictureError::Size { height, width, reason };
+        if let Some([rows, columns]) = self.whitened.filter(|size| *size != [height, width]) {
+            return Err(refused(format!("it whitens {rows}x{columns} pixels")));
+        }
         let input = [self.architecture.input_channels(), height, width];
         let shapes = self.architecture.shapes(input).map_err(|error| refused(error.to_string()))?;
         let values: u64 = shapes.layers.iter().map(|layer| layer.activations).sum();

@@ -2,9 +2,9 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::{IdxDataset, OrderedLoader, Resizer};
+use nin_data::{ImageDataset, OrderedLoader, Resizer};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
-use nin_train::{Evaluation, Score};
+use nin_train::{Evaluation, Score, transform};
 
 use crate::backend::Task;
 use crate::pictures::Picture;
@@ -97,7 +97,7 @@ pub struct Inspect<'a> {
     /// The weights.
     pub weights: &'a Weights,
     /// The images, with labels below the number of classes.
-    pub images: IdxDataset,
+    pub images: ImageDataset,
 }
 
 impl Task for Inspect<'_> {
@@ -112,6 +112,7 @@ impl Task for Inspect<'_> {
         let loader =
             OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), BATCH, &device)
                 .with_size(size)
+                .with_transform(transform(self.metadata))
                 .with_workers(1);
         let predictor = Predictor::new(self.metadata, self.weights, device)?;
         let mut inspection = Inspection {
@@ -133,13 +134,16 @@ impl Task for Inspect<'_> {
                 inspection.add(index, label, prediction);
             }
         }
-        let resizer = Resizer::new(self.images.image_size(), size);
+        let from = self.images.image_size();
+        let resizer = Resizer::new(from, size);
         for mistake in &mut inspection.mistakes {
-            let mut plane = Vec::new();
-            if let Some((pixels, _)) = self.images.image(mistake.index) {
-                resizer.resize(pixels, &mut plane);
-            }
-            mistake.picture = Picture { planes: vec![plane], size };
+            let (pixels, _) = self.images.image(mistake.index).unwrap_or_default();
+            let planes = pixels.chunks_exact(from[0] * from[1]).map(|plane| {
+                let mut scaled = Vec::new();
+                resizer.resize(plane, &mut scaled);
+                scaled
+            });
+            mistake.picture = Picture { planes: planes.collect(), size };
         }
         Ok(inspection)
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod clothes;
+mod colour;
 mod compare;
 mod completions;
 mod dashboard;
@@ -11,6 +12,7 @@ mod full_disk;
 mod interfaces;
 mod precision;
 mod predict;
+mod preprocessing;
 mod pretrained;
 mod program;
 mod report;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::program::{Finished, metrics, nin};
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, words};
 
 fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
     let resume = ["train", "--run", "run", "--resume", "--progress", "none", "--backend", "flex"];
@@ -35,6 +35,49 @@ fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
     assert_eq!(workshop.figures("uncut"), workshop.figures("run"));
     let warned = metrics(&workshop.path().join("run"));
     assert!(warned.iter().any(|event| event["event"] == "warning"));
+}
+
+/// Rates of their own, clipped gradients and an average of the weights.
+const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate=0.1 \
+                     --set optimizer.clip_norm=0.5 --set training.ema_decay=0.8 \
+                     --set preprocessing.normalization=channels --set augmentation.shift=2";
+
+#[test]
+fn every_part_of_a_recipe_goes_on_to_the_bit() {
+    let workshop = Workshop::new();
+    let parts = words(PARTS);
+    let steps = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
+    workshop.train("uncut", &[&parts[..], &steps].concat()).ok();
+    let short = ["--epochs", "3", "--threads", "1", "--workers", "3"];
+    workshop.train("run", &[&parts[..], &steps, &short].concat()).ok();
+    // The newest checkpoint that is left is in the middle of the third epoch.
+    let epoch = workshop.path().join("run/checkpoints/epoch-003");
+    fs::remove_file(epoch.join("state.json")).unwrap();
+    resume(&workshop, &["--data", "data", "--epochs", "4", "--workers", "0"]).ok();
+    assert!(workshop.weights("uncut") == workshop.weights("run"));
+    assert_eq!(workshop.figures("uncut"), workshop.figures("run"));
+
+    // What is saved is what was tested: the average, not the weights that are trained.
+    let line = "eval --checkpoint uncut/checkpoints/latest --data data --format json";
+    let accuracy = nin(workshop.path(), &words(line)).json()["accuracy"].clone();
+    assert_eq!(accuracy, workshop.figures("uncut").last().unwrap()[2]);
+    let latest = workshop.path().join("uncut/checkpoints/latest");
+    let tensor = |file: &str, name: &str| {
+        let bytes = fs::read(latest.join(file)).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        file.tensor(name).unwrap().data().to_vec()
+    };
+    let name = "blocks.0.convolution.weight";
+    let trained = tensor("optimizer.safetensors", &format!("trained.{name}"));
+    assert_ne!(tensor("model.safetensors", name), trained);
+    // Each part makes a difference.
+    let once = ["--backend", "flex", "--epochs", "1"];
+    workshop.train("all", &[&parts[..], &once].concat()).ok();
+    for part in parts.chunks(2) {
+        let others = parts.chunks(2).filter(|other| *other != part).flatten().copied();
+        workshop.train(part[1], &others.chain(once).collect::<Vec<_>>()).ok();
+        assert!(workshop.weights(part[1]) != workshop.weights("all"), "{part:?}");
+    }
 }
 
 #[test]

@@ -6,15 +6,15 @@ use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{
-    Augmentation, IdxDataset, IdxImages, ImageBatch, ImageBatcher, ImageItem, OrderedLoader,
+    Augmentation, ImageBatch, ImageBatcher, ImageDataset, ImageItem, Images, OrderedLoader,
 };
 use proptest::prelude::*;
 
 /// Images of 2x2 whose first pixel is their position and whose label is a function of it.
-fn numbered(count: usize) -> IdxDataset {
+fn numbered(count: usize) -> ImageDataset {
     let pixels = (0..count).flat_map(|at| [at as u8, 1, 2, 3]).collect();
     let labels = (0..count).map(label).collect();
-    IdxDataset::new(IdxImages { count, height: 2, width: 2, pixels }, labels).unwrap()
+    ImageDataset::new(Images { count, channels: 1, height: 2, width: 2, pixels }, labels).unwrap()
 }
 
 fn label(position: usize) -> u8 {
@@ -138,6 +138,7 @@ fn the_order_is_what_it_was() {
 fn images_of_other_sizes_come_out_in_the_batchs_size() {
     let batcher = ImageBatcher::new([2, 2], [3, 3]);
     let item = |side: usize, label| ImageItem {
+        channels: 1,
         pixels: vec![51; side * side],
         height: side,
         width: side,

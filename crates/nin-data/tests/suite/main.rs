@@ -2,8 +2,10 @@
 
 #[cfg(unix)]
 mod bad_folders;
+mod cifar;
 mod loader;
 #[cfg(target_os = "linux")]
 mod mnist_dataset;
 mod real_data;
 mod resize;
+mod transform;

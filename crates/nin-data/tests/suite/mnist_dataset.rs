@@ -11,7 +11,7 @@ use std::process::Command;
 use burn_dataset::Dataset;
 use burn_dataset::vision::{MnistDataset, MnistItem};
 use flate2::read::GzDecoder;
-use nin_data::{IdxDataset, read_images, read_labels};
+use nin_data::{ImageDataset, read_images, read_labels};
 
 /// Tells the second process that the cache folder is prepared.
 const FOLDER: &str = "NIN_TEST_MNIST_FOLDER";
@@ -65,7 +65,7 @@ fn second_process() {
     {
         let [images, labels] = names(prefix).map(|name| folder.join(split).join(name));
         let (images, _) = read_images(&images).unwrap();
-        let ours = IdxDataset::new(images, read_labels(&labels).unwrap().0).unwrap();
+        let ours = ImageDataset::new(images, read_labels(&labels).unwrap().0).unwrap();
         let theirs = theirs();
         assert_eq!(Dataset::<MnistItem>::len(&ours), theirs.len());
         for index in 0..theirs.len() {

@@ -1,5 +1,6 @@
 //! A network as an ONNX file: opset 17, IR version 8 (onnxruntime 1.12 and later).
 //!
+//! A normalisation by channels is part of the graph; contrast normalisation and whitening are refused.
 //! The input `images` is `[batch, channels, height, width]`, 32-bit floats from 0 to 1; the output
 //! `logits` is `[batch, classes]`. Batch, height and width are free: the network is fully
 //! convolutional, and the global average pool takes whatever map is left. A second output, `maps`,
@@ -10,7 +11,7 @@
 
 pub mod message;
 
-use nin_model::{Block, HostTensor, ModelMetadata, Pool, Weights};
+use nin_model::{Block, HostTensor, ModelMetadata, Normalization, Pool, Weights};
 use prost::Message;
 
 use crate::ExchangeError;
@@ -23,6 +24,9 @@ use message::{
 pub const OPSET: i64 = 17;
 /// The version of the file format that came with it.
 const IR_VERSION: i64 = 8;
+/// Parameters of the normalisation.
+const MEAN: &str = "preprocessing.mean";
+const DEVIATION: &str = "preprocessing.deviation";
 /// The largest protobuf message, less 1 MiB for what is not weights.
 const MOST_WEIGHT_BYTES: u64 = (2 << 30) - (1 << 20);
 
@@ -30,7 +34,7 @@ const MOST_WEIGHT_BYTES: u64 = (2 << 30) - (1 << 20);
 ///
 /// # Errors
 /// [`ExchangeError::Model`] where the weights are not the architecture's,
-/// [`ExchangeError::NotInOnnx`], [`ExchangeError::TooLargeForOnnx`].
+/// [`ExchangeError::NotInOnnx`], [`ExchangeError::Whitening`], [`ExchangeError::TooLargeForOnnx`].
 pub fn encode(metadata: &ModelMetadata, weights: &Weights) -> Result<Vec<u8>, ExchangeError> {
     weights.check(&metadata.architecture)?;
     let bytes = weights.iter().map(|(_, tensor)| tensor.values.len() as u64 * 4).sum();
@@ -64,6 +68,12 @@ fn graph(metadata: &ModelMetadata, weights: &Weights) -> Result<Graph, ExchangeE
     let architecture = &metadata.architecture;
     let (channels, classes) = (architecture.input_channels(), architecture.classes());
     let mut chain = Chain { nodes: Vec::new(), value: "images".to_owned() };
+    let normalization = normalization(metadata)?;
+    for (name, operator) in [(MEAN, "Sub"), (DEVIATION, "Div")] {
+        if !normalization.is_empty() {
+            chain.push(format!("{name}.applied"), operator, &[name.to_owned()], Vec::new());
+        }
+    }
     for (index, block) in architecture.blocks().iter().enumerate() {
         chain.mlpconv(index, block);
         if let Some(pool) = &block.pool {
@@ -75,7 +85,11 @@ fn graph(metadata: &ModelMetadata, weights: &Weights) -> Result<Graph, ExchangeE
     Ok(Graph {
         node: chain.nodes,
         name: architecture.name().to_owned(),
-        initializer: weights.iter().map(|(name, tensor)| initializer(name, tensor)).collect(),
+        initializer: normalization
+            .iter()
+            .map(|(name, tensor)| initializer(name, tensor))
+            .chain(weights.iter().map(|(name, tensor)| initializer(name, tensor)))
+            .collect(),
         input: vec![value_info(
             "images",
             vec![any("batch"), fixed(channels), any("height"), any("width")],
@@ -88,6 +102,29 @@ fn graph(metadata: &ModelMetadata, weights: &Weights) -> Result<Graph, ExchangeE
             ),
         ],
     })
+}
+
+/// Mean and deviation of each channel, `[1, channels, 1, 1]`; nothing where images go in from 0 to 1.
+fn normalization(
+    metadata: &ModelMetadata,
+) -> Result<Vec<(&'static str, HostTensor)>, ExchangeError> {
+    if metadata.preprocessing.whitening.is_some() {
+        return Err(ExchangeError::Whitening);
+    }
+    match &metadata.preprocessing.normalization {
+        Normalization::None => Ok(Vec::new()),
+        Normalization::Channels { mean, deviation } => {
+            let tensor = |values: &Vec<f32>| HostTensor {
+                shape: vec![1, values.len(), 1, 1],
+                values: values.clone(),
+            };
+            Ok(vec![(MEAN, tensor(mean)), (DEVIATION, tensor(deviation))])
+        }
+        Normalization::Contrast { .. } => Err(ExchangeError::NotInOnnx {
+            layer: "global contrast normalisation".to_owned(),
+            reason: "it is not part of the network",
+        }),
+    }
 }
 
 /// Nodes of which each takes what the one before gave.

@@ -23,6 +23,8 @@ pub(crate) fn evaluate(graph: &Graph, images: Value) -> HashMap<String, Value> {
         let input = |at: usize| &values[&node.input[at]];
         let output = match node.op_type.as_str() {
             "Conv" => convolution(input(0), input(1), input(2), &Window::of(node)),
+            "Sub" => by_channel(input(0), input(1), |value, other| value - other),
+            "Div" => by_channel(input(0), input(1), |value, other| value / other),
             "Relu" => relu(input(0)),
             "MaxPool" => max_pool(input(0), &Window::of(node), integer(node, "ceil_mode") == 1),
             "ReduceMean" => mean_of_planes(input(0)),
@@ -92,6 +94,17 @@ fn convolution(input: &Value, weight: &Value, bias: &Value, window: &Window) -> 
         }
     }
     Value { shape: vec![batch, outputs, out_height, out_width], values }
+}
+
+/// With one number for each channel: `[1, channels, 1, 1]`.
+fn by_channel(input: &Value, other: &Value, of: impl Fn(f32, f32) -> f32) -> Value {
+    let [_, channels, height, width] = input.shape[..] else { panic!("no planes") };
+    assert_eq!(other.shape, [1, channels, 1, 1]);
+    let values = input.values.iter().enumerate();
+    let values = values
+        .map(|(at, &value)| of(value, other.values[at / (height * width) % channels]))
+        .collect();
+    Value { shape: input.shape.clone(), values }
 }
 
 fn relu(input: &Value) -> Value {

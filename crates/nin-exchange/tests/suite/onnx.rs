@@ -5,8 +5,8 @@ use burn_flex::{Flex, FlexDevice};
 use nin_exchange::onnx::message::{Graph, Model};
 use nin_exchange::{ExchangeError, onnx};
 use nin_model::{
-    Architecture, Block, HostTensor, Initialization, ModelMetadata, NetworkInNetwork, Pool,
-    Precision, Preprocessing, Weights, Width,
+    Architecture, Block, HostTensor, Initialization, ModelMetadata, NetworkInNetwork,
+    Normalization, Pool, Precision, Preprocessing, Weights, Whitening, Width,
 };
 use nin_random::{Purpose, Stream};
 use prost::Message;
@@ -42,7 +42,7 @@ pub(crate) fn metadata(architecture: Architecture) -> ModelMetadata {
     ModelMetadata {
         classes: (0..architecture.classes()).map(|class| format!("\"class\" {class}")).collect(),
         dataset: "made-up".to_owned(),
-        preprocessing: Preprocessing { input_size: [21, 30] },
+        preprocessing: Preprocessing::resized([21, 30]),
         precision: Precision::Fp32,
         architecture,
     }
@@ -140,4 +140,38 @@ fn what_runtimes_disagree_on_is_refused() {
 
     let other = Initialization::Kaiming.weights(&mixed(), 1);
     assert!(matches!(onnx::encode(&metadata, &other), Err(ExchangeError::Model(_))));
+}
+
+#[test]
+fn a_normalization_by_channels_is_part_of_the_graph_and_others_are_refused() {
+    let plain = metadata(mixed());
+    let (mean, deviation) = (vec![0.25, 0.5], vec![0.5, 0.125]);
+    let normalization =
+        Normalization::Channels { mean: mean.clone(), deviation: deviation.clone() };
+    let with = |normalization: Normalization, whitening: Option<Whitening>| ModelMetadata {
+        preprocessing: Preprocessing { normalization, whitening, ..plain.preprocessing.clone() },
+        ..plain.clone()
+    };
+    let weights = lively(&Initialization::Kaiming.weights(&plain.architecture, 1));
+    let normalized = decoded(&with(normalization, None), &weights).graph.unwrap();
+    let shape = vec![2, 2, 21, 30];
+    let values: Vec<f32> = (0..2 * 2 * 630).map(|at| (at * 37 % 256) as f32 / 255.0).collect();
+    let by_hand = values.iter().enumerate().map(|(at, value)| {
+        let channel = at / 630 % 2;
+        (value - mean[channel]) / deviation[channel]
+    });
+    let by_hand = Value { shape: shape.clone(), values: by_hand.collect() };
+    let expected = evaluate(&decoded(&plain, &weights).graph.unwrap(), by_hand);
+    let found = evaluate(&normalized, Value { shape, values });
+    assert_eq!(found["logits"], expected["logits"]);
+    assert!(expected["logits"].values.iter().any(|&logit| logit > 0.01));
+
+    let contrast = with(Normalization::Contrast { scale: 55.0 }, None);
+    let error = onnx::encode(&contrast, &weights).unwrap_err();
+    assert!(error.to_string().contains("contrast normalisation cannot be written"), "{error}");
+    let whitened = with(Normalization::None, Some(Whitening::default()));
+    let error = onnx::encode(&whitened, &weights).unwrap_err();
+    assert!(
+        matches!(error, ExchangeError::Whitening) && error.hint().contains("model.safetensors")
+    );
 }

@@ -6,6 +6,7 @@
 mod builtin;
 mod changes;
 mod error;
+mod preprocessing;
 mod source;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use builtin::BuiltinRecipe;
 pub use error::RecipeError;
+pub use preprocessing::{NormalizationKind, PreprocessingRecipe};
 pub use source::RecipeBuilder;
 
 /// A whole recipe; the keys are those of its TOML file.
@@ -27,6 +29,8 @@ pub struct Recipe {
     pub model: ModelRecipe,
     /// What it is trained on.
     pub data: DataRecipe,
+    /// What becomes of images' values.
+    pub preprocessing: PreprocessingRecipe,
     /// How training images are changed at random.
     pub augmentation: AugmentationRecipe,
     /// How gradients become steps.
@@ -96,6 +100,12 @@ pub struct OptimizerRecipe {
     pub weight_decay: f64,
     /// Whether biases decay as well, as PyTorch's optimisers have it.
     pub decay_biases: bool,
+    /// What the rate of the last 1x1 layer is multiplied by; a tenth in the paper's own files.
+    pub last_layer_rate: f64,
+    /// What the rate of biases is multiplied by, that of the last layer's too; 2 in the paper's files.
+    pub bias_rate: f64,
+    /// The norm that all gradients together are scaled down to (arXiv:1211.5063); 0 leaves them.
+    pub clip_norm: f64,
     /// `AdamW`: decay of the first moment.
     pub beta_1: f64,
     /// `AdamW`: decay of the second moment.
@@ -156,6 +166,9 @@ pub struct TrainingRecipe {
     pub seed: u64,
     /// Share of a target that is spread over all classes (Szegedy et al., arXiv:1512.00567, section 7).
     pub label_smoothing: f64,
+    /// Tests and saves an exponential moving average of the weights with this decay a step, the weights
+    /// themselves being trained as ever; 0 for none.
+    pub ema_decay: f64,
     /// Stops after so many epochs without a better test accuracy; 0 never stops early.
     pub early_stop_epochs: usize,
     /// Share of the gradient that passes the network's last ReLU where it is closed, so that no
@@ -257,6 +270,9 @@ impl Default for OptimizerRecipe {
             momentum: 0.0,
             weight_decay: 0.0,
             decay_biases: true,
+            last_layer_rate: 1.0,
+            bias_rate: 1.0,
+            clip_norm: 0.0,
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
@@ -284,6 +300,7 @@ impl Default for TrainingRecipe {
             batch_size: 128,
             seed: 42,
             label_smoothing: 0.0,
+            ema_decay: 0.0,
             closed_slope: 0.0,
             early_stop_epochs: 0,
             on_non_finite: OnNonFinite::Stop,

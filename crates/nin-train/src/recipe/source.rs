@@ -251,7 +251,7 @@ fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
 impl Recipe {
     /// That each value is one that a training can use.
     fn check(&self) -> Result<(), RecipeError> {
-        let Self { data, augmentation, optimizer, schedule, training, .. } = self;
+        let Self { data, preprocessing, augmentation, optimizer, schedule, training, .. } = self;
         at_least_one("training.epochs", training.epochs)?;
         at_least_one("training.batch_size", training.batch_size)?;
         at_least_one("schedule.step_epochs", schedule.step_epochs)?;
@@ -259,6 +259,12 @@ impl Recipe {
         positive("optimizer.epsilon", optimizer.epsilon)?;
         positive("schedule.step_factor", schedule.step_factor)?;
         share("optimizer.momentum", optimizer.momentum)?;
+        positive("optimizer.last_layer_rate", optimizer.last_layer_rate)?;
+        positive("optimizer.bias_rate", optimizer.bias_rate)?;
+        in_range("optimizer.clip_norm", optimizer.clip_norm, 0.0, f64::from(f32::MAX))?;
+        share("training.ema_decay", training.ema_decay)?;
+        in_range("preprocessing.contrast_scale", preprocessing.contrast_scale, 1e-3, 1e6)?;
+        in_range("preprocessing.whitening_bias", preprocessing.whitening_bias, 1e-6, 1e6)?;
         share("optimizer.beta_1", optimizer.beta_1)?;
         share("optimizer.beta_2", optimizer.beta_2)?;
         in_range("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1.0)?;
@@ -387,6 +393,13 @@ mod tests {
             "[model]\narchitecture = \"resnet\"",
             "[model]\ninitialization = \"zeros\"",
             "[augmentation]\nerase = 1.5",
+            "[optimizer]\nbias_rate = 0",
+            "[optimizer]\nlast_layer_rate = -0.1",
+            "[optimizer]\nclip_norm = nan",
+            "[training]\nema_decay = 1.0",
+            "[preprocessing]\nnormalization = \"pixels\"",
+            "[preprocessing]\nwhitening_bias = 0",
+            "[preprocessing]\ncontrast_scale = inf",
             "[augmentation]\nshift = 5000",
             "[training]\nlabel_smoothing = -0.1",
             "[data]\nlimit = -3",

@@ -47,8 +47,8 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     }
     let NetworkSettings { recipe, architecture, input } = settings;
     let data = match (input[0], open_data(&recipe.data.dataset, None)) {
-        (1, Ok(data)) => Some(data),
-        (1, Err(_)) => Some(open_data(STAND_IN, None)?),
+        (channels, Ok(data)) if data.train.channels() == channels => Some(data),
+        (1, _) => Some(open_data(STAND_IN, None)?),
         _ => None,
     };
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;

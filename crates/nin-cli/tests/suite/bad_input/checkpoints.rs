@@ -25,7 +25,7 @@ fn metadata() -> ModelMetadata {
         architecture: architecture(),
         classes: (0..10).map(|class| class.to_string()).collect(),
         dataset: "fashion-mnist-sample".to_owned(),
-        preprocessing: Preprocessing { input_size: [28, 28] },
+        preprocessing: Preprocessing::resized([28, 28]),
         precision: Precision::Fp32,
     }
 }

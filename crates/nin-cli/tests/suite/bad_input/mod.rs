@@ -2,6 +2,7 @@
 //! and a `hint:`.
 
 mod checkpoints;
+mod cifar;
 mod data;
 mod recipes;
 mod runs;
@@ -94,10 +95,11 @@ fn is_root() -> bool {
 
 #[test]
 fn every_bad_input_gets_an_error_and_a_hint() {
-    let cases: Vec<Case> = [data::cases(), recipes::cases(), checkpoints::cases(), runs::cases()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let cases: Vec<Case> =
+        [data::cases(), cifar::cases(), recipes::cases(), checkpoints::cases(), runs::cases()]
+            .into_iter()
+            .flatten()
+            .collect();
     assert!(cases.len() >= 80, "{}", cases.len());
     let wrong: Vec<String> = cases.iter().filter_map(|case| case.check().err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -127,6 +127,21 @@ pub(super) fn cases() -> Vec<Case> {
             "optimizer.momentum=1",
             &["`optimizer.momentum` is `1`, expected at least 0 and less than 1"],
         ),
+        set(
+            "optimizer.bias_rate=0",
+            &["`optimizer.bias_rate` is `0`, expected a finite number above 0"],
+        ),
+        set("optimizer.clip_norm=-1", &["`optimizer.clip_norm` is `-1`, expected 0 to"]),
+        set("training.ema_decay=1", &["`training.ema_decay` is `1`, expected at least 0 and less"]),
+        set("preprocessing.normalization=pixels", &["pixels", "expected one of"]),
+        set(
+            "preprocessing.whitening=zca",
+            &["`preprocessing.whitening` in `--set` is a string (\"zca\"), expected a boolean"],
+        ),
+        set(
+            "preprocessing.whitening_bias=0",
+            &["`preprocessing.whitening_bias` is `0`, expected 0.000001 to 1000000"],
+        ),
         set("optimizer.kind=adam", &["adam", "expected"]),
         set("optimizer.weight_decay=-1", &["`optimizer.weight_decay` is `-1`, expected 0 to 1"]),
         set("training.precision=fp64", &["fp64", "expected"]),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod browser;
+mod colour;
 mod ending;
 mod limits;
 mod server;

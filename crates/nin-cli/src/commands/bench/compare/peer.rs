@@ -97,7 +97,7 @@ impl Peer {
         let metadata = ModelMetadata {
             classes: (0..architecture.classes()).map(|class| class.to_string()).collect(),
             dataset: recipe.data.dataset.clone(),
-            preprocessing: Preprocessing { input_size: [height, width] },
+            preprocessing: Preprocessing::resized([height, width]),
             precision,
             architecture: architecture.clone(),
         };

@@ -1,0 +1,259 @@
+//! CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, "Learning Multiple Layers of Features from
+//! Tiny Images", 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): read strictly, with nothing
+//! allocated that the files do not hold.
+//!
+//! A file is records without a header: the label in one byte (CIFAR-100: two, the coarse one first),
+//! then 32x32 red values, row after row, then the green ones, then the blue ones.
+
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::checksum::hexadecimal;
+use crate::files::{Content, FIRST_ALLOCATION, LARGEST_CONTENT, malformed, open, unreadable};
+use crate::{DataError, Images, sha256};
+
+const CHANNELS: usize = 3;
+const SIDE: usize = 32;
+const PIXELS: usize = CHANNELS * SIDE * SIDE;
+/// No list of a hundred names is longer.
+const LONGEST_NAMES: u64 = 1 << 16;
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cifar {
+    /// CIFAR-10: ten classes.
+    Ten,
+    /// CIFAR-100: a hundred classes, in twenty coarse ones, which are checked and not kept.
+    Hundred,
+}
+
+impl Cifar {
+    /// How many labels of each kind there are, in the order of a record's first bytes; the last kind
+    /// is the class.
+    const fn labels(self) -> &'static [(&'static str, u8)] {
+        match self {
+            Self::Ten => &[("label", 10)],
+            Self::Hundred => &[("coarse label", 20), ("fine label", 100)],
+        }
+    }
+
+    /// Number of classes.
+    pub const fn classes(self) -> usize {
+        match self {
+            Self::Ten => 10,
+            Self::Hundred => 100,
+        }
+    }
+
+    const fn record_length(self) -> usize {
+        self.labels().len() + PIXELS
+    }
+}
+
+/// Images and labels from a file, plain or gzip, and the SHA-256 of the file's uncompressed bytes.
+///
+/// # Errors
+/// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
+/// file, no whole gzip file, holds no record, a part of one, a label out of range, or more than 640 MiB
+/// of pixels.
+pub fn read_cifar(path: &Path, kind: Cifar) -> Result<(Images, Vec<u8>, String), DataError> {
+    let mut records = Records::default();
+    let sum = records.append(path, open(path)?, kind)?;
+    let (images, labels) = records.finish();
+    Ok((images, labels, sum))
+}
+
+/// The records of one or more files.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl Records {
+    /// Appends those of a file, plain or gzip; gives the SHA-256 of its uncompressed bytes.
+    pub(crate) fn append(
+        &mut self,
+        path: &Path,
+        reader: impl Read,
+        kind: Cifar,
+    ) -> Result<String, DataError> {
+        match Content::of(path, reader)? {
+            Content::Plain(reader) => self.append_content(path, reader, kind),
+            Content::Gzip(reader) => self.append_content(path, reader, kind),
+        }
+    }
+
+    fn append_content(
+        &mut self,
+        path: &Path,
+        mut reader: impl Read,
+        kind: Cifar,
+    ) -> Result<String, DataError> {
+        let length = kind.record_length();
+        let mut record = Vec::with_capacity(length);
+        let mut sum = Sha256::new();
+        let mut count = 0;
+        loop {
+            record.clear();
+            let read = reader.by_ref().take(length as u64).read_to_end(&mut record);
+            read.map_err(|source| unreadable(path, count * length + record.len(), source))?;
+            if record.is_empty() && count > 0 {
+                return Ok(hexadecimal(&sum.finalize()));
+            }
+            if record.len() < length {
+                let found = format!("{} bytes", count * length + record.len());
+                return Err(malformed(path, &format!("records of {length} bytes"), &found));
+            }
+            sum.update(&record);
+            self.push(path, &record, kind, count)?;
+            count += 1;
+        }
+    }
+
+    fn push(
+        &mut self,
+        path: &Path,
+        record: &[u8],
+        kind: Cifar,
+        number: usize,
+    ) -> Result<(), DataError> {
+        let (labels, pixels) = record.split_at(kind.labels().len());
+        for (&label, &(name, count)) in labels.iter().zip(kind.labels()) {
+            if label >= count {
+                let expected = format!("a {name} below {count} in record {}", number + 1);
+                return Err(malformed(path, &expected, &label.to_string()));
+            }
+        }
+        if (self.pixels.len() + PIXELS) as u64 > LARGEST_CONTENT {
+            let most = LARGEST_CONTENT / PIXELS as u64;
+            return Err(malformed(path, &format!("at most {most} records in all"), "more"));
+        }
+        if self.pixels.capacity() - self.pixels.len() < PIXELS {
+            self.pixels.reserve_exact(FIRST_ALLOCATION.max(self.pixels.len() / 8));
+        }
+        self.pixels.extend_from_slice(pixels);
+        self.labels.extend(labels.last());
+        Ok(())
+    }
+
+    /// Images and labels.
+    pub(crate) fn finish(mut self) -> (Images, Vec<u8>) {
+        self.pixels.shrink_to_fit();
+        let Self { pixels, labels } = self;
+        let count = labels.len();
+        (Images { count, channels: CHANNELS, height: SIDE, width: SIDE, pixels }, labels)
+    }
+}
+
+/// The classes' names, one a line, from a file such as `batches.meta.txt`, and the SHA-256 of its
+/// uncompressed bytes. Empty lines are passed over.
+pub(crate) fn read_names(path: &Path, kind: Cifar) -> Result<(Vec<String>, String), DataError> {
+    let mut bytes = Vec::new();
+    let read = match Content::of(path, open(path)?)? {
+        Content::Plain(reader) => reader.take(LONGEST_NAMES + 1).read_to_end(&mut bytes),
+        Content::Gzip(reader) => reader.take(LONGEST_NAMES + 1).read_to_end(&mut bytes),
+    };
+    read.map_err(|source| unreadable(path, bytes.len(), source))?;
+    if bytes.len() as u64 > LONGEST_NAMES {
+        return Err(malformed(path, &format!("at most {LONGEST_NAMES} bytes of names"), "more"));
+    }
+    let sum = sha256(&bytes);
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let found = format!("a wrong byte at {}", error.utf8_error().valid_up_to());
+        malformed(path, "names in UTF-8", &found)
+    })?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    if names.len() != kind.classes() {
+        let expected = format!("{} names, one a line", kind.classes());
+        return Err(malformed(path, &expected, &names.len().to_string()));
+    }
+    Ok((names, sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    fn record(labels: &[u8], first: u8) -> Vec<u8> {
+        let pixels = (0..PIXELS).map(|at| first.wrapping_add((at % 251) as u8));
+        labels.iter().copied().chain(pixels).collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn plain_and_gzip_read_alike_plane_after_plane() {
+        let bytes = [record(&[7], 1), record(&[0], 2)].concat();
+        let plain = read_cifar(file(&bytes).path(), Cifar::Ten).unwrap();
+        assert_eq!(read_cifar(file(&gzip(&bytes)).path(), Cifar::Ten).unwrap(), plain);
+        let (images, labels, sum) = plain;
+        assert_eq!((images.count, images.channels, labels), (2, 3, vec![7, 0]));
+        assert_eq!(images.pixels, [&bytes[1..3073], &bytes[3074..]].concat());
+        assert_eq!(sum, sha256(&bytes));
+    }
+
+    #[test]
+    fn the_fine_label_is_cifar_100s_class() {
+        let bytes = record(&[19, 99], 1);
+        let (images, labels, _) = read_cifar(file(&bytes).path(), Cifar::Hundred).unwrap();
+        assert_eq!((images.count, labels, &images.pixels[..]), (1, vec![99], &bytes[2..]));
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_said() {
+        let two = [record(&[7], 1), record(&[0], 2)].concat();
+        let whole = gzip(&two);
+        let ten = |expected, bytes| (expected, Cifar::Ten, bytes);
+        let hundred = |expected, bytes| (expected, Cifar::Hundred, bytes);
+        let cases: [(&str, Cifar, Vec<u8>); 10] = [
+            ten("expected records of 3073 bytes, found 0 bytes", vec![]),
+            ten("expected records of 3073 bytes, found 6145 bytes", two[..6145].to_vec()),
+            ten("expected records of 3073 bytes, found 6147 bytes", [&two[..], &[1]].concat()),
+            ten(
+                "a label below 10 in record 2, found 10",
+                [&two[..3073], &record(&[10], 0)].concat(),
+            ),
+            ten("a label below 10 in record 1, found 137", b"\x89PNG".repeat(1000)),
+            hundred("a coarse label below 20 in record 1, found 20", record(&[20, 1], 0)),
+            hundred("a fine label below 100 in record 1, found 100", record(&[1, 100], 0)),
+            hundred("expected records of 3074 bytes, found 6146", two.clone()),
+            ten("a whole gzip file", whole[..whole.len() - 9].to_vec()),
+            ten("a whole gzip file", [&whole[..], b"more"].concat()),
+        ];
+        for (expected, kind, bytes) in cases {
+            let error = read_cifar(file(&bytes).path(), kind).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} should say {expected}");
+        }
+    }
+
+    #[test]
+    fn names_are_as_many_as_classes() {
+        let ten = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n";
+        let (names, _) = read_names(file(ten.as_bytes()).path(), Cifar::Ten).unwrap();
+        assert_eq!((names.len(), names[9].as_str()), (10, "j"));
+        for (expected, bytes) in [
+            ("expected 10 names, one a line, found 9", ten.as_bytes()[2..].to_vec()),
+            ("names in UTF-8, found a wrong byte at 1", vec![b'a', 0xff]),
+            ("at most 65536 bytes of names, found more", vec![b'\n'; 1 << 17]),
+        ] {
+            let error = read_names(file(&bytes).path(), Cifar::Ten).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} should say {expected}");
+        }
+    }
+}

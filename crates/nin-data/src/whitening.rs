@@ -1,0 +1,178 @@
+//! ZCA whitening (Bell and Sejnowski, "The independent components of natural scenes are edge
+//! filters", 1997; Krizhevsky 2009, appendix A), as pylearn2's `ZCA` has it: with the covariance C of
+//! the training images, an image x becomes W (x - mean), where W = (C + bias I)^(-1/2).
+//!
+//! The root is that of the eigen-decomposition, V diag(1/sqrt(e)) V', to the last of a 32-bit float's
+//! digits; it is computed by coupled Newton-Schulz iterations (Higham, "Functions of Matrices", 2008,
+//! section 6.3 and theorem 6.9), which are products of matrices alone: docs/adr/0030 says why.
+
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+
+use crate::DataError;
+
+/// A matrix of more rows takes gigabytes and hours.
+pub const LARGEST_WHITENED: usize = 4096;
+
+/// The root is found where no entry of W W (C + bias I) differs more from that of the identity.
+const RESIDUAL: f64 = 1e-9;
+/// Each step more than doubles the smallest eigenvalue until it is near 1: a condition of 10^16 takes
+/// fifty.
+const MOST_ITERATIONS: usize = 100;
+
+/// A mean image and a matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whitening {
+    /// `[values]`
+    mean: Array1<f32>,
+    /// `[values, values]`, symmetric.
+    matrix: Array2<f32>,
+}
+
+impl Whitening {
+    /// Of a mean and a symmetric matrix, row after row; `None` where their lengths do not fit each
+    /// other.
+    pub fn new(mean: &[f32], matrix: &[f32]) -> Option<Self> {
+        let length = mean.len();
+        let matrix = Array2::from_shape_vec((length, length), matrix.to_vec()).ok()?;
+        Some(Self { mean: Array1::from(mean.to_vec()), matrix })
+    }
+
+    /// Of training images of `length` values each, which come in blocks, and twice: `blocks` begins
+    /// anew at each call. `bias` is added to each eigenvalue.
+    ///
+    /// # Errors
+    /// [`DataError::Whitening`] where there are no images, they are longer than
+    /// [`LARGEST_WHITENED`], or the root is not found.
+    pub fn fit<I: Iterator<Item = Vec<f32>>>(
+        blocks: impl Fn() -> I,
+        length: usize,
+        bias: f64,
+    ) -> Result<Self, DataError> {
+        let refused = |reason: String| DataError::Whitening { reason };
+        if length == 0 || length > LARGEST_WHITENED {
+            let most = LARGEST_WHITENED;
+            return Err(refused(format!("expected images of 1 to {most} values, found {length}")));
+        }
+        let mut sum = Array1::<f64>::zeros(length);
+        let mut count = 0.0;
+        for block in blocks() {
+            let block = images(&block, length);
+            sum += &block.sum_axis(Axis(0));
+            count += block.nrows() as f64;
+        }
+        if count == 0.0 {
+            return Err(refused("there are no images".to_owned()));
+        }
+        let mean = sum / count;
+        let mut covariance = Array2::<f64>::zeros((length, length));
+        for block in blocks() {
+            let centred = images(&block, length) - &mean;
+            covariance += &centred.t().dot(&centred);
+        }
+        covariance /= count;
+        covariance.diag_mut().map_inplace(|value| *value += bias);
+        let root = inverse_square_root(&covariance).map_err(refused)?;
+        Ok(Self { mean: mean.mapv(|value| value as f32), matrix: root.mapv(|value| value as f32) })
+    }
+
+    /// The mean image.
+    pub fn mean(&self) -> Vec<f32> {
+        self.mean.to_vec()
+    }
+
+    /// The matrix, row after row.
+    pub fn matrix(&self) -> Vec<f32> {
+        self.matrix.iter().copied().collect()
+    }
+
+    /// Whitens images in place.
+    ///
+    /// # Panics
+    /// Where they have other lengths than those that it was fitted to.
+    pub(crate) fn apply(&self, values: &mut [f32]) {
+        let length = self.mean.len();
+        assert!(values.len().is_multiple_of(length), "whitening is for images of {length} values");
+        let count = values.len() / length;
+        let Ok(mut images) = ArrayViewMut2::from_shape((count, length), values) else {
+            unreachable!("{count} images of {length} values");
+        };
+        let centred = &images - &self.mean;
+        images.assign(&centred.dot(&self.matrix));
+    }
+}
+
+/// `[images, length]` of 64-bit floats; a part of an image is left out.
+fn images(block: &[f32], length: usize) -> Array2<f64> {
+    let count = block.len() / length;
+    ArrayView2::from_shape((count, length), &block[..count * length])
+        .map_or_else(|_| Array2::zeros((0, length)), |view| view.mapv(f64::from))
+}
+
+/// A^(-1/2) of a symmetric positive definite matrix.
+fn inverse_square_root(matrix: &Array2<f64>) -> Result<Array2<f64>, String> {
+    let identity = Array2::<f64>::eye(matrix.nrows());
+    // No eigenvalue is larger than the largest sum of a row.
+    let row = |row: ndarray::ArrayView1<f64>| row.iter().map(|value| value.abs()).sum::<f64>();
+    let bound = matrix.rows().into_iter().map(row).fold(0.0, f64::max);
+    let (mut root, mut inverse) = (matrix / bound, identity.clone());
+    for _ in 0..MOST_ITERATIONS {
+        let product = inverse.dot(&root);
+        let difference = &identity - &product;
+        // A NaN is no small difference.
+        let residual = difference.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
+        if residual < RESIDUAL && difference.iter().all(|value| value.is_finite()) {
+            let symmetric = (&inverse + &inverse.t()) / 2.0;
+            return Ok(symmetric / bound.sqrt());
+        }
+        let step = &identity + &(difference / 2.0); // (3 I - inverse root) / 2
+        root = root.dot(&step);
+        inverse = step.dot(&inverse);
+    }
+    Err("the covariance has no inverse root: a larger bias helps".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Images of three values, of which the second follows the first.
+    fn blocks() -> impl Iterator<Item = Vec<f32>> {
+        let value = |at: usize| ((at * 7919 % 101) as f32) / 101.0;
+        let image = move |at: usize| {
+            let (one, other) = (value(3 * at), value(3 * at + 2));
+            [one, 0.9 * one + 0.1 * value(3 * at + 1), other]
+        };
+        (0..10).map(move |block| (0..20).flat_map(|at| image(20 * block + at)).collect())
+    }
+
+    #[test]
+    fn whitened_images_are_uncorrelated() {
+        /// What a bias of 1e-6 leaves of the smallest variance, and 32-bit floats.
+        const TOLERANCE: f32 = 5e-3;
+        let whitening = Whitening::fit(blocks, 3, 1e-6).unwrap();
+        let mut values: Vec<f32> = blocks().flatten().collect();
+        whitening.apply(&mut values);
+        let images: Vec<_> = values.chunks_exact(3).collect();
+        for one in 0..3 {
+            for other in 0..3 {
+                let products = images.iter().map(|image| image[one] * image[other]);
+                let covariance = products.sum::<f32>() / images.len() as f32;
+                let expected = f32::from(u8::from(one == other));
+                assert!((covariance - expected).abs() < TOLERANCE, "{one} {other}: {covariance}");
+            }
+        }
+        // An image alone is what it is among others.
+        let mut alone: Vec<f32> = blocks().next().unwrap()[..3].to_vec();
+        whitening.apply(&mut alone);
+        assert_eq!(alone, values[..3]);
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_said() {
+        let fails = |length| Whitening::fit(blocks, length, 0.1).unwrap_err().to_string();
+        assert!(fails(5000).contains("expected images of 1 to 4096 values, found 5000"));
+        let none = || std::iter::empty::<Vec<f32>>();
+        assert!(Whitening::fit(none, 3, 0.1).unwrap_err().to_string().contains("no images"));
+        assert!(Whitening::new(&[0.0; 3], &[0.0; 8]).is_none());
+    }
+}

@@ -1,0 +1,138 @@
+//! Normalisation and whitening are numpy's, and the same whoever prepares the batch.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn_flex::{Flex, FlexDevice};
+use nin_data::{
+    Augmentation, ImageDataset, Images, OrderedLoader, Transform, Whitening, channel_statistics,
+};
+
+/// transform_golden.py wrote it.
+const GOLDEN: &str = include_str!("transform_golden.txt");
+const COUNT: usize = 60;
+const CHANNELS: usize = 3;
+const HEIGHT: usize = 2;
+const WIDTH: usize = 3;
+const LENGTH: usize = CHANNELS * HEIGHT * WIDTH;
+const SCALE: f32 = 55.0;
+const BIAS: f64 = 0.1;
+/// Of values up to 40, rounded to 32-bit floats between the steps.
+const TOLERANCE: f32 = 2e-5;
+
+fn golden(name: &str) -> Vec<f32> {
+    let rows = GOLDEN.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    rows.flat_map(|row| row.split(' ').map(|value| value.parse().unwrap())).collect()
+}
+
+/// As transform_golden.py makes them.
+fn dataset() -> ImageDataset {
+    let pixel = |image: usize, at: usize| {
+        let base = (image * 7919 + image * image * 31) % 200;
+        (base + (at * 13 + image * at * 5) % 56) as u8
+    };
+    let pixels = (0..COUNT).flat_map(|image| (0..LENGTH).map(move |at| pixel(image, at)));
+    let images = Images {
+        count: COUNT,
+        channels: CHANNELS,
+        height: HEIGHT,
+        width: WIDTH,
+        pixels: pixels.collect(),
+    };
+    ImageDataset::new(images, vec![0; COUNT]).unwrap()
+}
+
+/// Blocks of seven images.
+fn blocks(transform: &Transform) -> impl Iterator<Item = Vec<f32>> + use<> {
+    let loader = OrderedLoader::<Flex>::in_order(dataset(), 7, &FlexDevice)
+        .with_transform(transform.clone());
+    (0..COUNT)
+        .step_by(7)
+        .map(move |from| loader.values(&(from..COUNT.min(from + 7)).collect::<Vec<_>>()))
+}
+
+fn assert_close(name: &str, found: &[f32]) {
+    let expected = golden(name);
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let scale = expected.abs().max(1.0);
+        assert!((found - expected).abs() <= TOLERANCE * scale, "{name} {at}: {found} {expected}");
+    }
+}
+
+fn contrast() -> Transform {
+    Transform::none().then_contrast(SCALE)
+}
+
+fn whitened() -> (Whitening, Transform) {
+    let whitening = Whitening::fit(|| blocks(&contrast()), LENGTH, BIAS).unwrap();
+    let transform = contrast().then_whitening(Arc::new(whitening.clone()));
+    (whitening, transform)
+}
+
+#[test]
+fn they_are_numpys() {
+    let plane = HEIGHT * WIDTH;
+    let (mean, deviation) = channel_statistics(blocks(&Transform::none()), CHANNELS, plane);
+    assert_close("channel_mean", &mean);
+    assert_close("channel_deviation", &deviation);
+    let first =
+        |transform: &Transform| blocks(transform).flatten().take(4 * LENGTH).collect::<Vec<f32>>();
+    assert_close("contrast", &first(&contrast()));
+    let (whitening, transform) = whitened();
+    assert_close("zca_mean", &whitening.mean());
+    assert_close("zca_matrix", &whitening.matrix());
+    assert_close("zca", &first(&transform));
+    let again = Whitening::new(&whitening.mean(), &whitening.matrix()).unwrap();
+    assert_eq!(again, whitening);
+}
+
+/// An epoch's values, and the positions of its images.
+fn epoch(
+    transform: &Transform,
+    augmentation: Augmentation,
+    workers: usize,
+) -> Vec<(usize, Vec<f32>)> {
+    let loader = OrderedLoader::<Flex>::shuffled(dataset(), 8, 5, &FlexDevice)
+        .with_transform(transform.clone())
+        .with_augmentation(augmentation)
+        .with_workers(workers);
+    let batches = loader.iter().flat_map(|batch| {
+        let values: Vec<f32> = batch.images.into_data().to_vec().unwrap();
+        let images: Vec<_> = values.chunks_exact(LENGTH).map(<[f32]>::to_vec).collect();
+        batch.indices.into_iter().zip(images)
+    });
+    batches.collect()
+}
+
+#[test]
+fn batches_are_transformed_alike_whoever_prepares_them() {
+    let (mean, deviation) = (vec![0.4, 0.5, 0.6], vec![0.1, 0.2, 0.3]);
+    for transform in [Transform::none().then_channels(mean, deviation), whitened().1] {
+        let changes = Augmentation { flip: true, shift: 1, erase: 0.5 };
+        for augmentation in [Augmentation::default(), changes] {
+            let alone = epoch(&transform, augmentation, 0);
+            assert_eq!(alone.len(), COUNT);
+            assert_eq!(epoch(&transform, augmentation, 3), alone);
+        }
+        let plain: Vec<f32> = blocks(&transform).flatten().collect();
+        for (index, image) in epoch(&transform, Augmentation::default(), 2) {
+            assert_eq!(image, plain[index * LENGTH..][..LENGTH]);
+        }
+    }
+}
+
+#[test]
+fn a_whitened_image_is_moved_behind_its_whitening_and_0_comes_in() {
+    let (_, transform) = whitened();
+    let plain: Vec<f32> = blocks(&transform).flatten().collect();
+    let shift = Augmentation { shift: 1, ..Augmentation::default() };
+    let mut moved = 0;
+    for (index, image) in epoch(&transform, shift, 0) {
+        let original = &plain[index * LENGTH..][..LENGTH];
+        // Every value is the image's own, or nothing.
+        assert!(image.iter().all(|value| *value == 0.0 || original.contains(value)), "{index}");
+        moved += usize::from(image != original);
+    }
+    assert!(moved > COUNT / 2, "{moved}");
+}

@@ -1,0 +1,140 @@
+//! Gradient clipping by global norm (Pascanu, Mikolov and Bengio, arXiv:1211.5063, section 3.2), as
+//! `torch.nn.utils.clip_grad_norm_` has it.
+
+use burn::module::Param;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::backend::AutodiffBackend;
+use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
+
+use crate::classifier::Classifier;
+
+/// Added to the norm that is divided by, as PyTorch has it.
+const EPSILON: f64 = 1e-6;
+
+/// Scales all gradients together so that their norm is at most this; gives the norm that they had.
+///
+/// The squares are summed up on the host, in one order and in 64 bits: a sum on the device could
+/// depend on the number of threads, and with it the weights.
+///
+/// # Errors
+/// [`ModelError::Device`] where the device does not give a gradient back.
+pub(crate) fn clip<B: AutodiffBackend>(
+    classifier: &Classifier<B>,
+    gradients: &mut GradientsParams,
+    most: f64,
+) -> Result<f64, ModelError> {
+    let mut squares = Squares { gradients, sum: 0.0, failure: None };
+    visit_parameters(classifier.network(), &mut squares);
+    if let Some(error) = squares.failure {
+        return Err(error);
+    }
+    let norm = squares.sum.sqrt();
+    let factor = most / (norm + EPSILON);
+    if factor < 1.0 {
+        visit_parameters(classifier.network(), &mut Scale { gradients, factor });
+    }
+    Ok(norm)
+}
+
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+    failure: Option<ModelError>,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Squares<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) else { return };
+        match HostTensor::read(name, &gradient) {
+            Ok(HostTensor { values, .. }) => {
+                self.sum += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+}
+
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    factor: f64,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Scale<'_> {
+    fn visit<const D: usize>(&mut self, _name: &str, parameter: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(parameter.id) {
+            self.gradients.register(parameter.id, gradient.mul_scalar(self.factor));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+    use burn::tensor::TensorData;
+    use burn_flex::{Flex, FlexDevice};
+    use nin_model::NetworkInNetwork;
+
+    use super::*;
+    use crate::sample;
+
+    type Training = Autodiff<Flex>;
+
+    /// Gives each parameter the gradient 1, 2, 3 and so on.
+    struct Fill<'a>(&'a mut GradientsParams, usize);
+
+    impl ParameterVisitor<Training> for Fill<'_> {
+        fn visit<const D: usize>(&mut self, _name: &str, parameter: &Param<Tensor<Training, D>>) {
+            let shape = parameter.val().dims();
+            let count: usize = shape.iter().product();
+            let values: Vec<f32> = (self.1..self.1 + count).map(|at| (at + 1) as f32).collect();
+            self.1 += count;
+            let gradient =
+                Tensor::<Flex, D>::from_data(TensorData::new(values, shape), &FlexDevice);
+            self.0.register(parameter.id, gradient);
+        }
+    }
+
+    struct Read<'a>(&'a GradientsParams, Vec<f32>);
+
+    impl ParameterVisitor<Training> for Read<'_> {
+        fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<Training, D>>) {
+            let gradient = self.0.get::<Flex, D>(parameter.id).unwrap();
+            self.1.extend(HostTensor::read(name, &gradient).unwrap().values);
+        }
+    }
+
+    /// The norm found, and the gradients then.
+    fn clipped(most: f64) -> (f64, Vec<f32>) {
+        let checkpoint = sample::checkpoint(1);
+        let architecture = &checkpoint.metadata.architecture;
+        let network =
+            NetworkInNetwork::from_weights(architecture, &checkpoint.weights, &FlexDevice).unwrap();
+        let classifier = Classifier::<Training>::new(network, 1);
+        let mut gradients = GradientsParams::new();
+        visit_parameters(classifier.network(), &mut Fill(&mut gradients, 0));
+        let norm = clip(&classifier, &mut gradients, most).unwrap();
+        let mut read = Read(&gradients, Vec::new());
+        visit_parameters(classifier.network(), &mut read);
+        (norm, read.1)
+    }
+
+    #[test]
+    fn all_gradients_are_scaled_together_and_small_ones_stay() {
+        /// One product of 32-bit floats.
+        const TOLERANCE: f32 = 1e-6;
+        let (norm, plain) = clipped(1e6);
+        let naive = (1..=plain.len()).map(|value| (value * value) as f64).sum::<f64>().sqrt();
+        assert!((norm - naive).abs() < 1e-9, "{norm} {naive}");
+        assert!(plain.iter().enumerate().all(|(at, &value)| value == (at + 1) as f32));
+        let (again, scaled) = clipped(0.5);
+        assert_eq!(again, norm);
+        let factor = (0.5 / (norm + 1e-6)) as f32;
+        for (scaled, plain) in scaled.iter().zip(&plain) {
+            assert!((scaled / (plain * factor) - 1.0).abs() < TOLERANCE, "{scaled} {plain}");
+        }
+        assert_eq!(clipped(naive + 1e-3).1, plain);
+    }
+}
