@@ -257,3 +257,27 @@ impl HostTensor {
         Ok(Self { shape: tensor.dims().to_vec(), values })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use burn::module::list_param_ids;
+    use burn_flex::{Flex, FlexDevice};
+
+    use crate::{Builtin, Initialization, NetworkInNetwork};
+
+    #[test]
+    fn parameters_have_ids_of_their_own_and_the_same_each_time() {
+        let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
+        let ids = |seed| {
+            let weights = Initialization::Xavier.weights(&architecture, seed);
+            let network =
+                NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &FlexDevice);
+            list_param_ids(&network.unwrap())
+        };
+        let unique: BTreeSet<_> = ids(1).iter().map(|id| id.val()).collect();
+        assert_eq!(unique.len(), architecture.parameter_shapes().len());
+        assert_eq!(ids(1), ids(2));
+    }
+}
