@@ -6,7 +6,7 @@ mod training;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::Format;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::DeviceArguments;
+use crate::backend::BackendChoice;
 use crate::output::Format;
 
 /// `shapes`
