@@ -14,6 +14,7 @@ use crate::seeds::Seeds;
 #[command(
     after_help = train_help(),
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct TrainArguments {
     /// A built-in recipe or a TOML file
     #[arg(long, value_name = "NAME-OR-FILE")]
@@ -178,8 +179,9 @@ fn train_help() -> String {
 Built-in recipes:",
     );
     let longest = BuiltinRecipe::all().map(|recipe| recipe.name.len()).max().unwrap_or_default();
-    for recipe in BuiltinRecipe::all() {
-        help += &format!("\n  {:<longest$}  {}", recipe.name, recipe.summary());
-    }
+    help.extend(
+        BuiltinRecipe::all()
+            .map(|recipe| format!("\n  {:<longest$}  {}", recipe.name, recipe.summary())),
+    );
     help
 }
