@@ -276,7 +276,7 @@ mod tests {
                 NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &FlexDevice);
             list_param_ids(&network.unwrap())
         };
-        let unique: BTreeSet<_> = ids(1).into_iter().map(ParamId::val).collect();
+        let unique: BTreeSet<_> = ids(1).iter().map(ParamId::val).collect();
         assert_eq!(unique.len(), architecture.parameter_shapes().len());
         assert_eq!(ids(1), ids(2));
     }
