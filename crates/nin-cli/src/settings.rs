@@ -94,9 +94,16 @@ pub fn free_run(recipe: &str) -> PathBuf {
     numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
 }
 
-/// The last of these folders that is what is looked for.
+/// The last of these folders that is what is looked for, whichever before it are gone.
 pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
-    numbered_runs(recipe).take_while(|folder| is_one(folder)).last().ok_or_else(|| {
+    let number = |name: &str| match name.strip_prefix(recipe)? {
+        "" => Some(1),
+        rest => rest.strip_prefix('-')?.parse::<u32>().ok(),
+    };
+    let entries = std::fs::read_dir(RUNS).into_iter().flatten().filter_map(Result::ok);
+    let numbered = entries.filter_map(|entry| Some((number(entry.file_name().to_str()?)?, entry)));
+    let runs = numbered.filter(|(_, entry)| is_one(&entry.path()));
+    runs.max_by_key(|(number, _)| *number).map(|(_, entry)| entry.path()).ok_or_else(|| {
         CommandError::new(
             format!("there is no run of `{recipe}` to resume"),
             "name the run's folder with --run",
@@ -105,7 +112,7 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
     })
 }
 
-/// Opens a data set where design.md's order of search finds it.
+/// Opens a data set where [`DataSet::open`] finds it.
 pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
     Ok(DataSet::open(name, folder, &Locations::from_environment())?)
 }

@@ -113,19 +113,24 @@ impl DataError {
             ),
             Self::NotFound { name, folder, .. } => {
                 let (package, files) = match name.as_str() {
-                    FASHION_MNIST => {
-                        ("install the package dataset-fashion-mnist (Debian), or ", "four files")
-                    }
+                    FASHION_MNIST => (
+                        "fetch it with `nin-cli data fetch fashion-mnist`, install the package \
+                         dataset-fashion-mnist (Debian), ",
+                        "four files",
+                    ),
+                    MNIST => ("fetch it with `nin-cli data fetch mnist`, ", "four files"),
                     CIFAR10 | CIFAR100 => (CIFAR_ARCHIVE, "files"),
                     _ => ("", "four files"),
+                };
+                let without = if matches!(name.as_str(), CIFAR10 | CIFAR100) {
+                    String::new()
+                } else {
+                    format!("; --dataset {FASHION_MNIST_SAMPLE} needs no files")
                 };
                 let put = folder.as_ref().map_or_else(String::new, |folder| {
                     format!("put its {files} into {}, or ", folder.display())
                 });
-                format!(
-                    "{package}{put}name their folder with --data; \
-                     --dataset {FASHION_MNIST_SAMPLE} needs no files"
-                )
+                format!("{package}{put}name their folder with --data{without}")
             }
             Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),

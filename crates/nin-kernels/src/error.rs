@@ -60,7 +60,9 @@ pub enum Error {
         isa: Isa,
     },
     /// `NIN_CPU` names no instruction set.
-    #[error("`NIN_CPU` is `{found}`, expected one of `portable`, `avx2`, `avx512`")]
+    #[error(
+        "`NIN_CPU` is `{found}`, expected one of `portable`, `portable-wide`, `avx2`, `avx512`"
+    )]
     IsaUnknown {
         /// What was found.
         found: String,

@@ -13,7 +13,7 @@
 //!
 //! # Instruction sets
 //! [`Cpu`] holds the one in use, chosen at run time. The kernels are written once over a vector trait
-//! (`arch/generic`); each folder of `arch` implements that trait, and holds the proof that the CPU can run it.
+//! (`arch/generic`); each other file of `arch` implements that trait, and holds the proof that the CPU can run it.
 
 // Vector intrinsics and the pointers that feed them. Nothing outside this crate needs either.
 #![allow(unsafe_code)]

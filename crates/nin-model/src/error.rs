@@ -122,6 +122,9 @@ pub enum ModelError {
         /// What the parser found.
         reason: String,
     },
+    /// The bytes are what `torch.save` writes.
+    #[error("a PyTorch pickle, expected a safetensors file")]
+    Pickle,
     /// The file's metadata is not what this program writes.
     #[error("metadata `{key}` of the weights is unusable: {reason}")]
     Metadata {
@@ -171,6 +174,9 @@ impl ModelError {
             Self::NotSafetensors { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }
+            Self::Pickle => "save it in PyTorch as safetensors: \
+                             safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")"
+                .to_owned(),
             Self::Metadata { .. } => {
                 "a file of other software has no `nin` metadata: bring it in with its architecture"
                     .to_owned()

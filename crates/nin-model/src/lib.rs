@@ -43,7 +43,7 @@ mod receptive;
 mod shapes;
 mod weights;
 
-pub use architecture::{Architecture, Block, Pool, Width};
+pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use dropout::DropoutKey;
 pub use error::ModelError;

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn built_in_networks_have_the_published_counts() {
-        // ../shared/reference/nin.md, written from the paper's and the book's definitions.
+        // Written down from the paper's and the book's definitions, by hand.
         let published = [
             (Builtin::D2l, 1_992_166, 762_297_352),
             (Builtin::PaperMnist, 349_674, 50_699_712),

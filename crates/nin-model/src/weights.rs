@@ -192,8 +192,11 @@ impl Weights {
     /// The tensors of a safetensors file, and its metadata.
     ///
     /// # Errors
-    /// [`ModelError::NotSafetensors`] or [`ModelError::TensorType`].
+    /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`].
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
+        if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
+            return Err(ModelError::Pickle);
+        }
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
         let mut weights = Self::new();
@@ -217,6 +220,9 @@ impl FromIterator<(String, HostTensor)> for Weights {
         Self { tensors: tensors.into_iter().collect() }
     }
 }
+
+/// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
+const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
     ModelError::NotSafetensors { reason: error.to_string() }
@@ -249,5 +255,29 @@ impl HostTensor {
         let data = tensor.clone().try_into_data().map_err(|error| failed(format!("{error:?}")))?;
         let values = data.to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;
         Ok(Self { shape: tensor.dims().to_vec(), values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use burn::module::{ParamId, list_param_ids};
+    use burn_flex::{Flex, FlexDevice};
+
+    use crate::{Builtin, Initialization, NetworkInNetwork};
+
+    #[test]
+    fn parameters_have_ids_of_their_own_and_the_same_each_time() {
+        let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
+        let ids = |seed| {
+            let weights = Initialization::Xavier.weights(&architecture, seed);
+            let network =
+                NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &FlexDevice);
+            list_param_ids(&network.unwrap())
+        };
+        let unique: BTreeSet<_> = ids(1).iter().map(ParamId::val).collect();
+        assert_eq!(unique.len(), architecture.parameter_shapes().len());
+        assert_eq!(ids(1), ids(2));
     }
 }

@@ -11,7 +11,9 @@ use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
 use nin_model::{Block, Pool, Width};
-use nin_train::recipe::{OptimizerKind, Recipe, RecipeBuilder};
+use nin_train::recipe::{
+    DataRecipe, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, RecipeBuilder, TrainingRecipe,
+};
 use nin_train::{Environment, TrainingPlan, train};
 
 /// A convolution of side `kernel` that keeps the size, two 1x1 convolutions, and a pool that halves.
@@ -33,16 +35,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let blocks = vec![block(5, wide(16), true), block(3, wide(32), true), block(3, last, false)];
 
     // What is not said here has the defaults of a recipe, which are the book's.
-    let mut recipe = RecipeBuilder::from_text("mine", "the program", "")?.build()?;
-    recipe.model.architecture = "mine".to_owned();
-    recipe.model.initialization = "lsuv-open".to_owned();
-    recipe.model.blocks = blocks;
-    recipe.data.dataset = FASHION_MNIST_SAMPLE.to_owned();
-    recipe.data.input_size = 28;
-    recipe.optimizer.kind = OptimizerKind::AdamW;
-    recipe.optimizer.learning_rate = 0.003;
-    recipe.training.epochs = 2;
-    recipe.training.batch_size = 64;
+    let recipe = Recipe {
+        model: ModelRecipe {
+            architecture: "mine".to_owned(),
+            initialization: "lsuv-open".to_owned(),
+            blocks,
+            ..ModelRecipe::default()
+        },
+        data: DataRecipe {
+            dataset: FASHION_MNIST_SAMPLE.to_owned(),
+            input_size: 28,
+            ..DataRecipe::default()
+        },
+        optimizer: OptimizerRecipe {
+            kind: OptimizerKind::AdamW,
+            learning_rate: 0.003,
+            ..OptimizerRecipe::default()
+        },
+        training: TrainingRecipe { epochs: 2, batch_size: 64, ..TrainingRecipe::default() },
+        ..Recipe::default()
+    };
     // As a file would have been: each key and value is checked.
     let recipe: Recipe =
         RecipeBuilder::from_text("mine", "the program", &recipe.to_toml()?)?.build()?;

@@ -200,6 +200,13 @@ impl TrainError {
                 "go on with it by --resume, or name another folder with --run".to_owned()
             }
             Self::NotARun { .. } => "name an empty or a new folder with --run".to_owned(),
+            Self::RecipeChanged { keys, .. }
+                if keys.iter().any(|key| key.contains("training.epochs")) =>
+            {
+                "a cosine ends with its epochs: begin a longer run with --run FOLDER, or resume \
+                 without another number of them"
+                    .to_owned()
+            }
             Self::RecipeChanged { .. } => {
                 "resume without these options, or begin a new run with --run FOLDER".to_owned()
             }

@@ -206,7 +206,8 @@ fn markdown(rows: &[Vec<String>]) -> String {
     for (at, row) in rows.iter().enumerate() {
         text.push('|');
         for cell in row {
-            text += &if cell.is_empty() { " |".to_owned() } else { format!(" {cell} |") };
+            let space = if cell.is_empty() { "" } else { " " };
+            text.extend([space, cell, " |"]);
         }
         text.push('\n');
         if at == 0 {

@@ -41,7 +41,9 @@ pub fn cpu_features() -> Vec<String> {
 /// program has no CPU backend.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn configure_kernels(threads: usize) -> anyhow::Result<Option<&'static str>> {
-    let name = nin_model::configure_kernels(threads).context("cannot set up the CPU kernels")?;
+    let name = nin_model::configure_kernels(threads)
+        .map_err(nin_model::ModelError::from)
+        .context("cannot set up the CPU kernels")?;
     Ok(Some(name))
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::train::Interrupter;
 use clap::ValueEnum;
 use nin_data::DataSet;
-use nin_train::recipe::Recipe;
+use nin_train::recipe::{Recipe, ScheduleKind};
 use nin_train::{DataFile, Ending, Environment, Observer, Summary, TrainingPlan, train};
 
 use super::seeds;
@@ -27,8 +27,9 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
     let trainer = Trainer::open(arguments, &recipe)?;
+    let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
     let summary = trainer.train(recipe, &folder, arguments.resume)?;
-    finish(&summary, trainer.device(), arguments, &folder)
+    finish(&summary, trainer.device(), arguments, &folder, can_go_on)
 }
 
 /// Data, device and signals: what the runs of one command share.
@@ -135,6 +136,7 @@ fn finish(
     device: &str,
     arguments: &TrainArguments,
     folder: &Path,
+    can_go_on: bool,
 ) -> anyhow::Result<ExitCode> {
     match summary.ending {
         Ending::Interrupted => return Ok(interrupted(arguments, folder)),
@@ -148,7 +150,12 @@ fn finish(
         print_text(&lines)?;
     } else {
         let (folder, epochs) = (folder.display(), summary.epochs);
-        note(format!("{folder} is finished: {epochs} epochs; train on with --epochs N"));
+        let more = if can_go_on {
+            "train on with --epochs N"
+        } else {
+            "its schedule ends with its epochs: a longer one, --epochs N, is another --run"
+        };
+        note(format!("{folder} is finished after epoch {epochs}; {more}"));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -147,7 +147,7 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     let before = std::fs::read(workshop.path().join("run/summary.json")).unwrap();
     let resumed =
         nin(workshop.path(), &["train", "--run", "run", "--resume", "--data", "data"]).ok();
-    assert!(resumed.stderr.contains("is finished: 1 epochs"), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("is finished after epoch 1; "), "{}", resumed.stderr);
     assert_eq!(before, std::fs::read(workshop.path().join("run/summary.json")).unwrap());
 
     let changed = nin(
@@ -156,6 +156,30 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     );
     assert_eq!(changed.code, Some(1));
     assert!(changed.stderr.contains("`training.batch_size` (20, now 7)"), "{}", changed.stderr);
+}
+
+#[test]
+fn a_cosine_that_has_ended_is_not_asked_to_go_on() {
+    let workshop = Workshop::new();
+    workshop.train("run", &["--epochs", "1", "--set", "schedule.kind=cosine"]).ok();
+    let resume = ["train", "--run", "run", "--resume", "--data", "data"];
+    let finished = nin(workshop.path(), &resume).ok();
+    assert!(finished.stderr.contains("is another --run"), "{}", finished.stderr);
+    let longer = nin(workshop.path(), &[&resume[..], &["--epochs", "2"]].concat());
+    assert_eq!(longer.code, Some(1));
+    assert!(longer.stderr.contains("hint: a cosine ends with its epochs"), "{}", longer.stderr);
+}
+
+#[test]
+fn resume_without_a_folder_takes_the_last_run_whichever_before_it_are_gone() {
+    let workshop = Workshop::new();
+    let train = ["train", "--config", "small.toml", "--data", "data", "--epochs", "1"];
+    for _ in 0..2 {
+        nin(workshop.path(), &train).ok();
+    }
+    std::fs::remove_dir_all(workshop.path().join("runs/small")).unwrap();
+    let resumed = nin(workshop.path(), &[&train[..], &["--resume"]].concat()).ok();
+    assert!(resumed.stderr.contains("runs/small-2 is finished"), "{}", resumed.stderr);
 }
 
 #[test]

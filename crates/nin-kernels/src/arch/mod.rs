@@ -1,4 +1,4 @@
-//! The instruction sets. Each folder implements [`Vector`](generic::Vector); `generic` holds the kernels written over it.
+//! The instruction sets. Each file implements [`Vector`](generic::Vector); the folder `generic` holds the kernels written over it.
 
 pub(crate) mod generic;
 

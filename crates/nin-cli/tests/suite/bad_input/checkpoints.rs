@@ -166,6 +166,11 @@ pub(super) fn cases() -> Vec<Case> {
             &["metadata `nin` of the weights is unusable", "kernel"],
         ),
         described("fashion-mnist-sample", "../../etc", &["the data set's name is `../../etc`"]),
+        at(
+            "theirs.pt",
+            |folder| fs::write(folder.join("theirs.pt"), b"PK\x03\x04 and more").unwrap(),
+            &["`theirs.pt`", "a PyTorch pickle, expected a safetensors file", "save_file"],
+        ),
         at("nowhere", |_| {}, &["no checkpoint at `nowhere`", "No such file"]),
         at(
             "folder",

@@ -96,8 +96,8 @@ pub(super) fn blocks(page: &str) -> Result<Vec<Block>, String> {
             (None, None) => {
                 let (before, after) = SHORTENED;
                 if let Some(rest) = line.strip_prefix(before) {
-                    shortened =
-                        rest.strip_suffix(after).ok_or("a comment is not closed")?.to_owned();
+                    let more = rest.strip_suffix(after).ok_or("a comment is not closed")?;
+                    shortened = String::from(more);
                 }
             }
             (Some(block), None) => {

@@ -1,0 +1,179 @@
+//! The arguments of what takes a trained network: `eval`, `predict`, `serve`, `export`, `import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::DeviceArguments;
+use crate::output::Format;
+use crate::pictures::Invert;
+use crate::pretrained::{ModelSource, PRETRAINED_DEFAULT};
+
+/// `eval`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli eval --checkpoint runs/quickstart
+  nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json")]
+pub struct EvalArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or pretrained:record-fashion-mnist
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The folder with the data set's four files; no other place is searched then
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The data set's name [default: the one it was trained on]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Which images
+    #[arg(long, value_enum, default_value = "test", value_name = "SPLIT")]
+    pub split: SplitChoice,
+    /// Images a batch
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// The two halves of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitChoice {
+    /// The images kept for testing
+    Test,
+    /// The images trained on
+    Train,
+}
+
+/// `predict`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli predict shirt.jpg                       by a network that is part of the program
+  nin-cli predict --checkpoint runs/quickstart shirt.jpg
+  nin-cli predict --checkpoint runs/quickstart photos --top 1 --format json
+  nin-cli predict --checkpoint runs/quickstart shirt.png --maps maps
+  cat shirt.webp | nin-cli predict --checkpoint runs/quickstart -
+
+A picture of other proportions than the network's input is fitted in, not stretched.
+The mean of a class's map is the class's logit.")]
+pub struct PredictArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or a network that is part of the program
+    #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
+        value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
+    /// PNG, JPEG or WebP files, folders of them, or - for standard input
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Write each picture with the maps of its top classes laid over it into this folder, as PNG
+    #[arg(long, value_name = "DIR")]
+    pub maps: Option<PathBuf>,
+    /// Classes told for each picture, the likeliest first
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub top: u32,
+    /// Whether light and dark change places before the network sees them
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub invert: Invert,
+    /// Take each picture at its own size, fully convolutionally: maps as large as come of it
+    #[arg(long)]
+    pub dense: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli serve                                     then open http://127.0.0.1:8080
+  nin-cli serve --checkpoint runs/quickstart
+  curl -F image=@shirt.jpg http://127.0.0.1:8080/v1/predict
+  curl --data-binary @shirt.jpg 'http://127.0.0.1:8080/v1/predict?top=1&invert=no'
+
+The answer is that of predict --format json for one image. Also: GET /healthz, /metrics
+(Prometheus), /openapi.json. Ctrl-C or SIGTERM answers what was begun, and ends with 0.")]
+pub struct ServeArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or a network that is part of the program
+    #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
+        value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    pub addr: String,
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// The largest request body that is taken, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub max_body: u16,
+    /// Pictures that may wait for their answers; more are sent away
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub max_queue: u16,
+    /// Connections that may be open
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub max_connections: u16,
+    /// Seconds that a request may take to come in, and again to be answered
+    #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub timeout: u16,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli export --checkpoint runs/quickstart --to onnx --output clothes.onnx
+  nin-cli export --checkpoint runs/quickstart --to safetensors --output out/clothes.safetensors
+
+ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
+[batch, classes] and `maps`; batch, height and width are free; metadata `classes` is a JSON list.
+Safetensors: names of an nn.Sequential, and beside them model.py, which loads them.")]
+pub struct ExportArguments {
+    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
+    /// or pretrained:record-fashion-mnist
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
+    /// What to write
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub to: ExportFormat,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// What a checkpoint can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// An ONNX model
+    Onnx,
+    /// Tensors for PyTorch, with a module that loads them
+    Safetensors,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli import --from book.safetensors --config d2l --output book-nin.safetensors
+  nin-cli eval --checkpoint book-nin.safetensors
+
+In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Names of the book's
+nn.Sequential are taken (0.0.weight, also net.0.0.weight), and ours; nothing may be missing or over.")]
+pub struct ImportArguments {
+    /// The safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// A built-in architecture, a built-in recipe or a TOML file: whose weights they are
+    #[arg(long, value_name = "NAME-OR-FILE")]
+    pub config: String,
+    /// Override a key of the recipe, such as data.input_size=96; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The file to write, a .safetensors that every --checkpoint takes
+    #[arg(long, value_name = "PATH")]
+    pub output: PathBuf,
+}
