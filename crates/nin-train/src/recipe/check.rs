@@ -168,7 +168,7 @@ mod tests {
             for (name, _) in keys.as_table().unwrap().iter().filter(|(_, value)| value.is_integer())
             {
                 let zero_is_refused = parse(&format!("[{section}]\n{name} = 0")).is_err();
-                let least = if zero_is_refused { 1 } else { 0 };
+                let least = u8::from(zero_is_refused);
                 let error = parse(&format!("[{section}]\n{name} = -1")).unwrap_err();
                 let expected =
                     format!("`{section}.{name}` is `-1`, expected a whole number, {least} or more");
