@@ -25,7 +25,7 @@ fn tables() -> BTreeMap<String, Vec<Row>> {
     let mut section = String::new();
     for line in PAGE.lines() {
         if line.starts_with("##") {
-            section = quoted(line)[0].trim_matches(['[', ']']).to_owned();
+            quoted(line)[0].trim_matches(['[', ']']).clone_into(&mut section);
         } else if line.starts_with("| `") {
             let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
             let [key, default, allowed, does] = cells[..] else { panic!("four cells: {line}") };
