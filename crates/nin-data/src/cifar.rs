@@ -176,25 +176,12 @@ pub(crate) fn read_names(path: &Path, kind: Cifar) -> Result<(Vec<String>, Strin
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
-
-    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
+    use crate::files::made::{file, gzip};
 
     fn record(labels: &[u8], first: u8) -> Vec<u8> {
         let pixels = (0..PIXELS).map(|at| first.wrapping_add((at % 251) as u8));
         labels.iter().copied().chain(pixels).collect()
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
     }
 
     #[test]

@@ -75,3 +75,23 @@ pub(crate) fn malformed(path: &Path, expected: &str, found: &str) -> DataError {
         found: found.to_owned(),
     }
 }
+
+/// Files that tests make.
+#[cfg(test)]
+pub(crate) mod made {
+    use std::io::Write;
+
+    /// One that holds these bytes.
+    pub(crate) fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    /// The bytes, compressed.
+    pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+}

@@ -137,15 +137,8 @@ fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataErr
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
-
-    fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(bytes).unwrap();
-        file
-    }
+    use crate::files::made::{file, gzip};
 
     fn images(count: u32, height: u32, width: u32, values: usize) -> Vec<u8> {
         let mut bytes = vec![0, 0, 8, 3];
@@ -154,12 +147,6 @@ mod tests {
         }
         bytes.extend((0..values).map(|value| value as u8));
         bytes
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //!
 //! In a checkpoint the average is the model; the weights that go on are part of the training state.
 
+use std::collections::BTreeMap;
+
 use burn::module::Param;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
@@ -21,8 +23,8 @@ const PREFIX: &str = "trained.";
 #[derive(Debug)]
 pub(crate) struct Average<B: Backend> {
     decay: f64,
-    /// In the order of a visit: name, shape, values in a row.
-    tensors: Vec<(String, Vec<usize>, Tensor<B, 1>)>,
+    /// By name: shape, and values in a row.
+    tensors: BTreeMap<String, (Vec<usize>, Tensor<B, 1>)>,
 }
 
 impl<B: Backend> Average<B> {
@@ -30,7 +32,7 @@ impl<B: Backend> Average<B> {
     pub(crate) fn at(weights: &Weights, decay: f64, device: &B::Device) -> Self {
         let tensors = weights.iter().map(|(name, HostTensor { shape, values })| {
             let data = TensorData::new(values.clone(), [values.len()]);
-            (name.to_owned(), shape.clone(), Tensor::from_data(data, device))
+            (name.to_owned(), (shape.clone(), Tensor::from_data(data, device)))
         });
         Self { decay, tensors: tensors.collect() }
     }
@@ -44,23 +46,22 @@ impl<B: Backend> Average<B> {
 
     /// The average, on the host.
     pub(crate) fn weights(&self) -> Result<Weights, ModelError> {
-        let read = |(name, shape, tensor): &(String, Vec<usize>, Tensor<B, 1>)| {
+        let tensors = self.tensors.iter().map(|(name, (shape, tensor))| {
             let HostTensor { values, .. } = HostTensor::read(name, tensor)?;
             Ok((name.clone(), HostTensor { shape: shape.clone(), values }))
-        };
-        self.tensors.iter().map(read).collect()
+        });
+        tensors.collect()
     }
 }
 
 struct Update<'a, B: Backend> {
     decay: f64,
-    tensors: &'a mut [(String, Vec<usize>, Tensor<B, 1>)],
+    tensors: &'a mut BTreeMap<String, (Vec<usize>, Tensor<B, 1>)>,
 }
 
 impl<B: Backend> ParameterVisitor<B> for Update<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
-        let found = self.tensors.iter_mut().find(|(known, _, _)| known == name);
-        if let Some((_, _, average)) = found {
+        if let Some((_, average)) = self.tensors.get_mut(name) {
             let values = parameter.val();
             let length = values.shape().num_elements();
             let new = values.reshape([length]).mul_scalar(1.0 - self.decay);

@@ -14,13 +14,7 @@ const RECORD: usize = 3073;
 
 /// A whole data set in `data`, then damaged.
 fn damaged(damage: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
-    let prepare = move |folder: &Path| {
-        let data = folder.join("data");
-        fs::create_dir(&data).unwrap();
-        write_cifar(&data);
-        damage(&data);
-    };
-    Case::after(prepare, &TRAIN, expected)
+    Case::damaged(write_cifar, damage, &TRAIN, expected)
 }
 
 /// A whole data set of which the bytes of one file are changed.
@@ -29,12 +23,7 @@ fn edited(
     edit: impl Fn(&mut Vec<u8>) + 'static,
     expected: &[&'static str],
 ) -> Case {
-    let damage = move |data: &Path| {
-        let mut bytes = fs::read(data.join(file)).unwrap();
-        edit(&mut bytes);
-        fs::write(data.join(file), bytes).unwrap();
-    };
-    damaged(damage, expected)
+    damaged(move |data| super::edit(&data.join(file), &edit), expected)
 }
 
 /// So many zeros, compressed.

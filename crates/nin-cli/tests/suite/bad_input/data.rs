@@ -15,13 +15,7 @@ const TRAIN: [&str; 7] = ["train", "--data", "data", "--dataset", "shapes", "--p
 
 /// A whole data set in `data`, then damaged.
 fn damaged(damage: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
-    let prepare = move |folder: &Path| {
-        let data = folder.join("data");
-        fs::create_dir(&data).unwrap();
-        write_shapes(&data, 28, 30, 9);
-        damage(&data);
-    };
-    Case::after(prepare, &TRAIN, expected)
+    Case::damaged(|data| write_shapes(data, 28, 30, 9), damage, &TRAIN, expected)
 }
 
 /// A whole data set of which the bytes of one file are changed.
@@ -30,13 +24,7 @@ fn edited(
     edit: impl Fn(&mut Vec<u8>) + 'static,
     expected: &[&'static str],
 ) -> Case {
-    let damage = move |data: &Path| {
-        let path = data.join(file);
-        let mut bytes = fs::read(&path).unwrap();
-        edit(&mut bytes);
-        fs::write(path, bytes).unwrap();
-    };
-    damaged(damage, expected)
+    damaged(move |data| super::edit(&data.join(file), &edit), expected)
 }
 
 /// A whole data set of which one file is there as .gz, with its bytes changed.

@@ -45,6 +45,22 @@ impl Case {
         }
     }
 
+    /// A whole data set in `data`, as `write` leaves it, then damaged.
+    fn damaged(
+        write: impl Fn(&Path) + 'static,
+        damage: impl Fn(&Path) + 'static,
+        arguments: &[&'static str],
+        expected: &[&'static str],
+    ) -> Self {
+        let prepare = move |folder: &Path| {
+            let data = folder.join("data");
+            fs::create_dir(&data).unwrap();
+            write(&data);
+            damage(&data);
+        };
+        Self::after(prepare, arguments, expected)
+    }
+
     /// What is wrong with the answer, if anything is.
     fn check(&self) -> Result<(), String> {
         let Self { prepare, arguments, expected, as_ordinary_user } = self;
@@ -73,6 +89,13 @@ impl Case {
             begun.elapsed()
         ))
     }
+}
+
+/// Changes the bytes of one file of a folder.
+fn edit(path: &Path, edit: impl Fn(&mut Vec<u8>)) {
+    let mut bytes = fs::read(path).unwrap();
+    edit(&mut bytes);
+    fs::write(path, bytes).unwrap();
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nin-cli");

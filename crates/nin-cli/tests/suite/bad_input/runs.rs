@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Case;
+use super::{Case, edit};
 use crate::program::{nin, write_shapes};
 
 const TRAIN: [&str; 9] =
@@ -25,10 +25,10 @@ fn after_a_run(
 
 /// Changes one byte in the middle of a file.
 fn flip(path: &Path) {
-    let mut bytes = fs::read(path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(path, bytes).unwrap();
+    edit(path, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
 }
 
 pub(super) fn cases() -> Vec<Case> {
