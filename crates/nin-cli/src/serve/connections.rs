@@ -25,6 +25,8 @@ const BUFFER: usize = 64 << 10;
 const LONGEST_HEAD: usize = 32 << 10;
 /// The pause after a connection could not be accepted: there are too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection that is one too many is listened to.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(2);
 /// What one connection too many is told.
 const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
     connection: close\r\nretry-after: 1\r\n\r\n\
@@ -108,12 +110,15 @@ impl Drop for Open {
     }
 }
 
+/// Tells a client that it is one too many, and listens until it is gone: a connection that is closed
+/// with words unread is reset, and its client may lose the answer.
 async fn refuse(mut stream: TcpStream) {
     let telling = async {
-        let _ = stream.write_all(TOO_MANY.as_bytes()).await;
-        let _ = stream.shutdown().await;
+        stream.write_all(TOO_MANY.as_bytes()).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
-    let _ = timeout(Duration::from_secs(1), telling).await;
+    let _ = timeout(LONGEST_REFUSAL, telling).await;
 }
 
 fn is_the_clients(error: &io::Error) -> bool {

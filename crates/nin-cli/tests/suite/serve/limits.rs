@@ -176,6 +176,13 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
         assert!(begun.elapsed() < Duration::from_secs(5), "41 connections are open");
     };
     reply.problem(503);
+    // Whoever speaks late is still listened to: a reset would take the answer away.
+    let mut stream = server.connect();
+    for said in ["GET /healthz HTTP/1.1\r\n", "host: nin\r\n", "\r\n"] {
+        thread::sleep(Duration::from_millis(50));
+        stream.write_all(said.as_bytes()).unwrap();
+    }
+    read_reply(stream).problem(503);
     drop(silent);
     while server.get("/healthz").status != 200 {
         assert!(begun.elapsed() < Duration::from_secs(20), "they were closed");

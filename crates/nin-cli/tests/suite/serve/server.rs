@@ -64,14 +64,12 @@ impl Server {
     pub(super) fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
         let mut stream = self.connect();
         let length = body.len();
-        write!(
-            stream,
+        let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: nin\r\nconnection: close\r\n\
              content-length: {length}\r\n{headers}\r\n"
-        )
-        .unwrap();
+        );
         // A server that has heard enough may stop listening.
-        let _ = stream.write_all(body);
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         read_reply(stream)
     }
 
