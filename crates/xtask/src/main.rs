@@ -38,7 +38,7 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
-    /// Fifty steps give the same weights with 1, 2 and 4 threads, on flex and ndarray
+    /// Fifty steps give the same weights with any threads and workers, cut or not, on flex and ndarray
     Hashes(HashesArguments),
     /// The rates of results/ as ratios to other frameworks, measured in turn
     Ratios(RatiosArguments),
