@@ -3,7 +3,6 @@
 //! differ from each other in last bits: what is not the project's own kernels (loss, optimiser) they
 //! compute each in its way.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::HashesArguments;
-use crate::training::{finish, sha256};
+use crate::training::{find, finish, sha256};
 
 /// Fifty steps: 1,600 images in batches of 32.
 const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600"];
@@ -28,8 +27,7 @@ const INTERRUPTED: i32 = 130;
 /// Trains once for each backend, threads, workers, cut or not; fails where two of one backend differ.
 pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
     let root = tempfile::tempdir().context("cannot make a folder to train in")?;
-    let binary = fs::canonicalize(&arguments.binary)
-        .with_context(|| format!("no program at `{}`", arguments.binary.display()))?;
+    let binary = find(&arguments.binary)?;
     let mut hashes = serde_json::Map::new();
     for backend in ["flex", "ndarray"] {
         let mut expected: Option<String> = None;
