@@ -80,6 +80,7 @@ impl Observer for Bars {
         of_epoch.set_prefix(prefix);
         of_all.set_position(((epoch - 1) * run.steps_per_epoch + step) as u64);
         of_all.reset_eta();
+        of_epoch.enable_steady_tick(TICK);
         of_all.enable_steady_tick(TICK);
         (self.epoch, self.total) = (of_epoch, of_all);
     }
@@ -97,7 +98,12 @@ impl Observer for Bars {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Epoch(report) => self.println(&epoch_line(report, self.epochs)),
+            Event::Epoch(report) => {
+                self.println(&epoch_line(report, self.epochs));
+                // The next one begins with an empty bar, not with what was said of this.
+                self.epoch.set_position(0);
+                self.epoch.set_message("");
+            }
             Event::End { .. } => {
                 self.epoch.finish_and_clear();
                 self.total.finish_and_clear();
