@@ -36,6 +36,9 @@ impl StepReport {
     }
 }
 
+/// A test loss this near to that of a guess, in nats, is a guess.
+const GUESS_TOLERANCE: f64 = 0.02;
+
 /// A finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
@@ -63,6 +66,14 @@ pub struct EpochReport {
     pub test_secs: f64,
     /// Whether no epoch before had this test accuracy.
     pub best: bool,
+}
+
+impl EpochReport {
+    /// Whether the answers are no better than a guess: the test loss is within 0.02 nats of
+    /// ln(classes), the loss of equal probabilities.
+    pub fn is_at_chance(&self, classes: usize) -> bool {
+        (self.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+    }
 }
 
 /// Why a training ended.

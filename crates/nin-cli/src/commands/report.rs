@@ -17,7 +17,7 @@ use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
-use crate::settings::{check_data, open_training_data};
+use crate::settings::{check_data, name_of_data, open_training_data};
 use crate::tensorboard;
 
 /// The report's file within a run's folder.
@@ -185,7 +185,7 @@ fn inspect(
     let data = match data {
         TestData::AtHand(data) => data.clone(),
         TestData::In(folder) => {
-            let dataset = metadata.dataset.clone();
+            let dataset = name_of_data(&metadata.dataset, folder);
             let recipe = DataRecipe { dataset, ..record.recipe.data.clone() };
             open_training_data(&recipe, folder)?
         }

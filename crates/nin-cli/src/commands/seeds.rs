@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder};
+use nin_train::recipe::Recipe;
 use nin_train::{Ending, RunFolder, RunRecord, Summary, TrainError, one_line, write_file};
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
-use crate::settings::{apply_flags, free_run, latest_run};
+use crate::settings::{free_run, latest_run, named_recipe, with_flags};
 
 /// Whether the command is about several seeds: it says so, or its folder does.
 pub fn is_asked(arguments: &TrainArguments) -> bool {
@@ -71,8 +71,7 @@ struct Series {
 impl Series {
     /// New ones, or, to go on, those that are there; `--seeds` then adds to them.
     fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
-        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
-        let named = RecipeBuilder::named(config)?;
+        let named = named_recipe(arguments)?;
         let name = format!("{}-seeds", named.name());
         let asked = arguments.seeds.as_ref();
         if arguments.resume {
@@ -85,7 +84,7 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let recipe = resolved(builder, arguments)?;
+            let recipe = with_flags(builder, arguments)?;
             seeds::check_recipe(&path, &stored, &recipe)?;
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
@@ -93,19 +92,11 @@ impl Series {
             return Ok(Self { folder, seeds, recipe });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
-        let recipe = resolved(named, arguments)?;
+        let recipe = with_flags(named, arguments)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
         let folder = SeedsFolder::new(&path)?;
         Ok(Self { folder, seeds, recipe })
     }
-}
-
-fn resolved(mut builder: RecipeBuilder, arguments: &TrainArguments) -> anyhow::Result<Recipe> {
-    for assignment in &arguments.set {
-        builder.assign(assignment)?;
-    }
-    apply_flags(&mut builder, arguments)?;
-    Ok(builder.build()?)
 }
 
 fn diverged(error: &anyhow::Error) -> bool {

@@ -86,8 +86,10 @@ pub struct Row {
     pub best_test_accuracy: Option<f64>,
     /// Images a second of the last epoch's training steps.
     pub images_per_sec: Option<f64>,
-    /// Whether its answers are those of a guess; unknown before the first epoch is done.
-    pub dead: Option<bool>,
+    /// Whether the sentinel called it dead, and that is not over.
+    pub dead: bool,
+    /// Whether it is dead, or its test loss that of a guess; unknown before the first epoch is done.
+    pub at_chance: Option<bool>,
     /// Classes that were silent at the end: 0 for every image.
     pub silent_classes: Vec<String>,
 }
@@ -108,6 +110,7 @@ impl Row {
             best_test_accuracy: record.best_epoch().map(|epoch| epoch.test_accuracy),
             images_per_sec: last.map(|epoch| epoch.images_per_sec),
             dead: record.is_dead(),
+            at_chance: record.is_at_chance(),
             silent_classes: record.silent_classes().to_vec(),
         }
     }
@@ -115,8 +118,10 @@ impl Row {
     /// What is not as it should be, in a word or two.
     pub fn remark(&self) -> String {
         let mut remarks = Vec::new();
-        if self.dead == Some(true) {
+        if self.dead {
             remarks.push("dead".to_owned());
+        } else if self.at_chance == Some(true) {
+            remarks.push("at chance".to_owned());
         } else if !self.silent_classes.is_empty() {
             remarks.push(format!("{} silent", self.silent_classes.len()));
         }

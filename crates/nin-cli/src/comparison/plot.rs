@@ -156,7 +156,7 @@ impl Comparison {
             return COLOURS[at % MOST_COLOURS];
         }
         match row.test_accuracy {
-            _ if row.dead == Some(true) => COLOURS[9],
+            _ if row.at_chance == Some(true) => COLOURS[9],
             Some(accuracy) if accuracy >= GOOD => COLOURS[2],
             Some(accuracy) if accuracy >= POOR => COLOURS[0],
             _ => COLOURS[1],

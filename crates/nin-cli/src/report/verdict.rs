@@ -2,20 +2,17 @@
 
 use std::time::SystemTime;
 
-use nin_train::{AlarmKind, Ending, EpochReport, RunRecord};
+use nin_train::{Ending, RunRecord};
 
 use super::inspection::Inspection;
 use super::page::{escaped, grouped, joined, percent};
-
-/// A test loss this near to that of a guess, in nats, is a guess.
-const GUESS_TOLERANCE: f64 = 0.02;
 
 /// Figures and sentences, as HTML.
 pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> String {
     let mut sentences = vec![state(record)];
     let last = record.epochs().last();
     if let Some((last, inspection)) = last.zip(inspection)
-        && is_guessing(last, inspection.classes.len())
+        && last.is_at_chance(inspection.classes.len())
     {
         let guess = format!(
             "its test loss, {:.3}, is that of a guess among {} classes",
@@ -117,11 +114,5 @@ fn ago(then: SystemTime) -> String {
 /// Whether nothing can be learnt any more, as the sentinel saw it or as every map says; a network that
 /// only guesses may still learn (ADR 20).
 fn is_dead(record: &RunRecord, inspection: &Inspection) -> bool {
-    let named = record.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
-    named.is_some_and(|alarm| !alarm.over)
-        || inspection.silent_classes().len() == inspection.classes.len()
-}
-
-fn is_guessing(epoch: &EpochReport, classes: usize) -> bool {
-    (epoch.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+    record.is_dead() || inspection.silent_classes().len() == inspection.classes.len()
 }
