@@ -180,7 +180,7 @@ pub(crate) fn last_attempt(events: &[Event]) -> &[Event] {
     &events[restart.map_or(0, |at| at + 1)..]
 }
 
-/// Where a run is, at every step: for progress, not for the record.
+/// Where a run is, at every step: for progress, not for the log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A training step is done.
@@ -203,7 +203,7 @@ pub trait Observer: Send {
         let _ = run;
     }
 
-    /// Something happened that the record keeps.
+    /// Something happened that the log keeps.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }

@@ -8,7 +8,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nin_train::{Ending, Event, RunFolder, RunRecord, TrainError};
+use nin_train::{Ending, Event, RunFolder, RunHistory, TrainError};
 use serde::Serialize;
 
 pub use published::{PUBLISHED, Published};
@@ -33,12 +33,12 @@ pub enum State {
 }
 
 impl State {
-    fn of(record: &RunRecord) -> Self {
-        match record.ending() {
+    fn of(history: &RunHistory) -> Self {
+        match history.ending() {
             Some(Ending::Finished) => Self::Finished,
             Some(Ending::StoppedEarly) => Self::StoppedEarly,
             Some(Ending::Collapsed) => Self::Collapsed,
-            _ => match record.events.last() {
+            _ => match history.events.last() {
                 Some(Event::NonFinite { skipped: false, .. }) => Self::Diverged,
                 _ => Self::Unfinished,
             },
@@ -95,23 +95,23 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(record: &RunRecord, run: String) -> Self {
-        let last = record.epochs().last();
+    fn of(history: &RunHistory, run: String) -> Self {
+        let last = history.epochs().last();
         Self {
             run,
-            seed: record.seed(),
-            attempts: record.attempts(),
-            state: State::of(record),
-            epochs: record.epochs().count(),
-            epochs_asked: record.recipe.training.epochs,
+            seed: history.seed(),
+            attempts: history.attempts(),
+            state: State::of(history),
+            epochs: history.epochs().count(),
+            epochs_asked: history.recipe.training.epochs,
             train_loss: last.map(|epoch| epoch.train_loss),
             train_accuracy: last.map(|epoch| epoch.train_accuracy),
             test_accuracy: last.map(|epoch| epoch.test_accuracy),
-            best_test_accuracy: record.best_epoch().map(|epoch| epoch.test_accuracy),
+            best_test_accuracy: history.best_epoch().map(|epoch| epoch.test_accuracy),
             images_per_sec: last.map(|epoch| epoch.images_per_sec),
-            dead: record.is_dead(),
-            at_chance: record.is_at_chance(),
-            silent_classes: record.silent_classes().to_vec(),
+            dead: history.is_dead(),
+            at_chance: history.is_at_chance(),
+            silent_classes: history.silent_classes().to_vec(),
         }
     }
 
@@ -161,32 +161,32 @@ pub struct Comparison {
 
 impl Comparison {
     /// Puts runs side by side, in this order.
-    pub fn of(records: &[RunRecord]) -> anyhow::Result<Self> {
-        let runs: Vec<Row> = records
+    pub fn of(histories: &[RunHistory]) -> anyhow::Result<Self> {
+        let runs: Vec<Row> = histories
             .iter()
-            .zip(names(records))
-            .map(|(record, name)| Row::of(record, name))
+            .zip(names(histories))
+            .map(|(history, name)| Row::of(history, name))
             .collect();
-        let is_the_books = !records.is_empty() && records.iter().all(published::is_by_the_book);
+        let is_the_books = !histories.is_empty() && histories.iter().all(published::is_by_the_book);
         Ok(Self {
             spread: Spread::of(&runs),
-            differences: differences(records)?,
+            differences: differences(histories)?,
             published: is_the_books.then_some(PUBLISHED),
-            curves: records.iter().map(plot::Curves::of).collect(),
+            curves: histories.iter().map(plot::Curves::of).collect(),
             runs,
         })
     }
 }
 
 /// Reads the runs of these folders; a folder of runs counts as its runs.
-pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunRecord>> {
-    let mut records = Vec::new();
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
+    let mut histories = Vec::new();
     for path in paths {
         for folder in runs_in(path)? {
-            records.push(RunRecord::read(&folder)?);
+            histories.push(RunHistory::read(&folder)?);
         }
     }
-    Ok(records)
+    Ok(histories)
 }
 
 /// The folder itself where it is a run, else those in it that are, by their numbers.
@@ -217,19 +217,19 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The folders' names, or their paths where two have the same.
-fn names(records: &[RunRecord]) -> Vec<String> {
-    let names: Vec<String> = records.iter().map(RunRecord::name).collect();
+fn names(histories: &[RunHistory]) -> Vec<String> {
+    let names: Vec<String> = histories.iter().map(RunHistory::name).collect();
     let unique: BTreeSet<&String> = names.iter().collect();
     if unique.len() == names.len() {
         return names;
     }
-    records.iter().map(|record| record.path.display().to_string()).collect()
+    histories.iter().map(|history| history.path.display().to_string()).collect()
 }
 
-fn differences(records: &[RunRecord]) -> anyhow::Result<Vec<Difference>> {
-    let entries: Vec<_> = records
+fn differences(histories: &[RunHistory]) -> anyhow::Result<Vec<Difference>> {
+    let entries: Vec<_> = histories
         .iter()
-        .map(|record| record.recipe.entries())
+        .map(|history| history.recipe.entries())
         .collect::<Result<_, _>>()
         .map_err(TrainError::from)?;
     let keys: BTreeSet<&String> = entries.iter().flat_map(|entries| entries.keys()).collect();

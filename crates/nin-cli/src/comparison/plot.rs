@@ -1,7 +1,7 @@
 //! The curves of several runs in one figure.
 
 use anyhow::anyhow;
-use nin_train::{Event, RunRecord};
+use nin_train::{Event, RunHistory};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -38,9 +38,9 @@ pub(super) struct Curves {
 }
 
 impl Curves {
-    pub(super) fn of(record: &RunRecord) -> Self {
+    pub(super) fn of(history: &RunHistory) -> Self {
         let mut curves = Self { train_loss: Vec::new(), test_accuracy: Vec::new() };
-        for event in record.attempt() {
+        for event in history.attempt() {
             match event {
                 Event::Step(step) if step.train_loss.is_finite() => {
                     let epoch = step.epochs_done();

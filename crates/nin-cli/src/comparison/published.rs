@@ -1,6 +1,6 @@
 //! What the book's own runs of its recipe gave.
 
-use nin_train::RunRecord;
+use nin_train::RunHistory;
 use nin_train::recipe::{Recipe, RecipeBuilder};
 use serde::Serialize;
 
@@ -35,9 +35,9 @@ pub const PUBLISHED: Published = Published {
 };
 
 /// Whether a run is by the book's recipe to the letter, at whatever size and with whatever seed.
-pub(super) fn is_by_the_book(record: &RunRecord) -> bool {
+pub(super) fn is_by_the_book(history: &RunHistory) -> bool {
     let book = RecipeBuilder::named("d2l-fashion-mnist").and_then(RecipeBuilder::build);
-    book.is_ok_and(|book| is_the_same(&book, &record.recipe))
+    book.is_ok_and(|book| is_the_same(&book, &history.recipe))
 }
 
 fn is_the_same(book: &Recipe, recipe: &Recipe) -> bool {

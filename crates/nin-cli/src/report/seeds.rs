@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nin_train::RunRecord;
+use nin_train::RunHistory;
 
 use super::page::{self, Section, escaped, percent, table};
 use crate::comparison::{Comparison, Row};
 
 /// A row each, this run among them, and how they are spread.
-pub(super) fn section(record: &RunRecord, comparison: &Comparison) -> Section {
-    let this = record.name();
+pub(super) fn section(history: &RunHistory, comparison: &Comparison) -> Section {
+    let this = history.name();
     let name = |row: &Row| {
         let name = escaped(&row.run);
         if row.run == this { format!("<strong>{name}</strong> (this run)") } else { name }

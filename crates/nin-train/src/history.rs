@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::events::{Ending, EpochReport, Event, last_attempt};
+use crate::metrics_log::read_events;
 use crate::recipe::Recipe;
-use crate::record::read_events;
 use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
 
@@ -17,7 +17,7 @@ const KNOWN_CLASSES: usize = 10;
 
 /// What a run's folder says.
 #[derive(Debug, Clone)]
-pub struct RunRecord {
+pub struct RunHistory {
     /// The folder.
     pub path: PathBuf,
     /// Its resolved recipe.
@@ -31,7 +31,7 @@ pub struct RunRecord {
     pub last_written: Option<SystemTime>,
 }
 
-impl RunRecord {
+impl RunHistory {
     /// Reads a run's folder; writes nothing, so that a run may go on meanwhile.
     ///
     /// # Errors
