@@ -372,8 +372,7 @@ fn learner<B: AutodiffBackend>(
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
-            .with_precision(metadata.precision)
-            .with_closed_slope(recipe.training.closed_slope);
+            .with_precision(metadata.precision);
         let classifier = Classifier::<B>::new(network, seed);
         Ok::<_, TrainError>(classifier.with_label_smoothing(recipe.training.label_smoothing))
     };

@@ -36,7 +36,6 @@ decay_biases = false
 [training]
 batch_size = 20
 label_smoothing = 0.05
-closed_slope = 0.1
 "#;
 
 /// Writes `data/` and `small.toml` into a folder.

@@ -66,7 +66,6 @@ impl Recipe {
         at_most("training.epochs", training.epochs, 1_000_000)?;
         at_most("training.batch_size", training.batch_size, 65_536)?;
         in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
-        in_range("training.closed_slope", training.closed_slope, 0.0, 1.0)?;
         in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
         at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
         at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;

@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod nearest;
 mod preprocessing;
+mod retired;
 mod source;
 
 use std::path::Path;
@@ -173,9 +174,6 @@ pub struct TrainingRecipe {
     pub ema_decay: f64,
     /// Stops after so many epochs without a better test accuracy; 0 never stops early.
     pub early_stop_epochs: usize,
-    /// Share of the gradient that passes the network's last ReLU where it is closed, so that no
-    /// class dies (a surrogate gradient, arXiv:2505.22074); 0 for a ReLU's own gradient.
-    pub closed_slope: f64,
     /// What becomes of a step whose loss or gradient is no number.
     pub on_non_finite: OnNonFinite,
     /// What becomes of a run that the sentinel gives up.
@@ -303,7 +301,6 @@ impl Default for TrainingRecipe {
             seed: 42,
             label_smoothing: 0.0,
             ema_decay: 0.0,
-            closed_slope: 0.0,
             early_stop_epochs: 0,
             on_non_finite: OnNonFinite::Stop,
             on_collapse: OnCollapse::Warn,
