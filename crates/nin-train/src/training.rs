@@ -315,6 +315,7 @@ fn loaders<B: AutodiffBackend>(
         .with_size(size)
         .with_transform(preprocessing::transform(metadata))
         .with_augmentation(recipe.augmentation.changes())
+        .with_mixing(recipe.augmentation.mixing())
         .with_workers(*workers);
     let test = OrderedLoader::in_order(data.test.clone(), batch_size, device)
         .with_size(size)

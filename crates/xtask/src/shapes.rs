@@ -28,6 +28,8 @@ input_size = 0
 flip = true
 shift = 2
 erase = 0.3
+mixup = 0.4
+cutmix = 1.0
 [optimizer]
 kind = "adamw"
 learning_rate = 0.003

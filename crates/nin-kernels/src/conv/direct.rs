@@ -267,8 +267,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
     let image_gradients = |index: usize, sums: &mut Sums, grad_input: Option<&mut [f32]>| {
         let image = &images[index * image_len..(index + 1) * image_len];
         let at = index * out_image..(index + 1) * out_image;
-        let gated =
-            output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
+        let gated = output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
         let gradient = gated.as_deref().unwrap_or(&grad_output[at]);
         layer.add_image(image, gradient, sums);
         if let Some(grad_input) = grad_input {

@@ -75,8 +75,8 @@ fn compare<I: Backend>(
     input: [usize; 3],
 ) {
     let device = Default::default();
-    let fused = NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, weights, &device)
-        .unwrap();
+    let fused =
+        NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, weights, &device).unwrap();
     let stock = fused.clone().without_kernels();
     let (found, found_gradients) = step(&fused, images(batch, input));
     let (expected, expected_gradients) = step(&stock, images(batch, input));

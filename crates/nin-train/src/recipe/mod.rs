@@ -14,7 +14,7 @@ mod source;
 
 use std::path::Path;
 
-use nin_data::Augmentation;
+use nin_data::{Augmentation, Mixing};
 pub use nin_model::Precision;
 use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,11 @@ pub struct AugmentationRecipe {
     pub shift: usize,
     /// Probability that a rectangle is erased (arXiv:1708.04896).
     pub erase: f64,
+    /// Mixes each image of a batch with another, value by value (arXiv:1710.09412): alpha of the ratio's
+    /// Beta(alpha, alpha); 0 for none.
+    pub mixup: f64,
+    /// Pastes a box of another image into each image of a batch (arXiv:1905.04899): alpha likewise.
+    pub cutmix: f64,
 }
 
 /// `[optimizer]`
@@ -257,8 +262,14 @@ impl Default for DataRecipe {
 impl AugmentationRecipe {
     /// What may happen to a training image.
     pub fn changes(&self) -> Augmentation {
-        let Self { flip, shift, erase } = *self;
+        let Self { flip, shift, erase, .. } = *self;
         Augmentation { flip, shift, erase }
+    }
+
+    /// How the images of a training batch are mixed.
+    pub fn mixing(&self) -> Mixing {
+        let Self { mixup, cutmix, .. } = *self;
+        Mixing { mixup, cutmix }
     }
 }
 
