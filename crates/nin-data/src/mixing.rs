@@ -200,10 +200,9 @@ mod tests {
                 assert_eq!(cut, is_cut[at % 30]);
             }
             let cut: Vec<usize> = (0..30).filter(|&at| is_cut[at]).collect();
-            let sides = [cut.iter().map(|at| at / 5), cut.iter().map(|at| at / 5)];
-            let height = sides[0].clone().max().zip(sides[1].clone().min());
-            let height = height.map_or(0, |(bottom, top)| bottom - top + 1);
-            assert!(cut.is_empty() || cut.len() % height == 0, "a rectangle: {cut:?}");
+            let rows: std::collections::BTreeSet<_> = cut.iter().map(|at| at / 5).collect();
+            let columns: std::collections::BTreeSet<_> = cut.iter().map(|at| at % 5).collect();
+            assert_eq!(cut.len(), rows.len() * columns.len(), "a rectangle: {cut:?}");
             let expected = 1.0 - cut.len() as f64 / 30.0;
             assert!((own_share(&labels, &second) - expected).abs() < 1e-12);
             areas.insert(cut.len());
