@@ -1,44 +1,57 @@
-//! One recipe trained for fifty steps with 1, 2 and 4 threads on each CPU backend: the same weights
-//! of one backend, bit for bit. The two backends differ from each other in last bits: what is not
-//! the project's own kernels (loss, optimiser) they compute each in its way.
+//! One recipe trained for fifty steps with 1, 2 and 4 threads, 1 and 4 loading workers, uncut and cut
+//! in the middle, on each CPU backend: the same weights of one backend, bit for bit. The two backends
+//! differ from each other in last bits: what is not the project's own kernels (loss, optimiser) they
+//! compute each in its way.
 
-use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::HashesArguments;
-use crate::training::{finish, sha256};
+use crate::training::{find, finish, sha256};
 
 /// Fifty steps: 1,600 images in batches of 32.
-const STEPS: [&str; 8] =
-    ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600", "--progress", "none"];
+const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600"];
 
 const THREADS: [&str; 3] = ["1", "2", "4"];
+const WORKERS: [&str; 2] = ["1", "4"];
 
-/// Trains once for each pair of backend and threads; fails where two of one backend differ.
+/// A cut training is cut behind the second of the five points that an epoch reports.
+const CUT_AT_POINT: usize = 2;
+/// Exit code of a training that saved its state because it was asked to end.
+const INTERRUPTED: i32 = 130;
+
+/// Trains once for each backend, threads, workers, cut or not; fails where two of one backend differ.
 pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
     let root = tempfile::tempdir().context("cannot make a folder to train in")?;
-    let binary = fs::canonicalize(&arguments.binary)
-        .with_context(|| format!("no program at `{}`", arguments.binary.display()))?;
+    let binary = find(&arguments.binary)?;
     let mut hashes = serde_json::Map::new();
     for backend in ["flex", "ndarray"] {
-        let mut of_backend = Vec::new();
-        for threads in THREADS {
-            let run = root.path().join(format!("{backend}-{threads}"));
-            let mut command = Command::new(&binary);
-            command.args(["train", "--config", &arguments.config, "--backend", backend]);
-            command.args(["--threads", threads, "--run"]).arg(&run).args(STEPS);
-            for assignment in &arguments.set {
-                command.args(["--set", assignment]);
+        let mut expected: Option<String> = None;
+        for (threads, workers, is_cut) in settings() {
+            let name = format!("{backend}, {threads} threads, {workers} workers, cut: {is_cut}");
+            let run = root.path().join(&name);
+            let settings = ["--backend", backend, "--threads", threads, "--workers", workers];
+            let train = |begin: &[&str]| {
+                let mut command = Command::new(&binary);
+                command.arg("train").args(begin).arg("--run").arg(&run).args(settings).args(STEPS);
+                command
+            };
+            let mut begin = vec!["--config", &arguments.config];
+            begin.extend(arguments.set.iter().flat_map(|assignment| ["--set", assignment]));
+            if is_cut {
+                cut(train(&begin)).with_context(|| name.clone())?;
+                begin = vec!["--resume"];
             }
-            finish(command)?;
-            of_backend.push(sha256(&run.join("checkpoints/latest/model.safetensors"))?);
+            finish(train(&begin)).with_context(|| name.clone())?;
+            let found = weights(&run)?;
+            let expected = expected.get_or_insert_with(|| found.clone());
+            ensure!(found == *expected, "{name}: weights {found}, the first {expected}");
         }
-        let same = of_backend.iter().all(|hash| *hash == of_backend[0]);
-        ensure!(same, "{backend}: weights differ with {THREADS:?} threads: {of_backend:?}");
-        hashes.insert(backend.to_owned(), of_backend.swap_remove(0).into());
+        hashes.insert(backend.to_owned(), expected.into());
     }
     Ok(json!({
         "check": "hashes",
@@ -46,6 +59,41 @@ pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
         "set": arguments.set,
         "steps": 50,
         "threads": THREADS,
+        "workers": WORKERS,
+        "cut": [false, true],
         "sha256": hashes,
     }))
+}
+
+fn settings() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    THREADS.into_iter().flat_map(|threads| {
+        WORKERS.into_iter().flat_map(move |workers| {
+            [false, true].into_iter().map(move |is_cut| (threads, workers, is_cut))
+        })
+    })
+}
+
+fn weights(run: &Path) -> anyhow::Result<String> {
+    sha256(&run.join("checkpoints/latest/model.safetensors"))
+}
+
+/// Trains, and asks the training to end in the middle of its epoch.
+fn cut(mut command: Command) -> anyhow::Result<()> {
+    let mut child = command.args(["--progress", "json"]).stderr(Stdio::piped()).spawn()?;
+    let said = BufReader::new(child.stderr.take().context("no stderr")?);
+    let (mut points, mut text) = (0, String::new());
+    for line in said.lines() {
+        let line = line?;
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        points += usize::from(event["event"] == "step");
+        if event["event"] == "step" && points == CUT_AT_POINT {
+            let id = child.id().to_string();
+            ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success(), "kill failed");
+        }
+        text += &line;
+        text.push('\n');
+    }
+    let status = child.wait()?;
+    ensure!(status.code() == Some(INTERRUPTED), "not cut, but ended with {status}: {text}");
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask`: checks of the program from outside, small in `.ci/run` and as large as you like.
 
 mod chance;
+mod costs;
 mod cuts;
 mod hashes;
 mod hostile;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(after_help = "Examples:
   cargo build --release && cargo xtask cuts --cuts 20
   cargo xtask kills --kills 200 --binary target/release/nin-cli
+  cargo xtask costs --config d2l-fashion-mnist-96
   cargo xtask hashes --config quickstart --set training.precision=bf16
   cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
   cargo xtask hostile --requests 1000
@@ -38,7 +40,9 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
-    /// Fifty steps give the same weights with 1, 2 and 4 threads, on flex and ndarray
+    /// What a checkpoint takes of an epoch
+    Costs(CostsArguments),
+    /// Fifty steps give the same weights with any threads and workers, cut or not, on flex and ndarray
     Hashes(HashesArguments),
     /// The rates of results/ as ratios to other frameworks, measured in turn
     Ratios(RatiosArguments),
@@ -93,6 +97,28 @@ struct KillsArguments {
     /// How often the training is killed
     #[arg(long, value_name = "N", default_value_t = 200)]
     kills: usize,
+}
+
+#[derive(Debug, Args)]
+struct CostsArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The recipe; its data must be at hand
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l-fashion-mnist-96")]
+    config: String,
+    /// The backend
+    #[arg(long, value_name = "BACKEND", default_value = "flex")]
+    backend: String,
+    /// Images of an epoch that is measured
+    #[arg(long, value_name = "N", default_value_t = 10_240)]
+    images: usize,
+    /// Images of a whole epoch, for the share that a checkpoint takes of it
+    #[arg(long, value_name = "N", default_value_t = 60_000)]
+    images_per_epoch: usize,
+    /// How often each is measured
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pairs: usize,
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +192,7 @@ struct LoadArguments {
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts, &arguments.set)?,
+        Command::Costs(arguments) => costs::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,

@@ -25,12 +25,7 @@ pub(crate) struct Subject {
 impl Subject {
     /// Makes the folder and writes data and recipe.
     pub(crate) fn new(arguments: &SubjectArguments) -> anyhow::Result<Self> {
-        let binary = fs::canonicalize(&arguments.binary).with_context(|| {
-            format!(
-                "no program at `{}`: build it with cargo build --release, or name another by --binary",
-                arguments.binary.display()
-            )
-        })?;
+        let binary = find(&arguments.binary)?;
         let root = tempfile::tempdir().context("cannot make a folder to train in")?;
         shapes::write(root.path())?;
         Ok(Self { root, binary, backend: arguments.backend.clone() })
@@ -96,6 +91,16 @@ impl Subject {
         let state: Value = serde_json::from_slice(&fs::read(path)?)?;
         state["total_steps"].as_u64().context("the state has no number of steps")
     }
+}
+
+/// Where the program under test is, from any folder.
+pub(crate) fn find(binary: &Path) -> anyhow::Result<PathBuf> {
+    fs::canonicalize(binary).with_context(|| {
+        format!(
+            "no program at `{}`: build it with cargo build --release, or name another by --binary",
+            binary.display()
+        )
+    })
 }
 
 /// The SHA-256 of a file.

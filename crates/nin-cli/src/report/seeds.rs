@@ -33,7 +33,7 @@ pub fn series_page(
     let runs = Section { id: "runs", title: "Runs", body: rows(comparison, run) };
     // A picture of its own: the page's style is for the page's own drawings, on its own ground.
     let drawing = format!(
-        "<img alt=\"Training loss and test accuracy of each run over the epochs\" \
+        "<img class=\"plot\" alt=\"Training loss and test accuracy of each run over the epochs\" \
          src=\"data:image/svg+xml;base64,{}\">",
         STANDARD.encode(comparison.svg()?)
     );

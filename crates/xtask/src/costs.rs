@@ -1,0 +1,80 @@
+//! What a checkpoint costs an epoch.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::CostsArguments;
+use crate::training::{find, finish};
+
+/// Trains an epoch of a part of the images with one checkpoint, and again with one behind each step:
+/// what the second takes longer, shared among them, is one. So often as there are pairs.
+pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
+    let mut checkpoint_secs = Vec::new();
+    let mut epoch_secs = Vec::new();
+    let images = arguments.images as f64;
+    for _ in 0..arguments.pairs {
+        let seldom = train(arguments, 0)?;
+        let often = train(arguments, 1)?;
+        ensure!(often.checkpoints > seldom.checkpoints, "no checkpoint more with every_steps = 1");
+        let more = (often.checkpoints - seldom.checkpoints) as f64;
+        checkpoint_secs.push((often.secs - seldom.secs) / more);
+        epoch_secs.push(images / seldom.images_per_sec);
+    }
+    let (checkpoint, epoch) = (median(&mut checkpoint_secs), median(&mut epoch_secs));
+    let epoch = epoch * arguments.images_per_epoch as f64 / images;
+    Ok(json!({
+        "check": "costs",
+        "config": arguments.config,
+        "backend": arguments.backend,
+        "pairs": arguments.pairs,
+        "images_measured": arguments.images,
+        "images_per_epoch": arguments.images_per_epoch,
+        "epoch_secs": epoch,
+        "checkpoint_secs": checkpoint,
+        "checkpoint_secs_of_each_pair": checkpoint_secs,
+        "checkpoint_share_of_epoch": checkpoint / epoch,
+    }))
+}
+
+struct Training {
+    /// Of the whole process.
+    secs: f64,
+    checkpoints: usize,
+    /// Of the steps alone, without what is loaded.
+    images_per_sec: f64,
+}
+
+fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Training> {
+    let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+    let limit = format!("data.limit={}", arguments.images);
+    let every_steps = format!("checkpoint.every_steps={every_steps}");
+    let mut command = Command::new(find(&arguments.binary)?);
+    command.args(["train", "--config", &arguments.config, "--backend", &arguments.backend]);
+    command.args(["--epochs", "1", "--set", &limit, "--set", &every_steps, "--progress", "none"]);
+    command.args(["--run", "run"]).current_dir(root.path());
+    let begun = Instant::now();
+    finish(command)?;
+    let secs = begun.elapsed().as_secs_f64();
+    let events = events(&root.path().join("run"))?;
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    let [epoch] = of("epoch")[..] else { bail!("the record has not one epoch") };
+    let number = |name: &str| epoch[name].as_f64().with_context(|| format!("no `{name}`"));
+    let images_per_sec = number("images_per_sec")?;
+    Ok(Training { secs, checkpoints: of("checkpoint").len(), images_per_sec })
+}
+
+fn events(run: &Path) -> anyhow::Result<Vec<Value>> {
+    let text = fs::read_to_string(run.join("metrics.jsonl"))?;
+    text.lines().map(|line| serde_json::from_str(line).context(line.to_owned())).collect()
+}
+
+/// Sorts, and gives the one in the middle.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
