@@ -121,8 +121,9 @@ fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror
         answers["images"].as_array().unwrap().clone()
     });
     let probability = |image: &Value, class: u8| {
+        let class = class.to_string();
         let top = image["top"].as_array().unwrap();
-        let entry = top.iter().find(|entry| entry["class"] == class.to_string()).unwrap();
+        let entry = top.iter().find(|entry| entry["class"] == class.as_str()).unwrap();
         entry["probability"].as_f64().unwrap()
     };
     let (mut loss, mut right) = (0.0, 0);
