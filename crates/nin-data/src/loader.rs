@@ -11,7 +11,7 @@ use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
 use crate::batch::HostBatch;
-use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Transform};
+use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform};
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -57,7 +57,7 @@ pub struct OrderedLoader<B: Backend> {
 #[derive(Debug, Clone, Copy)]
 enum Order {
     InOrder,
-    Shuffled { seed: u64, augmentation: Augmentation },
+    Shuffled { seed: u64, augmentation: Augmentation, mixing: Mixing },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,8 @@ impl<B: Backend> OrderedLoader<B> {
         seed: u64,
         device: &B::Device,
     ) -> Self {
-        let order = Order::Shuffled { seed, augmentation: Augmentation::default() };
+        let (augmentation, mixing) = (Augmentation::default(), Mixing::default());
+        let order = Order::Shuffled { seed, augmentation, mixing };
         Self::new(dataset, batch_size, order, device)
     }
 
@@ -117,6 +118,16 @@ impl<B: Backend> OrderedLoader<B> {
     pub fn with_augmentation(mut self, changes: Augmentation) -> Self {
         if let Order::Shuffled { augmentation, .. } = &mut self.order {
             *augmentation = changes;
+        }
+        self
+    }
+
+    /// Mixes the images of each batch that is drawn for training, after everything else has become of
+    /// them; batches in order stay as they are.
+    #[must_use]
+    pub fn with_mixing(mut self, asked: Mixing) -> Self {
+        if let Order::Shuffled { mixing, .. } = &mut self.order {
+            *mixing = asked;
         }
         self
     }
@@ -185,9 +196,13 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
             batcher: self.batcher.clone(),
             augmented: match self.order {
                 Order::InOrder => None,
-                Order::Shuffled { seed, augmentation } => {
+                Order::Shuffled { seed, augmentation, .. } => {
                     (!augmentation.is_none()).then_some((augmentation, seed))
                 }
+            },
+            mixed: match self.order {
+                Order::InOrder => None,
+                Order::Shuffled { seed, mixing, .. } => Some((mixing, seed)),
             },
             number: epoch,
         });
@@ -221,6 +236,8 @@ struct Epoch {
     batcher: ImageBatcher,
     /// How images are changed, and the seed of it.
     augmented: Option<(Augmentation, u64)>,
+    /// How they are mixed with each other, and the seed of it.
+    mixed: Option<(Mixing, u64)>,
     number: usize,
 }
 
@@ -256,11 +273,18 @@ impl Epoch {
                 image.copy_from_slice(&changed);
             }
         }
+        let size = self.batcher.size();
+        let mut labels =
+            indices.iter().map(|&index| usize::from(self.image(index).1)).collect::<Vec<_>>();
+        let second = self.mixed.as_ref().and_then(|(mixing, seed)| {
+            mixing.apply(&mut values, size, &mut labels, *seed, [self.number, step])
+        });
         HostBatch {
             values,
             channels,
-            size: self.batcher.size(),
-            labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
+            size,
+            labels,
+            second,
             indices: indices.to_vec(),
             epoch: self.number,
             step,
@@ -378,6 +402,7 @@ mod tests {
             batch_size: 1,
             batcher: ImageBatcher::new([1, 1], [1, 1]),
             augmented: None,
+            mixed: None,
             number: 1,
         })
     }
