@@ -3,13 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use nin_data::DataError;
-use nin_exchange::ExchangeError;
-use nin_model::ModelError;
-use nin_train::recipe::RecipeError;
-use nin_train::{TrainError, one_line};
+use nin_train::one_line;
 
-use crate::fetch::FetchError;
+use crate::hints::hint;
 
 /// The state is saved, and the run was asked to end.
 pub const INTERRUPTED: u8 = 130;
@@ -43,30 +39,6 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let _ = writeln!(stderr, "hint: {hint}");
     }
     ExitCode::FAILURE
-}
-
-fn hint(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(|cause| {
-        if let Some(error) = cause.downcast_ref::<CommandError>() {
-            return Some(error.hint.clone());
-        }
-        if let Some(error) = cause.downcast_ref::<FetchError>() {
-            return Some(error.hint());
-        }
-        if let Some(error) = cause.downcast_ref::<TrainError>() {
-            return Some(error.hint());
-        }
-        if let Some(error) = cause.downcast_ref::<RecipeError>() {
-            return Some(error.hint());
-        }
-        if let Some(error) = cause.downcast_ref::<ExchangeError>() {
-            return Some(error.hint());
-        }
-        if let Some(error) = cause.downcast_ref::<DataError>() {
-            return Some(error.hint());
-        }
-        cause.downcast_ref::<ModelError>().map(ModelError::hint)
-    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

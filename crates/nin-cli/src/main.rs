@@ -9,6 +9,7 @@ mod commands;
 mod comparison;
 mod failure;
 mod fetch;
+mod hints;
 mod interrupt;
 mod output;
 mod pictures;

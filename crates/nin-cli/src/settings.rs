@@ -1,8 +1,9 @@
 //! From parsed arguments to what a command needs: recipe, data, folders.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataSet, Locations};
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
 use nin_model::{Architecture, Builtin, ModelMetadata};
 use nin_train::recipe::{
     BuiltinRecipe, DataRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
@@ -26,26 +27,55 @@ pub struct TrainSettings {
 impl TrainSettings {
     /// Resolves defaults < file < flags; a resumed run's file is its own recipe.
     pub fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
-        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
-        let named = RecipeBuilder::named(config)?;
+        let named = named_recipe(arguments)?;
         let folder = match &arguments.run {
             Some(folder) => folder.clone(),
             None if arguments.resume => latest_run(named.name(), RunFolder::is_run)?,
             None => free_run(named.name()),
         };
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
-        let mut builder =
+        let builder =
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
-        for assignment in &arguments.set {
-            builder.assign(assignment)?;
-        }
-        apply_flags(&mut builder, arguments)?;
-        Ok(Self { recipe: builder.build()?, folder })
+        Ok(Self { recipe: with_flags(builder, arguments)?, folder })
     }
 }
 
+/// The recipe that is asked for, or the quick start's, on the data that is asked for.
+pub fn named_recipe(arguments: &TrainArguments) -> Result<RecipeBuilder, RecipeError> {
+    let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
+    let mut builder = RecipeBuilder::named(config)?;
+    if let Some(dataset) = builder.get("data.dataset").and_then(|value| value.as_str()) {
+        let name = name_of_data(dataset, arguments.data.as_deref());
+        builder.set("data.dataset", name, "--data")?;
+    }
+    Ok(builder)
+}
+
+/// What the data is called: a folder's own name where the recipe, or the network, speaks of the embedded
+/// sample, which lies in no folder.
+pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
+    let Some(folder) = folder.filter(|_| dataset == FASHION_MNIST_SAMPLE) else {
+        return dataset.to_owned();
+    };
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = whole.file_name().unwrap_or(OsStr::new("data"));
+    name.to_string_lossy().into_owned()
+}
+
+/// The recipe with what the flags override.
+pub fn with_flags(
+    mut builder: RecipeBuilder,
+    arguments: &TrainArguments,
+) -> Result<Recipe, RecipeError> {
+    for assignment in &arguments.set {
+        builder.assign(assignment)?;
+    }
+    apply_flags(&mut builder, arguments)?;
+    builder.build()
+}
+
 /// Overrides the keys that have flags of their own.
-pub fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
+fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
     }

@@ -109,7 +109,7 @@ impl DataError {
         match self {
             Self::Name { .. } => format!(
                 "known here are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE}, {MNIST}, {CIFAR10} and \
-                 {CIFAR100}; the folder of any other goes with --data"
+                 {CIFAR100}; any other has to be named with its folder"
             ),
             Self::NotFound { name, folder, .. } => {
                 let (package, files) = match name.as_str() {
@@ -125,12 +125,12 @@ impl DataError {
                 let without = if matches!(name.as_str(), CIFAR10 | CIFAR100) {
                     String::new()
                 } else {
-                    format!("; --dataset {FASHION_MNIST_SAMPLE} needs no files")
+                    format!("; {FASHION_MNIST_SAMPLE} needs no files")
                 };
                 let put = folder.as_ref().map_or_else(String::new, |folder| {
                     format!("put its {files} into {}, or ", folder.display())
                 });
-                format!("{package}{put}name their folder with --data{without}")
+                format!("{package}{put}name their folder{without}")
             }
             Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
@@ -146,8 +146,7 @@ impl DataError {
                 "give each image channels x height x width pixels and one label".to_owned()
             }
             Self::Checksum { .. } => {
-                "fetch the file again; to use other content on purpose, name its folder with --data"
-                    .to_owned()
+                "fetch the file again; to use other content on purpose, name its folder".to_owned()
             }
         }
     }

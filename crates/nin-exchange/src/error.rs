@@ -39,8 +39,7 @@ impl ExchangeError {
                 ModelError::MissingTensor { .. }
                 | ModelError::ExtraTensor { .. }
                 | ModelError::TensorShape { .. },
-            ) => "the file is of another network: name its recipe or architecture with --config"
-                .to_owned(),
+            ) => "the file is of another network: name its recipe or architecture".to_owned(),
             Self::Model(error) => error.hint(),
             Self::Whitening => {
                 "the checkpoint's own model.safetensors holds it beside the weights, as \
@@ -48,7 +47,7 @@ impl ExchangeError {
                     .to_owned()
             }
             Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
-                "take it out as --to safetensors".to_owned()
+                "take it out as safetensors".to_owned()
             }
         }
     }

@@ -170,7 +170,7 @@ impl ModelError {
             Self::Kernel { .. } => {
                 "set NIN_CPU=portable, or take another initialization or architecture".to_owned()
             }
-            Self::Device { .. } => "try another backend with --backend".to_owned(),
+            Self::Device { .. } => "try another backend".to_owned(),
             Self::NotSafetensors { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }

@@ -1,7 +1,7 @@
 //! Attempts: a run that the sentinel gave up begins again in its own folder, with another seed.
 //!
 //! The recipe keeps the seed that was asked for. `attempt.json` says which attempt goes on, with the
-//! seed that it draws from, and how much of the record is of the attempts before: written first, it
+//! seed that it draws from, and how much of the log is of the attempts before: written first, it
 //! makes every checkpoint of an earlier attempt void, whenever the process is cut. The new attempt
 //! then begins as any run that has no checkpoint yet.
 

@@ -197,18 +197,18 @@ impl TrainError {
             Self::Data(error) => error.hint(),
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
             Self::RunExists { .. } => {
-                "go on with it by --resume, or name another folder with --run".to_owned()
+                "resume it, or name another folder".to_owned()
             }
-            Self::NotARun { .. } => "name an empty or a new folder with --run".to_owned(),
+            Self::NotARun { .. } => "name an empty or a new folder".to_owned(),
             Self::RecipeChanged { keys, .. }
                 if keys.iter().any(|key| key.contains("training.epochs")) =>
             {
-                "a cosine ends with its epochs: begin a longer run with --run FOLDER, or resume \
+                "a cosine ends with its epochs: begin a longer run in another folder, or resume \
                  without another number of them"
                     .to_owned()
             }
             Self::RecipeChanged { .. } => {
-                "resume without these options, or begin a new run with --run FOLDER".to_owned()
+                "resume without these changes, or begin a new run in another folder".to_owned()
             }
             Self::NoCheckpoint { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
@@ -217,42 +217,40 @@ impl TrainError {
                 "name another checkpoint of the run: see its folder checkpoints/".to_owned()
             }
             Self::DataMismatch { .. } => {
-                "name data that the network was made for, with --dataset or --data".to_owned()
+                "name data that the network was made for".to_owned()
             }
             Self::NonFinite { skipped: 0, .. } => {
-                "a smaller rate helps most: --learning-rate; the last checkpoint is whole; a lone \
-                 batch can be passed over with --resume --on-non-finite skip"
+                "a smaller optimizer.learning_rate helps most; the last checkpoint is whole: resumed \
+                 with training.on_non_finite = \"skip\", a run passes over a lone batch"
                     .to_owned()
             }
             Self::NonFinite { skipped, .. } => format!(
-                "{skipped} steps in a row were skipped: a smaller rate helps most: --learning-rate; \
+                "{skipped} steps in a row were skipped: a smaller optimizer.learning_rate helps most; \
                  the last checkpoint is whole"
             ),
-            Self::NoWholeCheckpoint { .. } => "begin a new run with --run FOLDER".to_owned(),
+            Self::NoWholeCheckpoint { .. } => "begin a new run in another folder".to_owned(),
             Self::RunLocked { holder: Some(holder), .. } => format!(
                 "wait for its end, end it with `kill {holder}`, which saves its state, or name \
-                 another folder with --run"
+                 another folder"
             ),
             Self::RunLocked { holder: None, .. } => {
-                "wait for its end, or name another folder with --run".to_owned()
+                "wait for its end, or name another folder".to_owned()
             }
             Self::DataChanged { .. } => {
-                "name the folder with the data that the run began with by --data, or begin a new \
-                 run with --run FOLDER"
+                "name the folder with the data that the run began with, or begin a new run in another \
+                 folder"
                     .to_owned()
             }
-            Self::NotSaved { path, source } if source.is_out_of_space() => format!(
-                "make room, then go on from the last whole checkpoint: nin-cli train --run {} \
-                 --resume",
-                path.display()
-            ),
+            Self::NotSaved { source, .. } if source.is_out_of_space() => {
+                "make room, then resume from the last whole checkpoint".to_owned()
+            }
             Self::NotSaved { source, .. } => source.hint(),
             Self::NoSpace { .. } => "make room on the disk".to_owned(),
             Self::Io { .. } if self.is_out_of_space() => "make room on the disk".to_owned(),
             Self::Io { action: "read", .. } => {
                 "check that it is there and that you may read it".to_owned()
             }
-            Self::Io { .. } => "name a folder that you may write to with --run".to_owned(),
+            Self::Io { .. } => "name a folder that you may write to".to_owned(),
             Self::NoOutcome => "please report this: every training ends somehow".to_owned(),
         }
     }

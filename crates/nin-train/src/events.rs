@@ -36,6 +36,9 @@ impl StepReport {
     }
 }
 
+/// A test loss this near to that of a guess, in nats, is a guess.
+const GUESS_TOLERANCE: f64 = 0.02;
+
 /// A finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
@@ -63,6 +66,14 @@ pub struct EpochReport {
     pub test_secs: f64,
     /// Whether no epoch before had this test accuracy.
     pub best: bool,
+}
+
+impl EpochReport {
+    /// Whether the answers are no better than a guess: the test loss is within 0.02 nats of
+    /// ln(classes), the loss of equal probabilities.
+    pub fn is_at_chance(&self, classes: usize) -> bool {
+        (self.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+    }
 }
 
 /// Why a training ended.
@@ -169,7 +180,7 @@ pub(crate) fn last_attempt(events: &[Event]) -> &[Event] {
     &events[restart.map_or(0, |at| at + 1)..]
 }
 
-/// Where a run is, at every step: for progress, not for the record.
+/// Where a run is, at every step: for progress, not for the log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A training step is done.
@@ -192,7 +203,7 @@ pub trait Observer: Send {
         let _ = run;
     }
 
-    /// Something happened that the record keeps.
+    /// Something happened that the log keeps.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }

@@ -14,16 +14,16 @@ use nin_model::{
 use nin_random::{Purpose, Stream};
 
 use crate::attempt::Attempt;
+use crate::checkpoint::{self, Newest};
 use crate::checkpoint::{Checkpoint, TrainingState, to_json};
-use crate::checkpoints::{self, Newest};
 use crate::classifier::Classifier;
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
 use crate::lock::RunLock;
+use crate::metrics_log::MetricsLog;
 use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::quiet::Quiet;
 use crate::recipe::Recipe;
-use crate::record::Recorder;
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::Summary;
@@ -73,12 +73,12 @@ pub fn train<B: AutodiffBackend>(
         let interrupter = interrupter.clone();
         match train_attempt::<B>(&plan, &attempt, &metadata, &run, device, interrupter, voice)? {
             Outcome::Ended(summary) => return Ok(summary),
-            Outcome::Restart { mut recorder, epoch, step } => {
+            Outcome::Restart { mut log, epoch, step } => {
                 let next = attempt.next(&plan.recipe);
                 let Attempt { attempt, seed, .. } = next;
-                recorder.event(Event::Restart { attempt, seed, epoch, step })?;
-                Attempt { metrics_bytes: recorder.flush()?, ..next }.write(&run)?;
-                voice = Voice::GoesOn(recorder);
+                log.event(Event::Restart { attempt, seed, epoch, step })?;
+                Attempt { metrics_bytes: log.flush()?, ..next }.write(&run)?;
+                voice = Voice::GoesOn(log);
             }
         }
     }
@@ -86,10 +86,10 @@ pub fn train<B: AutodiffBackend>(
 
 /// Who is told of an attempt.
 enum Voice {
-    /// An observer, to whom the record is yet to be opened; and what he is to be warned of.
+    /// An observer, to whom the log is yet to be opened; and what he is to be warned of.
     New { observer: Box<dyn Observer>, warnings: Vec<String> },
     /// The record of the attempts before.
-    GoesOn(Recorder),
+    GoesOn(MetricsLog),
 }
 
 /// One attempt of a run, from its beginning or from its latest checkpoint.
@@ -104,13 +104,13 @@ fn train_attempt<B: AutodiffBackend>(
 ) -> Result<Outcome, TrainError> {
     let TrainingPlan { data, environment, .. } = plan;
     let recipe = attempt.recipe(&plan.recipe);
-    let Newest { checkpoint, warnings: damaged } = checkpoints::newest_whole(run, attempt.attempt)?;
+    let Newest { checkpoint, warnings: damaged } = checkpoint::newest_whole(run, attempt.attempt)?;
     let mut changed = Vec::new();
     if let Some(checkpoint) = &checkpoint {
         attempt.check(run, &checkpoint.state)?;
         changed = environment.check_resumption(run)?;
     } else if attempt.attempt > 1 {
-        checkpoints::clear(run)?;
+        checkpoint::clear(run)?;
     }
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
@@ -145,21 +145,21 @@ fn train_attempt<B: AutodiffBackend>(
         steps_per_epoch,
         start: (state.epoch, state.step),
     };
-    let mut recorder = match voice {
+    let mut log = match voice {
         Voice::New { mut observer, warnings } => {
             observer.begin(&description);
-            let mut recorder = Recorder::open(run, state.metrics_bytes, observer)?;
+            let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
             for warning in damaged.into_iter().chain(warnings).chain(changed) {
-                recorder.warn(warning)?;
+                log.warn(warning)?;
             }
-            recorder
+            log
         }
-        Voice::GoesOn(mut recorder) => {
-            recorder.begin(&description);
-            recorder
+        Voice::GoesOn(mut log) => {
+            log.begin(&description);
+            log
         }
     };
-    recorder.event(if checkpoint.is_some() {
+    log.event(if checkpoint.is_some() {
         Event::Resume { epoch: state.epoch, step: state.step }
     } else {
         start_event(&recipe, data, metadata, steps_per_epoch)?
@@ -170,7 +170,7 @@ fn train_attempt<B: AutodiffBackend>(
     } else {
         let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
         if !layers.is_empty() {
-            recorder.event(Event::Fitted { layers })?;
+            log.event(Event::Fitted { layers })?;
         }
         Start::Weights(weights)
     };
@@ -183,7 +183,7 @@ fn train_attempt<B: AutodiffBackend>(
         start: Mutex::new(state),
         average,
         device: device.clone(),
-        recorder: Mutex::new(Some(recorder)),
+        log: Mutex::new(Some(log)),
         outcome: Mutex::new(None),
         recipe,
     });
@@ -201,7 +201,7 @@ fn train_attempt<B: AutodiffBackend>(
     if let Outcome::Ended(summary) = &outcome {
         let path = run.summary_path();
         match durable::write_file(&path, &to_json(&path, summary)?) {
-            // All that it says stands in the record and in the checkpoint.
+            // All that it says stands in the log and in the checkpoint.
             Err(error) if error.is_out_of_space() => {}
             other => other?,
         }

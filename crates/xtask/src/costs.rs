@@ -62,7 +62,7 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
     let secs = begun.elapsed().as_secs_f64();
     let events = events(&root.path().join("run"))?;
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
-    let [epoch] = of("epoch")[..] else { bail!("the record has not one epoch") };
+    let [epoch] = of("epoch")[..] else { bail!("the log has not one epoch") };
     let number = |name: &str| epoch[name].as_f64().with_context(|| format!("no `{name}`"));
     let images_per_sec = number("images_per_sec")?;
     Ok(Training { secs, checkpoints: of("checkpoint").len(), images_per_sec })

@@ -3,8 +3,7 @@
 //! A place for a table is a pair of comments in a Markdown file; between them stands what this writes:
 //! `<!-- table: KIND PATH... -->` and `<!-- end of table -->`. Kinds: `speed`, of one benchmark's JSON;
 //! `ratios`, of what `cargo xtask ratios` wrote; `runs`, of runs' folders; `compared`, of what
-//! `nin-cli compare --format json` printed; `spread`, of one folder of runs with several seeds; `alarms`, what the sentinel
-//! said in runs' folders.
+//! `nin-cli compare --format json` printed; `alarms`, what the sentinel said in runs' folders.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +52,6 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
         ("speed", [path]) => speed(&read_json(path)?)?,
         ("compared", [path]) => compared(&read_json(path)?)?,
         ("ratios", [path]) => ratios(&read_json(path)?)?,
-        ("spread", [path]) => spread(&read_json(&path.join("seeds.json"))?)?,
         ("runs", paths) if !paths.is_empty() => {
             let head = ["run", "seed", "epochs", "train loss", "test acc", "best", "minutes"];
             let rows = paths.iter().map(|path| run_row(path)).collect::<Result<Vec<_>, _>>()?;
@@ -65,7 +63,7 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
             [vec![head.map(str::to_owned).to_vec()], rows].concat()
         }
         _ => bail!(
-            "expected `speed FILE`, `ratios FILE`, `compared FILE`, `spread FOLDER`, `runs FOLDER...` or `alarms FOLDER...`"
+            "expected `speed FILE`, `ratios FILE`, `compared FILE`, `runs FOLDER...` or `alarms FOLDER...`"
         ),
     };
     Ok(markdown(&rows))
@@ -146,28 +144,6 @@ fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
         ]);
     }
     Ok(rows)
-}
-
-/// How the test accuracies of several seeds are spread, beside the published ones.
-fn spread(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
-    let (ours, theirs) = (&comparison["spread"], &comparison["published"]);
-    let count =
-        |of: &Value, key: &str| of[key].as_u64().map_or("–".into(), |count| count.to_string());
-    let figure =
-        |of: &Value, key: &str| of[key].as_f64().map_or("–".into(), |x| format!("{x:.4}"));
-    ensure!(ours.is_object(), "no `spread`");
-    let rows = [
-        [String::new(), "ours".to_owned(), "published".to_owned()],
-        ["runs".to_owned(), count(ours, "ended"), count(theirs, "runs")],
-        ["dead".to_owned(), count(ours, "dead"), count(theirs, "dead")],
-        ["below 0.70".to_owned(), count(ours, "below_070"), count(theirs, "below_070")],
-        ["0.85 or above".to_owned(), count(ours, "at_least_085"), count(theirs, "at_least_085")],
-        ["lowest".to_owned(), figure(ours, "min"), figure(theirs, "min")],
-        ["median".to_owned(), figure(ours, "median"), figure(theirs, "median")],
-        ["highest".to_owned(), figure(ours, "max"), figure(theirs, "max")],
-    ];
-    let columns = if theirs.is_object() { 3 } else { 2 };
-    Ok(rows.map(|row| row[..columns].to_vec()).to_vec())
 }
 
 /// What the sentinel said in a run of one attempt. Where the summary has no `alarms`, the run was made before there

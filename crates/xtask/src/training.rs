@@ -64,7 +64,7 @@ impl Subject {
         sha256(&self.run_folder(run).join("checkpoints/latest/model.safetensors"))
     }
 
-    /// What a run's record says of its steps and epochs, without what depends on the clock.
+    /// What a run's log says of its steps and epochs, without what depends on the clock.
     pub(crate) fn figures(&self, run: &str) -> anyhow::Result<Vec<Value>> {
         const CLOCK: [&str; 5] =
             ["images_per_sec", "epoch_images_per_sec", "secs_left", "train_secs", "test_secs"];

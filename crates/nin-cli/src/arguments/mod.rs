@@ -70,7 +70,7 @@ pub enum Command {
 /// Where to compute.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
-    /// Where to compute: `auto` takes a hardware GPU if there is one, else the faster CPU backend
+    /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
     /// Threads that a CPU backend computes with [default: all]

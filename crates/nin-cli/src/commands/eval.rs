@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use crate::arguments::{EvalArguments, SplitChoice};
 use crate::backend::{Selected, Task};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::{check_data, open_data};
+use crate::settings::{check_data, name_of_data, open_data};
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
-    let dataset = arguments.dataset.as_deref().unwrap_or(&metadata.dataset);
-    let data = open_data(dataset, arguments.data.as_deref())?;
+    let folder = arguments.data.as_deref();
+    let dataset =
+        arguments.dataset.clone().unwrap_or_else(|| name_of_data(&metadata.dataset, folder));
+    let data = open_data(&dataset, folder)?;
     check_data(&data, &metadata)?;
     let (images, split) = match arguments.split {
         SplitChoice::Test => (data.test, "test"),

@@ -8,16 +8,16 @@ use anyhow::Context;
 use nin_data::DataSet;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::recipe::DataRecipe;
-use nin_train::{RunRecord, load_model};
+use nin_train::{RunHistory, load_model};
 
-use super::seeds::records;
+use super::seeds::histories;
 use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
 use crate::output::{note, print_text, save};
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
-use crate::settings::{check_data, open_training_data};
+use crate::settings::{check_data, name_of_data, open_training_data};
 use crate::tensorboard;
 
 /// The report's file within a run's folder.
@@ -52,10 +52,10 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
         return series(arguments, &output);
     }
     // Nothing is opened for a folder that holds no run.
-    let record = RunRecord::read(run)?;
+    let history = RunHistory::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
-    write(&record, TestData::In(data.as_deref()), &selected, outputs)?;
+    write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
     print_text(&output.display().to_string())?;
     if *open {
         show(&output);
@@ -66,7 +66,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
 /// The page of all runs that `train --seeds` left in a folder.
 fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode> {
     let (folder, seeds, _) = SeedsFolder::open(&arguments.run)?;
-    let comparison = Comparison::of(&records(&folder, &seeds)?)?;
+    let comparison = Comparison::of(&histories(&folder, &seeds)?)?;
     save(output, series_html(&arguments.run, output, &comparison)?.as_bytes())?;
     if let Some(folder) = &arguments.figures {
         create_folder(folder)?;
@@ -109,9 +109,9 @@ fn create_folder(folder: &Path) -> anyhow::Result<()> {
 pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Option<usize>) {
     let page = run.join(FILE);
     let outputs = Outputs { page: &page, figures: None, tensorboard };
-    let written = RunRecord::read(run)
+    let written = RunHistory::read(run)
         .map_err(Into::into)
-        .and_then(|record| write(&record, TestData::AtHand(data), selected, outputs));
+        .and_then(|history| write(&history, TestData::AtHand(data), selected, outputs));
     match written {
         Ok(()) => note(format!("report: {}", page.display())),
         Err(error) => note(format!("warning: no report was written: {error:#}")),
@@ -128,19 +128,19 @@ fn show(page: &Path) {
 
 /// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
 fn write(
-    record: &RunRecord,
+    history: &RunHistory,
     data: TestData,
     selected: &Selected,
     outputs: Outputs<'_>,
 ) -> anyhow::Result<()> {
-    let model = load_model(&record.path).map_err(|error| said(&error.into()));
+    let model = load_model(&history.path).map_err(|error| said(&error.into()));
     let model = model.as_ref().map_err(Clone::clone);
     let inspection = model.clone().and_then(|(metadata, weights)| {
-        inspect(record, data, selected, metadata, weights).map_err(|error| said(&error))
+        inspect(history, data, selected, metadata, weights).map_err(|error| said(&error))
     });
     let network = model.and_then(|(metadata, weights)| network(metadata, weights));
     let inspection = inspection.as_ref().map_err(Clone::clone);
-    let report = Report { record, network, inspection, seeds: seeds(record) };
+    let report = Report { history, network, inspection, seeds: seeds(history) };
     if let Err(reason) = &report.inspection {
         note(format!("the report has no answers: {reason}"));
     }
@@ -152,15 +152,15 @@ fn write(
         }
     }
     if let Some(step) = outputs.tensorboard {
-        tensorboard::write_pictures(&record.path, step, report.pictures()?);
+        tensorboard::write_pictures(&history.path, step, report.pictures()?);
     }
     Ok(())
 }
 
 /// The runs with other seeds that stand beside this one.
-fn seeds(record: &RunRecord) -> Option<Comparison> {
-    let folder = SeedsFolder::around(&record.path)?;
-    let compared = comparison::read(&[folder]).and_then(|records| Comparison::of(&records));
+fn seeds(history: &RunHistory) -> Option<Comparison> {
+    let folder = SeedsFolder::around(&history.path)?;
+    let compared = comparison::read(&[folder]).and_then(|histories| Comparison::of(&histories));
     compared.map_err(|error| note(format!("the report has no other seeds: {}", said(&error)))).ok()
 }
 
@@ -176,7 +176,7 @@ fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Netw
 }
 
 fn inspect(
-    record: &RunRecord,
+    history: &RunHistory,
     data: TestData,
     selected: &Selected,
     metadata: &ModelMetadata,
@@ -185,8 +185,8 @@ fn inspect(
     let data = match data {
         TestData::AtHand(data) => data.clone(),
         TestData::In(folder) => {
-            let dataset = metadata.dataset.clone();
-            let recipe = DataRecipe { dataset, ..record.recipe.data.clone() };
+            let dataset = name_of_data(&metadata.dataset, folder);
+            let recipe = DataRecipe { dataset, ..history.recipe.data.clone() };
             open_training_data(&recipe, folder)?
         }
     };

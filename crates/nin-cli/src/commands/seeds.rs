@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nin_train::recipe::{BuiltinRecipe, Recipe, RecipeBuilder};
-use nin_train::{Ending, RunFolder, RunRecord, Summary, TrainError, one_line, write_file};
+use nin_train::recipe::Recipe;
+use nin_train::{Ending, RunFolder, RunHistory, Summary, TrainError, one_line, write_file};
 use serde_json::Value;
 
 use super::report;
@@ -14,7 +14,7 @@ use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
-use crate::settings::{apply_flags, free_run, latest_run};
+use crate::settings::{free_run, latest_run, named_recipe, with_flags};
 
 /// Whether the command is about several seeds: it says so, or its folder does.
 pub fn is_asked(arguments: &TrainArguments) -> bool {
@@ -47,16 +47,16 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             say(*seed, &summary, trainer.device());
         }
         // As they are so far: a series of hours is looked at meanwhile.
-        write_comparison(&folder, &Comparison::of(&records(&folder, &seeds)?)?, arguments)?;
+        write_comparison(&folder, &Comparison::of(&histories(&folder, &seeds)?)?, arguments)?;
     }
-    let records = records(&folder, &seeds)?;
-    let comparison = Comparison::of(&records)?;
+    let histories = histories(&folder, &seeds)?;
+    let comparison = Comparison::of(&histories)?;
     if !arguments.no_report {
         note(format!("all runs: {}", report::series_path(folder.path()).display()));
     }
     match arguments.format {
         Format::Json => print_json(&comparison)?,
-        Format::Text => print_text(&text(&records, &comparison))?,
+        Format::Text => print_text(&text(&histories, &comparison))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -71,8 +71,7 @@ struct Series {
 impl Series {
     /// New ones, or, to go on, those that are there; `--seeds` then adds to them.
     fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
-        let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
-        let named = RecipeBuilder::named(config)?;
+        let named = named_recipe(arguments)?;
         let name = format!("{}-seeds", named.name());
         let asked = arguments.seeds.as_ref();
         if arguments.resume {
@@ -85,7 +84,7 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let recipe = resolved(builder, arguments)?;
+            let recipe = with_flags(builder, arguments)?;
             seeds::check_recipe(&path, &stored, &recipe)?;
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
@@ -93,19 +92,11 @@ impl Series {
             return Ok(Self { folder, seeds, recipe });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
-        let recipe = resolved(named, arguments)?;
+        let recipe = with_flags(named, arguments)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
         let folder = SeedsFolder::new(&path)?;
         Ok(Self { folder, seeds, recipe })
     }
-}
-
-fn resolved(mut builder: RecipeBuilder, arguments: &TrainArguments) -> anyhow::Result<Recipe> {
-    for assignment in &arguments.set {
-        builder.assign(assignment)?;
-    }
-    apply_flags(&mut builder, arguments)?;
-    Ok(builder.build()?)
 }
 
 fn diverged(error: &anyhow::Error) -> bool {
@@ -124,7 +115,7 @@ fn say(seed: u64, summary: &Summary, device: &str) {
 }
 
 /// Of the runs that are there, in the order of their seeds' list.
-pub fn records(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunRecord>> {
+pub fn histories(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunHistory>> {
     let runs = seeds.0.iter().map(|seed| folder.run(*seed));
     let runs: Vec<PathBuf> = runs.filter(|run| RunFolder::is_run(run)).collect();
     comparison::read(&runs)
@@ -157,22 +148,23 @@ fn write_comparison(
 }
 
 /// The table, and behind it the book's two lines, of the run in the middle.
-fn text(records: &[RunRecord], comparison: &Comparison) -> String {
+fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
     let mut text = comparison.text();
-    let middle = Spread::median_run(&comparison.runs).and_then(|at| records.get(at));
-    if let Some((record, lines)) = middle.and_then(|record| Some((record, closing_lines(record)?)))
+    let middle = Spread::median_run(&comparison.runs).and_then(|at| histories.get(at));
+    if let Some((history, lines)) =
+        middle.and_then(|history| Some((history, closing_lines(history)?)))
     {
-        text.extend(["\n\nthe run in the middle is ", &record.name(), ":\n", &lines]);
+        text.extend(["\n\nthe run in the middle is ", &history.name(), ":\n", &lines]);
     }
     text
 }
 
 /// The book's lines of a run, from what its folder says.
-fn closing_lines(record: &RunRecord) -> Option<String> {
-    let summary = std::fs::read(record.path.join("summary.json")).ok()?;
+fn closing_lines(history: &RunHistory) -> Option<String> {
+    let summary = std::fs::read(history.path.join("summary.json")).ok()?;
     let summary: Value = serde_json::from_slice(&summary).ok()?;
     let rate = summary["examples_per_sec"].as_f64()?;
-    let device = record.environment.as_ref()?["device"].as_str()?.to_owned();
-    let last = record.epochs().last()?;
+    let device = history.environment.as_ref()?["device"].as_str()?.to_owned();
+    let last = history.epochs().last()?;
     Some(Summary::book_lines(last, rate, &device))
 }

@@ -8,7 +8,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nin_train::{Ending, Event, RunFolder, RunRecord, TrainError};
+use nin_train::{Ending, Event, RunFolder, RunHistory, TrainError};
 use serde::Serialize;
 
 pub use published::{PUBLISHED, Published};
@@ -33,12 +33,12 @@ pub enum State {
 }
 
 impl State {
-    fn of(record: &RunRecord) -> Self {
-        match record.ending() {
+    fn of(history: &RunHistory) -> Self {
+        match history.ending() {
             Some(Ending::Finished) => Self::Finished,
             Some(Ending::StoppedEarly) => Self::StoppedEarly,
             Some(Ending::Collapsed) => Self::Collapsed,
-            _ => match record.events.last() {
+            _ => match history.events.last() {
                 Some(Event::NonFinite { skipped: false, .. }) => Self::Diverged,
                 _ => Self::Unfinished,
             },
@@ -86,37 +86,42 @@ pub struct Row {
     pub best_test_accuracy: Option<f64>,
     /// Images a second of the last epoch's training steps.
     pub images_per_sec: Option<f64>,
-    /// Whether its answers are those of a guess; unknown before the first epoch is done.
-    pub dead: Option<bool>,
+    /// Whether the sentinel called it dead, and that is not over.
+    pub dead: bool,
+    /// Whether it is dead, or its test loss that of a guess; unknown before the first epoch is done.
+    pub at_chance: Option<bool>,
     /// Classes that were silent at the end: 0 for every image.
     pub silent_classes: Vec<String>,
 }
 
 impl Row {
-    fn of(record: &RunRecord, run: String) -> Self {
-        let last = record.epochs().last();
+    fn of(history: &RunHistory, run: String) -> Self {
+        let last = history.epochs().last();
         Self {
             run,
-            seed: record.seed(),
-            attempts: record.attempts(),
-            state: State::of(record),
-            epochs: record.epochs().count(),
-            epochs_asked: record.recipe.training.epochs,
+            seed: history.seed(),
+            attempts: history.attempts(),
+            state: State::of(history),
+            epochs: history.epochs().count(),
+            epochs_asked: history.recipe.training.epochs,
             train_loss: last.map(|epoch| epoch.train_loss),
             train_accuracy: last.map(|epoch| epoch.train_accuracy),
             test_accuracy: last.map(|epoch| epoch.test_accuracy),
-            best_test_accuracy: record.best_epoch().map(|epoch| epoch.test_accuracy),
+            best_test_accuracy: history.best_epoch().map(|epoch| epoch.test_accuracy),
             images_per_sec: last.map(|epoch| epoch.images_per_sec),
-            dead: record.is_dead(),
-            silent_classes: record.silent_classes().to_vec(),
+            dead: history.is_dead(),
+            at_chance: history.is_at_chance(),
+            silent_classes: history.silent_classes().to_vec(),
         }
     }
 
     /// What is not as it should be, in a word or two.
     pub fn remark(&self) -> String {
         let mut remarks = Vec::new();
-        if self.dead == Some(true) {
+        if self.dead {
             remarks.push("dead".to_owned());
+        } else if self.at_chance == Some(true) {
+            remarks.push("at chance".to_owned());
         } else if !self.silent_classes.is_empty() {
             remarks.push(format!("{} silent", self.silent_classes.len()));
         }
@@ -156,32 +161,32 @@ pub struct Comparison {
 
 impl Comparison {
     /// Puts runs side by side, in this order.
-    pub fn of(records: &[RunRecord]) -> anyhow::Result<Self> {
-        let runs: Vec<Row> = records
+    pub fn of(histories: &[RunHistory]) -> anyhow::Result<Self> {
+        let runs: Vec<Row> = histories
             .iter()
-            .zip(names(records))
-            .map(|(record, name)| Row::of(record, name))
+            .zip(names(histories))
+            .map(|(history, name)| Row::of(history, name))
             .collect();
-        let is_the_books = !records.is_empty() && records.iter().all(published::is_by_the_book);
+        let is_the_books = !histories.is_empty() && histories.iter().all(published::is_by_the_book);
         Ok(Self {
             spread: Spread::of(&runs),
-            differences: differences(records)?,
+            differences: differences(histories)?,
             published: is_the_books.then_some(PUBLISHED),
-            curves: records.iter().map(plot::Curves::of).collect(),
+            curves: histories.iter().map(plot::Curves::of).collect(),
             runs,
         })
     }
 }
 
 /// Reads the runs of these folders; a folder of runs counts as its runs.
-pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunRecord>> {
-    let mut records = Vec::new();
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
+    let mut histories = Vec::new();
     for path in paths {
         for folder in runs_in(path)? {
-            records.push(RunRecord::read(&folder)?);
+            histories.push(RunHistory::read(&folder)?);
         }
     }
-    Ok(records)
+    Ok(histories)
 }
 
 /// The folder itself where it is a run, else those in it that are, by their numbers.
@@ -212,19 +217,19 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// The folders' names, or their paths where two have the same.
-fn names(records: &[RunRecord]) -> Vec<String> {
-    let names: Vec<String> = records.iter().map(RunRecord::name).collect();
+fn names(histories: &[RunHistory]) -> Vec<String> {
+    let names: Vec<String> = histories.iter().map(RunHistory::name).collect();
     let unique: BTreeSet<&String> = names.iter().collect();
     if unique.len() == names.len() {
         return names;
     }
-    records.iter().map(|record| record.path.display().to_string()).collect()
+    histories.iter().map(|history| history.path.display().to_string()).collect()
 }
 
-fn differences(records: &[RunRecord]) -> anyhow::Result<Vec<Difference>> {
-    let entries: Vec<_> = records
+fn differences(histories: &[RunHistory]) -> anyhow::Result<Vec<Difference>> {
+    let entries: Vec<_> = histories
         .iter()
-        .map(|record| record.recipe.entries())
+        .map(|history| history.recipe.entries())
         .collect::<Result<_, _>>()
         .map_err(TrainError::from)?;
     let keys: BTreeSet<&String> = entries.iter().flat_map(|entries| entries.keys()).collect();

@@ -1,7 +1,7 @@
 //! The curves of several runs in one figure.
 
 use anyhow::anyhow;
-use nin_train::{Event, RunRecord};
+use nin_train::{Event, RunHistory};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -38,9 +38,9 @@ pub(super) struct Curves {
 }
 
 impl Curves {
-    pub(super) fn of(record: &RunRecord) -> Self {
+    pub(super) fn of(history: &RunHistory) -> Self {
         let mut curves = Self { train_loss: Vec::new(), test_accuracy: Vec::new() };
-        for event in record.attempt() {
+        for event in history.attempt() {
             match event {
                 Event::Step(step) if step.train_loss.is_finite() => {
                     let epoch = step.epochs_done();
@@ -156,7 +156,7 @@ impl Comparison {
             return COLOURS[at % MOST_COLOURS];
         }
         match row.test_accuracy {
-            _ if row.dead == Some(true) => COLOURS[9],
+            _ if row.at_chance == Some(true) => COLOURS[9],
             Some(accuracy) if accuracy >= GOOD => COLOURS[2],
             Some(accuracy) if accuracy >= POOR => COLOURS[0],
             _ => COLOURS[1],

@@ -1,6 +1,6 @@
 //! What the book's own runs of its recipe gave.
 
-use nin_train::RunRecord;
+use nin_train::RunHistory;
 use nin_train::recipe::{Recipe, RecipeBuilder};
 use serde::Serialize;
 
@@ -11,9 +11,9 @@ pub struct Published {
     pub source: &'static str,
     /// Runs.
     pub runs: usize,
-    /// Those of them that are dead: loss 2.303, accuracy 0.10.
-    pub dead: usize,
-    /// Those of them below 0.70, the dead among them.
+    /// Those of them that are at chance: loss 2.303, accuracy 0.10.
+    pub at_chance: usize,
+    /// Those of them below 0.70, those at chance among them.
     pub below_070: usize,
     /// Those of them at 0.85 or above.
     pub at_least_085: usize,
@@ -27,7 +27,7 @@ pub struct Published {
 pub const PUBLISHED: Published = Published {
     source: "the book's own runs, PyTorch on cuda:0, 224x224",
     runs: 112,
-    dead: 7,
+    at_chance: 7,
     below_070: 25,
     at_least_085: 52,
     median: 0.8445,
@@ -35,9 +35,9 @@ pub const PUBLISHED: Published = Published {
 };
 
 /// Whether a run is by the book's recipe to the letter, at whatever size and with whatever seed.
-pub(super) fn is_by_the_book(record: &RunRecord) -> bool {
+pub(super) fn is_by_the_book(history: &RunHistory) -> bool {
     let book = RecipeBuilder::named("d2l-fashion-mnist").and_then(RecipeBuilder::build);
-    book.is_ok_and(|book| is_the_same(&book, &record.recipe))
+    book.is_ok_and(|book| is_the_same(&book, &history.recipe))
 }
 
 fn is_the_same(book: &Recipe, recipe: &Recipe) -> bool {

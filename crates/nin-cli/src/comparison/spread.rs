@@ -14,9 +14,9 @@ pub const POOR: f64 = 0.70;
 pub struct Spread {
     /// Runs that have ended.
     pub ended: usize,
-    /// Those of them that are dead.
-    pub dead: usize,
-    /// Those of them below 0.70, the dead among them.
+    /// Those of them that are at chance, the dead among them.
+    pub at_chance: usize,
+    /// Those of them below 0.70, those at chance among them.
     pub below_070: usize,
     /// Those of them at 0.85 or above.
     pub at_least_085: usize,
@@ -43,7 +43,7 @@ impl Spread {
         accuracies.sort_by(f64::total_cmp);
         Self {
             ended: ended.len(),
-            dead: ended.iter().filter(|row| row.dead == Some(true)).count(),
+            at_chance: ended.iter().filter(|row| row.at_chance == Some(true)).count(),
             below_070: accuracies.iter().filter(|accuracy| **accuracy < POOR).count(),
             at_least_085: accuracies.iter().filter(|accuracy| **accuracy >= GOOD).count(),
             min: accuracies.first().copied(),
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::comparison::State;
 
-    fn row(accuracy: Option<f64>, state: State, dead: bool) -> Row {
+    fn row(accuracy: Option<f64>, state: State, at_chance: bool) -> Row {
         Row {
             run: String::new(),
             seed: 1,
@@ -84,7 +84,8 @@ mod tests {
             test_accuracy: accuracy,
             best_test_accuracy: accuracy,
             images_per_sec: None,
-            dead: Some(dead),
+            dead: false,
+            at_chance: Some(at_chance),
             silent_classes: vec![],
         }
     }
@@ -100,7 +101,7 @@ mod tests {
             row(None, State::Diverged, false),
         ];
         let spread = Spread::of(&rows);
-        assert_eq!((spread.ended, spread.dead), (5, 1));
+        assert_eq!((spread.ended, spread.at_chance), (5, 1));
         assert_eq!((spread.below_070, spread.at_least_085), (2, 2));
         assert_eq!((spread.min, spread.max), (Some(0.1), Some(0.86)));
         assert!((spread.median.unwrap() - 0.77).abs() < 1e-12);

@@ -19,21 +19,22 @@ impl Comparison {
     }
 
     fn spread_lines(&self) -> Vec<String> {
-        let Spread { ended, dead, below_070, at_least_085, min, median, max } = self.spread;
+        let Spread { ended, at_chance, below_070, at_least_085, min, median, max } = self.spread;
         if ended == 0 {
             return vec!["no run has ended yet".to_owned()];
         }
         let Some(published) = self.published else {
             return vec![format!(
                 "{ended} of {} ended: test acc median {}, {} to {}; {at_least_085} ({}) at 0.85 or \
-                 above, {below_070} ({}) below 0.70, {dead} ({}) dead",
+                 above, {below_070} ({}) below 0.70, {at_chance} ({}) at \
+                 chance",
                 self.runs.len(),
                 figure(median),
                 figure(min),
                 figure(max),
                 share(at_least_085, ended),
                 share(below_070, ended),
-                share(dead, ended),
+                share(at_chance, ended),
             )];
         };
         let row = |name: &str, ours: String, theirs: String| {
@@ -46,7 +47,7 @@ impl Comparison {
         vec![
             row("", "these".to_owned(), "published".to_owned()),
             row("runs that ended", ended.to_string(), published.runs.to_string()),
-            counts("dead", dead, published.dead),
+            counts("at chance", at_chance, published.at_chance),
             counts("test acc < 0.70", below_070, published.below_070),
             counts("test acc >= 0.85", at_least_085, published.at_least_085),
             row("median test acc", figure(median), format!("{:.4}", published.median)),

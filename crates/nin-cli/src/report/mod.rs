@@ -14,7 +14,7 @@ mod seeds;
 mod verdict;
 
 use nin_model::{ModelMetadata, NetworkShapes, Weights};
-use nin_train::RunRecord;
+use nin_train::RunHistory;
 
 use crate::tensorboard;
 
@@ -27,7 +27,7 @@ use crate::comparison::Comparison;
 /// All that a report is made of.
 pub struct Report<'a> {
     /// What the run's folder says.
-    pub record: &'a RunRecord,
+    pub history: &'a RunHistory,
     /// The network, where a checkpoint could be read; else why not.
     pub network: Result<Network<'a>, String>,
     /// The network's answers over the test images; else why there are none.
@@ -49,9 +49,9 @@ pub struct Network<'a> {
 impl Report<'_> {
     /// The whole page.
     pub fn html(&self) -> anyhow::Result<String> {
-        let mut sections = vec![run::curves(self.record)];
-        sections.extend(run::sentinel(self.record));
-        sections.extend(self.seeds.as_ref().map(|seeds| seeds::section(self.record, seeds)));
+        let mut sections = vec![run::curves(self.history)];
+        sections.extend(run::sentinel(self.history));
+        sections.extend(self.seeds.as_ref().map(|seeds| seeds::section(self.history, seeds)));
         match &self.inspection {
             Ok(inspection) => sections.extend([
                 evaluation::per_class(inspection),
@@ -67,15 +67,15 @@ impl Report<'_> {
             }
             Err(reason) => sections.push(page::missing("network", "Network", reason)),
         }
-        sections.extend([run::recipe(self.record), run::environment(self.record)]);
-        let verdict = verdict::verdict(self.record, self.inspection.as_ref().ok().copied());
-        Ok(page::page(&self.record.name(), &verdict, &sections))
+        sections.extend([run::recipe(self.history), run::environment(self.history)]);
+        let verdict = verdict::verdict(self.history, self.inspection.as_ref().ok().copied());
+        Ok(page::page(&self.history.name(), &verdict, &sections))
     }
 
     /// Every figure of the page as a file of its own.
     pub fn figures(&self) -> anyhow::Result<Vec<Figure>> {
         let mut figures = Vec::new();
-        if let Some(charts) = run::Charts::of(self.record) {
+        if let Some(charts) = run::Charts::of(self.history) {
             figures.extend([charts.loss.figure(), charts.accuracy.figure()]);
         }
         if let Ok(inspection) = &self.inspection {

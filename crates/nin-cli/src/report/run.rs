@@ -1,6 +1,6 @@
 //! What the run's own folder says: curves, recipe, environment.
 
-use nin_train::{Event, RunRecord};
+use nin_train::{Event, RunHistory};
 use serde_json::Value;
 
 use super::chart::{Chart, Series};
@@ -19,10 +19,10 @@ struct Curves {
 }
 
 impl Curves {
-    fn of(record: &RunRecord) -> Self {
+    fn of(history: &RunHistory) -> Self {
         let mut train = Vec::new();
         let mut test = Vec::new();
-        for event in record.attempt() {
+        for event in history.attempt() {
             match event {
                 Event::Step(step) => {
                     let epoch = step.epochs_done();
@@ -65,8 +65,8 @@ pub(super) struct Charts {
 
 impl Charts {
     /// `None` before anything was logged.
-    pub(super) fn of(record: &RunRecord) -> Option<Self> {
-        let curves = Curves::of(record);
+    pub(super) fn of(history: &RunHistory) -> Option<Self> {
+        let curves = Curves::of(history);
         if curves.train_loss.is_empty() && curves.test_loss.is_empty() {
             return None;
         }
@@ -98,8 +98,8 @@ impl Charts {
 }
 
 /// Loss and accuracy over the epochs, and the figures of each.
-pub(super) fn curves(record: &RunRecord) -> Section {
-    let Some(Charts { loss, accuracy, wildest }) = Charts::of(record) else {
+pub(super) fn curves(history: &RunHistory) -> Section {
+    let Some(Charts { loss, accuracy, wildest }) = Charts::of(history) else {
         return missing("curves", "Curves", "nothing was logged yet");
     };
     let clipped = if wildest > HIGHEST_LOSS {
@@ -115,13 +115,13 @@ pub(super) fn curves(record: &RunRecord) -> Section {
         "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
         loss.html(),
         accuracy.html(),
-        epoch_table(record)
+        epoch_table(history)
     );
     Section { id: "curves", title: "Curves", body }
 }
 
-fn epoch_table(record: &RunRecord) -> String {
-    let rows: Vec<_> = record
+fn epoch_table(history: &RunHistory) -> String {
+    let rows: Vec<_> = history
         .epochs()
         .map(|epoch| {
             vec![
@@ -156,11 +156,11 @@ fn epoch_table(record: &RunRecord) -> String {
 }
 
 /// What the sentinel named, and the restarts that it made; nothing where there was nothing.
-pub(super) fn sentinel(record: &RunRecord) -> Option<Section> {
+pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
     let row = |epoch: usize, step: usize, what: String| {
         vec![format!("epoch {epoch}, step {step}"), escaped(&what)]
     };
-    let rows: Vec<_> = record
+    let rows: Vec<_> = history
         .events
         .iter()
         .filter_map(|event| match event {
@@ -184,16 +184,16 @@ pub(super) fn sentinel(record: &RunRecord) -> Option<Section> {
 }
 
 /// Every key of the resolved recipe.
-pub(super) fn recipe(record: &RunRecord) -> Section {
-    let value = serde_json::to_value(&record.recipe).unwrap_or_default();
+pub(super) fn recipe(history: &RunHistory) -> Section {
+    let value = serde_json::to_value(&history.recipe).unwrap_or_default();
     let rows = flat(&value);
     let body = table("The resolved recipe", &["key", "value"], &rows);
     Section { id: "recipe", title: "Recipe", body: folded("Every key of the recipe", &body) }
 }
 
 /// Version, backend, device, data.
-pub(super) fn environment(record: &RunRecord) -> Section {
-    match &record.environment {
+pub(super) fn environment(history: &RunHistory) -> Section {
+    match &history.environment {
         Some(environment) => {
             let body = table("Where the run was made", &["what", "value"], &flat(environment));
             Section {

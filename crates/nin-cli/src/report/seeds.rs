@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use nin_train::RunRecord;
+use nin_train::RunHistory;
 
 use super::page::{self, Section, escaped, percent, table};
 use crate::comparison::{Comparison, Row};
 
 /// A row each, this run among them, and how they are spread.
-pub(super) fn section(record: &RunRecord, comparison: &Comparison) -> Section {
-    let this = record.name();
+pub(super) fn section(history: &RunHistory, comparison: &Comparison) -> Section {
+    let this = history.name();
     let name = |row: &Row| {
         let name = escaped(&row.run);
         if row.run == this { format!("<strong>{name}</strong> (this run)") } else { name }
@@ -69,27 +69,27 @@ fn spread(comparison: &Comparison) -> String {
     }
     let mut text = format!(
         "<p>{} have ended. Test accuracy: median {}, {} to {}; {} at 85\u{a0}% or above, {} below \
-         70\u{a0}%, {} dead.",
+         70\u{a0}%, {} at chance.",
         spread.ended,
         percent(spread.median),
         percent(spread.min),
         percent(spread.max),
         spread.at_least_085,
         spread.below_070,
-        spread.dead,
+        spread.at_chance,
     );
     if let Some(published) = comparison.published {
         let _ = write!(
             text,
             " Of the {} published ({}): median {}, best {}; {} at 85\u{a0}% or above, {} below \
-             70\u{a0}%, {} dead.",
+             70\u{a0}%, {} at chance.",
             published.runs,
             published.source,
             percent(Some(published.median)),
             percent(Some(published.max)),
             published.at_least_085,
             published.below_070,
-            published.dead,
+            published.at_chance,
         );
     }
     text + "</p>"

@@ -2,27 +2,24 @@
 
 use std::time::SystemTime;
 
-use nin_train::{AlarmKind, Ending, EpochReport, RunRecord};
+use nin_train::{Ending, RunHistory};
 
 use super::inspection::Inspection;
 use super::page::{escaped, grouped, joined, percent};
 
-/// A test loss this near to that of a guess, in nats, is a guess.
-const GUESS_TOLERANCE: f64 = 0.02;
-
 /// Figures and sentences, as HTML.
-pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> String {
-    let mut sentences = vec![state(record)];
-    let last = record.epochs().last();
+pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> String {
+    let mut sentences = vec![state(history)];
+    let last = history.epochs().last();
     if let Some((last, inspection)) = last.zip(inspection)
-        && is_guessing(last, inspection.classes.len())
+        && last.is_at_chance(inspection.classes.len())
     {
         let guess = format!(
             "its test loss, {:.3}, is that of a guess among {} classes",
             last.test_loss,
             inspection.classes.len()
         );
-        sentences.push(if is_dead(record, inspection) {
+        sentences.push(if is_dead(history, inspection) {
             format!(
                 "<strong>The network is dead</strong>: {guess}. Another seed or a smaller learning \
                  rate helps."
@@ -52,16 +49,16 @@ pub(super) fn verdict(record: &RunRecord, inspection: Option<&Inspection>) -> St
         }
     }
     let sentences = joined(sentences.iter().map(|sentence| format!("<p>{sentence}</p>\n")));
-    format!("<dl class=\"figures\">{}</dl>\n{sentences}", figures(record, inspection))
+    format!("<dl class=\"figures\">{}</dl>\n{sentences}", figures(history, inspection))
 }
 
-fn figures(record: &RunRecord, inspection: Option<&Inspection>) -> String {
+fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> String {
     let mut figures = Vec::new();
-    if let Some(best) = record.best_epoch() {
+    if let Some(best) = history.best_epoch() {
         let label = format!("best test accuracy, epoch {}", best.epoch);
         figures.push((percent(Some(best.test_accuracy)), label));
     }
-    if let Some(last) = record.epochs().last() {
+    if let Some(last) = history.epochs().last() {
         figures
             .push((format!("{:.3}", last.test_loss), format!("test loss, epoch {}", last.epoch)));
         figures.push((grouped(format!("{:.0}", last.images_per_sec)), "images/s trained".into()));
@@ -79,11 +76,11 @@ fn figures(record: &RunRecord, inspection: Option<&Inspection>) -> String {
     )
 }
 
-fn state(record: &RunRecord) -> String {
-    let done = record.epochs().count();
-    let asked = record.recipe.training.epochs;
+fn state(history: &RunHistory) -> String {
+    let done = history.epochs().count();
+    let asked = history.recipe.training.epochs;
     let epochs = format!("{done} of {asked} epochs");
-    match record.ending() {
+    match history.ending() {
         Some(Ending::Finished) => format!("Finished: {epochs}."),
         Some(Ending::StoppedEarly) => {
             format!("Stopped early after {epochs}: the test accuracy got no better.")
@@ -95,7 +92,7 @@ fn state(record: &RunRecord) -> String {
             format!("Interrupted after {epochs}, its state saved: <code>--resume</code> goes on.")
         }
         None => {
-            let ago = record.last_written.map_or_else(|| "never".to_owned(), ago);
+            let ago = history.last_written.map_or_else(|| "never".to_owned(), ago);
             format!(
                 "Not ended: {epochs}, last heard of {ago}. It is running, or was cut off; then \
                  <code>--resume</code> goes on from its latest checkpoint."
@@ -116,12 +113,6 @@ fn ago(then: SystemTime) -> String {
 
 /// Whether nothing can be learnt any more, as the sentinel saw it or as every map says; a network that
 /// only guesses may still learn (ADR 20).
-fn is_dead(record: &RunRecord, inspection: &Inspection) -> bool {
-    let named = record.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
-    named.is_some_and(|alarm| !alarm.over)
-        || inspection.silent_classes().len() == inspection.classes.len()
-}
-
-fn is_guessing(epoch: &EpochReport, classes: usize) -> bool {
-    (epoch.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+fn is_dead(history: &RunHistory, inspection: &Inspection) -> bool {
+    history.is_dead() || inspection.silent_classes().len() == inspection.classes.len()
 }

@@ -37,7 +37,8 @@ fn runs_that_differ_are_put_side_by_side() {
         (&json["runs"][1]["train_loss"], &json["runs"][1]["test_accuracy"]),
         (&figures[0], &figures[2])
     );
-    assert_eq!(json["runs"][1]["dead"], false);
+    let no = serde_json::Value::Bool(false);
+    assert_eq!((&json["runs"][1]["dead"], &json["runs"][1]["at_chance"]), (&no, &no));
 }
 
 #[test]

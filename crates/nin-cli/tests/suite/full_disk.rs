@@ -81,7 +81,7 @@ fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
 
-    // Each line of the record is there, and the training is the one that nothing happened to.
+    // Each line of the log is there, and the training is the one that nothing happened to.
     let run = workshop.path().join("disk/run");
     let epochs = workshop.figures("disk/run");
     assert!(!epochs.is_empty());

@@ -75,7 +75,7 @@ impl Finished {
     }
 }
 
-/// The lines of a run's record.
+/// The lines of a run's log.
 pub(crate) fn metrics(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

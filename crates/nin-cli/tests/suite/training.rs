@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::program::{BENCH, command, metrics, nin};
-use crate::workshop::Workshop;
+use crate::workshop::{Workshop, words};
 
 #[test]
 fn any_idx_folder_trains_and_eval_repeats_the_figure() {
@@ -41,6 +41,27 @@ fn any_idx_folder_trains_and_eval_repeats_the_figure() {
     for file in ["recipe.toml", "environment.json", "summary.json", "curves.svg", "metrics.jsonl"] {
         assert!(workshop.path().join("run").join(file).is_file(), "{file}");
     }
+}
+
+#[test]
+fn data_of_a_folder_is_not_called_the_embedded_sample() {
+    let workshop = Workshop::new();
+    let line = "train --data data --run run --epochs 1 --backend flex --progress plain";
+    let finished = nin(workshop.path(), &words(line)).ok();
+    assert!(finished.stderr.contains("quickstart on data at 1x"), "{}", finished.stderr);
+    let recipe = std::fs::read_to_string(workshop.path().join("run/recipe.toml")).unwrap();
+    assert!(recipe.contains("dataset = \"data\"\n"), "{recipe}");
+    let page = std::fs::read_to_string(workshop.path().join("run/report.html")).unwrap();
+    assert!(!page.contains("fashion-mnist-sample") && !page.contains("Ankle boot"));
+    let resume = "train --data data --run run --resume --epochs 2 --backend flex --progress none";
+    nin(workshop.path(), &words(resume)).ok();
+    let eval = nin(workshop.path(), &words("eval --checkpoint run --data data --format json"));
+    assert_eq!(eval.json()["dataset"], "data");
+    // A name that is given stands.
+    let named = "train --data data --dataset shapes --run named --epochs 1 --backend flex";
+    nin(workshop.path(), &words(named)).ok();
+    let eval = nin(workshop.path(), &words("eval --checkpoint named --data data --format json"));
+    assert_eq!(eval.json()["dataset"], "shapes");
 }
 
 #[test]

@@ -16,6 +16,9 @@ epochs = 1
 batch_size = 8
 "#;
 
+/// Between the test losses of two backends: sums of 32 bits in another order, over four steps.
+const LOSS_TOLERANCE: f64 = 1e-4;
+
 /// Whether an adapter is here; CI, which promises one, fails without.
 fn has_adapter() -> bool {
     let devices = nin(std::path::Path::new("."), &["devices", "--format", "json"]).json();
@@ -66,8 +69,7 @@ fn trains_end_to_end_and_agrees_with_the_cpu() {
         assert_eq!(report["backend"], backend);
         report["loss"].as_f64().unwrap()
     });
-    // 32-bit sums in another order over four steps.
-    assert!((losses[0] - losses[1]).abs() < 1e-4, "{losses:?}");
+    assert!((losses[0] - losses[1]).abs() < LOSS_TOLERANCE, "{losses:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Which algorithm computes a convolution.
 
+use crate::arch::generic::winograd::{F43, F45, OUT, Scheme};
 use crate::geometry::ConvGeometry;
 
 /// What may be chosen from.
@@ -35,13 +36,13 @@ const WEIGHT_TRANSFORM: u64 = 24;
 /// The choice depends on the sizes alone, never on the threads or the instruction set.
 pub(crate) fn choose(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
-        ([3, 3], [1, 1]) => (Choice::F43, 6_u64),
-        ([5, 5], [1, 1]) => (Choice::F45, 8),
+        ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
+        ([5, 5], [1, 1]) => (Choice::F45, F45::TILE as u64),
         _ => return Choice::Direct,
     };
     let (inputs, outputs) = (16 * geometry.in_panels() as u64, 16 * geometry.out_panels() as u64);
-    let tiles =
-        (geometry.batch * geometry.output[0].div_ceil(4) * geometry.output[1].div_ceil(4)) as u64;
+    let [down, across] = geometry.output.map(|size| size.div_ceil(OUT));
+    let tiles = (geometry.batch * down * across) as u64;
     let taps = (geometry.kernel[0] * geometry.kernel[1]) as u64;
     let direct = (geometry.batch * geometry.out_pixels()) as u64 * taps * inputs * outputs;
     let products = tiles * (inputs * outputs + TRANSFORM * (inputs + outputs));

@@ -11,7 +11,7 @@ pub use algorithm::Algorithm;
 pub(crate) use algorithm::{Choice, choose};
 pub(crate) use direct::{group_size, group_slices};
 
-use crate::arch::generic::{F43, F45};
+use crate::arch::generic::winograd::{F43, F45};
 use crate::cpu::Cpu;
 use crate::error::{Error, expect_len};
 use crate::geometry::ConvGeometry;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{MlpconvBackward, MlpconvGeometry};
-use crate::arch::generic::{F43, F45};
+use crate::arch::generic::winograd::{F43, F45};
 use crate::conv::{
     Choice, ConvBackward, ConvInput, choose, direct, group_size, group_slices, winograd,
 };

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{MlpconvGeometry, MlpconvKept, MlpconvWeights};
-use crate::arch::generic::{F43, F45, Scheme};
+use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::conv::{Choice, ConvInput, choose, direct, group_slices, winograd};
 use crate::cpu::Cpu;
 use crate::pool;

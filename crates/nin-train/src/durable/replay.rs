@@ -12,7 +12,7 @@ use super::disk::Operation;
 use super::recording;
 use crate::checkpoint::load_model;
 use crate::error::one_line;
-use crate::{RunFolder, checkpoints, sample};
+use crate::{RunFolder, checkpoint, sample};
 
 /// What was asked of the file system, and how much of it when the n-th save returned.
 struct History {
@@ -34,7 +34,7 @@ fn history(run: &RunFolder) -> History {
         written.unwrap();
         history.operations.extend(operations);
         history.announced.push((history.operations.len(), total_steps));
-        let ((), operations) = recording(None, || checkpoints::prune(run, 2).unwrap());
+        let ((), operations) = recording(None, || checkpoint::prune(run, 2).unwrap());
         history.operations.extend(operations);
     }
     history
@@ -198,7 +198,7 @@ fn check(
     let context = || format!("behind {} operations, {chosen:?}", operations.len());
 
     let (run, _lock) = RunFolder::resume(root.path()).unwrap();
-    let newest = checkpoints::newest_whole(&run, 1)
+    let newest = checkpoint::newest_whole(&run, 1)
         .map_err(|error| format!("{}: {}", one_line(&error), context()))?;
     if !newest.warnings.is_empty() {
         return Err(format!("{:?}: {}", newest.warnings, context()));

@@ -144,10 +144,8 @@ impl RecipeError {
             Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Syntax { .. } => {
                 "a recipe is a short TOML text: see the folder configs/".to_owned()
             }
-            Self::NotAssignment { .. } => "for example: --set optimizer.momentum=0.9".to_owned(),
-            Self::Refused { key, .. } => {
-                format!("change it in the recipe, or by --set {key}=VALUE")
-            }
+            Self::NotAssignment { .. } => "for example: optimizer.momentum=0.9".to_owned(),
+            Self::Refused { .. } => "change it in the recipe".to_owned(),
             Self::Model(error) => error.hint(),
             Self::Unwritable { .. } => "please report this: every recipe can be written".to_owned(),
         }

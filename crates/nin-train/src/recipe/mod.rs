@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod error;
 mod nearest;
+mod network;
 mod preprocessing;
 mod retired;
 mod source;
@@ -16,11 +17,12 @@ use std::path::Path;
 
 use nin_data::{Augmentation, Mixing};
 pub use nin_model::Precision;
-use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
+use nin_model::{Architecture, Block, Initialization};
 use serde::{Deserialize, Serialize};
 
 pub use builtin::BuiltinRecipe;
 pub use error::RecipeError;
+pub use network::NamedNetwork;
 pub use preprocessing::{NormalizationKind, PreprocessingRecipe};
 pub use source::RecipeBuilder;
 
@@ -369,43 +371,5 @@ impl Recipe {
     /// [`RecipeError::Model`] where there is no initialisation of this name.
     pub fn initialization(&self) -> Result<Initialization, RecipeError> {
         Ok(self.model.initialization.parse::<Initialization>()?)
-    }
-}
-
-/// What `[model]` names.
-pub enum NamedNetwork<'a> {
-    /// A built-in architecture.
-    Builtin(Builtin),
-    /// Blocks of the recipe's own.
-    Blocks {
-        /// The name to show.
-        name: &'a str,
-        /// The blocks, first to last.
-        blocks: &'a [Block],
-    },
-}
-
-impl ModelRecipe {
-    /// The built-in architecture, or the blocks.
-    ///
-    /// # Errors
-    /// [`ModelError::UnknownArchitecture`], or [`ModelError::Architecture`] where a built-in name
-    /// stands beside blocks.
-    pub fn network(&self) -> Result<NamedNetwork<'_>, ModelError> {
-        let name = self.architecture.as_str();
-        if self.blocks.is_empty() {
-            let builtin = if name.is_empty() { Builtin::D2l } else { name.parse()? };
-            return Ok(NamedNetwork::Builtin(builtin));
-        }
-        if name.parse::<Builtin>().is_ok() {
-            return Err(ModelError::Architecture {
-                place: "model".to_owned(),
-                what: "architecture",
-                expected: "a name of its own beside `blocks`, or none".to_owned(),
-                found: name.to_owned(),
-            });
-        }
-        let name = if name.is_empty() { "custom" } else { name };
-        Ok(NamedNetwork::Blocks { name, blocks: &self.blocks })
     }
 }

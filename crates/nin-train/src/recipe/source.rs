@@ -71,6 +71,16 @@ impl RecipeBuilder {
         &self.name
     }
 
+    /// What a key such as `data.dataset` is set to so far; `None` where it has its default.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        let (tables, last) = key.rsplit_once('.').unwrap_or(("", key));
+        let mut table = &self.table;
+        for name in tables.split('.').filter(|name| !name.is_empty()) {
+            table = table.get(name)?.as_table()?;
+        }
+        table.get(last)
+    }
+
     /// Overrides one key with `KEY=VALUE`, such as `optimizer.momentum=0.9`. A value that is not
     /// TOML is taken as a string.
     ///

@@ -52,9 +52,9 @@ impl Alarm {
             return None;
         }
         Some(match self.alarm {
-            AlarmKind::ExplodingGradients => "a smaller rate, --learning-rate".to_owned(),
+            AlarmKind::ExplodingGradients => "a smaller optimizer.learning_rate".to_owned(),
             _ => format!(
-                "--config {STEADY_RECIPE} or --set model.initialization={}",
+                "the recipe {STEADY_RECIPE} or model.initialization={}",
                 Initialization::LsuvOpen.name()
             ),
         })

@@ -7,7 +7,7 @@ mod pairs;
 mod pool;
 mod tiling;
 mod vector;
-mod winograd;
+pub(crate) mod winograd;
 
 pub(crate) use gate::gate;
 pub(crate) use multiply::{End, Multiply};
@@ -16,7 +16,3 @@ pub(crate) use pairs::{Bf16, Bf16Operation, InPairs, Narrow, ZipPixels};
 pub(crate) use pool::{PoolBackward, PoolForward};
 pub(crate) use tiling::panels_per_block;
 pub(crate) use vector::Vector;
-pub(crate) use winograd::{
-    F43, F45, GradientTransform, InputGradientTransform, InputTransform, OutputTransform, Scheme,
-    WeightGradientTransform, WeightTransform,
-};

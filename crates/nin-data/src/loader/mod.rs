@@ -1,20 +1,18 @@
 //! The loader: ordered batches whatever the number of workers, an order that is a function of seed
 //! and epoch, and nothing dropped.
 
-use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+mod epoch;
+mod worker;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
-use crate::batch::HostBatch;
+use self::epoch::Epoch;
+use self::worker::Worker;
 use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform};
-
-/// Batches that each worker may have ready and not yet taken.
-const READY_PER_WORKER: usize = 2;
 
 /// Gives the batches of an epoch in order; the last one may be short.
 ///
@@ -228,132 +226,6 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
     }
 }
 
-/// One epoch's batches, as pure data.
-struct Epoch {
-    dataset: ImageDataset,
-    order: Vec<usize>,
-    batch_size: usize,
-    batcher: ImageBatcher,
-    /// How images are changed, and the seed of it.
-    augmented: Option<(Augmentation, u64)>,
-    /// How they are mixed with each other, and the seed of it.
-    mixed: Option<(Mixing, u64)>,
-    number: usize,
-}
-
-impl Epoch {
-    fn steps(&self) -> usize {
-        self.order.len().div_ceil(self.batch_size)
-    }
-
-    fn batch(&self, step: usize) -> HostBatch {
-        let start = step * self.batch_size;
-        let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
-        let channels = self.dataset.channels();
-        let behind = self.batcher.transform().mixes_pixels();
-        let mut bytes = self.batcher.room_for(indices.len() * channels);
-        let mut changed = Vec::new();
-        for &index in indices {
-            let (mut pixels, _) = self.image(index);
-            if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| !behind) {
-                let size = self.dataset.image_size();
-                augmentation.apply(pixels, size, *seed, [self.number, index], &mut changed);
-                pixels = &changed;
-            }
-            self.batcher.append(pixels, &mut bytes);
-        }
-        let mut values = self.batcher.values(&bytes, channels);
-        if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| behind) {
-            let size = self.batcher.size();
-            let images = values.chunks_exact_mut(channels * size[0] * size[1]);
-            let mut changed = Vec::new();
-            for (image, &index) in images.zip(indices) {
-                let place = [self.number, index];
-                augmentation.apply_to_values(image, size, *seed, place, &mut changed);
-                image.copy_from_slice(&changed);
-            }
-        }
-        let size = self.batcher.size();
-        let mut labels =
-            indices.iter().map(|&index| usize::from(self.image(index).1)).collect::<Vec<_>>();
-        let second = self.mixed.as_ref().and_then(|(mixing, seed)| {
-            mixing.apply(&mut values, size, &mut labels, *seed, [self.number, step])
-        });
-        HostBatch {
-            values,
-            channels,
-            size,
-            labels,
-            second,
-            indices: indices.to_vec(),
-            epoch: self.number,
-            step,
-        }
-    }
-
-    fn image(&self, index: usize) -> (&[u8], u8) {
-        self.dataset.image(index).unwrap_or_else(|| {
-            unreachable!("image {index} of {} is in no epoch", self.dataset.len())
-        })
-    }
-}
-
-/// A thread that prepares every n-th batch.
-#[derive(Debug)]
-struct Worker {
-    ready: Option<Receiver<HostBatch>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    /// So many workers, or as many as there are batches left; none where the system refuses a
-    /// thread, and then the consumer prepares each batch itself.
-    fn start(epoch: &Arc<Epoch>, first_step: usize, count: usize) -> Vec<Self> {
-        let count = count.min(epoch.steps().saturating_sub(first_step));
-        let workers: io::Result<_> = (0..count)
-            .map(|number| {
-                let (sender, ready) = sync_channel(READY_PER_WORKER);
-                let epoch = Arc::clone(epoch);
-                let steps = (first_step + number..epoch.steps()).step_by(count);
-                let thread = std::thread::Builder::new()
-                    .name(format!("loader-{number}"))
-                    .spawn(move || Self::work(&epoch, steps, &sender))?;
-                Ok(Self { ready: Some(ready), thread: Some(thread) })
-            })
-            .collect();
-        workers.unwrap_or_default()
-    }
-
-    fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<HostBatch>) {
-        for step in steps {
-            if ready.send(epoch.batch(step)).is_err() {
-                return; // nobody waits for more
-            }
-        }
-    }
-
-    /// The worker's next batch. Where it panicked, so does its consumer: no batch is left out.
-    fn take(&mut self) -> HostBatch {
-        if let Some(batch) = self.ready.as_ref().and_then(|ready| ready.recv().ok()) {
-            return batch;
-        }
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            _ => unreachable!("a worker sends every batch of its own"),
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.ready = None; // wakes a worker that waits to send
-        if let Some(thread) = self.thread.take() {
-            // Its panic, if any, was either seen by the consumer or no longer matters.
-            let _ = thread.join();
-        }
-    }
-}
-
 struct Batches<'a, B: Backend> {
     epoch: Arc<Epoch>,
     workers: Vec<Worker>,
@@ -383,53 +255,5 @@ impl<B: Backend> DataLoaderIterator<ImageBatch<B>> for Batches<'_, B> {
     fn progress(&self) -> Progress {
         let items = self.epoch.order.len();
         Progress::new((self.step * self.epoch.batch_size).min(items), items)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-    use crate::Images;
-
-    /// An epoch of single images whose third does not exist.
-    fn broken_epoch() -> Arc<Epoch> {
-        let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
-        Arc::new(Epoch {
-            dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
-            order: vec![0, 1, 99, 3, 4],
-            batch_size: 1,
-            batcher: ImageBatcher::new([1, 1], [1, 1]),
-            augmented: None,
-            mixed: None,
-            number: 1,
-        })
-    }
-
-    #[test]
-    fn a_panic_of_a_worker_is_its_consumers() {
-        for count in [1, 2, 5, 9] {
-            let epoch = broken_epoch();
-            let mut workers = Worker::start(&epoch, 0, count);
-            let count = workers.len();
-            assert_eq!(workers[0].take(), epoch.batch(0));
-            assert_eq!(workers[1 % count].take(), epoch.batch(1));
-            // Also when the worker is long gone.
-            while workers[2 % count].thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
-                std::thread::yield_now();
-            }
-            let panic = catch_unwind(AssertUnwindSafe(|| workers[2 % count].take())).unwrap_err();
-            let message = panic.downcast_ref::<String>().unwrap();
-            assert!(message.contains("image 99 of 5"), "{message}");
-        }
-    }
-
-    #[test]
-    fn there_are_no_more_workers_than_batches() {
-        let epoch = broken_epoch();
-        for (first_step, expected) in [(0, 5), (3, 2), (5, 0), (9, 0)] {
-            assert_eq!(Worker::start(&epoch, first_step, 1000).len(), expected);
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use crate::checkpoint::{Checkpoint, steps_if_whole};
+use super::{Checkpoint, steps_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 
@@ -197,7 +197,7 @@ mod tests {
         let error = newest_whole(&run, 1).unwrap_err();
         let line = one_line(&error);
         assert!(line.contains("epoch-001/model.safetensors` is damaged: expected"), "{line}");
-        assert!(error.hint().contains("--run"));
+        assert!(error.hint().contains("a new run"));
     }
 
     #[test]

@@ -7,19 +7,17 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use crate::events::{Ending, EpochReport, Event, last_attempt};
+use crate::metrics_log::read_events;
 use crate::recipe::Recipe;
-use crate::record::read_events;
 use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
 
-/// A test loss this near to that of a guess, in nats, is a guess.
-const GUESS_TOLERANCE: f64 = 0.02;
 /// Classes of MNIST and Fashion-MNIST.
 const KNOWN_CLASSES: usize = 10;
 
 /// What a run's folder says.
 #[derive(Debug, Clone)]
-pub struct RunRecord {
+pub struct RunHistory {
     /// The folder.
     pub path: PathBuf,
     /// Its resolved recipe.
@@ -33,7 +31,7 @@ pub struct RunRecord {
     pub last_written: Option<SystemTime>,
 }
 
-impl RunRecord {
+impl RunHistory {
     /// Reads a run's folder; writes nothing, so that a run may go on meanwhile.
     ///
     /// # Errors
@@ -93,12 +91,17 @@ impl RunRecord {
         last.map_or(&[], |alarm| &alarm.classes)
     }
 
-    /// Whether the network only guesses after the last finished epoch: its test loss is within a
-    /// hair of ln(classes). `None` where no epoch is finished, or where a record of old does not say
-    /// how many classes there are.
-    pub fn is_dead(&self) -> Option<bool> {
+    /// Whether the sentinel called the network dead, and that is not over: it learns nothing more.
+    pub fn is_dead(&self) -> bool {
         let dead = self.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
-        if dead.is_some_and(|alarm| !alarm.over) {
+        dead.is_some_and(|alarm| !alarm.over)
+    }
+
+    /// Whether the network is dead, or [at chance](EpochReport::is_at_chance) after the last finished
+    /// epoch, as a young one may be that still learns. `None` where no epoch is finished, or where a
+    /// run of old does not say how many classes there are.
+    pub fn is_at_chance(&self) -> Option<bool> {
+        if self.is_dead() {
             return Some(true);
         }
         let classes = self.events.iter().find_map(|event| match event {
@@ -106,8 +109,8 @@ impl RunRecord {
             _ => None,
         });
         let known = self.recipe.data.dataset.contains("mnist").then_some(KNOWN_CLASSES);
-        let guess = (classes.or(known)? as f64).ln();
-        Some((self.epochs().last()?.test_loss - guess).abs() < GUESS_TOLERANCE)
+        let classes = classes.or(known)?;
+        Some(self.epochs().last()?.is_at_chance(classes))
     }
 
     /// Every finished epoch of the last attempt, in order.

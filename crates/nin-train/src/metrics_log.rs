@@ -1,4 +1,4 @@
-//! The record of a run: a line of JSON an event, and the curves drawn from it.
+//! The log of a run, `metrics.jsonl`: a line of JSON an event, and the curves drawn from it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -10,11 +10,11 @@ use crate::{RunFolder, TrainError, curves};
 /// No line that this program writes is longer.
 const LONGEST_LINE: u64 = 1 << 16;
 
-/// What a full disk keeps from the record is kept in memory up to so many bytes.
+/// What a full disk keeps from the log is kept in memory up to so many bytes.
 const MOST_UNWRITTEN: usize = 16 << 20;
 
 /// Appends events to `metrics.jsonl`, draws `curves.svg`, and tells whoever watches.
-pub(crate) struct Recorder {
+pub(crate) struct MetricsLog {
     run: RunFolder,
     file: File,
     bytes: u64,
@@ -24,8 +24,8 @@ pub(crate) struct Recorder {
     observer: Box<dyn Observer>,
 }
 
-impl Recorder {
-    /// Goes on after the first `keep_bytes` bytes of the run's record; the rest is cut off.
+impl MetricsLog {
+    /// Goes on after the first `keep_bytes` bytes of the run's log; the rest is cut off.
     pub(crate) fn open(
         run: &RunFolder,
         keep_bytes: u64,
@@ -43,15 +43,15 @@ impl Recorder {
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let events = read_events(&path)?;
         let (run, unwritten) = (run.clone(), Vec::new());
-        let mut recorder = Self { run, file, bytes, unwritten, events, observer };
+        let mut log = Self { run, file, bytes, unwritten, events, observer };
         if bytes < keep_bytes {
-            recorder.warn(format!(
+            log.warn(format!(
                 "`{}` is damaged: expected at least {keep_bytes} bytes of whole lines, found \
-                 {found}; the record lacks what is missing, the training does not",
+                 {found}; the log lacks what is missing, the training does not",
                 path.display()
             ))?;
         }
-        Ok(recorder)
+        Ok(log)
     }
 
     /// Writes an event down and tells the observer. A full disk is no error: the event is written
@@ -87,7 +87,7 @@ impl Recorder {
         self.observer.progress(progress);
     }
 
-    /// Flushes the record to disk and gives its length, in bytes.
+    /// Flushes the log to disk and gives its length, in bytes.
     pub(crate) fn flush(&mut self) -> Result<u64, TrainError> {
         self.write()?;
         self.file.sync_data().map_err(TrainError::io("write", self.run.metrics_path()))?;
@@ -116,12 +116,12 @@ impl Recorder {
     }
 }
 
-/// Cuts a record to its first bytes, or to the whole lines that it has of them; gives the length
+/// Cuts a log to its first bytes, or to the whole lines that it has of them; gives the length
 /// that is left, and that it had.
 fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
     let found = file.metadata()?.len();
     let mut keep = keep_bytes.min(found);
-    // Where the checkpoint and the record belong together, that is the end of a line.
+    // Where the checkpoint and the log belong together, that is the end of a line.
     let start = keep.saturating_sub(LONGEST_LINE);
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(start))?;
@@ -170,34 +170,34 @@ mod tests {
     #[test]
     fn what_was_logged_behind_the_checkpoint_is_cut_off() {
         let (_root, run) = run();
-        let mut recorder = Recorder::open(&run, 0, Box::new(())).unwrap();
-        recorder.event(resume(1)).unwrap();
-        let bytes = recorder.flush().unwrap();
-        recorder.event(resume(2)).unwrap();
-        let mut recorder = Recorder::open(&run, bytes, Box::new(())).unwrap();
-        recorder.event(resume(3)).unwrap();
+        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        log.event(resume(1)).unwrap();
+        let bytes = log.flush().unwrap();
+        log.event(resume(2)).unwrap();
+        let mut log = MetricsLog::open(&run, bytes, Box::new(())).unwrap();
+        log.event(resume(3)).unwrap();
         assert_eq!(read_events(&run.metrics_path()).unwrap(), [resume(1), resume(3)]);
     }
 
     #[test]
-    fn a_record_that_lost_lines_is_a_warning() {
+    fn a_log_that_lost_lines_is_a_warning() {
         let (_root, run) = run();
-        let mut recorder = Recorder::open(&run, 0, Box::new(())).unwrap();
-        recorder.event(resume(1)).unwrap();
-        recorder.event(resume(2)).unwrap();
-        let bytes = recorder.flush().unwrap();
+        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        log.event(resume(1)).unwrap();
+        log.event(resume(2)).unwrap();
+        let bytes = log.flush().unwrap();
         for (found, left) in [(bytes - 3, 1), (3, 0), (0, 0)] {
             let file = OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
             file.set_len(found).unwrap();
-            let mut recorder = Recorder::open(&run, bytes, Box::new(())).unwrap();
+            let mut log = MetricsLog::open(&run, bytes, Box::new(())).unwrap();
             let message = format!("expected at least {bytes} bytes of whole lines, found {found}");
             assert!(
-                matches!(recorder.events.last(), Some(Event::Warning { message: said })
+                matches!(log.events.last(), Some(Event::Warning { message: said })
                     if said.contains(&message)),
                 "{:?}",
-                recorder.events
+                log.events
             );
-            recorder.event(resume(3)).unwrap();
+            log.event(resume(3)).unwrap();
             // Each line is whole.
             let text = std::fs::read_to_string(run.metrics_path()).unwrap();
             assert_eq!(text.lines().count(), left + 2, "{text}");

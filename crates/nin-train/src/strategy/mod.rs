@@ -1,5 +1,8 @@
 //! The training loop: Burn's `Learner` steps; order, seeding, checkpoints and reporting are ours.
 
+mod saving;
+mod testing;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,25 +14,21 @@ use burn::train::{
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, ValidLoader,
 };
 use nin_data::OrderedLoader;
-use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
+use nin_model::{ModelMetadata, Weights};
 
+use self::saving::Saving;
 use crate::TrainError;
 use crate::attempt::MOST_ATTEMPTS;
-use crate::averaging::{self, Average};
-use crate::checkpoint::{Checkpoint, TrainingState};
-use crate::checkpoints;
+use crate::averaging::Average;
+use crate::checkpoint::TrainingState;
 use crate::classifier::Classifier;
 use crate::clipping;
-use crate::error::one_line;
-use crate::evaluation::Evaluation;
 use crate::events::{Ending, EpochReport, Event, Progress, StepReport};
 use crate::finite::{self, Gradients};
 use crate::folder::RunFolder;
-use crate::moments;
+use crate::metrics_log::MetricsLog;
 use crate::optimizer::RunOptimizer;
 use crate::recipe::{OnCollapse, OnNonFinite, Recipe};
-use crate::record::Recorder;
-use crate::saving::{LAST_PAUSE, LAST_WAIT, Saving};
 use crate::schedule::Schedule;
 use crate::score::{Answers, Score};
 use crate::sentinel::{Observation, Sentinel};
@@ -61,7 +60,7 @@ pub(crate) struct Shared<B: AutodiffBackend> {
     /// Where the average of the weights begins, if there is one.
     pub(crate) average: Option<Weights>,
     pub(crate) device: B::Device,
-    pub(crate) recorder: Mutex<Option<Recorder>>,
+    pub(crate) log: Mutex<Option<MetricsLog>>,
     pub(crate) outcome: Mutex<Option<Result<Outcome, TrainError>>>,
 }
 
@@ -69,10 +68,10 @@ pub(crate) struct Shared<B: AutodiffBackend> {
 pub(crate) enum Outcome {
     /// It ended.
     Ended(Summary),
-    /// The sentinel gave it up, and it is to begin again; the record goes on.
+    /// The sentinel gave it up, and it is to begin again; the log goes on.
     Restart {
-        /// The record.
-        recorder: Recorder,
+        /// The log.
+        log: MetricsLog,
         /// The epoch in which it was given up, counted from 1.
         epoch: usize,
         /// Steps of that epoch.
@@ -90,10 +89,10 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
         _starting_epoch: usize,
     ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
         let shared = &self.shared;
-        let recorder = shared.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let outcome = match recorder {
+        let log = shared.log.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let outcome = match log {
             None => Err(TrainError::NoOutcome),
-            Some(recorder) => Training {
+            Some(log) => Training {
                 shared,
                 learner: &mut learner,
                 train_loader: &train_loader,
@@ -101,7 +100,7 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 interrupter: &components.interrupter,
                 store: &components.event_store,
                 state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-                recorder,
+                log,
                 sentinel: Sentinel::new(
                     shared.metadata.classes.clone(),
                     shared.train_loader.steps_per_epoch(),
@@ -128,7 +127,7 @@ struct Training<'a, B: AutodiffBackend> {
     interrupter: &'a Interrupter,
     store: &'a EventStoreClient,
     state: TrainingState,
-    recorder: Recorder,
+    log: MetricsLog,
     sentinel: Sentinel,
     average: Option<Average<B::InnerBackend>>,
     saving: Saving,
@@ -162,7 +161,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             if self.is_given_up() {
                 if self.may_begin_again() {
                     let TrainingState { epoch, step, .. } = self.state;
-                    return Ok(Outcome::Restart { recorder: self.recorder, epoch, step });
+                    return Ok(Outcome::Restart { log: self.log, epoch, step });
                 }
                 self.save()?;
                 break Ending::Collapsed;
@@ -180,8 +179,8 @@ impl<B: AutodiffBackend> Training<'_, B> {
             let path = self.shared.run.path().to_owned();
             return Err(TrainError::NotSaved { path, source: Box::new(source) });
         }
-        self.recorder.event(Event::End { ending })?;
-        self.recorder.draw()?;
+        self.log.event(Event::End { ending })?;
+        self.log.draw()?;
         let of = (&self.shared.metadata, self.shared.recipe.training.seed);
         let elapsed = self.begun.elapsed();
         Ok(Outcome::Ended(Summary::new(&self.state, of, last_epoch, ending, elapsed)))
@@ -277,10 +276,10 @@ impl<B: AutodiffBackend> Training<'_, B> {
         }
 
         let report = self.step_report(steps_per_epoch, times);
-        self.recorder.progress(&Progress::Training(report.clone()));
+        self.log.progress(&Progress::Training(report.clone()));
         let is_last = self.state.step == steps_per_epoch;
         if is_last || self.state.step.is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1)) {
-            self.recorder.event(Event::Step(report))?;
+            self.log.event(Event::Step(report))?;
         }
         let every = self.shared.recipe.checkpoint.every_steps;
         let is_due = every > 0 && self.state.total_steps.is_multiple_of(every);
@@ -301,7 +300,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let TrainingState { epoch, step, total_steps, .. } = self.state;
         let place = (epoch, step, total_steps);
         for alarm in self.sentinel.observe(&mut self.state.vitals, place, &seen) {
-            self.recorder.event(Event::Alarm(alarm))?;
+            self.log.event(Event::Alarm(alarm))?;
         }
         Ok(())
     }
@@ -315,7 +314,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let TrainingState { epoch, step, skipped_in_a_row, learning_rate, .. } = self.state;
         let on_non_finite = self.shared.recipe.training.on_non_finite;
         let skipped = on_non_finite == OnNonFinite::Skip && skipped_in_a_row < MOST_SKIPPED;
-        self.recorder.event(Event::NonFinite {
+        self.log.event(Event::NonFinite {
             epoch,
             step: step + 1,
             loss: Some(score.loss()).filter(|loss| loss.is_finite()),
@@ -354,140 +353,6 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let total = steps_per_epoch * self.shared.recipe.training.epochs;
         let left = total.saturating_sub(self.state.total_steps);
         left as f64 * times.begun.elapsed().as_secs_f64() / times.count.max(1) as f64
-    }
-
-    /// Tests, and begins the next epoch; `None` where the test was interrupted.
-    fn finish_epoch(
-        &mut self,
-        times: &EpochTimes,
-        train_secs: f64,
-    ) -> Result<Option<EpochReport>, TrainError> {
-        let test_begun = Instant::now();
-        let epoch = self.state.epoch;
-        let Some(tested) = self.test()? else { return Ok(None) };
-        let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
-        if best {
-            self.state.best_accuracy = Some(tested.accuracy());
-            self.state.epochs_since_best = 0;
-        } else {
-            self.state.epochs_since_best += 1;
-        }
-        let report = EpochReport {
-            epoch,
-            total_steps: self.state.total_steps,
-            train_loss: self.state.score.loss(),
-            train_accuracy: self.state.score.accuracy(),
-            test_loss: tested.loss(),
-            test_accuracy: tested.accuracy(),
-            learning_rate: self.state.learning_rate,
-            images_per_sec: rate(times.images, times.steps.as_secs_f64()),
-            epoch_images_per_sec: rate(times.images, train_secs),
-            train_secs,
-            test_secs: test_begun.elapsed().as_secs_f64(),
-            best,
-        };
-        self.recorder.event(Event::Epoch(report.clone()))?;
-        self.recorder.draw()?;
-        self.state.epoch += 1;
-        self.state.step = 0;
-        self.state.score = Score::default();
-        self.tested = Some(tested.accuracy());
-        self.save()?;
-        Ok(Some(report))
-    }
-
-    fn test(&mut self) -> Result<Option<Score>, TrainError> {
-        let classifier = self.tested_classifier()?;
-        let Self { test_loader, recorder, state, interrupter, .. } = self;
-        let test_loader = test_loader.as_ref();
-        let (evaluation, is_whole) =
-            Evaluation::run_while(&classifier, test_loader, |images, total| {
-                recorder.progress(&Progress::Testing { epoch: state.epoch, images, total });
-                !interrupter.should_stop()
-            })?;
-        Ok(is_whole.then_some(evaluation.score))
-    }
-
-    /// The network with the weights that are saved: their average, where there is one.
-    fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
-        let Some(average) = &self.average else { return Ok(self.learner.model().valid()) };
-        let Shared { metadata, recipe, device, .. } = self.shared;
-        let architecture = &metadata.architecture;
-        let network = NetworkInNetwork::from_weights(architecture, &average.weights()?, device)?
-            .with_precision(metadata.precision);
-        Ok(Classifier::new(network, recipe.training.seed))
-    }
-
-    /// Saves the state as it is. A full disk is no error: the training goes on without.
-    fn save(&mut self) -> Result<(), TrainError> {
-        let TrainingState { epoch, total_steps, .. } = self.state;
-        if self.saving.has(epoch, total_steps) {
-            return Ok(());
-        }
-        let keep = self.shared.recipe.checkpoint.keep;
-        let mut result = self.write_checkpoint();
-        if keep > 1 && result.as_ref().is_err_and(TrainError::is_out_of_space) {
-            // Fewer old ones may make room for the new one.
-            self.prune(1)?;
-            result = self.write_checkpoint();
-        }
-        match result {
-            Ok(name) => {
-                if self.saving.is_failing() {
-                    self.recorder.warn("there is room again: the state is saved".to_owned())?;
-                }
-                self.saving.succeeded(epoch, total_steps);
-                self.recorder.event(Event::Checkpoint { name, total_steps })?;
-                self.prune(keep)
-            }
-            Err(error) if error.is_out_of_space() => match self.saving.failed(error) {
-                Some(message) => self.recorder.warn(message),
-                None => Ok(()),
-            },
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Old checkpoints that cannot be removed are in nobody's way but the disk's.
-    fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
-        match checkpoints::prune(&self.shared.run, keep) {
-            Ok(()) => Ok(()),
-            Err(error) => self.recorder.warn(one_line(&error)),
-        }
-    }
-
-    fn write_checkpoint(&mut self) -> Result<String, TrainError> {
-        // The record first: a checkpoint that is there says how much of it there is.
-        self.state.metrics_bytes = self.recorder.flush()?;
-        let mut state = self.state.clone();
-        let best = self.tested.filter(|accuracy| {
-            state.best_saved_accuracy.is_none_or(|best_saved| *accuracy > best_saved)
-        });
-        state.best_saved_accuracy = best.or(state.best_saved_accuracy);
-        let mut weights = self.learner.model().network().to_weights()?;
-        let mut optimizer = moments::read(self.learner, self.store)?;
-        if let Some(average) = &self.average {
-            averaging::add_trained(&weights, &mut optimizer);
-            weights = average.weights()?;
-        }
-        let metadata = self.shared.metadata.clone();
-        let checkpoint = Checkpoint { metadata, weights, optimizer, state };
-        let name = checkpoint.write(&self.shared.run, best.is_some())?;
-        self.state.best_saved_accuracy = checkpoint.state.best_saved_accuracy;
-        Ok(name)
-    }
-
-    /// At the end, where the last state could not be saved: waits for room, for a while.
-    fn wait_for_room(&mut self) -> Result<(), TrainError> {
-        let begun = Instant::now();
-        while self.saving.is_failing()
-            && begun.elapsed() < LAST_WAIT
-            && !self.interrupter.should_stop()
-        {
-            std::thread::sleep(LAST_PAUSE);
-            self.save()?;
-        }
-        Ok(())
     }
 }
 

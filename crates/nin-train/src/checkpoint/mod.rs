@@ -1,5 +1,7 @@
 //! A checkpoint: a folder with the weights, and with all that the training needs to go on.
 
+mod selection;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,6 +11,7 @@ use nin_data::sha256;
 use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::selection::{Newest, clear, newest_whole, prune};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;
 use crate::score::Score;

@@ -1,0 +1,109 @@
+//! What to do about an error: the libraries' words, and the flags that do it, which no library knows.
+
+use nin_data::DataError;
+use nin_exchange::ExchangeError;
+use nin_model::ModelError;
+use nin_train::TrainError;
+use nin_train::recipe::RecipeError;
+
+use crate::failure::CommandError;
+use crate::fetch::FetchError;
+
+/// The hint of the first cause that has one.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<CommandError>() {
+            return Some(error.hint.clone());
+        }
+        if let Some(error) = cause.downcast_ref::<FetchError>() {
+            return Some(error.hint());
+        }
+        if let Some(error) = cause.downcast_ref::<TrainError>() {
+            return Some(with_flags(error.hint(), of_training(error)));
+        }
+        if let Some(error) = cause.downcast_ref::<RecipeError>() {
+            return Some(with_flags(error.hint(), of_recipe(error)));
+        }
+        if let Some(error) = cause.downcast_ref::<ExchangeError>() {
+            return Some(with_flags(error.hint(), of_exchange(error)));
+        }
+        if let Some(error) = cause.downcast_ref::<DataError>() {
+            return Some(with_flags(error.hint(), of_data(error)));
+        }
+        let error = cause.downcast_ref::<ModelError>()?;
+        Some(with_flags(error.hint(), of_model(error)))
+    })
+}
+
+fn with_flags(hint: String, flags: Option<String>) -> String {
+    match flags {
+        Some(flags) => format!("{hint} ({flags})"),
+        None => hint,
+    }
+}
+
+fn of_training(error: &TrainError) -> Option<String> {
+    let flags = match error {
+        TrainError::Recipe(error) => return of_recipe(error),
+        TrainError::Data(error) => return of_data(error),
+        TrainError::Model(error) | TrainError::Weights { source: error, .. } => {
+            return of_model(error);
+        }
+        TrainError::NotSaved { path, source } if source.is_out_of_space() => {
+            return Some(format!("nin-cli train --run {} --resume", path.display()));
+        }
+        TrainError::NotSaved { source, .. } => return of_training(source),
+        TrainError::RunExists { .. } => "--resume, or --run FOLDER",
+        TrainError::NotARun { .. }
+        | TrainError::RecipeChanged { .. }
+        | TrainError::NoWholeCheckpoint { .. }
+        | TrainError::RunLocked { .. } => "--run FOLDER",
+        TrainError::DataMismatch { .. } => "--dataset NAME, --data DIR",
+        TrainError::NonFinite { skipped: 0, .. } => {
+            "--learning-rate X, or --resume --on-non-finite skip"
+        }
+        TrainError::NonFinite { .. } => "--learning-rate X",
+        TrainError::DataChanged { .. } => "--data DIR, or --run FOLDER",
+        TrainError::Io { action, .. } if *action != "read" && !error.is_out_of_space() => {
+            "--run FOLDER"
+        }
+        _ => return None,
+    };
+    Some(flags.to_owned())
+}
+
+fn of_recipe(error: &RecipeError) -> Option<String> {
+    match error {
+        RecipeError::Model(error) => of_model(error),
+        RecipeError::Refused { key, .. } => Some(format!("--set {key}=VALUE")),
+        _ => None,
+    }
+}
+
+fn of_data(error: &DataError) -> Option<String> {
+    let flags = match error {
+        DataError::NotFound { .. } => "--data DIR, --dataset NAME",
+        DataError::Name { .. } | DataError::Checksum { .. } => "--data DIR",
+        _ => return None,
+    };
+    Some(flags.to_owned())
+}
+
+fn of_model(error: &ModelError) -> Option<String> {
+    matches!(error, ModelError::Device { .. }).then(|| "--backend NAME".to_owned())
+}
+
+fn of_exchange(error: &ExchangeError) -> Option<String> {
+    let flags = match error {
+        ExchangeError::Model(
+            ModelError::MissingTensor { .. }
+            | ModelError::ExtraTensor { .. }
+            | ModelError::TensorShape { .. },
+        ) => "--config NAME-OR-FILE",
+        ExchangeError::NotInOnnx { .. } | ExchangeError::TooLargeForOnnx { .. } => {
+            "--to safetensors"
+        }
+        _ => return None,
+    };
+    Some(flags.to_owned())
+}

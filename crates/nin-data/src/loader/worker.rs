@@ -1,0 +1,116 @@
+//! Threads that prepare batches ahead.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::epoch::Epoch;
+use crate::batch::HostBatch;
+
+/// Batches that each worker may have ready and not yet taken.
+const READY_PER_WORKER: usize = 2;
+
+/// A thread that prepares every n-th batch.
+#[derive(Debug)]
+pub(super) struct Worker {
+    ready: Option<Receiver<HostBatch>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// So many workers, or as many as there are batches left; none where the system refuses a
+    /// thread, and then the consumer prepares each batch itself.
+    pub(super) fn start(epoch: &Arc<Epoch>, first_step: usize, count: usize) -> Vec<Self> {
+        let count = count.min(epoch.steps().saturating_sub(first_step));
+        let workers: io::Result<_> = (0..count)
+            .map(|number| {
+                let (sender, ready) = sync_channel(READY_PER_WORKER);
+                let epoch = Arc::clone(epoch);
+                let steps = (first_step + number..epoch.steps()).step_by(count);
+                let thread = std::thread::Builder::new()
+                    .name(format!("loader-{number}"))
+                    .spawn(move || Self::work(&epoch, steps, &sender))?;
+                Ok(Self { ready: Some(ready), thread: Some(thread) })
+            })
+            .collect();
+        workers.unwrap_or_default()
+    }
+
+    fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<HostBatch>) {
+        for step in steps {
+            if ready.send(epoch.batch(step)).is_err() {
+                return; // nobody waits for more
+            }
+        }
+    }
+
+    /// The worker's next batch. Where it panicked, so does its consumer: no batch is left out.
+    pub(super) fn take(&mut self) -> HostBatch {
+        if let Some(batch) = self.ready.as_ref().and_then(|ready| ready.recv().ok()) {
+            return batch;
+        }
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            _ => unreachable!("a worker sends every batch of its own"),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.ready = None; // wakes a worker that waits to send
+        if let Some(thread) = self.thread.take() {
+            // Its panic, if any, was either seen by the consumer or no longer matters.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::{ImageBatcher, ImageDataset, Images};
+
+    /// An epoch of single images whose third does not exist.
+    fn broken_epoch() -> Arc<Epoch> {
+        let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
+        Arc::new(Epoch {
+            dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
+            order: vec![0, 1, 99, 3, 4],
+            batch_size: 1,
+            batcher: ImageBatcher::new([1, 1], [1, 1]),
+            augmented: None,
+            mixed: None,
+            number: 1,
+        })
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_is_its_consumers() {
+        for count in [1, 2, 5, 9] {
+            let epoch = broken_epoch();
+            let mut workers = Worker::start(&epoch, 0, count);
+            let count = workers.len();
+            assert_eq!(workers[0].take(), epoch.batch(0));
+            assert_eq!(workers[1 % count].take(), epoch.batch(1));
+            // Also when the worker is long gone.
+            while workers[2 % count].thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+                std::thread::yield_now();
+            }
+            let panic = catch_unwind(AssertUnwindSafe(|| workers[2 % count].take())).unwrap_err();
+            let message = panic.downcast_ref::<String>().unwrap();
+            assert!(message.contains("image 99 of 5"), "{message}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_workers_than_batches() {
+        let epoch = broken_epoch();
+        for (first_step, expected) in [(0, 5), (3, 2), (5, 0), (9, 0)] {
+            assert_eq!(Worker::start(&epoch, first_step, 1000).len(), expected);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The weights into the transformed domain, and their gradient out of it.
+
+use std::marker::PhantomData;
+
+use super::both_axes::both_axes;
+use super::lines::{kernel, kernel_adjoint};
+use super::scheme::{LARGEST_TILE, Scheme};
+use super::{Line, Square};
+use crate::arch::Operation;
+use crate::arch::generic::Vector;
+use crate::panels::PANEL;
+
+/// Sixteen kernels, `[KERNEL * KERNEL][16]`, into the transformed domain.
+pub(crate) struct WeightTransform<'a, S> {
+    pub(crate) scheme: PhantomData<S>,
+    pub(crate) kernels: &'a [f32],
+    /// `[TILE * TILE][16]`.
+    pub(crate) transformed: &'a mut [f32],
+}
+
+impl<S: Scheme> Operation for WeightTransform<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        assert!(self.kernels.len() >= S::KERNEL * S::KERNEL * PANEL);
+        assert!(self.transformed.len() >= S::TILE * S::TILE * PANEL);
+        for lane in (0..PANEL).step_by(V::LANES) {
+            // SAFETY: the assertions bound every access; the features by the caller.
+            unsafe {
+                let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
+                for y in 0..S::KERNEL {
+                    for x in 0..S::KERNEL {
+                        square[y][x] =
+                            V::load(self.kernels.as_ptr().add((y * S::KERNEL + x) * PANEL + lane));
+                    }
+                }
+                let square = both_axes!(square, S::KERNEL => S::TILE, kernel::<S, V>);
+                for y in 0..S::TILE {
+                    for x in 0..S::TILE {
+                        square[y][x].store(
+                            self.transformed.as_mut_ptr().add((y * S::TILE + x) * PANEL + lane),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The adjoint of [`WeightTransform`].
+pub(crate) struct WeightGradientTransform<'a, S> {
+    pub(crate) scheme: PhantomData<S>,
+    /// `[TILE * TILE][16]`.
+    pub(crate) transformed: &'a [f32],
+    /// `[KERNEL * KERNEL][16]`.
+    pub(crate) kernels: &'a mut [f32],
+}
+
+impl<S: Scheme> Operation for WeightGradientTransform<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        assert!(self.kernels.len() >= S::KERNEL * S::KERNEL * PANEL);
+        assert!(self.transformed.len() >= S::TILE * S::TILE * PANEL);
+        for lane in (0..PANEL).step_by(V::LANES) {
+            // SAFETY: the assertions bound every access; the features by the caller.
+            unsafe {
+                let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
+                for y in 0..S::TILE {
+                    for x in 0..S::TILE {
+                        square[y][x] = V::load(
+                            self.transformed.as_ptr().add((y * S::TILE + x) * PANEL + lane),
+                        );
+                    }
+                }
+                let square = both_axes!(square, S::TILE => S::KERNEL, kernel_adjoint::<S, V>);
+                for y in 0..S::KERNEL {
+                    for x in 0..S::KERNEL {
+                        square[y][x].store(
+                            self.kernels.as_mut_ptr().add((y * S::KERNEL + x) * PANEL + lane),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Both gradients.
+
+use std::marker::PhantomData;
+
+use rayon::prelude::*;
+
+use super::plan::{ByPanel, ByPoint, Plan};
+use super::weights::{Weights, transform_weight, untransform_weight};
+use crate::arch::generic::Outer;
+use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
+use crate::conv::ConvBackward;
+use crate::cpu::Cpu;
+use crate::geometry::ConvGeometry;
+use crate::panels::PANEL;
+use crate::scratch::Scratch;
+
+/// A layer's gradients, chunk after chunk.
+struct Backward<'a, S> {
+    plan: Plan<'a>,
+    inputs: ByPanel,
+    input_segments: Vec<usize>,
+    transformed: Scratch,
+    gradients: ByPanel,
+    gradient_segments: Vec<usize>,
+    gradient: Scratch,
+    /// `[points][packed]`.
+    weight_sums: Scratch,
+    /// `[panels][images][16]`.
+    bias_sums: Scratch,
+    scheme: PhantomData<S>,
+}
+
+/// What the input's gradient needs besides.
+struct Turned {
+    weights: Weights,
+    layout: ByPoint,
+    products: Scratch,
+}
+
+impl<'a, S: Scheme> Backward<'a, S> {
+    fn new(cpu: &'a Cpu, geometry: &'a ConvGeometry) -> Self {
+        let plan = Plan::new::<S>(cpu, geometry);
+        let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
+        let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
+        Self {
+            inputs,
+            input_segments: inputs.segments(),
+            transformed: cpu.scratch.take(in_panels * inputs.panel),
+            gradients,
+            gradient_segments: gradients.segments(),
+            gradient: cpu.scratch.take(out_panels * gradients.panel),
+            weight_sums: cpu.scratch.take(plan.points * out_panels * PANEL * in_panels * PANEL),
+            bias_sums: cpu.scratch.take(out_panels * geometry.batch * PANEL),
+            plan,
+            scheme: PhantomData,
+        }
+    }
+
+    /// The output's gradient of so many images from `first` on into the transformed domain, and its sums.
+    fn transform_gradient(
+        &mut self,
+        first: usize,
+        count: usize,
+        grad_output: &[f32],
+        output: Option<&[f32]>,
+    ) {
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, self.gradients);
+        let (out_panels, plane) = (geometry.out_panels(), geometry.out_pixels() * PANEL);
+        let sums = self.bias_sums.par_chunks_mut(geometry.batch * PANEL);
+        let panels = self.gradient.par_chunks_mut(layout.panel).zip(sums).enumerate();
+        panels.for_each(|(panel, (transformed, sums))| {
+            for image in 0..count {
+                let at = ((first + image) * out_panels + panel) * plane;
+                plan.cpu.run(GradientTransform {
+                    scheme: PhantomData::<S>,
+                    gradient: &grad_output[at..at + plane],
+                    gate: output.map_or(&[], |output| &output[at..at + plane]),
+                    size: geometry.output,
+                    tiles: plan.tiles,
+                    transformed: &mut transformed[image * plan.per_image * PANEL..],
+                    stride: layout.point,
+                    sums: &mut sums[(first + image) * PANEL..][..PANEL],
+                });
+            }
+        });
+    }
+
+    /// Adds the weights' gradient of so many images, both operands being transformed; the first chunk's is the sum so far.
+    fn add_weight_gradient(&mut self, count: usize, is_first: bool) {
+        let plan = &self.plan;
+        let point_len = self.weight_sums.len() / plan.points;
+        self.weight_sums.par_chunks_mut(point_len).enumerate().for_each(|(point, sums)| {
+            plan.cpu.run(Outer {
+                input: &self.transformed[point * self.inputs.point..],
+                segments: &self.input_segments,
+                segment_len: PANEL,
+                input_row: 0,
+                input_pixel: PANEL,
+                height: 1,
+                width: count * plan.per_image,
+                gradient: &self.gradient[point * self.gradients.point..],
+                gradient_panel: self.gradients.panel,
+                panels: plan.geometry.out_panels(),
+                sums,
+                bias_sums: &mut [],
+                overwrite: is_first,
+            });
+        });
+    }
+
+    /// The input's gradient of a chunk, masked by `images` where `mask` is set.
+    fn input_gradient(
+        &self,
+        turned: &mut Turned,
+        images: &[f32],
+        mask: bool,
+        grad_input: &mut [f32],
+    ) {
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, turned.layout);
+        let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
+        let input = (&*self.gradient, self.gradients, &*self.gradient_segments);
+        turned.products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
+            let output = (products, layout, in_panels);
+            plan.cpu.run(plan.multiply(point, count, input, &turned.weights, output));
+        });
+        let plane = geometry.in_pixels() * PANEL;
+        let (canvas, size) = plan.canvas();
+        grad_input.par_chunks_mut(plane).enumerate().for_each(|(index, grad_input)| {
+            let (image, panel) = (index / in_panels, index % in_panels);
+            let mut copy = plan.cpu.scratch.take(canvas.len());
+            plan.cpu.run(InputGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &turned.products
+                    [panel * layout.panel + image * plan.per_image * PANEL..],
+                stride: layout.point,
+                tiles: plan.tiles,
+                canvas: &mut copy,
+            });
+            let gate = if mask { &images[index * plane..(index + 1) * plane] } else { &[] };
+            cut_out(geometry, size, &copy, gate, grad_input);
+        });
+    }
+}
+
+pub(crate) fn backward<S: Scheme>(
+    cpu: &Cpu,
+    geometry: &ConvGeometry,
+    images: &[f32],
+    work: ConvBackward,
+) {
+    cpu.install(|| {
+        let mut layer = Backward::<S>::new(cpu, geometry);
+        let (chunk, image_len) = (layer.plan.chunk, geometry.in_image());
+        let mut grad_input = work.grad_input.map(|grad_input| {
+            let layout = layer.plan.by_point(geometry.in_panels());
+            let products = cpu.scratch.take(layer.plan.points * layout.point);
+            let weights = transform_weight::<S>(&layer.plan, work.weight, true);
+            (Turned { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
+        });
+        for (index, images) in images.chunks(chunk * image_len).enumerate() {
+            let count = images.len() / image_len;
+            layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
+            layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
+            layer.add_weight_gradient(count, index == 0);
+            if let Some((turned, chunks)) = &mut grad_input
+                && let Some(grad_input) = chunks.next()
+            {
+                layer.input_gradient(turned, images, work.mask_grad_input, grad_input);
+            }
+        }
+        untransform_weight::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
+        if let Some(grad_bias) = work.grad_bias {
+            for (index, bias) in grad_bias.iter_mut().enumerate() {
+                let sums = &layer.bias_sums[index / PANEL * geometry.batch * PANEL..]
+                    [..geometry.batch * PANEL];
+                *bias = sums.iter().skip(index % PANEL).step_by(PANEL).sum();
+            }
+        }
+    });
+}
+
+/// The image in the middle of its canvas, zero where `gate` is given and not positive.
+fn cut_out(
+    geometry: &ConvGeometry,
+    size: [usize; 2],
+    canvas: &[f32],
+    gate: &[f32],
+    image: &mut [f32],
+) {
+    let row_len = geometry.input[1] * PANEL;
+    for (row, values) in image.chunks_exact_mut(row_len).enumerate() {
+        let at = ((row + geometry.padding[0]) * size[1] + geometry.padding[1]) * PANEL;
+        let from = &canvas[at..at + row_len];
+        if gate.is_empty() {
+            values.copy_from_slice(from);
+            continue;
+        }
+        for ((value, &from), &gate) in values.iter_mut().zip(from).zip(&gate[row * row_len..]) {
+            *value = if gate <= 0.0 { 0.0 } else { from };
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The forward pass.
+
+use std::marker::PhantomData;
+
+use rayon::prelude::*;
+
+use super::plan::{ByPanel, ByPoint, Plan};
+use super::weights::{Weights, transform_weight};
+use crate::arch::generic::winograd::{OutputTransform, Scheme};
+use crate::conv::direct::padded_bias;
+use crate::cpu::Cpu;
+use crate::geometry::ConvGeometry;
+use crate::panels::PANEL;
+use crate::scratch::Scratch;
+
+/// A layer's forward pass, ready for one chunk of images after another.
+pub(crate) struct Forward<'a, S> {
+    plan: Plan<'a>,
+    weights: Weights,
+    bias: Scratch,
+    relu: bool,
+    inputs: ByPanel,
+    segments: Vec<usize>,
+    transformed: Scratch,
+    outputs: ByPoint,
+    products: Scratch,
+    scheme: PhantomData<S>,
+}
+
+impl<'a, S: Scheme> Forward<'a, S> {
+    /// Runs in the pool.
+    pub(crate) fn new(
+        cpu: &'a Cpu,
+        geometry: &'a ConvGeometry,
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        relu: bool,
+    ) -> Self {
+        let plan = Plan::new::<S>(cpu, geometry);
+        let inputs = plan.by_panel(geometry.in_panels());
+        let outputs = plan.by_point(geometry.out_panels());
+        Self {
+            weights: transform_weight::<S>(&plan, weight, false),
+            bias: padded_bias(cpu, geometry.out_panels(), bias),
+            relu,
+            inputs,
+            segments: inputs.segments(),
+            transformed: cpu.scratch.take(geometry.in_panels() * inputs.panel),
+            outputs,
+            products: cpu.scratch.take(plan.points * outputs.point),
+            plan,
+            scheme: PhantomData,
+        }
+    }
+
+    /// Images in a chunk.
+    pub(crate) fn chunk_size(&self) -> usize {
+        self.plan.chunk
+    }
+
+    /// At most so many images. Runs in the pool.
+    pub(crate) fn chunk(&mut self, images: &[f32], output: &mut [f32]) {
+        let (plan, geometry, outputs) = (&self.plan, self.plan.geometry, self.outputs);
+        let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
+        plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
+        let input = (&*self.transformed, self.inputs, &*self.segments);
+        self.products.par_chunks_mut(outputs.point).enumerate().for_each(|(point, products)| {
+            let output = (products, outputs, out_panels);
+            plan.cpu.run(plan.multiply(point, count, input, &self.weights, output));
+        });
+        output.par_chunks_mut(geometry.out_pixels() * PANEL).enumerate().for_each(
+            |(index, output)| {
+                let (image, panel) = (index / out_panels, index % out_panels);
+                plan.cpu.run(OutputTransform {
+                    scheme: PhantomData::<S>,
+                    transformed: &self.products
+                        [panel * outputs.panel + image * plan.per_image * PANEL..],
+                    stride: outputs.point,
+                    tiles: plan.tiles,
+                    bias: &self.bias[panel * PANEL..][..PANEL],
+                    relu: self.relu,
+                    size: geometry.output,
+                    output,
+                });
+            },
+        );
+    }
+}
+
+pub(crate) fn forward<S: Scheme>(
+    cpu: &Cpu,
+    geometry: &ConvGeometry,
+    images: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    relu: bool,
+    output: &mut [f32],
+) {
+    cpu.install(|| {
+        let mut layer = Forward::<S>::new(cpu, geometry, weight, bias, relu);
+        let images = images.chunks(layer.chunk_size() * geometry.in_image());
+        let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
+        images.zip(output).for_each(|(images, output)| layer.chunk(images, output));
+    });
+}

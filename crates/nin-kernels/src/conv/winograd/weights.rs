@@ -1,0 +1,99 @@
+//! The weights into the transformed domain, packed for the products, and their gradient out of it.
+
+use std::marker::PhantomData;
+
+use rayon::prelude::*;
+
+use super::plan::Plan;
+use crate::arch::generic::winograd::{
+    LARGEST_KERNEL, LARGEST_TILE, Scheme, WeightGradientTransform, WeightTransform,
+};
+use crate::conv::direct::padded_bias;
+use crate::panels::PANEL;
+use crate::scratch::Scratch;
+
+/// Transformed weights, `[blocks of one or two panels][points][depth][16 or 32]`.
+pub(super) struct Weights {
+    pub(super) packed: Scratch,
+    pub(super) panel: usize,
+    pub(super) no_bias: Scratch,
+}
+
+/// The weights in the transformed domain; `turned` for the input's gradient, whose depth are the outputs.
+pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: bool) -> Weights {
+    let (geometry, cpu) = (plan.geometry, plan.cpu);
+    let (panels, depth_panels) = if turned {
+        (geometry.in_panels(), geometry.out_panels())
+    } else {
+        (geometry.out_panels(), geometry.in_panels())
+    };
+    let (taps, depth) = (plan.kernel * plan.kernel, depth_panels * PANEL);
+    let panel = plan.points * depth * PANEL;
+    let mut packed = cpu.scratch.take(panels * panel);
+    let per_block = cpu.panels_per_block();
+    packed.par_chunks_mut(per_block * panel).enumerate().for_each(|(block, packed)| {
+        let width = packed.len() / (plan.points * depth);
+        let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
+        let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
+        for entry in 0..depth {
+            for group in 0..width / PANEL {
+                let column = (block * per_block + group) * PANEL;
+                for lane in 0..PANEL {
+                    let (out, channel) =
+                        if turned { (entry, column + lane) } else { (column + lane, entry) };
+                    let exists = out < geometry.out_channels && channel < geometry.in_channels;
+                    let at = (out * geometry.in_channels + channel) * taps;
+                    for tap in 0..taps {
+                        kernels[tap * PANEL + lane] = if exists { weight[at + tap] } else { 0.0 };
+                    }
+                }
+                cpu.run(WeightTransform {
+                    scheme: PhantomData::<S>,
+                    kernels: &kernels,
+                    transformed: &mut transformed,
+                });
+                for (point, values) in transformed.chunks_exact(PANEL).take(plan.points).enumerate()
+                {
+                    packed[(point * depth + entry) * width + group * PANEL..][..PANEL]
+                        .copy_from_slice(values);
+                }
+            }
+        }
+    });
+    Weights { packed, panel, no_bias: padded_bias(cpu, panels, None) }
+}
+
+/// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`.
+pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], grad_weight: &mut [f32]) {
+    let (geometry, cpu) = (plan.geometry, plan.cpu);
+    let (taps, depth) = (plan.kernel * plan.kernel, geometry.in_panels() * PANEL);
+    let point_len = geometry.out_panels() * PANEL * depth;
+    let per_output = geometry.in_channels * taps;
+    let per_block = cpu.panels_per_block();
+    grad_weight.par_chunks_mut(PANEL * per_output).enumerate().for_each(|(panel, grad_weight)| {
+        let block = panel / per_block * per_block;
+        let width = per_block.min(geometry.out_panels() - block) * PANEL;
+        let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
+        let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
+        for channel in 0..geometry.in_channels {
+            for (point, values) in transformed.chunks_exact_mut(PANEL).take(plan.points).enumerate()
+            {
+                let at = point * point_len
+                    + block * PANEL * depth
+                    + channel * width
+                    + (panel - block) * PANEL;
+                values.copy_from_slice(&sums[at..at + PANEL]);
+            }
+            cpu.run(WeightGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &transformed,
+                kernels: &mut kernels,
+            });
+            for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
+                for tap in 0..taps {
+                    gradient[channel * taps + tap] = kernels[tap * PANEL + lane];
+                }
+            }
+        }
+    });
+}

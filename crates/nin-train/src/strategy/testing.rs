@@ -1,0 +1,78 @@
+//! The test at the end of each epoch.
+
+use std::time::Instant;
+
+use burn::module::AutodiffModule;
+use burn::tensor::backend::AutodiffBackend;
+use nin_model::NetworkInNetwork;
+
+use super::{EpochTimes, Shared, Training, rate};
+use crate::TrainError;
+use crate::classifier::Classifier;
+use crate::evaluation::Evaluation;
+use crate::events::{EpochReport, Event, Progress};
+use crate::score::Score;
+
+impl<B: AutodiffBackend> Training<'_, B> {
+    /// Tests, and begins the next epoch; `None` where the test was interrupted.
+    pub(super) fn finish_epoch(
+        &mut self,
+        times: &EpochTimes,
+        train_secs: f64,
+    ) -> Result<Option<EpochReport>, TrainError> {
+        let test_begun = Instant::now();
+        let epoch = self.state.epoch;
+        let Some(tested) = self.test()? else { return Ok(None) };
+        let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
+        if best {
+            self.state.best_accuracy = Some(tested.accuracy());
+            self.state.epochs_since_best = 0;
+        } else {
+            self.state.epochs_since_best += 1;
+        }
+        let report = EpochReport {
+            epoch,
+            total_steps: self.state.total_steps,
+            train_loss: self.state.score.loss(),
+            train_accuracy: self.state.score.accuracy(),
+            test_loss: tested.loss(),
+            test_accuracy: tested.accuracy(),
+            learning_rate: self.state.learning_rate,
+            images_per_sec: rate(times.images, times.steps.as_secs_f64()),
+            epoch_images_per_sec: rate(times.images, train_secs),
+            train_secs,
+            test_secs: test_begun.elapsed().as_secs_f64(),
+            best,
+        };
+        self.log.event(Event::Epoch(report.clone()))?;
+        self.log.draw()?;
+        self.state.epoch += 1;
+        self.state.step = 0;
+        self.state.score = Score::default();
+        self.tested = Some(tested.accuracy());
+        self.save()?;
+        Ok(Some(report))
+    }
+
+    fn test(&mut self) -> Result<Option<Score>, TrainError> {
+        let classifier = self.tested_classifier()?;
+        let Self { test_loader, log, state, interrupter, .. } = self;
+        let test_loader = test_loader.as_ref();
+        let (evaluation, is_whole) =
+            Evaluation::run_while(&classifier, test_loader, |images, total| {
+                log.progress(&Progress::Testing { epoch: state.epoch, images, total });
+                !interrupter.should_stop()
+            })?;
+        Ok(is_whole.then_some(evaluation.score))
+    }
+
+    /// The network with the weights that are saved: their average, where there is one.
+    fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
+        let Some(average) = &self.average else { return Ok(self.learner.model().valid()) };
+        let Shared { metadata, recipe, device, .. } = self.shared;
+        let architecture = &metadata.architecture;
+        let network = NetworkInNetwork::from_weights(architecture, &average.weights()?, device)?
+            .with_precision(metadata.precision);
+        Ok(Classifier::new(network, recipe.training.seed))
+    }
+}
