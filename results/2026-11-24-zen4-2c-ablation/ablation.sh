@@ -20,7 +20,8 @@ run book-pytorch-weights model.initialization=pytorch
 run book-kaiming model.initialization=kaiming
 run book-lsuv model.initialization=lsuv
 run book-open $open
-run book-closed-slope training.closed_slope=0.1
+# book-closed-slope and steady-closed-slope had training.closed_slope=0.1, which was taken out of the program after
+# this; the commit in environment.json has it.
 run adamw $adamw
 run adamw-kaiming model.initialization=kaiming $adamw
 run adamw-lsuv model.initialization=lsuv $adamw $cosine $warm
@@ -30,6 +31,5 @@ run steady $open $adamw $cosine $warm
 run steady-seed2 $open $adamw $cosine $warm training.seed=2
 run steady-seed3 $open $adamw $cosine $warm training.seed=3
 run steady-momentum $open optimizer.momentum=0.9 optimizer.learning_rate=0.02 $cosine $warm
-run steady-closed-slope $open training.closed_slope=0.1 $adamw $cosine $warm
 run steady-augmented $open $adamw $cosine $warm augmentation.flip=true augmentation.shift=2
 run steady-smoothed $open $adamw $cosine $warm training.label_smoothing=0.1

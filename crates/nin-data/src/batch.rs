@@ -4,17 +4,19 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{ImageItem, Resizer, Transform};
+use crate::{ImageItem, Resizer, SecondLabels, Transform};
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
 pub struct ImageBatch<B: Backend> {
     /// `[batch, channels, height, width]`, 0 for black to 1 for white where nothing transforms it.
     pub images: Tensor<B, 4>,
-    /// `[batch]`, the classes.
+    /// `[batch]`, the classes; where images are mixed, of the larger part.
     pub targets: Tensor<B, 1, Int>,
     /// The classes, on the host.
     pub labels: Vec<usize>,
+    /// Where images are mixed: the class of the smaller part of each.
+    pub second: Option<SecondLabels>,
     /// The images' positions in their data set.
     pub indices: Vec<usize>,
     /// The epoch, counted from 1.
@@ -33,8 +35,10 @@ pub struct HostBatch {
     pub channels: usize,
     /// `[height, width]` of each image.
     pub size: [usize; 2],
-    /// The classes.
+    /// The classes; where images are mixed, of the larger part.
     pub labels: Vec<usize>,
+    /// Where images are mixed: the class of the smaller part of each.
+    pub second: Option<SecondLabels>,
     /// The images' positions in their data set.
     pub indices: Vec<usize>,
     /// The epoch, counted from 1.
@@ -46,7 +50,7 @@ pub struct HostBatch {
 impl HostBatch {
     /// The batch on a device.
     pub fn to_device<B: Backend>(self, device: &B::Device) -> ImageBatch<B> {
-        let Self { values, channels, size, labels, indices, epoch, step } = self;
+        let Self { values, channels, size, labels, second, indices, epoch, step } = self;
         let count = labels.len();
         let images = TensorData::new(values, [count, channels, size[0], size[1]]);
         let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
@@ -54,6 +58,7 @@ impl HostBatch {
             images: Tensor::from_data(images, device),
             targets: Tensor::from_data(TensorData::new(classes, [count]), device),
             labels,
+            second,
             indices,
             epoch,
             step,
@@ -167,6 +172,7 @@ impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
             channels,
             size: self.size(),
             labels: items.iter().map(|item| usize::from(item.label)).collect(),
+            second: None,
             indices: (0..items.len()).collect(),
             epoch: 1,
             step: 0,

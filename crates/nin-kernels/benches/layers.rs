@@ -385,7 +385,6 @@ impl Block {
             positions: &self.positions,
             output: &self.output,
             grad_output: &self.grad_output,
-            closed_slope: 0.0,
             grad_input: (!planes).then_some(&mut self.grad_input),
             grad_weight: self.grad_weight.each_mut().map(Vec::as_mut_slice),
             grad_bias: self.grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -16,22 +16,13 @@ pub struct ConvolutionRelu<B: Backend> {
     pub(crate) bias: Param<Tensor<B, 1>>,
     pub(crate) stride: usize,
     pub(crate) padding: usize,
-    /// The share of the gradient that passes the ReLU where it is closed; see
-    /// [`NetworkInNetwork::with_closed_slope`](crate::NetworkInNetwork::with_closed_slope).
-    pub(crate) closed_slope: f64,
 }
 
 impl<B: Backend> ConvolutionRelu<B> {
     /// `[batch, input channels, height, width]` to `[batch, output channels, height', width']`.
     pub(crate) fn forward(&self, input: Tensor<B, 4>) -> Tensor<B, 4> {
         let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1);
-        let output = conv2d(input, self.weight.val(), Some(self.bias.val()), options);
-        if self.closed_slope == 0.0 {
-            return relu(output);
-        }
-        // The value of a ReLU with the gradient of a leaky one.
-        let leaky = leaky_relu(output.clone(), self.closed_slope);
-        leaky.clone() + (relu(output) - leaky).detach()
+        relu(conv2d(input, self.weight.val(), Some(self.bias.val()), options))
     }
 
     /// How many channels come out.

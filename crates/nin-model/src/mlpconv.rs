@@ -73,7 +73,6 @@ impl<B: Backend> MlpConv<B> {
             geometry,
             input_is_planes: matches!(input, Activations::Planes(_)),
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
-            closed_slope: self.cccp2.closed_slope as f32,
         };
         let Self { convolution, cccp1, cccp2, .. } = self;
         let operands = [

@@ -44,7 +44,6 @@ impl<B: Backend> NetworkInNetwork<B> {
                     bias: weights.parameter(&format!("{name}.bias"), device),
                     stride,
                     padding,
-                    closed_slope: 0.0,
                 };
                 let [convolution, cccp1, cccp2] = layer_names(index);
                 MlpConv {
@@ -82,20 +81,6 @@ impl<B: Backend> NetworkInNetwork<B> {
     pub fn with_precision(mut self, precision: Precision) -> Self {
         for mlpconv in &mut self.blocks {
             mlpconv.precision = precision;
-        }
-        self
-    }
-
-    /// The same network, whose last ReLU passes this share of its gradient where it is closed: a
-    /// surrogate gradient for training (Horuz et al., "The Resurrection of the ReLU",
-    /// arXiv:2505.22074). What the network computes does not change.
-    ///
-    /// Behind that ReLU lie the class maps. A map that is 0 for every image has no gradient, and its
-    /// class is lost for good; with a share of the gradient an image of the class brings it back.
-    #[must_use]
-    pub fn with_closed_slope(mut self, slope: f64) -> Self {
-        if let Some(last) = self.blocks.last_mut() {
-            last.cccp2.closed_slope = slope;
         }
         self
     }

@@ -17,6 +17,8 @@
 //! assert_eq!(order.len(), 5);
 //! ```
 
+mod beta;
+
 /// What numbers are drawn for; streams of different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,6 +33,8 @@ pub enum Purpose {
     Augmentation,
     /// Choosing a part of a data set.
     Sampling,
+    /// Mixing the images of a batch.
+    Mixing,
     /// The seeds of a run that begins again.
     Restart,
 }
@@ -44,6 +48,7 @@ impl Purpose {
             Self::Dropout => 3,
             Self::Augmentation => 4,
             Self::Sampling => 5,
+            Self::Mixing => 6,
             Self::Restart => 16,
         }
     }

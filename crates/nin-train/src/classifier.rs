@@ -3,9 +3,9 @@
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Tensor, TensorData};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use nin_data::ImageBatch;
+use nin_data::{ImageBatch, SecondLabels};
 use nin_model::{DropoutKey, ModelError, NetworkInNetwork};
 
 use crate::score::Answers;
@@ -20,6 +20,9 @@ pub struct Classifier<B: Backend> {
     /// Share of a target that is spread over all classes.
     #[module(skip)]
     label_smoothing: f64,
+    /// Whether inference looks at each image twice.
+    #[module(skip)]
+    flips: bool,
 }
 
 /// A batch's answers, or why the device did not give them.
@@ -36,13 +39,22 @@ impl ItemLazy for StepAnswers {
 impl<B: Backend> Classifier<B> {
     /// The classifier of this network, with dropout drawn from `seed`.
     pub fn new(network: NetworkInNetwork<B>, seed: u64) -> Self {
-        Self { network, seed, label_smoothing: 0.0 }
+        Self { network, seed, label_smoothing: 0.0, flips: false }
     }
 
     /// Trains with this share of each target spread over all classes.
     #[must_use]
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
         Self { label_smoothing, ..self }
+    }
+
+    /// Answers with the mean of the probabilities of each image and its mirror image, left and right, as
+    /// Krizhevsky, Sutskever and Hinton (2012, section 4.1) and Simonyan and Zisserman
+    /// (arXiv:1409.1556, section 3.2) do. The mirror image is that of the values which the network takes.
+    /// Training is not touched.
+    #[must_use]
+    pub fn with_flips(self, flips: bool) -> Self {
+        Self { flips, ..self }
     }
 
     /// The network.
@@ -70,6 +82,24 @@ fn smoothed_cross_entropy<B: Backend>(
         .forward(logits, targets)
 }
 
+/// [`smoothed_cross_entropy`] of targets that are each two classes by their shares: what PyTorch's
+/// `cross_entropy` gives for a target of probabilities.
+fn mixed_cross_entropy<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 1, Int>,
+    second: Option<&SecondLabels>,
+    smoothing: f64,
+) -> Tensor<B, 1> {
+    let Some(SecondLabels { labels, share }) = second else {
+        return smoothed_cross_entropy(logits, targets, smoothing);
+    };
+    let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    let others = TensorData::new(classes, [labels.len()]);
+    let others = Tensor::from_data(others, &logits.device());
+    smoothed_cross_entropy(logits.clone(), targets, smoothing) * (1.0 - share)
+        + smoothed_cross_entropy(logits, others, smoothing) * *share
+}
+
 impl<B: AutodiffBackend> TrainStep for Classifier<B> {
     type Input = ImageBatch<B>;
     type Output = StepAnswers;
@@ -77,8 +107,15 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
     fn step(&self, batch: ImageBatch<B>) -> TrainOutput<StepAnswers> {
         let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
         let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
-        let answers = Answers::read(&logits.clone().inner(), batch.labels);
-        let loss = smoothed_cross_entropy(logits, batch.targets, self.label_smoothing);
+        let second = batch.second;
+        let loss = mixed_cross_entropy(
+            logits.clone(),
+            batch.targets,
+            second.as_ref(),
+            self.label_smoothing,
+        );
+        let answers =
+            Answers::read(&logits.inner(), batch.labels).map(|answers| answers.mixed_with(second));
         let gradients = loss.backward();
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }
@@ -89,6 +126,130 @@ impl<B: Backend> InferenceStep for Classifier<B> {
     type Output = StepAnswers;
 
     fn step(&self, batch: ImageBatch<B>) -> StepAnswers {
-        StepAnswers(Answers::read(&self.network.forward(batch.images), batch.labels))
+        let ImageBatch { images, labels, .. } = batch;
+        let look = |images| Answers::read(&self.network.forward(images), labels.clone());
+        let answers = look(images.clone());
+        if !self.flips {
+            return StepAnswers(answers);
+        }
+        let mirrored = look(images.flip([3])); // [batch, channels, height, width], each row the other way round
+        StepAnswers(answers.and_then(|answers| Ok(answers.averaged_with(&mirrored?))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+    use burn_flex::{Flex, FlexDevice};
+    use nin_model::HostTensor;
+
+    use super::*;
+
+    type Training = Autodiff<Flex>;
+
+    /// Sums of a few products of 32 bits, in another order than PyTorch's.
+    const TOLERANCE: f32 = 1e-6;
+
+    /// PyTorch 2's `cross_entropy(logits, 0.7 * one_hot([1, 2]) + 0.3 * one_hot([0, 2]), label_smoothing=s)`:
+    /// loss, and gradient of the logits.
+    #[test]
+    fn a_mixed_target_costs_what_it_does_in_pytorch() {
+        let cases = [
+            (
+                0.0,
+                1.224_506_3,
+                [
+                    0.242_798_5,
+                    -0.330_443_7,
+                    0.087_645_195,
+                    0.028_700_277,
+                    0.022_351_798,
+                    -0.051_052_094,
+                ],
+            ),
+            (
+                0.1,
+                1.290_339_7,
+                [
+                    0.241_131_84,
+                    -0.312_110_4,
+                    0.070_978_53,
+                    0.012_033_61,
+                    0.005_685_13,
+                    -0.017_718_762,
+                ],
+            ),
+        ];
+        for (smoothing, loss, gradient) in cases {
+            let logits = TensorData::new(vec![2.0_f32, -1.0, 0.5, 0.25, 0.0, 3.0], [2, 3]);
+            let logits = Tensor::<Training, 2>::from_data(logits, &FlexDevice).require_grad();
+            let targets = TensorData::new(vec![1_i64, 2], [2]);
+            let targets = Tensor::from_data(targets, &FlexDevice);
+            let second = SecondLabels { labels: vec![0, 2], share: 0.3 };
+            let found = mixed_cross_entropy(logits.clone(), targets, Some(&second), smoothing);
+            let gradients = found.backward();
+            let found = HostTensor::read("loss", &found.inner()).unwrap().values;
+            let found_gradient = logits.grad(&gradients).unwrap();
+            let found_gradient = HostTensor::read("gradient", &found_gradient).unwrap().values;
+            let expected = [&[loss][..], &gradient].concat();
+            for (found, expected) in [found, found_gradient].concat().iter().zip(&expected) {
+                assert!((found - expected).abs() < TOLERANCE, "{found}, {expected}");
+            }
+        }
+    }
+
+    /// Two images of 4x4 that are not their own mirror images, or these.
+    fn pictures(mirrored: bool) -> ImageBatch<Flex> {
+        let value = |at: usize| {
+            let (row, column) = (at / 4, at % 4);
+            let column = if mirrored { 3 - column } else { column };
+            (row * 4 + column) as f32 / 32.0
+        };
+        let values: Vec<f32> = (0..32).map(value).collect();
+        ImageBatch {
+            images: Tensor::from_data(TensorData::new(values, [2, 1, 4, 4]), &FlexDevice),
+            targets: Tensor::from_data(TensorData::new(vec![0_i64, 1], [2]), &FlexDevice),
+            labels: vec![0, 1],
+            second: None,
+            indices: vec![0, 1],
+            epoch: 1,
+            step: 0,
+        }
+    }
+
+    #[test]
+    fn with_flips_an_answer_is_the_mean_over_the_image_and_its_mirror_image() {
+        // A first kernel of 3x3: the mean over a map of 1x1 layers is the same for a mirror image.
+        let block = nin_model::Block {
+            kernel: 3,
+            stride: 1,
+            padding: 0,
+            widths: [8, 8, 2].map(nin_model::Width::Channels),
+            pool: None,
+            dropout: 0.0,
+        };
+        let architecture = nin_model::Architecture::new("one block", 1, 2, vec![block]).unwrap();
+        let weights = nin_model::Initialization::Kaiming.weights(&architecture, 3);
+        let network = NetworkInNetwork::from_weights(&architecture, &weights, &FlexDevice).unwrap();
+        let plain = Classifier::<Flex>::new(network, 1);
+        let answers = |classifier: &Classifier<Flex>, mirrored| {
+            InferenceStep::step(classifier, pictures(mirrored)).0.unwrap()
+        };
+        let probabilities = |answers: &Answers| -> Vec<f64> {
+            let softmax = |logits: &[f32]| {
+                let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit).exp()).collect();
+                let sum: f64 = powers.iter().sum();
+                powers.into_iter().map(move |power| power / sum).collect::<Vec<_>>()
+            };
+            answers.iter().flat_map(|(logits, ..)| softmax(logits)).collect()
+        };
+        let one = probabilities(&answers(&plain, false));
+        let other = probabilities(&answers(&plain, true));
+        assert!(one.iter().zip(&other).any(|(one, other)| (one - other).abs() > 1e-3));
+        let both = probabilities(&answers(&plain.with_flips(true), false));
+        for ((found, one), other) in both.iter().zip(&one).zip(&other) {
+            let expected = f64::midpoint(*one, *other);
+            assert!((found - expected).abs() < f64::from(TOLERANCE), "{found}, {expected}");
+        }
     }
 }

@@ -264,6 +264,7 @@ mod tests {
             ),
             targets,
             labels: vec![0, 0],
+            second: None,
             indices: vec![0, 1],
             epoch: 1,
             step: 0,

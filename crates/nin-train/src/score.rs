@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use nin_data::SecondLabels;
 use nin_model::{HostTensor, ModelError};
 
 /// The sums of the book's accumulator: loss times images, right answers, images.
@@ -39,6 +40,8 @@ impl Score {
 pub struct Answers {
     logits: Vec<f32>,
     labels: Vec<usize>,
+    /// Where images are mixed.
+    second: Option<SecondLabels>,
     classes: usize,
 }
 
@@ -50,12 +53,35 @@ impl Answers {
     pub fn read<B: Backend>(logits: &Tensor<B, 2>, labels: Vec<usize>) -> Result<Self, ModelError> {
         let [_, classes] = logits.dims();
         let HostTensor { values, .. } = HostTensor::read("logits", logits)?;
-        Ok(Self { logits: values, labels, classes })
+        Ok(Self { logits: values, labels, second: None, classes })
+    }
+
+    /// The same of images that have each another label besides.
+    #[must_use]
+    pub fn mixed_with(self, second: Option<SecondLabels>) -> Self {
+        Self { second, ..self }
+    }
+
+    /// The answers of two looks at the same images: each probability is the mean of both, and each logit
+    /// that mean's logarithm, whose softmax it is.
+    #[must_use]
+    pub fn averaged_with(mut self, other: &Self) -> Self {
+        let rows = self.logits.chunks_exact_mut(self.classes);
+        for (row, other) in rows.zip(other.logits.chunks_exact(self.classes)) {
+            let (ours, theirs) = (log_sum(row), log_sum(other));
+            for (logit, other) in row.iter_mut().zip(other) {
+                let both = [f64::from(*logit) - ours, f64::from(*other) - theirs];
+                let largest = both[0].max(both[1]);
+                let sum: f64 = both.iter().map(|one| (one - largest).exp()).sum();
+                *logit = (largest + (sum / 2.0).ln()) as f32;
+            }
+        }
+        self
     }
 
     #[cfg(test)]
     pub(crate) fn of(logits: Vec<f32>, labels: Vec<usize>, classes: usize) -> Self {
-        Self { logits, labels, classes }
+        Self { logits, labels, second: None, classes }
     }
 
     /// Each image's logits, answer and label.
@@ -66,15 +92,16 @@ impl Answers {
             .map(|(logits, &label)| (logits, largest(logits), label))
     }
 
-    /// The sums over the batch.
+    /// The sums over the batch. Of a mixed image the loss is that of both labels by their shares, and the
+    /// right answer that of the larger part.
     pub fn score(&self) -> Score {
         let mut score = Score::default();
-        for (logits, answer, label) in self.iter() {
-            score.add(Score {
-                loss_sum: cross_entropy(logits, label),
-                correct: usize::from(answer == label),
-                images: 1,
+        for (at, (logits, answer, label)) in self.iter().enumerate() {
+            let loss = cross_entropy(logits, label);
+            let loss_sum = self.second.as_ref().map_or(loss, |SecondLabels { labels, share }| {
+                (1.0 - share) * loss + share * cross_entropy(logits, labels[at])
             });
+            score.add(Score { loss_sum, correct: usize::from(answer == label), images: 1 });
         }
         score
     }
@@ -93,9 +120,14 @@ fn largest(logits: &[f32]) -> usize {
 
 /// The negative logarithm of the label's softmax, in nats.
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+    log_sum(logits) - f64::from(logits[label])
+}
+
+/// The logarithm of the sum of the logits' exponentials.
+fn log_sum(logits: &[f32]) -> f64 {
     let shift = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - shift).exp()).sum();
-    sum.ln() + shift - f64::from(logits[label])
+    sum.ln() + shift
 }
 
 #[cfg(test)]
@@ -117,6 +149,39 @@ mod tests {
     fn huge_logits_do_not_overflow() {
         let score = answers(&[1e30, 0.0, -1e30], &[0], 3).score();
         assert_eq!((score.loss(), score.correct), (0.0, 1));
+    }
+
+    #[test]
+    fn a_mixed_image_has_two_labels_and_the_larger_is_right() {
+        let logits = [1.0, 3.0, 0.5];
+        let alone = |label| answers(&logits, &[label], 3).score().loss();
+        let second = SecondLabels { labels: vec![2], share: 0.3 };
+        let score = answers(&logits, &[1], 3).mixed_with(Some(second)).score();
+        assert!((score.loss() - (0.7 * alone(1) + 0.3 * alone(2))).abs() < 1e-12);
+        assert_eq!(score.correct, 1);
+    }
+
+    #[test]
+    fn averaged_answers_are_the_mean_of_probabilities() {
+        let (one, other) =
+            ([2.0_f32, -1.0, 0.5, 0.0, 0.0, 40.0], [0.0_f32, 3.0, 0.25, 9.0, 9.0, -40.0]);
+        let averaged = answers(&one, &[0, 2], 3).averaged_with(&answers(&other, &[0, 2], 3));
+        let softmax = |row: &[f32]| -> Vec<f64> {
+            let powers: Vec<f64> = row.iter().map(|&logit| f64::from(logit).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            powers.into_iter().map(|power| power / sum).collect()
+        };
+        for (at, (logits, _, label)) in averaged.iter().enumerate() {
+            let [one, other] = [one, other].map(|logits| softmax(&logits[3 * at..][..3]));
+            for class in 0..3 {
+                let expected = f64::midpoint(one[class], other[class]);
+                let found = softmax(logits)[class];
+                assert!((found - expected).abs() < 1e-6, "{at}, {class}: {found}, {expected}");
+            }
+            let loss = -f64::midpoint(one[label], other[label]).ln();
+            let found = cross_entropy(logits, label);
+            assert!((found - loss).abs() < 1e-6, "{at}: {found}, {loss}");
+        }
     }
 
     #[test]

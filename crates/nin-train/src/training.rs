@@ -314,6 +314,7 @@ fn loaders<B: AutodiffBackend>(
         .with_size(size)
         .with_transform(preprocessing::transform(metadata))
         .with_augmentation(recipe.augmentation.changes())
+        .with_mixing(recipe.augmentation.mixing())
         .with_workers(*workers);
     let test = OrderedLoader::in_order(data.test.clone(), batch_size, device)
         .with_size(size)
@@ -371,8 +372,7 @@ fn learner<B: AutodiffBackend>(
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
-            .with_precision(metadata.precision)
-            .with_closed_slope(recipe.training.closed_slope);
+            .with_precision(metadata.precision);
         let classifier = Classifier::<B>::new(network, seed);
         Ok::<_, TrainError>(classifier.with_label_smoothing(recipe.training.label_smoothing))
     };

@@ -28,6 +28,8 @@ input_size = 0
 flip = true
 shift = 2
 erase = 0.3
+mixup = 0.4
+cutmix = 1.0
 [optimizer]
 kind = "adamw"
 learning_rate = 0.003
@@ -36,7 +38,6 @@ decay_biases = false
 [training]
 batch_size = 20
 label_smoothing = 0.05
-closed_slope = 0.1
 "#;
 
 /// Writes `data/` and `small.toml` into a folder.

@@ -3,7 +3,7 @@
 //! A place for a table is a pair of comments in a Markdown file; between them stands what this writes:
 //! `<!-- table: KIND PATH... -->` and `<!-- end of table -->`. Kinds: `speed`, of one benchmark's JSON;
 //! `ratios`, of what `cargo xtask ratios` wrote; `runs`, of runs' folders; `compared`, of what
-//! `nin-cli compare --format json` printed.
+//! `nin-cli compare --format json` printed; `alarms`, what the sentinel said in runs' folders.
 
 use std::fs;
 use std::path::Path;
@@ -57,7 +57,14 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
             let rows = paths.iter().map(|path| run_row(path)).collect::<Result<Vec<_>, _>>()?;
             [vec![head.map(str::to_owned).to_vec()], rows].concat()
         }
-        _ => bail!("expected `speed FILE`, `ratios FILE`, `compared FILE` or `runs FOLDER...`"),
+        ("alarms", paths) if !paths.is_empty() => {
+            let head = ["run", "test acc", "alarms", "which", "standing at the end"];
+            let rows = paths.iter().map(|path| alarms_row(path)).collect::<Result<Vec<_>, _>>()?;
+            [vec![head.map(str::to_owned).to_vec()], rows].concat()
+        }
+        _ => bail!(
+            "expected `speed FILE`, `ratios FILE`, `compared FILE`, `runs FOLDER...` or `alarms FOLDER...`"
+        ),
     };
     Ok(markdown(&rows))
 }
@@ -139,13 +146,64 @@ fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
+/// What the sentinel said in a run of one attempt. Where the summary has no `alarms`, the run was made before there
+/// was a sentinel, and its silence says nothing.
+fn alarms_row(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
+    let path = folder.join("metrics.jsonl");
+    let events = events(&path)?;
+    ensure!(
+        events.iter().all(|event| event["event"] != "restart"),
+        "{}: several attempts",
+        path.display()
+    );
+    let last = events.iter().rfind(|event| event["event"] == "epoch");
+    let last = last.with_context(|| format!("{}: no finished epoch", path.display()))?;
+    let accuracy = format!("{:.4}", last["test_accuracy"].as_f64().unwrap_or(f64::NAN));
+    let mut row = vec![format!("[{name}](../results/{name})"), accuracy];
+    let summary = read_json(&folder.join("summary.json"))?;
+    if summary.get("alarms").is_none() {
+        row.extend(["not watched", "", ""].map(str::to_owned));
+        return Ok(row);
+    }
+    let alarms = || events.iter().filter(|event| event["event"] == "alarm");
+    let of = |alarm: &'static str| alarms().filter(move |event| event["alarm"] == alarm);
+    let (mut raised, mut which, mut standing) = (0, Vec::new(), Vec::new());
+    for (alarm, shown) in [
+        ("plateau", "plateau"),
+        ("silent_classes", "silent classes"),
+        ("dead", "dead"),
+        ("exploding_gradients", "exploding gradients"),
+    ] {
+        let count = of(alarm).filter(|event| event["over"] == false).count();
+        raised += count;
+        if count > 0 {
+            which.push(format!("{shown} ({count})"));
+        }
+        if of(alarm).next_back().is_some_and(|event| event["over"] == false) {
+            standing.push(shown);
+        }
+    }
+    ensure!(
+        raised == alarms().filter(|event| event["over"] == false).count(),
+        "{}: an alarm of a kind that is not known here",
+        path.display()
+    );
+    row.extend([raised.to_string(), which.join(", "), standing.join(", ")]);
+    Ok(row)
+}
+
+fn events(path: &Path) -> anyhow::Result<Vec<Value>> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?)
+}
+
 /// A run's figures after its last epoch.
 fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
     let path = folder.join("metrics.jsonl");
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let events = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let events = events(&path)?;
     // Of the last attempt, where the run began again.
     let restart = events.iter().rposition(|event| event["event"] == "restart");
     let epochs: Vec<&Value> = events[restart.map_or(0, |at| at + 1)..]
@@ -230,12 +288,30 @@ mod tests {
             { "run": "new", "train_loss": null, "test_accuracy": null, "silent_classes": [] },
         ]});
         fs::write(root.path().join("compared.json"), compared.to_string()).unwrap();
+        for (name, summary) in [("watched", "{\"alarms\": []}"), ("before", "{}")] {
+            let run = root.path().join(name);
+            fs::create_dir(&run).unwrap();
+            let alarm =
+                |alarm: &str, over: bool| json!({ "event": "alarm", "alarm": alarm, "over": over });
+            let silent = "silent_classes";
+            let lines = [alarm("plateau", false), alarm(silent, false), alarm("plateau", true)];
+            let lines = [&lines[..], &[epoch(1, 0.5), alarm(silent, false)]].concat();
+            let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+            fs::write(run.join("metrics.jsonl"), lines.join("\n")).unwrap();
+            fs::write(run.join("summary.json"), summary).unwrap();
+        }
         let place = |what: &str| format!("{BEGIN}{what} -->\nold\n{END}\n");
-        let text = ["speed bench.json", "runs run", "ratios ratios.json", "compared compared.json"]
-            .map(place)
-            .join("between\n");
+        let text = [
+            "speed bench.json",
+            "runs run",
+            "ratios ratios.json",
+            "compared compared.json",
+            "alarms watched before",
+        ]
+        .map(place)
+        .join("between\n");
         let (made, tables) = remade(&text, root.path()).unwrap();
-        assert_eq!(tables, 4);
+        assert_eq!(tables, 5);
         for part in [
             "<!-- table: speed bench.json -->\n| | training, images/s |",
             "| nin, `--backend flex` | 70.0, 60.0 | 205.0, 200.0 | 0.41 GB |\n",
@@ -243,6 +319,8 @@ mod tests {
             "<!-- end of table -->\nbetween\n",
             "| fp32, flex | pytorch 2.15.0 | 2.33x (2.08 to 2.55) | | |\n",
             "| book | 2.302 | 0.0994 | 2 |\n| new | – | – | |\n",
+            "(../results/watched) | 0.5000 | 3 | plateau (1), silent classes (2) | silent classes |\n",
+            "(../results/before) | 0.5000 | not watched | | |\n",
             "| [run](results/run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
         ] {
             assert!(made.contains(part), "{part}: {made}");

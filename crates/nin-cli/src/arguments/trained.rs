@@ -31,6 +31,9 @@ pub struct EvalArguments {
     /// Which images
     #[arg(long, value_enum, default_value = "test", value_name = "SPLIT")]
     pub split: SplitChoice,
+    /// Answer with the mean of the probabilities of each image and its mirror image, left and right
+    #[arg(long)]
+    pub flips: bool,
     /// Images a batch
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_size: u32,

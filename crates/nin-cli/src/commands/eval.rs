@@ -34,11 +34,13 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         weights: &weights,
         images,
         batch_size: arguments.batch_size as usize,
+        flips: arguments.flips,
     };
     let (evaluation, images_per_sec) = selected.run(task)?;
     let report = Report {
         dataset: &data.name,
         split,
+        flips: arguments.flips,
         classes: &metadata.classes,
         evaluation: &evaluation,
         images_per_sec,
@@ -56,6 +58,7 @@ struct Evaluate<'a> {
     weights: &'a Weights,
     images: ImageDataset,
     batch_size: usize,
+    flips: bool,
 }
 
 impl Task for Evaluate<'_> {
@@ -76,7 +79,8 @@ impl Task for Evaluate<'_> {
             .with_transform(transform(self.metadata))
             .with_workers(1);
         let begun = Instant::now();
-        let evaluation = Evaluation::run(&Classifier::new(network, 0), &loader, |_, _| {})?;
+        let classifier = Classifier::new(network, 0).with_flips(self.flips);
+        let evaluation = Evaluation::run(&classifier, &loader, |_, _| {})?;
         let images_per_sec = evaluation.score.images as f64 / begun.elapsed().as_secs_f64();
         Ok((evaluation, images_per_sec))
     }
@@ -85,6 +89,7 @@ impl Task for Evaluate<'_> {
 struct Report<'a> {
     dataset: &'a str,
     split: &'a str,
+    flips: bool,
     classes: &'a [String],
     evaluation: &'a Evaluation,
     images_per_sec: f64,
@@ -104,6 +109,7 @@ impl Report<'_> {
         json!({
             "dataset": self.dataset,
             "split": self.split,
+            "flips": self.flips,
             "images": evaluation.score.images,
             "loss": evaluation.score.loss(),
             "accuracy": evaluation.score.accuracy(),
@@ -117,8 +123,9 @@ impl Report<'_> {
     fn as_text(&self) -> String {
         let Self { evaluation, dataset, split, .. } = self;
         let score = evaluation.score;
+        let looks = if self.flips { ", each with its mirror image" } else { "" };
         let mut lines = vec![
-            format!("{dataset}, {split}: {} images", score.images),
+            format!("{dataset}, {split}: {} images{looks}", score.images),
             format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),
             String::new(),
             format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),

@@ -102,6 +102,48 @@ fn a_folder_of_the_test_images_gives_what_eval_gives() {
 }
 
 #[test]
+fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror_image() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let (images, labels) = test_images(root.path());
+    for (folder, mirrored) in [("pictures", false), ("mirrored", true)] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+        for (at, image) in images.iter().enumerate() {
+            let mut image = image.clone();
+            if mirrored {
+                image::imageops::flip_horizontal_in_place(&mut image);
+            }
+            image.save(root.path().join(format!("{folder}/{at:03}.png"))).unwrap();
+        }
+    }
+    let [plain, mirrored] = ["pictures", "mirrored"].map(|folder| {
+        let answers = predict(root.path(), &format!("{folder} --top 3 --backend flex"));
+        answers["images"].as_array().unwrap().clone()
+    });
+    let probability = |image: &Value, class: u8| {
+        let class = class.to_string();
+        let top = image["top"].as_array().unwrap();
+        let entry = top.iter().find(|entry| entry["class"] == class.as_str()).unwrap();
+        entry["probability"].as_f64().unwrap()
+    };
+    let (mut loss, mut right) = (0.0, 0);
+    for ((one, other), &label) in plain.iter().zip(&mirrored).zip(&labels) {
+        let means = [0, 1, 2]
+            .map(|class| f64::midpoint(probability(one, class), probability(other, class)));
+        loss -= means[usize::from(label)].ln() / TEST_IMAGES as f64;
+        right += usize::from(means.iter().all(|mean| *mean <= means[usize::from(label)]));
+    }
+    let line = "eval --checkpoint run --data data --format json --backend flex";
+    let alone = nin(root.path(), &words(line)).json();
+    let both = nin(root.path(), &words(&format!("{line} --flips"))).json();
+    assert_eq!((&alone["flips"], &both["flips"]), (&false.into(), &true.into()));
+    assert_eq!(both["accuracy"].as_f64().unwrap(), right as f64 / TEST_IMAGES as f64);
+    let [alone, both] = [alone, both].map(|report| report["loss"].as_f64().unwrap());
+    assert!((both - loss).abs() < 1e-5, "{both}, {loss}");
+    assert!((alone - loss).abs() > 1e-5, "{alone}, {loss}");
+}
+
+#[test]
 fn one_picture_in_many_forms_is_one_answer() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());

@@ -40,7 +40,8 @@ fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
 /// Rates of their own, clipped gradients and an average of the weights.
 const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate=0.1 \
                      --set optimizer.clip_norm=0.5 --set training.ema_decay=0.8 \
-                     --set preprocessing.normalization=channels --set augmentation.shift=2";
+                     --set preprocessing.normalization=channels --set augmentation.shift=2 \
+                     --set augmentation.mixup=0.4 --set augmentation.cutmix=1";
 
 #[test]
 fn every_part_of_a_recipe_goes_on_to_the_bit() {

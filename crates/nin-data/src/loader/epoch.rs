@@ -1,7 +1,7 @@
 //! The batches of one epoch.
 
 use crate::batch::HostBatch;
-use crate::{Augmentation, ImageBatcher, ImageDataset};
+use crate::{Augmentation, ImageBatcher, ImageDataset, Mixing};
 
 /// One epoch's batches, as pure data.
 pub(super) struct Epoch {
@@ -11,6 +11,8 @@ pub(super) struct Epoch {
     pub(super) batcher: ImageBatcher,
     /// How images are changed, and the seed of it.
     pub(super) augmented: Option<(Augmentation, u64)>,
+    /// How they are mixed with each other, and the seed of it.
+    pub(super) mixed: Option<(Mixing, u64)>,
     pub(super) number: usize,
 }
 
@@ -46,11 +48,18 @@ impl Epoch {
                 image.copy_from_slice(&changed);
             }
         }
+        let size = self.batcher.size();
+        let mut labels =
+            indices.iter().map(|&index| usize::from(self.image(index).1)).collect::<Vec<_>>();
+        let second = self.mixed.as_ref().and_then(|(mixing, seed)| {
+            mixing.apply(&mut values, size, &mut labels, *seed, [self.number, step])
+        });
         HostBatch {
             values,
             channels,
-            size: self.batcher.size(),
-            labels: indices.iter().map(|&index| usize::from(self.image(index).1)).collect(),
+            size,
+            labels,
+            second,
             indices: indices.to_vec(),
             epoch: self.number,
             step,

@@ -12,7 +12,7 @@ use nin_random::{Purpose, Stream};
 
 use self::epoch::Epoch;
 use self::worker::Worker;
-use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Transform};
+use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform};
 
 /// Gives the batches of an epoch in order; the last one may be short.
 ///
@@ -55,7 +55,7 @@ pub struct OrderedLoader<B: Backend> {
 #[derive(Debug, Clone, Copy)]
 enum Order {
     InOrder,
-    Shuffled { seed: u64, augmentation: Augmentation },
+    Shuffled { seed: u64, augmentation: Augmentation, mixing: Mixing },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +72,8 @@ impl<B: Backend> OrderedLoader<B> {
         seed: u64,
         device: &B::Device,
     ) -> Self {
-        let order = Order::Shuffled { seed, augmentation: Augmentation::default() };
+        let (augmentation, mixing) = (Augmentation::default(), Mixing::default());
+        let order = Order::Shuffled { seed, augmentation, mixing };
         Self::new(dataset, batch_size, order, device)
     }
 
@@ -115,6 +116,16 @@ impl<B: Backend> OrderedLoader<B> {
     pub fn with_augmentation(mut self, changes: Augmentation) -> Self {
         if let Order::Shuffled { augmentation, .. } = &mut self.order {
             *augmentation = changes;
+        }
+        self
+    }
+
+    /// Mixes the images of each batch that is drawn for training, after everything else has become of
+    /// them; batches in order stay as they are.
+    #[must_use]
+    pub fn with_mixing(mut self, asked: Mixing) -> Self {
+        if let Order::Shuffled { mixing, .. } = &mut self.order {
+            *mixing = asked;
         }
         self
     }
@@ -183,9 +194,13 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
             batcher: self.batcher.clone(),
             augmented: match self.order {
                 Order::InOrder => None,
-                Order::Shuffled { seed, augmentation } => {
+                Order::Shuffled { seed, augmentation, .. } => {
                     (!augmentation.is_none()).then_some((augmentation, seed))
                 }
+            },
+            mixed: match self.order {
+                Order::InOrder => None,
+                Order::Shuffled { seed, mixing, .. } => Some((mixing, seed)),
             },
             number: epoch,
         });

@@ -83,6 +83,7 @@ mod tests {
             batch_size: 1,
             batcher: ImageBatcher::new([1, 1], [1, 1]),
             augmented: None,
+            mixed: None,
             number: 1,
         })
     }

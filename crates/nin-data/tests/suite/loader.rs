@@ -6,7 +6,8 @@ use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{
-    Augmentation, ImageBatch, ImageBatcher, ImageDataset, ImageItem, Images, OrderedLoader,
+    Augmentation, ImageBatch, ImageBatcher, ImageDataset, ImageItem, Images, Mixing, OrderedLoader,
+    SecondLabels,
 };
 use proptest::prelude::*;
 
@@ -101,13 +102,55 @@ fn augmentation_does_not_depend_on_workers_and_goes_on_anywhere() {
 }
 
 #[test]
-fn batches_in_order_are_never_augmented() {
+fn batches_in_order_are_never_augmented_or_mixed() {
     let changes = Augmentation { flip: true, shift: 1, erase: 1.0 };
     let plain = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
     let asked = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
-    let asked = asked.with_augmentation(changes);
+    let mixing = Mixing { mixup: 1.0, cutmix: 1.0 };
+    let asked = asked.with_augmentation(changes).with_mixing(mixing);
     for (plain, asked) in batches(&plain, 1, 0).into_iter().zip(batches(&asked, 1, 0)) {
+        assert_eq!((&plain.labels, &plain.second), (&asked.labels, &asked.second));
         assert_eq!(plain.images.into_data(), asked.images.into_data());
+    }
+}
+
+/// What a mixed batch is: values, labels, the other labels.
+type Mixed = (Vec<f32>, Vec<usize>, SecondLabels);
+
+/// Mixed batches from a step on; a batch of 5 and the short last one.
+fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
+    let changes = Augmentation { flip: true, shift: 1, erase: 0.0 };
+    let mixing = Mixing { mixup: 0.4, cutmix: 1.0 };
+    let loader = loader(37, 5, workers).with_size([5, 7]).with_augmentation(changes);
+    let batches = batches(&loader.with_mixing(mixing), epoch, step).into_iter();
+    let parts = |batch: ImageBatch<Flex>| {
+        let targets: Vec<i64> = batch.targets.into_data().iter().collect();
+        assert!(targets.iter().zip(&batch.labels).all(|(target, label)| *target == *label as i64));
+        (batch.images.into_data().to_vec().unwrap(), batch.labels, batch.second.unwrap())
+    };
+    batches.map(parts).collect()
+}
+
+#[test]
+fn mixing_does_not_depend_on_workers_and_goes_on_anywhere() {
+    let whole = mixed(0, 3, 0);
+    assert_eq!(whole.len(), 8);
+    assert_ne!(whole, mixed(0, 4, 0));
+    for workers in [1, 2, 5] {
+        assert_eq!(mixed(workers, 3, 0), whole);
+        assert_eq!(mixed(workers, 3, 6), whole[6..]);
+    }
+}
+
+#[test]
+fn each_image_of_a_mixed_batch_has_its_own_label_and_that_of_the_one_before() {
+    let plain = batches(&loader(37, 5, 0), 3, 0);
+    for (plain, (_, labels, second)) in plain.into_iter().zip(mixed(0, 3, 0)) {
+        assert_eq!(plain.second, None);
+        let mut before = plain.labels.clone();
+        before.rotate_right(1);
+        let found = [&labels, &second.labels];
+        assert!(found == [&plain.labels, &before] || found == [&before, &plain.labels]);
     }
 }
 

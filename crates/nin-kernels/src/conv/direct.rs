@@ -267,8 +267,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
     let image_gradients = |index: usize, sums: &mut Sums, grad_input: Option<&mut [f32]>| {
         let image = &images[index * image_len..(index + 1) * image_len];
         let at = index * out_image..(index + 1) * out_image;
-        let gated =
-            output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()], 0.0));
+        let gated = output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
         let gradient = gated.as_deref().unwrap_or(&grad_output[at]);
         layer.add_image(image, gradient, sums);
         if let Some(grad_input) = grad_input {
@@ -298,10 +297,10 @@ pub(crate) fn group_slices<T>(
     }
 }
 
-/// An image's gradient with its ReLU's mask; where the ReLU is closed, `closed_slope` of it is left.
-pub(crate) fn gated(cpu: &Cpu, gradient: &[f32], output: &[f32], closed_slope: f32) -> Scratch {
+/// An image's gradient with its ReLU's mask.
+pub(crate) fn gated(cpu: &Cpu, gradient: &[f32], output: &[f32]) -> Scratch {
     let mut gated = cpu.scratch.take(gradient.len());
-    gate(cpu, gradient, output, closed_slope, &mut gated);
+    gate(cpu, gradient, output, &mut gated);
     gated
 }
 

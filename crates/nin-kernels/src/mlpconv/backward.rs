@@ -21,7 +21,6 @@ struct Pass<'a> {
     positions: &'a [u8],
     output: &'a [f32],
     grad_output: &'a [f32],
-    closed_slope: f32,
 }
 
 impl Pass<'_> {
@@ -31,16 +30,10 @@ impl Pass<'_> {
         let at = index * len..(index + 1) * len;
         let (gradient, output) = (&self.grad_output[at.clone()], &self.output[at.clone()]);
         let Some(pool) = &self.geometry.pool else {
-            return direct::gated(self.cpu, gradient, output, self.closed_slope);
+            return direct::gated(self.cpu, gradient, output);
         };
         let mut full = self.cpu.scratch.take(self.geometry.layers[2].out_image());
-        let positions = &self.positions[at];
-        if self.closed_slope == 0.0 {
-            pool::image_backward(self.cpu, pool, positions, gradient, output, &mut full);
-        } else {
-            let gated = direct::gated(self.cpu, gradient, output, self.closed_slope);
-            pool::image_backward(self.cpu, pool, positions, &gated, &[], &mut full);
-        }
+        pool::image_backward(self.cpu, pool, &self.positions[at], gradient, output, &mut full);
         full
     }
 
@@ -72,7 +65,6 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
         positions: work.positions,
         output: work.output,
         grad_output: work.grad_output,
-        closed_slope: work.closed_slope,
     };
     let [grad_weight_first, grad_weight_second, grad_weight_third] = work.grad_weight;
     let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;

@@ -134,9 +134,6 @@ pub struct MlpconvBackward<'a> {
     pub output: &'a [f32],
     /// In panels, as the output.
     pub grad_output: &'a [f32],
-    /// The share of the gradient that passes the block's last ReLU where that is closed: 0 for the gradient of a ReLU,
-    /// more for a surrogate that keeps a channel alive which is closed for every image.
-    pub closed_slope: f32,
     /// Written: laid out as the input.
     pub grad_input: Option<&'a mut [f32]>,
     /// Written: `[out, in, height, width]` each.

@@ -20,8 +20,6 @@ pub(crate) struct MlpconvBlock {
     pub(crate) input_is_planes: bool,
     /// `[batch, panels, pixels, 16]`
     pub(crate) output_shape: [usize; 4],
-    /// As [`ConvolutionRelu`](crate::convolution::ConvolutionRelu) has it, of the last layer.
-    pub(crate) closed_slope: f32,
 }
 
 /// What the gradients need of the forward pass.
@@ -100,7 +98,6 @@ impl FusedOperation<7> for MlpconvBlock {
             positions: &kept.positions,
             output: values::<H>(output),
             grad_output: values::<H>(gradient),
-            closed_slope: self.closed_slope,
             grad_input: wanted[0].then_some(input),
             grad_weight: [weight_1, weight_2, weight_3],
             grad_bias: [bias_1, bias_2, bias_3].map(|bias| Some(bias.as_mut_slice())),

@@ -66,8 +66,9 @@ impl Recipe {
         at_most("training.epochs", training.epochs, 1_000_000)?;
         at_most("training.batch_size", training.batch_size, 65_536)?;
         in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
-        in_range("training.closed_slope", training.closed_slope, 0.0, 1.0)?;
         in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
+        in_range("augmentation.mixup", augmentation.mixup, 0.0, 100.0)?;
+        in_range("augmentation.cutmix", augmentation.cutmix, 0.0, 100.0)?;
         at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
         at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
         if i64::try_from(training.seed).is_err() {
@@ -145,6 +146,8 @@ mod tests {
             "[model]\narchitecture = \"resnet\"",
             "[model]\ninitialization = \"zeros\"",
             "[augmentation]\nerase = 1.5",
+            "[augmentation]\nmixup = -0.2",
+            "[augmentation]\ncutmix = nan",
             "[optimizer]\nbias_rate = 0",
             "[optimizer]\nlast_layer_rate = -0.1",
             "[optimizer]\nclip_norm = nan",

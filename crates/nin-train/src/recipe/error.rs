@@ -62,6 +62,18 @@ pub enum RecipeError {
         /// The known key of the nearest name.
         nearest: Option<String>,
     },
+    /// Recipes had this key once; its value is not the one that switched it off.
+    #[error("`{key}` in `{origin}` is {found}: recipes have this key no more")]
+    Retired {
+        /// The key, with its section.
+        key: String,
+        /// Where it came from.
+        origin: String,
+        /// The value that is still read.
+        off: f64,
+        /// The value it has.
+        found: String,
+    },
     /// A key holds a value of another type.
     #[error("`{key}` in `{origin}` is {found}, expected {expected}")]
     WrongType {
@@ -127,6 +139,7 @@ impl RecipeError {
                 "the recipe.toml of any run has every key; docs/recipe.md says what each does"
                     .to_owned()
             }
+            Self::Retired { off, .. } => format!("leave it out: {off} was as good as none"),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Syntax { .. } => {
                 "a recipe is a short TOML text: see the folder configs/".to_owned()

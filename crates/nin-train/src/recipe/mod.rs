@@ -10,11 +10,12 @@ mod error;
 mod nearest;
 mod network;
 mod preprocessing;
+mod retired;
 mod source;
 
 use std::path::Path;
 
-use nin_data::Augmentation;
+use nin_data::{Augmentation, Mixing};
 pub use nin_model::Precision;
 use nin_model::{Architecture, Block, Initialization};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,11 @@ pub struct AugmentationRecipe {
     pub shift: usize,
     /// Probability that a rectangle is erased (arXiv:1708.04896).
     pub erase: f64,
+    /// Mixes each image of a batch with another, value by value (arXiv:1710.09412): alpha of the ratio's
+    /// Beta(alpha, alpha); 0 for none.
+    pub mixup: f64,
+    /// Pastes a box of another image into each image of a batch (arXiv:1905.04899): alpha likewise.
+    pub cutmix: f64,
 }
 
 /// `[optimizer]`
@@ -175,9 +181,6 @@ pub struct TrainingRecipe {
     pub ema_decay: f64,
     /// Stops after so many epochs without a better test accuracy; 0 never stops early.
     pub early_stop_epochs: usize,
-    /// Share of the gradient that passes the network's last ReLU where it is closed, so that no
-    /// class dies (a surrogate gradient, arXiv:2505.22074); 0 for a ReLU's own gradient.
-    pub closed_slope: f64,
     /// What becomes of a step whose loss or gradient is no number.
     pub on_non_finite: OnNonFinite,
     /// What becomes of a run that the sentinel gives up.
@@ -261,8 +264,14 @@ impl Default for DataRecipe {
 impl AugmentationRecipe {
     /// What may happen to a training image.
     pub fn changes(&self) -> Augmentation {
-        let Self { flip, shift, erase } = *self;
+        let Self { flip, shift, erase, .. } = *self;
         Augmentation { flip, shift, erase }
+    }
+
+    /// How the images of a training batch are mixed.
+    pub fn mixing(&self) -> Mixing {
+        let Self { mixup, cutmix, .. } = *self;
+        Mixing { mixup, cutmix }
     }
 }
 
@@ -305,7 +314,6 @@ impl Default for TrainingRecipe {
             seed: 42,
             label_smoothing: 0.0,
             ema_decay: 0.0,
-            closed_slope: 0.0,
             early_stop_epochs: 0,
             on_non_finite: OnNonFinite::Stop,
             on_collapse: OnCollapse::Warn,

@@ -135,6 +135,8 @@ mod tests {
             ("epoch", "training.epochs"),
             ("model.dropout", "model.blocks"),
             ("model.num_classes", "model.classes"),
+            ("training.mixup_alpha", "augmentation.mixup"),
+            ("augmentation.cut_mix", "augmentation.cutmix"),
             ("seed", "training.seed"),
             ("optimiser", "optimizer"),
         ] {

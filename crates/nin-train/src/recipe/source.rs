@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::nearest::{nearest, nearest_key};
-use super::{BuiltinRecipe, Recipe, RecipeError, check};
+use super::{BuiltinRecipe, Recipe, RecipeError, check, retired};
 
 /// No recipe is longer; what is longer is something else.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -136,7 +136,8 @@ impl RecipeBuilder {
         Ok(recipe)
     }
 
-    fn merge(&mut self, table: Table, origin: &str) -> Result<(), RecipeError> {
+    fn merge(&mut self, mut table: Table, origin: &str) -> Result<(), RecipeError> {
+        retired::drop_retired(&mut table, origin)?;
         let known = known_keys()?;
         check_keys(&table, &known, "", &known, origin)?;
         merge_tables(&mut self.table, table);

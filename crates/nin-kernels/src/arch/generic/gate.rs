@@ -10,26 +10,9 @@ struct Masking<'a> {
     gated: &'a mut [f32],
 }
 
-struct Leaking<'a> {
-    masking: Masking<'a>,
-    closed_slope: f32,
-}
-
-/// `gated = gradient` where `gate` is positive, `closed_slope * gradient` elsewhere. The slices are of one length, whole
-/// panels.
-pub(crate) fn gate(
-    cpu: &Cpu,
-    gradient: &[f32],
-    gate: &[f32],
-    closed_slope: f32,
-    gated: &mut [f32],
-) {
-    let masking = Masking { gradient, gate, gated };
-    if closed_slope == 0.0 {
-        cpu.run(masking);
-    } else {
-        cpu.run(Leaking { masking, closed_slope });
-    }
+/// `gated = gradient` where `gate` is positive, 0 elsewhere. The slices are of one length, whole panels.
+pub(crate) fn gate(cpu: &Cpu, gradient: &[f32], gate: &[f32], gated: &mut [f32]) {
+    cpu.run(Masking { gradient, gate, gated });
 }
 
 impl Operation for Masking<'_> {
@@ -44,26 +27,6 @@ impl Operation for Masking<'_> {
                 V::load(gradient.as_ptr())
                     .gated_by(V::load(gate.as_ptr()))
                     .store(gated.as_mut_ptr());
-            }
-        }
-    }
-}
-
-impl Operation for Leaking<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let Masking { gradient, gate, gated } = self.masking;
-        let inputs = gradient.chunks_exact(V::LANES).zip(gate.chunks_exact(V::LANES));
-        for ((gradient, gate), gated) in inputs.zip(gated.chunks_exact_mut(V::LANES)) {
-            // SAFETY: chunks of a vector's length; the features by the caller.
-            unsafe {
-                let gradient = V::load(gradient.as_ptr());
-                let open = gradient.gated_by(V::load(gate.as_ptr()));
-                // Exact where the gate is open: nothing is left of the difference.
-                let closed = gradient.sub(open).mul(V::splat(self.closed_slope));
-                open.add(closed).store(gated.as_mut_ptr());
             }
         }
     }

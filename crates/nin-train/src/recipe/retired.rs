@@ -1,0 +1,56 @@
+//! Keys that recipes once had: the runs of then are still read.
+
+use toml::Table;
+
+use super::RecipeError;
+
+/// Section, key, and the value by which it was switched off.
+const RETIRED: [(&str, &str, f64); 1] = [("training", "closed_slope", 0.0)];
+
+/// Drops the keys that are no more, where their value switched them off: nothing follows from it. Any
+/// other value makes a training that cannot be had any more.
+pub(super) fn drop_retired(table: &mut Table, origin: &str) -> Result<(), RecipeError> {
+    for (section, key, off) in RETIRED {
+        let Some(keys) = table.get_mut(section).and_then(toml::Value::as_table_mut) else {
+            continue;
+        };
+        let Some(value) = keys.remove(key) else { continue };
+        let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64));
+        if number != Some(off) {
+            return Err(RecipeError::Retired {
+                key: format!("{section}.{key}"),
+                origin: origin.to_owned(),
+                off,
+                found: value.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Recipe, RecipeBuilder};
+
+    #[test]
+    fn a_retired_key_that_was_off_is_read_and_another_value_is_refused() {
+        let parse = |value: &str| {
+            let text = format!("[training]\nclosed_slope = {value}\nseed = 3");
+            RecipeBuilder::from_text("old", "old.toml", &text)?.build()
+        };
+        for off in ["0.0", "0"] {
+            let recipe = parse(off).unwrap();
+            assert_eq!(recipe.training.seed, 3);
+            assert!(!recipe.to_toml().unwrap().contains("closed_slope"));
+        }
+        for on in ["0.1", "true"] {
+            let error = parse(on).unwrap_err();
+            let expected = format!(
+                "`training.closed_slope` in `old.toml` is {on}: recipes have this key no more"
+            );
+            assert_eq!(error.to_string(), expected);
+            assert_eq!(error.hint(), "leave it out: 0 was as good as none");
+        }
+        assert!(Recipe::default().entries().unwrap().keys().all(|key| !key.contains("slope")));
+    }
+}
