@@ -75,6 +75,7 @@ fn of_training(error: &TrainError) -> Option<String> {
 fn of_recipe(error: &RecipeError) -> Option<String> {
     match error {
         RecipeError::Model(error) => of_model(error),
+        RecipeError::NotAssignment { .. } => Some("--set KEY=VALUE".to_owned()),
         RecipeError::Refused { key, .. } => Some(format!("--set {key}=VALUE")),
         _ => None,
     }

@@ -109,7 +109,7 @@ fn a_disk_that_stays_full_is_an_error_at_the_end_and_a_run_that_resumes() {
         finished.stderr
     );
     assert!(
-        finished.stderr.contains("hint: make room, then go on from the last whole checkpoint"),
+        finished.stderr.contains("(nin-cli train --run disk/run --resume)"),
         "{}",
         finished.stderr
     );

@@ -176,7 +176,9 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
     ] {
         assert!(error.contains(part), "{error}");
     }
-    assert!(stopped.stderr.contains("hint: a smaller rate helps most"), "{}", stopped.stderr);
+    for part in ["hint: a smaller optimizer.learning_rate helps most", "(--learning-rate X, "] {
+        assert!(stopped.stderr.contains(part), "{}", stopped.stderr);
+    }
     let events = metrics(&workshop.path().join("run"));
     let bad = events.iter().find(|event| event["event"] == "non_finite").unwrap();
     assert_eq!((&bad["step"], &bad["skipped"]), (&2.into(), &false.into()));

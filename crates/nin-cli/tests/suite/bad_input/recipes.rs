@@ -186,7 +186,13 @@ pub(super) fn cases() -> Vec<Case> {
             ],
             &["openvino is compared in fp32 only", "--compare pytorch"],
         ),
-        set("nonsense", &["`nonsense` is not KEY=VALUE", "for example: --set"]),
+        set(
+            "nonsense",
+            &[
+                "`nonsense` is not KEY=VALUE",
+                "for example: optimizer.momentum=0.9 (--set KEY=VALUE)",
+            ],
+        ),
         set("=3", &["`=3` is not KEY=VALUE"]),
         set("data.input_size=1000000", &["`data.input_size` is `1000000`, expected at most 4096"]),
         set("model.initialization=zeros", &["unknown initialization `zeros`", "xavier"]),
