@@ -14,8 +14,7 @@ use nin_model::{
 use nin_random::{Purpose, Stream};
 
 use crate::attempt::Attempt;
-use crate::checkpoint::{self, Newest};
-use crate::checkpoint::{Checkpoint, TrainingState, to_json};
+use crate::checkpoint::{self, Checkpoint, Newest, TrainingState, to_json};
 use crate::classifier::Classifier;
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
@@ -88,7 +87,7 @@ pub fn train<B: AutodiffBackend>(
 enum Voice {
     /// An observer, to whom the log is yet to be opened; and what he is to be warned of.
     New { observer: Box<dyn Observer>, warnings: Vec<String> },
-    /// The record of the attempts before.
+    /// The log of the attempts before.
     GoesOn(MetricsLog),
 }
 

@@ -163,7 +163,11 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     let again = workshop.train("run", &["--epochs", "1"]);
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("`run` holds a run already"), "{}", again.stderr);
-    assert!(again.stderr.contains("hint: go on with it by --resume"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("hint: resume it, or name another folder (--resume"),
+        "{}",
+        again.stderr
+    );
 
     let before = std::fs::read(workshop.path().join("run/summary.json")).unwrap();
     let resumed =
