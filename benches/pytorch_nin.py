@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Network in Network in PyTorch on the CPU: the peer of `nin-cli bench --compare pytorch`.
+"""A Network in Network in PyTorch: the peer of `nin-cli bench --compare pytorch`, on the CPU unless told otherwise.
 
 Prints one JSON object with the median images per second of a training step (forward, backward, SGD
 update) and of inference, and the process's peak memory, for one layout and precision.
@@ -8,7 +8,8 @@ update) and of inference, and the process's peak memory, for one layout and prec
     python benches/pytorch_nin.py --batch 32 --steps 5 --layout channels_last --dtype fp32
 
 `--network` takes an architecture as `nin-cli` writes it into its recipes: JSON with `input_channels`,
-`classes` and `blocks`. Without it the network is the book's. `bf16` is CPU autocast.
+`classes` and `blocks`. Without it the network is the book's. `bf16` is autocast. On a GPU (`--device cuda`)
+cuDNN's convolutions round their operands to TF32, which is PyTorch's default, unless `--no-tf32` forbids it.
 """
 import argparse
 import json
@@ -52,13 +53,15 @@ def network(architecture):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()), inputs
 
 
-def median_rate(step, batch, steps):
-    """Images per second, after one step to warm up."""
+def median_rate(step, batch, steps, finish):
+    """Images per second, after one step to warm up; `finish` waits for what a step has begun."""
     step()
     rates = []
     for _ in range(steps):
+        finish()
         start = time.perf_counter()
         step()
+        finish()
         rates.append(batch / (time.perf_counter() - start))
     return statistics.median(rates)
 
@@ -72,20 +75,24 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="channels_last")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--no-tf32", action="store_true")
     args = parser.parse_args()
 
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.allow_tf32 = not args.no_tf32
     (net, classes), loss = network(args.network), nn.CrossEntropyLoss()
     images = torch.rand(args.batch, args.network["input_channels"], args.size, args.size)
     labels = torch.randint(0, classes, (args.batch,))
+    net, images, labels = net.to(args.device), images.to(args.device), labels.to(args.device)
     if args.layout == "channels_last":
         net = net.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
 
     def autocast():
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.dtype == "bf16")
+        return torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.dtype == "bf16")
 
     def train_step():
         optimizer.zero_grad()
@@ -98,13 +105,15 @@ def main():
         with torch.no_grad(), autocast():
             net(images)
 
+    finish = torch.cuda.synchronize if args.device == "cuda" else lambda: None
     net.train()
-    train = median_rate(train_step, args.batch, args.steps)
+    train = median_rate(train_step, args.batch, args.steps, finish)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     net.eval()
-    infer = median_rate(infer_step, args.batch, args.steps)
+    infer = median_rate(infer_step, args.batch, args.steps, finish)
     print(json.dumps({
         "peer": f"pytorch {torch.__version__}", "layout": args.layout, "dtype": args.dtype,
+        "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu",
         "threads": args.threads, "batch": args.batch,
         "train_images_per_sec": round(train, 2), "infer_images_per_sec": round(infer, 2),
         "peak_memory_bytes": memory}))

@@ -53,10 +53,9 @@ impl HostBatch {
         let Self { values, channels, size, labels, second, indices, epoch, step } = self;
         let count = labels.len();
         let images = TensorData::new(values, [count, channels, size[0], size[1]]);
-        let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         ImageBatch {
             images: Tensor::from_data(images, device),
-            targets: Tensor::from_data(TensorData::new(classes, [count]), device),
+            targets: targets(&labels, device),
             labels,
             second,
             indices,
@@ -64,6 +63,12 @@ impl HostBatch {
             step,
         }
     }
+}
+
+/// Classes on a device, `[batch]`.
+pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
+    let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    Tensor::from_data(TensorData::new(classes, [labels.len()]), device)
 }
 
 /// Makes batches of one image size; one batch at a time is resized, never the whole set.

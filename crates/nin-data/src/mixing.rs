@@ -1,6 +1,10 @@
 //! Mixup and CutMix: batches whose images are each two.
 
+use burn::tensor::backend::Backend;
+use burn::tensor::{Int, Tensor};
 use nin_random::{Purpose, Stream};
+
+use crate::batch;
 
 /// How the images of a training batch are mixed with each other, as torchvision's `v2.MixUp` and `v2.CutMix`
 /// do it: each image with the one before it in the batch (the first with the last), in one ratio for the
@@ -25,6 +29,13 @@ pub struct SecondLabels {
     pub labels: Vec<usize>,
     /// Their share of each target, 0 to 0.5; the rest is the first label's.
     pub share: f64,
+}
+
+impl SecondLabels {
+    /// The classes on a device, `[batch]`.
+    pub fn targets<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
+        batch::targets(&self.labels, device)
+    }
 }
 
 /// Where in a batch's stream the numbers of each draw lie.

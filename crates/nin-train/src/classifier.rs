@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use nin_data::{ImageBatch, SecondLabels};
 use nin_model::{DropoutKey, ModelError, NetworkInNetwork};
@@ -90,14 +90,12 @@ fn mixed_cross_entropy<B: Backend>(
     second: Option<&SecondLabels>,
     smoothing: f64,
 ) -> Tensor<B, 1> {
-    let Some(SecondLabels { labels, share }) = second else {
+    let Some(second) = second else {
         return smoothed_cross_entropy(logits, targets, smoothing);
     };
-    let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-    let others = TensorData::new(classes, [labels.len()]);
-    let others = Tensor::from_data(others, &logits.device());
-    smoothed_cross_entropy(logits.clone(), targets, smoothing) * (1.0 - share)
-        + smoothed_cross_entropy(logits, others, smoothing) * *share
+    let others = second.targets(&logits.device());
+    smoothed_cross_entropy(logits.clone(), targets, smoothing) * (1.0 - second.share)
+        + smoothed_cross_entropy(logits, others, smoothing) * second.share
 }
 
 impl<B: AutodiffBackend> TrainStep for Classifier<B> {
@@ -127,19 +125,21 @@ impl<B: Backend> InferenceStep for Classifier<B> {
 
     fn step(&self, batch: ImageBatch<B>) -> StepAnswers {
         let ImageBatch { images, labels, .. } = batch;
-        let look = |images| Answers::read(&self.network.forward(images), labels.clone());
-        let answers = look(images.clone());
+        let look = |images, labels| Answers::read(&self.network.forward(images), labels);
         if !self.flips {
-            return StepAnswers(answers);
+            return StepAnswers(look(images, labels));
         }
-        let mirrored = look(images.flip([3])); // [batch, channels, height, width], each row the other way round
-        StepAnswers(answers.and_then(|answers| Ok(answers.averaged_with(&mirrored?))))
+        let mirrored = images.clone().flip([3]); // [batch, channels, height, width], each row the other way round
+        let answers = look(images, labels.clone())
+            .and_then(|answers| Ok(answers.averaged_with(&look(mirrored, labels)?)));
+        StepAnswers(answers)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
+    use burn::tensor::TensorData;
     use burn_flex::{Flex, FlexDevice};
     use nin_model::HostTensor;
 

@@ -1,6 +1,7 @@
 //! The folder of a run: which file stands where.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::TrainError;
@@ -171,6 +172,11 @@ fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
         }
     }
     Ok(())
+}
+
+/// A file that is kept open, to be read and changed as it is; empty where it was not there.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! One run, one process: a lock on the run's folder that dies with who holds it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 
+use crate::folder::open_or_create;
 use crate::{RunFolder, TrainError};
 
 /// No process has a longer number.
@@ -24,13 +25,7 @@ impl RunLock {
     /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Io`].
     pub(crate) fn take(run: &RunFolder) -> Result<Self, TrainError> {
         let path = run.lock_path();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(TrainError::io("create", &path))?;
+        let mut file = open_or_create(&path).map_err(TrainError::io("create", &path))?;
         let warning = match file.try_lock() {
             Ok(()) => None,
             Err(TryLockError::WouldBlock) => {

@@ -1,10 +1,11 @@
 //! The log of a run, `metrics.jsonl`: a line of JSON an event, and the curves drawn from it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
+use crate::folder::open_or_create;
 use crate::{RunFolder, TrainError, curves};
 
 /// No line that this program writes is longer.
@@ -32,13 +33,7 @@ impl MetricsLog {
         observer: Box<dyn Observer>,
     ) -> Result<Self, TrainError> {
         let path = run.metrics_path();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(TrainError::io("open", &path))?;
+        let mut file = open_or_create(&path).map_err(TrainError::io("open", &path))?;
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let events = read_events(&path)?;
@@ -187,7 +182,7 @@ mod tests {
         log.event(resume(2)).unwrap();
         let bytes = log.flush().unwrap();
         for (found, left) in [(bytes - 3, 1), (3, 0), (0, 0)] {
-            let file = OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
+            let file = std::fs::OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
             file.set_len(found).unwrap();
             let mut log = MetricsLog::open(&run, bytes, Box::new(())).unwrap();
             let message = format!("expected at least {bytes} bytes of whole lines, found {found}");

@@ -1,7 +1,5 @@
 //! What a checkpoint costs an epoch.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -9,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::CostsArguments;
-use crate::training::{find, finish};
+use crate::training::{events, find, finish};
 
 /// Trains an epoch of a part of the images with one checkpoint, and again with one behind each step:
 /// what the second takes longer, shared among them, is one. So often as there are pairs.
@@ -68,13 +66,8 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
     Ok(Training { secs, checkpoints: of("checkpoint").len(), images_per_sec })
 }
 
-fn events(run: &Path) -> anyhow::Result<Vec<Value>> {
-    let text = fs::read_to_string(run.join("metrics.jsonl"))?;
-    text.lines().map(|line| serde_json::from_str(line).context(line.to_owned())).collect()
-}
-
 /// Sorts, and gives the one in the middle.
-fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -9,13 +9,10 @@ use serde_json::{Value, json};
 
 use crate::SubjectArguments;
 use crate::chance::Chance;
-use crate::training::{Subject, cut, finish, leftovers};
+use crate::training::{INTERRUPTED, Subject, cut, finish, leftovers};
 
 const EPOCHS: &str = "30";
 const EVERY_STEPS: &str = "checkpoint.every_steps=7";
-
-/// Exit code of a training that saved its state because it was asked to end.
-const INTERRUPTED: i32 = 130;
 
 /// Cuts a training with these keys of its recipe overridden so often; the report.
 pub(crate) fn run(

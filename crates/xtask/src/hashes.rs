@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::HashesArguments;
-use crate::training::{find, finish, sha256};
+use crate::training::{INTERRUPTED, find, finish, send, sha256};
 
 /// Fifty steps: 1,600 images in batches of 32.
 const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600"];
@@ -21,8 +21,6 @@ const WORKERS: [&str; 2] = ["1", "4"];
 
 /// A cut training is cut behind the second of the five points that an epoch reports.
 const CUT_AT_POINT: usize = 2;
-/// Exit code of a training that saved its state because it was asked to end.
-const INTERRUPTED: i32 = 130;
 
 /// Trains once for each backend, threads, workers, cut or not; fails where two of one backend differ.
 pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
@@ -87,8 +85,7 @@ fn cut(mut command: Command) -> anyhow::Result<()> {
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         points += usize::from(event["event"] == "step");
         if event["event"] == "step" && points == CUT_AT_POINT {
-            let id = child.id().to_string();
-            ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success(), "kill failed");
+            ensure!(send(&child, "-TERM")?, "it ended by itself");
         }
         text += &line;
         text.push('\n');

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use crate::RatiosArguments;
+use crate::costs::median;
 
 /// What PyTorch obeys as `NIN_CPU` is obeyed here, so that a CPU with AVX-512 stands in for one without.
 const ONLY_AVX2: &[(&str, &str)] =
@@ -98,8 +99,7 @@ fn threads(arguments: &RatiosArguments, backend: &str) -> anyhow::Result<Value> 
         ratios.push(two / one);
         pairs.push([one, two]);
     }
-    ratios.sort_by(f64::total_cmp);
-    let median = ratios.get(ratios.len() / 2);
+    let median = median(&mut ratios);
     Ok(json!({ "train_images_per_sec": pairs, "two_threads_over_one": median, "all": ratios }))
 }
 

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::training::Subject;
+use crate::training::{Subject, send};
 
 /// How a request begins; its other headers, an empty line and the picture follow.
 pub(crate) const HEAD: &str = "POST /v1/predict HTTP/1.1\r\nhost: nin\r\nconnection: close\r\n";
@@ -67,8 +67,7 @@ impl Server {
     /// Ends it by SIGTERM; it must be content, and must not have panicked.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "the server ended by itself");
-        let id = self.child.id().to_string();
-        ensure!(Command::new("kill").args(["-TERM", &id]).status()?.success(), "cannot end it");
+        ensure!(send(&self.child, "-TERM")?, "cannot end it");
         let status = self.child.wait()?;
         let mut said = String::new();
         self.child.stderr.take().context("no stderr")?.read_to_string(&mut said)?;

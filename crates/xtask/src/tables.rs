@@ -11,6 +11,8 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::training::events;
+
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end of table -->";
 
@@ -151,7 +153,7 @@ fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
 fn alarms_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
     let path = folder.join("metrics.jsonl");
-    let events = events(&path)?;
+    let events = events(folder)?;
     ensure!(
         events.iter().all(|event| event["event"] != "restart"),
         "{}: several attempts",
@@ -193,17 +195,11 @@ fn alarms_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(row)
 }
 
-fn events(path: &Path) -> anyhow::Result<Vec<Value>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?)
-}
-
 /// A run's figures after its last epoch.
 fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
     let path = folder.join("metrics.jsonl");
-    let events = events(&path)?;
+    let events = events(folder)?;
     // Of the last attempt, where the run began again.
     let restart = events.iter().rposition(|event| event["event"] == "restart");
     let epochs: Vec<&Value> = events[restart.map_or(0, |at| at + 1)..]

@@ -1,6 +1,5 @@
 //! The program under test, in a folder of its own.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,6 +12,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{SubjectArguments, shapes};
+
+/// Exit code of a training that saved its state because it was asked to end.
+pub(crate) const INTERRUPTED: i32 = 130;
 
 /// A folder with data, recipe and runs, and the program to train there.
 #[derive(Debug)]
@@ -68,10 +70,8 @@ impl Subject {
     pub(crate) fn figures(&self, run: &str) -> anyhow::Result<Vec<Value>> {
         const CLOCK: [&str; 5] =
             ["images_per_sec", "epoch_images_per_sec", "secs_left", "train_secs", "test_secs"];
-        let text = fs::read_to_string(self.run_folder(run).join("metrics.jsonl"))?;
         let mut figures = Vec::new();
-        for line in text.lines() {
-            let mut event: Value = serde_json::from_str(line).context(line.to_owned())?;
+        for mut event in events(&self.run_folder(run))? {
             if ["step", "epoch", "alarm", "restart"].iter().any(|name| event["event"] == *name) {
                 if let Some(event) = event.as_object_mut() {
                     event.retain(|key, _| !CLOCK.contains(&key.as_str()));
@@ -91,6 +91,17 @@ impl Subject {
         let state: Value = serde_json::from_slice(&fs::read(path)?)?;
         state["total_steps"].as_u64().context("the state has no number of steps")
     }
+}
+
+/// Everything that a run logged, oldest first.
+pub(crate) fn events(run: &Path) -> anyhow::Result<Vec<Value>> {
+    let path = run.join("metrics.jsonl");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let event = |line: &str| {
+        serde_json::from_str(line).with_context(|| format!("{}: {line}", path.display()))
+    };
+    text.lines().map(event).collect()
 }
 
 /// Where the program under test is, from any folder.
@@ -131,13 +142,17 @@ pub(crate) fn cut(mut command: Command, signal: &str, after: Duration) -> anyhow
     let reader = listen(&mut child)?;
     thread::sleep(after);
     if child.try_wait()?.is_none() {
-        let id = child.id().to_string();
         // It may have ended since.
-        Command::new("kill").args([OsStr::new(signal), OsStr::new(&id)]).status()?;
+        let _ = send(&child, signal)?;
     }
     let status = child.wait()?;
     let Ok((announced, stderr)) = reader.join() else { bail!("the reader of stderr panicked") };
     Ok(Ended { status, announced, stderr })
+}
+
+/// Sends a signal such as `-TERM`; gives whether there was somebody to take it.
+pub(crate) fn send(child: &Child, signal: &str) -> anyhow::Result<bool> {
+    Ok(Command::new("kill").args([signal, &child.id().to_string()]).status()?.success())
 }
 
 /// Reads what the program says while it runs.

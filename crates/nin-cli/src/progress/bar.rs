@@ -15,7 +15,6 @@ const TICK: Duration = Duration::from_millis(500);
 pub struct Bars {
     backend: String,
     epochs: usize,
-    steps_per_epoch: usize,
     both: MultiProgress,
     epoch: ProgressBar,
     total: ProgressBar,
@@ -28,7 +27,6 @@ impl Bars {
         Self {
             backend,
             epochs: 0,
-            steps_per_epoch: 0,
             both: MultiProgress::new(),
             epoch: ProgressBar::hidden(),
             total: ProgressBar::hidden(),
@@ -53,7 +51,7 @@ impl Bars {
             report.train_accuracy,
             report.images_per_sec
         ));
-        let done = (report.epoch - 1) * self.steps_per_epoch + report.step;
+        let done = (report.epoch - 1) * report.steps_per_epoch + report.step;
         self.total.set_position(done as u64);
     }
 }
@@ -61,7 +59,6 @@ impl Bars {
 impl Observer for Bars {
     fn begin(&mut self, run: &RunDescription) {
         self.epochs = run.epochs;
-        self.steps_per_epoch = run.steps_per_epoch;
         self.println(&title(run, &self.backend));
         let (epoch, step) = run.start;
         let bar = |template: &str, length: usize| {

@@ -187,21 +187,20 @@ impl<B: Backend> OrderedLoader<B> {
 impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<ImageBatch<B>> + 'a> {
         let Position { epoch, step } = self.take_position();
+        let (augmented, mixed) = match self.order {
+            Order::InOrder => (None, None),
+            Order::Shuffled { seed, augmentation, mixing } => (
+                (!augmentation.is_none()).then_some((augmentation, seed)),
+                (!mixing.is_none()).then_some((mixing, seed)),
+            ),
+        };
         let epoch = Arc::new(Epoch {
             dataset: self.dataset.clone(),
             order: self.order_of(epoch),
             batch_size: self.batch_size,
             batcher: self.batcher.clone(),
-            augmented: match self.order {
-                Order::InOrder => None,
-                Order::Shuffled { seed, augmentation, .. } => {
-                    (!augmentation.is_none()).then_some((augmentation, seed))
-                }
-            },
-            mixed: match self.order {
-                Order::InOrder => None,
-                Order::Shuffled { seed, mixing, .. } => Some((mixing, seed)),
-            },
+            augmented,
+            mixed,
             number: epoch,
         });
         Box::new(Batches::<B> {

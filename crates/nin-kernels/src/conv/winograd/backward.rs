@@ -119,10 +119,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         let (plan, geometry, layout) = (&self.plan, self.plan.geometry, turned.layout);
         let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
         let input = (&*self.gradient, self.gradients, &*self.gradient_segments);
-        turned.products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
-            let output = (products, layout, in_panels);
-            plan.cpu.run(plan.multiply(point, count, input, &turned.weights, output));
-        });
+        plan.multiply(count, input, &turned.weights, (&mut *turned.products, layout, in_panels));
         let plane = geometry.in_pixels() * PANEL;
         let (canvas, size) = plan.canvas();
         grad_input.par_chunks_mut(plane).enumerate().for_each(|(index, grad_input)| {

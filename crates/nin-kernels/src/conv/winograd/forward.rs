@@ -64,10 +64,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
         let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
         plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
         let input = (&*self.transformed, self.inputs, &*self.segments);
-        self.products.par_chunks_mut(outputs.point).enumerate().for_each(|(point, products)| {
-            let output = (products, outputs, out_panels);
-            plan.cpu.run(plan.multiply(point, count, input, &self.weights, output));
-        });
+        plan.multiply(count, input, &self.weights, (&mut *self.products, outputs, out_panels));
         output.par_chunks_mut(geometry.out_pixels() * PANEL).enumerate().for_each(
             |(index, output)| {
                 let (image, panel) = (index / out_panels, index % out_panels);

@@ -105,8 +105,21 @@ impl<'a> Plan<'a> {
         });
     }
 
-    /// One point's products of so many images.
-    pub(super) fn multiply<'b>(
+    /// Every point's products of so many images, `panels` of them.
+    pub(super) fn multiply(
+        &self,
+        images: usize,
+        input: (&[f32], ByPanel, &[usize]),
+        weights: &Weights,
+        (products, layout, panels): (&mut [f32], ByPoint, usize),
+    ) {
+        products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
+            let output = (products, layout, panels);
+            self.cpu.run(self.multiply_point(point, images, input, weights, output));
+        });
+    }
+
+    fn multiply_point<'b>(
         &self,
         point: usize,
         images: usize,

@@ -2,10 +2,10 @@
 
 use std::marker::PhantomData;
 
-use super::both_axes::both_axes;
 use super::lines::{input, input_adjoint};
 use super::scheme::{LARGEST_TILE, OUT, Scheme};
-use super::{AHEAD, Line, Square, Tiles};
+use super::square::{both_axes, load, load_transformed, store};
+use super::{Line, Square, Tiles, transformed_len};
 use crate::arch::Operation;
 use crate::arch::generic::Vector;
 use crate::panels::PANEL;
@@ -28,31 +28,18 @@ impl<S: Scheme> Operation for InputTransform<'_, S> {
         let [down, across] = self.tiles;
         let width = across * OUT + S::KERNEL - 1;
         assert!(self.canvas.len() >= (down * OUT + S::KERNEL - 1) * width * PANEL);
-        assert!(
-            self.transformed.len() >= (S::TILE * S::TILE - 1) * self.stride + down * across * PANEL
-        );
+        assert!(self.transformed.len() >= transformed_len::<S>(self.tiles, self.stride));
         let (canvas, transformed) = (self.canvas.as_ptr(), self.transformed.as_mut_ptr());
         for tile in 0..down * across {
             let (top, left) = (tile / across * OUT, tile % across * OUT);
             for lane in (0..PANEL).step_by(V::LANES) {
                 // SAFETY: the assertions bound every access; the features by the caller.
                 unsafe {
-                    let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
-                    for y in 0..S::TILE {
-                        for x in 0..S::TILE {
-                            square[y][x] =
-                                V::load(canvas.add(((top + y) * width + left + x) * PANEL + lane));
-                        }
-                    }
+                    let from = canvas.add((top * width + left) * PANEL + lane);
+                    let square = load(from, S::TILE, [width * PANEL, PANEL]);
                     let square = both_axes!(square, S::TILE => S::TILE, input::<S, V>);
-                    for y in 0..S::TILE {
-                        for x in 0..S::TILE {
-                            square[y][x].store(
-                                transformed
-                                    .add((y * S::TILE + x) * self.stride + tile * PANEL + lane),
-                            );
-                        }
-                    }
+                    let to = transformed.add(tile * PANEL + lane);
+                    store(&square, to, S::TILE, [S::TILE * self.stride, self.stride]);
                 }
             }
         }
@@ -77,9 +64,7 @@ impl<S: Scheme> Operation for InputGradientTransform<'_, S> {
         let [down, across] = self.tiles;
         let width = across * OUT + S::KERNEL - 1;
         assert!(self.canvas.len() >= (down * OUT + S::KERNEL - 1) * width * PANEL);
-        assert!(
-            self.transformed.len() >= (S::TILE * S::TILE - 1) * self.stride + down * across * PANEL
-        );
+        assert!(self.transformed.len() >= transformed_len::<S>(self.tiles, self.stride));
         self.canvas.fill(0.0);
         let (canvas, transformed) = (self.canvas.as_mut_ptr(), self.transformed.as_ptr());
         for tile in 0..down * across {
@@ -87,16 +72,8 @@ impl<S: Scheme> Operation for InputGradientTransform<'_, S> {
             for lane in (0..PANEL).step_by(V::LANES) {
                 // SAFETY: the assertions bound every access; the features by the caller.
                 unsafe {
-                    let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
-                    for y in 0..S::TILE {
-                        for x in 0..S::TILE {
-                            let at = (y * S::TILE + x) * self.stride + tile * PANEL + lane;
-                            square[y][x] = V::load(transformed.add(at));
-                            if lane == 0 {
-                                V::prefetch(transformed.wrapping_add(at + AHEAD * PANEL));
-                            }
-                        }
-                    }
+                    let from = transformed.add(tile * PANEL + lane);
+                    let square = load_transformed(from, S::TILE, self.stride, lane == 0);
                     let square = both_axes!(square, S::TILE => S::TILE, input_adjoint::<S, V>);
                     for y in 0..S::TILE {
                         for x in 0..S::TILE {

@@ -5,12 +5,14 @@
 //! names of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308: an output tile is
 //! `At [(G g Gt) * (Bt d B)] A`; gradients are the exact adjoints.
 
-mod both_axes;
 mod input;
 mod lines;
 mod output;
 mod scheme;
+mod square;
 mod weight;
+use crate::panels::PANEL;
+
 pub(crate) use input::{InputGradientTransform, InputTransform};
 pub(crate) use output::{GradientTransform, OutputTransform};
 pub(crate) use scheme::{F43, F45, LARGEST_KERNEL, LARGEST_TILE, OUT, Scheme};
@@ -22,6 +24,11 @@ const AHEAD: usize = 2;
 
 /// Tiles of one image along each axis, `[down, across]`.
 pub(crate) type Tiles = [usize; 2];
+
+/// Values from the first to the last that a panel's tiles take in the transformed domain.
+fn transformed_len<S: Scheme>([down, across]: Tiles, stride: usize) -> usize {
+    (S::TILE * S::TILE - 1) * stride + down * across * PANEL
+}
 
 type Line<V> = [V; LARGEST_TILE];
 type Square<V> = [[V; LARGEST_TILE]; LARGEST_TILE];

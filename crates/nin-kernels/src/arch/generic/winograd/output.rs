@@ -2,10 +2,10 @@
 
 use std::marker::PhantomData;
 
-use super::both_axes::both_axes;
 use super::lines::{output, output_adjoint};
 use super::scheme::{LARGEST_TILE, OUT, Scheme};
-use super::{AHEAD, Line, Square, Tiles};
+use super::square::{both_axes, load_transformed, store};
+use super::{Line, Square, Tiles, transformed_len};
 use crate::arch::Operation;
 use crate::arch::generic::Vector;
 use crate::panels::PANEL;
@@ -30,9 +30,7 @@ impl<S: Scheme> Operation for OutputTransform<'_, S> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let ([down, across], [height, width]) = (self.tiles, self.size);
-        assert!(
-            self.transformed.len() >= (S::TILE * S::TILE - 1) * self.stride + down * across * PANEL
-        );
+        assert!(self.transformed.len() >= transformed_len::<S>(self.tiles, self.stride));
         assert!(self.output.len() >= height * width * PANEL && self.bias.len() >= PANEL);
         let (output_start, transformed) = (self.output.as_mut_ptr(), self.transformed.as_ptr());
         for tile in 0..down * across {
@@ -40,16 +38,8 @@ impl<S: Scheme> Operation for OutputTransform<'_, S> {
             for lane in (0..PANEL).step_by(V::LANES) {
                 // SAFETY: the assertions bound every access; the features by the caller.
                 unsafe {
-                    let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
-                    for y in 0..S::TILE {
-                        for x in 0..S::TILE {
-                            let at = (y * S::TILE + x) * self.stride + tile * PANEL + lane;
-                            square[y][x] = V::load(transformed.add(at));
-                            if lane == 0 {
-                                V::prefetch(transformed.wrapping_add(at + AHEAD * PANEL));
-                            }
-                        }
-                    }
+                    let from = transformed.add(tile * PANEL + lane);
+                    let square = load_transformed(from, S::TILE, self.stride, lane == 0);
                     let square = both_axes!(square, S::TILE => OUT, output::<S, V>);
                     let bias = V::load(self.bias.as_ptr().add(lane));
                     for y in 0..OUT.min(height.saturating_sub(top)) {
@@ -88,9 +78,7 @@ impl<S: Scheme> Operation for GradientTransform<'_, S> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let ([down, across], [height, width]) = (self.tiles, self.size);
-        assert!(
-            self.transformed.len() >= (S::TILE * S::TILE - 1) * self.stride + down * across * PANEL
-        );
+        assert!(self.transformed.len() >= transformed_len::<S>(self.tiles, self.stride));
         assert!(self.gradient.len() >= height * width * PANEL && self.sums.len() >= PANEL);
         assert!(self.gate.is_empty() || self.gate.len() >= height * width * PANEL);
         let (gradient, transformed) = (self.gradient.as_ptr(), self.transformed.as_mut_ptr());
@@ -118,14 +106,8 @@ impl<S: Scheme> Operation for GradientTransform<'_, S> {
                     let sums = self.sums.as_mut_ptr().add(lane);
                     V::load(sums).add(sum).store(sums);
                     let square = both_axes!(square, OUT => S::TILE, output_adjoint::<S, V>);
-                    for y in 0..S::TILE {
-                        for x in 0..S::TILE {
-                            square[y][x].store(
-                                transformed
-                                    .add((y * S::TILE + x) * self.stride + tile * PANEL + lane),
-                            );
-                        }
-                    }
+                    let to = transformed.add(tile * PANEL + lane);
+                    store(&square, to, S::TILE, [S::TILE * self.stride, self.stride]);
                 }
             }
         }

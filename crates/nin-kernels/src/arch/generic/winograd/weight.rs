@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use super::both_axes::both_axes;
 use super::lines::{kernel, kernel_adjoint};
 use super::scheme::{LARGEST_TILE, Scheme};
+use super::square::{both_axes, load, store};
 use super::{Line, Square};
 use crate::arch::Operation;
 use crate::arch::generic::Vector;
@@ -28,21 +28,11 @@ impl<S: Scheme> Operation for WeightTransform<'_, S> {
         for lane in (0..PANEL).step_by(V::LANES) {
             // SAFETY: the assertions bound every access; the features by the caller.
             unsafe {
-                let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
-                for y in 0..S::KERNEL {
-                    for x in 0..S::KERNEL {
-                        square[y][x] =
-                            V::load(self.kernels.as_ptr().add((y * S::KERNEL + x) * PANEL + lane));
-                    }
-                }
+                let from = self.kernels.as_ptr().add(lane);
+                let square = load(from, S::KERNEL, [S::KERNEL * PANEL, PANEL]);
                 let square = both_axes!(square, S::KERNEL => S::TILE, kernel::<S, V>);
-                for y in 0..S::TILE {
-                    for x in 0..S::TILE {
-                        square[y][x].store(
-                            self.transformed.as_mut_ptr().add((y * S::TILE + x) * PANEL + lane),
-                        );
-                    }
-                }
+                let to = self.transformed.as_mut_ptr().add(lane);
+                store(&square, to, S::TILE, [S::TILE * PANEL, PANEL]);
             }
         }
     }
@@ -67,22 +57,11 @@ impl<S: Scheme> Operation for WeightGradientTransform<'_, S> {
         for lane in (0..PANEL).step_by(V::LANES) {
             // SAFETY: the assertions bound every access; the features by the caller.
             unsafe {
-                let mut square = [[V::splat(0.0); LARGEST_TILE]; LARGEST_TILE];
-                for y in 0..S::TILE {
-                    for x in 0..S::TILE {
-                        square[y][x] = V::load(
-                            self.transformed.as_ptr().add((y * S::TILE + x) * PANEL + lane),
-                        );
-                    }
-                }
+                let from = self.transformed.as_ptr().add(lane);
+                let square = load(from, S::TILE, [S::TILE * PANEL, PANEL]);
                 let square = both_axes!(square, S::TILE => S::KERNEL, kernel_adjoint::<S, V>);
-                for y in 0..S::KERNEL {
-                    for x in 0..S::KERNEL {
-                        square[y][x].store(
-                            self.kernels.as_mut_ptr().add((y * S::KERNEL + x) * PANEL + lane),
-                        );
-                    }
-                }
+                let to = self.kernels.as_mut_ptr().add(lane);
+                store(&square, to, S::KERNEL, [S::KERNEL * PANEL, PANEL]);
             }
         }
     }
