@@ -1,4 +1,4 @@
-//! Convolution + bias + ReLU by Burn's own operations: what every backend has.
+//! Convolution + bias + ReLU by Burn's own operations, which every backend has, or as products of matrices.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -19,10 +19,38 @@ pub struct ConvolutionRelu<B: Backend> {
 }
 
 impl<B: Backend> ConvolutionRelu<B> {
-    /// `[batch, input channels, height, width]` to `[batch, output channels, height', width']`.
-    pub(crate) fn forward(&self, input: Tensor<B, 4>) -> Tensor<B, 4> {
+    /// `[batch, input channels, height, width]` to `[batch, output channels, height', width']`; with `own`, by an
+    /// operation of ours where the backend is one that is served by it.
+    pub(crate) fn forward(&self, input: Tensor<B, 4>, own: bool) -> Tensor<B, 4> {
+        let bias = self.bias.val();
+        let input = match if own { self.products(input) } else { Err(input) } {
+            Ok(output) => return relu(output + bias.reshape([1, -1, 1, 1])),
+            Err(input) => input,
+        };
         let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1);
-        relu(conv2d(input, self.weight.val(), Some(self.bias.val()), options))
+        relu(conv2d(input, self.weight.val(), Some(bias), options))
+    }
+
+    /// The convolution without its bias as products of matrices, where the backend is wgpu; else the input again.
+    #[cfg(feature = "wgpu")]
+    fn products(&self, input: Tensor<B, 4>) -> Result<Tensor<B, 4>, Tensor<B, 4>> {
+        use crate::activations::{primitive, tensor};
+        use crate::operation::run_on;
+        use crate::unfolded::{LARGEST_BUFFER, UnfoldedConvolution};
+
+        let Self { stride, padding, .. } = *self;
+        let operation = UnfoldedConvolution { stride, padding, largest_buffer: LARGEST_BUFFER };
+        let operands = [primitive(input), primitive(self.weight.val())];
+        match run_on::<B, burn_wgpu::Wgpu, _, 2>(&operation, operands) {
+            Ok(output) => Ok(tensor(output)),
+            Err([input, _]) => Err(tensor(input)),
+        }
+    }
+
+    #[cfg(not(feature = "wgpu"))]
+    #[allow(clippy::unused_self, reason = "the same signature as with wgpu")]
+    fn products(&self, input: Tensor<B, 4>) -> Result<Tensor<B, 4>, Tensor<B, 4>> {
+        Err(input)
     }
 
     /// How many channels come out.

@@ -35,12 +35,16 @@ mod initialization;
 mod metadata;
 mod mlpconv;
 mod network;
+#[cfg(any(feature = "kernels", feature = "wgpu", test))]
+mod operation;
 mod parameters;
 mod pooling;
 mod precision;
 mod preprocessing;
 mod receptive;
 mod shapes;
+#[cfg(any(feature = "wgpu", test))]
+mod unfolded;
 mod weights;
 
 pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};

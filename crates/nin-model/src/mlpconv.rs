@@ -19,8 +19,9 @@ pub struct MlpConv<B: Backend> {
     pub(crate) convolution: ConvolutionRelu<B>,
     pub(crate) cccp1: ConvolutionRelu<B>,
     pub(crate) cccp2: ConvolutionRelu<B>,
-    /// Whether a CPU backend runs the block by nin-kernels.
-    pub(crate) fused: bool,
+    /// Whether a backend that they serve takes operations of ours: a CPU backend the block by nin-kernels, wgpu
+    /// convolutions as products of matrices.
+    pub(crate) own_operations: bool,
     #[module(skip)]
     pub(crate) precision: Precision,
 }
@@ -39,9 +40,10 @@ impl<B: Backend> MlpConv<B> {
             Ok(output) => return output,
             Err(input) => input,
         };
-        let patches = self.convolution.forward(input.into_planes()); // [batch, first width, height', width']
-        let hidden = self.cccp1.forward(patches); // [batch, second width, height', width']
-        let output = self.cccp2.forward(hidden); // [batch, third width, height', width']
+        let own = self.own_operations;
+        let patches = self.convolution.forward(input.into_planes(), own); // [batch, first width, height', width']
+        let hidden = self.cccp1.forward(patches, own); // [batch, second width, height', width']
+        let output = self.cccp2.forward(hidden, own); // [batch, third width, height', width']
         Activations::Planes(match pool {
             Some(pool) => max_pool(output, pool),
             None => output,
@@ -58,7 +60,7 @@ impl<B: Backend> MlpConv<B> {
         use crate::activations::{PANEL, primitive, tensor};
         use crate::fused::{self, MlpconvBlock};
 
-        if !self.fused {
+        if !self.own_operations {
             return Err(input);
         }
         let (Ok(cpu), Ok(geometry)) = (nin_kernels::Cpu::shared(), self.geometry(&input, pool))
@@ -84,7 +86,7 @@ impl<B: Backend> MlpConv<B> {
             primitive(cccp2.weight.val()),
             primitive(cccp2.bias.val()),
         ];
-        match fused::run::<B, _, 7>(&operation, operands) {
+        match fused::run::<B>(&operation, operands) {
             Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
             Err(_) => Err(input),
         }

@@ -50,7 +50,7 @@ impl<B: Backend> NetworkInNetwork<B> {
                     convolution: layer(&convolution, block.stride, block.padding),
                     cccp1: layer(&cccp1, 1, 0),
                     cccp2: layer(&cccp2, 1, 0),
-                    fused: true,
+                    own_operations: true,
                     precision: Precision::Fp32,
                 }
             })
@@ -67,11 +67,11 @@ impl<B: Backend> NetworkInNetwork<B> {
     }
 
     /// The same network by Burn's own operations on every backend: the reference for the fused
-    /// kernels that CPU backends take otherwise.
+    /// kernels that CPU backends take otherwise, and for wgpu's products of matrices.
     #[must_use]
     pub fn without_kernels(mut self) -> Self {
         for mlpconv in &mut self.blocks {
-            mlpconv.fused = false;
+            mlpconv.own_operations = false;
         }
         self
     }

@@ -1,7 +1,5 @@
 //! Backends whose tensors lie in this process's memory as plain slices.
 
-use burn::tensor::DType;
-use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 
@@ -15,11 +13,6 @@ pub(crate) trait Host: Backend {
 
     /// A tensor of these values.
     fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Self>;
-
-    /// Whether it holds 32-bit floats.
-    fn is_f32(tensor: &FloatTensor<Self>) -> bool {
-        tensor.dtype() == DType::F32
-    }
 }
 
 #[cfg(feature = "ndarray")]

@@ -9,7 +9,7 @@ use nin_kernels::{
 };
 
 use super::host::Host;
-use super::operation::FusedOperation;
+use crate::operation::Operation;
 
 /// A block; its operands are the input, then weight and bias of each layer.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(crate) struct Kept {
 /// The geometry was computed from the very tensors whose lengths the kernel checks.
 const LENGTHS: &str = "tensors have the lengths of their geometry";
 
-/// Contiguous 32-bit floats, as `operation::run` has made sure.
+/// Contiguous 32-bit floats, as `operation::run_on` has made sure.
 fn values<H: Host>(tensor: &FloatTensor<H>) -> &[f32] {
     H::values(tensor).expect("operands are contiguous 32-bit floats")
 }
@@ -55,10 +55,14 @@ impl MlpconvBlock {
     }
 }
 
-impl FusedOperation<7> for MlpconvBlock {
+impl<H: Host> Operation<H, 7> for MlpconvBlock {
     type Kept = Arc<Kept>;
 
-    fn forward<H: Host>(
+    fn lay_out(tensor: FloatTensor<H>) -> FloatTensor<H> {
+        H::contiguous(tensor)
+    }
+
+    fn forward(
         &self,
         operands: &[FloatTensor<H>; 7],
         for_training: bool,
@@ -80,7 +84,7 @@ impl FusedOperation<7> for MlpconvBlock {
         (H::tensor(output, &self.output_shape), Arc::new(kept))
     }
 
-    fn backward<H: Host>(
+    fn backward(
         &self,
         operands: &[FloatTensor<H>; 7],
         output: &FloatTensor<H>,

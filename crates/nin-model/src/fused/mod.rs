@@ -7,14 +7,34 @@
 
 mod host;
 mod mlpconv;
-mod operation;
 mod timing;
 
 pub(crate) use mlpconv::MlpconvBlock;
-pub(crate) use operation::run;
 pub use timing::{LayerTiming, NetworkTiming, time_layers};
 
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
 use nin_kernels::{Cpu, Isa};
+
+use crate::operation::run_on;
+
+/// Runs the block where `B` is a CPU backend; gives the operands back where it is not.
+pub(crate) fn run<B: Backend>(
+    block: &MlpconvBlock,
+    operands: [FloatTensor<B>; 7],
+) -> Result<FloatTensor<B>, [FloatTensor<B>; 7]> {
+    #[cfg(feature = "ndarray")]
+    let operands = match run_on::<B, burn_ndarray::NdArray<f32>, _, 7>(block, operands) {
+        Ok(output) => return Ok(output),
+        Err(operands) => operands,
+    };
+    #[cfg(feature = "flex")]
+    let operands = match run_on::<B, burn_flex::Flex, _, 7>(block, operands) {
+        Ok(output) => return Ok(output),
+        Err(operands) => operands,
+    };
+    Err(operands)
+}
 
 /// Whether the fused kernels of this process multiply bf16: [`Precision::Bf16`](crate::Precision::Bf16) makes a difference.
 pub fn computes_in_bf16() -> bool {

@@ -22,6 +22,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "quickstart",
     "d2l-fashion-mnist",
     "d2l-fashion-mnist-96",
+    "steady-fashion-mnist",
     "steady-fashion-mnist-96",
     "record-fashion-mnist",
     "paper-fashion-mnist",

@@ -38,10 +38,10 @@ const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
 /// that of a step; and AdamW makes a whole step of the smallest gradient.
 const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
 
-/// By which operations a CPU backend computes.
+/// By which operations a backend computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operations {
-    Fused,
+    Ours,
     Burns,
 }
 
@@ -98,7 +98,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
     let network =
         NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &initial, &device).unwrap();
     let network = match operations {
-        Operations::Fused => network,
+        Operations::Ours => network,
         Operations::Burns => network.without_kernels(),
     };
     let mut learner = learner::<Autodiff<I>>(network, SEED, &case.optimizer, case.batches.len());
@@ -150,8 +150,8 @@ macro_rules! cases {
         $(#[test]
         fn $test() {
             let text = include_str!(concat!("golden/", $name, ".json"));
-            check::<NdArray<f32>>($name, text, Operations::Fused);
-            check::<Flex>($name, text, Operations::Fused);
+            check::<NdArray<f32>>($name, text, Operations::Ours);
+            check::<Flex>($name, text, Operations::Ours);
         })+
     };
 }
@@ -180,11 +180,16 @@ fn unusual_by_burns_own_operations() {
 #[test]
 fn wgpu() {
     if crate::adapter::is_here() {
+        let unusual = include_str!("golden/unusual.json");
         for (name, text) in [
             ("d2l-224", include_str!("golden/d2l-224.json")),
             ("d2l-96", include_str!("golden/d2l-96.json")),
+            ("paper-mnist", include_str!("golden/paper-mnist.json")),
+            ("paper-mnist-adamw", include_str!("golden/paper-mnist-adamw.json")),
+            ("unusual", unusual),
         ] {
-            check::<burn_wgpu::Wgpu>(name, text, Operations::Burns);
+            check::<burn_wgpu::Wgpu>(name, text, Operations::Ours);
         }
+        check::<burn_wgpu::Wgpu>("unusual", unusual, Operations::Burns);
     }
 }

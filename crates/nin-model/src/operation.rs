@@ -1,7 +1,7 @@
-//! An operation with a gradient of its own on whichever CPU backend stands behind `B`.
+//! An operation with a gradient of its own on a backend that may stand behind `B`.
 //!
 //! After burn-book's "backend extension", without a backend trait of its own: the primitives are
-//! cast by `Any`, which also finds `Autodiff` over a CPU backend whatever its checkpointing
+//! cast by `Any`, which also finds `Autodiff` over that backend whatever its checkpointing
 //! strategy, since its tensors do not carry it.
 
 use std::any::Any;
@@ -14,92 +14,85 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
+use burn::tensor::{DType, TensorMetadata};
 
-use super::host::Host;
+/// A tensor of `Autodiff` over a backend.
+type AutodiffTensor<I> = FloatTensor<Autodiff<I>>;
 
-/// A tensor of `Autodiff` over a CPU backend.
-type AutodiffTensor<H> = FloatTensor<Autodiff<H>>;
-
-/// An operation of `N` operands on a CPU backend.
-pub(crate) trait FusedOperation<const N: usize>: Clone + Debug + Send + 'static {
+/// An operation of `N` operands, all of 32-bit floats, on a backend.
+pub(crate) trait Operation<I: Backend, const N: usize>:
+    Clone + Debug + Send + 'static
+{
     /// What the gradient needs besides operands and output.
     type Kept: Clone + Debug + Send + 'static;
 
+    /// An operand, or the output's gradient, laid out as the operation wants it.
+    fn lay_out(tensor: FloatTensor<I>) -> FloatTensor<I> {
+        tensor
+    }
+
     /// The output, and, where `for_training`, what its gradient needs.
-    fn forward<H: Host>(
+    fn forward(
         &self,
-        operands: &[FloatTensor<H>; N],
+        operands: &[FloatTensor<I>; N],
         for_training: bool,
-    ) -> (FloatTensor<H>, Self::Kept);
+    ) -> (FloatTensor<I>, Self::Kept);
 
     /// The gradient of each operand that is wanted.
-    fn backward<H: Host>(
+    fn backward(
         &self,
-        operands: &[FloatTensor<H>; N],
-        output: &FloatTensor<H>,
+        operands: &[FloatTensor<I>; N],
+        output: &FloatTensor<I>,
         kept: &Self::Kept,
-        gradient: &FloatTensor<H>,
+        gradient: &FloatTensor<I>,
         wanted: [bool; N],
-    ) -> [Option<FloatTensor<H>>; N];
+    ) -> [Option<FloatTensor<I>>; N];
 }
 
-/// Runs the operation where `B` is a CPU backend; gives the operands back where it is not.
-pub(crate) fn run<B: Backend, O: FusedOperation<N>, const N: usize>(
+/// Runs the operation where `B` is this backend, with or without autodiff; gives the operands back where it is not.
+pub(crate) fn run_on<B: Backend, I: Backend, O: Operation<I, N>, const N: usize>(
     operation: &O,
     operands: [FloatTensor<B>; N],
 ) -> Result<FloatTensor<B>, [FloatTensor<B>; N]> {
-    #[cfg(feature = "ndarray")]
-    let operands = match run_on::<B, burn_ndarray::NdArray<f32>, O, N>(operation, operands) {
-        Ok(output) => return Ok(output),
-        Err(operands) => operands,
-    };
-    #[cfg(feature = "flex")]
-    let operands = match run_on::<B, burn_flex::Flex, O, N>(operation, operands) {
-        Ok(output) => return Ok(output),
-        Err(operands) => operands,
-    };
-    Err(operands)
-}
-
-fn run_on<B: Backend, H: Host, O: FusedOperation<N>, const N: usize>(
-    operation: &O,
-    operands: [FloatTensor<B>; N],
-) -> Result<FloatTensor<B>, [FloatTensor<B>; N]> {
-    let operands = match cast::<_, [FloatTensor<H>; N]>(operands) {
-        Ok(plain) if plain.iter().all(H::is_f32) => {
-            let plain = plain.map(H::contiguous);
-            return Ok(uncast(operation.forward::<H>(&plain, false).0));
+    let operands = match cast::<_, [FloatTensor<I>; N]>(operands) {
+        Ok(plain) if plain.iter().all(is_f32::<I>) => {
+            let plain = plain.map(O::lay_out);
+            return Ok(uncast(operation.forward(&plain, false).0));
         }
         Ok(plain) => uncast(plain),
         Err(operands) => operands,
     };
-    match cast::<_, [AutodiffTensor<H>; N]>(operands) {
-        Ok(tracked) if tracked.iter().all(|tensor| H::is_f32(&tensor.primitive)) => {
-            Ok(uncast(track::<H, O, N>(operation, tracked)))
+    match cast::<_, [AutodiffTensor<I>; N]>(operands) {
+        Ok(tracked) if tracked.iter().all(|tensor| is_f32::<I>(&tensor.primitive)) => {
+            Ok(uncast(track::<I, O, N>(operation, tracked)))
         }
         Ok(tracked) => Err(uncast(tracked)),
         Err(operands) => Err(operands),
     }
 }
 
-fn track<H: Host, O: FusedOperation<N>, const N: usize>(
+fn is_f32<I: Backend>(tensor: &FloatTensor<I>) -> bool {
+    tensor.dtype() == DType::F32
+}
+
+fn track<I: Backend, O: Operation<I, N>, const N: usize>(
     operation: &O,
-    operands: [AutodiffTensor<H>; N],
-) -> AutodiffTensor<H> {
+    operands: [AutodiffTensor<I>; N],
+) -> AutodiffTensor<I> {
     let nodes = operands.each_ref().map(|operand| operand.node.clone());
-    let operands = operands.map(|operand| H::contiguous(operand.primitive));
+    let operands = operands.map(|operand| O::lay_out(operand.primitive));
     let prepared = Backpropagation::<O>(std::marker::PhantomData)
         .prepare::<NoCheckpointing>(nodes)
         .compute_bound()
         .stateful();
     match prepared {
         OpsKind::Tracked(prepared) => {
-            let (output, kept) = operation.forward::<H>(&operands, true);
+            let (output, kept) = operation.forward(&operands, true);
             let state =
                 State { operation: operation.clone(), operands, output: output.clone(), kept };
             prepared.finish(state, output)
         }
-        OpsKind::UnTracked(prepared) => prepared.finish(operation.forward::<H>(&operands, false).0),
+        OpsKind::UnTracked(prepared) => prepared.finish(operation.forward(&operands, false).0),
     }
 }
 
@@ -114,8 +107,8 @@ struct State<O, K, T, const N: usize> {
     kept: K,
 }
 
-impl<H: Host, O: FusedOperation<N>, const N: usize> Backward<H, N> for Backpropagation<O> {
-    type State = State<O, O::Kept, FloatTensor<H>, N>;
+impl<I: Backend, O: Operation<I, N>, const N: usize> Backward<I, N> for Backpropagation<O> {
+    type State = State<O, O::Kept, FloatTensor<I>, N>;
 
     fn backward(
         self,
@@ -124,12 +117,12 @@ impl<H: Host, O: FusedOperation<N>, const N: usize> Backward<H, N> for Backpropa
         _checkpointer: &mut Checkpointer,
     ) {
         let State { operation, operands, output, kept } = ops.state;
-        let gradient = H::contiguous(gradients.consume::<H>(&ops.node));
+        let gradient = O::lay_out(gradients.consume::<I>(&ops.node));
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let computed = operation.backward::<H>(&operands, &output, &kept, &gradient, wanted);
+        let computed = operation.backward(&operands, &output, &kept, &gradient, wanted);
         for (parent, gradient) in ops.parents.into_iter().zip(computed) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                gradients.register::<H>(parent.id, gradient);
+                gradients.register::<I>(parent.id, gradient);
             }
         }
     }
