@@ -131,9 +131,6 @@ fn train_attempt<B: AutodiffBackend>(
         let of = (metadata, recipe.training.seed);
         return Ok(Outcome::Ended(Summary::new(&state, of, None, ending, Duration::ZERO)));
     }
-    if let Voice::New { .. } = voice {
-        write_environment(run, environment)?;
-    }
     let description = RunDescription {
         folder: run.path().to_owned(),
         architecture: metadata.architecture.name().to_owned(),
@@ -145,6 +142,7 @@ fn train_attempt<B: AutodiffBackend>(
     };
     let mut log = match voice {
         Voice::New { mut observer, warnings } => {
+            write_environment(run, environment)?;
             observer.begin(&description);
             let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
             for warning in damaged.into_iter().chain(warnings).chain(changed) {
