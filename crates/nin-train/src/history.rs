@@ -136,3 +136,16 @@ impl RunHistory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn an_environment_without_end_is_none() {
+        let (_root, run, _lock) = sample::run();
+        std::os::unix::fs::symlink("/dev/zero", run.environment_path()).unwrap();
+        assert_eq!(RunHistory::read(run.path()).unwrap().environment, None);
+    }
+}
