@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nin_train::TrainError;
 use nin_train::recipe::{Recipe, RecipeBuilder};
+use nin_train::{TrainError, one_line, read_file};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::CommandError;
@@ -13,6 +13,9 @@ use crate::output::save;
 
 /// More than anybody waits for.
 const MOST_SEEDS: usize = 10_000;
+
+/// In bytes: so many seeds and a recipe take less.
+const LARGEST_PLAN: u64 = 2 << 20;
 
 /// The seeds that were asked for, in their order, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,13 +104,10 @@ impl SeedsFolder {
     /// Opens a folder that is there; gives its seeds and its recipe.
     pub fn open(path: &Path) -> anyhow::Result<(Self, Seeds, Recipe)> {
         let plan = plan_path(path);
-        let text = std::fs::read_to_string(&plan).map_err(|error| {
-            CommandError::new(
-                format!("cannot read `{}`: {error}", plan.display()),
-                "name a folder that `train --seeds` left",
-            )
+        let bytes = read_file(&plan, LARGEST_PLAN).map_err(|error| {
+            CommandError::new(one_line(&error), "name a folder that `train --seeds` left")
         })?;
-        let Plan { seeds, recipe } = toml::from_str(&text).map_err(|error| {
+        let Plan { seeds, recipe } = toml::from_slice(&bytes).map_err(|error| {
             CommandError::new(
                 format!("`{}` is damaged: {}", plan.display(), error.message()),
                 "resume its runs one by one, or begin anew with another --run",

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Read;
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
 
@@ -189,6 +190,33 @@ impl Weights {
         safetensors::serialize(views, Some(metadata)).map_err(not_safetensors)
     }
 
+    /// That a file of so many bytes can be a safetensors file: its header is read and nothing else, so
+    /// that a file which only claims to be long takes no memory.
+    ///
+    /// # Errors
+    /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`].
+    pub fn check_header(mut file: impl Read, length: u64) -> Result<(), ModelError> {
+        let mut start = Vec::new();
+        file.by_ref().take(HEADER_START).read_to_end(&mut start).map_err(not_safetensors)?;
+        if PICKLES.iter().any(|magic| start.starts_with(magic)) {
+            return Err(ModelError::Pickle);
+        }
+        let start = start.try_into().map_err(|_| not_safetensors("it has no header"))?;
+        let header_bytes = u64::from_le_bytes(start);
+        if header_bytes > LONGEST_HEADER.min(length.saturating_sub(HEADER_START)) {
+            return Err(not_safetensors(format!("its header claims {header_bytes} bytes")));
+        }
+        let mut header = Vec::new();
+        file.take(header_bytes).read_to_end(&mut header).map_err(not_safetensors)?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(not_safetensors)?;
+        let described = (header.data_len() as u64).saturating_add(HEADER_START + header_bytes);
+        if described != length {
+            let reason = format!("its header describes {described} bytes, it has {length}");
+            return Err(not_safetensors(reason));
+        }
+        Ok(())
+    }
+
     /// The tensors of a safetensors file, and its metadata.
     ///
     /// # Errors
@@ -223,6 +251,12 @@ impl FromIterator<(String, HostTensor)> for Weights {
 
 /// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
 const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
+
+/// A safetensors file begins with the length of its header, a 64-bit integer.
+const HEADER_START: u64 = 8;
+
+/// The format allows no longer header.
+const LONGEST_HEADER: u64 = 100_000_000;
 
 fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
     ModelError::NotSafetensors { reason: error.to_string() }
@@ -262,10 +296,33 @@ impl HostTensor {
 mod tests {
     use std::collections::BTreeSet;
 
-    use burn::module::{ParamId, list_param_ids};
+    use burn::module::list_param_ids;
     use burn_flex::{Flex, FlexDevice};
 
+    use super::*;
     use crate::{Builtin, Initialization, NetworkInNetwork};
+
+    #[test]
+    fn a_header_that_describes_another_length_is_found_out_without_the_tensors() {
+        let tensor = HostTensor { shape: vec![2, 3], values: vec![0.5; 6] };
+        let bytes =
+            Weights::from_iter([("w".to_owned(), tensor)]).to_safetensors("k", "v").unwrap();
+        let length = bytes.len() as u64;
+        let header = &bytes[..bytes.len() - 6 * 4];
+        Weights::check_header(header, length).unwrap();
+        for (content, length) in
+            [(header, length - 1), (header, length + 1), (header, 1 << 33), (&[0; 64], 1 << 33)]
+        {
+            let error = Weights::check_header(content, length).unwrap_err();
+            assert!(matches!(error, ModelError::NotSafetensors { .. }), "{error}");
+        }
+        for start in [u64::MAX, 1 << 33, LONGEST_HEADER + 1, 99] {
+            let error = Weights::check_header(&start.to_le_bytes()[..], 99).unwrap_err();
+            assert!(error.to_string().contains("its header claims"), "{error}");
+        }
+        assert!(matches!(Weights::check_header(&b"PK\x03\x04"[..], 4), Err(ModelError::Pickle)));
+        Weights::check_header(&b"short"[..], 5).unwrap_err();
+    }
 
     #[test]
     fn parameters_have_ids_of_their_own_and_the_same_each_time() {

@@ -9,6 +9,8 @@ use nin_random::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{TrainingState, read_json, to_json};
+use crate::events::Event;
+use crate::metrics_log::MetricsLog;
 use crate::recipe::Recipe;
 use crate::{RunFolder, TrainError, durable};
 
@@ -48,8 +50,31 @@ impl Attempt {
         Self { attempt, seed, metrics_bytes: self.metrics_bytes }
     }
 
+    /// Begins it, after the one before was given up at this epoch and step.
+    ///
+    /// # Errors
+    /// [`TrainError::NotSaved`] where there is no room for it: the one before stays as it is, and
+    /// resumes; [`TrainError::Io`].
+    pub(crate) fn begin(
+        self,
+        run: &RunFolder,
+        log: &mut MetricsLog,
+        (epoch, step): (usize, usize),
+    ) -> Result<(), TrainError> {
+        let Self { attempt, seed, .. } = self;
+        log.event(Event::Restart { attempt, seed, epoch, step })?;
+        let written =
+            log.flush().and_then(|metrics_bytes| Self { metrics_bytes, ..self }.write(run));
+        written.map_err(|error| match error {
+            full if full.is_out_of_space() => {
+                TrainError::NotSaved { path: run.path().to_owned(), source: Box::new(full) }
+            }
+            other => other,
+        })
+    }
+
     /// Writes it down: from here on the checkpoints of earlier attempts are void.
-    pub(crate) fn write(&self, run: &RunFolder) -> Result<(), TrainError> {
+    fn write(&self, run: &RunFolder) -> Result<(), TrainError> {
         let path = run.attempt_path();
         durable::write_file(&path, &to_json(&path, self)?)
     }
@@ -102,6 +127,22 @@ mod tests {
         assert!(second.seed != first.seed && third.seed != second.seed);
         // Never changed: published runs depend on it.
         assert_eq!(derived_seed(4, 2), 2_649_451_948);
+    }
+
+    #[test]
+    fn without_room_for_another_attempt_the_one_before_stays() {
+        let (_root, run, _lock) = sample::run();
+        let recipe = sample::recipe();
+        let first = Attempt::current(&run, &recipe).unwrap();
+        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        let next = first.next(&recipe);
+        let (begun, _) = durable::recording(Some(1), || next.clone().begin(&run, &mut log, (1, 3)));
+        let error = begun.unwrap_err();
+        assert!(matches!(error, TrainError::NotSaved { .. }), "{error}");
+        assert!(error.hint().contains("make room, then resume"));
+        assert_eq!(Attempt::current(&run, &recipe).unwrap(), first);
+        next.begin(&run, &mut log, (1, 3)).unwrap();
+        assert_eq!(Attempt::current(&run, &recipe).unwrap().attempt, 2);
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub struct Environment {
     pub device: String,
     /// Features of the CPU that kernels may use.
     pub cpu_features: Vec<String>,
+    /// The instruction set that the CPU kernels take, by its name; absent where none of them compute, and
+    /// in records of old.
+    #[serde(default)]
+    pub kernels: Option<String>,
     /// Threads that compute.
     pub threads: usize,
     /// The recipe's seed.
@@ -89,11 +93,16 @@ impl Environment {
             none if none.is_empty() => "none".to_owned(),
             features => features,
         };
+        let kernels = |environment: &Self, other: &Self| {
+            // Where only one of them says it, nobody knows whether it is another.
+            environment.kernels.clone().filter(|_| other.kernels.is_some()).unwrap_or_default()
+        };
         [
             ("nin-cli", build(old), build(self)),
             ("the backend", old.backend.clone(), self.backend.clone()),
             ("the device", old.device.clone(), self.device.clone()),
             ("the CPU's features", features(old), features(self)),
+            ("the kernels", kernels(old, self), kernels(self, old)),
         ]
         .into_iter()
         .filter(|(_, old, new)| old != new)
@@ -124,6 +133,7 @@ mod tests {
             backend: "flex".to_owned(),
             device: "a CPU".to_owned(),
             cpu_features: vec!["avx2".to_owned(), "fma".to_owned()],
+            kernels: Some("avx2".to_owned()),
             threads: 2,
             seed: 42,
             data: vec![DataFile {
@@ -165,6 +175,20 @@ mod tests {
             warnings[1].contains("features `avx2 fma` and goes on with `avx2`"),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn other_kernels_are_a_warning_where_both_are_known() {
+        let (mut old, new) = (environment(), environment());
+        old.kernels = Some("portable".to_owned());
+        let warnings = new.differences(&old);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("the kernels `portable` and goes on with `avx2`"));
+        // A record of old does not say them.
+        let mut record = serde_json::to_value(environment()).unwrap();
+        record.as_object_mut().unwrap().remove("kernels");
+        let old: Environment = serde_json::from_value(record).unwrap();
+        assert!(new.differences(&old).is_empty() && old.differences(&new).is_empty());
     }
 
     #[test]

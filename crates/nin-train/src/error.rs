@@ -61,7 +61,7 @@ pub enum TrainError {
         /// What is there instead.
         reason: String,
     },
-    /// A file of a checkpoint is not what its manifest says, or not what it must be.
+    /// A file of a run or a checkpoint is not what its manifest says, or not what it must be.
     #[error("`{}` is damaged: expected {expected}, found {found}", path.display())]
     Damaged {
         /// The file.
@@ -212,6 +212,9 @@ impl TrainError {
             }
             Self::NoCheckpoint { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
+            }
+            Self::Damaged { path, .. } if path.ends_with("metrics.jsonl") => {
+                "move it away: a run goes on without it, and nothing but its curves is lost".to_owned()
             }
             Self::Damaged { .. } => {
                 "name another checkpoint of the run: see its folder checkpoints/".to_owned()

@@ -1,11 +1,10 @@
 //! The folder of a run: which file stands where.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::TrainError;
-use crate::durable::{self, UNFINISHED};
+use crate::durable::{self, is_unfinished, remove_unfinished};
 use crate::lock::RunLock;
 use crate::recipe::Recipe;
 
@@ -27,15 +26,12 @@ impl RunFolder {
             // Nothing is put into a folder that is somebody else's.
             folder.refuse_used()?;
         }
-        fs::create_dir_all(path).map_err(TrainError::io("create", path))?;
+        durable::create_folders(path)?;
         let lock = RunLock::take(&folder)?;
         folder.refuse_used()?;
         remove_unfinished(path)?;
         folder.write_recipe(recipe)?;
         folder.make_checkpoints()?;
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            durable::sync_folder(parent)?;
-        }
         Ok((folder, lock))
     }
 
@@ -70,12 +66,7 @@ impl RunFolder {
     }
 
     fn make_checkpoints(&self) -> Result<(), TrainError> {
-        let checkpoints = self.checkpoints_path();
-        if checkpoints.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir(&checkpoints).map_err(TrainError::io("create", &checkpoints))?;
-        durable::sync_folder(&self.path)
+        durable::create_folders(&self.checkpoints_path())
     }
 
     /// That a new run may begin here.
@@ -89,8 +80,10 @@ impl RunFolder {
             return Ok(());
         }
         let lock = self.lock_path();
+        // Without a lock nothing here was begun by this program.
+        let is_ours = lock.exists();
         let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
-        let is_foreign = |path: &Path| *path != lock && !is_unfinished(path);
+        let is_foreign = |path: &Path| *path != lock && !(is_ours && is_unfinished(path));
         if entries.any(|entry| entry.is_ok_and(|entry| is_foreign(&entry.path()))) {
             return Err(TrainError::NotARun { path: path.clone() });
         }
@@ -156,29 +149,6 @@ impl RunFolder {
     }
 }
 
-fn is_unfinished(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
-}
-
-fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
-    for entry in fs::read_dir(folder).map_err(TrainError::io("read", folder))? {
-        let path = entry.map_err(TrainError::io("read", folder))?.path();
-        if is_unfinished(&path) {
-            // A link is removed, not followed.
-            let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-            let removed =
-                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(TrainError::io("remove", &path))?;
-        }
-    }
-    Ok(())
-}
-
-/// A file that is kept open, to be read and changed as it is; empty where it was not there.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -214,6 +184,17 @@ mod tests {
         let error = RunFolder::create(root.path(), &sample::recipe()).unwrap_err();
         assert!(matches!(error, TrainError::NotARun { .. }), "{error}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_called_unfinished_is_ours_only_beside_a_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let theirs = root.path().join(".unfinished-thesis");
+        fs::write(&theirs, b"of the user").unwrap();
+        let error = RunFolder::create(root.path(), &sample::recipe()).unwrap_err();
+        assert!(matches!(error, TrainError::NotARun { .. }), "{error}");
+        assert!(theirs.exists());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is put beside it");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::bounded::read_file;
+use crate::checkpoint::LARGEST_JSON;
 use crate::events::{Ending, EpochReport, Event, last_attempt};
 use crate::metrics_log::read_events;
 use crate::recipe::Recipe;
@@ -36,11 +38,11 @@ impl RunHistory {
     ///
     /// # Errors
     /// [`TrainError::NoCheckpoint`] where it holds no run, [`TrainError::Recipe`] where its recipe
-    /// is not one, [`TrainError::Io`].
+    /// is not one, [`TrainError::Damaged`], [`TrainError::Io`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let run = RunFolder::open(path)?;
         let metrics = run.metrics_path();
-        let environment = fs::read(run.environment_path()).ok();
+        let environment = read_file(&run.environment_path(), LARGEST_JSON).ok();
         let last_written = fs::metadata(&metrics).and_then(|metadata| metadata.modified()).ok();
         Ok(Self {
             path: path.to_owned(),
@@ -132,5 +134,18 @@ impl RunHistory {
             Some(Event::End { ending }) => Some(*ending),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn an_environment_without_end_is_none() {
+        let (_root, run, _lock) = sample::run();
+        std::os::unix::fs::symlink("/dev/zero", run.environment_path()).unwrap();
+        assert_eq!(RunHistory::read(run.path()).unwrap().environment, None);
     }
 }

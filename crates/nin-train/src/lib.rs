@@ -50,6 +50,7 @@
 
 mod attempt;
 mod averaging;
+mod bounded;
 mod checkpoint;
 mod classifier;
 mod clipping;
@@ -78,6 +79,7 @@ mod strategy;
 mod summary;
 mod training;
 
+pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
 pub use durable::write_file;

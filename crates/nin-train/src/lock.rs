@@ -3,8 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 
-use crate::folder::open_or_create;
-use crate::{RunFolder, TrainError};
+use crate::{RunFolder, TrainError, durable};
 
 /// No process has a longer number.
 const LONGEST_HOLDER: u64 = 20;
@@ -25,7 +24,7 @@ impl RunLock {
     /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Io`].
     pub(crate) fn take(run: &RunFolder) -> Result<Self, TrainError> {
         let path = run.lock_path();
-        let mut file = open_or_create(&path).map_err(TrainError::io("create", &path))?;
+        let mut file = durable::open_or_create(&path)?;
         let warning = match file.try_lock() {
             Ok(()) => None,
             Err(TryLockError::WouldBlock) => {

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use crate::bounded::open_file;
 use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
-use crate::folder::open_or_create;
-use crate::{RunFolder, TrainError, curves};
+use crate::{RunFolder, TrainError, curves, durable};
 
 /// No line that this program writes is longer.
 const LONGEST_LINE: u64 = 1 << 16;
+
+/// Nor any log: that is forty thousand epochs, and as events in memory a few times as much.
+const LARGEST_LOG: u64 = 64 << 20;
 
 /// What a full disk keeps from the log is kept in memory up to so many bytes.
 const MOST_UNWRITTEN: usize = 16 << 20;
@@ -33,7 +36,7 @@ impl MetricsLog {
         observer: Box<dyn Observer>,
     ) -> Result<Self, TrainError> {
         let path = run.metrics_path();
-        let mut file = open_or_create(&path).map_err(TrainError::io("open", &path))?;
+        let mut file = durable::open_or_create(&path)?;
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let events = read_events(&path)?;
@@ -131,14 +134,13 @@ fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
 /// are passed over.
 ///
 /// # Errors
-/// [`TrainError::Io`].
+/// [`TrainError::Damaged`] where it is no file, or longer than any log is; [`TrainError::Io`].
 pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
-    let file = File::open(path).map_err(TrainError::io("read", path))?;
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(open_file(path, LARGEST_LOG)?);
     let mut events = Vec::new();
     loop {
         let mut line = Vec::new();
-        let mut bounded = std::io::Read::take(&mut reader, LONGEST_LINE);
+        let mut bounded = Read::take(&mut reader, LONGEST_LINE);
         let length = bounded.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
         if length == 0 {
             return Ok(events);

@@ -73,10 +73,7 @@ pub fn train<B: AutodiffBackend>(
         match train_attempt::<B>(&plan, &attempt, &metadata, &run, device, interrupter, voice)? {
             Outcome::Ended(summary) => return Ok(summary),
             Outcome::Restart { mut log, epoch, step } => {
-                let next = attempt.next(&plan.recipe);
-                let Attempt { attempt, seed, .. } = next;
-                log.event(Event::Restart { attempt, seed, epoch, step })?;
-                Attempt { metrics_bytes: log.flush()?, ..next }.write(&run)?;
+                attempt.next(&plan.recipe).begin(&run, &mut log, (epoch, step))?;
                 voice = Voice::GoesOn(log);
             }
         }
@@ -134,7 +131,6 @@ fn train_attempt<B: AutodiffBackend>(
         let of = (metadata, recipe.training.seed);
         return Ok(Outcome::Ended(Summary::new(&state, of, None, ending, Duration::ZERO)));
     }
-    write_environment(run, environment)?;
     let description = RunDescription {
         folder: run.path().to_owned(),
         architecture: metadata.architecture.name().to_owned(),
@@ -146,6 +142,7 @@ fn train_attempt<B: AutodiffBackend>(
     };
     let mut log = match voice {
         Voice::New { mut observer, warnings } => {
+            write_environment(run, environment)?;
             observer.begin(&description);
             let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
             for warning in damaged.into_iter().chain(warnings).chain(changed) {
@@ -164,6 +161,7 @@ fn train_attempt<B: AutodiffBackend>(
         start_event(&recipe, data, metadata, steps_per_epoch)?
     })?;
 
+    let saved = checkpoint.as_ref().map(|_| (state.epoch, state.total_steps));
     let start = if let Some(checkpoint) = checkpoint {
         Start::Checkpoint(Box::new(checkpoint))
     } else {
@@ -180,6 +178,7 @@ fn train_attempt<B: AutodiffBackend>(
         metadata: metadata.clone(),
         train_loader: Arc::clone(&train_loader),
         start: Mutex::new(state),
+        saved,
         average,
         device: device.clone(),
         log: Mutex::new(Some(log)),

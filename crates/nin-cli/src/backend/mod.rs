@@ -73,6 +73,8 @@ pub struct Selected {
     pub device: String,
     /// Why it was picked.
     pub reason: String,
+    /// The instruction set of the CPU kernels; `None` where they do not compute.
+    pub kernels: Option<&'static str>,
     adapter: Option<Adapter>,
 }
 
@@ -90,13 +92,15 @@ pub trait Task {
 impl Selected {
     /// Picks a backend and its device, and sizes the pool of threads that CPU backends compute in.
     pub fn choose(choice: BackendChoice, threads: usize) -> anyhow::Result<Self> {
-        set_threads(threads)?;
-        match choice {
+        let kernels = set_threads(threads)?;
+        let selected = match choice {
             BackendChoice::Auto => Self::automatic(),
             BackendChoice::Wgpu => Self::wgpu(),
             BackendChoice::Ndarray => Self::cpu(BackendName::Ndarray, "asked for"),
             BackendChoice::Flex => Self::cpu(BackendName::Flex, "asked for"),
-        }
+        }?;
+        let kernels = kernels.filter(|_| selected.backend != BackendName::Wgpu);
+        Ok(Self { kernels, ..selected })
     }
 
     fn automatic() -> anyhow::Result<Self> {
@@ -147,13 +151,15 @@ impl Selected {
             backend: BackendName::Wgpu,
             device: adapter.name.clone(),
             reason: reason.to_owned(),
+            kernels: None,
             adapter: Some(adapter),
         }
     }
 
     fn cpu(backend: BackendName, reason: &str) -> anyhow::Result<Self> {
         compiled_in(backend)?;
-        Ok(Self { backend, device: cpu_name(), reason: reason.to_owned(), adapter: None })
+        let (device, reason) = (cpu_name(), reason.to_owned());
+        Ok(Self { backend, device, reason, kernels: None, adapter: None })
     }
 
     /// Backend and device on one line.
@@ -213,9 +219,9 @@ pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Sizes both pools: that of Burn's own operations and that of the fused kernels.
-fn set_threads(threads: usize) -> anyhow::Result<()> {
+/// Sizes both pools: that of Burn's own operations and that of the fused kernels, whose instruction set
+/// it gives.
+fn set_threads(threads: usize) -> anyhow::Result<Option<&'static str>> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
-    processor::configure_kernels(threads)?;
-    Ok(())
+    processor::configure_kernels(threads)
 }

@@ -1,11 +1,11 @@
 //! `export`: a checkpoint as ONNX, or as safetensors with a module for PyTorch.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nin_exchange::{ExchangeError, onnx, pytorch};
 use nin_model::{ModelMetadata, Weights};
+use nin_train::read_file;
 
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::failure::CommandError;
@@ -13,6 +13,9 @@ use crate::output::{note, save};
 
 /// The file beside exported safetensors that loads them.
 const MODULE: &str = "model.py";
+
+/// In bytes; a longer one is none of ours.
+const LARGEST_MODULE: u64 = 1 << 20;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
@@ -62,7 +65,7 @@ fn export_safetensors(
 /// Where the module is to stand; a file of that name that is not ours is left alone.
 fn module_path(output: &Path) -> anyhow::Result<PathBuf> {
     let path = output.with_file_name(MODULE);
-    let is_foreign = match fs::read(&path) {
+    let is_foreign = match read_file(&path, LARGEST_MODULE) {
         Ok(bytes) => !bytes.starts_with(pytorch::GENERATED.as_bytes()),
         Err(_) => path.exists(),
     };

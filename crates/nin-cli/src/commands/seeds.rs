@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nin_train::recipe::Recipe;
-use nin_train::{Ending, RunFolder, RunHistory, Summary, TrainError, one_line, write_file};
+use nin_train::{
+    Ending, RunFolder, RunHistory, Summary, TrainError, one_line, read_file, write_file,
+};
 use serde_json::Value;
 
 use super::report;
@@ -15,6 +17,9 @@ use crate::comparison::{self, Comparison, Spread};
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::settings::{free_run, latest_run, named_recipe, with_flags};
+
+/// In bytes; what `summary.json` says is a few hundred.
+const LARGEST_SUMMARY: u64 = 1 << 20;
 
 /// Whether the command is about several seeds: it says so, or its folder does.
 pub fn is_asked(arguments: &TrainArguments) -> bool {
@@ -161,7 +166,7 @@ fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
 
 /// The book's lines of a run, from what its folder says.
 fn closing_lines(history: &RunHistory) -> Option<String> {
-    let summary = std::fs::read(history.path.join("summary.json")).ok()?;
+    let summary = read_file(&history.path.join("summary.json"), LARGEST_SUMMARY).ok()?;
     let summary: Value = serde_json::from_slice(&summary).ok()?;
     let rate = summary["examples_per_sec"].as_f64()?;
     let device = history.environment.as_ref()?["device"].as_str()?.to_owned();

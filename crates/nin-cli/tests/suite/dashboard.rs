@@ -109,7 +109,7 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     // Typed by mistake, it neither shows nor stops anything; nor does a smaller window.
-    terminal.send(&["x", "C-z"]);
+    terminal.send(&["x", "C-z", "C-\\"]);
     terminal.tmux(&["resize-window", "-x", "60", "-y", "20"]);
     thread::sleep(Duration::from_millis(500));
     terminal.tmux(&["resize-window", "-x", "100", "-y", "30"]);

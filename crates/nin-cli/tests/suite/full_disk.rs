@@ -14,7 +14,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where it cannot be mounted, which is said.
+    /// `None` where it cannot be mounted, which is said; a failure where `NIN_REQUIRE` promises it.
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
@@ -26,6 +26,8 @@ impl SmallDisk {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => error.to_string(),
         };
+        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
+        assert!(!required.split(',').any(|name| name == "tmpfs"), "no tmpfs: {reason}");
         println!("skipped: no tmpfs: {reason}");
         None
     }

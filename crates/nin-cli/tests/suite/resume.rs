@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::program::{Finished, metrics, nin};
+use crate::program::{Finished, command, finish, metrics, nin};
 use crate::workshop::{Workshop, words};
 
 fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
@@ -37,11 +37,14 @@ fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
     assert!(warned.iter().any(|event| event["event"] == "warning"));
 }
 
-/// Rates of their own, clipped gradients and an average of the weights.
+/// Rates of their own, clipped gradients, an average of the weights, and whatever else changes what is
+/// learnt.
 const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate=0.1 \
                      --set optimizer.clip_norm=0.5 --set training.ema_decay=0.8 \
                      --set preprocessing.normalization=channels --set augmentation.shift=2 \
-                     --set augmentation.mixup=0.4 --set augmentation.cutmix=1";
+                     --set augmentation.mixup=0.4 --set augmentation.cutmix=1 \
+                     --set augmentation.erase=0.5 --set training.label_smoothing=0.1 \
+                     --set model.initialization=lsuv-open";
 
 #[test]
 fn every_part_of_a_recipe_goes_on_to_the_bit() {
@@ -79,6 +82,48 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
         workshop.train(part[1], &others.chain(once).collect::<Vec<_>>()).ok();
         assert!(workshop.weights(part[1]) != workshop.weights("all"), "{part:?}");
     }
+}
+
+#[test]
+fn patience_goes_on_where_it_was() {
+    let workshop = Workshop::new();
+    let patient = words("--backend flex --set training.early_stop_epochs=2");
+    let most = ["--epochs", "30"];
+    workshop.train("uncut", &[&patient[..], &most].concat()).ok();
+    let ending = |run: &str| {
+        let events = metrics(&workshop.path().join(run));
+        events.last().map(|event| event["ending"].clone()).unwrap()
+    };
+    let figures = workshop.figures("uncut");
+    assert_eq!((ending("uncut"), figures.len() < 30), ("stopped_early".into(), true));
+    // Cut behind the first of the two epochs that got no better.
+    let epochs = (figures.len() - 1).to_string();
+    workshop.train("run", &[&patient[..], &["--epochs", &epochs]].concat()).ok();
+    assert_eq!(ending("run"), "finished");
+    resume(&workshop, &[&["--data", "data"][..], &most].concat()).ok();
+    assert_eq!(ending("run"), "stopped_early");
+    assert_eq!(workshop.figures("run"), figures);
+    assert!(workshop.weights("run") == workshop.weights("uncut"));
+}
+
+#[test]
+fn other_kernels_than_before_are_told() {
+    let workshop = Workshop::new();
+    let on = |kernels: &str, line: &str| {
+        let mut command = command(workshop.path(), &words(line));
+        command.env("NIN_CPU", kernels);
+        finish(command).ok()
+    };
+    let train = "train --data data --backend flex --progress none --run run";
+    on("portable", &format!("{train} --config small.toml --epochs 1"));
+    let path = workshop.path().join("run/environment.json");
+    let environment: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(environment["kernels"], "portable");
+    let warning = "warning: the run began with the kernels `portable` and goes on with";
+    let same = on("portable", &format!("{train} --resume --epochs 2"));
+    assert!(!same.stderr.contains("warning: "), "{}", same.stderr);
+    let other = on("portable-wide", &format!("{train} --resume --epochs 3"));
+    assert!(other.stderr.contains(&format!("{warning} `portable-wide`")), "{}", other.stderr);
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! A checkpoint: a folder with the weights, and with all that the training needs to go on.
 
+mod loading;
 mod selection;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::path::{Component, Path};
 
 use nin_data::sha256;
 use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
 
+pub use self::loading::{load_model, read_weights};
 pub(crate) use self::selection::{Newest, clear, newest_whole, prune};
+use crate::bounded::{open_file, read_file, read_tensors};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;
 use crate::score::Score;
@@ -27,7 +29,7 @@ const MANIFEST: &str = "manifest.json";
 const LARGEST_FILE: u64 = 16 << 30;
 
 /// Nor is any of their JSON, or that of a run.
-const LARGEST_JSON: u64 = 1 << 20;
+pub(crate) const LARGEST_JSON: u64 = 1 << 20;
 
 /// Where a training stands: with weights and optimiser, all that its future depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -141,12 +143,27 @@ struct FileSum {
 
 const FORMAT: u32 = 1;
 
+fn epoch_name(epochs: usize) -> String {
+    format!("epoch-{epochs:03}")
+}
+
+fn step_name(total_steps: usize) -> String {
+    format!("step-{total_steps:08}")
+}
+
+/// Whether a checkpoint's folder has this name, to the letter: `epoch-003-mine` is somebody else's.
+fn is_folder_name(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(_, number)| {
+        number.parse().is_ok_and(|number| name == epoch_name(number) || name == step_name(number))
+    })
+}
+
 impl Checkpoint {
     /// The name of its folder: `epoch-003` at an epoch's end, else `step-00000123`.
     pub fn folder_name(&self) -> String {
         match self.state {
-            TrainingState { step: 0, epoch, .. } => format!("epoch-{:03}", epoch - 1),
-            TrainingState { total_steps, .. } => format!("step-{total_steps:08}"),
+            TrainingState { step: 0, epoch, .. } => epoch_name(epoch - 1),
+            TrainingState { total_steps, .. } => step_name(total_steps),
         }
     }
 
@@ -203,59 +220,6 @@ impl Checkpoint {
     }
 }
 
-/// The weights at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
-/// folder, or a bare `.safetensors` file.
-///
-/// # Errors
-/// [`TrainError::NoCheckpoint`], [`TrainError::Damaged`], [`TrainError::Weights`],
-/// [`TrainError::Io`].
-pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
-    let folder = checkpoint_folder(path)?;
-    let (file, bytes) = match folder {
-        None => (path.to_owned(), read_bounded(path, LARGEST_FILE)?),
-        Some(folder) => {
-            let manifest = read_json(&folder.join(MANIFEST))?;
-            (folder.join(MODEL), checked(&manifest, &folder, MODEL)?)
-        }
-    };
-    ModelMetadata::from_safetensors(&bytes)
-        .map_err(|source| TrainError::Weights { path: file, source })
-}
-
-/// The tensors of a safetensors file of any software, under its own names.
-///
-/// # Errors
-/// [`TrainError::Weights`], [`TrainError::Io`], [`TrainError::Damaged`] where it is too long.
-pub fn read_weights(path: &Path) -> Result<Weights, TrainError> {
-    let (weights, _) = Weights::from_safetensors(&read_bounded(path, LARGEST_FILE)?)
-        .map_err(|source| TrainError::Weights { path: path.to_owned(), source })?;
-    Ok(weights)
-}
-
-fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
-    let nothing = |reason: String| TrainError::NoCheckpoint { path: path.to_owned(), reason };
-    let metadata = fs::metadata(path).map_err(|error| nothing(error.to_string()))?;
-    if metadata.is_file() {
-        return Ok(None);
-    }
-    if !metadata.is_dir() {
-        return Err(nothing("it is neither a file nor a folder".to_owned()));
-    }
-    if path.join(MANIFEST).is_file() {
-        return Ok(Some(path.to_owned()));
-    }
-    if !RunFolder::is_run(path) {
-        return Err(nothing("the folder holds neither a run nor a checkpoint".to_owned()));
-    }
-    let checkpoints = path.join("checkpoints");
-    ["best", "latest"]
-        .map(|name| checkpoints.join(name))
-        .into_iter()
-        .find(|folder| folder.join(MANIFEST).is_file())
-        .map(Some)
-        .ok_or_else(|| nothing("the run has not written a checkpoint yet".to_owned()))
-}
-
 /// Steps taken until this checkpoint, if its folder is as whole as names and lengths tell.
 pub(crate) fn steps_if_whole(folder: &Path) -> Option<usize> {
     let manifest: Manifest = read_json(&folder.join(MANIFEST)).ok()?;
@@ -283,10 +247,16 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
     let Some(sum) = manifest.files.get(name) else {
         return Err(damaged("an entry in the manifest".to_owned(), "none".to_owned()));
     };
-    let bytes = read_bounded(&path, sum.bytes.min(LARGEST_FILE))?;
-    if bytes.len() as u64 != sum.bytes {
-        return Err(damaged(format!("{} bytes", sum.bytes), format!("{} bytes", bytes.len())));
+    let file = open_file(&path, LARGEST_FILE)?;
+    let length = file.get_ref().metadata().map_err(TrainError::io("read", &path))?.len();
+    if length != sum.bytes {
+        return Err(damaged(format!("{} bytes", sum.bytes), format!("{length} bytes")));
     }
+    let bytes = if name == STATE {
+        read_file(&path, LARGEST_JSON)?
+    } else {
+        read_tensors(&path, LARGEST_FILE)?
+    };
     let found = sha256(&bytes);
     if found != sum.sha256 {
         return Err(damaged(format!("SHA-256 {}", sum.sha256), found));
@@ -294,22 +264,8 @@ fn checked(manifest: &Manifest, folder: &Path, name: &str) -> Result<Vec<u8>, Tr
     Ok(bytes)
 }
 
-pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, TrainError> {
-    let file = File::open(path).map_err(TrainError::io("read", path))?;
-    let mut bytes = Vec::new();
-    file.take(most + 1).read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
-    if bytes.len() as u64 > most {
-        return Err(TrainError::Damaged {
-            path: path.to_owned(),
-            expected: format!("at most {most} bytes"),
-            found: "more".to_owned(),
-        });
-    }
-    Ok(bytes)
-}
-
 pub(crate) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T, TrainError> {
-    parse_json(path, &read_bounded(path, LARGEST_JSON)?)
+    parse_json(path, &read_file(path, LARGEST_JSON)?)
 }
 
 fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T, TrainError> {
@@ -323,4 +279,29 @@ fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T
 /// The JSON of a value that is to be written to this path.
 pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
     serde_json::to_vec_pretty(value).map_err(|error| TrainError::io("write", path)(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn names_are_those_that_checkpoints_get() {
+        for total_steps in [10, 15, 9_990, 10_000, 999_999_995] {
+            assert!(is_folder_name(&sample::checkpoint(total_steps).folder_name()));
+        }
+        for name in [
+            "epoch-003-backup",
+            "epoch-3",
+            "epoch-0003",
+            "epoch-+03",
+            "step-5",
+            "epoch-",
+            "best",
+            "",
+        ] {
+            assert!(!is_folder_name(name), "{name}");
+        }
+    }
 }

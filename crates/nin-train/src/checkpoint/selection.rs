@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use super::{Checkpoint, steps_if_whole};
+use super::{Checkpoint, is_folder_name, steps_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 
@@ -100,8 +100,7 @@ fn newest_first(parent: &Path) -> Result<Vec<OsString>, TrainError> {
         let entry = entry.map_err(TrainError::io("read", parent))?;
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name();
-        let text = name.to_string_lossy();
-        if is_folder && (text.starts_with("epoch-") || text.starts_with("step-")) {
+        if is_folder && is_folder_name(&name.to_string_lossy()) {
             found.push((steps_if_whole(&entry.path()), name));
         }
     }
@@ -227,6 +226,27 @@ mod tests {
         prune(&run, 1).unwrap();
         assert!(names(&run).contains(&"step-00000005".into()), "{:?}", names(&run));
         assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(5));
+    }
+
+    #[test]
+    fn folders_of_the_user_are_neither_pruned_nor_cleared() {
+        let (_root, run, _lock) = sample::run();
+        let theirs = ["epoch-001-backup", "epoch-best", "step-7", "step-notes"];
+        for name in theirs {
+            fs::create_dir(run.checkpoints_path().join(name)).unwrap();
+        }
+        for total_steps in [5, 10, 15] {
+            sample::write(&run, total_steps, false).unwrap();
+        }
+        prune(&run, 1).unwrap();
+        assert_eq!(names(&run), ["step-00000015"]);
+        clear(&run).unwrap();
+        let mut left: Vec<_> = fs::read_dir(run.checkpoints_path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, theirs);
     }
 
     #[test]

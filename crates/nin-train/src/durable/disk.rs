@@ -9,9 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 #[cfg(test)]
-pub(crate) use record::{Operation, recording};
+pub(crate) use record::{Operation, recording, without_exchange};
 #[cfg(test)]
-use record::{note, room_for};
+use record::{may_exchange, note, room_for};
 
 /// Writes a file that is not there yet, its content flushed to disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -34,6 +34,25 @@ fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     room_for(bytes)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Opens a file as it is, to be read and changed, or makes an empty one.
+pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
+    #[cfg(test)]
+    let is_new = path.symlink_metadata().is_err();
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    #[cfg(test)]
+    if is_new {
+        note(|| Operation::Write(path.to_owned(), Vec::new()));
+    }
+    Ok(file)
+}
+
+/// Makes a folder.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)?;
+    made_folder(path);
+    Ok(())
 }
 
 /// A folder was made.
@@ -63,6 +82,8 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
+    #[cfg(test)]
+    may_exchange()?;
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
     #[cfg(test)]
     note(|| Operation::Exchange(one.to_owned(), other.to_owned()));
@@ -99,12 +120,12 @@ pub(super) fn free_bytes(path: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod record {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::io;
     use std::path::PathBuf;
 
     /// What was asked of the file system.
-    #[derive(Debug, Clone)]
+    #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) enum Operation {
         CreateFolder(PathBuf),
         Write(PathBuf, Vec<u8>),
@@ -124,6 +145,19 @@ mod record {
 
     thread_local! {
         static RECORD: RefCell<Record> = RefCell::default();
+        static KNOWS_NO_EXCHANGE: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Runs something on a file system that knows no exchange.
+    pub(crate) fn without_exchange<T>(action: impl FnOnce() -> T) -> T {
+        KNOWS_NO_EXCHANGE.set(true);
+        let result = action();
+        KNOWS_NO_EXCHANGE.set(false);
+        result
+    }
+
+    pub(super) fn may_exchange() -> io::Result<()> {
+        if KNOWS_NO_EXCHANGE.get() { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
     }
 
     /// Runs something on a disk with `room` bytes left, `None` for enough, and gives what was

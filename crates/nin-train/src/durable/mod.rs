@@ -4,22 +4,25 @@
 //! what was there before or what was to be there, never a part of it, and never nothing.
 
 mod disk;
+mod leftovers;
 #[cfg(test)]
 mod replay;
 
 use std::ffi::OsString;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::TrainError;
+use crate::bounded::require_file;
 
 #[cfg(test)]
 pub(crate) use disk::recording;
+pub(crate) use leftovers::{is_unfinished, remove_unfinished};
 
 /// Prefix of everything that is not finished; a run's folder may be cleaned of it.
-pub(crate) const UNFINISHED: &str = ".unfinished-";
+const UNFINISHED: &str = ".unfinished-";
 
 /// What a file system needs besides the bytes of the files: their blocks, folders and names.
 const SPACE_BESIDES: u64 = 256 << 10;
@@ -59,11 +62,15 @@ pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(),
     // A folder cannot be renamed over one that is not empty: the two change places.
     let replaced = disk::exchange(new.path(), path);
     if replaced.as_ref().is_err_and(|error| cannot_exchange(error.kind())) {
-        let old = folder_aside(parent).map_err(TrainError::io("create", path))?;
-        disk::rename(path, &old.path().join("old")).map_err(TrainError::io("replace", path))?;
+        // Under its own name: cut between the renames, it is put back by `remove_unfinished`.
+        let old = folder_aside(parent).map_err(TrainError::io("create", path))?.keep();
+        let aside = old.join(path.file_name().unwrap_or_default());
+        disk::rename(path, &aside).map_err(TrainError::io("replace", path))?;
+        sync_folder(&old)?;
         disk::rename(new.path(), path).map_err(TrainError::io("create", path))?;
         let _ = new.keep();
-        return sync_folder(parent);
+        sync_folder(parent)?;
+        return disk::remove_folder(&old).map_err(TrainError::io("remove", &old));
     }
     replaced.map_err(TrainError::io("replace", path))?;
     sync_folder(parent)?;
@@ -81,6 +88,41 @@ pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
     disk::rename(&new, link).map_err(TrainError::io("replace", link))?;
     let _ = new.keep();
     sync_folder(folder)
+}
+
+/// Makes a folder, and those above it that are missing, the name of each flushed to disk.
+///
+/// # Errors
+/// [`TrainError::Io`].
+pub(crate) fn create_folders(path: &Path) -> Result<(), TrainError> {
+    let above = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let mut missing: Vec<&Path> = above.take_while(|folder| !folder.is_dir()).collect();
+    while let Some(folder) = missing.pop() {
+        match disk::create_folder(folder) {
+            // Another process was faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+            made => made.map_err(TrainError::io("create", path))?,
+        }
+        sync_folder(parent_of(folder))?;
+    }
+    Ok(())
+}
+
+/// Opens a file that is written bit by bit, as it is; an empty one, its name flushed to disk, where
+/// there was none.
+///
+/// # Errors
+/// [`TrainError::Damaged`] where something else stands there, [`TrainError::Io`].
+pub(crate) fn open_or_create(path: &Path) -> Result<File, TrainError> {
+    let found = path.metadata();
+    if let Ok(metadata) = &found {
+        require_file(path, metadata)?;
+    }
+    let file = disk::open_or_create(path).map_err(TrainError::io("open", path))?;
+    if found.is_err() {
+        sync_folder(parent_of(path))?;
+    }
+    Ok(file)
 }
 
 /// Removes a folder: at its path there is all of it or nothing.
@@ -133,6 +175,7 @@ fn cannot_exchange(kind: ErrorKind) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -155,6 +198,38 @@ mod tests {
         assert_eq!(names(), ["file", "folder", "link"]);
         remove_folder(&root.path().join("folder")).unwrap();
         assert_eq!(names(), ["file", "link"]);
+    }
+
+    #[test]
+    fn what_cannot_be_exchanged_is_replaced_by_two_renames() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("folder");
+        for content in ["one", "two"] {
+            disk::without_exchange(|| write_folder(&folder, &[("inner", content.into())])).unwrap();
+            assert_eq!(fs::read_to_string(folder.join("inner")).unwrap(), content);
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn each_folder_that_is_made_is_flushed_into_the_one_above() {
+        use disk::Operation::{CreateFolder, SyncFolder};
+        // A name that is nobody's, without a folder before it.
+        let root = tempfile::tempdir_in(".").unwrap();
+        let name = PathBuf::from(root.path().file_name().unwrap());
+        fs::remove_dir(&name).unwrap();
+        let inner = name.join("inner");
+        let (made, operations) = recording(None, || create_folders(&inner));
+        made.unwrap();
+        let expected = [
+            CreateFolder(name.clone()),
+            SyncFolder(PathBuf::from(".")),
+            CreateFolder(inner.clone()),
+            SyncFolder(name),
+        ];
+        assert_eq!(operations, expected);
+        let (made, operations) = recording(None, || create_folders(&inner));
+        assert_eq!((made.is_ok(), operations.len()), (true, 0));
     }
 
     #[test]

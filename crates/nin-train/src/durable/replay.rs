@@ -8,33 +8,42 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::disk::Operation;
+use super::disk::{Operation, without_exchange};
 use super::recording;
 use crate::checkpoint::load_model;
 use crate::error::one_line;
+use crate::metrics_log::MetricsLog;
 use crate::{RunFolder, checkpoint, sample};
+
+/// A run in folders that are yet to be made.
+const RUN: &str = "runs/run";
 
 /// What was asked of the file system, and how much of it when the n-th save returned.
 struct History {
-    root: PathBuf,
+    root: tempfile::TempDir,
     operations: Vec<Operation>,
     /// Steps in all that were announced, and the operations until then.
     announced: Vec<(usize, usize)>,
 }
 
-/// Three epochs with a save in mid-epoch, the second epoch the best; the last one saved twice, as
+/// A new run, its log, and three epochs with a save in mid-epoch, the second epoch the best; the last one saved twice, as
 /// a run does that is cut and goes on. Two checkpoints are kept.
-fn history(run: &RunFolder) -> History {
-    let mut history =
-        History { root: run.path().to_owned(), operations: Vec::new(), announced: Vec::new() };
+fn history() -> History {
+    let root = tempfile::tempdir().unwrap();
+    let ((run, _lock), operations) = recording(None, || {
+        let (run, lock) = RunFolder::create(&root.path().join(RUN), &sample::recipe()).unwrap();
+        MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        (run, lock)
+    });
+    let mut history = History { root, operations, announced: Vec::new() };
     for (total_steps, best) in
         [(5, false), (10, true), (15, false), (20, true), (30, false), (30, false)]
     {
-        let (written, operations) = recording(None, || sample::write(run, total_steps, best));
+        let (written, operations) = recording(None, || sample::write(&run, total_steps, best));
         written.unwrap();
         history.operations.extend(operations);
         history.announced.push((history.operations.len(), total_steps));
-        let ((), operations) = recording(None, || checkpoint::prune(run, 2).unwrap());
+        let ((), operations) = recording(None, || checkpoint::prune(&run, 2).unwrap());
         history.operations.extend(operations);
     }
     history
@@ -142,20 +151,26 @@ fn replay(history: &History) -> Result<usize, String> {
 
 #[test]
 fn a_loss_of_power_at_any_moment_leaves_a_whole_checkpoint() {
-    let (_root, run, _lock) = sample::run();
-    let states = replay(&history(&run)).unwrap();
+    let states = replay(&history()).unwrap();
     println!("{states} states of the disk were tried");
     assert!(states > 500, "only {states} states were tried");
 }
 
 #[test]
+fn nor_does_it_take_one_where_a_file_system_knows_no_exchange() {
+    let history = without_exchange(history);
+    let is_exchange = |operation: &Operation| matches!(operation, Operation::Exchange(..));
+    assert!(!history.operations.iter().any(is_exchange));
+    replay(&history).unwrap();
+}
+
+#[test]
 fn a_writer_that_forgets_to_flush_is_found_out() {
     type Kind = fn(&Operation) -> bool;
-    let (_root, run, _lock) = sample::run();
     let files: Kind = |operation| matches!(operation, Operation::SyncFile(_));
     let folders: Kind = |operation| matches!(operation, Operation::SyncFolder(_));
     for forgotten in [files, folders] {
-        let mut history = history(&run);
+        let mut history = history();
         let all = std::mem::take(&mut history.operations);
         // The first save alone, and what was announced after it.
         let first = &all[..history.announced[0].0];
@@ -188,16 +203,22 @@ fn check(
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let root = root.unwrap();
-    fs::create_dir(root.path().join("checkpoints")).unwrap();
-    fs::write(root.path().join("recipe.toml"), "").unwrap();
-    let place = |path: &Path| root.path().join(path.strip_prefix(&history.root).unwrap());
+    let place = |path: &Path| root.path().join(path.strip_prefix(history.root.path()).unwrap());
     for number in (0..operations.len()).filter(|&number| chosen[number]) {
         apply(operations, number, share, place);
     }
     let announced = history.announced.iter().rev().find(|(length, _)| *length <= operations.len());
     let context = || format!("behind {} operations, {chosen:?}", operations.len());
 
-    let (run, _lock) = RunFolder::resume(root.path()).unwrap();
+    let path = root.path().join(RUN);
+    let (run, _lock) = match RunFolder::resume(&path) {
+        // Nothing was promised yet; what is left of a beginning is in nobody's way.
+        Err(_) if announced.is_none() => {
+            let created = RunFolder::create(&path, &sample::recipe());
+            created.map_err(|error| format!("{}: {}", one_line(&error), context()))?
+        }
+        other => other.map_err(|error| format!("{}: {}", one_line(&error), context()))?,
+    };
     let newest = checkpoint::newest_whole(&run, 1)
         .map_err(|error| format!("{}: {}", one_line(&error), context()))?;
     if !newest.warnings.is_empty() {
@@ -209,6 +230,9 @@ fn check(
         return Err(format!("{found} steps of {expected}: {}", context()));
     }
     if announced.is_some() {
+        if !run.metrics_path().exists() {
+            return Err(format!("the log is gone: {}", context()));
+        }
         // What `eval` opens: the best, else the latest.
         load_model(run.path()).map_err(|error| format!("{error}: {}", context()))?;
     }

@@ -57,6 +57,8 @@ pub(crate) struct Shared<B: AutodiffBackend> {
     /// The loader that Burn hands back as a trait object, on which the epoch is chosen.
     pub(crate) train_loader: Arc<OrderedLoader<B>>,
     pub(crate) start: Mutex<TrainingState>,
+    /// Epoch and steps in all of the checkpoint that it goes on from, which is not written again.
+    pub(crate) saved: Option<(usize, usize)>,
     /// Where the average of the weights begins, if there is one.
     pub(crate) average: Option<Weights>,
     pub(crate) device: B::Device,
@@ -108,7 +110,7 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 average: shared.average.as_ref().map(|weights| {
                     Average::at(weights, shared.recipe.training.ema_decay, &shared.device)
                 }),
-                saving: Saving::default(),
+                saving: Saving::after(shared.saved),
                 tested: None,
                 begun: Instant::now(),
             }

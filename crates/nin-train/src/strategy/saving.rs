@@ -33,6 +33,11 @@ struct Failed {
 }
 
 impl Saving {
+    /// Where a training goes on: from this epoch and so many steps in all, `None` where from nothing.
+    pub(super) fn after(saved: Option<(usize, usize)>) -> Self {
+        Self { saved, failed: None }
+    }
+
     /// Whether the state of this epoch, after so many steps in all, is on the disk.
     pub(super) fn has(&self, epoch: usize, total_steps: usize) -> bool {
         self.saved == Some((epoch, total_steps))

@@ -4,6 +4,7 @@
 mod adapter;
 mod agreement;
 mod initialization;
+mod interruption;
 mod learner;
 mod parity;
 mod recipe_page;

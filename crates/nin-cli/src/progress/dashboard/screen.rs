@@ -18,7 +18,7 @@ const DISABLED: u8 = 0;
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Takes the terminal of stderr: its other screen, no echo, no line editing. Ctrl-C goes on sending
-/// SIGINT; Ctrl-Z, which would leave the other screen to the shell, sends nothing.
+/// SIGINT; Ctrl-Z and Ctrl-\, which would leave the other screen to the shell, send nothing.
 pub(super) fn take() -> io::Result<()> {
     let terminal = stderr();
     if !terminal.is_terminal() {
@@ -27,7 +27,9 @@ pub(super) fn take() -> io::Result<()> {
     let before = tcgetattr(&terminal)?;
     let mut own = before.clone();
     own.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
-    own.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
+    for left_without_a_word in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+        own.special_codes[left_without_a_word] = DISABLED;
+    }
     tcsetattr(&terminal, OptionalActions::Now, &own)?;
     *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
     let mut terminal = terminal.lock();

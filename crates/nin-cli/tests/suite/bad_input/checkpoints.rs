@@ -1,7 +1,7 @@
 //! Files and folders of weights.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -66,6 +66,13 @@ fn described(piece: &str, by: &str, expected: &[&'static str]) -> Case {
 /// A safetensors file of this header and no tensors.
 fn header(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+/// A file of these bytes, and behind them, in name only, 8 GiB.
+fn long(folder: &Path, bytes: &[u8]) {
+    let path = folder.join("model.safetensors");
+    fs::write(&path, bytes).unwrap();
+    File::options().write(true).open(path).unwrap().set_len(8 << 30).unwrap();
 }
 
 fn at(path: &'static str, prepare: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
@@ -154,6 +161,12 @@ pub(super) fn cases() -> Vec<Case> {
             &["tensor `blocks.0.convolution.weight` has shape [4, 1, 3, 3], expected [4, 1, 5, 5]"],
         ),
         described("[28,28]", "[60000,60000]", &["images of 60000x60000, expected at most 4096"]),
+        at("model.safetensors", |folder| long(folder, &[]), &["not a safetensors file"]),
+        at(
+            "model.safetensors",
+            |folder| long(folder, &header("{}")),
+            &["not a safetensors file: its header describes 10 bytes, it has 8589934592"],
+        ),
         described("[28,28]", "[0,28]", &["metadata `nin` of the weights is unusable"]),
         described(
             "\"0\",",

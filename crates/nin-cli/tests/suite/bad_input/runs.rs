@@ -1,7 +1,9 @@
 //! Folders of runs.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use super::{Case, edit};
 use crate::program::{nin, write_shapes};
@@ -31,9 +33,129 @@ fn flip(path: &Path) {
     });
 }
 
+/// A pipe that nobody writes into.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// A file that is long in name only.
+fn endless(path: &Path) {
+    File::create(path).unwrap().set_len(8 << 30).unwrap();
+}
+
+/// A folder with these files, made in place of a run or a checkpoint.
+fn made(
+    folder: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    damage: impl Fn(&Path) + 'static,
+    arguments: &[&'static str],
+    expected: &[&'static str],
+) -> Case {
+    let prepare = move |root: &Path| {
+        let folder = root.join(folder);
+        fs::create_dir(&folder).unwrap();
+        for (name, content) in files {
+            fs::write(folder.join(name), content).unwrap();
+        }
+        damage(&folder);
+    };
+    Case::after(prepare, arguments, expected)
+}
+
+/// What holds no file where a file was, or one without end.
+fn without_end() -> Vec<Case> {
+    const RUN: &[(&str, &str)] = &[("recipe.toml", "")];
+    const MANIFEST: &[(&str, &str)] = &[(
+        "manifest.json",
+        r#"{"format":1,"files":{"model.safetensors":{"bytes":8589934592,"sha256":"0"}}}"#,
+    )];
+    let not_a_file = "is damaged: expected a file, found a pipe or a device";
+    vec![
+        made(
+            "run",
+            RUN,
+            |run| pipe(&run.join("metrics.jsonl")),
+            &["report", "run"],
+            &["`run/metrics.jsonl`", not_a_file, "move it away"],
+        ),
+        made(
+            "run",
+            RUN,
+            |run| symlink("/dev/zero", run.join("metrics.jsonl")).unwrap(),
+            &["compare", "run", "run"],
+            &["`run/metrics.jsonl`", not_a_file],
+        ),
+        made(
+            "run",
+            RUN,
+            |run| endless(&run.join("metrics.jsonl")),
+            &["report", "run"],
+            &["`run/metrics.jsonl` is damaged: expected at most", "found more"],
+        ),
+        after_a_run(
+            |run| {
+                // As if it had been cut before its first checkpoint.
+                fs::remove_dir_all(run.join("checkpoints")).unwrap();
+                fs::remove_file(run.join("metrics.jsonl")).unwrap();
+                pipe(&run.join("metrics.jsonl"));
+            },
+            &["train", "--run", "run", "--resume", "--data", "."],
+            &["`run/metrics.jsonl`", not_a_file],
+        ),
+        made(
+            "folder",
+            &[],
+            |folder| pipe(&folder.join("manifest.json")),
+            &["eval", "--checkpoint", "folder"],
+            &["`folder/manifest.json`", not_a_file],
+        ),
+        made(
+            "folder",
+            MANIFEST,
+            |folder| pipe(&folder.join("model.safetensors")),
+            &["eval", "--checkpoint", "folder"],
+            &["`folder/model.safetensors`", not_a_file],
+        ),
+        made(
+            "folder",
+            MANIFEST,
+            |folder| symlink("/dev/zero", folder.join("model.safetensors")).unwrap(),
+            &["eval", "--checkpoint", "folder"],
+            &["`folder/model.safetensors`", not_a_file],
+        ),
+        made(
+            "folder",
+            MANIFEST,
+            |folder| endless(&folder.join("model.safetensors")),
+            &["eval", "--checkpoint", "folder"],
+            &["`folder/model.safetensors`: not a safetensors file"],
+        ),
+        made(
+            "all",
+            &[],
+            |folder| endless(&folder.join("seeds.toml")),
+            &["train", "--run", "all", "--resume"],
+            &["`all/seeds.toml` is damaged: expected at most", "`train --seeds` left"],
+        ),
+        Case::after(
+            |folder| pipe(&folder.join("model.py")),
+            &[
+                "export",
+                "--checkpoint",
+                "pretrained:record-fashion-mnist",
+                "--to",
+                "safetensors",
+                "--output",
+                "net.safetensors",
+            ],
+            &["`model.py` is not a generated file"],
+        ),
+    ]
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let train = |more: &[&'static str]| [&TRAIN[..], more].concat();
-    vec![
+    let mut cases = vec![
         after_a_run(|_| {}, &TRAIN, &["`run` holds a run already", "--resume"]),
         after_a_run(
             |_| {},
@@ -68,5 +190,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(&["train", "--run", "/proc/run"], &["cannot create `/proc/run`"]),
         Case::new(&["train", "--run", "nowhere", "--resume"], &["nowhere"]),
         Case::new(&["train", "--resume"], &["there is no run of `quickstart` to resume", "--run"]),
-    ]
+    ];
+    cases.extend(without_end());
+    cases
 }

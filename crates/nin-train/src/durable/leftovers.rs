@@ -1,0 +1,73 @@
+//! What a process that ended in the middle of a write left behind.
+
+use std::fs;
+use std::path::Path;
+
+use super::{UNFINISHED, disk, sync_folder};
+use crate::TrainError;
+
+/// Whether something by this name is not finished.
+pub(crate) fn is_unfinished(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
+}
+
+/// Removes all in a folder that is not finished; what was about to be replaced by it is put back
+/// where nothing stands in its place.
+///
+/// # Errors
+/// [`TrainError::Io`].
+pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
+    for entry in fs::read_dir(folder).map_err(TrainError::io("read", folder))? {
+        let path = entry.map_err(TrainError::io("read", folder))?.path();
+        if is_unfinished(&path) {
+            // A link is removed, not followed.
+            let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
+            if is_folder {
+                put_back(&path, folder)?;
+            }
+            let removed =
+                if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(TrainError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Where two renames stood in for an exchange, and were cut in between, the folder that was to be
+/// replaced stands aside under its own name: a half-written one holds files alone.
+fn put_back(aside: &Path, folder: &Path) -> Result<(), TrainError> {
+    for entry in fs::read_dir(aside).map_err(TrainError::io("read", aside))? {
+        let entry = entry.map_err(TrainError::io("read", aside))?;
+        let place = folder.join(entry.file_name());
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && place.symlink_metadata().is_err() {
+            disk::rename(&entry.path(), &place).map_err(TrainError::io("create", &place))?;
+            sync_folder(folder)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_to_be_replaced_is_put_back_where_nothing_replaced_it() {
+        for is_replaced in [false, true] {
+            let root = tempfile::tempdir().unwrap();
+            let aside = root.path().join(".unfinished-a/epoch-001");
+            let place = root.path().join("epoch-001");
+            fs::create_dir_all(&aside).unwrap();
+            fs::write(aside.join("which"), "old").unwrap();
+            if is_replaced {
+                fs::create_dir(&place).unwrap();
+                fs::write(place.join("which"), "new").unwrap();
+            }
+            remove_unfinished(root.path()).unwrap();
+            let expected = if is_replaced { "new" } else { "old" };
+            assert_eq!(fs::read_to_string(place.join("which")).unwrap(), expected);
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Pictures, as they are named to `predict` and posted to `serve`: PNG, JPEG and WebP.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+/// The program's own decoder: a binary has no library to take it from.
+#[allow(dead_code, reason = "the program needs more of it")]
+#[path = "../../crates/nin-cli/src/pictures"]
+mod pictures {
+    mod decode;
+    mod error;
+
+    pub use decode::Picture;
+    pub use error::PictureError;
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(picture) = pictures::Picture::decode(bytes) else { return };
+    let [height, width] = picture.size;
+    let pixels = height * width;
+    assert!(matches!(picture.planes.len(), 1 | 3));
+    assert!(picture.planes.iter().all(|plane| plane.len() == pixels));
+    let grey = picture.into_grey();
+    assert_eq!((grey.planes.len(), grey.planes[0].len()), (1, pixels));
+});
