@@ -3,13 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use nin_train::TrainError;
 use nin_train::recipe::{Recipe, RecipeBuilder};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::CommandError;
-use crate::output::save;
+use crate::output::{create_folder, save};
 
 /// More than anybody waits for.
 const MOST_SEEDS: usize = 10_000;
@@ -118,8 +117,7 @@ impl SeedsFolder {
 
     /// Writes down which seeds there are to be; makes the folder where it is not there.
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.path)
-            .with_context(|| format!("cannot create `{}`", self.path.display()))?;
+        create_folder(&self.path)?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
         save(&plan_path(&self.path), toml::to_string(&plan)?.as_bytes())
     }

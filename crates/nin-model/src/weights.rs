@@ -6,7 +6,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
 
@@ -183,10 +184,10 @@ impl Weights {
                 let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?;
                 Ok((name, view))
             })
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(not_safetensors)?;
+            .collect::<Result<Vec<_>, SafeTensorError>>()
+            .map_err(|error| unwritable(&error))?;
         let metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
-        safetensors::serialize(views, Some(metadata)).map_err(not_safetensors)
+        safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))
     }
 
     /// The tensors of a safetensors file, and its metadata.
@@ -197,8 +198,9 @@ impl Weights {
         if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
             return Err(ModelError::Pickle);
         }
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+        let refused = |error| not_safetensors(bytes, &error);
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
+        let file = SafeTensors::deserialize(bytes).map_err(refused)?;
         let mut weights = Self::new();
         for (name, view) in file.iter() {
             if view.dtype() != Dtype::F32 {
@@ -224,8 +226,39 @@ impl FromIterator<(String, HostTensor)> for Weights {
 /// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
 const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
-fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
-    ModelError::NotSafetensors { reason: error.to_string() }
+/// The longest header that the format allows, in bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> ModelError {
+    let (expected, found) = differing_sizes(bytes)
+        .unwrap_or_else(|| ("a header that lists tensors".to_owned(), format!("`{error}`")));
+    ModelError::NotSafetensors { expected, found }
+}
+
+/// The size that a file promises and the one that it has, which the parser's errors do not tell.
+fn differing_sizes(bytes: &[u8]) -> Option<(String, String)> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        let found = format!("{} bytes", bytes.len());
+        return Some(("the header's length in 8 bytes".to_owned(), found));
+    };
+    let length = u64::from_le_bytes(*length);
+    if length > LONGEST_HEADER {
+        let expected = format!("a header of at most {LONGEST_HEADER} bytes");
+        return Some((expected, format!("one of {length}")));
+    }
+    let Some((header, tensors)) = rest.split_at_checked(length as usize) else {
+        return Some((format!("a header of {length} bytes"), format!("{} bytes", rest.len())));
+    };
+    let promised = serde_json::from_slice::<Metadata>(header).ok()?.data_len();
+    (promised != tensors.len()).then(|| {
+        let expected = format!("{promised} bytes of tensors, as the header says");
+        (expected, tensors.len().to_string())
+    })
+}
+
+fn unwritable(error: &SafeTensorError) -> ModelError {
+    let expected = "tensors as long as their shapes say".to_owned();
+    ModelError::NotSafetensors { expected, found: format!("`{error}`") }
 }
 
 struct Reader {
