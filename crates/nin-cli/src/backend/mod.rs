@@ -73,6 +73,7 @@ pub struct Selected {
     pub device: String,
     /// Why it was picked.
     pub reason: String,
+    #[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "no backend opens it"))]
     adapter: Option<Adapter>,
 }
 

@@ -206,7 +206,7 @@ fn errors_and_hints() {
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("letter.txt", "dear reader");
     write("own.toml", "[training]\nepoch = 3\n");
-    let mut said = String::new();
+    let mut said = Vec::new();
     for line in [
         "train --epochs 0",
         "train --set optimizer.lr=0.1",
@@ -234,10 +234,10 @@ fn errors_and_hints() {
         let of_note = |line: &&str| line.starts_with("error: ") || line.starts_with("hint: ");
         let lines: Vec<&str> = finished.stderr.lines().filter(of_note).collect();
         assert_eq!(lines.len(), 2, "{line}: {}", finished.stderr);
-        said += &format!("$ nin-cli {line}\n{}\n\n", lines.join("\n"));
+        said.push(format!("$ nin-cli {line}\n{}", lines.join("\n")));
     }
     let place = folder.path().display().to_string();
-    insta::assert_snapshot!("errors", said.replace(&place, "FOLDER"));
+    insta::assert_snapshot!("errors", said.join("\n\n").replace(&place, "FOLDER"));
 }
 
 /// The time left is said in units that differ: seconds here, milliseconds there.
