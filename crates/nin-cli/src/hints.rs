@@ -85,6 +85,7 @@ fn of_data(error: &DataError) -> Option<String> {
     let flags = match error {
         DataError::NotFound { .. } => "--data DIR, --dataset NAME",
         DataError::Name { .. } | DataError::Checksum { .. } => "--data DIR",
+        DataError::Label { .. } => "--dataset NAME",
         _ => return None,
     };
     Some(flags.to_owned())

@@ -5,7 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use nin_train::one_line;
 use serde::Serialize;
+
+use crate::failure::CommandError;
 
 /// The form of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,5 +38,19 @@ pub fn note(line: impl std::fmt::Display) {
 /// Writes a file that was asked for: a whole one or none.
 pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     // The folder of a bare name is the current one.
-    Ok(nin_train::write_file(&Path::new(".").join(path), bytes)?)
+    nin_train::write_file(&Path::new(".").join(path), bytes).map_err(|error| {
+        // It need not be a run's: the hint names no flag.
+        CommandError::new(one_line(&error), error.hint()).into()
+    })
+}
+
+/// Makes a folder that was asked for, and those that it lies in, where they are not there.
+pub fn create_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| unwritable("create the folder", path, &error))
+}
+
+/// That something cannot be written where it was asked for.
+pub fn unwritable(action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    let message = format!("cannot {action} `{}`: {error}", path.display());
+    CommandError::new(message, "name a folder that you may write to").into()
 }

@@ -9,7 +9,7 @@ use nin_train::{TrainError, one_line, read_file};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::CommandError;
-use crate::output::save;
+use crate::output::{create_folder, save};
 
 /// More than anybody waits for.
 const MOST_SEEDS: usize = 10_000;
@@ -118,8 +118,7 @@ impl SeedsFolder {
 
     /// Writes down which seeds there are to be; makes the folder where it is not there.
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.path)
-            .with_context(|| format!("cannot create `{}`", self.path.display()))?;
+        create_folder(&self.path)?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
         save(&plan_path(&self.path), toml::to_string(&plan)?.as_bytes())
     }

@@ -176,6 +176,7 @@ pub fn check_data(data: &DataSet, metadata: &ModelMetadata) -> Result<(), TrainE
     }
     Err(TrainError::DataMismatch {
         dataset: data.name.clone(),
+        folder: data.folder.clone(),
         expected: format!("{taken} channel(s) and at most {known} classes"),
         found: format!("{channels} channel(s) and {classes} classes"),
     })

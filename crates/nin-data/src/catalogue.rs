@@ -11,6 +11,14 @@ pub const CIFAR10: &str = "cifar10";
 /// The same of a hundred classes.
 pub const CIFAR100: &str = "cifar100";
 
+/// Classes of MNIST, the digits, and of Fashion-MNIST.
+const TEN: usize = 10;
+
+/// The number of classes of a known data set in MNIST's format; in any other, it follows the labels.
+pub(crate) fn known_classes(name: &str) -> Option<usize> {
+    matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE | MNIST).then_some(TEN)
+}
+
 /// The four files of a data set, in the order training images, training labels, test images, test
 /// labels.
 pub(crate) const FILES: [&str; 4] = [
@@ -20,7 +28,7 @@ pub(crate) const FILES: [&str; 4] = [
     "t10k-labels-idx1-ubyte",
 ];
 
-const CLOTHES: [&str; 10] = [
+const CLOTHES: [&str; TEN] = [
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -93,7 +101,6 @@ pub fn class_names(name: &str, classes: usize) -> Vec<String> {
     if let Some(names) = known.filter(|names| classes <= names.len()) {
         return names.map(str::to_owned).to_vec();
     }
-    // MNIST's classes are its digits.
-    let classes = if name == MNIST { classes.max(10) } else { classes };
+    let classes = classes.max(known_classes(name).unwrap_or_default());
     (0..classes).map(|class| class.to_string()).collect()
 }

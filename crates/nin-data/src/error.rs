@@ -82,6 +82,20 @@ pub enum DataError {
         /// Labels.
         labels: usize,
     },
+    /// A label of a known data set is none of its classes.
+    #[error("`{}`: expected labels below {classes}, found {found} at position {position}", path.display())]
+    Label {
+        /// The file of labels.
+        path: PathBuf,
+        /// The first such label's, counted from 0.
+        position: usize,
+        /// The data set's number of classes.
+        classes: usize,
+        /// The label.
+        found: u8,
+        /// The data set's name.
+        name: String,
+    },
     /// No whitening can be fitted to the images.
     #[error("cannot whiten the images: {reason}")]
     Whitening {
@@ -137,6 +151,10 @@ impl DataError {
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
                 "fetch or write the file again: it is not a whole file of this data set".to_owned()
             }
+            Self::Label { name, classes, .. } => format!(
+                "{name} has {classes} classes: fetch or write the file again, or give data of other \
+                 classes another name"
+            ),
             Self::Whitening { .. } => {
                 "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
                  preprocessing.whitening_bias"

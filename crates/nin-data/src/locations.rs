@@ -3,7 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use crate::catalogue::{CIFAR10, CIFAR100, FASHION_MNIST_SAMPLE, FILES, class_names, known_sums};
+use crate::catalogue::{
+    CIFAR10, CIFAR100, FASHION_MNIST_SAMPLE, FILES, class_names, known_classes, known_sums,
+};
 use crate::cifar::{Cifar, Records, read_names};
 use crate::files::{find, open};
 use crate::layout::Layout;
@@ -56,6 +58,8 @@ impl Locations {
 pub struct DataSet {
     /// Its name.
     pub name: String,
+    /// Where its files lie; `None` for the embedded sample.
+    pub folder: Option<PathBuf>,
     /// The name of each class, in the order of the labels.
     pub class_names: Vec<String>,
     /// The training images.
@@ -173,6 +177,7 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
+            check_labels(name, &paths[labels_at], &labels)?;
             ImageDataset::new(images, labels)
         };
         let (train, test) = (split(0)?, split(2)?);
@@ -183,7 +188,8 @@ impl DataSet {
                 found: test.image_size(),
             });
         }
-        Ok(Self::new(name, train, test, checksums))
+        let folder = Some(folder.to_owned());
+        Ok(Self { folder, ..Self::new(name, train, test, checksums) })
     }
 
     /// The last file is the one for testing; known sums there are none.
@@ -221,9 +227,11 @@ impl DataSet {
             ImageDataset::new(images, labels)
         };
         let (train, test) = (dataset(train)?, dataset(test)?);
-        Ok(Self { name: name.to_owned(), class_names, train, test, checksums })
+        let (name, folder) = (name.to_owned(), Some(folder.to_owned()));
+        Ok(Self { name, folder, class_names, train, test, checksums })
     }
 
+    /// Of images in memory: as many classes as the labels tell.
     pub(crate) fn new(
         name: &str,
         train: ImageDataset,
@@ -234,10 +242,27 @@ impl DataSet {
         let classes = labels.max().map_or(0, |&label| usize::from(label) + 1).max(2);
         Self {
             name: name.to_owned(),
+            folder: None,
             class_names: class_names(name, classes),
             train,
             test,
             checksums,
         }
+    }
+}
+
+/// That the labels of a known data set are its classes: one damaged byte would else add classes that no
+/// image has.
+fn check_labels(name: &str, path: &Path, labels: &[u8]) -> Result<(), DataError> {
+    let Some(classes) = known_classes(name) else { return Ok(()) };
+    match labels.iter().position(|&label| usize::from(label) >= classes) {
+        None => Ok(()),
+        Some(position) => Err(DataError::Label {
+            path: path.to_owned(),
+            position,
+            classes,
+            found: labels[position],
+            name: name.to_owned(),
+        }),
     }
 }

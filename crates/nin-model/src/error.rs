@@ -117,10 +117,12 @@ pub enum ModelError {
         source: nin_kernels::Error,
     },
     /// The bytes are not a safetensors file.
-    #[error("not a safetensors file: {reason}")]
+    #[error("not a safetensors file: expected {expected}, found {found}")]
     NotSafetensors {
-        /// What the parser found.
-        reason: String,
+        /// What such a file has there.
+        expected: String,
+        /// What these bytes have.
+        found: String,
     },
     /// The bytes are what `torch.save` writes.
     #[error("a PyTorch pickle, expected a safetensors file")]

@@ -1,12 +1,14 @@
 //! Weights on the host, by name, and their way into and out of a safetensors file.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
@@ -184,10 +186,10 @@ impl Weights {
                 let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?;
                 Ok((name, view))
             })
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(not_safetensors)?;
+            .collect::<Result<Vec<_>, SafeTensorError>>()
+            .map_err(|error| unwritable(&error))?;
         let metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
-        safetensors::serialize(views, Some(metadata)).map_err(not_safetensors)
+        safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))
     }
 
     /// That a file of so many bytes can be a safetensors file: its header is read and nothing else, so
@@ -196,23 +198,41 @@ impl Weights {
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`].
     pub fn check_header(mut file: impl Read, length: u64) -> Result<(), ModelError> {
+        let differing = |expected, found| Err(ModelError::NotSafetensors { expected, found });
+        let unreadable = |error: &dyn Display| ModelError::NotSafetensors {
+            expected: "a header that lists tensors".to_owned(),
+            found: format!("`{error}`"),
+        };
         let mut start = Vec::new();
-        file.by_ref().take(HEADER_START).read_to_end(&mut start).map_err(not_safetensors)?;
+        file.by_ref()
+            .take(HEADER_START)
+            .read_to_end(&mut start)
+            .map_err(|error| unreadable(&error))?;
         if PICKLES.iter().any(|magic| start.starts_with(magic)) {
             return Err(ModelError::Pickle);
         }
-        let start = start.try_into().map_err(|_| not_safetensors("it has no header"))?;
+        let Ok(start) = <[u8; HEADER_START as usize]>::try_from(&*start) else {
+            let found = format!("{length} bytes");
+            return differing("the header's length in 8 bytes".to_owned(), found);
+        };
         let header_bytes = u64::from_le_bytes(start);
-        if header_bytes > LONGEST_HEADER.min(length.saturating_sub(HEADER_START)) {
-            return Err(not_safetensors(format!("its header claims {header_bytes} bytes")));
+        if header_bytes > LONGEST_HEADER {
+            let expected = format!("a header of at most {LONGEST_HEADER} bytes");
+            return differing(expected, format!("one of {header_bytes}"));
+        }
+        let rest = length.saturating_sub(HEADER_START);
+        if header_bytes > rest {
+            let expected = format!("a header of {header_bytes} bytes");
+            return differing(expected, format!("{rest} bytes"));
         }
         let mut header = Vec::new();
-        file.take(header_bytes).read_to_end(&mut header).map_err(not_safetensors)?;
-        let header: Metadata = serde_json::from_slice(&header).map_err(not_safetensors)?;
-        let described = (header.data_len() as u64).saturating_add(HEADER_START + header_bytes);
-        if described != length {
-            let reason = format!("its header describes {described} bytes, it has {length}");
-            return Err(not_safetensors(reason));
+        file.take(header_bytes).read_to_end(&mut header).map_err(|error| unreadable(&error))?;
+        let header: Metadata =
+            serde_json::from_slice(&header).map_err(|error| unreadable(&error))?;
+        let promised = header.data_len() as u64;
+        if promised != rest - header_bytes {
+            let expected = format!("{promised} bytes of tensors, as the header says");
+            return differing(expected, (rest - header_bytes).to_string());
         }
         Ok(())
     }
@@ -225,8 +245,9 @@ impl Weights {
         if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
             return Err(ModelError::Pickle);
         }
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let file = SafeTensors::deserialize(bytes).map_err(not_safetensors)?;
+        let refused = |error| not_safetensors(bytes, &error);
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
+        let file = SafeTensors::deserialize(bytes).map_err(refused)?;
         let mut weights = Self::new();
         for (name, view) in file.iter() {
             if view.dtype() != Dtype::F32 {
@@ -255,11 +276,20 @@ const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 /// A safetensors file begins with the length of its header, a 64-bit integer.
 const HEADER_START: u64 = 8;
 
-/// The format allows no longer header.
+/// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-fn not_safetensors(error: impl std::fmt::Display) -> ModelError {
-    ModelError::NotSafetensors { reason: error.to_string() }
+fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> ModelError {
+    if let Err(differing) = Weights::check_header(bytes, bytes.len() as u64) {
+        return differing;
+    }
+    let expected = "a header that lists tensors".to_owned();
+    ModelError::NotSafetensors { expected, found: format!("`{error}`") }
+}
+
+fn unwritable(error: &SafeTensorError) -> ModelError {
+    let expected = "tensors as long as their shapes say".to_owned();
+    ModelError::NotSafetensors { expected, found: format!("`{error}`") }
 }
 
 struct Reader {
@@ -318,7 +348,7 @@ mod tests {
         }
         for start in [u64::MAX, 1 << 33, LONGEST_HEADER + 1, 99] {
             let error = Weights::check_header(&start.to_le_bytes()[..], 99).unwrap_err();
-            assert!(error.to_string().contains("its header claims"), "{error}");
+            assert!(error.to_string().contains("expected a header of"), "{error}");
         }
         assert!(matches!(Weights::check_header(&b"PK\x03\x04"[..], 4), Err(ModelError::Pickle)));
         Weights::check_header(&b"short"[..], 5).unwrap_err();

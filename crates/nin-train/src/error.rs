@@ -79,11 +79,21 @@ pub enum TrainError {
         /// Why.
         source: ModelError,
     },
+    /// A run's log is another file.
+    #[error("`{}`: expected events, one a line, found {lines} lines and no event", path.display())]
+    NoEvents {
+        /// The file.
+        path: PathBuf,
+        /// Its whole lines.
+        lines: usize,
+    },
     /// The data set and the network do not fit each other.
-    #[error("the data set `{dataset}` has {found}, the network expects {expected}")]
+    #[error("the data set `{dataset}`{} has {found}, the network expects {expected}", within(folder.as_deref()))]
     DataMismatch {
         /// The data set's name.
         dataset: String,
+        /// Where its files lie; `None` for the embedded sample.
+        folder: Option<PathBuf>,
         /// What the network expects.
         expected: String,
         /// What the data has.
@@ -220,7 +230,9 @@ impl TrainError {
                 "name another checkpoint of the run: see its folder checkpoints/".to_owned()
             }
             Self::DataMismatch { .. } => {
-                "name data that the network was made for".to_owned()
+                "name data that the network was made for; a recipe without model.classes and \
+                 model.input_channels follows the data"
+                    .to_owned()
             }
             Self::NonFinite { skipped: 0, .. } => {
                 "a smaller optimizer.learning_rate helps most; the last checkpoint is whole: resumed \
@@ -238,6 +250,9 @@ impl TrainError {
             ),
             Self::RunLocked { holder: None, .. } => {
                 "wait for its end, or name another folder".to_owned()
+            }
+            Self::NoEvents { .. } => {
+                "it is no log of this program: put the run's own there, or remove it".to_owned()
             }
             Self::DataChanged { .. } => {
                 "name the folder with the data that the run began with, or begin a new run in another \
@@ -273,6 +288,10 @@ fn what(loss: f64) -> String {
     } else {
         format!("the loss is {loss}")
     }
+}
+
+fn within(folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |folder| format!(" in `{}`", folder.display()))
 }
 
 fn place(layer: Option<&str>) -> String {

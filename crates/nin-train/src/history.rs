@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::bounded::read_file;
 use crate::checkpoint::LARGEST_JSON;
 use crate::events::{Ending, EpochReport, Event, last_attempt};
-use crate::metrics_log::read_events;
+use crate::metrics_log::read_log;
 use crate::recipe::Recipe;
 use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
@@ -38,7 +38,8 @@ impl RunHistory {
     ///
     /// # Errors
     /// [`TrainError::NoCheckpoint`] where it holds no run, [`TrainError::Recipe`] where its recipe
-    /// is not one, [`TrainError::Damaged`], [`TrainError::Io`].
+    /// is not one, [`TrainError::NoEvents`] where its log is another file, [`TrainError::Damaged`],
+    /// [`TrainError::Io`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let run = RunFolder::open(path)?;
         let metrics = run.metrics_path();
@@ -48,7 +49,7 @@ impl RunHistory {
             path: path.to_owned(),
             recipe: Recipe::from_file(&run.recipe_path())?,
             environment: environment.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
-            events: if last_written.is_some() { read_events(&metrics)? } else { Vec::new() },
+            events: if last_written.is_some() { read_log(&metrics)? } else { Vec::new() },
             last_written,
         })
     }

@@ -136,15 +136,34 @@ fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
 /// # Errors
 /// [`TrainError::Damaged`] where it is no file, or longer than any log is; [`TrainError::Io`].
 pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
+    Ok(read_lines(path)?.0)
+}
+
+/// The same of a file that has to be a log: one that has whole lines has events.
+///
+/// # Errors
+/// As [`read_events`]'s, and [`TrainError::NoEvents`].
+pub(crate) fn read_log(path: &Path) -> Result<Vec<Event>, TrainError> {
+    match read_lines(path)? {
+        (events, lines) if events.is_empty() && lines > 0 => {
+            Err(TrainError::NoEvents { path: path.to_owned(), lines })
+        }
+        (events, _) => Ok(events),
+    }
+}
+
+/// The events of a file, and how many whole lines it has.
+fn read_lines(path: &Path) -> Result<(Vec<Event>, usize), TrainError> {
     let mut reader = BufReader::new(open_file(path, LARGEST_LOG)?);
-    let mut events = Vec::new();
+    let (mut events, mut lines) = (Vec::new(), 0);
     loop {
         let mut line = Vec::new();
         let mut bounded = Read::take(&mut reader, LONGEST_LINE);
         let length = bounded.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
         if length == 0 {
-            return Ok(events);
+            return Ok((events, lines));
         }
+        lines += usize::from(line.ends_with(b"\n"));
         events.extend(serde_json::from_slice::<Event>(&line));
     }
 }

@@ -254,6 +254,7 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         let describe = |channels, classes| format!("{channels} channel(s) and {classes} classes");
         return Err(TrainError::DataMismatch {
             dataset: data.name.clone(),
+            folder: data.folder.clone(),
             expected: describe(architecture.input_channels(), architecture.classes()),
             found: describe(channels, classes),
         });

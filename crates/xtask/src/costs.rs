@@ -1,7 +1,7 @@
-//! What a checkpoint costs an epoch.
+//! What a checkpoint costs an epoch, and how long `shapes` takes.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
@@ -9,9 +9,16 @@ use serde_json::{Value, json};
 use crate::CostsArguments;
 use crate::training::{events, find, finish};
 
+/// `nin-cli shapes` is asked so often, and its best time counts: others compute on the machine too.
+const SHAPES_RUNS: usize = 5;
+/// It makes no tensor: what takes longer is no pure function of the architecture.
+const MOST_SHAPES_TIME: Duration = Duration::from_millis(50);
+
 /// Trains an epoch of a part of the images with one checkpoint, and again with one behind each step:
 /// what the second takes longer, shared among them, is one. So often as there are pairs.
 pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
+    let shapes = shapes(arguments)?;
+    ensure!(shapes < MOST_SHAPES_TIME, "`shapes` took {shapes:?}, at most {MOST_SHAPES_TIME:?}");
     let mut checkpoint_secs = Vec::new();
     let mut epoch_secs = Vec::new();
     let images = arguments.images as f64;
@@ -36,7 +43,23 @@ pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
         "checkpoint_secs": checkpoint,
         "checkpoint_secs_of_each_pair": checkpoint_secs,
         "checkpoint_share_of_epoch": checkpoint / epoch,
+        "shapes_runs": SHAPES_RUNS,
+        "shapes_secs": shapes.as_secs_f64(),
     }))
+}
+
+/// The best time of `nin-cli shapes` on the book's network, from the process's start to its end.
+fn shapes(arguments: &CostsArguments) -> anyhow::Result<Duration> {
+    let binary = find(&arguments.binary)?;
+    let mut best = Duration::MAX;
+    for _ in 0..SHAPES_RUNS {
+        let mut command = Command::new(&binary);
+        command.args(["shapes", "--config", "d2l"]);
+        let begun = Instant::now();
+        finish(command)?;
+        best = best.min(begun.elapsed());
+    }
+    Ok(best)
 }
 
 struct Training {

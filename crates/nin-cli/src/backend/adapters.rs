@@ -5,6 +5,7 @@ use serde::Serialize;
 /// What an adapter is; the better to compute on first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "there is none to be found"))]
 pub enum AdapterKind {
     /// A GPU with memory of its own.
     Discrete,

@@ -75,6 +75,7 @@ pub struct Selected {
     pub reason: String,
     /// The instruction set of the CPU kernels; `None` where they do not compute.
     pub kernels: Option<&'static str>,
+    #[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "no backend opens it"))]
     adapter: Option<Adapter>,
 }
 

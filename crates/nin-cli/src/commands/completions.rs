@@ -1,14 +1,12 @@
 //! `completions` and `man`: what shells and `man` know of this program, from its own arguments.
 
-use std::fs;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::CommandFactory;
 use clap_mangen::Man;
 
 use crate::arguments::{Arguments, CompletionsArguments, ManArguments};
-use crate::output::{note, print_text};
+use crate::output::{create_folder, note, print_text, unwritable};
 
 const PROGRAM: &str = "nin-cli";
 
@@ -26,10 +24,9 @@ pub fn man(arguments: &ManArguments) -> anyhow::Result<ExitCode> {
         print_text(String::from_utf8_lossy(&page).trim_end())?;
         return Ok(ExitCode::SUCCESS);
     };
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
+    create_folder(folder)?;
     clap_mangen::generate_to(Arguments::command(), folder)
-        .with_context(|| format!("cannot write into `{}`", folder.display()))?;
+        .map_err(|error| unwritable("write into", folder, &error))?;
     note(format!("wrote the pages into {}", folder.display()));
     Ok(ExitCode::SUCCESS)
 }

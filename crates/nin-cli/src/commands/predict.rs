@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use anyhow::Context;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -16,7 +15,7 @@ use crate::answer::{Answer, answers};
 use crate::arguments::PredictArguments;
 use crate::backend::{Selected, Task};
 use crate::failure::CommandError;
-use crate::output::{Format, note, print_json, print_text};
+use crate::output::{Format, create_folder, note, print_json, print_text, unwritable};
 use crate::pictures::{self, Picture, PictureError, Preparation, Prepared, Source};
 use crate::prediction::{Prediction, Predictor};
 
@@ -36,8 +35,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
         }
     }
     if let Some(folder) = &arguments.maps {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
+        create_folder(folder)?;
     }
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
@@ -171,7 +169,7 @@ impl Overlays<'_> {
         for (rank, class) in prediction.top(self.top).into_iter().enumerate() {
             let png = pictures::overlay(picture, &prediction.map(class), self.geometry, hottest)?;
             let path = self.path(source, rank + 1, &self.metadata.classes[class]);
-            fs::write(&path, png).with_context(|| format!("cannot write `{}`", path.display()))?;
+            fs::write(&path, png).map_err(|error| unwritable("write", &path, &error))?;
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! `report`: a run, or runs with several seeds, as one self-contained HTML file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::Context;
 use nin_data::DataSet;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::recipe::DataRecipe;
@@ -14,7 +12,7 @@ use super::seeds::histories;
 use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
-use crate::output::{note, print_text, save};
+use crate::output::{create_folder, note, print_text, save};
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
 use crate::settings::{check_data, name_of_data, open_training_data};
@@ -97,11 +95,6 @@ pub fn series_html(
 /// Where that page stands unless asked otherwise.
 pub fn series_path(folder: &Path) -> PathBuf {
     folder.join(FILE)
-}
-
-fn create_folder(folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot create the folder `{}`", folder.display()))
 }
 
 /// Writes the report of a run that was just trained. What cannot be written is a warning: the

@@ -8,7 +8,9 @@ use burn::train::Interrupter;
 use clap::ValueEnum;
 use nin_data::DataSet;
 use nin_train::recipe::{Recipe, ScheduleKind};
-use nin_train::{DataFile, Ending, Environment, Observer, Summary, TrainingPlan, train};
+use nin_train::{
+    DataFile, Ending, Environment, Observer, RunHistory, Summary, TrainingPlan, train,
+};
 
 use super::seeds;
 use crate::arguments::TrainArguments;
@@ -158,7 +160,20 @@ fn finish(
         };
         note(format!("{folder} is finished after epoch {epochs}; {more}"));
     }
+    if let Some(line) = best_line(summary, folder) {
+        note(line);
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which epoch is what a run's folder stands for, where it is not the last one, whose figures were just
+/// printed.
+fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
+    let last = summary.last_epoch.as_ref()?;
+    let history = RunHistory::read(folder).ok()?;
+    let best = history.best_epoch().filter(|best| best.epoch != last.epoch)?;
+    let (epoch, accuracy) = (best.epoch, best.test_accuracy);
+    Some(format!("best: epoch {epoch}, test acc {accuracy:.3}: what eval and predict take"))
 }
 
 /// The sentinel ended the run, as it was asked to.

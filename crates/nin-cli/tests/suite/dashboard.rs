@@ -48,6 +48,12 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
+    /// Whether anything is in one of the dashboard's two colours.
+    fn is_coloured(&self) -> bool {
+        let shown = self.tmux(&["capture-pane", "-p", "-e"]);
+        ["\x1b[36m", "\x1b[33m"].iter().any(|colour| shown.contains(colour))
+    }
+
     /// Waits until something is shown, and gives all that is.
     fn wait_for(&self, text: &str) -> String {
         let begun = Instant::now();
@@ -61,12 +67,16 @@ impl Terminal {
         }
     }
 
-    /// Types the command that trains, and waits for its dashboard.
+    /// Types the command that trains, and waits for its dashboard; an empty `NO_COLOR` asks for nothing.
     fn train(&self, workshop: &Workshop, more: &str) {
+        self.train_with("NO_COLOR=", workshop, more);
+    }
+
+    fn train_with(&self, setting: &str, workshop: &Workshop, more: &str) {
         let train = command(workshop.path(), &[]);
         let program = train.get_program().to_string_lossy();
         let line = format!(
-            "clear; {program} train --config small.toml --data data --run run --progress tui {more}; echo code $?"
+            "clear; {setting} {program} train --config small.toml --data data --run run --progress tui {more}; echo code $?"
         );
         self.send(&[&line, "Enter"]);
         self.wait_for("Ctrl-C: save the state");
@@ -108,6 +118,7 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
     {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
+    assert!(terminal.is_coloured());
     // Typed by mistake, it neither shows nor stops anything; nor does a smaller window.
     terminal.send(&["x", "C-z", "C-\\"]);
     terminal.tmux(&["resize-window", "-x", "60", "-y", "20"]);
@@ -118,6 +129,17 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
     let shown = terminal.wait_for("code 130");
     assert!(shown.contains("interrupted, state saved; go on with: nin-cli train"), "{shown}");
     terminal.assert_usable();
+}
+
+#[test]
+fn no_color_is_honoured() {
+    let workshop = Workshop::new();
+    let Some(terminal) = Terminal::open(workshop.path()) else { return };
+    terminal.train_with("NO_COLOR=1", &workshop, ENDLESS);
+    terminal.wait_for("test acc");
+    assert!(!terminal.is_coloured(), "{}", terminal.shown());
+    terminal.send(&["C-c"]);
+    terminal.wait_for("code 130");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::predict::bomb;
 use crate::program::{BENCH, Finished, metrics, nin, write_shapes};
 
 /// Each path in a JSON value with the types found there, a line each.
@@ -63,29 +64,29 @@ fn masked(text: &str) -> String {
     masked
 }
 
-/// A finished run of one epoch in `run`, on made-up shapes in the same folder.
+/// One epoch into `run`, on made-up shapes in the same folder.
+const TRAIN: [&str; 15] = [
+    "train",
+    "--data",
+    ".",
+    "--dataset",
+    "shapes",
+    "--run",
+    "run",
+    "--epochs",
+    "1",
+    "--backend",
+    "flex",
+    "--threads",
+    "2",
+    "--batch-size",
+    "12",
+];
+
+/// That run, finished.
 fn trained(folder: &Path, progress: &str) -> Finished {
     write_shapes(folder, 28, 60, 12);
-    let arguments = [
-        "train",
-        "--data",
-        ".",
-        "--dataset",
-        "shapes",
-        "--run",
-        "run",
-        "--epochs",
-        "1",
-        "--backend",
-        "flex",
-        "--threads",
-        "2",
-        "--batch-size",
-        "12",
-        "--progress",
-        progress,
-    ];
-    nin(folder, &arguments).ok()
+    nin(folder, &[&TRAIN[..], &["--progress", progress]].concat()).ok()
 }
 
 fn read_json(path: &Path) -> Value {
@@ -96,20 +97,21 @@ fn read_json(path: &Path) -> Value {
 #[cfg(all(feature = "wgpu", feature = "ndarray", feature = "flex"))]
 #[test]
 fn helps() {
-    let help = nin(Path::new("."), &["--help"]).ok().stdout;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names = commands.take_while(|line| !line.is_empty()).filter_map(|line| {
+    assert!(helps_of(&[]) >= 14);
+}
+
+/// The help of a command, and of each command within it; gives how many there are within.
+fn helps_of(command: &[&str]) -> usize {
+    let help = nin(Path::new("."), &[command, &["--help"]].concat()).ok().stdout;
+    assert!(help.contains("Example"), "{command:?} shows no example");
+    insta::assert_snapshot!([&["help"], command].concat().join("-"), help);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
         let name = line.strip_prefix("  ")?.split(' ').next()?;
-        (!name.is_empty() && name != "help").then(|| name.to_owned())
+        (!name.is_empty() && name != "help").then_some(name)
     });
-    let names: Vec<String> = names.collect();
-    assert!(names.len() >= 5, "{help}");
-    insta::assert_snapshot!("help", help);
-    for name in names {
-        let help = nin(Path::new("."), &[&name, "--help"]).ok().stdout;
-        assert!(help.contains("Example"), "{name} shows no example");
-        insta::assert_snapshot!(format!("help-{name}"), help);
-    }
+    let within = names.map(|name| 1 + helps_of(&[command, &[name]].concat()));
+    within.sum()
 }
 
 #[test]
@@ -125,9 +127,21 @@ fn json_of_commands() {
     }
     insta::assert_snapshot!("devices-json", schema(&devices));
     insta::assert_snapshot!("bench-json", schema(&run(&BENCH)));
-    trained(folder.path(), "none");
+    insta::assert_snapshot!(
+        "bench-layers-json",
+        schema(&run(&[&BENCH[..], &["--layers"]].concat()))
+    );
+    write_shapes(folder.path(), 28, 60, 12);
+    insta::assert_snapshot!(
+        "train-json",
+        schema(&run(&[&TRAIN[..], &["--format", "json"]].concat()))
+    );
     let eval = ["eval", "--checkpoint", "run", "--data", ".", "--format", "json"];
     insta::assert_snapshot!("eval-json", schema(&run(&eval)));
+    insta::assert_snapshot!("compare-json", schema(&run(&["compare", "run", "--format", "json"])));
+    std::fs::write(folder.path().join("whole.png"), bomb(8)).unwrap();
+    let predict = ["predict", "--checkpoint", "run", "whole.png", "--format", "json"];
+    insta::assert_snapshot!("predict-json", schema(&run(&predict)));
 }
 
 #[test]
@@ -146,6 +160,11 @@ fn files_of_a_run() {
         let events = events.iter().filter(|event| event["event"] == name);
         let events = Value::Array(events.cloned().collect());
         insta::assert_snapshot!(format!("metrics-{name}"), schema(&events));
+    }
+    let checkpoint = run.join("checkpoints/latest");
+    for name in ["manifest", "state"] {
+        let content = read_json(&checkpoint.join(format!("{name}.json")));
+        insta::assert_snapshot!(format!("checkpoint-{name}"), schema(&content));
     }
     let mut files: Vec<String> = walk(&run, &run);
     files.sort();
@@ -178,6 +197,47 @@ fn lines_of_a_training() {
     let lines: Vec<&str> = lines.lines().map(without_time_left).collect();
     // Which epoch is the best depends on roundings.
     insta::assert_snapshot!("training-lines", masked(&lines.join("\n")).replace(" (best)", ""));
+}
+
+#[test]
+fn errors_and_hints() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), "none");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("letter.txt", "dear reader");
+    write("own.toml", "[training]\nepoch = 3\n");
+    let mut said = Vec::new();
+    for line in [
+        "train --epochs 0",
+        "train --set optimizer.lr=0.1",
+        "train --config own.toml",
+        "train --config quickest",
+        "train --dataset nothing",
+        "train --data nowhere",
+        "train --data . --dataset shapes --set model.classes=2",
+        "train --data . --dataset shapes --run run",
+        "train --data . --run run --resume --set optimizer.weight_decay=0.125",
+        "eval --checkpoint nowhere",
+        "eval --checkpoint letter.txt",
+        "eval --checkpoint run --dataset fashion-mnist-sample",
+        "predict letter.txt",
+        "predict none.png",
+        "shapes --config d2l --input 1x60x60",
+        "compare checkpoints",
+        "import --from letter.txt --config d2l --output x",
+        "export --checkpoint run --to onnx --output nowhere/x.onnx",
+        "data fetch cifar10",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let finished = nin(folder.path(), &words);
+        assert_eq!(finished.code, Some(1), "{line}: {}", finished.stderr);
+        let of_note = |line: &&str| line.starts_with("error: ") || line.starts_with("hint: ");
+        let lines: Vec<&str> = finished.stderr.lines().filter(of_note).collect();
+        assert_eq!(lines.len(), 2, "{line}: {}", finished.stderr);
+        said.push(format!("$ nin-cli {line}\n{}", lines.join("\n")));
+    }
+    let place = folder.path().display().to_string();
+    insta::assert_snapshot!("errors", said.join("\n\n").replace(&place, "FOLDER"));
 }
 
 /// The time left is said in units that differ: seconds here, milliseconds there.

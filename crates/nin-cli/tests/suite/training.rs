@@ -44,6 +44,22 @@ fn any_idx_folder_trains_and_eval_repeats_the_figure() {
 }
 
 #[test]
+fn the_end_says_which_epoch_eval_takes_where_it_is_not_the_last() {
+    let workshop = Workshop::new();
+    // Weights that are no longer moved answer alike: the first of equals is the best.
+    let still = ["--backend", "flex", "--epochs", "3", "--set", "optimizer.learning_rate=1e-30"];
+    let finished = workshop.train("still", &still).ok();
+    let figures = workshop.figures("still");
+    let accuracy = figures[0][2].as_f64().unwrap();
+    assert!(figures.iter().all(|[_, _, other]| other.as_f64() == Some(accuracy)));
+    let line = format!("best: epoch 1, test acc {accuracy:.3}: what eval and predict take");
+    assert_eq!(finished.stderr.lines().last(), Some(&line[..]), "{}", finished.stderr);
+
+    let finished = workshop.train("one", &["--backend", "flex", "--epochs", "1"]).ok();
+    assert!(!finished.stderr.contains("best:"), "{}", finished.stderr);
+}
+
+#[test]
 fn data_of_a_folder_is_not_called_the_embedded_sample() {
     let workshop = Workshop::new();
     let line = "train --data data --run run --epochs 1 --backend flex --progress plain";

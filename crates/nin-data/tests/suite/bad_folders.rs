@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use nin_data::{DataError, DataSet, FASHION_MNIST, Locations};
+use nin_data::{DataError, DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations, MNIST};
 
 const IMAGES: &str = "train-images-idx3-ubyte";
 const LABELS: &str = "train-labels-idx1-ubyte";
@@ -78,6 +78,26 @@ fn each_says_what_was_expected_and_found() {
         assert!(said.contains(expected), "{said} should say {expected}");
         assert!(said.contains(&folder.display().to_string()), "{said} should name the file");
         assert!(!error.hint().is_empty());
+    }
+}
+
+#[test]
+fn a_known_name_bounds_the_labels_and_another_follows_them() {
+    let root = tempfile::tempdir().unwrap();
+    for labels in [LABELS, "t10k-labels-idx1-ubyte"] {
+        let folder = root.path().join(labels);
+        write_whole(&folder);
+        fs::write(folder.join(labels), idx(&[2], &[9, 10])).unwrap();
+        for name in [FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST] {
+            match DataSet::open(name, Some(&folder), &Locations::default()) {
+                Err(DataError::Label { path, position: 1, classes: 10, found: 10, .. }) => {
+                    assert_eq!(path, folder.join(labels));
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let own = open(&folder).unwrap();
+        assert_eq!((own.class_names.len(), own.folder), (11, Some(folder)));
     }
 }
 

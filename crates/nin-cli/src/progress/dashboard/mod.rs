@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nin_train::{Event, Observer, Progress, RunDescription};
 
-use self::view::View;
+use self::view::{Palette, View};
 use super::plain::{PlainLines, Remarks, epoch_line, title};
 use crate::output::note;
 
@@ -84,7 +84,7 @@ impl Observer for Dashboard {
         match screen::take() {
             Ok(()) => {
                 let title = title(run, &self.backend);
-                self.view = View::new(&title, run);
+                self.view = View::new(&title, run, Palette::from_environment());
                 self.lines.push(title);
                 self.is_shown = true;
                 self.draw();

@@ -35,6 +35,34 @@ pub(super) struct View {
     accuracy: Curves,
     /// Epochs and warnings, oldest first.
     pub(super) log: Vec<String>,
+    palette: Palette,
+}
+
+/// Whether the curves are told apart by colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Palette {
+    #[default]
+    Coloured,
+    /// By weight: the test's are bold.
+    Plain,
+}
+
+impl Palette {
+    /// As <https://no-color.org> has it: no colours where `NO_COLOR` is set and not empty.
+    pub(super) fn from_environment() -> Self {
+        match std::env::var_os("NO_COLOR") {
+            Some(value) if !value.is_empty() => Self::Plain,
+            _ => Self::Coloured,
+        }
+    }
+
+    fn style(self, style: &'static str) -> &'static str {
+        match (self, style) {
+            (Self::Plain, TRAIN) => PLAIN,
+            (Self::Plain, TEST) => BOLD,
+            _ => style,
+        }
+    }
 }
 
 /// Over epochs.
@@ -45,9 +73,10 @@ struct Curves {
 }
 
 impl View {
-    pub(super) fn new(title: &str, run: &RunDescription) -> Self {
+    pub(super) fn new(title: &str, run: &RunDescription, palette: Palette) -> Self {
         Self {
             title: title.to_owned(),
+            palette,
             epochs: run.epochs,
             steps_per_epoch: run.steps_per_epoch,
             ..Self::default()
@@ -94,7 +123,7 @@ impl View {
         lines.extend(below);
         lines.push(Line::of(DIM, "Ctrl-C: save the state and stop; again: stop at once"));
         lines.truncate(rows);
-        lines.iter().map(|line| line.text(columns)).collect()
+        lines.iter().map(|line| line.text(columns, self.palette)).collect()
     }
 
     /// Both charts in so many columns and rows.
@@ -178,10 +207,11 @@ impl Line {
     }
 
     /// With escape sequences, and no longer than so many columns.
-    fn text(&self, columns: usize) -> String {
+    fn text(&self, columns: usize, palette: Palette) -> String {
         let mut text = String::new();
         let mut current = "";
         for &(letter, style) in self.0.iter().take(columns) {
+            let style = palette.style(style);
             if style != current {
                 text += PLAIN;
                 text += style;
@@ -277,9 +307,8 @@ mod tests {
         plain.collect::<Vec<_>>().join("\n")
     }
 
-    #[test]
-    fn everything_has_its_place_at_every_size() {
-        let run = RunDescription {
+    fn run() -> RunDescription {
+        RunDescription {
             folder: PathBuf::from("runs/a"),
             architecture: "small".to_owned(),
             dataset: "shapes".to_owned(),
@@ -287,8 +316,27 @@ mod tests {
             epochs: 4,
             steps_per_epoch: 10,
             start: (1, 0),
+        }
+    }
+
+    #[test]
+    fn without_colours_the_test_curve_is_bold() {
+        let lines = |palette| {
+            let mut view = View::new("small on shapes", &run(), palette);
+            view.event(&Event::Step(step(5)));
+            view.lines([100, 30]).join("\n")
         };
-        let mut view = View::new("small on shapes", &run);
+        let (coloured, plain) = (lines(Palette::Coloured), lines(Palette::Plain));
+        for colour in [TRAIN, TEST] {
+            assert!(coloured.contains(colour) && !plain.contains(colour), "{plain}");
+        }
+        assert!(plain.contains(&format!("{PLAIN}{BOLD}━ test")), "{plain}");
+        assert!(plain.contains(&format!("{PLAIN}{PLAIN}━ training")), "{plain}");
+    }
+
+    #[test]
+    fn everything_has_its_place_at_every_size() {
+        let mut view = View::new("small on shapes", &run(), Palette::Coloured);
         assert!(shown(&view, 100, 30).contains("the first step is under way"));
         view.event(&Event::Step(step(5)));
         view.event(&Event::Epoch(EpochReport {

@@ -12,6 +12,8 @@ use nin_model::{
 
 use super::Case;
 
+const NO_WEIGHTS: &str = "`model.safetensors`: not a safetensors file: ";
+
 const EVAL: [&str; 3] = ["eval", "--checkpoint", "model.safetensors"];
 
 fn architecture() -> Architecture {
@@ -75,6 +77,16 @@ fn long(folder: &Path, bytes: &[u8]) {
     File::options().write(true).open(path).unwrap().set_len(8 << 30).unwrap();
 }
 
+/// `import` of a file of these bytes.
+fn imported(bytes: &'static [u8], expected: &[&'static str]) -> Case {
+    let arguments = ["import", "--from", "theirs", "--config", "d2l", "--output", "ours"];
+    Case::after(
+        move |folder| fs::write(folder.join("theirs"), bytes).unwrap(),
+        &arguments,
+        expected,
+    )
+}
+
 fn at(path: &'static str, prepare: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
     Case::after(prepare, &["eval", "--checkpoint", path], expected)
 }
@@ -82,24 +94,27 @@ fn at(path: &'static str, prepare: impl Fn(&Path) + 'static, expected: &[&'stati
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        bytes(b"these are no weights".to_vec(), &["`model.safetensors`: not a safetensors file"]),
-        bytes(Vec::new(), &["`model.safetensors`: not a safetensors file"]),
         bytes(
-            whole()[..whole().len() / 2].to_vec(),
-            &["`model.safetensors`: not a safetensors file"],
+            b"these are no weights".to_vec(),
+            &[NO_WEIGHTS, "expected a header of at most 100000000 bytes", "found one of"],
         ),
-        bytes(whole()[..100].to_vec(), &["`model.safetensors`: not a safetensors file"]),
+        bytes(Vec::new(), &[NO_WEIGHTS, "expected the header's length in 8 bytes, found 0 bytes"]),
+        bytes(
+            whole()[..whole().len() - 40].to_vec(),
+            &[NO_WEIGHTS, "expected 440 bytes of tensors, as the header says, found 400"],
+        ),
+        bytes(whole()[..100].to_vec(), &[NO_WEIGHTS, "expected a header of", "found 92 bytes"]),
         bytes(
             [&(1_u64 << 63).to_le_bytes()[..], b"{}"].concat(),
-            &["`model.safetensors`: not a safetensors file"],
+            &[NO_WEIGHTS, "header of at most 100000000 bytes, found one of 9223372036854775808"],
         ),
         bytes(
             [&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
-            &["`model.safetensors`: not a safetensors file"],
+            &[NO_WEIGHTS, "header of at most 100000000 bytes, found one of 18446744073709551615"],
         ),
         bytes(
             [whole(), b"more".to_vec()].concat(),
-            &["`model.safetensors`: not a safetensors file"],
+            &[NO_WEIGHTS, "expected 440 bytes of tensors, as the header says, found 444"],
         ),
         bytes(
             header("{}"),
@@ -109,12 +124,15 @@ pub(super) fn cases() -> Vec<Case> {
             header("{\"__metadata__\":{\"nin\":\"{}\"}}"),
             &["metadata `nin` of the weights is unusable: missing field"],
         ),
-        bytes(header(&"[".repeat(50_000)), &["not a safetensors file"]),
+        bytes(
+            header(&"[".repeat(50_000)),
+            &[NO_WEIGHTS, "expected a header that lists tensors, found `invalid JSON"],
+        ),
         bytes(
             header(
                 "{\"w\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}",
             ),
-            &["not a safetensors file"],
+            &[NO_WEIGHTS, "expected a header that lists tensors, found `"],
         ),
         tensors(
             |tensors| {
@@ -165,7 +183,9 @@ pub(super) fn cases() -> Vec<Case> {
         at(
             "model.safetensors",
             |folder| long(folder, &header("{}")),
-            &["not a safetensors file: its header describes 10 bytes, it has 8589934592"],
+            &[
+                "not a safetensors file: expected 0 bytes of tensors, as the header says, found 8589934582",
+            ],
         ),
         described("[28,28]", "[0,28]", &["metadata `nin` of the weights is unusable"]),
         described(
@@ -183,6 +203,26 @@ pub(super) fn cases() -> Vec<Case> {
             "theirs.pt",
             |folder| fs::write(folder.join("theirs.pt"), b"PK\x03\x04 and more").unwrap(),
             &["`theirs.pt`", "a PyTorch pickle, expected a safetensors file", "save_file"],
+        ),
+        imported(
+            b"these are no weights",
+            &["`theirs`: not a safetensors file: expected a header of", "found one of"],
+        ),
+        imported(
+            b"",
+            &["`theirs`: not a safetensors file: expected the header's length", "0 bytes"],
+        ),
+        imported(
+            b"PK\x03\x04 and more",
+            &["`theirs`: a PyTorch pickle, expected a safetensors file", "save_file"],
+        ),
+        imported(
+            b"\x02\0\0\0\0\0\0\0{}",
+            &["`theirs`: tensor `0.0.weight` is missing", "--config NAME-OR-FILE"],
+        ),
+        Case::new(
+            &["import", "--from", "none", "--config", "d2l", "--output", "ours"],
+            &["cannot read `none`", "No such file"],
         ),
         at("nowhere", |_| {}, &["no checkpoint at `nowhere`", "No such file"]),
         at(

@@ -73,6 +73,19 @@ fn replaced(file: &'static str, make: impl Fn(&Path) + 'static, expected: &[&'st
     damaged(damage, expected)
 }
 
+/// A whole data set of a known name, of which one label is another.
+fn mislabelled(
+    name: &'static str,
+    file: &'static str,
+    label: u8,
+    expected: &[&'static str],
+) -> Case {
+    // Behind the header of 8 bytes, the fifth label.
+    let case = edited(file, move |bytes| bytes[8 + 4] = label, expected);
+    let arguments = vec!["train", "--data", "data", "--dataset", name];
+    Case { arguments, ..case }
+}
+
 #[expect(clippy::too_many_lines, reason = "it is a table")]
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -159,6 +172,39 @@ pub(super) fn cases() -> Vec<Case> {
             |bytes| bytes[8..16].copy_from_slice(&[0, 0, 0, 14, 0, 0, 0, 56]),
             &["`data` has test images of 14x56, expected 28x28"],
         ),
+        mislabelled(
+            "fashion-mnist",
+            LABELS,
+            37,
+            &[
+                "`data/train-labels-idx1-ubyte`: expected labels below 10, found 37 at position 4",
+                "fashion-mnist has 10 classes",
+                "--dataset NAME",
+            ],
+        ),
+        mislabelled(
+            "mnist",
+            "t10k-labels-idx1-ubyte",
+            255,
+            &["`data/t10k-labels-idx1-ubyte`: expected labels below 10, found 255 at position 4"],
+        ),
+        mislabelled(
+            "fashion-mnist-sample",
+            LABELS,
+            10,
+            &["`data/train-labels-idx1-ubyte`: expected labels below 10, found 10 at position 4"],
+        ),
+        Case {
+            arguments: [&TRAIN[..], &["--set", "model.classes=2"]].concat(),
+            ..damaged(
+                |_| {},
+                &[
+                    "the data set `shapes` in `data` has 1 channel(s) and 3 classes, the network \
+                     expects 1 channel(s) and 2 classes",
+                    "a recipe without model.classes",
+                ],
+            )
+        },
         damaged(
             |data| fs::remove_file(data.join(LABELS)).unwrap(),
             &["`data` has no file `train-labels-idx1-ubyte`, plain or .gz"],

@@ -1,7 +1,7 @@
 //! Folders of runs.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -153,6 +153,17 @@ fn without_end() -> Vec<Case> {
     ]
 }
 
+/// A folder whose log is a letter.
+fn no_log(arguments: &[&'static str]) -> Case {
+    let prepare = |folder: &Path| {
+        fs::create_dir(folder.join("run")).unwrap();
+        fs::write(folder.join("run/recipe.toml"), "").unwrap();
+        fs::write(folder.join("run/metrics.jsonl"), "dear\nreader\n").unwrap();
+    };
+    let expected = "`run/metrics.jsonl`: expected events, one a line, found 2 lines and no event";
+    Case::after(prepare, arguments, &[expected, "no log of this program"])
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let train = |more: &[&'static str]| [&TRAIN[..], more].concat();
     let mut cases = vec![
@@ -168,6 +179,18 @@ pub(super) fn cases() -> Vec<Case> {
             |run| flip(&run.join("checkpoints/latest/model.safetensors")),
             &["eval", "--checkpoint", "run", "--data", "."],
             &["model.safetensors` is damaged: expected SHA-256"],
+        ),
+        after_a_run(
+            |run| {
+                let labels = run.with_file_name("t10k-labels-idx1-ubyte");
+                edit(&labels, |bytes| bytes[8] = 7);
+            },
+            &["eval", "--checkpoint", "run", "--data", "."],
+            &[
+                "the data set `shapes` in `.` has 1 channel(s) and 8 classes, the network expects 1 \
+                 channel(s) and at most 3 classes",
+                "--dataset NAME, --data DIR",
+            ],
         ),
         after_a_run(
             |run| fs::write(run.join("recipe.toml"), "nonsense = 1").unwrap(),
@@ -187,6 +210,31 @@ pub(super) fn cases() -> Vec<Case> {
             &["train", "--run", "run"],
             &["cannot create `run`"],
         ),
+        Case {
+            as_ordinary_user: true,
+            ..Case::after(
+                |folder| {
+                    let run = folder.join("run");
+                    fs::create_dir(&run).unwrap();
+                    fs::set_permissions(run, fs::Permissions::from_mode(0o555)).unwrap();
+                },
+                &["train", "--run", "run"],
+                &["`run/run.lock`", "Permission denied", "--run FOLDER"],
+            )
+        },
+        no_log(&["report", "run"]),
+        no_log(&["compare", "run"]),
+        Case::after(
+            |folder| fs::create_dir(folder.join("run")).unwrap(),
+            &["report", "run"],
+            &["no checkpoint at `run`: the folder holds no run"],
+        ),
+        Case::after(
+            |folder| fs::create_dir(folder.join("run")).unwrap(),
+            &["compare", "run"],
+            &["`run`", "the folder holds no run"],
+        ),
+        Case::new(&["compare", "nowhere"], &["`nowhere`", "nothing of this name"]),
         Case::new(&["train", "--run", "/proc/run"], &["cannot create `/proc/run`"]),
         Case::new(&["train", "--run", "nowhere", "--resume"], &["nowhere"]),
         Case::new(&["train", "--resume"], &["there is no run of `quickstart` to resume", "--run"]),

@@ -1,0 +1,55 @@
+//! Pictures for `predict`.
+
+use std::fs;
+use std::path::Path;
+
+use super::Case;
+use crate::predict::bomb;
+
+/// `predict` of one file of these bytes, by the network that is part of the program.
+fn picture(name: &'static str, bytes: Vec<u8>, expected: &[&'static str]) -> Case {
+    let prepare = move |folder: &Path| fs::write(folder.join(name), &bytes).unwrap();
+    Case::after(prepare, &["predict", name], expected)
+}
+
+/// A whole PNG of the side that it claims.
+fn png() -> Vec<u8> {
+    bomb(8)
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        picture(
+            "bomb.png",
+            bomb(60_000),
+            &["`bomb.png`: 60000x60000 pixels are more than the 67108864", "scale it down"],
+        ),
+        picture("huge.png", bomb(u32::MAX >> 1), &["`huge.png`: not a whole PNG picture"]),
+        picture(
+            "cut.png",
+            png()[..png().len() / 2].to_vec(),
+            &["`cut.png`: not a whole PNG picture", "cut off or damaged"],
+        ),
+        picture("cut.jpg", b"\xff\xd8\xff\xe0".to_vec(), &["`cut.jpg`: not a whole JPEG picture"]),
+        picture(
+            "text.png",
+            b"no picture at all".to_vec(),
+            &["`text.png`: neither PNG, JPEG nor WebP", "convert other formats"],
+        ),
+        picture("empty.webp", Vec::new(), &["`empty.webp`: neither PNG, JPEG nor WebP"]),
+        Case::new(&["predict", "none.png"], &["`none.png`: cannot read it", "No such file"]),
+        Case::after(
+            |folder| fs::create_dir(folder.join("album")).unwrap(),
+            &["predict", "album"],
+            &["`album`: the folder holds no PNG, JPEG or WebP file"],
+        ),
+        Case::after(
+            |folder| {
+                fs::write(folder.join("whole.png"), png()).unwrap();
+                fs::write(folder.join("maps"), "text").unwrap();
+            },
+            &["predict", "whole.png", "--maps", "maps"],
+            &["cannot create the folder `maps`", "File exists", "that you may write to"],
+        ),
+    ]
+}
