@@ -1,7 +1,8 @@
 //! The book's network: every layer's milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
 //! gradients, each answer checked against the portable direct path; then its blocks as whole calls, and images a second.
 //!
-//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu] [--precision fp32|bf16]`
+//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]
+//! [--precision fp32|bf16] [--algorithm auto|direct|winograd]`
 //!
 //! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
 //! show were the machine idle and the work evenly split. For machines that others compute on.
@@ -70,6 +71,7 @@ struct Options {
     filter: String,
     clock: Clock,
     precision: Precision,
+    algorithm: Algorithm,
 }
 
 /// What is measured.
@@ -109,6 +111,7 @@ fn options() -> Options {
         filter: String::new(),
         clock: Clock::Wall(Instant::now()),
         precision: Precision::Fp32,
+        algorithm: Algorithm::Auto,
     };
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
@@ -124,8 +127,11 @@ fn options() -> Options {
             "--clock" if value == "wall" => {}
             "--precision" if value == "bf16" => options.precision = Precision::Bf16,
             "--precision" if value == "fp32" => {}
+            "--algorithm" if value == "auto" => {}
+            "--algorithm" if value == "direct" => options.algorithm = Algorithm::Direct,
+            "--algorithm" if value == "winograd" => options.algorithm = Algorithm::Winograd,
             "--filter" => options.filter = value,
-            _ => panic!("unknown argument `{argument}`"),
+            _ => panic!("`{argument} {value}`: unknown argument, or a value that it does not take"),
         }
     }
     if let Clock::Cpu(threads) = &mut options.clock {
@@ -256,8 +262,8 @@ impl Bench {
 
 fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
     println!(
-        "{:<18} {:>24} {:>24} {:>24}",
-        "layer", "forward", "weight gradient", "both gradients"
+        "{:<18} {:<12} {:>24} {:>24} {:>24}",
+        "layer", "algorithm", "forward", "weight gradient", "both gradients"
     );
     for layer in LAYERS.iter().filter(|layer| layer.name.contains(&options.filter)) {
         let mut expected = Bench::new(layer, options.batch);
@@ -291,8 +297,9 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         };
         let passes = if with_input { 2.0 } else { 1.0 };
         println!(
-            "{:<18} {} {} {}",
+            "{:<18} {:<12} {} {} {}",
             layer.name,
+            cpu.algorithm_of(&bench.geometry, bench.input()),
             rate(forward, 1.0),
             rate(weight, 1.0),
             rate(both, passes)
@@ -439,13 +446,15 @@ fn network(options: &Options, cpu: &Cpu) {
 fn main() {
     let options = options();
     let isa = Isa::detect().expect("an instruction set");
-    let cpu = Cpu::new(isa, options.threads).expect("threads").with_precision(options.precision);
+    let cpu = Cpu::new(isa, options.threads).expect("threads");
+    let cpu = cpu.with_precision(options.precision).with_algorithm(options.algorithm);
     let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
     let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
-        "{isa}, {:?}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
+        "{isa}, {:?}, {:?}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
         options.precision,
+        options.algorithm,
         options.threads,
         options.batch,
         2e-9 * peak

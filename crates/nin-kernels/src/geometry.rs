@@ -57,7 +57,9 @@ impl ConvGeometry {
         let rows = |axis: usize| -> Result<usize, Error> {
             let padded =
                 product(&[padding[axis], 2])?.checked_add(input[axis]).ok_or(Error::TooLarge)?;
-            padded.checked_add(kernel[axis]).ok_or(Error::TooLarge)
+            let covered = padded.checked_add(kernel[axis]).ok_or(Error::TooLarge)?;
+            // What is walked is counted in strides, and one may be longer than the image.
+            covered.checked_add(stride[axis]).ok_or(Error::TooLarge)
         };
         let widest = channels[0].max(channels[1]).checked_add(PANEL).ok_or(Error::TooLarge)?;
         product(&[batch, widest, rows(0)?, rows(1)?, size_of::<f32>(), 64])?;
@@ -179,7 +181,7 @@ impl PoolGeometry {
         for axis in 0..2 {
             output[axis] = windows(input[axis], window[axis], stride[axis], padding[axis])?;
             let covered = (output[axis] - 1) * stride[axis] + window[axis];
-            let next = output[axis] * stride[axis];
+            let next = output[axis].checked_mul(stride[axis]).ok_or(Error::TooLarge)?;
             if ceil_mode
                 && covered < input[axis] + 2 * padding[axis]
                 && next < input[axis] + padding[axis]
@@ -221,12 +223,18 @@ impl PoolGeometry {
         }
         for axis in 0..2 {
             let last = (output[axis] - 1).checked_mul(stride[axis]).ok_or(Error::TooLarge)?;
-            if padding[axis] * 2 > window[axis] || last >= input[axis] + padding[axis] {
+            // A window has 256 positions at most: its half bounds the padding before that is added to anything.
+            if padding[axis] > window[axis] / 2 {
+                return Err(refused);
+            }
+            let end = input[axis].checked_add(padding[axis]).ok_or(Error::TooLarge)?;
+            if last >= end {
                 return Err(refused);
             }
         }
         let widest = channels.checked_add(PANEL).ok_or(Error::TooLarge)?;
-        product(&[batch, widest, input[0] + window[0], input[1] + window[1], 64])?;
+        let covered = |axis: usize| input[axis].checked_add(window[axis]).ok_or(Error::TooLarge);
+        product(&[batch, widest, covered(0)?, covered(1)?, 64])?;
         Ok(Self { batch, channels, input, output, window, stride, padding })
     }
 
@@ -315,5 +323,53 @@ mod tests {
             PoolGeometry::new(1, 1, [40, 40], [17, 17], [1, 1], [0, 0], false),
             Err(Error::Pool { .. })
         ));
+    }
+
+    #[test]
+    fn a_long_stride_is_allowed_and_one_that_overflows_is_an_error() {
+        let convolution = |stride| {
+            ConvGeometry::new(2, [3, 20], [9, 9], [3, 3], [stride; 2], [1, 1])
+                .map(|geometry| geometry.output_size())
+        };
+        assert_eq!(convolution(100), Ok([1, 1]));
+        for stride in [usize::MAX, usize::MAX / 2, 1 << 40] {
+            assert_eq!(convolution(stride), Err(Error::TooLarge), "{stride}");
+        }
+        let pool = |stride, ceil| {
+            PoolGeometry::new(2, 20, [9, 9], [2, 2], [stride; 2], [1, 1], ceil)
+                .map(|geometry| geometry.output_size())
+        };
+        assert_eq!(pool(100, true), Ok([1, 1]));
+        // The second window lies far outside, wherever that is.
+        for (ceil, stride) in [(false, usize::MAX), (true, usize::MAX), (true, usize::MAX - 2)] {
+            assert_eq!(pool(stride, ceil), Ok([1, 1]), "{stride}");
+        }
+    }
+
+    #[test]
+    fn sizes_at_the_end_of_the_address_space_are_errors() {
+        let [most, half] = [usize::MAX, usize::MAX / 2];
+        let pool = |input, window, padding, output| {
+            PoolGeometry::with_output(1, 1, [input, 9], [window, 1], [1, 1], [padding, 0], output)
+        };
+        assert_eq!(pool(most, 2, 1, [9, 9]), Err(Error::TooLarge));
+        assert_eq!(pool(most - 1, 2, 1, [9, 9]), Err(Error::TooLarge));
+        assert!(matches!(pool(9, 2, half + 1, [9, 9]), Err(Error::Pool { .. })));
+        assert!(matches!(pool(9, 2, most, [9, 9]), Err(Error::Pool { .. })));
+        assert_eq!(pool(9, most, 0, [9, 9]), Err(Error::TooLarge));
+        assert!(PoolGeometry::new(1, 1, [most, 9], [2, 2], [2, 2], [1, 1], true).is_err());
+        assert!(PoolGeometry::new(1, 1, [most, 9], [2, 2], [1, 1], [0, 0], true).is_err());
+        for size in [most, half, half + 1] {
+            for axis in 0..2 {
+                let mut sizes = [9; 2];
+                sizes[axis] = size;
+                let new = |input, kernel, padding| {
+                    ConvGeometry::new(1, [1, 1], input, kernel, [1, 1], padding)
+                };
+                assert_eq!(new(sizes, [1, 1], [0, 0]), Err(Error::TooLarge));
+                assert_eq!(new([9, 9], [1, 1], sizes), Err(Error::TooLarge));
+                assert!(new([9, 9], sizes, [0, 0]).is_err());
+            }
+        }
     }
 }

@@ -39,6 +39,8 @@ impl Operation for Outer<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         self.check();
+        // Before the pointers are taken: looking at the slice behind one ends its right to write.
+        let with_bias = !self.bias_sums.is_empty();
         let (sums, bias_sums) = (self.sums.as_mut_ptr(), self.bias_sums.as_mut_ptr());
         let (rows, columns) = if self.height == 1 {
             (1, PIXEL_BLOCK)
@@ -50,7 +52,7 @@ impl Operation for Outer<'_> {
                 let (rows, columns) = (y..y + block_height, x..x + block_width);
                 // SAFETY: `check`, and the features by the caller.
                 unsafe {
-                    if !self.bias_sums.is_empty() {
+                    if with_bias {
                         for panel in 0..self.panels {
                             add_pixels::<V>(
                                 &self,

@@ -126,6 +126,7 @@ impl Bf16Operation for Narrow<'_> {
     #[inline(always)]
     unsafe fn run<V: Bf16>(self) {
         assert!(V::LANES == PANEL && self.values.len() == 2 * self.words.len());
+        assert!(self.values.len().is_multiple_of(PANEL), "whole pixels");
         let pixels = self.values.chunks_exact(2 * PANEL);
         // The last pixel of an odd number stands alone.
         let (rest, last) = (pixels.remainder(), self.words.len() / PANEL * PANEL);
