@@ -51,6 +51,23 @@ pub struct Scratch {
     pool: ScratchPool,
 }
 
+impl Scratch {
+    /// The same memory as bytes, four for each value.
+    pub fn bytes(&self) -> &[u8] {
+        let values: &[f32] = self;
+        // SAFETY: the memory of the slice, borrowed as long; a byte has no alignment and any bits are one.
+        unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+    }
+
+    /// The same to write to.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        let values: &mut [f32] = self;
+        let len = size_of_val(values);
+        // SAFETY: as above, borrowed exclusively; and any bits are an `f32`.
+        unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), len) }
+    }
+}
+
 impl Deref for Scratch {
     type Target = [f32];
 
@@ -162,5 +179,14 @@ mod tests {
         assert_eq!(again.as_ptr(), address);
         assert_eq!(again.len(), 900);
         assert!(pool.take_zeroed(1000).iter().all(|&value| value == 0.0));
+    }
+
+    #[test]
+    fn bytes_are_the_values_own() {
+        let mut buffer = ScratchPool::default().take_zeroed(3);
+        assert_eq!(buffer.bytes(), [0; 12]);
+        buffer.bytes_mut()[4..8].copy_from_slice(&1.5_f32.to_ne_bytes());
+        assert_eq!(*buffer, [0.0, 1.5, 0.0]);
+        assert!(ScratchPool::default().take(0).bytes().is_empty());
     }
 }

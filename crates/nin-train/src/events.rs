@@ -62,6 +62,10 @@ pub struct EpochReport {
     pub epoch_images_per_sec: f64,
     /// Seconds of the epoch's training, its evaluation left out.
     pub train_secs: f64,
+    /// Of these, the seconds of what is done at every step besides training: the look for values that are no numbers, the
+    /// sentinel, log and progress. Where a device still computes, the look waits for it.
+    #[serde(default)]
+    pub bookkeeping_secs: f64,
     /// Seconds of its evaluation.
     pub test_secs: f64,
     /// Whether no epoch before had this test accuracy.

@@ -1,4 +1,5 @@
-//! What a checkpoint costs an epoch, and how long `shapes` takes.
+//! What an epoch of `train` takes beside its steps (checkpoints, the loader, what is done at every step), and how
+//! long `shapes` takes.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -14,23 +15,30 @@ const SHAPES_RUNS: usize = 5;
 /// It makes no tensor: what takes longer is no pure function of the architecture.
 const MOST_SHAPES_TIME: Duration = Duration::from_millis(50);
 
-/// Trains an epoch of a part of the images with one checkpoint, and again with one behind each step:
-/// what the second takes longer, shared among them, is one. So often as there are pairs.
+/// Times bare steps by `bench`, trains an epoch of a part of the images with one checkpoint, and again
+/// with one behind each step: what the last takes longer, shared among them, is one. So often as there
+/// are pairs, in turn.
 pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
     let shapes = shapes(arguments)?;
     ensure!(shapes < MOST_SHAPES_TIME, "`shapes` took {shapes:?}, at most {MOST_SHAPES_TIME:?}");
     let mut checkpoint_secs = Vec::new();
     let mut epoch_secs = Vec::new();
+    let mut epoch_to_step = Vec::new();
+    let mut bookkeeping_shares = Vec::new();
     let images = arguments.images as f64;
     for _ in 0..arguments.pairs {
+        let step_images_per_sec = bench(arguments)?;
         let seldom = train(arguments, 0)?;
         let often = train(arguments, 1)?;
         ensure!(often.checkpoints > seldom.checkpoints, "no checkpoint more with every_steps = 1");
         let more = (often.checkpoints - seldom.checkpoints) as f64;
         checkpoint_secs.push((often.secs - seldom.secs) / more);
         epoch_secs.push(images / seldom.images_per_sec);
+        epoch_to_step.push(seldom.epoch_images_per_sec / step_images_per_sec);
+        bookkeeping_shares.push(seldom.bookkeeping_share);
     }
     let (checkpoint, epoch) = (median(&mut checkpoint_secs), median(&mut epoch_secs));
+    let (to_step, bookkeeping) = (median(&mut epoch_to_step), median(&mut bookkeeping_shares));
     let epoch = epoch * arguments.images_per_epoch as f64 / images;
     Ok(json!({
         "check": "costs",
@@ -43,6 +51,11 @@ pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
         "checkpoint_secs": checkpoint,
         "checkpoint_secs_of_each_pair": checkpoint_secs,
         "checkpoint_share_of_epoch": checkpoint / epoch,
+        "bench_steps": arguments.steps,
+        "epoch_to_step": to_step,
+        "epoch_to_step_of_each_pair": epoch_to_step,
+        "bookkeeping_share_of_epoch": bookkeeping,
+        "bookkeeping_share_of_each_pair": bookkeeping_shares,
         "shapes_runs": SHAPES_RUNS,
         "shapes_secs": shapes.as_secs_f64(),
     }))
@@ -68,6 +81,19 @@ struct Training {
     checkpoints: usize,
     /// Of the steps alone, without what is loaded.
     images_per_sec: f64,
+    /// Of the epoch's training, what is loaded within.
+    epoch_images_per_sec: f64,
+    /// Of the epoch's training, what each step does besides.
+    bookkeeping_share: f64,
+}
+
+/// Images a second of the bare training step.
+fn bench(arguments: &CostsArguments) -> anyhow::Result<f64> {
+    let mut command = Command::new(find(&arguments.binary)?);
+    command.args(["bench", "--config", &arguments.config, "--backend", &arguments.backend]);
+    command.args(["--steps", &arguments.steps.to_string(), "--format", "json"]);
+    let figures: Value = serde_json::from_slice(&finish(command)?.stdout)?;
+    figures["train_images_per_sec"].as_f64().context("`bench` gave no `train_images_per_sec`")
 }
 
 fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Training> {
@@ -85,8 +111,13 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
     let [epoch] = of("epoch")[..] else { bail!("the log has not one epoch") };
     let number = |name: &str| epoch[name].as_f64().with_context(|| format!("no `{name}`"));
-    let images_per_sec = number("images_per_sec")?;
-    Ok(Training { secs, checkpoints: of("checkpoint").len(), images_per_sec })
+    Ok(Training {
+        secs,
+        checkpoints: of("checkpoint").len(),
+        images_per_sec: number("images_per_sec")?,
+        epoch_images_per_sec: number("epoch_images_per_sec")?,
+        bookkeeping_share: number("bookkeeping_secs")? / number("train_secs")?,
+    })
 }
 
 /// Sorts, and gives the one in the middle.

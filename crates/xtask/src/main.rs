@@ -40,7 +40,8 @@ enum Command {
     Cuts(CutsArguments),
     /// A training killed at random moments leaves what `eval` opens
     Kills(KillsArguments),
-    /// What a checkpoint takes of an epoch, and that `shapes` takes less than 50 ms
+    /// What checkpoints, the loader and the bookkeeping of every step take of an epoch, and that `shapes` takes
+    /// less than 50 ms
     Costs(CostsArguments),
     /// Fifty steps give the same weights with any threads and workers, cut or not, on flex and ndarray
     Hashes(HashesArguments),
@@ -116,6 +117,9 @@ struct CostsArguments {
     /// Images of a whole epoch, for the share that a checkpoint takes of it
     #[arg(long, value_name = "N", default_value_t = 60_000)]
     images_per_epoch: usize,
+    /// Bare steps that are timed beside it
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    steps: usize,
     /// How often each is measured
     #[arg(long, value_name = "N", default_value_t = 3)]
     pairs: usize,

@@ -68,8 +68,14 @@ impl Subject {
 
     /// What a run's log says of its steps and epochs, without what depends on the clock.
     pub(crate) fn figures(&self, run: &str) -> anyhow::Result<Vec<Value>> {
-        const CLOCK: [&str; 5] =
-            ["images_per_sec", "epoch_images_per_sec", "secs_left", "train_secs", "test_secs"];
+        const CLOCK: [&str; 6] = [
+            "images_per_sec",
+            "epoch_images_per_sec",
+            "secs_left",
+            "train_secs",
+            "bookkeeping_secs",
+            "test_secs",
+        ];
         let mut figures = Vec::new();
         for mut event in events(&self.run_folder(run))? {
             if ["step", "epoch", "alarm", "restart"].iter().any(|name| event["event"] == *name) {

@@ -271,5 +271,6 @@ fn bench_measures_all_three_rates() {
     ] {
         assert!(figures[key].as_f64().unwrap() > 0.0, "{key}: {figures}");
     }
+    assert!(figures["train_minor_faults_per_step"].is_u64(), "{figures}");
     assert_eq!((&figures["backend"], &figures["batch_size"]), (&"flex".into(), &4.into()));
 }

@@ -28,8 +28,8 @@ pub(crate) struct Kept {
     /// The outputs of the first two layers, in panels: most of what a step holds, and too much to ask of the system anew
     /// at each.
     hidden: [Scratch; 2],
-    /// Where in its window each maximum was.
-    positions: Vec<u8>,
+    /// Where in its window each maximum was, a byte each.
+    positions: Scratch,
 }
 
 /// The geometry was computed from the very tensors whose lengths the kernel checks.
@@ -71,11 +71,12 @@ impl<H: Host> Operation<H, 7> for MlpconvBlock {
         let kept_len = |length| if for_training { length } else { 0 };
         let mut kept = Kept {
             hidden: self.geometry.hidden_len().map(|length| self.cpu.buffer(kept_len(length))),
-            positions: vec![0; kept_len(self.geometry.positions_len())],
+            // Whole panels of 16, so that they fill their buffer.
+            positions: self.cpu.buffer(kept_len(self.geometry.positions_len()) / size_of::<f32>()),
         };
         let written = for_training.then(|| MlpconvKept {
             hidden: kept.hidden.each_mut().map(|hidden| &mut **hidden),
-            positions: &mut kept.positions,
+            positions: kept.positions.bytes_mut(),
         });
         let input = self.input::<H>(operands);
         self.cpu
@@ -92,26 +93,34 @@ impl<H: Host> Operation<H, 7> for MlpconvBlock {
         gradient: &FloatTensor<H>,
         wanted: [bool; 7],
     ) -> [Option<FloatTensor<H>>; 7] {
-        let mut gradients =
-            operands.each_ref().map(|operand| vec![0.0; values::<H>(operand).len()]);
+        let len = |at: usize| values::<H>(&operands[at]).len();
+        let mut gradients: [Option<Vec<f32>>; 7] =
+            std::array::from_fn(|at| wanted[at].then(|| vec![0.0; len(at)]));
+        // A layer's weights get their gradient in any case: where nobody wants it, in the pool's memory.
+        let mut unwanted =
+            [1, 3, 5].map(|at| self.cpu.buffer(if wanted[at] { 0 } else { len(at) }));
         let [input, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = &mut gradients;
+        let [unwanted_1, unwanted_2, unwanted_3] = &mut unwanted;
         let work = MlpconvBackward {
             input: self.input::<H>(operands),
             weights: weights::<H>(operands),
             hidden: kept.hidden.each_ref().map(|hidden| &**hidden),
-            positions: &kept.positions,
+            positions: kept.positions.bytes(),
             output: values::<H>(output),
             grad_output: values::<H>(gradient),
-            grad_input: wanted[0].then_some(input),
-            grad_weight: [weight_1, weight_2, weight_3],
-            grad_bias: [bias_1, bias_2, bias_3].map(|bias| Some(bias.as_mut_slice())),
+            grad_input: input.as_deref_mut(),
+            grad_weight: [
+                weight_1.as_deref_mut().unwrap_or(unwanted_1),
+                weight_2.as_deref_mut().unwrap_or(unwanted_2),
+                weight_3.as_deref_mut().unwrap_or(unwanted_3),
+            ],
+            grad_bias: [bias_1, bias_2, bias_3].map(Option::as_deref_mut),
         };
         self.cpu.mlpconv_backward(&self.geometry, work).expect(LENGTHS);
         let mut shapes = operands.iter().map(|operand| operand.shape().to_vec());
-        let mut wanted = wanted.into_iter();
         gradients.map(|gradient| {
             let shape = shapes.next()?;
-            wanted.next()?.then(|| H::tensor(gradient, &shape))
+            Some(H::tensor(gradient?, &shape))
         })
     }
 }

@@ -149,8 +149,16 @@ enum Epoch {
 struct EpochTimes {
     begun: Instant,
     steps: Duration,
+    /// Of what every step does besides training.
+    bookkeeping: Duration,
     count: usize,
     images: usize,
+}
+
+impl EpochTimes {
+    fn new(begun: Instant) -> Self {
+        Self { begun, steps: Duration::ZERO, bookkeeping: Duration::ZERO, count: 0, images: 0 }
+    }
 }
 
 impl<B: AutodiffBackend> Training<'_, B> {
@@ -205,7 +213,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     /// Trains the epoch to its end and tests.
     fn epoch(&mut self) -> Result<Epoch, TrainError> {
         let begun = Instant::now();
-        let mut times = EpochTimes { begun, steps: Duration::ZERO, count: 0, images: 0 };
+        let mut times = EpochTimes::new(begun);
         let steps_per_epoch = self.shared.train_loader.steps_per_epoch();
         if self.state.step < steps_per_epoch {
             self.shared.train_loader.start_at(self.state.epoch, self.state.step);
@@ -243,10 +251,12 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let mut output = self.learner.train_step(batch);
         let answers = output.item.0?;
         let score = answers.score();
+        let looks = Instant::now();
         let with_norm = Sentinel::wants_norm(self.state.total_steps);
         let gradients = finite::examine(&self.learner.model(), &output.grads, with_norm)?;
         let norm = gradients.norm;
         let taken = self.is_finite(score, gradients)?;
+        times.bookkeeping += looks.elapsed();
         if taken {
             let clip_norm = self.shared.recipe.optimizer.clip_norm;
             if clip_norm > 0.0 {
@@ -273,6 +283,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.step_images += score.images;
         self.state.step += 1;
         self.state.total_steps += 1;
+        let told = Instant::now();
         if taken {
             self.watch(&answers, score, norm)?;
         }
@@ -283,6 +294,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         if is_last || self.state.step.is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1)) {
             self.log.event(Event::Step(report))?;
         }
+        times.bookkeeping += told.elapsed();
         let every = self.shared.recipe.checkpoint.every_steps;
         let is_due = every > 0 && self.state.total_steps.is_multiple_of(every);
         if !is_last && (is_due || self.saving.is_due_again()) {

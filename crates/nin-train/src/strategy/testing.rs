@@ -41,6 +41,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             epoch_images_per_sec: rate(times.images, train_secs),
             train_secs,
+            bookkeeping_secs: times.bookkeeping.as_secs_f64(),
             test_secs: test_begun.elapsed().as_secs_f64(),
             best,
         };

@@ -13,6 +13,7 @@ use nin_model::{Architecture, NetworkInNetwork};
 use nin_train::recipe::Recipe;
 use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule};
 
+use super::process::minor_faults;
 use crate::backend::Task;
 
 /// Images a second.
@@ -23,6 +24,8 @@ pub struct Rates {
     pub infer: f64,
     /// Of training steps with the loader; none where no data set has such images.
     pub epoch: Option<f64>,
+    /// Minor page faults of a training step, where the system counts them.
+    pub train_minor_faults: Option<u64>,
 }
 
 /// What to measure.
@@ -70,14 +73,14 @@ impl Task for Measure<'_> {
             step,
         };
         let mut step = 0;
-        let train = median_rate(steps, batch_size, || {
+        let (train, train_minor_faults) = medians(steps, batch_size, || {
             step += 1;
             train_step(&mut learner, batch(step), &device)
         })?;
 
         let classifier = learner.model().valid();
         let inner_images = images.clone().inner();
-        let infer = median_rate(steps, batch_size, || {
+        let (infer, _) = medians(steps, batch_size, || {
             let batch = ImageBatch {
                 images: inner_images.clone(),
                 targets: targets.clone().inner(),
@@ -95,7 +98,7 @@ impl Task for Measure<'_> {
             Some(data) => Some(epoch_rate(&mut learner, data, input, recipe, steps, &device)?),
             None => None,
         };
-        Ok(Rates { train, infer, epoch })
+        Ok(Rates { train, infer, epoch, train_minor_faults })
     }
 }
 
@@ -150,21 +153,24 @@ fn epoch_rate<B: AutodiffBackend>(
     Ok(images as f64 / elapsed.as_secs_f64())
 }
 
-/// The median over the steps of the images a second, after one step to warm up.
-fn median_rate<T>(
+/// The medians over the steps of the images a second and of the minor page faults, after one step to warm up.
+fn medians<T>(
     steps: usize,
     images: usize,
     mut step: impl FnMut() -> anyhow::Result<T>,
-) -> anyhow::Result<f64> {
+) -> anyhow::Result<(f64, Option<u64>)> {
     step()?;
-    let mut rates = Vec::with_capacity(steps);
+    let (mut rates, mut faults) = (Vec::with_capacity(steps), Vec::with_capacity(steps));
     for _ in 0..steps {
+        let faults_before = minor_faults();
         let begun = Instant::now();
         step()?;
         rates.push(images as f64 / begun.elapsed().as_secs_f64());
+        faults.extend(minor_faults().zip(faults_before).map(|(after, before)| after - before));
     }
     rates.sort_by(f64::total_cmp);
-    Ok(rates[rates.len() / 2])
+    faults.sort_unstable();
+    Ok((rates[rates.len() / 2], faults.get(faults.len() / 2).copied()))
 }
 
 /// Images of all grey values: [batch, channels, height, width].

@@ -3,12 +3,14 @@
 mod compare;
 mod layers;
 mod measure;
+mod process;
 
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use self::measure::Measure;
+use self::process::peak_memory_bytes;
 use crate::arguments::BenchArguments;
 use crate::backend::Selected;
 use crate::output::{Format, print_json, print_text};
@@ -32,6 +34,8 @@ struct Figures {
     /// Absent for networks whose input the data sets do not have.
     epoch_images_per_sec: Option<f64>,
     peak_memory_bytes: Option<u64>,
+    /// The median over the training steps.
+    train_minor_faults_per_step: Option<u64>,
 }
 
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
@@ -76,6 +80,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         infer_images_per_sec: rates.infer,
         epoch_images_per_sec: rates.epoch,
         peak_memory_bytes: peak_memory_bytes(),
+        train_minor_faults_per_step: rates.train_minor_faults,
     };
     match arguments.format {
         Format::Json => print_json(&figures)?,
@@ -101,13 +106,8 @@ fn describe(figures: &Figures, selected: &Selected) -> String {
     if let Some(bytes) = figures.peak_memory_bytes {
         lines.push(format!("peak memory    {:>10.1} MB", bytes as f64 / 1e6));
     }
+    if let Some(faults) = figures.train_minor_faults_per_step {
+        lines.push(format!("page faults    {faults:>10} a training step"));
+    }
     lines.join("\n")
-}
-
-/// The most memory that this process ever held, where the system tells.
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes * 1024)
 }

@@ -350,6 +350,7 @@ mod tests {
             images_per_sec: 1.0,
             epoch_images_per_sec: 1.0,
             train_secs: 1.0,
+            bookkeeping_secs: 0.0,
             test_secs: 1.0,
             best: true,
         }));
