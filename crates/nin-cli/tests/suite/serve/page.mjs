@@ -66,7 +66,9 @@ async function check(page, name) {
   for (const rule of violations) faults.push(`${name}: axe ${rule.id}, ${rule.nodes.length} times: ${rule.nodes[0].html.slice(0, 140)} ${rule.nodes[0].failureSummary}`);
   const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   if (wide > window) faults.push(`${name}: the page is ${wide} pixels wide in ${window}`);
-  if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+  if (!screenshots) return;
+  await page.evaluate(() => scrollTo(0, 0)); // else the panel that stays in sight stands in the middle
+  await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 }
 
 for (const colorScheme of ['light', 'dark']) {
