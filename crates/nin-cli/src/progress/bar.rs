@@ -1,14 +1,19 @@
 //! Progress bars: for a terminal.
 
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use nin_train::{Event, Observer, Progress, RunDescription, StepReport};
 
+use super::dashboard::terminal_size;
 use super::plain::{Remarks, epoch_line, title};
 
 /// How often the bars are drawn while nothing happens: the clock goes on.
 const TICK: Duration = Duration::from_millis(500);
+/// Columns of what stands right of a bar, the steps' digits left out: ` · loss 0.692 · acc 0.757 · 12345.6
+/// images/s` and a slash. Both bars leave them free, so that their ends lie one above the other.
+const FIGURES: usize = 45;
 
 /// A bar over the epoch with its figures so far, below it one over the whole training; above them a
 /// line for each epoch that is done.
@@ -36,7 +41,8 @@ impl Bars {
 
     fn println(&self, line: &str) {
         // There is nobody to tell that the terminal is gone.
-        let _ = self.both.println(line);
+        let columns = terminal_size().map_or(0, |[columns, _]| columns);
+        let _ = self.both.println(wrapped(line, columns));
     }
 
     fn show(&self, report: &StepReport) {
@@ -56,6 +62,31 @@ impl Bars {
     }
 }
 
+/// How much of the training is done, and how long the rest takes.
+fn left(state: &ProgressState, out: &mut dyn Write) {
+    // A text in memory takes everything.
+    let percent = (f64::from(state.fraction()) * 100.0).floor();
+    let _ = write!(out, "{percent:>3}% · {:#} left", HumanDuration(state.eta()));
+}
+
+/// A text in lines of at most so many columns, broken between words; a longer word is broken by the
+/// terminal. Where the columns are not known, 0, one line.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line)
+                if columns == 0 || line.chars().count() + 1 + word.chars().count() <= columns =>
+            {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
 impl Observer for Bars {
     fn begin(&mut self, run: &RunDescription) {
         self.epochs = run.epochs;
@@ -65,11 +96,16 @@ impl Observer for Bars {
             let style = ProgressStyle::with_template(template)
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("━╸─");
+            let style = style.with_key("left", left);
             self.both.add(ProgressBar::new(length as u64).with_style(style))
         };
-        let of_epoch = bar("{prefix} {wide_bar:.cyan/dim} {msg}", run.steps_per_epoch);
+        let figures = FIGURES + 2 * run.steps_per_epoch.to_string().len();
+        let of_epoch = bar(
+            &format!("{{prefix}} {{wide_bar:.cyan/dim}} {{msg:{figures}}}"),
+            run.steps_per_epoch,
+        );
         let of_all = bar(
-            "{prefix} {wide_bar:.green/dim} {percent:>3}% · {eta} left",
+            &format!("{{prefix}} {{wide_bar:.green/dim}} {{left:{figures}}}"),
             run.epochs * run.steps_per_epoch,
         );
         let prefix = format!("epoch {epoch}/{}", run.epochs);
@@ -108,5 +144,19 @@ impl Observer for Bars {
             // Not lost where the bars are hidden.
             other => self.both.suspend(|| self.remarks.event(other)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        let text = "flex on AMD EPYC; run folder runs/quickstart";
+        assert_eq!(wrapped(text, 44), text);
+        assert_eq!(wrapped(text, 43), "flex on AMD EPYC; run folder\nruns/quickstart");
+        assert_eq!(wrapped(text, 9), "flex on\nAMD EPYC;\nrun\nfolder\nruns/quickstart");
+        assert_eq!(wrapped(text, 0), text);
     }
 }

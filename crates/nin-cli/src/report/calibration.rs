@@ -59,7 +59,8 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     };
     let note = format!(
         "<p class=\"note\">Expected calibration error <strong>{}</strong>: the network is {leaning} \
-         (mean probability {}, accuracy {}). Bars on the diagonal are calibrated.</p>",
+         (mean probability {}, accuracy {}). Bars on the diagonal are calibrated; a \
+         bar of few images says little.</p>",
         percent(Some(error)),
         percent(Some(sure / images)),
         percent(Some(accuracy)),
@@ -78,7 +79,7 @@ pub(super) fn section(inspection: &Inspection) -> Section {
         .collect();
     let head = ["probability of the answer", "images", "mean probability", "accuracy"];
     let body = format!(
-        "{note}\n{}\n<details><summary>The figures of each bar</summary>\n{}</details>",
+        "{note}\n<div class=\"pair\">{}\n{}</div>",
         diagram(&bins),
         table("The bars of the diagram", &head, &rows)
     );
@@ -93,22 +94,28 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
 }
 
 /// Left, top, width and height of the drawing.
-const VIEW: [f64; 4] = [-8.0, 0.0, 318.0, 292.0];
+const VIEW: [f64; 4] = [-8.0, 0.0, 358.0, 352.0];
 
 fn diagram(bins: &[Bin]) -> String {
     let [left, top, width, height] = VIEW;
     format!(
         "<figure class=\"reliability\"><svg viewBox=\"{left} {top} {width} {height}\" role=\"img\" \
-         aria-label=\"Reliability diagram: the figures stand in the table below\">\n{}</svg>\n\
-         <figcaption>Share of right answers among those of about the same probability.\
-         </figcaption></figure>",
+         aria-label=\"Reliability diagram: its figures stand in the table\">\n{}</svg>\n\
+         <figcaption>Share of right answers among those of about the same probability. \
+         Below each bar: its images.</figcaption></figure>",
         drawing(bins)
     )
 }
 
+/// Images as they fit below a bar.
+fn short_count(images: usize) -> String {
+    const WHOLE: usize = 10_000;
+    if images < WHOLE { images.to_string() } else { format!("{}k", images / 1000) }
+}
+
 fn drawing(bins: &[Bin]) -> String {
     const LEFT: f64 = 44.0;
-    const SIDE: f64 = 240.0;
+    const SIDE: f64 = 280.0;
     const TOP: f64 = 10.0;
     let up = |share: f64| TOP + SIDE * (1.0 - share);
     let width = SIDE / BINS as f64;
@@ -124,8 +131,15 @@ fn drawing(bins: &[Bin]) -> String {
             width - 2.0,
             SIDE * accuracy,
             percent(bin.probability()),
-            bin.images,
+            grouped(bin.images),
             percent(Some(accuracy)),
+        );
+        let _ = writeln!(
+            bars,
+            "<text class=\"images\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            LEFT + width * (at as f64 + 0.5),
+            up(0.0) + 14.0,
+            short_count(bin.images)
         );
     }
     let mut axes = String::new();
@@ -139,7 +153,7 @@ fn drawing(bins: &[Bin]) -> String {
             up(tick) + 4.5,
             tick * 100.0,
             LEFT + SIDE * tick,
-            up(0.0) + 18.0,
+            up(0.0) + 34.0,
             tick * 100.0,
             y = up(tick),
         );
@@ -148,8 +162,9 @@ fn drawing(bins: &[Bin]) -> String {
     format!(
         "{axes}{bars}<path class=\"under\" d=\"{diagonal}\"/>\
          <path class=\"diagonal\" d=\"{diagonal}\"/>\n\
-         <text x=\"{}\" y=\"286\" text-anchor=\"middle\">probability of the answer</text>\n",
+         <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">probability of the answer</text>\n",
         LEFT + SIDE / 2.0,
+        up(0.0) + 54.0,
     )
 }
 
@@ -165,5 +180,9 @@ mod tests {
         let expected = ((3.0 - 2.8) + (1.1 - 1.0)) / 5.0;
         assert!((expected_error(&bins) - expected).abs() < 1e-12);
         assert_eq!(expected_error(&[]), 0.0);
+        // Below each bar stands of how many images it is.
+        let drawn = drawing(&bins);
+        assert!(drawn.contains(">3</text>") && drawn.contains(">2</text>"), "{drawn}");
+        assert_eq!((short_count(9_999).as_str(), short_count(12_900).as_str()), ("9999", "12k"));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::figures::Figure;
 use super::inspection::Inspection;
-use super::page::{Section, escaped, grouped, joined, percent, scrolling, table};
+use super::page::{Section, escaped, grouped, joined, percent, scrolling, table, unbroken};
 
 /// Beyond so many classes the matrix is a list of its largest entries.
 const LARGEST_MATRIX: usize = 30;
@@ -22,7 +22,7 @@ pub(super) fn per_class(inspection: &Inspection) -> Section {
         .map(|(class, name)| {
             let images: usize = evaluation.confusion[class].iter().sum();
             vec![
-                escaped(name),
+                unbroken(name),
                 grouped(images),
                 percent(evaluation.precision(class)),
                 percent(evaluation.recall(class)),
@@ -65,9 +65,9 @@ fn matrix(inspection: &Inspection) -> String {
         let cells = counts.iter().enumerate().map(|(answer, &count)| {
             let kind = if answer == label { "right" } else { "wrong" };
             let share = count as f64 / images;
-            format!("<td class=\"{kind}\" style=\"--share:{share:.3}\">{count}</td>")
+            format!("<td class=\"{kind}\" style=\"--share:{share:.3}\">{}</td>", grouped(count))
         });
-        format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", escaped(name), joined(cells))
+        format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", unbroken(name), joined(cells))
     }));
     let is_named = classes.iter().any(|name| name.chars().count() > LONGEST_UPRIGHT);
     let kind = if is_named { "confusion named" } else { "confusion" };
@@ -103,8 +103,11 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
             );
             if !is_large {
                 let (x, y) = (x + cell / 2.0, y + cell / 2.0 + 4.5);
-                let _ =
-                    writeln!(content, "<text class=\"count\" x=\"{x}\" y=\"{y}\">{count}</text>");
+                let _ = writeln!(
+                    content,
+                    "<text class=\"count\" x=\"{x}\" y=\"{y}\">{}</text>",
+                    grouped(count)
+                );
             }
         }
         if !is_large {
@@ -150,7 +153,7 @@ fn largest_confusions(inspection: &Inspection) -> String {
         .into_iter()
         .take(LISTED)
         .map(|(count, label, answer)| {
-            vec![escaped(&classes[label]), escaped(&classes[answer]), count.to_string()]
+            vec![unbroken(&classes[label]), unbroken(&classes[answer]), grouped(count)]
         })
         .collect();
     table("The most frequent wrong answers", &["class", "answer", "images"], &rows)

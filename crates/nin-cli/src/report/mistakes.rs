@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::figures::{self, Figure};
 use super::inspection::{Inspection, Mistake};
-use super::page::{Section, escaped, image, joined, percent};
+use super::page::{Section, escaped, grouped, image, joined, percent, unbroken};
 use crate::pictures::{Picture, overlay, shown_size};
 use crate::tensorboard;
 
@@ -44,8 +44,10 @@ fn note(inspection: &Inspection) -> String {
          at a larger one to see where."
     };
     format!(
-        "<p class=\"note\">{wrong} of {images} test images were answered wrong; these are the ones of \
-         which the network was surest. {maps}</p>"
+        "<p class=\"note\">{} of {} test images were answered wrong; these are the ones of which the \
+         network was surest. {maps}</p>",
+        grouped(wrong),
+        grouped(images)
     )
 }
 
@@ -128,9 +130,9 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> 
     Ok(format!(
         "<figure><div class=\"pictures\">{cells}</div><figcaption>Said <strong>{}</strong> ({}), is \
          <strong>{}</strong> ({}). <small>Test image {index}</small></figcaption></figure>\n",
-        escaped(said),
+        unbroken(said),
         percent(Some(prediction.probabilities[*answer])),
-        escaped(is),
+        unbroken(is),
         percent(Some(prediction.probabilities[*label])),
     ))
 }

@@ -13,7 +13,7 @@ const MOST_FILTERS: usize = 256;
 /// Pixels between filters.
 const GAP: usize = 1;
 /// What a pixel of a filter is shown as, in CSS pixels.
-const SHOWN_PIXEL: usize = 4;
+const SHOWN_PIXEL: usize = 8;
 const BYTES_PER_ACTIVATION: u64 = 4;
 
 /// A row for each layer.

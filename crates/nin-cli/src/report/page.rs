@@ -120,13 +120,28 @@ pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}\u{a0}%", share * 100.0))
 }
 
-/// `1234567` as `1 234 567`, with narrow spaces.
+/// A class's name whose words do not break at a hyphen or a slash: `T-shirt/top` stays in one piece. A
+/// word that is too long for a column may break. Escaped.
+pub(super) fn unbroken(name: &str) -> String {
+    const LONGEST: usize = 16;
+    let words = name.split(' ').map(|word| {
+        let may_break = word.contains(['-', '/']);
+        let word = (escaped(word), may_break && word.chars().count() <= LONGEST);
+        match word {
+            (word, true) => format!("<span class=\"word\">{word}</span>"),
+            (word, false) => word,
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// `1234567` as `1,234,567`: as the tables of the terminal and the page of `serve` have it.
 pub(super) fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push('\u{202f}');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -146,7 +161,16 @@ mod tests {
     }
 
     #[test]
+    fn words_with_hyphens_stay_whole_unless_they_are_long() {
+        assert_eq!(unbroken("Ankle boot"), "Ankle boot");
+        assert_eq!(unbroken("a T-<b"), "a <span class=\"word\">T-&lt;b</span>");
+        let long = "a-word-that-no-column-holds";
+        assert_eq!(unbroken(long), long);
+    }
+
+    #[test]
     fn digits_are_grouped() {
-        assert_eq!(grouped(1_992_166), "1\u{202f}992\u{202f}166");
+        assert_eq!(grouped(1_992_166), "1,992,166");
+        assert_eq!(grouped(999), "999");
     }
 }

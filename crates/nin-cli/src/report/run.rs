@@ -1,10 +1,10 @@
 //! What the run's own folder says: curves, recipe, environment.
 
-use nin_train::{Event, RunHistory};
+use nin_train::{Event, RunHistory, StepReport};
 use serde_json::Value;
 
 use super::chart::{Chart, Series};
-use super::page::{Section, escaped, missing, percent, table};
+use super::page::{Section, escaped, grouped, missing, percent, table};
 
 /// Losses above are drawn at the rim: one wild step hides nothing else.
 const HIGHEST_LOSS: f64 = 5.0;
@@ -20,26 +20,22 @@ struct Curves {
 
 impl Curves {
     fn of(history: &RunHistory) -> Self {
-        let mut train = Vec::new();
+        let mut steps = Vec::new();
         let mut test = Vec::new();
         for event in history.attempt() {
             match event {
-                Event::Step(step) => {
-                    let epoch = step.epochs_done();
-                    train.push((epoch, step.train_loss, step.train_accuracy));
-                }
+                Event::Step(step) => steps.push(step),
                 Event::Epoch(epoch) => {
                     test.push((epoch.epoch as f64, epoch.test_loss, epoch.test_accuracy));
                 }
                 _ => {}
             }
         }
+        let train = between(&thinned(&steps));
+        let test = thinned(&test);
         let curve = |points: &[(f64, f64, f64)], value: fn(&(f64, f64, f64)) -> f64| {
-            let thinned = points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1));
-            thinned
-                .map(|point| (point.0, value(point)))
-                .filter(|point| point.1.is_finite())
-                .collect()
+            let points = points.iter().map(|point| (point.0, value(point)));
+            points.filter(|point| point.1.is_finite()).collect()
         };
         Self {
             train_loss: curve(&train, |point| point.1),
@@ -53,6 +49,37 @@ impl Curves {
         let last = |curve: &[(f64, f64)]| curve.last().map_or(0.0, |point| point.0);
         last(&self.train_loss).max(last(&self.test_loss)).ceil().max(1.0)
     }
+}
+
+/// Every so many points, so that no more than [`MOST_POINTS`] are left.
+fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
+    points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1)).cloned().collect()
+}
+
+/// Epoch, loss and accuracy of the steps that lie between two logged ones. A log has means over the epoch
+/// so far, which begin anew with each epoch: drawn as they are they bend there, whatever is learnt. The
+/// last step of an epoch may have fewer images and counts as the others, in both means alike.
+fn between(steps: &[&StepReport]) -> Vec<(f64, f64, f64)> {
+    let mut before: Option<&StepReport> = None;
+    let mut points = Vec::new();
+    for &step in steps {
+        let since = before.filter(|before| before.epoch == step.epoch && before.step < step.step);
+        let mean = |of: fn(&StepReport) -> f64| {
+            let sum = |step: &StepReport| of(step) * step.step as f64;
+            match since {
+                Some(since) => (sum(step) - sum(since)) / (step.step - since.step) as f64,
+                None => of(step),
+            }
+        };
+        points.push((
+            step.epochs_done(),
+            // Of equal sums a rounding may be left.
+            mean(|step| step.train_loss).max(0.0),
+            mean(|step| step.train_accuracy).clamp(0.0, 1.0),
+        ));
+        before = Some(step);
+    }
+    points
 }
 
 /// Loss and accuracy over the epochs, as they are drawn.
@@ -108,8 +135,8 @@ pub(super) fn curves(history: &RunHistory) -> Section {
         String::new()
     };
     let note = format!(
-        "<p class=\"note\">Training: means over the epoch so far, while the weights change. Test: \
-         after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>"
+        "<p class=\"note\">Training: means over the steps since the point before, while the weights \
+         change. Test: after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>"
     );
     let body = format!(
         "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
@@ -131,8 +158,8 @@ fn epoch_table(history: &RunHistory) -> String {
                 format!("{:.4}", epoch.test_loss),
                 percent(Some(epoch.test_accuracy)),
                 epoch.learning_rate.to_string(),
-                format!("{:.0}", epoch.images_per_sec),
-                format!("{:.0}", epoch.train_secs + epoch.test_secs),
+                grouped(format!("{:.0}", epoch.images_per_sec)),
+                grouped(format!("{:.0}", epoch.train_secs + epoch.test_secs)),
             ]
         })
         .collect();
@@ -251,6 +278,29 @@ fn plain(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_point_is_the_mean_since_the_one_before() {
+        let step = |epoch, step, train_loss, train_accuracy| StepReport {
+            epoch,
+            step,
+            steps_per_epoch: 4,
+            train_loss,
+            train_accuracy,
+            learning_rate: 0.1,
+            images_per_sec: 1.0,
+            secs_left: 0.0,
+        };
+        // Losses 4, 2, then 0 twice; in the second epoch 1 throughout.
+        let steps = [step(1, 1, 4.0, 0.0), step(1, 2, 3.0, 0.25), step(1, 4, 1.5, 0.625)];
+        let second = [step(2, 2, 1.0, 0.5), step(2, 4, 1.0, 0.5)];
+        let steps: Vec<_> = steps.iter().chain(&second).collect();
+        assert_eq!(
+            between(&steps),
+            [(0.25, 4.0, 0.0), (0.5, 2.0, 0.5), (1.0, 0.0, 1.0), (1.5, 1.0, 0.5), (2.0, 1.0, 0.5)]
+        );
+        assert_eq!(thinned(&[0; 2001]).len(), 667);
+    }
 
     #[test]
     fn nested_values_are_named_by_their_path() {

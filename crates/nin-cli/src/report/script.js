@@ -36,3 +36,10 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     show(stops[at]);
   });
 }
+
+// The edge of a table or drawing that goes on to the right fades.
+for (const wide of document.querySelectorAll(".wide")) {
+  const tell = () => wide.classList.toggle("more", wide.scrollLeft + wide.clientWidth < wide.scrollWidth - 1);
+  wide.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(wide); // a folded one opens, a phone is turned
+}

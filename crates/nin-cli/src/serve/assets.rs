@@ -34,6 +34,7 @@ pub(super) fn asset(path: &str) -> Option<&'static Asset> {
 mod tests {
     use serde_json::Value;
 
+    use super::super::routes::ROUTES;
     use super::*;
 
     #[test]
@@ -44,6 +45,26 @@ mod tests {
     }
 
     #[test]
+    fn every_route_is_described_with_its_refusals() {
+        let description: Value =
+            serde_json::from_str(asset("/openapi.json").unwrap().content).unwrap();
+        let paths = description["paths"].as_object().unwrap();
+        assert_eq!(paths.len(), ROUTES.len());
+        for route in ROUTES {
+            // A gallery's route goes on with the number of a picture.
+            let (path, methods) = paths.iter().find(|(path, _)| path.starts_with(route)).unwrap();
+            assert!(*path == route || *path == format!("{route}{{number}}"), "{path}");
+            for (method, operation) in methods.as_object().unwrap() {
+                for status in ["405", "431"] {
+                    let response = operation["responses"][status]["$ref"].as_str().unwrap();
+                    let response = description.pointer(response.trim_start_matches('#'));
+                    assert!(response.is_some(), "{method} {path}: {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_page_asks_for_nothing_that_is_not_there() {
         let page = asset("/").unwrap().content;
         let named = ["src=\"", "href=\""].into_iter().flat_map(|before| {
@@ -51,10 +72,7 @@ mod tests {
                 .map(move |(at, _)| page[at + before.len()..].split('"').next().unwrap())
         });
         for path in named.filter(|path| !path.starts_with('#')) {
-            assert!(
-                asset(path).is_some() || super::super::routes::ROUTES.contains(&path),
-                "{path}"
-            );
+            assert!(asset(path).is_some() || ROUTES.contains(&path), "{path}");
         }
         for forbidden in ["<style", "style=\"", "onclick", "onload", "javascript:"] {
             assert!(!page.contains(forbidden), "{forbidden} is not allowed by the policy");

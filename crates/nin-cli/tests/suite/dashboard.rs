@@ -67,18 +67,24 @@ impl Terminal {
         }
     }
 
+    /// Types the command that trains, with a variable set.
+    fn begin(&self, setting: &str, workshop: &Workshop, progress: &str, more: &str) {
+        let train = command(workshop.path(), &[]);
+        let program = train.get_program().to_string_lossy();
+        let line = format!(
+            "clear; {setting} {program} train --config small.toml --data data --run run --progress {progress} {more}; \
+             echo code $?"
+        );
+        self.send(&[&line, "Enter"]);
+    }
+
     /// Types the command that trains, and waits for its dashboard; an empty `NO_COLOR` asks for nothing.
     fn train(&self, workshop: &Workshop, more: &str) {
         self.train_with("NO_COLOR=", workshop, more);
     }
 
     fn train_with(&self, setting: &str, workshop: &Workshop, more: &str) {
-        let train = command(workshop.path(), &[]);
-        let program = train.get_program().to_string_lossy();
-        let line = format!(
-            "clear; {setting} {program} train --config small.toml --data data --run run --progress tui {more}; echo code $?"
-        );
-        self.send(&[&line, "Enter"]);
+        self.begin(setting, workshop, "tui", more);
         self.wait_for("Ctrl-C: save the state");
     }
 
@@ -160,6 +166,32 @@ fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
     terminal.send(&["C-c", "C-c"]);
     terminal.wait_for("code 130");
     terminal.assert_usable();
+}
+
+#[test]
+fn the_bars_end_one_above_the_other_and_their_title_breaks_between_words() {
+    let workshop = Workshop::new();
+    let Some(terminal) = Terminal::open(workshop.path()) else { return };
+    terminal.begin("NO_COLOR=", &workshop, "bar", ENDLESS);
+    terminal.wait_for("test acc");
+    let shown = terminal.wait_for(" left");
+    let ends: Vec<_> = shown
+        .lines()
+        .filter_map(|line| {
+            let letters: Vec<_> = line.chars().collect();
+            letters.iter().rposition(|letter| "━╸─".contains(*letter))
+        })
+        .collect();
+    assert!(ends.len() == 2 && ends[0] == ends[1], "{ends:?} in\n{shown}");
+    let title: Vec<_> = shown
+        .lines()
+        .skip_while(|line| !line.starts_with("small on shapes"))
+        .take_while(|line| !line.starts_with("epoch "))
+        .flat_map(str::split_whitespace)
+        .collect();
+    assert!(title.ends_with(&["run", "folder", "run"]), "{title:?}");
+    terminal.send(&["C-c"]);
+    terminal.wait_for("code 130");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program as people and scripts meet it, one test binary.
 
 mod bad_input;
+mod chromium;
 mod clothes;
 mod colour;
 mod compare;

@@ -179,43 +179,79 @@ fn one_picture_in_many_forms_is_one_answer() {
     assert_eq!(logits(&from_stdin["images"][0]), logits(&images[0]));
 }
 
-/// A JPEG with an EXIF segment that holds nothing but an orientation.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-    let tiff = [
+/// EXIF that holds nothing but an orientation.
+fn exif(orientation: u8) -> Vec<u8> {
+    [
         &b"II*\0\x08\0\0\0"[..],      // little endian, the directory is 8 bytes on
         &[1, 0],                      // one entry
         &[0x12, 1, 3, 0, 1, 0, 0, 0], // orientation, one short
         &[orientation, 0, 0, 0],      // its value
         &[0; 4],                      // no further directory
     ]
-    .concat();
-    let length = (2 + 6 + tiff.len()) as u16;
-    [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), b"Exif\0\0", &tiff, &jpeg[2..]].concat()
+    .concat()
+}
+
+/// A JPEG with this EXIF.
+fn jpeg_with(exif: &[u8], jpeg: &[u8]) -> Vec<u8> {
+    let length = (2 + 6 + exif.len()) as u16;
+    [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), b"Exif\0\0", exif, &jpeg[2..]].concat()
+}
+
+/// A PNG with this EXIF behind its header.
+fn png_with(exif: &[u8], png: &[u8]) -> Vec<u8> {
+    const HEADER_END: usize = 33; // 8 bytes of signature, 25 of IHDR
+    let chunk = [b"eXIf", exif].concat();
+    let (length, sum) = ((exif.len() as u32).to_be_bytes(), crc32(&chunk).to_be_bytes());
+    [&png[..HEADER_END], &length, &chunk, &sum, &png[HEADER_END..]].concat()
 }
 
 #[test]
 fn a_picture_is_turned_upright() {
+    use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // A bar that lies; the camera says that it was held sideways.
-    let bar = GrayImage::from_fn(40, 24, |_, y| {
-        image::Luma([if (8..14).contains(&y) { 220 } else { 0 }])
+    // No two of the eight ways to hold it look alike: a bar beside a corner.
+    let lying = GrayImage::from_fn(40, 24, |x, y| {
+        image::Luma([if (8..14).contains(&y) || (x < 12 && y < 8) { 220 } else { 0 }])
     });
-    let jpeg = |image: GrayImage| encoded(&image.into(), ImageFormat::Jpeg);
-    let turned = image::imageops::rotate90(&bar);
-    std::fs::write(root.path().join("as-it-lies.jpg"), jpeg(bar.clone())).unwrap();
-    std::fs::write(root.path().join("exif.jpg"), with_orientation(&jpeg(bar), 6)).unwrap();
-    std::fs::write(root.path().join("turned.jpg"), jpeg(turned)).unwrap();
-    let answers = predict(root.path(), "as-it-lies.jpg exif.jpg turned.jpg");
-    let sizes: Vec<_> =
-        answers["images"].as_array().unwrap().iter().map(|image| image["size"].clone()).collect();
-    assert_eq!(sizes, [Value::from([24, 40]), [40, 24].into(), [40, 24].into()]);
-    let [lying, exif, turned] = [0, 1, 2].map(|at| logits(&answers["images"][at]));
-    assert_ne!(lying, exif);
-    for (exif, turned) in exif.iter().zip(&turned) {
-        // JPEG is not the same turned, but nearly.
-        assert!((exif.1 - turned.1).abs() < 0.05 * (1.0 + turned.1), "{exif:?}, {turned:?}");
+    // What is to be done to a picture of each orientation, 1 to 8, by the EXIF standard.
+    let upright: [fn(&GrayImage) -> GrayImage; 8] = [
+        GrayImage::clone,
+        |image| flip_horizontal(image),
+        |image| rotate180(image),
+        |image| flip_vertical(image),
+        |image| rotate90(&flip_vertical(image)),
+        |image| rotate90(image),
+        |image| rotate270(&flip_vertical(image)),
+        |image| rotate270(image),
+    ];
+    let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();
+    let png = encoded(&lying.clone().into(), ImageFormat::Png);
+    let jpeg = encoded(&lying.clone().into(), ImageFormat::Jpeg);
+    let mut names = String::new();
+    for (orientation, turn) in (1..).zip(upright) {
+        let exif = exif(orientation);
+        write(&format!("{orientation}.png"), &png_with(&exif, &png));
+        write(&format!("{orientation}.jpg"), &jpeg_with(&exif, &jpeg));
+        let turned = encoded(&turn(&lying).into(), ImageFormat::Png);
+        write(&format!("{orientation}-turned.png"), &turned);
+        names += &format!("{orientation}.png {orientation}.jpg {orientation}-turned.png ");
     }
+    let answers = predict(root.path(), &names);
+    let mut different = Vec::new();
+    for (at, three) in answers["images"].as_array().unwrap().chunks_exact(3).enumerate() {
+        let [png, jpeg, turned] = three else { unreachable!() };
+        let size = if at < 4 { [24, 40] } else { [40, 24] };
+        assert_eq!((&png["size"], &jpeg["size"]), (&size.into(), &size.into()), "{}", at + 1);
+        assert_eq!(logits(png), logits(turned), "orientation {}", at + 1);
+        for (jpeg, turned) in logits(jpeg).iter().zip(&logits(turned)) {
+            // JPEG is not the same, but nearly.
+            assert!((jpeg.1 - turned.1).abs() < 0.05 * (1.0 + turned.1), "{jpeg:?}, {turned:?}");
+        }
+        assert!(!different.contains(&logits(png)), "orientation {} is another's", at + 1);
+        different.push(logits(png));
+    }
+    assert_eq!(different.len(), 8);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::chromium;
 use crate::program::{Finished, nin};
 use crate::workshop::{train_small, words};
 
@@ -76,16 +77,21 @@ fn without_its_data_a_run_has_a_report_that_says_so() {
     assert!(page.contains("<h2 id=\"layers-title\">Layers</h2>"));
 }
 
+/// Cuts the run in a folder, in the middle of a line of its third epoch.
+fn cut(root: &Path) {
+    let path = |name: &str| root.join("run").join(name);
+    let metrics = std::fs::read_to_string(path("metrics.jsonl")).unwrap();
+    let third = metrics.match_indices("\"epoch\":3").next().unwrap().0;
+    std::fs::write(path("metrics.jsonl"), &metrics[..third]).unwrap();
+    std::fs::remove_file(path("summary.json")).unwrap();
+}
+
 #[test]
 fn runs_that_were_cut_have_reports() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
+    cut(root.path());
     let path = |name: &str| root.path().join("run").join(name);
-    let metrics = std::fs::read_to_string(path("metrics.jsonl")).unwrap();
-    // In the middle of a line of the third epoch.
-    let third = metrics.match_indices("\"epoch\":3").next().unwrap().0;
-    std::fs::write(path("metrics.jsonl"), &metrics[..third]).unwrap();
-    std::fs::remove_file(path("summary.json")).unwrap();
     let before = std::fs::read_dir(path("")).unwrap().count();
     let (_, page) = report(root.path(), "run --data data --output cut.html");
     let state = "Not ended: 2 of 4 epochs, last heard of less than two minutes before this report.";
@@ -111,14 +117,19 @@ fn runs_that_were_cut_have_reports() {
     assert!(finished.stderr.contains("the folder holds no run"), "{}", finished.stderr);
 }
 
+/// Leaves the run `dead` in a folder with data and recipe.
+fn train_dead(root: &Path) {
+    // So high a rate that every class channel is pushed below zero and stays there.
+    let line = "train --config small.toml --data data --run dead --progress none --epochs 3 \
+                --set optimizer.kind=sgd --learning-rate 30";
+    nin(root, &words(line)).ok();
+}
+
 #[test]
 fn a_dead_run_is_called_dead() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // So high a rate that every class channel is pushed below zero and stays there.
-    let line = "train --config small.toml --data data --run dead --progress none --epochs 3 \
-                --set optimizer.kind=sgd --learning-rate 30";
-    nin(root.path(), &words(line)).ok();
+    train_dead(root.path());
     let (_, page) = report(root.path(), "dead --data data");
     assert!(page.contains("<strong>The network is dead</strong>"));
     assert!(page.contains("<strong>Silent</strong>: 0, 1, 2."));
@@ -135,6 +146,28 @@ fn a_run_on_a_plateau_is_not_called_dead() {
     let (_, page) = report(root.path(), "plateau --data data");
     assert!(page.contains("<strong>The network only guesses</strong>"));
     assert!(!page.contains("is dead</strong>") && !page.contains("<strong>Silent</strong>"));
+}
+
+#[test]
+fn report_in_chromium() {
+    let Some(mut browser) = chromium::script("report_axe.mjs") else { return };
+    let root = tempfile::tempdir().unwrap();
+    // Three classes, dead, cut in the middle, without its data; and ten classes with their names.
+    train_small(root.path());
+    train_dead(root.path());
+    report(root.path(), "run --data data --output three.html");
+    report(root.path(), "run --output answerless.html");
+    report(root.path(), "dead --data data --output dead.html");
+    cut(root.path());
+    report(root.path(), "run --data data --output cut.html");
+    let line = "train --set data.limit=640 --epochs 2 --run ten --progress none";
+    nin(root.path(), &words(line)).ok();
+    report(root.path(), "ten --output ten.html");
+    let pages = ["three", "answerless", "dead", "cut", "ten"];
+    browser.args(pages.map(|name| root.path().join(format!("{name}.html"))));
+    let said = chromium::run(browser);
+    // Each in light and dark, on a phone and on a desk.
+    assert_eq!(said.matches("nothing found").count(), 4 * pages.len(), "{said}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use self::view::{Palette, View};
 use super::plain::{PlainLines, Remarks, epoch_line, title};
 use crate::output::note;
 
-pub use self::screen::give_back;
+pub use self::screen::{give_back, size as terminal_size};
 
 /// The least time between two drawings.
 const PACE: Duration = Duration::from_millis(100);

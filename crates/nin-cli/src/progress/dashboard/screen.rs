@@ -50,7 +50,7 @@ pub fn give_back() {
 }
 
 /// `[columns, rows]` of the terminal.
-pub(super) fn size() -> io::Result<[usize; 2]> {
+pub fn size() -> io::Result<[usize; 2]> {
     let size = tcgetwinsize(stderr())?;
     Ok([usize::from(size.ws_col), usize::from(size.ws_row)])
 }

@@ -206,11 +206,13 @@ impl Line {
         self.0.resize(columns.max(self.0.len()), (' ', PLAIN));
     }
 
-    /// With escape sequences, and no longer than so many columns.
+    /// With escape sequences, and no longer than so many columns: what is cut off leaves an ellipsis.
     fn text(&self, columns: usize, palette: Palette) -> String {
         let mut text = String::new();
         let mut current = "";
-        for &(letter, style) in self.0.iter().take(columns) {
+        let is_cut = self.0.len() > columns;
+        for (at, &(letter, style)) in self.0.iter().take(columns).enumerate() {
+            let letter = if is_cut && at + 1 == columns { '…' } else { letter };
             let style = palette.style(style);
             if style != current {
                 text += PLAIN;
@@ -372,6 +374,9 @@ mod tests {
         }
         view.progress(&Progress::Testing { epoch: 2, images: 3, total: 60 });
         assert!(shown(&view, 50, 30).contains("testing 3/60"));
+        // A title that is too long says so.
+        assert!(shown(&view, 15, 30).starts_with("small on shapes\n"));
+        assert!(shown(&view, 14, 30).starts_with("small on shap…\n"));
         // Too small for curves, and far too small.
         assert!(shown(&view, 60, 8).contains("loss 0.7500"));
         for (width, height) in [(0, 0), (1, 1), (5, 3), (200, 2), (3, 60), (300, 14), (79, 15)] {

@@ -40,13 +40,15 @@ function drawPicture(canvas, bitmap, image, input) {
   canvas.width = input[1] * zoom;
   const pen = canvas.getContext("2d");
   const inner = innerSize(image.size, input);
+  const ground = rimColour(bitmap);
   const [top, left] = [0, 1].map(side => Math.floor((input[side] - inner[side]) / 2) * zoom);
-  pen.fillStyle = rimColour(bitmap);
+  pen.fillStyle = ground;
   pen.fillRect(0, 0, canvas.width, canvas.height);
   pen.fillStyle = "#fff";
   pen.fillRect(left, top, inner[1] * zoom, inner[0] * zoom);
   pen.imageSmoothingEnabled = bitmap.width > input[1]; // small pictures keep their pixels
   pen.drawImage(bitmap, left, top, inner[1] * zoom, inner[0] * zoom);
+  element("scale").style.setProperty("--picture-ground", ground); // the scale's colours lie over the same
   return zoom;
 }
 

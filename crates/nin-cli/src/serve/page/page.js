@@ -27,13 +27,18 @@ async function ask(path, options) {
   throw content ?? { detail: `The server answered ${response.status}.`, hint: "" };
 }
 
-function showProblem(problem, again) {
+// `name` is that of the picture, where there is one.
+function showProblem(problem, again, name) {
   const place = element("problem");
-  place.replaceChildren(...[problem.detail, problem.hint].filter(Boolean).map(text => {
-    const line = document.createElement("p");
-    line.textContent = text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
-    return line;
-  }));
+  const line = (text, kind) => {
+    const made = document.createElement("p");
+    made.textContent = text;
+    if (kind) made.className = kind;
+    return made;
+  };
+  const sentence = text => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
+  const sentences = [problem.detail, problem.hint].filter(Boolean).map(text => line(sentence(text)));
+  place.replaceChildren(...(name ? [line(`${name}: no answer`, "name")] : []), ...sentences);
   if (again) {
     const button = document.createElement("button");
     button.type = "button";
@@ -84,9 +89,10 @@ async function classify(picture, name, isDrawing = false) {
   } catch (problem) {
     if (turn !== asked) return;
     element("result").hidden = true;
-    status.textContent = `${name}: no answer.`;
+    status.textContent = "";
     if (!problem.detail) console.error(problem);
-    showProblem(problem.detail ? problem : { detail: String(problem) }, problem === STOPPED && (() => classify(...last)));
+    const again = problem === STOPPED && (() => classify(...last));
+    showProblem(problem.detail ? problem : { detail: String(problem) }, again, name);
     if (!isDrawing) showToReader();
   }
   element("result").classList.remove("stale");
@@ -101,4 +107,11 @@ for (const choice of document.querySelectorAll("input[name=source]")) {
     if (choice.value !== "camera") camera.stop();
   });
 }
+// The edge of a table that goes on to the right fades.
+const wide = document.querySelector(".wide");
+const tellMore = () => wide.classList.toggle("more", wide.scrollLeft + wide.clientWidth < wide.scrollWidth - 1);
+wide.addEventListener("scroll", tellMore, { passive: true });
+const resized = new ResizeObserver(tellMore);
+resized.observe(wide);
+resized.observe(element("values"));
 learnModel().catch(problem => showProblem(problem, () => location.reload()));

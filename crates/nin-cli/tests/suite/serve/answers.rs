@@ -1,5 +1,6 @@
 //! What is answered where nothing is wrong.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 use std::thread;
@@ -126,6 +127,65 @@ fn the_page_and_everything_else_is_there_with_its_headers() {
     // Test images of clothes are no shapes.
     assert_eq!(model["gallery"], Value::from(Vec::<Value>::new()));
     server.get("/v1/gallery/0").problem(404);
+}
+
+/// A schema's own keys, and that it requires each.
+fn keys(description: &Value, schema: &str) -> BTreeSet<String> {
+    let schema = &description["components"]["schemas"][schema];
+    let required = schema["required"].as_array().unwrap().iter();
+    let required: BTreeSet<_> = required.map(|key| key.as_str().unwrap().to_owned()).collect();
+    let named: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(required, named, "{schema}");
+    required
+}
+
+fn keys_of(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap_or_else(|| panic!("{object}")).keys().cloned().collect()
+}
+
+#[test]
+fn answers_have_the_keys_that_the_description_requires() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let server = Server::start(root.path(), &[]);
+    let description = server.get("/openapi.json").json();
+    let answers = server.predict(&square()).json();
+    assert_eq!(keys_of(&answers), keys(&description, "Answers"));
+    let answer = &answers["images"][0];
+    assert_eq!(keys_of(answer), keys(&description, "Answer"));
+    let parts = &description["components"]["schemas"]["Answer"]["properties"];
+    for (found, described) in [
+        (&answer["top"][0], &parts["top"]["items"]),
+        (&answer["maps"][0], &parts["maps"]["items"]),
+        (&answer["map_geometry"], &parts["map_geometry"]),
+    ] {
+        assert_eq!(keys_of(found), keys_of(&described["properties"]));
+        assert_eq!(described["required"].as_array().unwrap().len(), keys_of(found).len());
+    }
+    let model = server.get("/v1/model").json();
+    assert_eq!(keys_of(&model), keys(&description, "Model"));
+
+    // Every refusal is described, and is a problem; a head that is too long is cut off without a word.
+    let responses = &description["paths"]["/v1/predict"]["post"]["responses"];
+    let long = format!("x-long: {}\r\n", "x".repeat(1 << 20));
+    let refusals = [
+        server.ask("POST", "/v1/predict?top=0", "", &square()),
+        server.ask("PUT", "/v1/predict", "", b""),
+        server.predict(b"no picture"),
+        server.ask("POST", "/v1/predict", &long, b""),
+    ];
+    for (reply, status) in refusals.iter().zip([400, 405, 415, 431]) {
+        assert_eq!(reply.status, status);
+        assert!(responses[status.to_string()].is_object(), "{status} is not described");
+        if status == 431 {
+            assert!(reply.body.is_empty() && responses["431"]["content"].is_null());
+        } else {
+            assert_eq!(keys_of(&reply.json()), keys(&description, "Problem"));
+        }
+    }
+    // Whatever a body's type says, it is looked at.
+    let types = &description["paths"]["/v1/predict"]["post"]["requestBody"]["content"];
+    assert!(types["*/*"].is_object(), "{types}");
 }
 
 #[test]

@@ -4,12 +4,15 @@
 //   npm install playwright-core axe-core
 //
 // was run:  node page.mjs http://127.0.0.1:8080 [PROCESS-ID-OF-THE-SERVER] [--screenshots FOLDER]
+//             [--expected FILE]
 //
-// Ends with 1 where something is found. With the process id the server is ended by SIGTERM.
+// Ends with 1 where something is found. With the process id the server is ended by SIGTERM. FILE is what
+// `predict --top N --format json` of the same network printed: each of its pictures is uploaded, and
+// the page is to show the same.
 import { createRequire } from 'node:module';
 import { readFileSync, writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { strict as assert } from 'node:assert';
 
 const require = createRequire(join(process.cwd(), 'anything'));
@@ -17,8 +20,12 @@ const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const words = process.argv.slice(2);
-const at = words.indexOf('--screenshots');
-const screenshots = at < 0 ? undefined : words.splice(at, 2)[1];
+function option(name) {
+  const at = words.indexOf(name);
+  return at < 0 ? undefined : words.splice(at, 2)[1];
+}
+const screenshots = option('--screenshots');
+const expected = option('--expected');
 const [address, server] = words;
 
 const browser = await chromium.launch({
@@ -30,6 +37,9 @@ const folder = mkdtempSync(join(tmpdir(), 'nin-page-'));
 const bad = join(folder, 'no-picture-but-a-very-long-name-that-has-to-be-broken-somewhere-on-a-phone.png');
 writeFileSync(bad, 'no picture at all');
 const faults = [];
+// The page rounds: a share to a tenth of a percent, a logit to a hundredth.
+const SHOWN_SHARE = 0.0501;
+const SHOWN_LOGIT = 0.00501;
 
 async function open(options) {
   const context = await browser.newContext({ bypassCSP: false, ...options });
@@ -56,7 +66,9 @@ async function check(page, name) {
   for (const rule of violations) faults.push(`${name}: axe ${rule.id}, ${rule.nodes.length} times: ${rule.nodes[0].html.slice(0, 140)} ${rule.nodes[0].failureSummary}`);
   const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   if (wide > window) faults.push(`${name}: the page is ${wide} pixels wide in ${window}`);
-  if (screenshots) await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+  if (!screenshots) return;
+  await page.evaluate(() => scrollTo(0, 0)); // else the panel that stays in sight stands in the middle
+  await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
 }
 
 for (const colorScheme of ['light', 'dark']) {
@@ -72,6 +84,7 @@ for (const colorScheme of ['light', 'dark']) {
     await page.locator('#cells summary').click();
     await page.setInputFiles('#file', bad);
     await page.waitForSelector('#problem:not([hidden])');
+    assert.equal(await page.textContent('#problem .name'), `${basename(bad)}: no answer`);
     await check(page, name('bad-file'));
     // The browser itself logs each failed request.
     assert.deepEqual(said.filter(text => !text.includes('status of 415')), []);
@@ -108,6 +121,30 @@ for (const colorScheme of ['light', 'dark']) {
   shown.add(await pixels(page));
   assert.ok(shown.size >= 4, `${shown.size} different pictures of 5`);
   await page.check('#overlay');
+
+  // Pictures from elsewhere: of each the page shows what predict printed.
+  const { images: others } = expected ? JSON.parse(readFileSync(expected, 'utf8')) : { images: [] };
+  for (const { path, top, inverted, maps } of others) {
+    await page.setInputFiles('#file', path);
+    await answered(page, basename(path));
+    const rows = await page.locator('#bars label').evaluateAll(labels => labels.map(label =>
+      ['.name', '.share', '.logit'].map(part => label.querySelector(part).textContent)));
+    assert.deepEqual(rows.map(([name]) => name), top.map(entry => entry.class), path);
+    rows.forEach(([name, share, logit], rank) => {
+      const off = Math.abs(parseFloat(share) - top[rank].probability * 100);
+      assert.ok(off <= SHOWN_SHARE, `${path}: ${name} ${share}, not ${top[rank].probability}`);
+      const away = Math.abs(parseFloat(logit.replace('logit ', '')) - top[rank].logit);
+      assert.ok(away <= SHOWN_LOGIT, `${path}: ${name} ${logit}, not ${top[rank].logit}`);
+    });
+    const caption = await page.textContent('#caption');
+    assert.equal(caption.includes('Light and dark were exchanged'), inverted, path);
+    const size = `${maps[0].values[0].length}×${maps[0].values.length}`;
+    assert.ok(caption.startsWith(`${top[0].class}: the mean of its ${size} map is `), caption);
+  }
+  if (others.length) {
+    await page.setInputFiles('#file', file);
+    await answered(page, 'trousers.png');
+  }
 
   // Draw.
   await page.check('input[name=source][value=draw]', { force: true });
@@ -160,8 +197,8 @@ for (const colorScheme of ['light', 'dark']) {
     setTimeout(() => resolve('nothing'), 2000);
   }));
   assert.match(blocked, /script-src/);
-  const expected = /status of 415|Content Security Policy/;
-  assert.deepEqual(said.filter(text => !expected.test(text)), []);
+  const known = /status of 415|Content Security Policy/;
+  assert.deepEqual(said.filter(text => !known.test(text)), []);
   said.length = 0;
 
   // The server is stopped.
