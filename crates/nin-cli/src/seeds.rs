@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use nin_train::recipe::{Recipe, RecipeBuilder};
 use nin_train::{TrainError, one_line, read_file};
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use std::io::Read;
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use safetensors::SafeTensorError;
+use safetensors::SafeTensorError::{self, InvalidHeaderDeserialization as InvalidJson};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
@@ -228,7 +228,7 @@ impl Weights {
         let mut header = Vec::new();
         file.take(header_bytes).read_to_end(&mut header).map_err(|error| unreadable(&error))?;
         let header: Metadata =
-            serde_json::from_slice(&header).map_err(|error| unreadable(&error))?;
+            serde_json::from_slice(&header).map_err(|error| unreadable(&InvalidJson(error)))?;
         let promised = header.data_len() as u64;
         if promised != rest - header_bytes {
             let expected = format!("{promised} bytes of tensors, as the header says");
