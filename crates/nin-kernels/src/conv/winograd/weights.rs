@@ -64,9 +64,6 @@ pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: b
     Weights { packed, panel, no_bias: padded_bias(cpu, panels, None) }
 }
 
-/// Channels that are read side by side, a few cache lines of each point in a row: one at a time would wait for every line.
-const CHANNELS_AT_ONCE: usize = 4;
-
 /// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`, into
 /// `[panels][in][height * width][16]`.
 pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], packed: &mut [f32]) {
@@ -78,29 +75,21 @@ pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], packed: &
         |(panel, packed)| {
             let block = panel / per_block * per_block;
             let width = per_block.min(geometry.out_panels() - block) * PANEL;
-            let mut transformed = [[0.0; LARGEST_TILE * LARGEST_TILE * PANEL]; CHANNELS_AT_ONCE];
-            let channels = packed.chunks_mut(CHANNELS_AT_ONCE * taps * PANEL);
-            for (index, packed) in channels.enumerate() {
-                let channels = packed.len() / (taps * PANEL);
-                for point in 0..plan.points {
-                    let first = point * point_len
+            let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
+            for (channel, kernels) in packed.chunks_exact_mut(taps * PANEL).enumerate() {
+                let points = transformed.chunks_exact_mut(PANEL).take(plan.points);
+                for (point, values) in points.enumerate() {
+                    let at = point * point_len
                         + block * PANEL * depth
-                        + index * CHANNELS_AT_ONCE * width
+                        + channel * width
                         + (panel - block) * PANEL;
-                    for (channel, transformed) in transformed[..channels].iter_mut().enumerate() {
-                        let at = first + channel * width;
-                        transformed[point * PANEL..][..PANEL]
-                            .copy_from_slice(&sums[at..at + PANEL]);
-                    }
+                    values.copy_from_slice(&sums[at..at + PANEL]);
                 }
-                let kernels = packed.chunks_exact_mut(taps * PANEL);
-                for (kernels, transformed) in kernels.zip(&transformed) {
-                    cpu.run(WeightGradientTransform {
-                        scheme: PhantomData::<S>,
-                        transformed,
-                        kernels,
-                    });
-                }
+                cpu.run(WeightGradientTransform {
+                    scheme: PhantomData::<S>,
+                    transformed: &transformed,
+                    kernels,
+                });
             }
         },
     );
