@@ -5,26 +5,16 @@ use std::marker::PhantomData;
 use rayon::prelude::*;
 
 use super::plan::{ByPanel, ByPoint, Plan};
-use super::weights::{Weights, packed_len, sum_groups, transform_weight, untransform_weight};
+use super::weights::{Weights, transform_weight, untransform_weight};
 use crate::arch::generic::Outer;
 use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
-use crate::conv::pack::tree_sum;
-use crate::conv::{self, ConvBackward};
+use crate::conv::ConvBackward;
 use crate::cpu::Cpu;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
-/// Groups of the direct algorithm in one of these: with half as many images, a group of a small layer would be too few
-/// tiles to walk the sums for.
-const DIRECT_GROUPS: usize = 2;
-
-/// Images whose gradients are summed apart, and then as a tree.
-fn group_size(batch: usize) -> usize {
-    (DIRECT_GROUPS * conv::group_size(batch)).min(batch)
-}
-
-/// A layer's gradients, chunk after chunk of one group after another.
+/// A layer's gradients, chunk after chunk.
 struct Backward<'a, S> {
     plan: Plan<'a>,
     inputs: ByPanel,
@@ -33,7 +23,7 @@ struct Backward<'a, S> {
     gradients: ByPanel,
     gradient_segments: Vec<usize>,
     gradient: Scratch,
-    /// Of one group, `[points][packed]`.
+    /// `[points][packed]`.
     weight_sums: Scratch,
     /// `[panels][images][16]`.
     bias_sums: Scratch,
@@ -49,7 +39,7 @@ struct Turned {
 
 impl<'a, S: Scheme> Backward<'a, S> {
     fn new(cpu: &'a Cpu, geometry: &'a ConvGeometry) -> Self {
-        let plan = Plan::new::<S>(cpu, geometry, group_size(geometry.batch));
+        let plan = Plan::new::<S>(cpu, geometry);
         let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
         let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
         Self {
@@ -95,7 +85,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         });
     }
 
-    /// Adds the weights' gradient of so many images, both operands being transformed; a group's first chunk is its sum so far.
+    /// Adds the weights' gradient of so many images, both operands being transformed; the first chunk's is the sum so far.
     fn add_weight_gradient(&mut self, count: usize, is_first: bool) {
         let plan = &self.plan;
         let point_len = self.weight_sums.len() / plan.points;
@@ -116,22 +106,6 @@ impl<'a, S: Scheme> Backward<'a, S> {
                 overwrite: is_first,
             });
         });
-    }
-
-    /// The bias's gradient out of the images' sums.
-    fn sum_bias(&self, group: usize, grad_bias: &mut [f32]) {
-        let panels = self.bias_sums.chunks_exact(self.plan.geometry.batch * PANEL);
-        for (images, bias) in panels.zip(grad_bias.chunks_mut(PANEL)) {
-            let groups: Vec<[f32; PANEL]> = images
-                .chunks(group * PANEL)
-                .map(|images| {
-                    let lane = |lane| images.iter().skip(lane).step_by(PANEL).sum();
-                    std::array::from_fn(lane)
-                })
-                .collect();
-            let parts: Vec<&[f32]> = groups.iter().map(|group| &group[..]).collect();
-            tree_sum(&parts, 0, bias);
-        }
     }
 
     /// The input's gradient of a chunk, masked by `images` where `mask` is set.
@@ -174,37 +148,30 @@ pub(crate) fn backward<S: Scheme>(
     cpu.install(|| {
         let mut layer = Backward::<S>::new(cpu, geometry);
         let (chunk, image_len) = (layer.plan.chunk, geometry.in_image());
-        let group = group_size(geometry.batch);
-        let packed_len = packed_len(&layer.plan);
-        let mut group_sums = cpu.scratch.take(geometry.batch.div_ceil(group) * packed_len);
-        let mut turned = work.grad_input.is_some().then(|| {
+        let mut grad_input = work.grad_input.map(|grad_input| {
             let layout = layer.plan.by_point(geometry.in_panels());
             let products = cpu.scratch.take(layer.plan.points * layout.point);
-            Turned {
-                weights: transform_weight::<S>(&layer.plan, work.weight, true),
-                layout,
-                products,
-            }
+            let weights = transform_weight::<S>(&layer.plan, work.weight, true);
+            (Turned { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
         });
-        let mut rest = work.grad_input;
-        let groups = images.chunks(group * image_len).zip(group_sums.chunks_exact_mut(packed_len));
-        for (part, (images, group_sum)) in groups.enumerate() {
-            for (index, images) in images.chunks(chunk * image_len).enumerate() {
-                let (first, count) = (part * group + index * chunk, images.len() / image_len);
-                layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
-                layer.transform_gradient(first, count, work.grad_output, work.output);
-                layer.add_weight_gradient(count, index == 0);
-                if let (Some(turned), Some(left)) = (&mut turned, rest.take()) {
-                    let (grad_input, left) = left.split_at_mut(images.len());
-                    layer.input_gradient(turned, images, work.mask_grad_input, grad_input);
-                    rest = Some(left);
-                }
+        for (index, images) in images.chunks(chunk * image_len).enumerate() {
+            let count = images.len() / image_len;
+            layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
+            layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
+            layer.add_weight_gradient(count, index == 0);
+            if let Some((turned, chunks)) = &mut grad_input
+                && let Some(grad_input) = chunks.next()
+            {
+                layer.input_gradient(turned, images, work.mask_grad_input, grad_input);
             }
-            untransform_weight::<S>(&layer.plan, &layer.weight_sums, group_sum);
         }
-        sum_groups(&layer.plan, &group_sums, work.grad_weight);
+        untransform_weight::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
         if let Some(grad_bias) = work.grad_bias {
-            layer.sum_bias(group, grad_bias);
+            for (index, bias) in grad_bias.iter_mut().enumerate() {
+                let sums = &layer.bias_sums[index / PANEL * geometry.batch * PANEL..]
+                    [..geometry.batch * PANEL];
+                *bias = sums.iter().skip(index % PANEL).step_by(PANEL).sum();
+            }
         }
     });
 }

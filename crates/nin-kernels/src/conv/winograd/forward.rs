@@ -36,7 +36,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
         bias: Option<&[f32]>,
         relu: bool,
     ) -> Self {
-        let plan = Plan::new::<S>(cpu, geometry, geometry.batch);
+        let plan = Plan::new::<S>(cpu, geometry);
         let inputs = plan.by_panel(geometry.in_panels());
         let outputs = plan.by_point(geometry.out_panels());
         Self {

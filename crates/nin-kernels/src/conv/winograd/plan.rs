@@ -47,17 +47,16 @@ pub(super) struct ByPoint {
 }
 
 impl<'a> Plan<'a> {
-    /// Chunks of equal size, as far as that goes, in each `images`.
-    pub(super) fn new<S: Scheme>(cpu: &'a Cpu, geometry: &'a ConvGeometry, images: usize) -> Self {
+    pub(super) fn new<S: Scheme>(cpu: &'a Cpu, geometry: &'a ConvGeometry) -> Self {
         let tiles = geometry.output.map(|size| size.div_ceil(OUT));
         let per_image = tiles[0] * tiles[1];
-        let chunks = images.div_ceil((CHUNK_TILES / per_image).max(1));
+        let chunks = geometry.batch.div_ceil((CHUNK_TILES / per_image).max(1));
         Self {
             cpu,
             geometry,
             tiles,
             per_image,
-            chunk: images.div_ceil(chunks),
+            chunk: geometry.batch.div_ceil(chunks),
             points: S::TILE * S::TILE,
             kernel: S::KERNEL,
         }

@@ -9,7 +9,6 @@ use crate::arch::generic::winograd::{
     LARGEST_KERNEL, LARGEST_TILE, Scheme, WeightGradientTransform, WeightTransform,
 };
 use crate::conv::direct::padded_bias;
-use crate::conv::pack::tree_sum;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
@@ -64,56 +63,36 @@ pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: b
     Weights { packed, panel, no_bias: padded_bias(cpu, panels, None) }
 }
 
-/// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`, into
-/// `[panels][in][height * width][16]`.
-pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], packed: &mut [f32]) {
+/// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`.
+pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], grad_weight: &mut [f32]) {
     let (geometry, cpu) = (plan.geometry, plan.cpu);
     let (taps, depth) = (plan.kernel * plan.kernel, geometry.in_panels() * PANEL);
     let point_len = geometry.out_panels() * PANEL * depth;
+    let per_output = geometry.in_channels * taps;
     let per_block = cpu.panels_per_block();
-    packed.par_chunks_mut(geometry.in_channels * taps * PANEL).enumerate().for_each(
-        |(panel, packed)| {
-            let block = panel / per_block * per_block;
-            let width = per_block.min(geometry.out_panels() - block) * PANEL;
-            let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
-            for (channel, kernels) in packed.chunks_exact_mut(taps * PANEL).enumerate() {
-                let points = transformed.chunks_exact_mut(PANEL).take(plan.points);
-                for (point, values) in points.enumerate() {
-                    let at = point * point_len
-                        + block * PANEL * depth
-                        + channel * width
-                        + (panel - block) * PANEL;
-                    values.copy_from_slice(&sums[at..at + PANEL]);
-                }
-                cpu.run(WeightGradientTransform {
-                    scheme: PhantomData::<S>,
-                    transformed: &transformed,
-                    kernels,
-                });
+    grad_weight.par_chunks_mut(PANEL * per_output).enumerate().for_each(|(panel, grad_weight)| {
+        let block = panel / per_block * per_block;
+        let width = per_block.min(geometry.out_panels() - block) * PANEL;
+        let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
+        let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
+        for channel in 0..geometry.in_channels {
+            for (point, values) in transformed.chunks_exact_mut(PANEL).take(plan.points).enumerate()
+            {
+                let at = point * point_len
+                    + block * PANEL * depth
+                    + channel * width
+                    + (panel - block) * PANEL;
+                values.copy_from_slice(&sums[at..at + PANEL]);
             }
-        },
-    );
-}
-
-/// Values of a group's gradient as [`untransform_weight`] leaves it.
-pub(super) fn packed_len(plan: &Plan) -> usize {
-    let geometry = plan.geometry;
-    geometry.out_panels() * geometry.in_channels * plan.kernel * plan.kernel * PANEL
-}
-
-/// The groups' gradients, each of [`packed_len`], as a tree of sums into `[out, in, height, width]`.
-pub(super) fn sum_groups(plan: &Plan, groups: &[f32], grad_weight: &mut [f32]) {
-    let per_output = plan.geometry.in_channels * plan.kernel * plan.kernel;
-    let panel_len = per_output * PANEL;
-    grad_weight.par_chunks_mut(panel_len).enumerate().for_each(|(panel, grad_weight)| {
-        let groups = groups.chunks_exact(packed_len(plan));
-        let parts: Vec<&[f32]> =
-            groups.map(|group| &group[panel * panel_len..(panel + 1) * panel_len]).collect();
-        let mut sums = [0.0; PANEL];
-        for entry in 0..per_output {
-            tree_sum(&parts, entry * PANEL, &mut sums);
-            for (gradient, &sum) in grad_weight.chunks_exact_mut(per_output).zip(&sums) {
-                gradient[entry] = sum;
+            cpu.run(WeightGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &transformed,
+                kernels: &mut kernels,
+            });
+            for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
+                for tap in 0..taps {
+                    gradient[channel * taps + tap] = kernels[tap * PANEL + lane];
+                }
             }
         }
     });
