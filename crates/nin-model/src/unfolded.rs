@@ -181,7 +181,7 @@ mod tests {
     use burn::tensor::TensorData;
     use burn::tensor::module::conv2d;
     use burn::tensor::ops::ConvOptions;
-    use burn_flex::Flex;
+    use burn_flex::{Flex, FlexDevice};
 
     use super::*;
     use crate::operation::run_on;
@@ -195,7 +195,7 @@ mod tests {
         let values: Vec<f32> = (0..shape.iter().product::<usize>() as u32)
             .map(|at| ((at + salt).wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.5)
             .collect();
-        Tensor::from_data(TensorData::new(values, shape), &Default::default())
+        Tensor::from_data(TensorData::new(values, shape), &FlexDevice)
     }
 
     fn assert_close(what: &str, found: Tensor<Flex, 4>, expected: Tensor<Flex, 4>) {

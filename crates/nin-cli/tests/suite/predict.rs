@@ -228,16 +228,16 @@ fn a_picture_is_turned_upright() {
     let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();
     let png = encoded(&lying.clone().into(), ImageFormat::Png);
     let jpeg = encoded(&lying.clone().into(), ImageFormat::Jpeg);
-    let mut names = String::new();
+    let mut names = Vec::new();
     for (orientation, turn) in (1..).zip(upright) {
         let exif = exif(orientation);
         write(&format!("{orientation}.png"), &png_with(&exif, &png));
         write(&format!("{orientation}.jpg"), &jpeg_with(&exif, &jpeg));
         let turned = encoded(&turn(&lying).into(), ImageFormat::Png);
         write(&format!("{orientation}-turned.png"), &turned);
-        names += &format!("{orientation}.png {orientation}.jpg {orientation}-turned.png ");
+        names.push(format!("{orientation}.png {orientation}.jpg {orientation}-turned.png"));
     }
-    let answers = predict(root.path(), &names);
+    let answers = predict(root.path(), &names.join(" "));
     let mut different = Vec::new();
     for (at, three) in answers["images"].as_array().unwrap().chunks_exact(3).enumerate() {
         let [png, jpeg, turned] = three else { unreachable!() };
