@@ -29,12 +29,13 @@ pub(super) struct Case {
     pub(super) movements: Vec<BTreeMap<String, Digest>>,
 }
 
-/// What is kept of a tensor: norm, largest value, and the values at hashed positions.
+/// What is kept of a tensor.
 #[derive(Deserialize)]
 pub(super) struct Digest {
     norm: f64,
     largest: f64,
-    values: Vec<f64>,
+    /// The values at hashed positions, in millionths of the largest.
+    values: Vec<i32>,
 }
 
 /// How far values may be from PyTorch's: of their tensor's norm, and of its largest value.
@@ -92,9 +93,9 @@ impl Digest {
         let value = values
             .iter()
             .enumerate()
-            .map(|(at, value)| {
+            .map(|(at, &millionths)| {
                 let found = f64::from(found[hashed(at, salt) as usize % found.len()]);
-                share((found - value).abs(), *largest)
+                share((found - f64::from(millionths) * 1e-6 * largest).abs(), *largest)
             })
             .fold(0.0, f64::max);
         Worst { norm: share((found_norm - norm).abs(), *norm), value }
