@@ -199,10 +199,6 @@ impl Weights {
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`].
     pub fn check_header(mut file: impl Read, length: u64) -> Result<(), ModelError> {
         let differing = |expected, found| Err(ModelError::NotSafetensors { expected, found });
-        let unreadable = |error: &dyn Display| ModelError::NotSafetensors {
-            expected: "a header that lists tensors".to_owned(),
-            found: format!("`{error}`"),
-        };
         let mut start = Vec::new();
         file.by_ref()
             .take(HEADER_START)
@@ -280,9 +276,10 @@ const HEADER_START: u64 = 8;
 const LONGEST_HEADER: u64 = 100_000_000;
 
 fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> ModelError {
-    if let Err(differing) = Weights::check_header(bytes, bytes.len() as u64) {
-        return differing;
-    }
+    Weights::check_header(bytes, bytes.len() as u64).err().unwrap_or_else(|| unreadable(error))
+}
+
+fn unreadable(error: &dyn Display) -> ModelError {
     let expected = "a header that lists tensors".to_owned();
     ModelError::NotSafetensors { expected, found: format!("`{error}`") }
 }

@@ -1,6 +1,8 @@
 //! Training runs for Network in Network: Burn's `Learner` steps, and everything around the step is
 //! here: recipe, order, seeds, run folder, checkpoints, metrics and curves.
 //!
+//! New here? [`guide`] walks through all crates.
+//!
 //! The whole of it is one function, [`train`], over any autodiff backend: here a small network of
 //! one's own, three epochs of 64 images, on the CPU.
 //!
@@ -62,6 +64,7 @@ mod evaluation;
 mod events;
 mod finite;
 mod folder;
+pub mod guide;
 mod history;
 mod lock;
 mod metrics_log;

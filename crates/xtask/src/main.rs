@@ -3,6 +3,7 @@
 mod chance;
 mod costs;
 mod cuts;
+mod early;
 mod hashes;
 mod hostile;
 mod kills;
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand};
   cargo build --release && cargo xtask cuts --cuts 20
   cargo xtask kills --kills 200 --binary target/release/nin-cli
   cargo xtask costs --config d2l-fashion-mnist-96
+  cargo xtask early --config steady-fashion-mnist-96 --seeds 20 --at-least 0.25
   cargo xtask hashes --config quickstart --set training.precision=bf16
   cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
   cargo xtask hostile --requests 1000
@@ -43,6 +45,8 @@ enum Command {
     /// What checkpoints, the loader and the bookkeeping of every step take of an epoch, and that `shapes` takes
     /// less than 50 ms
     Costs(CostsArguments),
+    /// What each seed of a recipe can tell after its first steps
+    Early(EarlyArguments),
     /// Fifty steps give the same weights with any threads and workers, cut or not, on flex and ndarray
     Hashes(HashesArguments),
     /// The rates of results/ as ratios to other frameworks, measured in turn
@@ -126,6 +130,28 @@ struct CostsArguments {
 }
 
 #[derive(Debug, Args)]
+struct EarlyArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    binary: PathBuf,
+    /// The recipe; its data must be at hand
+    #[arg(long, value_name = "NAME-OR-FILE", default_value = "steady-fashion-mnist-96")]
+    config: String,
+    /// The backend
+    #[arg(long, value_name = "BACKEND", default_value = "flex")]
+    backend: String,
+    /// The seeds 1 to this
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    seeds: u64,
+    /// Of training, before the evaluation; 47 batches of 128 are 6,000 images
+    #[arg(long, value_name = "N", default_value_t = 47)]
+    steps: usize,
+    /// Fail where a seed's test accuracy is below this
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    at_least: f64,
+}
+
+#[derive(Debug, Args)]
 struct HashesArguments {
     /// The program
     #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
@@ -152,6 +178,9 @@ struct RatiosArguments {
     /// Only this row; may be repeated
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
+    /// Only this backend; may be repeated
+    #[arg(long, value_name = "BACKEND")]
+    backend: Vec<String>,
     /// How often each side is measured
     #[arg(long, value_name = "N", default_value_t = 3)]
     pairs: usize,
@@ -197,6 +226,7 @@ fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
         Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts, &arguments.set)?,
         Command::Costs(arguments) => costs::run(&arguments)?,
+        Command::Early(arguments) => early::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,

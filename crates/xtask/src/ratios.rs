@@ -17,13 +17,14 @@ const ONLY_AVX2: &[(&str, &str)] =
 const BF16: &[&str] = &["training.precision=bf16"];
 const FP32: &[&str] = &[];
 
+const BACKENDS: [&str; 2] = ["flex", "ndarray"];
+
 /// One line of the table.
 struct Row {
     name: &'static str,
     config: &'static str,
     sets: &'static [&'static str],
     peer: &'static str,
-    backends: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
 }
 
@@ -33,14 +34,14 @@ const fn row(
     sets: &'static [&'static str],
     peer: &'static str,
 ) -> Row {
-    Row { name, config, sets, peer, backends: &["flex", "ndarray"], environment: &[] }
+    Row { name, config, sets, peer, environment: &[] }
 }
 
 const ROWS: &[Row] = &[
     row("fp32", "d2l", FP32, "pytorch"),
     row("bf16", "d2l", BF16, "pytorch"),
-    Row { backends: &["flex"], ..row("inference-onnxruntime", "d2l", FP32, "onnxruntime") },
-    Row { backends: &["flex"], ..row("inference-openvino", "d2l", FP32, "openvino") },
+    row("inference-onnxruntime", "d2l", FP32, "onnxruntime"),
+    row("inference-openvino", "d2l", FP32, "openvino"),
     Row { environment: ONLY_AVX2, ..row("avx2-simulated", "d2l", FP32, "pytorch") },
     row("d2l-96", "d2l", &["data.input_size=96"], "pytorch"),
     row("paper-cifar10", "paper-cifar10", FP32, "pytorch"),
@@ -51,16 +52,18 @@ const ROWS: &[Row] = &[
 
 /// Measures the rows and writes them into the file, one after another; the file as it is then.
 pub(crate) fn run(arguments: &RatiosArguments) -> anyhow::Result<Value> {
-    let wanted =
-        |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+    let among = |names: &[String], name: &str| names.is_empty() || names.iter().any(|n| n == name);
+    let wanted = |name: &str| among(&arguments.only, name);
+    let backends: Vec<_> =
+        BACKENDS.into_iter().filter(|backend| among(&arguments.backend, backend)).collect();
     let mut table = Table::open(arguments)?;
     for row in ROWS.iter().filter(|row| wanted(row.name)) {
-        for &backend in row.backends {
+        for backend in &backends {
             let found = compare(arguments, row, backend)?;
             table.put(&format!("{} {backend}", row.name), found)?;
         }
     }
-    for backend in ["flex", "ndarray"].into_iter().filter(|_| wanted("threads")) {
+    for backend in backends.iter().filter(|_| wanted("threads")) {
         table.put(&format!("threads {backend}"), threads(arguments, backend)?)?;
     }
     Ok(table.content)

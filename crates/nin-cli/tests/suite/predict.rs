@@ -205,6 +205,17 @@ fn png_with(exif: &[u8], png: &[u8]) -> Vec<u8> {
     [&png[..HEADER_END], &length, &chunk, &sum, &png[HEADER_END..]].concat()
 }
 
+/// A WebP with this EXIF, without loss.
+fn webp_with(exif: &[u8], picture: &GrayImage) -> Vec<u8> {
+    use image::ImageEncoder;
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut bytes);
+    encoder.set_exif_metadata(exif.to_vec()).unwrap();
+    let (width, height) = picture.dimensions();
+    encoder.write_image(picture.as_raw(), width, height, image::ExtendedColorType::L8).unwrap();
+    bytes
+}
+
 #[test]
 fn a_picture_is_turned_upright() {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
@@ -235,15 +246,18 @@ fn a_picture_is_turned_upright() {
         write(&format!("{orientation}.jpg"), &jpeg_with(&exif, &jpeg));
         let turned = encoded(&turn(&lying).into(), ImageFormat::Png);
         write(&format!("{orientation}-turned.png"), &turned);
-        names.push(format!("{orientation}.png {orientation}.jpg {orientation}-turned.png"));
+        write(&format!("{orientation}.webp"), &webp_with(&exif, &lying));
+        let names_of_one = ["png", "jpg", "webp"].map(|ending| format!("{orientation}.{ending}"));
+        names.push(format!("{} {orientation}-turned.png", names_of_one.join(" ")));
     }
     let answers = predict(root.path(), &names.join(" "));
     let mut different = Vec::new();
-    for (at, three) in answers["images"].as_array().unwrap().chunks_exact(3).enumerate() {
-        let [png, jpeg, turned] = three else { unreachable!() };
+    for (at, four) in answers["images"].as_array().unwrap().chunks_exact(4).enumerate() {
+        let [png, jpeg, webp, turned] = four else { unreachable!() };
         let size = if at < 4 { [24, 40] } else { [40, 24] };
         assert_eq!((&png["size"], &jpeg["size"]), (&size.into(), &size.into()), "{}", at + 1);
         assert_eq!(logits(png), logits(turned), "orientation {}", at + 1);
+        assert_eq!(logits(webp), logits(turned), "orientation {}", at + 1);
         for (jpeg, turned) in logits(jpeg).iter().zip(&logits(turned)) {
             // JPEG is not the same, but nearly.
             assert!((jpeg.1 - turned.1).abs() < 0.05 * (1.0 + turned.1), "{jpeg:?}, {turned:?}");

@@ -1,0 +1,76 @@
+//! What each seed of a recipe can tell after its first steps: a training killed behind a checkpoint, and
+//! `eval` of that checkpoint on all test images.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use crate::EarlyArguments;
+use crate::costs::median;
+use crate::training::{find, finish, send};
+
+/// Trains every seed's first steps, and evaluates; fails where one is below what is asked.
+pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
+    let binary = find(&arguments.binary)?;
+    let mut accuracies = Vec::new();
+    for seed in 1..=arguments.seeds {
+        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        let run = root.path().join("run");
+        begin(&binary, arguments, seed, &run).with_context(|| format!("seed {seed}"))?;
+        let accuracy =
+            accuracy(&binary, arguments, &run).with_context(|| format!("seed {seed}"))?;
+        eprintln!("seed {seed}: {accuracy}");
+        accuracies.push(accuracy);
+    }
+    let of_each_seed = accuracies.clone();
+    let median = median(&mut accuracies);
+    let least = accuracies.first().copied().context("no seed was asked for")?;
+    let report = json!({
+        "check": "early",
+        "config": arguments.config,
+        "backend": arguments.backend,
+        "steps": arguments.steps,
+        "test_accuracy_of_each_seed": of_each_seed,
+        "least": least,
+        "median": median,
+        "at_least": arguments.at_least,
+    });
+    if least < arguments.at_least {
+        bail!("a seed is below {}: {report}", arguments.at_least);
+    }
+    Ok(report)
+}
+
+/// The recipe as it is, schedule and all, until its first checkpoint.
+fn begin(binary: &Path, arguments: &EarlyArguments, seed: u64, run: &Path) -> anyhow::Result<()> {
+    let mut command = Command::new(binary);
+    command.args(["train", "--config", &arguments.config, "--backend", &arguments.backend]);
+    command.args(["--seed", &seed.to_string(), "--progress", "json"]).arg("--run").arg(run);
+    command.args(["--set", &format!("checkpoint.every_steps={}", arguments.steps)]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let said = BufReader::new(child.stderr.take().context("no stderr")?);
+    let mut text = String::new();
+    for line in said.lines() {
+        let line = line?;
+        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+        if event["event"] == "checkpoint" {
+            send(&child, "-KILL")?;
+            child.wait()?;
+            return Ok(());
+        }
+        text += &line;
+        text.push('\n');
+    }
+    bail!("it ended ({}) before its first checkpoint: {text}", child.wait()?)
+}
+
+fn accuracy(binary: &Path, arguments: &EarlyArguments, run: &Path) -> anyhow::Result<f64> {
+    let mut command = Command::new(binary);
+    command.arg("eval").arg("--checkpoint").arg(run.join("checkpoints/latest"));
+    command.args(["--backend", &arguments.backend, "--format", "json"]);
+    let evaluation: Value = serde_json::from_slice(&finish(command)?.stdout)?;
+    evaluation["accuracy"].as_f64().context("`eval` gave no `accuracy`")
+}
