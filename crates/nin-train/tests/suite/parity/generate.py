@@ -54,8 +54,8 @@ NETWORKS = {
 SGD = {"kind": "sgd", "learning_rate": 0.002, "momentum": 0.9, "weight_decay": 0.001}
 # At 224 a tie is somewhere in every step: smaller steps keep what it turns small.
 SMALL_SGD = SGD | {"learning_rate": 0.0004}
-# Where the default epsilon of 1e-8 makes whole steps of gradients that are nothing but rounding.
-ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01, "epsilon": 1e-6}
+# The default epsilon of 1e-8 makes whole steps of gradients that are nothing but rounding.
+ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01, "epsilon": 1e-4}
 # What 32 bits may change where no tie is near, far below the test's tolerances: of the largest logit,
 # of a loss, and of norm and largest value of gradients and of movements.
 ROUNDING = {"logits": 5e-6, "losses": 1e-6, "gradients": (2e-6, 1e-5), "movements": (2e-4, 1e-3)}
@@ -63,10 +63,12 @@ ROUNDING = {"logits": 5e-6, "losses": 1e-6, "gradients": (2e-6, 1e-5), "movement
 CASES = [
     ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD, 20),
     ("d2l-224", "d2l", (1, 224, 224), [2] * 9 + [1], SMALL_SGD, 2),
+    # One step of wgpu on llvmpipe, which takes seconds for each image.
+    ("d2l-224-once", "d2l", (1, 224, 224), [2], SGD, 3),
     ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 0),
-    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 3),
-    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], SGD, 1),
-    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 9 + [1], SGD, 2),
+    ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 6),
+    ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], SGD, 2),
+    ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 9 + [1], SGD, 5),
     ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 9 + [1], SGD, 9),
     ("imagenet", "imagenet", (3, 224, 224), [1] * 10, SMALL_SGD, 1),
     ("unusual", "unusual", (2, 61, 47), [5] * 9 + [2], SGD, 0),
