@@ -57,6 +57,8 @@ pub use initialization::{Initialization, LayerScale};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
+#[cfg(feature = "kernels")]
+pub use nin_kernels::keep_freed_memory;
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
 pub use preprocessing::{Normalization, Preprocessing, Whitening};

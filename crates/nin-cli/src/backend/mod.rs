@@ -179,6 +179,15 @@ impl Selected {
         }
     }
 
+    /// Runs a task that takes training steps on the backend: on a CPU the process keeps from then on
+    /// what one step frees, for the next.
+    pub fn run_steps<T: Task>(&self, task: T) -> anyhow::Result<T::Output> {
+        if self.backend != BackendName::Wgpu {
+            processor::keep_freed_memory();
+        }
+        self.run(task)
+    }
+
     /// Runs a task on the backend.
     pub fn run<T: Task>(&self, task: T) -> anyhow::Result<T::Output> {
         match self.backend {

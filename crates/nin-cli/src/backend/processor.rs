@@ -54,6 +54,14 @@ pub fn configure_kernels(_threads: usize) -> anyhow::Result<Option<&'static str>
     Ok(None)
 }
 
+/// Keeps freed memory for the next training step.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub use nin_model::keep_freed_memory;
+
+/// Keeps freed memory for the next training step: there is no CPU backend that would need it.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+pub fn keep_freed_memory() {}
+
 /// Whether the fused kernels multiply bf16.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn computes_in_bf16() -> bool {

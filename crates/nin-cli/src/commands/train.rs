@@ -84,7 +84,8 @@ impl<'a> Trainer<'a> {
         if arguments.tensorboard {
             observer = Box::new(TensorBoard::beside(observer));
         }
-        let summary = selected.run(Train { plan, interrupter: interrupter.clone(), observer })?;
+        let summary =
+            selected.run_steps(Train { plan, interrupter: interrupter.clone(), observer })?;
         if let Some(last) = &summary.last_epoch
             && summary.ending != Ending::Interrupted
             && !arguments.no_report

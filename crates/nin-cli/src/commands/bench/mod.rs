@@ -59,7 +59,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     selected.note_precision(recipe.training.precision);
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;
-    let rates = selected.run(Measure {
+    let rates = selected.run_steps(Measure {
         recipe: &recipe,
         architecture: &architecture,
         input,

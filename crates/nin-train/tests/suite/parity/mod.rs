@@ -38,6 +38,14 @@ const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
 /// that of a step; and AdamW makes a whole step of the smallest gradient.
 const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
 
+/// From this side on, images have so many pixels that a tie turns within ten steps more often than not,
+/// whoever computes: in 14 of 21 draws of `d2l-224` and `imagenet` PyTorch's own 32 bits parted from
+/// its 64 bits, by up to 2e-3 (losses), 1.1e-2 and 5.5e-2 (movements). So there the first step is held
+/// to the tolerances above, and those behind it to these.
+const TIES_FROM: usize = 224;
+const LOSS_TOLERANCE_AFTER_TIES: f64 = 4e-3;
+const MOVEMENT_TOLERANCE_AFTER_TIES: Tolerance = Tolerance { norm: 1e-2, value: 8e-2 };
+
 /// By which operations a backend computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operations {
@@ -107,12 +115,17 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
     let mut worst_gradient = Worst::default();
     let mut worst_movement = Worst::default();
     for (step, &expected) in case.losses.iter().enumerate() {
+        let (loss_tolerance, movement_tolerance) = if step > 0 && case.input[1] >= TIES_FROM {
+            (LOSS_TOLERANCE_AFTER_TIES, MOVEMENT_TOLERANCE_AFTER_TIES)
+        } else {
+            (LOSS_TOLERANCE, MOVEMENT_TOLERANCE)
+        };
         learner.lr_step();
         let output = learner.train_step(inputs::batch(&case, step, &device));
         let answers = output.item.0.unwrap();
         let loss = answers.score().loss();
         let error = (loss - expected).abs() / expected;
-        assert!(error <= LOSS_TOLERANCE, "{what}, step {step}: loss {loss}, PyTorch's {expected}");
+        assert!(error <= loss_tolerance, "{what}, step {step}: loss {loss}, PyTorch's {expected}");
         worst_loss = worst_loss.max(error);
         if step == 0 {
             let found: Vec<f32> =
@@ -128,7 +141,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
         let moved = movement(&initial, &learner.model().network().to_weights().unwrap());
         let what = format!("{what}, after step {step}");
         let expected = &case.movements[step];
-        let error = compare(&what, &architecture, &moved, expected, 4000, MOVEMENT_TOLERANCE);
+        let error = compare(&what, &architecture, &moved, expected, 4000, movement_tolerance);
         worst_movement.join(&error);
     }
     println!(
