@@ -4,8 +4,8 @@
     pip install torch==2.15.0 numpy pillow==11.3.0
     python last_relu.py --data /usr/share/datasets/fashion-mnist > last_relu.json
 
-The setting is ablation.sh's: 96x96, the first 6,000 training images, three epochs of batches of 128,
-tested on the last 5,000 of the training set. Recipes: the book's (Xavier, SGD at 0.1) and PyTorch's own
+Not run yet. Images, size, epochs and batches are those of ablation.sh (the first 6,000 training images at
+96x96, three epochs of batches of 128, tested on the last 5,000 of the training set); the rate is constant. Recipes: the book's (Xavier, SGD at 0.1) and PyTorch's own
 weights with AdamW at 0.001. nin has no such network, so this is PyTorch's.
 """
 import argparse

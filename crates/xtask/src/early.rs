@@ -1,16 +1,16 @@
-//! What each seed of a recipe can tell after its first steps: a training killed behind a checkpoint, and
+//! The test accuracy of each seed of a recipe after its first steps: a training killed behind a checkpoint, and
 //! `eval` of that checkpoint on all test images.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::EarlyArguments;
 use crate::costs::median;
-use crate::training::{find, finish, send};
+use crate::training::{find, finish};
 
 /// Trains every seed's first steps, and evaluates; fails where one is below what is asked.
 pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
@@ -57,8 +57,13 @@ fn begin(binary: &Path, arguments: &EarlyArguments, seed: u64, run: &Path) -> an
         let line = line?;
         let event: Value = serde_json::from_str(&line).unwrap_or_default();
         if event["event"] == "checkpoint" {
-            send(&child, "-KILL")?;
+            child.kill()?;
             child.wait()?;
+            let steps = event["total_steps"].as_u64();
+            ensure!(
+                steps == Some(arguments.steps as u64),
+                "its first checkpoint is behind {steps:?}"
+            );
             return Ok(());
         }
         text += &line;

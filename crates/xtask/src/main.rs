@@ -45,7 +45,7 @@ enum Command {
     /// What checkpoints, the loader and the bookkeeping of every step take of an epoch, and that `shapes` takes
     /// less than 50 ms
     Costs(CostsArguments),
-    /// What each seed of a recipe can tell after its first steps
+    /// The test accuracy of each seed of a recipe after its first steps
     Early(EarlyArguments),
     /// Fifty steps give the same weights with any threads and workers, cut or not, on flex and ndarray
     Hashes(HashesArguments),
@@ -179,7 +179,7 @@ struct RatiosArguments {
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
     /// Only this backend; may be repeated
-    #[arg(long, value_name = "BACKEND")]
+    #[arg(long, value_name = "BACKEND", value_parser = ["flex", "ndarray"])]
     backend: Vec<String>,
     /// How often each side is measured
     #[arg(long, value_name = "N", default_value_t = 3)]

@@ -52,7 +52,7 @@ NETWORKS = {
                 block(2, 1, 0, (24, 7, 3))],
 }
 SGD = {"kind": "sgd", "learning_rate": 0.002, "momentum": 0.9, "weight_decay": 0.001}
-# At 224 a tie is somewhere in every step: smaller steps keep what it turns small.
+# At 224 a tie is likely within ten steps: smaller steps keep what it turns small.
 SMALL_SGD = SGD | {"learning_rate": 0.0004}
 # The default epsilon of 1e-8 makes whole steps of gradients that are nothing but rounding.
 ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01, "epsilon": 1e-4}

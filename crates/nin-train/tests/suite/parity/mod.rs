@@ -35,7 +35,7 @@ const LOSS_TOLERANCE: f64 = 1e-4;
 /// One ReLU or one maximum that flips at a tie shows as up to this.
 const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
 /// Of what the steps so far have moved. A weight is rounded at its own size, some hundred times
-/// that of a step; and AdamW makes a whole step of the smallest gradient.
+/// that of a step.
 const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
 
 /// From this side on, images have so many pixels that a tie turns within ten steps more often than not,
