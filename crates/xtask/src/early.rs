@@ -1,16 +1,15 @@
 //! The test accuracy of each seed of a recipe after its first steps: a training killed behind a checkpoint, and
 //! `eval` of that checkpoint on all test images.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::EarlyArguments;
 use crate::costs::median;
-use crate::training::{find, finish};
+use crate::training::{find, finish, send, watch};
 
 /// Trains every seed's first steps, and evaluates; fails where one is below what is asked.
 pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
@@ -48,28 +47,19 @@ pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
 fn begin(binary: &Path, arguments: &EarlyArguments, seed: u64, run: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(binary);
     command.args(["train", "--config", &arguments.config, "--backend", &arguments.backend]);
-    command.args(["--seed", &seed.to_string(), "--progress", "json"]).arg("--run").arg(run);
+    command.args(["--seed", &seed.to_string()]).arg("--run").arg(run);
     command.args(["--set", &format!("checkpoint.every_steps={}", arguments.steps)]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let said = BufReader::new(child.stderr.take().context("no stderr")?);
-    let mut text = String::new();
-    for line in said.lines() {
-        let line = line?;
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
-        if event["event"] == "checkpoint" {
-            child.kill()?;
-            child.wait()?;
-            let steps = event["total_steps"].as_u64();
-            ensure!(
-                steps == Some(arguments.steps as u64),
-                "its first checkpoint is behind {steps:?}"
-            );
-            return Ok(());
+    let mut steps = None;
+    let (status, text) = watch(command, |child, event| {
+        if event["event"] == "checkpoint" && steps.is_none() {
+            steps = event["total_steps"].as_u64();
+            send(child, "-KILL")?;
         }
-        text += &line;
-        text.push('\n');
-    }
-    bail!("it ended ({}) before its first checkpoint: {text}", child.wait()?)
+        Ok(())
+    })?;
+    let asked = arguments.steps as u64;
+    ensure!(steps == Some(asked), "its first checkpoint is behind {steps:?} ({status}): {text}");
+    Ok(())
 }
 
 fn accuracy(binary: &Path, arguments: &EarlyArguments, run: &Path) -> anyhow::Result<f64> {

@@ -3,15 +3,14 @@
 //! differ from each other in last bits: what is not the project's own kernels (loss, optimiser) they
 //! compute each in its way.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::HashesArguments;
-use crate::training::{INTERRUPTED, find, finish, send, sha256};
+use crate::training::{INTERRUPTED, find, finish, send, sha256, watch};
+use crate::{CPU_BACKENDS, HashesArguments};
 
 /// Fifty steps: 1,600 images in batches of 32.
 const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600"];
@@ -27,7 +26,7 @@ pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
     let root = tempfile::tempdir().context("cannot make a folder to train in")?;
     let binary = find(&arguments.binary)?;
     let mut hashes = serde_json::Map::new();
-    for backend in ["flex", "ndarray"] {
+    for backend in CPU_BACKENDS {
         let mut expected: Option<String> = None;
         for (threads, workers, is_cut) in settings() {
             let name = format!("{backend}, {threads} threads, {workers} workers, cut: {is_cut}");
@@ -76,21 +75,15 @@ fn weights(run: &Path) -> anyhow::Result<String> {
 }
 
 /// Trains, and asks the training to end in the middle of its epoch.
-fn cut(mut command: Command) -> anyhow::Result<()> {
-    let mut child = command.args(["--progress", "json"]).stderr(Stdio::piped()).spawn()?;
-    let said = BufReader::new(child.stderr.take().context("no stderr")?);
-    let (mut points, mut text) = (0, String::new());
-    for line in said.lines() {
-        let line = line?;
-        let event: Value = serde_json::from_str(&line).unwrap_or_default();
+fn cut(command: Command) -> anyhow::Result<()> {
+    let mut points = 0;
+    let (status, text) = watch(command, |child, event| {
         points += usize::from(event["event"] == "step");
         if event["event"] == "step" && points == CUT_AT_POINT {
-            ensure!(send(&child, "-TERM")?, "it ended by itself");
+            ensure!(send(child, "-TERM")?, "it ended by itself");
         }
-        text += &line;
-        text.push('\n');
-    }
-    let status = child.wait()?;
+        Ok(())
+    })?;
     ensure!(status.code() == Some(INTERRUPTED), "not cut, but ended with {status}: {text}");
     Ok(())
 }

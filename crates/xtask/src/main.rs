@@ -19,6 +19,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+const CPU_BACKENDS: [&str; 2] = ["flex", "ndarray"];
+
 /// Checks of nin-cli from outside; each prints one JSON object, and fails where it finds something
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
@@ -179,7 +181,7 @@ struct RatiosArguments {
     #[arg(long, value_name = "ROW")]
     only: Vec<String>,
     /// Only this backend; may be repeated
-    #[arg(long, value_name = "BACKEND", value_parser = ["flex", "ndarray"])]
+    #[arg(long, value_name = "BACKEND", value_parser = CPU_BACKENDS, default_values = CPU_BACKENDS)]
     backend: Vec<String>,
     /// How often each side is measured
     #[arg(long, value_name = "N", default_value_t = 3)]

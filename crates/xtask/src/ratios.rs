@@ -17,8 +17,6 @@ const ONLY_AVX2: &[(&str, &str)] =
 const BF16: &[&str] = &["training.precision=bf16"];
 const FP32: &[&str] = &[];
 
-const BACKENDS: [&str; 2] = ["flex", "ndarray"];
-
 /// One line of the table.
 struct Row {
     name: &'static str,
@@ -52,18 +50,16 @@ const ROWS: &[Row] = &[
 
 /// Measures the rows and writes them into the file, one after another; the file as it is then.
 pub(crate) fn run(arguments: &RatiosArguments) -> anyhow::Result<Value> {
-    let among = |names: &[String], name: &str| names.is_empty() || names.iter().any(|n| n == name);
-    let wanted = |name: &str| among(&arguments.only, name);
-    let backends: Vec<_> =
-        BACKENDS.into_iter().filter(|backend| among(&arguments.backend, backend)).collect();
+    let wanted =
+        |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
     let mut table = Table::open(arguments)?;
     for row in ROWS.iter().filter(|row| wanted(row.name)) {
-        for backend in &backends {
+        for backend in &arguments.backend {
             let found = compare(arguments, row, backend)?;
             table.put(&format!("{} {backend}", row.name), found)?;
         }
     }
-    for backend in backends.iter().filter(|_| wanted("threads")) {
+    for backend in arguments.backend.iter().filter(|_| wanted("threads")) {
         table.put(&format!("threads {backend}"), threads(arguments, backend)?)?;
     }
     Ok(table.content)

@@ -156,6 +156,24 @@ pub(crate) fn cut(mut command: Command, signal: &str, after: Duration) -> anyhow
     Ok(Ended { status, announced, stderr })
 }
 
+/// Trains to the end, and tells of each event as it comes; gives the status and all that was said.
+pub(crate) fn watch(
+    mut command: Command,
+    mut on_event: impl FnMut(&Child, &Value) -> anyhow::Result<()>,
+) -> anyhow::Result<(ExitStatus, String)> {
+    command.args(["--progress", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run the program")?;
+    let said = BufReader::new(child.stderr.take().context("no stderr")?);
+    let mut text = String::new();
+    for line in said.lines() {
+        let line = line?;
+        on_event(&child, &serde_json::from_str(&line).unwrap_or_default())?;
+        text += &line;
+        text.push('\n');
+    }
+    Ok((child.wait()?, text))
+}
+
 /// Sends a signal such as `-TERM`; gives whether there was somebody to take it.
 pub(crate) fn send(child: &Child, signal: &str) -> anyhow::Result<bool> {
     Ok(Command::new("kill").args([signal, &child.id().to_string()]).status()?.success())
