@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use crate::arch::generic::panels_per_block;
-use crate::arch::{Arch, Bf16Arch, Operation};
+use crate::arch::{Arch, Bf16Arch, Operation, TilesArch};
 use crate::conv::Algorithm;
 use crate::error::Error;
 use crate::precision::Precision;
@@ -23,11 +23,22 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F.
     Avx512,
+    /// As `PortableWide`, with tiles of bf16: the shapes of AMX.
+    PortableTiles,
+    /// AVX-512 F, and in bf16 AMX's tiles.
+    Amx,
 }
 
 impl Isa {
     /// All of them, slowest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::PortableWide, Self::Avx2, Self::Avx512];
+    pub const ALL: [Self; 6] = [
+        Self::Portable,
+        Self::PortableTiles,
+        Self::PortableWide,
+        Self::Avx2,
+        Self::Avx512,
+        Self::Amx,
+    ];
 
     /// The name that `NIN_CPU` takes.
     pub fn name(self) -> &'static str {
@@ -36,6 +47,8 @@ impl Isa {
             Self::PortableWide => "portable-wide",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::PortableTiles => "portable-tiles",
+            Self::Amx => "amx",
         }
     }
 
@@ -49,7 +62,7 @@ impl Isa {
                 let isa: Self = name.parse()?;
                 Arch::new(isa).map(|_| isa)
             }
-            _ => Ok([Self::Avx512, Self::Avx2]
+            _ => Ok([Self::Amx, Self::Avx512, Self::Avx2]
                 .into_iter()
                 .find(|&isa| Arch::new(isa).is_ok())
                 .unwrap_or(Self::Portable)),
@@ -151,6 +164,14 @@ impl Cpu {
         match self.precision {
             Precision::Fp32 => None,
             Precision::Bf16 => Bf16Arch::of(self.arch),
+        }
+    }
+
+    /// What multiplies tiles of bf16, where that was asked for and can be had.
+    pub(crate) fn tiles(&self) -> Option<TilesArch> {
+        match self.precision {
+            Precision::Fp32 => None,
+            Precision::Bf16 => TilesArch::of(self.arch),
         }
     }
 

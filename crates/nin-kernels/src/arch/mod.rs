@@ -3,6 +3,8 @@
 pub(crate) mod generic;
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -12,7 +14,7 @@ mod portable;
 
 use crate::cpu::Isa;
 use crate::error::Error;
-use generic::{Bf16Operation, Vector};
+use generic::{Bf16Operation, TilesOperation, Vector};
 
 /// A piece of work that is compiled once for each instruction set.
 pub(crate) trait Operation {
@@ -36,6 +38,9 @@ pub(crate) enum Arch {
     Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Avx512),
+    PortableTiles,
+    #[cfg(target_arch = "x86_64")]
+    Amx(amx::Amx),
 }
 
 impl Arch {
@@ -44,12 +49,15 @@ impl Arch {
         let arch = match isa {
             Isa::Portable => Some(Self::Portable),
             Isa::PortableWide => Some(Self::PortableWide),
+            Isa::PortableTiles => Some(Self::PortableTiles),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::Avx2::new().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => avx512::Avx512::new().map(Self::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => amx::Amx::new().map(Self::Amx),
             #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 => None,
+            Isa::Avx2 | Isa::Avx512 | Isa::Amx => None,
         };
         arch.ok_or(Error::IsaMissing { isa })
     }
@@ -58,10 +66,13 @@ impl Arch {
         match self {
             Self::Portable => Isa::Portable,
             Self::PortableWide => Isa::PortableWide,
+            Self::PortableTiles => Isa::PortableTiles,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => Isa::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(_) => Isa::Amx,
         }
     }
 
@@ -69,7 +80,7 @@ impl Arch {
     pub(crate) fn lanes(self) -> usize {
         match self.isa() {
             Isa::Portable | Isa::Avx2 => 8,
-            Isa::PortableWide | Isa::Avx512 => 16,
+            Isa::PortableWide | Isa::PortableTiles | Isa::Avx512 | Isa::Amx => 16,
         }
     }
 
@@ -79,11 +90,15 @@ impl Arch {
             // SAFETY: plain Rust needs nothing of the CPU.
             Self::Portable => unsafe { operation.run::<portable::F32x8>() },
             // SAFETY: as above.
-            Self::PortableWide => unsafe { operation.run::<portable::F32x16>() },
+            Self::PortableWide | Self::PortableTiles => unsafe {
+                operation.run::<portable::F32x16>()
+            },
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(proof) => proof.run(operation),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(proof) => proof.run(operation),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(proof) => proof.run(operation),
         }
     }
 }
@@ -101,9 +116,9 @@ impl Bf16Arch {
     /// The proof beside that of the fp32 kernels, where there is one.
     pub(crate) fn of(arch: Arch) -> Option<Self> {
         match arch {
-            Arch::PortableWide => Some(Self::PortableWide),
+            Arch::PortableWide | Arch::PortableTiles => Some(Self::PortableWide),
             #[cfg(target_arch = "x86_64")]
-            Arch::Avx512(_) => avx512bf16::Avx512Bf16::new().map(Self::Avx512),
+            Arch::Avx512(_) | Arch::Amx(_) => avx512bf16::Avx512Bf16::new().map(Self::Avx512),
             _ => None,
         }
     }
@@ -115,6 +130,37 @@ impl Bf16Arch {
             Self::PortableWide => unsafe { operation.run::<portable::F32x16>() },
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(proof) => proof.run(operation),
+        }
+    }
+}
+
+/// An instruction set that multiplies tiles of bf16, together with the proof that this CPU has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TilesArch {
+    /// For the tests: slower than fp32.
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Amx(amx::Amx),
+}
+
+impl TilesArch {
+    /// The proof beside that of the fp32 kernels, where there is one.
+    pub(crate) fn of(arch: Arch) -> Option<Self> {
+        match arch {
+            Arch::PortableTiles => Some(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Arch::Amx(proof) => Some(Self::Amx(proof)),
+            _ => None,
+        }
+    }
+
+    /// As [`Arch::run`].
+    pub(crate) fn run<O: TilesOperation>(self, operation: O) {
+        match self {
+            // SAFETY: plain Rust needs nothing of the CPU.
+            Self::Portable => unsafe { operation.run::<portable::F32x16>() },
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx(proof) => proof.run_tiles(operation),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Vectors of plain Rust. They run everywhere, and drive every tile shape of every instruction set in the tests.
 
-use super::generic::{Bf16, Vector};
+use super::generic::{Bf16, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, Vector};
 use crate::precision::{values, word};
 
 /// As many lanes as AVX2.
@@ -92,5 +92,70 @@ impl<const N: usize> Bf16 for Lanes<N> {
     #[inline(always)]
     unsafe fn zip(low: Self, high: Self) -> Self {
         Self(std::array::from_fn(|lane| word(low.0[lane], high.0[lane])))
+    }
+}
+
+impl Tiles for F32x16 {
+    #[inline(always)]
+    unsafe fn configure() {}
+
+    #[inline(always)]
+    unsafe fn release() {}
+
+    #[inline(always)]
+    unsafe fn products<const M: usize, const N: usize>(block: &TileBlock) {
+        for m in 0..M {
+            for n in 0..N {
+                // SAFETY: the caller's pointers are good for M x N tiles; offsets and strides are whole bf16.
+                unsafe { tile_products(block, m, n) }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn zip_halves(low: Self, high: Self) -> [Self; 2] {
+        let half = |vector: &Self, index: usize| values(vector.0[index / 2])[index % 2];
+        [0, 16].map(|first| {
+            Lanes(std::array::from_fn(|lane| {
+                word(half(&low, first + lane), half(&high, first + lane))
+            }))
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(words: &mut [Self; 16]) {
+        let rows = *words;
+        for (column, word) in words.iter_mut().enumerate() {
+            *word = Lanes(std::array::from_fn(|row| rows[row].0[column]));
+        }
+    }
+}
+
+/// One tile of sums.
+///
+/// # Safety
+/// As [`Tiles::products`].
+unsafe fn tile_products(block: &TileBlock, m: usize, n: usize) {
+    // SAFETY: the caller's promise. A left row may lie at any even address.
+    unsafe {
+        let mut sums = [F32x16::splat(0.0); TILE_ROWS];
+        for (row, sum) in sums.iter_mut().enumerate() {
+            *sum = F32x16::load(block.start[m][n].byte_add(row * block.start_row));
+        }
+        for step in 0..block.steps {
+            let left =
+                block.left.byte_add(*block.offsets.add(step) + m * TILE_ROWS * block.left_row);
+            let right = block.right[n].add(step * TILE_LEN);
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let left = left.byte_add(row * block.left_row);
+                for word in 0..TILE_WORDS {
+                    let pair = F32x16::splat(left.add(word).read_unaligned());
+                    *sum = pair.dot_pairs(F32x16::load(right.add(word * TILE_WORDS)), *sum);
+                }
+            }
+        }
+        for (row, sum) in sums.into_iter().enumerate() {
+            sum.store(block.sums[m][n].byte_add(row * block.sums_row));
+        }
     }
 }

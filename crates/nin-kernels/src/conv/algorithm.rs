@@ -34,7 +34,7 @@ const TRANSFORM: u64 = 14;
 const WEIGHT_TRANSFORM: u64 = 24;
 
 /// The choice depends on the sizes alone, never on the threads or the instruction set.
-pub(crate) fn choose(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
+pub(crate) fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
         ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
         ([5, 5], [1, 1]) => (Choice::F45, F45::TILE as u64),
@@ -65,7 +65,7 @@ mod tests {
             let geometry =
                 ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], padding)
                     .unwrap();
-            choose(Algorithm::Auto, &geometry)
+            by_cost(Algorithm::Auto, &geometry)
         };
         assert_eq!(choice(32, [96, 256], 26, 5, 1), Choice::F45);
         assert_eq!(choice(32, [256, 384], 12, 3, 1), Choice::F43);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::bf16::{self, Product};
 use super::lowering::Lowering;
 use super::pack::{pack_weight, pack_weight_turned, sum_weight_gradient, tree_sum};
+use super::tiles;
 use super::{ConvBackward, ConvInput};
 use crate::arch::Bf16Arch;
 use crate::arch::generic::{End, Multiply, Outer, gate};
@@ -25,7 +26,8 @@ pub(crate) fn group_size(batch: usize) -> usize {
 #[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
 enum Packed {
     Fp32(Scratch),
-    Bf16(Product),
+    Words(Product),
+    Tiles(tiles::Product),
 }
 
 /// A layer's forward pass, ready for one image after another.
@@ -48,14 +50,16 @@ impl<'a> Forward<'a> {
         relu: bool,
     ) -> Self {
         let lowering = Lowering::of(geometry, input);
-        let product = match input {
-            ConvInput::Panels(_) => Product::forward(cpu, geometry, weight),
+        let in_bf16 = || {
+            let tiles = tiles::Product::forward(cpu, geometry, weight).map(Packed::Tiles);
+            tiles.or_else(|| Product::forward(cpu, geometry, weight).map(Packed::Words))
+        };
+        let packed = match input {
+            ConvInput::Panels(_) => in_bf16(),
             ConvInput::Planes(_) => None,
         };
-        let packed = match product {
-            Some(product) => Packed::Bf16(product),
-            None => Packed::Fp32(pack_weight(cpu, geometry, lowering.depth, weight)),
-        };
+        let packed = packed
+            .unwrap_or_else(|| Packed::Fp32(pack_weight(cpu, geometry, lowering.depth, weight)));
         let bias = padded_bias(cpu, geometry.out_panels(), bias);
         Self { cpu, lowering, packed, bias, relu, panels: geometry.out_panels() }
     }
@@ -64,7 +68,10 @@ impl<'a> Forward<'a> {
         let end = if self.relu { End::Relu } else { End::Store };
         let packed = match &self.packed {
             Packed::Fp32(packed) => packed,
-            Packed::Bf16(product) => {
+            Packed::Words(product) => {
+                return product.image(self.cpu, image, &self.bias, end, output);
+            }
+            Packed::Tiles(product) => {
                 return product.image(self.cpu, image, &self.bias, end, output);
             }
         };
@@ -98,8 +105,14 @@ pub(crate) struct Backward<'a> {
     lowering: Lowering,
     turned: Option<Turned>,
     in_planes: bool,
-    /// Where the products are to be of bf16.
-    bf16: Option<Bf16Arch>,
+    weight_sums: WeightSums,
+}
+
+/// What the weights' gradient is summed by.
+enum WeightSums {
+    Fp32,
+    Words(Bf16Arch),
+    Tiles(tiles::Gradients),
 }
 
 /// What the input's gradient needs.
@@ -146,19 +159,25 @@ impl<'a> Backward<'a> {
     ) -> Self {
         let turned = mask.map(|mask| {
             let lowering = Lowering::of_gradient(geometry);
-            let product = match input {
-                ConvInput::Panels(_) => Product::backward(cpu, geometry, weight),
+            let in_bf16 = || {
+                let tiles = tiles::Product::backward(cpu, geometry, weight).map(Packed::Tiles);
+                tiles.or_else(|| Product::backward(cpu, geometry, weight).map(Packed::Words))
+            };
+            let packed = match input {
+                ConvInput::Panels(_) => in_bf16(),
                 ConvInput::Planes(_) => None,
             };
-            let packed = match product {
-                Some(product) => Packed::Bf16(product),
-                None => Packed::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight)),
-            };
+            let packed = packed.unwrap_or_else(|| {
+                Packed::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight))
+            });
             Turned { lowering, packed, no_bias: padded_bias(cpu, geometry.in_panels(), None), mask }
         });
         let in_planes = matches!(input, ConvInput::Planes(_));
-        let bf16 = cpu.bf16().filter(|_| geometry.is_pointwise() && !in_planes);
-        Self { cpu, geometry, lowering: Lowering::of(geometry, input), turned, in_planes, bf16 }
+        let words = || cpu.bf16().filter(|_| geometry.is_pointwise()).map(WeightSums::Words);
+        let in_bf16 = || tiles::Gradients::new(cpu, geometry).map(WeightSums::Tiles).or_else(words);
+        let weight_sums = if in_planes { None } else { in_bf16() }.unwrap_or(WeightSums::Fp32);
+        let lowering = Lowering::of(geometry, input);
+        Self { cpu, geometry, lowering, turned, in_planes, weight_sums }
     }
 
     pub(crate) fn sums(&self) -> GroupSums {
@@ -171,10 +190,17 @@ impl<'a> Backward<'a> {
 
     /// Adds one image's weight and bias gradients.
     pub(crate) fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) {
-        if let Some(bf16) = self.bf16 {
-            let sums = [&mut *sums.weight, &mut *sums.bias];
-            bf16::add_gradients(self.cpu, bf16, self.geometry, image, gradient, sums);
-            return;
+        match &self.weight_sums {
+            WeightSums::Fp32 => {}
+            WeightSums::Words(bf16) => {
+                let sums = [&mut *sums.weight, &mut *sums.bias];
+                bf16::add_gradients(self.cpu, *bf16, self.geometry, image, gradient, sums);
+                return;
+            }
+            WeightSums::Tiles(gradients) => {
+                gradients.add(self.cpu, image, gradient, [&mut *sums.weight, &mut *sums.bias]);
+                return;
+            }
         }
         let canvas = on_canvas(self.cpu, &self.lowering, image);
         let lowering = &self.lowering;
@@ -203,7 +229,10 @@ impl<'a> Backward<'a> {
         let end = if *mask && !self.in_planes { End::Gate(image) } else { End::Store };
         let packed = match packed {
             Packed::Fp32(packed) => packed,
-            Packed::Bf16(product) => {
+            Packed::Words(product) => {
+                return product.image(self.cpu, gradient, no_bias, end, grad_input);
+            }
+            Packed::Tiles(product) => {
                 return product.image(self.cpu, gradient, no_bias, end, grad_input);
             }
         };

@@ -5,10 +5,11 @@ mod bf16;
 pub(crate) mod direct;
 mod lowering;
 mod pack;
+mod tiles;
 pub(crate) mod winograd;
 
 pub use algorithm::Algorithm;
-pub(crate) use algorithm::{Choice, choose};
+pub(crate) use algorithm::Choice;
 pub(crate) use direct::{group_size, group_slices};
 
 use crate::arch::generic::winograd::{F43, F45};
@@ -64,12 +65,22 @@ pub struct ConvBackward<'a> {
     pub grad_bias: Option<&'a mut [f32]>,
 }
 
+/// The algorithm of a convolution over panels.
+pub(crate) fn choose(cpu: &Cpu, geometry: &ConvGeometry) -> Choice {
+    // Where tiles multiply, they do so many times faster than vectors that no transform pays.
+    if cpu.algorithm != Algorithm::Winograd && tiles::tiles(cpu, geometry).is_some() {
+        return Choice::Direct;
+    }
+    algorithm::by_cost(cpu.algorithm, geometry)
+}
+
 impl Cpu {
     /// The name of the algorithm that this convolution takes.
     pub fn algorithm_of(&self, geometry: &ConvGeometry, input: ConvInput) -> &'static str {
-        match (choose(self.algorithm, geometry), input) {
+        match (choose(self, geometry), input) {
             (Choice::F43, ConvInput::Panels(_)) => "F(4x4, 3x3)",
             (Choice::F45, ConvInput::Panels(_)) => "F(4x4, 5x5)",
+            (_, ConvInput::Panels(_)) if tiles::tiles(self, geometry).is_some() => "tiles, bf16",
             (_, ConvInput::Panels(_)) if geometry.is_pointwise() && self.bf16().is_some() => {
                 "direct, bf16"
             }
@@ -97,7 +108,7 @@ impl Cpu {
             expect_len("bias", bias.len(), geometry.out_channels)?;
         }
         expect_len("output", output.len(), geometry.output_len())?;
-        match (choose(self.algorithm, geometry), input) {
+        match (choose(self, geometry), input) {
             (Choice::F43, ConvInput::Panels(input)) => {
                 winograd::forward::<F43>(self, geometry, input, weight, bias, relu, output);
             }
@@ -131,7 +142,7 @@ impl Cpu {
         if let Some(grad_bias) = &work.grad_bias {
             expect_len("grad_bias", grad_bias.len(), geometry.out_channels)?;
         }
-        match (choose(self.algorithm, geometry), work.input) {
+        match (choose(self, geometry), work.input) {
             (Choice::F43, ConvInput::Panels(input)) => {
                 winograd::backward::<F43>(self, geometry, input, work);
             }

@@ -73,7 +73,7 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
     let groups = second_sums.groups().into_par_iter().zip(third_sums.groups());
 
     let choice = match work.input {
-        ConvInput::Panels(images) => (choose(cpu.algorithm, first), images),
+        ConvInput::Panels(images) => (choose(cpu, first), images),
         ConvInput::Planes(_) => (Choice::Direct, &[][..]),
     };
     if let (Choice::F43 | Choice::F45, images) = choice {

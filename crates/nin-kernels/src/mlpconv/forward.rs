@@ -75,7 +75,7 @@ pub(super) fn forward(
             output,
         })
         .collect();
-    cpu.install(|| match (choose(cpu.algorithm, first), input) {
+    cpu.install(|| match (choose(cpu, first), input) {
         (Choice::F43, ConvInput::Panels(images)) => {
             let layer = winograd::Forward::<F43>::new(cpu, first, weight[0], bias[0], true);
             winograd_first(cpu, geometry, layer, images, hidden_first, &tail, &mut tails);

@@ -208,6 +208,7 @@ fn the_block_is_its_layers() {
             (Algorithm::Direct, 1, Precision::Fp32),
             (Algorithm::Winograd, 3, Precision::Fp32),
             (Algorithm::Winograd, 2, Precision::Bf16),
+            (Algorithm::Auto, 2, Precision::Bf16),
         ] {
             let Ok(cpu) = Cpu::new(isa, threads) else {
                 continue;

@@ -5,6 +5,7 @@ mod multiply;
 mod outer;
 mod pairs;
 mod pool;
+mod tiles;
 mod tiling;
 mod vector;
 pub(crate) mod winograd;
@@ -14,5 +15,9 @@ pub(crate) use multiply::{End, Multiply};
 pub(crate) use outer::Outer;
 pub(crate) use pairs::{Bf16, Bf16Operation, InPairs, Narrow, ZipPixels};
 pub(crate) use pool::{PoolBackward, PoolForward};
+pub(crate) use tiles::{
+    BLOCK_PIXELS, FillGrid, Grid, TILE_CHANNELS, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock,
+    TileMultiply, TileOuter, Tiles, TilesOperation, TurnGrid, ZipGrid, evened,
+};
 pub(crate) use tiling::panels_per_block;
 pub(crate) use vector::Vector;
