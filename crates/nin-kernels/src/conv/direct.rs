@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bf16::{self, Product};
-use super::lowering::Lowering;
+use super::lowering::{Depth, Lowering};
 use super::pack::{pack_weight, pack_weight_turned, sum_weight_gradient, tree_sum};
 use super::tiles;
 use super::{ConvBackward, ConvInput};
@@ -27,7 +27,7 @@ pub(crate) fn group_size(batch: usize) -> usize {
 enum Packed {
     Fp32(Scratch),
     Words(Product),
-    Tiles(tiles::Product),
+    Tiles(tiles::Forward),
 }
 
 /// A layer's forward pass, ready for one image after another.
@@ -50,15 +50,13 @@ impl<'a> Forward<'a> {
         relu: bool,
     ) -> Self {
         let lowering = Lowering::of(geometry, input);
-        let in_bf16 = || {
-            let tiles = tiles::Product::forward(cpu, geometry, weight).map(Packed::Tiles);
-            tiles.or_else(|| Product::forward(cpu, geometry, weight).map(Packed::Words))
-        };
-        let packed = match input {
-            ConvInput::Panels(_) => in_bf16(),
+        let words = || match input {
+            ConvInput::Panels(_) => Product::forward(cpu, geometry, weight).map(Packed::Words),
             ConvInput::Planes(_) => None,
         };
-        let packed = packed
+        let tiles = tiles::Forward::new(cpu, geometry, input, weight).map(Packed::Tiles);
+        let packed = tiles
+            .or_else(words)
             .unwrap_or_else(|| Packed::Fp32(pack_weight(cpu, geometry, lowering.depth, weight)));
         let bias = padded_bias(cpu, geometry.out_panels(), bias);
         Self { cpu, lowering, packed, bias, relu, panels: geometry.out_panels() }
@@ -71,8 +69,8 @@ impl<'a> Forward<'a> {
             Packed::Words(product) => {
                 return product.image(self.cpu, image, &self.bias, end, output);
             }
-            Packed::Tiles(product) => {
-                return product.image(self.cpu, image, &self.bias, end, output);
+            Packed::Tiles(layer) => {
+                return layer.image(self.cpu, image, &self.bias, end, output);
             }
         };
         let canvas = on_canvas(self.cpu, &self.lowering, image);
@@ -118,15 +116,25 @@ enum WeightSums {
 /// What the input's gradient needs.
 struct Turned {
     lowering: Lowering,
-    packed: Packed,
+    packed: PackedTurned,
     no_bias: Scratch,
     mask: bool,
+}
+
+/// A layer's weights for its input's gradient.
+#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
+enum PackedTurned {
+    Fp32(Scratch),
+    Words(Product),
+    Tiles(tiles::Backward),
 }
 
 /// Where one group of images sums its weight and bias gradients.
 pub(crate) struct Sums<'a> {
     weight: &'a mut [f32],
     bias: &'a mut [f32],
+    /// What is still to be added.
+    pending: Option<tiles::Pending>,
 }
 
 /// The sums of all groups.
@@ -135,17 +143,6 @@ pub(crate) struct GroupSums {
     bias: Scratch,
     weight_len: usize,
     bias_len: usize,
-}
-
-impl GroupSums {
-    /// One for each group, in order.
-    pub(crate) fn groups(&mut self) -> Vec<Sums<'_>> {
-        let weights = self.weight.chunks_exact_mut(self.weight_len);
-        weights
-            .zip(self.bias.chunks_exact_mut(self.bias_len))
-            .map(|(weight, bias)| Sums { weight, bias })
-            .collect()
-    }
 }
 
 impl<'a> Backward<'a> {
@@ -157,25 +154,25 @@ impl<'a> Backward<'a> {
         weight: &[f32],
         mask: Option<bool>,
     ) -> Self {
+        let in_planes = matches!(input, ConvInput::Planes(_));
         let turned = mask.map(|mask| {
             let lowering = Lowering::of_gradient(geometry);
             let in_bf16 = || {
-                let tiles = tiles::Product::backward(cpu, geometry, weight).map(Packed::Tiles);
-                tiles.or_else(|| Product::backward(cpu, geometry, weight).map(Packed::Words))
+                let tiles = tiles::Backward::new(cpu, geometry, weight).map(PackedTurned::Tiles);
+                let words = || Product::backward(cpu, geometry, weight).map(PackedTurned::Words);
+                tiles.or_else(words)
             };
-            let packed = match input {
-                ConvInput::Panels(_) => in_bf16(),
-                ConvInput::Planes(_) => None,
-            };
+            let packed = if in_planes { None } else { in_bf16() };
             let packed = packed.unwrap_or_else(|| {
-                Packed::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight))
+                PackedTurned::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight))
             });
             Turned { lowering, packed, no_bias: padded_bias(cpu, geometry.in_panels(), None), mask }
         });
-        let in_planes = matches!(input, ConvInput::Planes(_));
-        let words = || cpu.bf16().filter(|_| geometry.is_pointwise()).map(WeightSums::Words);
-        let in_bf16 = || tiles::Gradients::new(cpu, geometry).map(WeightSums::Tiles).or_else(words);
-        let weight_sums = if in_planes { None } else { in_bf16() }.unwrap_or(WeightSums::Fp32);
+        let words = || cpu.bf16().filter(|_| geometry.is_pointwise() && !in_planes);
+        let weight_sums = tiles::Gradients::new(cpu, geometry, input)
+            .map(WeightSums::Tiles)
+            .or_else(|| words().map(WeightSums::Words))
+            .unwrap_or(WeightSums::Fp32);
         let lowering = Lowering::of(geometry, input);
         Self { cpu, geometry, lowering, turned, in_planes, weight_sums }
     }
@@ -183,24 +180,76 @@ impl<'a> Backward<'a> {
     pub(crate) fn sums(&self) -> GroupSums {
         let groups = self.geometry.batch.div_ceil(group_size(self.geometry.batch));
         let bias_len = self.geometry.out_panels() * PANEL;
-        let weight_len = bias_len * self.lowering.depth.len();
-        let zeros = |len| self.cpu.scratch.take_zeroed(groups * len);
-        GroupSums { weight: zeros(weight_len), bias: zeros(bias_len), weight_len, bias_len }
+        let weight_len = bias_len * self.depth().len();
+        let weight = match self.weight_sums {
+            // Overwritten by what is added first.
+            WeightSums::Tiles(_) => self.cpu.scratch.take(groups * weight_len),
+            WeightSums::Fp32 | WeightSums::Words(_) => {
+                self.cpu.scratch.take_zeroed(groups * weight_len)
+            }
+        };
+        let bias = self.cpu.scratch.take_zeroed(groups * bias_len);
+        GroupSums { weight, bias, weight_len, bias_len }
     }
 
-    /// Adds one image's weight and bias gradients.
-    pub(crate) fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) {
+    /// The order of the weight sums' depth.
+    fn depth(&self) -> Depth {
         match &self.weight_sums {
-            WeightSums::Fp32 => {}
-            WeightSums::Words(bf16) => {
-                let sums = [&mut *sums.weight, &mut *sums.bias];
+            WeightSums::Tiles(gradients) => gradients.depth(),
+            WeightSums::Fp32 | WeightSums::Words(_) => self.lowering.depth,
+        }
+    }
+
+    /// Where each group sums, in order.
+    pub(crate) fn groups<'s>(&self, sums: &'s mut GroupSums) -> Vec<Sums<'s>> {
+        let pending = || match &self.weight_sums {
+            WeightSums::Tiles(gradients) => Some(gradients.pending(self.cpu)),
+            WeightSums::Fp32 | WeightSums::Words(_) => None,
+        };
+        let weights = sums.weight.chunks_exact_mut(sums.weight_len);
+        weights
+            .zip(sums.bias.chunks_exact_mut(sums.bias_len))
+            .map(|(weight, bias)| Sums { weight, bias, pending: pending() })
+            .collect()
+    }
+
+    /// A group's last image was added.
+    pub(crate) fn finish_group(&self, sums: &mut Sums) {
+        if let (WeightSums::Tiles(gradients), Some(pending)) =
+            (&self.weight_sums, &mut sums.pending)
+        {
+            gradients.flush(pending, sums.weight);
+        }
+    }
+
+    /// One image: adds its weight and bias gradients, and writes its input gradient where somebody wants it.
+    pub(crate) fn image(
+        &self,
+        image: &[f32],
+        gradient: &[f32],
+        sums: &mut Sums,
+        grad_input: Option<&mut [f32]>,
+    ) {
+        let filled = self.add_image(image, gradient, sums);
+        if let Some(grad_input) = grad_input {
+            self.input_gradient(image, gradient, filled.as_ref(), grad_input);
+        }
+    }
+
+    /// Adds one image's weight and bias gradients; the gradient in tiles, where it was brought there.
+    fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) -> Option<tiles::Filled> {
+        let Sums { weight, bias, pending } = sums;
+        match (&self.weight_sums, pending) {
+            (WeightSums::Tiles(gradients), Some(pending)) => {
+                let sums = [&mut **weight, &mut **bias];
+                return Some(gradients.add(self.cpu, image, gradient, pending, sums));
+            }
+            (WeightSums::Words(bf16), _) => {
+                let sums = [&mut **weight, &mut **bias];
                 bf16::add_gradients(self.cpu, *bf16, self.geometry, image, gradient, sums);
-                return;
+                return None;
             }
-            WeightSums::Tiles(gradients) => {
-                gradients.add(self.cpu, image, gradient, [&mut *sums.weight, &mut *sums.bias]);
-                return;
-            }
+            _ => {}
         }
         let canvas = on_canvas(self.cpu, &self.lowering, image);
         let lowering = &self.lowering;
@@ -219,21 +268,28 @@ impl<'a> Backward<'a> {
             bias_sums: sums.bias,
             overwrite: false,
         });
+        None
     }
 
     /// One image's input gradient.
-    pub(crate) fn input_gradient(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+    fn input_gradient(
+        &self,
+        image: &[f32],
+        gradient: &[f32],
+        filled: Option<&tiles::Filled>,
+        grad_input: &mut [f32],
+    ) {
         let Some(Turned { lowering, packed, no_bias, mask }) = &self.turned else {
             return;
         };
         let end = if *mask && !self.in_planes { End::Gate(image) } else { End::Store };
         let packed = match packed {
-            Packed::Fp32(packed) => packed,
-            Packed::Words(product) => {
+            PackedTurned::Fp32(packed) => packed,
+            PackedTurned::Words(product) => {
                 return product.image(self.cpu, gradient, no_bias, end, grad_input);
             }
-            Packed::Tiles(product) => {
-                return product.image(self.cpu, gradient, no_bias, end, grad_input);
+            PackedTurned::Tiles(layer) => {
+                return layer.image(self.cpu, gradient, filled, no_bias, end, grad_input);
             }
         };
         let canvas = on_canvas(self.cpu, lowering, gradient);
@@ -270,8 +326,8 @@ impl<'a> Backward<'a> {
     ) {
         sum_weight_gradient(
             self.cpu,
-            self.geometry,
-            self.lowering.depth,
+            self.geometry.out_panels(),
+            self.depth(),
             &sums.weight,
             grad_weight,
         );
@@ -289,7 +345,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
     let images = work.input.values();
     let (image_len, out_image) = (images.len() / geometry.batch, geometry.out_image());
     let group = group_size(geometry.batch);
-    let groups = sums.groups();
+    let groups = layer.groups(&mut sums);
     let grad_inputs = group_slices(work.grad_input, group * image_len, groups.len());
     let (grad_output, output) = (work.grad_output, work.output);
     let parts = groups.into_par_iter().zip(grad_inputs).enumerate();
@@ -298,10 +354,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
         let at = index * out_image..(index + 1) * out_image;
         let gated = output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
         let gradient = gated.as_deref().unwrap_or(&grad_output[at]);
-        layer.add_image(image, gradient, sums);
-        if let Some(grad_input) = grad_input {
-            layer.input_gradient(image, gradient, grad_input);
-        }
+        layer.image(image, gradient, sums, grad_input);
     };
     cpu.install(|| {
         parts.for_each(|(part, (mut sums, grad_input))| {
@@ -309,6 +362,7 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
             for index in part * group..((part + 1) * group).min(geometry.batch) {
                 image_gradients(index, &mut sums, grad_images.as_mut().and_then(Iterator::next));
             }
+            layer.finish_group(&mut sums);
         });
     });
     layer.finish(&sums, work.grad_weight, work.grad_bias);

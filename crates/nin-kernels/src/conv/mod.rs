@@ -65,10 +65,11 @@ pub struct ConvBackward<'a> {
     pub grad_bias: Option<&'a mut [f32]>,
 }
 
-/// The algorithm of a convolution over panels.
+/// The algorithm of a convolution.
 pub(crate) fn choose(cpu: &Cpu, geometry: &ConvGeometry) -> Choice {
     // Where tiles multiply, they do so many times faster than vectors that no transform pays.
-    if cpu.algorithm != Algorithm::Winograd && tiles::tiles(cpu, geometry).is_some() {
+    let tiles = tiles::tiles(cpu, geometry, ConvInput::Panels(&[]));
+    if cpu.algorithm != Algorithm::Winograd && tiles.is_some() {
         return Choice::Direct;
     }
     algorithm::by_cost(cpu.algorithm, geometry)
@@ -80,7 +81,7 @@ impl Cpu {
         match (choose(self, geometry), input) {
             (Choice::F43, ConvInput::Panels(_)) => "F(4x4, 3x3)",
             (Choice::F45, ConvInput::Panels(_)) => "F(4x4, 5x5)",
-            (_, ConvInput::Panels(_)) if tiles::tiles(self, geometry).is_some() => "tiles, bf16",
+            (_, input) if tiles::tiles(self, geometry, input).is_some() => "tiles, bf16",
             (_, ConvInput::Panels(_)) if geometry.is_pointwise() && self.bf16().is_some() => {
                 "direct, bf16"
             }

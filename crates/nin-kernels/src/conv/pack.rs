@@ -114,14 +114,14 @@ fn depth_entries(depth: Depth) -> impl Iterator<Item = (usize, usize)> {
 /// Adds up the groups' packed gradients, in pairs, pairs of pairs and so on, into `[out, in, height, width]`.
 pub(crate) fn sum_weight_gradient(
     cpu: &Cpu,
-    geometry: &ConvGeometry,
+    out_panels: usize,
     depth: Depth,
     groups: &[f32],
     grad_weight: &mut [f32],
 ) {
-    let taps = geometry.kernel[0] * geometry.kernel[1];
-    let per_output = geometry.in_channels * taps;
-    let packed_len = geometry.out_panels() * PANEL * depth.len();
+    let taps = depth.kernel[0] * depth.kernel[1];
+    let per_output = depth.channels * taps;
+    let packed_len = out_panels * PANEL * depth.len();
     let per_block = cpu.panels_per_block() * PANEL;
     let blocks = grad_weight.par_chunks_mut(per_block * per_output).enumerate();
     cpu.install(|| {

@@ -44,12 +44,17 @@ impl Pass<'_> {
         let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
         let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
         let gradient = self.third_gradient(index);
-        self.third.add_image(hidden_second, &gradient, third_sums);
         let mut hidden_gradient = self.cpu.scratch.take(second.out_image());
-        self.third.input_gradient(hidden_second, &gradient, &mut hidden_gradient);
+        self.third.image(hidden_second, &gradient, third_sums, Some(&mut hidden_gradient));
         drop(gradient);
-        self.second.add_image(hidden_first, &hidden_gradient, second_sums);
-        self.second.input_gradient(hidden_first, &hidden_gradient, first);
+        self.second.image(hidden_first, &hidden_gradient, second_sums, Some(first));
+    }
+}
+
+impl Pass<'_> {
+    fn finish_group(&self, [second, third]: [&mut direct::Sums; 2]) {
+        self.second.finish_group(second);
+        self.third.finish_group(third);
     }
 }
 
@@ -70,7 +75,8 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
     let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;
     let (mut second_sums, mut third_sums) = (pass.second.sums(), pass.third.sums());
     let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
-    let groups = second_sums.groups().into_par_iter().zip(third_sums.groups());
+    let groups = pass.second.groups(&mut second_sums).into_par_iter();
+    let groups = groups.zip(pass.third.groups(&mut third_sums));
 
     let choice = match work.input {
         ConvInput::Panels(images) => (choose(cpu, first), images),
@@ -86,6 +92,7 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
                     for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
                         pass.image(part * group + image, [&mut second, &mut third], gradient);
                     }
+                    pass.finish_group([&mut second, &mut third]);
                 },
             );
         });
@@ -110,7 +117,7 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
         let mask = work.grad_input.is_some().then_some(false);
         let layer = direct::Backward::new(cpu, first, work.input, weight[0], mask);
         let mut first_sums = layer.sums();
-        let parts = first_sums.groups();
+        let parts = layer.groups(&mut first_sums);
         let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
         let groups = groups.zip(parts).zip(grad_inputs).enumerate();
         cpu.install(|| {
@@ -120,16 +127,13 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
                         let mut gradient = cpu.scratch.take(image_len);
                         pass.image(index, [&mut second, &mut third], &mut gradient);
                         let image = &images[index * in_image..][..in_image];
-                        layer.add_image(image, &gradient, &mut first_sums);
-                        if let Some(grad_input) = &mut grad_input {
-                            let at = (index - part * group) * in_image;
-                            layer.input_gradient(
-                                image,
-                                &gradient,
-                                &mut grad_input[at..at + in_image],
-                            );
-                        }
+                        let at = (index - part * group) * in_image;
+                        let grad_input =
+                            grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
+                        layer.image(image, &gradient, &mut first_sums, grad_input);
                     }
+                    layer.finish_group(&mut first_sums);
+                    pass.finish_group([&mut second, &mut third]);
                 },
             );
         });

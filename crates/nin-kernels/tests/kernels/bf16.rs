@@ -86,6 +86,7 @@ proptest! {
         kernel in [1_usize..6, 1_usize..6],
         stride in prop::sample::select(vec![[1_usize, 1], [1, 1], [1, 1], [2, 1]]),
         padding in [0_usize..5, 0_usize..5],
+        planes: bool,
         relu: bool,
         masked: bool,
     ) {
@@ -98,7 +99,7 @@ proptest! {
         }
         for cpu in cpus(2) {
             let cpu = cpu.with_algorithm(Algorithm::Direct);
-            let found = case.run(&cpu, false, relu, masked);
+            let found = case.run(&cpu, planes, relu, masked);
             case.compare(&found, relu, masked, [DIRECT_ERROR; 3])?;
         }
     }

@@ -16,8 +16,9 @@ pub(crate) use outer::Outer;
 pub(crate) use pairs::{Bf16, Bf16Operation, InPairs, Narrow, ZipPixels};
 pub(crate) use pool::{PoolBackward, PoolForward};
 pub(crate) use tiles::{
-    BLOCK_PIXELS, FillGrid, Grid, TILE_CHANNELS, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock,
-    TileMultiply, TileOuter, Tiles, TilesOperation, TurnGrid, ZipGrid, evened,
+    BLOCK_PIXELS, FillGrid, FillPatches, Grid, Patches, TILE_CHANNELS, TILE_LEN, TILE_ROWS,
+    TILE_WORDS, TileBlock, TileMultiply, TileOuter, Tiles, TilesOperation, TurnGrid, ZipGrid,
+    evened,
 };
 pub(crate) use tiling::panels_per_block;
 pub(crate) use vector::Vector;

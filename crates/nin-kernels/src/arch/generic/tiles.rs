@@ -72,7 +72,7 @@ pub(crate) trait TilesOperation {
 }
 
 /// How an image lies in a grid.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
     /// Of the image.
     pub(crate) rows: usize,
@@ -172,68 +172,226 @@ unsafe fn fill_row<V: Tiles, const N: usize>(
     }
 }
 
-/// A grid with neighbouring pixels in pairs: `[panels, evened][grid.len / 2][16]` words.
-pub(crate) struct ZipGrid<'a> {
-    pub(crate) grid: &'a [f32],
-    pub(crate) len: usize,
+/// Fills a grid with what lies under the kernel at each output pixel: `[ceil(depth / 32)][len][32]`, the depth being
+/// `[channels][kernel height][kernel width]`. For images of one or three channels, which alone would leave a tile's rows
+/// empty.
+pub(crate) struct FillPatches<'a> {
+    pub(crate) patches: Patches,
+    /// `[channels][rows][columns]`.
+    pub(crate) planes: &'a [f32],
+    /// Room for the image in bf16: [`Patches::canvas_words`].
+    pub(crate) canvas: &'a mut [f32],
+    /// Room for a block's patches: [`Patches::block_words`].
+    pub(crate) block: &'a mut [f32],
     pub(crate) words: &'a mut [f32],
 }
 
-impl TilesOperation for ZipGrid<'_> {
+/// The sizes of a convolution over planes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patches {
+    pub(crate) channels: usize,
+    /// Of the input.
+    pub(crate) size: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+    pub(crate) output: [usize; 2],
+}
+
+/// Neighbours that are copied at a time: what a kernel's row does not use of them, the next one overwrites.
+const COPIED: usize = 16;
+
+impl Patches {
+    /// Values under the kernel.
+    pub(crate) fn depth(&self) -> usize {
+        self.channels * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Words of the image with its margins, and of what may be read behind it.
+    pub(crate) fn canvas_words(&self) -> usize {
+        let [rows, columns] = self.canvas();
+        (self.channels * rows * columns + self.kernel[1] + COPIED).div_ceil(2) + PANEL
+    }
+
+    /// Words of a block's patches.
+    pub(crate) fn block_words(&self) -> usize {
+        BLOCK_PIXELS * self.patch() / 2
+    }
+
+    fn canvas(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.size[axis] + 2 * self.padding[axis])
+    }
+
+    /// From one patch to the next in a block: whole tiles, and what the last copy may write behind.
+    fn patch(&self) -> usize {
+        (self.depth() + COPIED).next_multiple_of(TILE_CHANNELS)
+    }
+}
+
+impl TilesOperation for FillPatches<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { grid, len, words } = self;
-        assert!(V::LANES == PANEL && len.is_multiple_of(BLOCK_PIXELS) && words.len() == grid.len());
-        let pairs = grid.chunks_exact(len * TILE_WORDS);
-        for (grid, words) in pairs.zip(words.chunks_exact_mut(len * TILE_WORDS)) {
-            let (first, second) = words.split_at_mut(len / 2 * PANEL);
-            let pixels = grid.chunks_exact(2 * TILE_WORDS);
-            let words = first.chunks_exact_mut(PANEL).zip(second.chunks_exact_mut(PANEL));
-            for (pixels, (first, second)) in pixels.zip(words) {
-                // SAFETY: chunks of two vectors and of one each; the features by the caller.
-                unsafe {
-                    let [low, high] =
-                        [V::load(pixels.as_ptr()), V::load(pixels.as_ptr().add(TILE_WORDS))];
-                    let zipped = V::zip_halves(low, high);
-                    zipped[0].store(first.as_mut_ptr());
-                    zipped[1].store(second.as_mut_ptr());
+        let Self { patches, planes, canvas, block, words } = self;
+        let [rows, columns] = patches.canvas();
+        let pixels = patches.output[0] * patches.output[1];
+        let (len, depth) = (pixels.next_multiple_of(BLOCK_PIXELS), patches.depth());
+        let blocks = depth.div_ceil(TILE_CHANNELS);
+        assert!(V::LANES == PANEL && pixels > 0);
+        assert!(planes.len() == patches.channels * patches.size[0] * patches.size[1]);
+        assert!(canvas.len() >= patches.canvas_words() && block.len() >= patches.block_words());
+        assert!(words.len() == blocks * len * TILE_WORDS);
+        for axis in 0..2 {
+            let last = (patches.output[axis] - 1) * patches.stride[axis] + patches.kernel[axis];
+            assert!(last <= patches.canvas()[axis], "every patch lies on the canvas");
+        }
+        canvas.fill(0.0);
+        let (canvas, block) = (canvas.as_mut_ptr().cast::<u16>(), block.as_mut_ptr().cast::<u16>());
+        let words = words.as_mut_ptr().cast::<u16>();
+        // SAFETY: what is asserted above bounds every access: a copy reads `COPIED` values from within the canvas on, and
+        // writes as many from within a patch's depth on. The features by the caller.
+        unsafe {
+            for (index, row) in planes.chunks_exact(patches.size[1]).enumerate() {
+                let (channel, row_index) = (index / patches.size[0], index % patches.size[0]);
+                let at = (channel * rows + patches.padding[0] + row_index) * columns;
+                narrow_row::<V>(row, canvas.add(at + patches.padding[1]));
+            }
+            let patch = patches.patch();
+            for first in (0..len).step_by(BLOCK_PIXELS) {
+                let count = (pixels - first).min(BLOCK_PIXELS);
+                for index in 0..count {
+                    let to = block.add(index * patch);
+                    let [y, x] =
+                        [(first + index) / patches.output[1], (first + index) % patches.output[1]];
+                    let corner = y * patches.stride[0] * columns + x * patches.stride[1];
+                    for line in 0..patches.channels * patches.kernel[0] {
+                        let [channel, row] = [line / patches.kernel[0], line % patches.kernel[0]];
+                        let from = canvas.add((channel * rows + row) * columns + corner);
+                        let to = to.add(line * patches.kernel[1]);
+                        for column in (0..patches.kernel[1]).step_by(COPIED) {
+                            let values = from.add(column).cast::<[u16; COPIED]>().read_unaligned();
+                            to.add(column).cast::<[u16; COPIED]>().write_unaligned(values);
+                        }
+                    }
+                    for behind in depth..blocks * TILE_CHANNELS {
+                        *to.add(behind) = 0;
+                    }
+                }
+                for index in 0..BLOCK_PIXELS {
+                    for part in 0..blocks {
+                        let to = words.add((part * len + first + index) * TILE_CHANNELS);
+                        let from = block.add(index * patch + part * TILE_CHANNELS);
+                        let values = from.cast::<f32>();
+                        let values = if index < count { V::load(values) } else { V::splat(0.0) };
+                        values.store(to.cast());
+                    }
                 }
             }
         }
     }
 }
 
-/// A grid with its pixels one after another for each channel: `[panels, evened][16][grid.len / 2]` words.
-pub(crate) struct TurnGrid<'a> {
+/// A row of values in bf16.
+///
+/// # Safety
+/// `to` is good for as many values; the CPU has `V`.
+#[inline(always)]
+unsafe fn narrow_row<V: Tiles>(values: &[f32], to: *mut u16) {
+    let chunks = values.chunks_exact(2 * PANEL);
+    let rest = chunks.remainder();
+    // SAFETY: the caller's promise; chunks and `padded` are of two vectors.
+    unsafe {
+        for (index, chunk) in chunks.enumerate() {
+            let narrow = V::narrow(V::load(chunk.as_ptr()), V::load(chunk.as_ptr().add(PANEL)));
+            narrow.store(to.add(index * 2 * PANEL).cast());
+        }
+        let (mut padded, mut words) = ([0.0; 2 * PANEL], [0.0; PANEL]);
+        padded[..rest.len()].copy_from_slice(rest);
+        V::narrow(V::load(padded.as_ptr()), V::load(padded.as_ptr().add(PANEL)))
+            .store(words.as_mut_ptr());
+        let done = values.len() - rest.len();
+        to.add(done).copy_from_nonoverlapping(words.as_ptr().cast(), rest.len());
+    }
+}
+
+/// A grid with neighbouring pixels in pairs: `[panels, evened][row / 16][16]` words, of which this image has the part from
+/// `first` on.
+pub(crate) struct ZipGrid<'a> {
     pub(crate) grid: &'a [f32],
+    /// Pixels of the grid.
     pub(crate) len: usize,
     pub(crate) words: &'a mut [f32],
+    /// From one panel to the next in `words`.
+    pub(crate) row: usize,
+    pub(crate) first: usize,
+}
+
+impl TilesOperation for ZipGrid<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Tiles>(self) {
+        let Self { grid, len, words, row, first } = self;
+        assert!(V::LANES == PANEL && len.is_multiple_of(BLOCK_PIXELS));
+        let panels = 2 * (grid.len() / (len * TILE_WORDS));
+        assert!(grid.len() * 2 == panels * len * TILE_WORDS && words.len() == panels * row);
+        assert!(first + len / 2 * PANEL <= row);
+        for (pair, grid) in grid.chunks_exact(len * TILE_WORDS).enumerate() {
+            let (lower, upper) = words[2 * pair * row..].split_at_mut(row);
+            let words = lower[first..].chunks_exact_mut(PANEL);
+            let words = words.zip(upper[first..].chunks_exact_mut(PANEL));
+            for (pixels, (lower, upper)) in grid.chunks_exact(2 * TILE_WORDS).zip(words) {
+                // SAFETY: chunks of two vectors and of one each; the features by the caller.
+                unsafe {
+                    let at = pixels.as_ptr();
+                    let zipped = V::zip_halves(V::load(at), V::load(at.add(TILE_WORDS)));
+                    zipped[0].store(lower.as_mut_ptr());
+                    zipped[1].store(upper.as_mut_ptr());
+                }
+            }
+        }
+    }
+}
+
+/// A grid with its pixels one after another for each channel: `[panels, evened][16][row]` words of two, of which this image
+/// has the part from `first` on.
+pub(crate) struct TurnGrid<'a> {
+    pub(crate) grid: &'a [f32],
+    /// Pixels of the grid.
+    pub(crate) len: usize,
+    pub(crate) words: &'a mut [f32],
+    /// From one channel to the next in `words`.
+    pub(crate) row: usize,
+    pub(crate) first: usize,
 }
 
 impl TilesOperation for TurnGrid<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { grid, len, words } = self;
-        assert!(V::LANES == PANEL && len.is_multiple_of(BLOCK_PIXELS) && words.len() == grid.len());
-        let pairs = grid.chunks_exact(len * TILE_WORDS);
-        for (grid, words) in pairs.zip(words.chunks_exact_mut(len * TILE_WORDS)) {
+        let Self { grid, len, words, row, first } = self;
+        assert!(V::LANES == PANEL && len.is_multiple_of(BLOCK_PIXELS));
+        let blocks = grid.len() / (len * TILE_WORDS);
+        assert!(grid.len() == blocks * len * TILE_WORDS);
+        assert!(words.len() == blocks * TILE_CHANNELS * row && first + len / 2 <= row);
+        for (grid, words) in
+            grid.chunks_exact(len * TILE_WORDS).zip(words.chunks_exact_mut(TILE_CHANNELS * row))
+        {
             for (block, grid) in grid.chunks_exact(BLOCK_PIXELS * TILE_WORDS).enumerate() {
                 // SAFETY: a block's rows; `words` has sixteen words for each block in each of 32 channels; the
                 // features by the caller.
                 unsafe {
-                    let mut first = [V::splat(0.0); 16];
-                    let mut second = first;
+                    let mut lower = [V::splat(0.0); 16];
+                    let mut upper = lower;
                     for pair in 0..16 {
                         let at = grid.as_ptr().add(2 * pair * TILE_WORDS);
-                        [first[pair], second[pair]] =
+                        [lower[pair], upper[pair]] =
                             V::zip_halves(V::load(at), V::load(at.add(TILE_WORDS)));
                     }
-                    V::transpose(&mut first);
-                    V::transpose(&mut second);
-                    let to = words.as_mut_ptr().add(block * BLOCK_PIXELS / 2);
+                    let to = words.as_mut_ptr().add(first + block * BLOCK_PIXELS / 2);
+                    V::transpose(&mut lower);
                     for channel in 0..16 {
-                        first[channel].store(to.add(channel * len / 2));
-                        second[channel].store(to.add((channel + 16) * len / 2));
+                        lower[channel].store(to.add(channel * row));
+                    }
+                    V::transpose(&mut upper);
+                    for channel in 0..16 {
+                        upper[channel].store(to.add((channel + 16) * row));
                     }
                 }
             }
@@ -394,74 +552,103 @@ unsafe fn pair<V: Tiles, const END: u8, const N: usize>(work: &PanelPair) {
     }
 }
 
-/// `sums[panel][depth][lane] += sum over places of input(place)[depth] * gradient[panel][place][lane]`, the sums laid out as
-/// [`Outer`](super::Outer)'s.
+/// `sums[panel][depth][lane] += sum over images and places of input(place)[depth] * gradient[panel][place][lane]`, the sums
+/// laid out as [`Outer`](super::Outer)'s.
 pub(crate) struct TileOuter<'a> {
-    /// Turned by [`TurnGrid`]: `[in_panels, evened][16][len / 2]`.
+    pub(crate) images: usize,
+    /// Turned by [`TurnGrid`]: `[in_panels, evened][16][input_row]` words.
     pub(crate) input: &'a [f32],
-    /// Pixels of a channel of `input`.
+    pub(crate) input_row: usize,
+    /// Pixels of an image in a channel of `input`.
     pub(crate) input_len: usize,
     pub(crate) in_panels: usize,
     /// Pixels from a place to what lies under each tap.
     pub(crate) taps: &'a [usize],
-    /// Zipped by [`ZipGrid`]: `[out_panels, evened][places / 2][16]`.
+    /// Zipped by [`ZipGrid`]: `[out_panels, evened][gradient_row]` words.
     pub(crate) gradient: &'a [f32],
-    /// Places: whole blocks.
+    pub(crate) gradient_row: usize,
+    /// Places of an image: whole blocks.
     pub(crate) places: usize,
     pub(crate) out_panels: usize,
     /// `[out_panels][in_panels][taps][16][16 or 32]`.
     pub(crate) sums: &'a mut [f32],
+    /// `sums` holds nothing yet: what is there is overwritten.
+    pub(crate) overwrite: bool,
 }
+
+/// Steps (of 32 pixels) after which the next taps' sums come: both operands of so many stay in the first-level cache.
+const STEPS_OF_TAPS: usize = 8;
+
+/// The same where there is one tap: the gradient stays there for all channels.
+const STEPS_OF_CHANNELS: usize = 16;
+
+/// What sums start from that start from nothing.
+#[repr(align(64))]
+struct Zeros([f32; PANEL]);
 
 impl TilesOperation for TileOuter<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { input, input_len, in_panels, taps, gradient, places, out_panels, sums } = self;
+        let Self { images, taps, places, in_panels, out_panels, .. } = self;
         let reach = taps.iter().copied().max().unwrap_or(0);
-        assert!(V::LANES == PANEL && places.is_multiple_of(BLOCK_PIXELS) && places > 0);
-        assert!(places + reach <= input_len && input_len.is_multiple_of(2));
-        assert!(input.len() == evened(in_panels) * PANEL * input_len / 2);
-        assert!(gradient.len() == evened(out_panels) * places / 2 * PANEL);
+        assert!(V::LANES == PANEL && places.is_multiple_of(BLOCK_PIXELS) && images * places > 0);
+        assert!(places + reach <= self.input_len && self.input_len.is_multiple_of(2));
+        assert!(images * self.input_len <= 2 * self.input_row);
+        assert!(self.input.len() == evened(in_panels) * PANEL * self.input_row);
+        assert!(images * places / 2 * PANEL <= self.gradient_row);
+        assert!(self.gradient.len() == evened(out_panels) * self.gradient_row);
         let depth = in_panels * taps.len() * PANEL;
-        assert!(in_panels > 0 && sums.len() == out_panels * PANEL * depth);
-        let line = TILE_WORDS * size_of::<f32>();
-        let offsets: Vec<usize> = (0..places / BLOCK_PIXELS).map(|step| step * line).collect();
-        let sums = sums.as_mut_ptr();
+        assert!(in_panels > 0 && self.sums.len() == out_panels * PANEL * depth);
+        let offsets: Vec<usize> = (0..images)
+            .flat_map(|image| {
+                let steps = (0..places).step_by(BLOCK_PIXELS);
+                steps.map(move |place| (image * self.input_len + place) * size_of::<u16>())
+            })
+            .collect();
+        let chunk = if taps.len() > 1 { STEPS_OF_TAPS } else { STEPS_OF_CHANNELS };
+        let zeros = Zeros([0.0; PANEL]);
+        let sums = self.sums.as_mut_ptr();
         // SAFETY: what is asserted above bounds every access; the features by the caller.
         unsafe {
             V::configure();
             for panel in (0..out_panels).step_by(2) {
                 let width = (out_panels - panel).min(2) * PANEL;
-                let gradient = gradient.as_ptr().add(panel * places / 2 * PANEL);
+                let gradient = self.gradient.as_ptr().add(panel * self.gradient_row);
                 let sums = sums.add(panel * PANEL * depth);
-                for in_panel in (0..in_panels).step_by(2) {
-                    let channels = input.as_ptr().add(in_panel * PANEL * input_len / 2);
-                    for (tap, &distance) in taps.iter().enumerate() {
-                        let row = |panel: usize| {
-                            let at = sums.add((panel * taps.len() + tap) * PANEL * width);
-                            // The second is read and written only where there are so many.
-                            [at, at.wrapping_add(PANEL)]
-                        };
-                        let first = row(in_panel);
-                        let second =
-                            if in_panel + 1 < in_panels { row(in_panel + 1) } else { first };
-                        let block = TileBlock {
-                            start: [first, second].map(|row| row.map(<*mut f32>::cast_const)),
-                            sums: [first, second],
-                            start_row: width * size_of::<f32>(),
-                            sums_row: width * size_of::<f32>(),
-                            // A bf16's distance: rows need no alignment.
-                            left: channels.cast::<u16>().add(distance).cast(),
-                            left_row: input_len * size_of::<u16>(),
-                            offsets: offsets.as_ptr(),
-                            steps: offsets.len(),
-                            right: [gradient, gradient.wrapping_add(places / 2 * PANEL)],
-                        };
-                        match (in_panels - in_panel, width) {
-                            (1, PANEL) => V::products::<1, 1>(&block),
-                            (1, _) => V::products::<1, 2>(&block),
-                            (_, PANEL) => V::products::<2, 1>(&block),
-                            _ => V::products::<2, 2>(&block),
+                for (index, offsets) in offsets.chunks(chunk).enumerate() {
+                    let gradient = gradient.add(index * chunk * TILE_LEN);
+                    let start = (self.overwrite && index == 0).then_some(zeros.0.as_ptr());
+                    for in_panel in (0..in_panels).step_by(2) {
+                        let channels = self.input.as_ptr().add(in_panel * PANEL * self.input_row);
+                        for (tap, &distance) in taps.iter().enumerate() {
+                            // The second of each pair is read and written only where there are so many.
+                            let row = |panel: usize| {
+                                let at = (panel * taps.len() + tap) * PANEL * width;
+                                let first = sums.wrapping_add(at);
+                                [first, first.wrapping_add(PANEL)]
+                            };
+                            let rows = [row(in_panel), row(in_panel + 1)];
+                            let row_bytes = width * size_of::<f32>();
+                            let block = TileBlock {
+                                start: start.map_or_else(
+                                    || rows.map(|row| row.map(<*mut f32>::cast_const)),
+                                    |zeros| [[zeros; 2]; 2],
+                                ),
+                                sums: rows,
+                                start_row: if start.is_some() { 0 } else { row_bytes },
+                                sums_row: row_bytes,
+                                left: channels.byte_add(distance * size_of::<u16>()),
+                                left_row: self.input_row * size_of::<f32>(),
+                                offsets: offsets.as_ptr(),
+                                steps: offsets.len(),
+                                right: [gradient, gradient.wrapping_add(self.gradient_row)],
+                            };
+                            match (in_panels - in_panel, width) {
+                                (1, PANEL) => V::products::<1, 1>(&block),
+                                (1, _) => V::products::<1, 2>(&block),
+                                (_, PANEL) => V::products::<2, 1>(&block),
+                                _ => V::products::<2, 2>(&block),
+                            }
                         }
                     }
                 }
