@@ -21,10 +21,10 @@ pub enum Isa {
     PortableWide,
     /// AVX2 and FMA.
     Avx2,
+    /// As `PortableWide`, and in bf16 the shapes of AMX's tiles.
+    PortableTiles,
     /// AVX-512 F.
     Avx512,
-    /// As `PortableWide`, with tiles of bf16: the shapes of AMX.
-    PortableTiles,
     /// AVX-512 F, and in bf16 AMX's tiles.
     Amx,
 }
@@ -33,8 +33,8 @@ impl Isa {
     /// All of them, slowest first.
     pub const ALL: [Self; 6] = [
         Self::Portable,
-        Self::PortableTiles,
         Self::PortableWide,
+        Self::PortableTiles,
         Self::Avx2,
         Self::Avx512,
         Self::Amx,
@@ -46,10 +46,15 @@ impl Isa {
             Self::Portable => "portable",
             Self::PortableWide => "portable-wide",
             Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
             Self::PortableTiles => "portable-tiles",
+            Self::Avx512 => "avx512",
             Self::Amx => "amx",
         }
+    }
+
+    /// Whether this CPU has it, and the system lets this process use it.
+    pub fn is_available(self) -> bool {
+        Arch::new(self).is_ok()
     }
 
     /// The best that this CPU has, or what `NIN_CPU` says.
@@ -64,7 +69,7 @@ impl Isa {
             }
             _ => Ok([Self::Amx, Self::Avx512, Self::Avx2]
                 .into_iter()
-                .find(|&isa| Arch::new(isa).is_ok())
+                .find(|isa| isa.is_available())
                 .unwrap_or(Self::Portable)),
         }
     }
@@ -156,7 +161,7 @@ impl Cpu {
 
     /// Whether [`Precision::Bf16`] makes a difference here: the instruction set in use multiplies bf16.
     pub fn computes_in_bf16(&self) -> bool {
-        Bf16Arch::of(self.arch).is_some()
+        Bf16Arch::of(self.arch).is_some() || TilesArch::of(self.arch).is_some()
     }
 
     /// What multiplies bf16, where that was asked for and can be had.
@@ -178,6 +183,15 @@ impl Cpu {
     /// The instruction set in use.
     pub fn isa(&self) -> Isa {
         self.arch.isa()
+    }
+
+    /// The instruction set that results depend on: tiles play no part where operands are fp32.
+    pub fn arithmetic(&self) -> Isa {
+        match (self.isa(), self.precision) {
+            (Isa::Amx, Precision::Fp32) => Isa::Avx512,
+            (Isa::PortableTiles, Precision::Fp32) => Isa::PortableWide,
+            (isa, _) => isa,
+        }
     }
 
     /// The name of the instruction set in use.

@@ -61,7 +61,8 @@ pub enum Error {
     },
     /// `NIN_CPU` names no instruction set.
     #[error(
-        "`NIN_CPU` is `{found}`, expected one of `portable`, `portable-wide`, `avx2`, `avx512`"
+        "`NIN_CPU` is `{found}`, expected one of {}",
+        Isa::ALL.map(|isa| format!("`{isa}`")).join(", ")
     )]
     IsaUnknown {
         /// What was found.

@@ -52,7 +52,10 @@ pub use builtin::Builtin;
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "kernels")]
-pub use fused::{LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, time_layers};
+pub use fused::{
+    LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, has_tiles, kernels_in,
+    time_layers,
+};
 pub use initialization::{Initialization, LayerScale};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;

@@ -168,6 +168,11 @@ impl Selected {
         format!("{} on {} ({})", self.backend.name(), self.device, self.reason)
     }
 
+    /// The instruction set that the CPU kernels' results depend on in this precision; `None` where they do not compute.
+    pub fn kernels_in(&self, precision: Precision) -> Option<&'static str> {
+        self.kernels.and_then(|_| processor::kernels_in(precision))
+    }
+
     /// Says so where a recipe's precision makes no difference here.
     pub fn note_precision(&self, precision: Precision) {
         let multiplies = self.backend != BackendName::Wgpu && processor::computes_in_bf16();

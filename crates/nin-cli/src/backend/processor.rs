@@ -31,6 +31,9 @@ pub fn cpu_features() -> Vec<String> {
             };
         }
         detect!("avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512bf16");
+        if has_tiles() {
+            features.push("amxbf16".to_owned());
+        }
     }
     #[cfg(target_arch = "aarch64")]
     features.push("neon".to_owned());
@@ -72,6 +75,26 @@ pub fn computes_in_bf16() -> bool {
 #[cfg(not(any(feature = "ndarray", feature = "flex")))]
 pub fn computes_in_bf16() -> bool {
     false
+}
+
+/// Whether the CPU multiplies tiles of bf16, and the system lets this process use them.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use nin_model::has_tiles;
+
+/// Whether there are tiles that anything here could use.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+fn has_tiles() -> bool {
+    false
+}
+
+/// The name of the instruction set that the fused kernels' results depend on.
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub use nin_model::kernels_in;
+
+/// The name of the instruction set that the fused kernels' results depend on: there are none.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+pub fn kernels_in(_precision: nin_model::Precision) -> Option<&'static str> {
+    None
 }
 
 /// The instruction set that the fused kernels would take here.

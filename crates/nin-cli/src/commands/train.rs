@@ -67,7 +67,7 @@ impl<'a> Trainer<'a> {
             backend: selected.backend.name().to_owned(),
             device: selected.device.clone(),
             cpu_features: cpu_features(),
-            kernels: selected.kernels.map(str::to_owned),
+            kernels: selected.kernels_in(recipe.training.precision).map(str::to_owned),
             threads: arguments.device.thread_count(),
             seed: recipe.training.seed,
             data: data.checksums.iter().map(DataFile::from).collect(),

@@ -34,11 +34,11 @@ pub(crate) trait Operation {
 pub(crate) enum Arch {
     Portable,
     PortableWide,
+    PortableTiles,
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
     Avx512(avx512::Avx512),
-    PortableTiles,
     #[cfg(target_arch = "x86_64")]
     Amx(amx::Amx),
 }
@@ -103,7 +103,7 @@ impl Arch {
     }
 }
 
-/// An instruction set that multiplies bf16, together with the proof that this CPU has it.
+/// An instruction set that multiplies words of two bf16, and faster than it multiplies `f32`, together with the proof that this CPU has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bf16Arch {
     /// For the tests: slower than fp32.
@@ -116,9 +116,11 @@ impl Bf16Arch {
     /// The proof beside that of the fp32 kernels, where there is one.
     pub(crate) fn of(arch: Arch) -> Option<Self> {
         match arch {
-            Arch::PortableWide | Arch::PortableTiles => Some(Self::PortableWide),
+            Arch::PortableWide => Some(Self::PortableWide),
             #[cfg(target_arch = "x86_64")]
-            Arch::Avx512(_) | Arch::Amx(_) => avx512bf16::Avx512Bf16::new().map(Self::Avx512),
+            Arch::Avx512(_) => avx512bf16::Avx512Bf16::new()
+                .filter(|_| avx512bf16::is_faster_than_fp32())
+                .map(Self::Avx512),
             _ => None,
         }
     }

@@ -41,6 +41,18 @@ pub fn computes_in_bf16() -> bool {
     Cpu::shared().is_ok_and(|cpu| cpu.computes_in_bf16())
 }
 
+/// Whether this CPU multiplies tiles of bf16 (AMX) and the system lets this process use them.
+pub fn has_tiles() -> bool {
+    Isa::Amx.is_available()
+}
+
+/// The name of the instruction set that results of this precision depend on, bit for bit; `None` where `NIN_CPU` names what
+/// this CPU lacks.
+pub fn kernels_in(precision: crate::Precision) -> Option<&'static str> {
+    let cpu = Cpu::shared().ok()?.with_precision(precision.into());
+    Some(cpu.arithmetic().name())
+}
+
 /// Chooses instruction set (`NIN_CPU`, else the best) and threads of the fused kernels, for the
 /// whole process; gives the instruction set's name.
 ///
