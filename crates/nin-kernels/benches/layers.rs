@@ -1,7 +1,7 @@
 //! The book's network: every layer's milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
 //! gradients, each answer checked against the portable direct path; then its blocks as whole calls, and images a second.
 //!
-//! `cargo bench -p nin-kernels -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]
+//! `cargo bench -p nin-kernels --bench layers -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]
 //! [--precision fp32|bf16] [--algorithm auto|direct|winograd]`
 //!
 //! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would

@@ -123,5 +123,7 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
 /// Sorts, and gives the one in the middle.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    // Of an even number, the mean of the two in the middle.
+    f64::midpoint(middle(values.len().saturating_sub(1) / 2), middle(values.len() / 2))
 }
