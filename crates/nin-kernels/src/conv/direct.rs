@@ -121,6 +121,13 @@ struct Turned {
     mask: bool,
 }
 
+impl Turned {
+    /// What happens to an image's gradient in panels.
+    fn end<'i>(&self, image: &'i [f32]) -> End<'i> {
+        if self.mask { End::Gate(image) } else { End::Store }
+    }
+}
+
 /// A layer's weights for its input's gradient.
 #[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
 enum PackedTurned {
@@ -230,26 +237,48 @@ impl<'a> Backward<'a> {
         sums: &mut Sums,
         grad_input: Option<&mut [f32]>,
     ) {
-        let filled = self.add_image(image, gradient, sums);
+        let Sums { weight, bias, pending } = sums;
+        if let (WeightSums::Tiles(gradients), Some(pending)) = (&self.weight_sums, pending) {
+            self.image_in_tiles(gradients, [image, gradient], pending, [weight, bias], grad_input);
+            return;
+        }
+        self.add_image(image, gradient, [weight, bias]);
         if let Some(grad_input) = grad_input {
-            self.input_gradient(image, gradient, filled.as_ref(), grad_input);
+            self.input_gradient(image, gradient, grad_input);
         }
     }
 
-    /// Adds one image's weight and bias gradients; the gradient in tiles, where it was brought there.
-    fn add_image(&self, image: &[f32], gradient: &[f32], sums: &mut Sums) -> Option<tiles::Filled> {
-        let Sums { weight, bias, pending } = sums;
-        match (&self.weight_sums, pending) {
-            (WeightSums::Tiles(gradients), Some(pending)) => {
-                let sums = [&mut **weight, &mut **bias];
-                return Some(gradients.add(self.cpu, image, gradient, pending, sums));
+    /// The same, part by part.
+    fn image_in_tiles(
+        &self,
+        gradients: &tiles::Gradients,
+        [image, gradient]: [&[f32]; 2],
+        pending: &mut tiles::Pending,
+        [weight_sums, bias_sums]: [&mut [f32]; 2],
+        mut grad_input: Option<&mut [f32]>,
+    ) {
+        for &part in gradients.parts() {
+            let sums = [&mut *weight_sums, &mut *bias_sums];
+            let filled = gradients.add(self.cpu, part, [image, gradient], pending, sums);
+            if let (Some(grad_input), Some(turned)) = (&mut grad_input, &self.turned)
+                && let PackedTurned::Tiles(layer) = &turned.packed
+            {
+                let (bias, end) = (&turned.no_bias, turned.end(image));
+                layer.part(self.cpu, part, (gradient, &filled), bias, end, grad_input);
             }
-            (WeightSums::Words(bf16), _) => {
-                let sums = [&mut **weight, &mut **bias];
-                bf16::add_gradients(self.cpu, *bf16, self.geometry, image, gradient, sums);
-                return None;
-            }
-            _ => {}
+        }
+        // Over planes it is in fp32.
+        if let (Some(grad_input), true) = (grad_input, self.in_planes) {
+            self.input_gradient(image, gradient, grad_input);
+        }
+    }
+
+    /// Adds one image's weight and bias gradients.
+    fn add_image(&self, image: &[f32], gradient: &[f32], [weight, bias]: [&mut [f32]; 2]) {
+        if let WeightSums::Words(bf16) = self.weight_sums {
+            let sums = [weight, bias];
+            bf16::add_gradients(self.cpu, bf16, self.geometry, image, gradient, sums);
+            return;
         }
         let canvas = on_canvas(self.cpu, &self.lowering, image);
         let lowering = &self.lowering;
@@ -264,33 +293,25 @@ impl<'a> Backward<'a> {
             gradient,
             gradient_panel: self.geometry.out_pixels() * PANEL,
             panels: self.geometry.out_panels(),
-            sums: sums.weight,
-            bias_sums: sums.bias,
+            sums: weight,
+            bias_sums: bias,
             overwrite: false,
         });
-        None
     }
 
     /// One image's input gradient.
-    fn input_gradient(
-        &self,
-        image: &[f32],
-        gradient: &[f32],
-        filled: Option<&tiles::Filled>,
-        grad_input: &mut [f32],
-    ) {
-        let Some(Turned { lowering, packed, no_bias, mask }) = &self.turned else {
+    fn input_gradient(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+        let Some(turned) = &self.turned else {
             return;
         };
-        let end = if *mask && !self.in_planes { End::Gate(image) } else { End::Store };
+        let Turned { lowering, packed, no_bias, mask } = turned;
+        let end = if self.in_planes { End::Store } else { turned.end(image) };
         let packed = match packed {
             PackedTurned::Fp32(packed) => packed,
             PackedTurned::Words(product) => {
                 return product.image(self.cpu, gradient, no_bias, end, grad_input);
             }
-            PackedTurned::Tiles(layer) => {
-                return layer.image(self.cpu, gradient, filled, no_bias, end, grad_input);
-            }
+            PackedTurned::Tiles(_) => unreachable!("done part by part"),
         };
         let canvas = on_canvas(self.cpu, lowering, gradient);
         let gradient = canvas.as_deref().unwrap_or(gradient);

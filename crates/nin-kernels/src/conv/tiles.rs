@@ -7,7 +7,7 @@ use super::lowering::Depth;
 use crate::arch::TilesArch;
 use crate::arch::generic::{
     BLOCK_PIXELS, End, FillGrid, FillPatches, Grid, Patches, TILE_CHANNELS, TILE_LEN, TILE_WORDS,
-    TileMultiply, TileOuter, TurnGrid, ZipGrid, evened,
+    TileMultiply, TileOuter, TurnGrid, ZipGrid, balanced, evened,
 };
 use crate::cpu::Cpu;
 use crate::geometry::ConvGeometry;
@@ -64,7 +64,7 @@ impl Walk {
     fn forward(geometry: &ConvGeometry) -> Self {
         if geometry.is_pointwise() {
             // One row: no margin lies between two rows, where places would be lost.
-            return Self::line(geometry.in_pixels());
+            return Self::line(largest_part(geometry));
         }
         Self::new(geometry.input, geometry.kernel, geometry.padding, geometry.output)
     }
@@ -79,19 +79,60 @@ impl Walk {
     }
 }
 
+/// Some pixels of an image: all, or a part of a 1x1 layer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    first: usize,
+    /// None where it is all of them.
+    count: Option<usize>,
+}
+
+/// Pixels of a 1x1 layer that pass through all that is done with them while they are in the second-level cache.
+const PART_PIXELS: usize = 512;
+
+impl Part {
+    const ALL: Self = Self { first: 0, count: None };
+
+    /// The parts of a layer's pixels.
+    fn of(geometry: &ConvGeometry, patches: bool) -> Vec<Self> {
+        if patches || !geometry.is_pointwise() {
+            return vec![Self::ALL];
+        }
+        let parts = balanced(geometry.in_pixels(), PART_PIXELS);
+        parts.map(|(first, count)| Self { first, count: Some(count) }).collect()
+    }
+
+    /// A grid of the largest part as one of this.
+    fn of_grid(self, grid: Grid) -> Grid {
+        Grid { columns: self.count.unwrap_or(grid.columns), ..grid }
+    }
+}
+
+/// Pixels of the largest part of a 1x1 layer's.
+fn largest_part(geometry: &ConvGeometry) -> usize {
+    balanced(geometry.in_pixels(), PART_PIXELS).map(|(_, count)| count).max().unwrap_or(0)
+}
+
 /// Panels in bf16, in a grid. `sums` receives every pixel, unrounded.
 fn filled(
     cpu: &Cpu,
     tiles: TilesArch,
     grid: Grid,
-    values: &[f32],
+    part: Part,
+    (image, panels): (&[f32], usize),
     sums: Option<&mut [f32]>,
-) -> Scratch {
-    let panels = values.len() / (grid.rows * grid.columns * PANEL);
+) -> Filled {
+    let grid = part.of_grid(grid);
     let mut words = cpu.scratch.take(panels.div_ceil(2) * grid.len * TILE_WORDS);
-    let sums = sums.unwrap_or_default();
-    tiles.run(FillGrid { grid, values, words: &mut words, sums });
-    words
+    tiles.run(FillGrid {
+        grid,
+        values: &image[part.first * PANEL..],
+        plane: image.len() / panels,
+        panels,
+        words: &mut words,
+        sums: sums.unwrap_or_default(),
+    });
+    Filled { grid, words }
 }
 
 /// The input of a forward pass.
@@ -101,6 +142,7 @@ struct Input {
     /// Where the input lies in planes: its patches are what is multiplied, as the channels of a 1x1 layer.
     patches: Option<Patches>,
     depth: Depth,
+    parts: Vec<Part>,
 }
 
 impl Input {
@@ -110,7 +152,14 @@ impl Input {
         let depth = |channels, kernel| Depth { channels, lanes: PANEL, kernel };
         let ConvInput::Planes(_) = input else {
             let depth = depth(geometry.in_channels, geometry.kernel);
-            return Some(Self { tiles, walk: Walk::forward(geometry), patches: None, depth });
+            let parts = Part::of(geometry, false);
+            return Some(Self {
+                tiles,
+                walk: Walk::forward(geometry),
+                patches: None,
+                depth,
+                parts,
+            });
         };
         let patches = Patches {
             channels: geometry.in_channels,
@@ -122,13 +171,15 @@ impl Input {
         };
         let walk = Walk::line(geometry.out_pixels());
         let depth = depth(patches.depth(), [1, 1]);
-        Some(Self { tiles, walk, patches: Some(patches), depth })
+        let parts = Part::of(geometry, true);
+        Some(Self { tiles, walk, patches: Some(patches), depth, parts })
     }
 
-    /// One image in a grid.
-    fn fill(&self, cpu: &Cpu, image: &[f32]) -> Scratch {
+    /// Part of an image in a grid.
+    fn fill(&self, cpu: &Cpu, image: &[f32], part: Part) -> Scratch {
         let Some(patches) = self.patches else {
-            return filled(cpu, self.tiles, self.walk.input, image, None);
+            let image = (image, panels_of(self.depth.channels));
+            return filled(cpu, self.tiles, self.walk.input, part, image, None).words;
         };
         let blocks = patches.depth().div_ceil(TILE_CHANNELS);
         let mut words = cpu.scratch.take(blocks * self.walk.input.len * TILE_WORDS);
@@ -175,13 +226,17 @@ impl Forward {
         end: End,
         output: &mut [f32],
     ) {
-        self.product.run(&self.input.fill(cpu, image), bias, end, output);
+        for &part in &self.input.parts {
+            let grid = self.input.fill(cpu, image, part);
+            self.product.run(&grid, part, bias, end, output);
+        }
     }
 }
 
 /// A layer's gradient of its input.
 pub(crate) struct Backward {
     walk: Walk,
+    out_panels: usize,
     product: Product,
 }
 
@@ -196,27 +251,26 @@ impl Backward {
         };
         let walk = Walk::backward(geometry);
         let product = Product::new(cpu, tiles, &walk, channels, value);
-        Some(Self { walk, product })
+        Some(Self { walk, out_panels: geometry.out_panels(), product })
     }
 
-    /// One image. `filled` is the gradient as [`Gradients::add`] has left it.
-    pub(crate) fn image(
+    /// Part of one image. `before` is the gradient as [`Gradients::add`] has left it.
+    pub(crate) fn part(
         &self,
         cpu: &Cpu,
-        gradient: &[f32],
-        filled_before: Option<&Filled>,
+        part: Part,
+        (gradient, before): (&[f32], &Filled),
         bias: &[f32],
         end: End,
         grad_input: &mut [f32],
     ) {
-        let before = filled_before.filter(|filled| filled.grid == self.walk.input);
-        match before {
-            Some(filled) => self.product.run(&filled.words, bias, end, grad_input),
-            None => {
-                let words = filled(cpu, self.product.tiles, self.walk.input, gradient, None);
-                self.product.run(&words, bias, end, grad_input);
-            }
+        let grid = self.walk.input;
+        if before.grid == part.of_grid(grid) {
+            return self.product.run(&before.words, part, bias, end, grad_input);
         }
+        let gradient = (gradient, self.out_panels);
+        let filled = filled(cpu, self.product.tiles, grid, part, gradient, None);
+        self.product.run(&filled.words, part, bias, end, grad_input);
     }
 }
 
@@ -233,6 +287,7 @@ struct Product {
     /// Bytes from a place to each step's operand.
     offsets: Vec<usize>,
     packed: Scratch,
+    panels: usize,
 }
 
 impl Product {
@@ -251,14 +306,23 @@ impl Product {
             .map(|(block, tap)| (block * walk.input.len + tap) * line)
             .collect();
         let packed = pack(cpu, channels, walk.taps.len(), weight);
-        Self { tiles, places: walk.places, offsets, packed }
+        Self { tiles, places: walk.places, offsets, packed, panels: panels_of(channels[1]) }
     }
 
-    /// One image.
-    fn run(&self, grid: &[f32], bias: &[f32], end: End, output: &mut [f32]) {
-        let Self { places, offsets, packed: weight, .. } = self;
-        let places = *places;
-        self.tiles.run(TileMultiply { grid, offsets, weight, bias, places, output, end });
+    /// Part of one image; `output` is all of it, and so is what `end` looks at.
+    fn run(&self, grid: &[f32], part: Part, bias: &[f32], end: End, output: &mut [f32]) {
+        let at = part.first * PANEL;
+        self.tiles.run(TileMultiply {
+            grid,
+            offsets: &self.offsets,
+            weight: &self.packed,
+            bias,
+            places: part.of_grid(self.places),
+            plane: output.len() / self.panels,
+            output: &mut output[at..],
+            panels: self.panels,
+            end: if let End::Gate(gate) = end { End::Gate(&gate[at..]) } else { end },
+        });
     }
 }
 
@@ -299,17 +363,17 @@ const PENDING_BYTES: usize = 1 << 20;
 pub(crate) struct Gradients {
     input: Input,
     out_panels: usize,
-    /// Images whose products are formed together: the sums, which are larger than an image's operands, are read and
-    /// written once for all of them.
-    images: usize,
+    /// Parts of images whose products are formed together: the sums, which are larger than a part's operands, are read
+    /// and written once for all of them.
+    parts_together: usize,
 }
 
-/// The operands of a few images' products, as they are multiplied.
+/// The operands of a few parts' products, as they are multiplied.
 #[derive(Debug)]
 pub(crate) struct Pending {
     input: Scratch,
     gradient: Scratch,
-    images: usize,
+    parts: usize,
     /// Nothing was added yet: the sums hold nothing.
     fresh: bool,
 }
@@ -319,9 +383,9 @@ impl Gradients {
     pub(crate) fn new(cpu: &Cpu, geometry: &ConvGeometry, input: ConvInput) -> Option<Self> {
         let input = Input::new(cpu, geometry, input)?;
         let out_panels = geometry.out_panels();
-        let mut gradients = Self { input, out_panels, images: 1 };
+        let mut gradients = Self { input, out_panels, parts_together: 1 };
         let words: usize = gradients.pending_words().iter().sum();
-        gradients.images = (PENDING_BYTES / size_of::<f32>() / words).max(1);
+        gradients.parts_together = (PENDING_BYTES / size_of::<f32>() / words).max(1);
         Some(gradients)
     }
 
@@ -343,51 +407,57 @@ impl Gradients {
     /// Room for what waits.
     pub(crate) fn pending(&self, cpu: &Cpu) -> Pending {
         let [input, gradient] = self.pending_words().map(|words| cpu.scratch.take(words));
-        Pending { input, gradient, images: 0, fresh: true }
+        Pending { input, gradient, parts: 0, fresh: true }
     }
 
     /// Words from one channel to the next, and from one panel to the next, in what waits.
     fn rows(&self) -> [usize; 2] {
         let Walk { input, places, .. } = &self.input.walk;
-        [self.images * input.len / 2, self.images * places.len / 2 * PANEL]
+        [self.parts_together * input.len / 2, self.parts_together * places.len / 2 * PANEL]
     }
 
-    /// Adds one image's: the bias's at once, the weight's by the time of [`flush`](Self::flush). What `gradient` was filled
+    /// The parts of an image, each of which is to be added.
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.input.parts
+    }
+
+    /// Adds a part of one image's: the bias's at once, the weight's by the time of [`flush`](Self::flush). What `gradient` was filled
     /// into comes back.
     pub(crate) fn add(
         &self,
         cpu: &Cpu,
-        image: &[f32],
-        gradient: &[f32],
+        part: Part,
+        [image, gradient]: [&[f32]; 2],
         pending: &mut Pending,
         [weight_sums, bias_sums]: [&mut [f32]; 2],
     ) -> Filled {
         let Input { tiles, walk, .. } = &self.input;
         let [input_row, gradient_row] = self.rows();
-        let index = pending.images;
-        let grid = self.input.fill(cpu, image);
+        let index = pending.parts;
+        let grid = self.input.fill(cpu, image, part);
         let (len, words) = (walk.input.len, &mut pending.input[..]);
         tiles.run(TurnGrid { grid: &grid, len, words, row: input_row, first: index * len / 2 });
         drop(grid);
-        let grid = filled(cpu, *tiles, walk.places, gradient, Some(bias_sums));
+        let gradient = (gradient, self.out_panels);
+        let filled = filled(cpu, *tiles, walk.places, part, gradient, Some(bias_sums));
         let (len, words) = (walk.places.len, &mut pending.gradient[..]);
         let first = index * len / 2 * PANEL;
-        tiles.run(ZipGrid { grid: &grid, len, words, row: gradient_row, first });
-        pending.images += 1;
-        if pending.images == self.images {
+        tiles.run(ZipGrid { grid: &filled.words, len, words, row: gradient_row, first });
+        pending.parts += 1;
+        if pending.parts == self.parts_together {
             self.flush(pending, weight_sums);
         }
-        Filled { grid: walk.places, words: grid }
+        filled
     }
 
     /// Adds what waits to the sums of [`Outer`](crate::arch::generic::Outer), of which the first overwrites what they hold.
     pub(crate) fn flush(&self, pending: &mut Pending, sums: &mut [f32]) {
-        if pending.images == 0 {
+        if pending.parts == 0 {
             return;
         }
         let [input_row, gradient_row] = self.rows();
         self.input.tiles.run(TileOuter {
-            images: pending.images,
+            images: pending.parts,
             input: &pending.input,
             input_row,
             input_len: self.input.walk.input.len,
@@ -400,6 +470,6 @@ impl Gradients {
             sums,
             overwrite: pending.fresh,
         });
-        (pending.images, pending.fresh) = (0, false);
+        (pending.parts, pending.fresh) = (0, false);
     }
 }

@@ -105,6 +105,21 @@ proptest! {
     }
 }
 
+/// More pixels than are worked on at a time, the last part of which is no whole tile.
+#[test]
+fn wide_layers_are_exact() {
+    for (size, channels) in [([37, 29], [33, 40]), ([1, 2049], [17, 16])] {
+        let mut case = pointwise(3, channels, size);
+        for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
+            cut(values);
+        }
+        for cpu in cpus(2) {
+            let found = case.run(&cpu, false, true, true);
+            case.compare(&found, true, true, [DIRECT_ERROR; 3]).unwrap();
+        }
+    }
+}
+
 #[test]
 fn rounded_operands_stay_within_the_bound() {
     let cases = [

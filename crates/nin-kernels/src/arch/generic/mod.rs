@@ -20,5 +20,5 @@ pub(crate) use tiles::{
     TILE_WORDS, TileBlock, TileMultiply, TileOuter, Tiles, TilesOperation, TurnGrid, ZipGrid,
     evened,
 };
-pub(crate) use tiling::panels_per_block;
+pub(crate) use tiling::{balanced, panels_per_block};
 pub(crate) use vector::Vector;

@@ -99,8 +99,11 @@ impl Grid {
 /// Fills a grid: `[ceil(panels / 2)][grid.len][32]`, zeros wherever there is no pixel.
 pub(crate) struct FillGrid<'a> {
     pub(crate) grid: Grid,
-    /// `[panels][rows * columns][16]`.
+    /// `[panels][plane]`, of which each panel's first `rows * columns` pixels are looked at.
     pub(crate) values: &'a [f32],
+    /// Values from one panel to the next.
+    pub(crate) plane: usize,
+    pub(crate) panels: usize,
     pub(crate) words: &'a mut [f32],
     /// `[panels][16]`: every pixel is added, unrounded; empty where nobody wants it.
     pub(crate) sums: &'a mut [f32],
@@ -109,11 +112,10 @@ pub(crate) struct FillGrid<'a> {
 impl TilesOperation for FillGrid<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { grid, values, words, sums } = self;
+        let Self { grid, values, plane, panels, words, sums } = self;
         grid.check();
-        let pixels = grid.rows * grid.columns;
-        let panels = values.len() / (pixels * PANEL);
-        assert!(V::LANES == PANEL && values.len() == panels * pixels * PANEL);
+        assert!(V::LANES == PANEL && panels > 0);
+        assert!((panels - 1) * plane + grid.rows * grid.columns * PANEL <= values.len());
         assert!(words.len() == panels.div_ceil(2) * grid.len * TILE_WORDS);
         assert!(sums.is_empty() || sums.len() >= panels * PANEL);
         for (pair, words) in words.chunks_exact_mut(grid.len * TILE_WORDS).enumerate() {
@@ -123,13 +125,13 @@ impl TilesOperation for FillGrid<'_> {
                 let start = (grid.first + row * grid.pitch) * TILE_WORDS;
                 words[end..start].fill(0.0);
                 end = start + grid.columns * TILE_WORDS;
-                let at = (2 * pair * pixels + row * grid.columns) * PANEL;
+                let at = 2 * pair * plane + row * grid.columns * PANEL;
                 let sums = if sums.is_empty() { None } else { Some(&mut sums[2 * pair * PANEL..]) };
                 // SAFETY: `check` and the lengths above; the features by the caller.
                 unsafe {
                     let (from, to) = (values.as_ptr().add(at), words[start..end].as_mut_ptr());
                     if count == 2 {
-                        fill_row::<V, 2>(from, pixels * PANEL, grid.columns, to, sums);
+                        fill_row::<V, 2>(from, plane, grid.columns, to, sums);
                     } else {
                         fill_row::<V, 1>(from, 0, grid.columns, to, sums);
                     }
@@ -412,8 +414,12 @@ pub(crate) struct TileMultiply<'a> {
     pub(crate) bias: &'a [f32],
     /// The output's places: the first is 0.
     pub(crate) places: Grid,
-    /// `[panels][rows * columns][16]`.
+    /// `[panels][plane]`, of which each panel's first `rows * columns` pixels are written.
     pub(crate) output: &'a mut [f32],
+    /// Values from one panel to the next.
+    pub(crate) plane: usize,
+    pub(crate) panels: usize,
+    /// A gate lies as the output.
     pub(crate) end: End<'a>,
 }
 
@@ -425,17 +431,16 @@ pub(crate) const fn evened(panels: usize) -> usize {
 impl TilesOperation for TileMultiply<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { grid, offsets, weight, bias, places, output, end } = self;
+        let Self { grid, offsets, weight, bias, places, output, plane, panels, end } = self;
         places.check();
         assert!(V::LANES == PANEL && places.first == 0 && !offsets.is_empty());
-        let plane = places.rows * places.columns * PANEL;
-        let panels = output.len() / plane;
-        assert!(panels > 0 && output.len() == panels * plane);
+        let written = (panels - 1) * plane + places.rows * places.columns * PANEL;
+        assert!(panels > 0 && written <= output.len());
         assert!(weight.len() == panels * offsets.len() * TILE_LEN && bias.len() >= panels * PANEL);
         let reach = offsets.iter().copied().max().unwrap_or(0);
         assert!(reach + places.len * TILE_WORDS * size_of::<f32>() <= size_of_val(grid));
         if let End::Gate(gate) = end {
-            assert!(gate.len() >= output.len());
+            assert!(written <= gate.len());
         }
         let (gate, kind) = match end {
             End::Store => (output.as_ptr(), STORE),
