@@ -357,7 +357,7 @@ fn pack(
 }
 
 /// Bytes of operands that wait for one another: so many stay in the second-level cache.
-const PENDING_BYTES: usize = 1 << 20;
+const PENDING_BYTES: usize = 1 << 19;
 
 /// The gradients of a layer's weight and bias.
 pub(crate) struct Gradients {
