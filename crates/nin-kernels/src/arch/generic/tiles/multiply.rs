@@ -1,0 +1,158 @@
+//! A grid times weights: the inner loop of every forward convolution in tiles, and of every input gradient.
+
+use super::{
+    BLOCK_PIXELS, Grid, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation,
+};
+use crate::arch::generic::End;
+use crate::panels::PANEL;
+
+/// `output[panel][pixel][lane] = end(bias[panel][lane] + sum over steps)`, with a step for each tap of the kernel and
+/// each 32 channels.
+pub(crate) struct TileMultiply<'a> {
+    /// Filled by [`FillGrid`].
+    pub(crate) grid: &'a [f32],
+    /// Bytes from an output pixel's place in the grid to each step's operand.
+    pub(crate) offsets: &'a [usize],
+    /// `[panels][steps][16 pairs of channels][16]` words.
+    pub(crate) weight: &'a [f32],
+    /// `[panels][16]`.
+    pub(crate) bias: &'a [f32],
+    /// The output's places: the first is 0.
+    pub(crate) places: Grid,
+    /// `[panels][plane]`, of which each panel's first `rows * columns` pixels are written.
+    pub(crate) output: &'a mut [f32],
+    /// Values from one panel to the next.
+    pub(crate) plane: usize,
+    pub(crate) panels: usize,
+    /// A gate lies as the output.
+    pub(crate) end: End<'a>,
+}
+
+impl TilesOperation for TileMultiply<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Tiles>(self) {
+        let Self { grid, offsets, weight, bias, places, output, plane, panels, end } = self;
+        places.check();
+        assert!(V::LANES == PANEL && places.first == 0 && !offsets.is_empty());
+        let written = (panels - 1) * plane + places.rows * places.columns * PANEL;
+        assert!(panels > 0 && written <= output.len());
+        assert!(weight.len() == panels * offsets.len() * TILE_LEN && bias.len() >= panels * PANEL);
+        let reach = offsets.iter().copied().max().unwrap_or(0);
+        assert!(reach + places.len * TILE_WORDS * size_of::<f32>() <= size_of_val(grid));
+        if let End::Gate(gate) = end {
+            assert!(written <= gate.len());
+        }
+        let (gate, kind) = match end {
+            End::Store => (output.as_ptr(), STORE),
+            End::Relu => (output.as_ptr(), RELU),
+            End::Gate(gate) => (gate.as_ptr(), GATE),
+        };
+        let output = output.as_mut_ptr();
+        let used = (places.rows - 1) * places.pitch + places.columns;
+        // SAFETY: what is asserted above bounds every access; the features by the caller.
+        unsafe {
+            V::configure();
+            for panel in (0..panels).step_by(2) {
+                let weight = weight.as_ptr().add(panel * offsets.len() * TILE_LEN);
+                let bias = bias.as_ptr().add(panel * PANEL);
+                let work = PanelPair {
+                    grid: grid.as_ptr(),
+                    offsets,
+                    weight: [weight, weight.wrapping_add(offsets.len() * TILE_LEN)],
+                    bias: [bias, bias.wrapping_add(PANEL)],
+                    places: &places,
+                    used,
+                    output: output.wrapping_add(panel * plane),
+                    gate: gate.wrapping_add(panel * plane),
+                    plane,
+                };
+                match (kind, panels - panel) {
+                    (STORE, 1) => pair::<V, STORE, 1>(&work),
+                    (RELU, 1) => pair::<V, RELU, 1>(&work),
+                    (_, 1) => pair::<V, GATE, 1>(&work),
+                    (STORE, _) => pair::<V, STORE, 2>(&work),
+                    (RELU, _) => pair::<V, RELU, 2>(&work),
+                    _ => pair::<V, GATE, 2>(&work),
+                }
+            }
+            V::release();
+        }
+    }
+}
+
+const STORE: u8 = 0;
+const RELU: u8 = 1;
+const GATE: u8 = 2;
+
+/// One or two panels of the output.
+struct PanelPair<'a> {
+    grid: *const f32,
+    offsets: &'a [usize],
+    weight: [*const f32; 2],
+    bias: [*const f32; 2],
+    places: &'a Grid,
+    /// Places up to the last pixel's.
+    used: usize,
+    output: *mut f32,
+    gate: *const f32,
+    plane: usize,
+}
+
+/// A block's sums on their way to the output.
+#[repr(align(64))]
+struct Sums([f32; 4 * TILE_LEN]);
+
+/// All pixels of `N` panels.
+///
+/// # Safety
+/// As [`TileMultiply`] asserts; the tiles are configured; the CPU has `V`.
+#[inline(always)]
+unsafe fn pair<V: Tiles, const END: u8, const N: usize>(work: &PanelPair) {
+    let mut sums = Sums([0.0; 4 * TILE_LEN]);
+    let to = sums.0.as_mut_ptr();
+    let (mut row, mut column) = (0, 0);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let tile = |index: usize| to.add(index * TILE_LEN);
+        for place in (0..work.used).step_by(BLOCK_PIXELS) {
+            let block = TileBlock {
+                start: [work.bias; 2],
+                sums: [[tile(0), tile(1)], [tile(2), tile(3)]],
+                start_row: 0,
+                sums_row: PANEL * size_of::<f32>(),
+                left: work.grid.add(place * TILE_WORDS),
+                left_row: TILE_WORDS * size_of::<f32>(),
+                offsets: work.offsets.as_ptr(),
+                steps: work.offsets.len(),
+                right: work.weight,
+            };
+            let rows = (work.used - place).min(BLOCK_PIXELS);
+            if rows > TILE_ROWS {
+                V::products::<2, N>(&block);
+            } else {
+                V::products::<1, N>(&block);
+            }
+            for index in 0..rows {
+                if column < work.places.columns {
+                    let pixel = (row * work.places.columns + column) * PANEL;
+                    for n in 0..N {
+                        let from =
+                            (index / TILE_ROWS * 2 + n) * TILE_LEN + index % TILE_ROWS * PANEL;
+                        let at = n * work.plane + pixel;
+                        let sum = V::load(to.add(from));
+                        let sum = match END {
+                            RELU => sum.relu(),
+                            GATE => sum.gated_by(V::load(work.gate.add(at))),
+                            _ => sum,
+                        };
+                        sum.store(work.output.add(at));
+                    }
+                }
+                column += 1;
+                if column == work.places.pitch {
+                    (row, column) = (row + 1, 0);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The way from planes into a grid.
+
+use super::{BLOCK_PIXELS, TILE_CHANNELS, TILE_WORDS, Tiles, TilesOperation};
+use crate::panels::PANEL;
+
+/// Fills a grid with what lies under the kernel at each output pixel: `[ceil(depth / 32)][len][32]`, the depth being
+/// `[channels][kernel height][kernel width]`. For images of one or three channels, which alone would leave a tile's rows
+/// empty.
+pub(crate) struct FillPatches<'a> {
+    pub(crate) patches: Patches,
+    /// `[channels][rows][columns]`.
+    pub(crate) planes: &'a [f32],
+    /// Room for the image in bf16: [`Patches::canvas_words`].
+    pub(crate) canvas: &'a mut [f32],
+    /// Room for a block's patches: [`Patches::block_words`].
+    pub(crate) block: &'a mut [f32],
+    pub(crate) words: &'a mut [f32],
+}
+
+/// The sizes of a convolution over planes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patches {
+    pub(crate) channels: usize,
+    /// Of the input.
+    pub(crate) size: [usize; 2],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+    pub(crate) output: [usize; 2],
+}
+
+/// Neighbours that are copied at a time: what a kernel's row does not use of them, the next one overwrites.
+const COPIED: usize = 16;
+
+impl Patches {
+    /// Values under the kernel.
+    pub(crate) fn depth(&self) -> usize {
+        self.channels * self.kernel[0] * self.kernel[1]
+    }
+
+    /// Words of the image with its margins, and of what may be read behind it.
+    pub(crate) fn canvas_words(&self) -> usize {
+        let [rows, columns] = self.canvas();
+        (self.channels * rows * columns + self.kernel[1] + COPIED).div_ceil(2) + PANEL
+    }
+
+    /// Words of a block's patches.
+    pub(crate) fn block_words(&self) -> usize {
+        BLOCK_PIXELS * self.patch() / 2
+    }
+
+    fn canvas(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.size[axis] + 2 * self.padding[axis])
+    }
+
+    /// From one patch to the next in a block: whole tiles, and what the last copy may write behind.
+    fn patch(&self) -> usize {
+        (self.depth() + COPIED).next_multiple_of(TILE_CHANNELS)
+    }
+}
+
+impl TilesOperation for FillPatches<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Tiles>(self) {
+        let Self { patches, planes, canvas, block, words } = self;
+        let [rows, columns] = patches.canvas();
+        let pixels = patches.output[0] * patches.output[1];
+        let (len, depth) = (pixels.next_multiple_of(BLOCK_PIXELS), patches.depth());
+        let blocks = depth.div_ceil(TILE_CHANNELS);
+        assert!(V::LANES == PANEL && pixels > 0);
+        assert!(planes.len() == patches.channels * patches.size[0] * patches.size[1]);
+        assert!(canvas.len() >= patches.canvas_words() && block.len() >= patches.block_words());
+        assert!(words.len() == blocks * len * TILE_WORDS);
+        for axis in 0..2 {
+            let last = (patches.output[axis] - 1) * patches.stride[axis] + patches.kernel[axis];
+            assert!(last <= patches.canvas()[axis], "every patch lies on the canvas");
+        }
+        canvas.fill(0.0);
+        let (canvas, block) = (canvas.as_mut_ptr().cast::<u16>(), block.as_mut_ptr().cast::<u16>());
+        let words = words.as_mut_ptr().cast::<u16>();
+        // SAFETY: what is asserted above bounds every access: a copy reads `COPIED` values from within the canvas on, and
+        // writes as many from within a patch's depth on. The features by the caller.
+        unsafe {
+            for (index, row) in planes.chunks_exact(patches.size[1]).enumerate() {
+                let (channel, row_index) = (index / patches.size[0], index % patches.size[0]);
+                let at = (channel * rows + patches.padding[0] + row_index) * columns;
+                narrow_row::<V>(row, canvas.add(at + patches.padding[1]));
+            }
+            let patch = patches.patch();
+            for first in (0..len).step_by(BLOCK_PIXELS) {
+                let count = (pixels - first).min(BLOCK_PIXELS);
+                for index in 0..count {
+                    let to = block.add(index * patch);
+                    let [y, x] =
+                        [(first + index) / patches.output[1], (first + index) % patches.output[1]];
+                    let corner = y * patches.stride[0] * columns + x * patches.stride[1];
+                    for line in 0..patches.channels * patches.kernel[0] {
+                        let [channel, row] = [line / patches.kernel[0], line % patches.kernel[0]];
+                        let from = canvas.add((channel * rows + row) * columns + corner);
+                        let to = to.add(line * patches.kernel[1]);
+                        for column in (0..patches.kernel[1]).step_by(COPIED) {
+                            let values = from.add(column).cast::<[u16; COPIED]>().read_unaligned();
+                            to.add(column).cast::<[u16; COPIED]>().write_unaligned(values);
+                        }
+                    }
+                    for behind in depth..blocks * TILE_CHANNELS {
+                        *to.add(behind) = 0;
+                    }
+                }
+                for index in 0..BLOCK_PIXELS {
+                    for part in 0..blocks {
+                        let to = words.add((part * len + first + index) * TILE_CHANNELS);
+                        let from = block.add(index * patch + part * TILE_CHANNELS);
+                        let values = from.cast::<f32>();
+                        let values = if index < count { V::load(values) } else { V::splat(0.0) };
+                        values.store(to.cast());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A row of values in bf16.
+///
+/// # Safety
+/// `to` is good for as many values; the CPU has `V`.
+#[inline(always)]
+unsafe fn narrow_row<V: Tiles>(values: &[f32], to: *mut u16) {
+    let chunks = values.chunks_exact(2 * PANEL);
+    let rest = chunks.remainder();
+    // SAFETY: the caller's promise; chunks and `padded` are of two vectors.
+    unsafe {
+        for (index, chunk) in chunks.enumerate() {
+            let narrow = V::narrow(V::load(chunk.as_ptr()), V::load(chunk.as_ptr().add(PANEL)));
+            narrow.store(to.add(index * 2 * PANEL).cast());
+        }
+        let (mut padded, mut words) = ([0.0; 2 * PANEL], [0.0; PANEL]);
+        padded[..rest.len()].copy_from_slice(rest);
+        V::narrow(V::load(padded.as_ptr()), V::load(padded.as_ptr().add(PANEL)))
+            .store(words.as_mut_ptr());
+        let done = values.len() - rest.len();
+        to.add(done).copy_from_nonoverlapping(words.as_ptr().cast(), rest.len());
+    }
+}

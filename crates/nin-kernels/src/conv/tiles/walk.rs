@@ -1,0 +1,92 @@
+//! How an image is walked in tiles.
+
+use crate::arch::generic::{BLOCK_PIXELS, Grid, balanced};
+use crate::geometry::ConvGeometry;
+
+/// How a convolution's output walks over its input.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// The input, with its margins.
+    pub(super) input: Grid,
+    /// The output, at the pitch of the input.
+    pub(super) places: Grid,
+    /// Pixels from a place to what lies under each tap.
+    pub(super) taps: Vec<usize>,
+}
+
+impl Walk {
+    /// Of a convolution of stride one; `margin` are the zeros on each side of the input.
+    fn new(input: [usize; 2], kernel: [usize; 2], margin: [usize; 2], output: [usize; 2]) -> Self {
+        let pitch = input[1] + 2 * margin[1];
+        let last = |rows: usize, columns: usize| (rows - 1) * pitch + columns;
+        let places = last(output[0], output[1]).next_multiple_of(BLOCK_PIXELS);
+        let taps: Vec<usize> = (0..kernel[0])
+            .flat_map(|row| (0..kernel[1]).map(move |column| row * pitch + column))
+            .collect();
+        let first = margin[0] * pitch + margin[1];
+        let reach = places + last(kernel[0], kernel[1]) - 1;
+        let len = reach.max(first + last(input[0], input[1])).next_multiple_of(BLOCK_PIXELS);
+        Self {
+            input: Grid { rows: input[0], columns: input[1], pitch, first, len },
+            places: Grid { rows: output[0], columns: output[1], pitch, first: 0, len: places },
+            taps,
+        }
+    }
+
+    /// Over so many pixels with nothing between them.
+    pub(super) fn line(pixels: usize) -> Self {
+        Self::new([1, pixels], [1, 1], [0, 0], [1, pixels])
+    }
+
+    /// Of a forward pass over panels.
+    pub(super) fn forward(geometry: &ConvGeometry) -> Self {
+        if geometry.is_pointwise() {
+            // One row: no margin lies between two rows, where places would be lost.
+            return Self::line(largest_part(geometry));
+        }
+        Self::new(geometry.input, geometry.kernel, geometry.padding, geometry.output)
+    }
+
+    /// Of the input's gradient: over that of the output, with the kernel turned round.
+    pub(super) fn backward(geometry: &ConvGeometry) -> Self {
+        if geometry.is_pointwise() {
+            return Self::forward(geometry);
+        }
+        let margin = [0, 1].map(|axis| geometry.kernel[axis] - 1 - geometry.padding[axis]);
+        Self::new(geometry.output, geometry.kernel, margin, geometry.input)
+    }
+}
+
+/// Some pixels of an image: all, or a part of a 1x1 layer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(super) first: usize,
+    /// None where it is all of them.
+    count: Option<usize>,
+}
+
+/// Pixels of a 1x1 layer that pass through all that is done with them while they are in the second-level cache.
+const PART_PIXELS: usize = 512;
+
+impl Part {
+    const ALL: Self = Self { first: 0, count: None };
+
+    /// The parts of a layer's pixels.
+    pub(super) fn of(geometry: &ConvGeometry, patches: bool) -> Vec<Self> {
+        if patches || !geometry.is_pointwise() {
+            return vec![Self::ALL];
+        }
+        let parts = balanced(geometry.in_pixels(), PART_PIXELS);
+        parts.map(|(first, count)| Self { first, count: Some(count) }).collect()
+    }
+
+    /// A grid of the largest part as one of this.
+    pub(super) fn of_grid(self, grid: Grid) -> Grid {
+        Grid { columns: self.count.unwrap_or(grid.columns), ..grid }
+    }
+}
+
+/// Pixels of the largest part of a 1x1 layer's.
+fn largest_part(geometry: &ConvGeometry) -> usize {
+    balanced(geometry.in_pixels(), PART_PIXELS).map(|(_, count)| count).max().unwrap_or(0)
+}
