@@ -107,6 +107,7 @@ pub(crate) struct Backward<'a> {
 }
 
 /// What the weights' gradient is summed by.
+#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
 enum WeightSums {
     Fp32,
     Words(Bf16Arch),

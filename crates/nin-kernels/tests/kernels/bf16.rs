@@ -4,7 +4,7 @@ use nin_kernels::{Algorithm, ConvGeometry, ConvInput, Cpu, Isa, Precision};
 use proptest::prelude::*;
 
 use crate::convolution::{Answers, Case, DIRECT_ERROR};
-use crate::support::bits;
+use crate::support::{bits, from_a_worker};
 
 /// Each operand is rounded by 2^-9 of itself at most, a product by twice that.
 const BF16_ERROR: f64 = 1.0 / 256.0;
@@ -143,18 +143,20 @@ fn rounded_operands_stay_within_the_bound() {
 
 #[test]
 fn the_same_bits_for_any_number_of_threads() {
-    for case in [pointwise(11, [33, 20], [9, 9]), square(11, [33, 20], 9, 3, 1)] {
-        for isa in Isa::ALL {
-            let cpu =
-                |threads| Cpu::new(isa, threads).map(|cpu| cpu.with_precision(Precision::Bf16));
-            let Ok(one) = cpu(1) else { continue };
-            let expected = all_bits(&case.run(&one, false, true, true));
-            for threads in 2..=4 {
-                let found = case.run(&cpu(threads).unwrap(), false, true, true);
-                assert!(all_bits(&found) == expected, "{isa}, {threads} threads");
+    from_a_worker(|| {
+        for case in [pointwise(11, [33, 20], [9, 9]), square(11, [33, 20], 9, 3, 1)] {
+            for isa in Isa::ALL {
+                let cpu =
+                    |threads| Cpu::new(isa, threads).map(|cpu| cpu.with_precision(Precision::Bf16));
+                let Ok(one) = cpu(1) else { continue };
+                let expected = all_bits(&case.run(&one, false, true, true));
+                for threads in 2..=4 {
+                    let found = case.run(&cpu(threads).unwrap(), false, true, true);
+                    assert!(all_bits(&found) == expected, "{isa}, {threads} threads");
+                }
             }
         }
-    }
+    });
 }
 
 /// Where the CPU has no such instruction, in layers that do not lie as it wants them, and in Winograd's, nothing changes.

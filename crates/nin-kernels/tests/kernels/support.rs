@@ -10,6 +10,13 @@ pub(crate) fn cpus(threads: usize) -> Vec<Cpu> {
     cpus
 }
 
+/// Does the work in a pool of one thread. What that hands to a CPU's pool, it hands over by rayon's own atomics, which
+/// ThreadSanitizer sees (`.ci/sanitizers`); from any other thread it goes by the standard library's mutex and condition
+/// variable, which are not instrumented, so that every report would be of those.
+pub(crate) fn from_a_worker(work: impl FnOnce() + Send) {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(work);
+}
+
 /// Values in -1..1 from a counter-based generator.
 pub(crate) fn random(seed: u64, len: usize) -> Vec<f32> {
     let value = |index: u64| {

@@ -76,8 +76,8 @@ impl TilesOperation for FillPatches<'_> {
             assert!(last <= patches.canvas()[axis], "every patch lies on the canvas");
         }
         canvas.fill(0.0);
-        let (canvas, block) = (canvas.as_mut_ptr().cast::<u16>(), block.as_mut_ptr().cast::<u16>());
-        let words = words.as_mut_ptr().cast::<u16>();
+        let canvas = canvas.as_mut_ptr().cast::<u16>();
+        let (block, words) = (block.as_mut_ptr(), words.as_mut_ptr());
         // SAFETY: what is asserted above bounds every access: a copy reads `COPIED` values from within the canvas on, and
         // writes as many from within a patch's depth on. The features by the caller.
         unsafe {
@@ -90,7 +90,7 @@ impl TilesOperation for FillPatches<'_> {
             for first in (0..len).step_by(BLOCK_PIXELS) {
                 let count = (pixels - first).min(BLOCK_PIXELS);
                 for index in 0..count {
-                    let to = block.add(index * patch);
+                    let to = block.add(index * patch / 2).cast::<u16>();
                     let [y, x] =
                         [(first + index) / patches.output[1], (first + index) % patches.output[1]];
                     let corner = y * patches.stride[0] * columns + x * patches.stride[1];
@@ -109,11 +109,9 @@ impl TilesOperation for FillPatches<'_> {
                 }
                 for index in 0..BLOCK_PIXELS {
                     for part in 0..blocks {
-                        let to = words.add((part * len + first + index) * TILE_CHANNELS);
-                        let from = block.add(index * patch + part * TILE_CHANNELS);
-                        let values = from.cast::<f32>();
-                        let values = if index < count { V::load(values) } else { V::splat(0.0) };
-                        values.store(to.cast());
+                        let from = block.add(index * patch / 2 + part * TILE_WORDS);
+                        let values = if index < count { V::load(from) } else { V::splat(0.0) };
+                        values.store(words.add((part * len + first + index) * TILE_WORDS));
                     }
                 }
             }
