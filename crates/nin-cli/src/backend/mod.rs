@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use nin_model::Precision;
 
 pub use adapters::{Adapter, adapters, may_have_gpu};
-pub use processor::{cpu_features, cpu_name, kernels};
+pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels};
 
 use crate::failure::CommandError;
 use crate::output::note;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::arguments::DevicesArguments;
 use crate::backend::{
-    Adapter, BackendName, adapters, cpu_features, cpu_name, default_threads, kernels,
+    Adapter, BackendName, adapters, computes_in_bf16, cpu_features, cpu_name, default_threads,
+    kernels,
 };
 use crate::output::{Format, print_json, print_text};
 
@@ -16,6 +17,7 @@ struct Devices {
     cpu: String,
     cpu_features: Vec<String>,
     kernels: Option<&'static str>,
+    multiplies_bf16: bool,
     threads: usize,
 }
 
@@ -35,6 +37,7 @@ pub fn run(arguments: &DevicesArguments) -> anyhow::Result<ExitCode> {
         cpu: cpu_name(),
         cpu_features: cpu_features(),
         kernels: kernels()?,
+        multiplies_bf16: computes_in_bf16(),
         threads: default_threads(),
     };
     match arguments.format {
@@ -69,6 +72,8 @@ fn describe(devices: &Devices) -> String {
     lines.push(format!("cpu features: {}", devices.cpu_features.join(" ")));
     if let Some(kernels) = devices.kernels {
         lines.push(format!("fused CPU kernels: {kernels} (NIN_CPU overrides)"));
+        let bf16 = if devices.multiplies_bf16 { "multiplied as such" } else { "computed in fp32" };
+        lines.push(format!("training.precision bf16: {bf16}"));
     }
     lines.join("\n")
 }
