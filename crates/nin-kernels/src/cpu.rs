@@ -19,10 +19,10 @@ pub enum Isa {
     Portable,
     /// Plain Rust in vectors of 16 lanes: the shapes of AVX-512's tiles, so that they are tested everywhere.
     PortableWide,
-    /// AVX2 and FMA.
-    Avx2,
     /// As `PortableWide`, and in bf16 the shapes of AMX's tiles.
     PortableTiles,
+    /// AVX2 and FMA.
+    Avx2,
     /// AVX-512 F.
     Avx512,
     /// AVX-512 F, and in bf16 AMX's tiles.
@@ -52,7 +52,8 @@ impl Isa {
         }
     }
 
-    /// Whether this CPU has it, and the system lets this process use it.
+    /// Whether this CPU has it, and the system lets this process use it. Where the CPU has AMX's tiles, Linux is asked for
+    /// them: for the whole process, and for good; its threads' saved state grows by 8 KiB.
     pub fn is_available(self) -> bool {
         Arch::new(self).is_ok()
     }

@@ -2,8 +2,8 @@
 
 /// The operands of products. All else is fp32 in either: weights as they are kept, sums, activations between layers.
 ///
-/// Where the CPU multiplies tiles, every layer's are meant, by the direct algorithm; elsewhere those of the 1x1 layers alone:
-/// the others are faster in fp32 by Winograd's, inside which bf16 costs two digits of the gradient.
+/// Where the CPU multiplies tiles, those of every layer that lies in them (of stride one, or over planes), by the direct
+/// algorithm; where it multiplies words of two, those of the 1x1 layers alone: the others are faster in fp32 by Winograd's, inside which bf16 costs two digits of the gradient.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32-bit floats.

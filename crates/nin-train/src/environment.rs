@@ -21,7 +21,7 @@ pub struct Environment {
     pub device: String,
     /// Features of the CPU that kernels may use.
     pub cpu_features: Vec<String>,
-    /// The instruction set that the CPU kernels take, by its name; absent where none of them compute, and
+    /// The instruction set that the results of the CPU kernels depend on in the run's precision, by its name; absent where none of them compute, and
     /// in records of old.
     #[serde(default)]
     pub kernels: Option<String>,

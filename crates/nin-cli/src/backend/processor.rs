@@ -78,11 +78,11 @@ pub fn computes_in_bf16() -> bool {
 }
 
 /// Whether the CPU multiplies tiles of bf16, and the system lets this process use them.
-#[cfg(any(feature = "ndarray", feature = "flex"))]
+#[cfg(all(target_arch = "x86_64", any(feature = "ndarray", feature = "flex")))]
 use nin_model::has_tiles;
 
 /// Whether there are tiles that anything here could use.
-#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+#[cfg(all(target_arch = "x86_64", not(any(feature = "ndarray", feature = "flex"))))]
 fn has_tiles() -> bool {
     false
 }

@@ -1,8 +1,8 @@
 //! AMX: a unit of eight tiles, sixteen rows of 64 bytes each, that multiplies two of bf16 in one instruction.
 //!
-//! The compiler knows no tiles on this toolchain: the instructions are written as assembly. Tiles are state of the thread
-//! that nothing but this file touches (the compiler never does), from [`configure`](Tiles::configure) to
-//! [`release`](Tiles::release).
+//! The intrinsics for tiles are not stable: the instructions are written as assembly. What a tile holds does not outlive a
+//! block of it; how tiles are configured does, from [`configure`](Tiles::configure) to [`release`](Tiles::release), and is
+//! state of the thread that nothing but this file touches (the compiler never does).
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -118,6 +118,8 @@ macro_rules! products {
             steps = inout(reg) $block.steps => _,
             right_0 = inout(reg) $block.right[0] => _,
             right_1 = inout(reg) $block.right[1] => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         )
     };

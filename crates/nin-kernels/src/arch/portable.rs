@@ -30,14 +30,14 @@ impl<const N: usize> Vector for Lanes<N> {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller gives `N` readable values; an array of them needs no more alignment than one.
-        unsafe { Self(from.cast::<[f32; N]>().read()) }
+        // SAFETY: the caller gives `N` readable values, at any address.
+        unsafe { Self(from.cast::<[f32; N]>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller gives `N` writable values.
-        unsafe { to.cast::<[f32; N]>().write(self.0) }
+        // SAFETY: the caller gives `N` writable values, at any address.
+        unsafe { to.cast::<[f32; N]>().write_unaligned(self.0) }
     }
 
     #[inline(always)]

@@ -7,7 +7,7 @@ use crate::geometry::ConvGeometry;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// The one that the cost model finds faster.
+    /// Tiles of bf16 where those are to be had, else the one that the cost model finds faster.
     #[default]
     Auto,
     /// The direct algorithm everywhere.

@@ -1,4 +1,5 @@
-//! The direct algorithm: for every size, and the reference for the others. Each image is worked on by itself.
+//! The direct algorithm: for every size, and the reference for the others. Each image is worked on by itself; in tiles the operands of
+//! a few wait for one another.
 
 use rayon::prelude::*;
 

@@ -49,9 +49,8 @@ impl Pass<'_> {
         drop(gradient);
         self.second.image(hidden_first, &hidden_gradient, second_sums, Some(first));
     }
-}
 
-impl Pass<'_> {
+    /// A group's last image was passed.
     fn finish_group(&self, [second, third]: [&mut direct::Sums; 2]) {
         self.second.finish_group(second);
         self.third.finish_group(third);

@@ -105,16 +105,23 @@ proptest! {
     }
 }
 
-/// More pixels than are worked on at a time, the last part of which is no whole tile.
+/// What is worked on in several parts, the last of which is no whole tile; what fills the operands that wait for one
+/// another several times, and in part; kernels wider than what is copied at a time.
 #[test]
-fn wide_layers_are_exact() {
-    for (size, channels) in [([37, 29], [33, 40]), ([1, 2049], [17, 16])] {
-        let mut case = pointwise(3, channels, size);
+fn large_layers_are_exact() {
+    let cases = [
+        (pointwise(3, [33, 40], [37, 29]), false),
+        (pointwise(1, [96, 96], [60, 57]), false),
+        (square(35, [64, 64], 20, 3, 1), false),
+        (square(2, [2, 17], 40, 17, 3), true),
+        (square(1, [1, 16], 47, 33, 0), true),
+    ];
+    for (mut case, planes) in cases {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2) {
-            let found = case.run(&cpu, false, true, true);
+        for cpu in cpus(2).into_iter().map(|cpu| cpu.with_algorithm(Algorithm::Direct)) {
+            let found = case.run(&cpu, planes, true, true);
             case.compare(&found, true, true, [DIRECT_ERROR; 3]).unwrap();
         }
     }

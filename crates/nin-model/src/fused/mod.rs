@@ -41,7 +41,8 @@ pub fn computes_in_bf16() -> bool {
     Cpu::shared().is_ok_and(|cpu| cpu.computes_in_bf16())
 }
 
-/// Whether this CPU multiplies tiles of bf16 (AMX) and the system lets this process use them.
+/// Whether this CPU multiplies tiles of bf16 (AMX) and the system lets this process use them; it is asked to, where the CPU
+/// has them.
 pub fn has_tiles() -> bool {
     Isa::Amx.is_available()
 }

@@ -39,7 +39,7 @@ pub(super) fn filled(
     Filled { grid, words }
 }
 
-/// The input of a forward pass.
+/// A layer's input on its way into grids.
 pub(super) struct Input {
     pub(super) tiles: TilesArch,
     pub(super) walk: Walk,

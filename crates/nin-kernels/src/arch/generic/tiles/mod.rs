@@ -46,7 +46,7 @@ pub(crate) trait Tiles: Bf16 {
     unsafe fn release();
     /// `M` by `N` tiles of sums, each started from what `block` says, over all of its steps.
     ///
-    /// The pointers of `block` are good for so many tiles.
+    /// The tiles are configured, `block` has a step, and its pointers are good for so many tiles.
     unsafe fn products<const M: usize, const N: usize>(block: &TileBlock);
     /// The bf16 halves of two vectors in pairs: those of the lower halves of `low` and `high`, then of the upper.
     unsafe fn zip_halves(low: Self, high: Self) -> [Self; 2];
@@ -55,7 +55,6 @@ pub(crate) trait Tiles: Bf16 {
 }
 
 /// Two by two tiles of sums, and where their operands lie. Strides and offsets are in bytes.
-#[repr(C)]
 pub(crate) struct TileBlock {
     /// Where the sums start from, row by row of tiles.
     pub(crate) start: [[*const f32; 2]; 2],
@@ -74,7 +73,8 @@ pub(crate) struct TileBlock {
     pub(crate) right: [*const f32; 2],
 }
 
-/// A piece of work that is compiled for every instruction set that multiplies tiles; as [`Operation`](crate::arch::Operation) otherwise.
+/// A piece of work that is compiled for every instruction set that multiplies tiles; as
+/// [`Operation`](crate::arch::Operation) otherwise.
 pub(crate) trait TilesOperation {
     /// The work.
     ///
