@@ -103,7 +103,8 @@ impl Arch {
     }
 }
 
-/// An instruction set that multiplies words of two bf16, and faster than it multiplies `f32`, together with the proof that this CPU has it.
+/// An instruction set that multiplies words of two bf16, and faster than it multiplies `f32`, together with the proof that
+/// this CPU has it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bf16Arch {
     /// For the tests: slower than fp32.
