@@ -49,7 +49,8 @@ fn remade(text: &str, root: &Path) -> anyhow::Result<(String, usize)> {
 fn table(what: &str, root: &Path) -> anyhow::Result<String> {
     let mut words = what.split_whitespace();
     let kind = words.next().unwrap_or_default();
-    let paths: Vec<_> = words.map(|path| root.join(path)).collect();
+    let links: Vec<&str> = words.collect();
+    let paths: Vec<_> = links.iter().map(|path| root.join(path)).collect();
     let rows = match (kind, &paths[..]) {
         ("speed", [path]) => speed(&read_json(path)?)?,
         ("compared", [path]) => compared(&read_json(path)?)?,
@@ -61,7 +62,8 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
         }
         ("alarms", paths) if !paths.is_empty() => {
             let head = ["run", "test acc", "alarms", "which", "standing at the end"];
-            let rows = paths.iter().map(|path| alarms_row(path)).collect::<Result<Vec<_>, _>>()?;
+            let rows = links.iter().zip(paths).map(|(link, path)| alarms_row(link, path));
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
             [vec![head.map(str::to_owned).to_vec()], rows].concat()
         }
         _ => bail!(
@@ -150,8 +152,8 @@ fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
 
 /// What the sentinel said in a run of one attempt. Where the summary has no `alarms`, the run was made before there
 /// was a sentinel, and its silence says nothing.
-fn alarms_row(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
+fn alarms_row(link: &str, folder: &Path) -> anyhow::Result<Vec<String>> {
+    let name = link.trim_start_matches("../").trim_start_matches("results/");
     let path = folder.join("metrics.jsonl");
     let events = events(folder)?;
     ensure!(
@@ -162,7 +164,7 @@ fn alarms_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let last = events.iter().rfind(|event| event["event"] == "epoch");
     let last = last.with_context(|| format!("{}: no finished epoch", path.display()))?;
     let accuracy = format!("{:.4}", last["test_accuracy"].as_f64().unwrap_or(f64::NAN));
-    let mut row = vec![format!("[{name}](../results/{name})"), accuracy];
+    let mut row = vec![format!("[{name}]({link})"), accuracy];
     let summary = read_json(&folder.join("summary.json"))?;
     if summary.get("alarms").is_none() {
         row.extend(["not watched", "", ""].map(str::to_owned));
@@ -315,8 +317,8 @@ mod tests {
             "<!-- end of table -->\nbetween\n",
             "| fp32, flex | pytorch 2.15.0 | 2.33x (2.08 to 2.55) | | |\n",
             "| book | 2.302 | 0.0994 | 2 |\n| new | – | – | |\n",
-            "(../results/watched) | 0.5000 | 3 | plateau (1), silent classes (2) | silent classes |\n",
-            "(../results/before) | 0.5000 | not watched | | |\n",
+            "[watched](watched) | 0.5000 | 3 | plateau (1), silent classes (2) | silent classes |\n",
+            "[before](before) | 0.5000 | not watched | | |\n",
             "| [run](results/run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
         ] {
             assert!(made.contains(part), "{part}: {made}");
