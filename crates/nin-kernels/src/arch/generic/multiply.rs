@@ -241,9 +241,26 @@ const fn dense<V: Vector>() -> usize {
     PANEL / V::PER_WORD
 }
 
-const STORE: u8 = 0;
-const RELU: u8 = 1;
-const GATE: u8 = 2;
+/// [`End`] as a constant.
+pub(super) const STORE: u8 = 0;
+pub(super) const RELU: u8 = 1;
+pub(super) const GATE: u8 = 2;
+
+/// A sum as it is stored; `gate` is looked at where `END` is [`GATE`].
+///
+/// # Safety
+/// The CPU has `V`, and `gate` is good for a vector where it is looked at.
+#[inline(always)]
+pub(super) unsafe fn ended<V: Vector, const END: u8>(sum: V, gate: *const f32) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match END {
+            RELU => sum.relu(),
+            GATE => sum.gated_by(V::load(gate)),
+            _ => sum,
+        }
+    }
+}
 
 /// Where a tile's operands lie.
 struct Tile<'a> {
@@ -309,12 +326,7 @@ unsafe fn tile_products<
             for n in 0..N {
                 let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
                 let at = row * PANEL + panel * tile.output_panel + lane;
-                let sum = match END {
-                    RELU => sums[row][n].relu(),
-                    GATE => sums[row][n].gated_by(V::load(tile.gate.add(at))),
-                    _ => sums[row][n],
-                };
-                sum.store(tile.output.add(at));
+                ended::<V, END>(sums[row][n], tile.gate.add(at)).store(tile.output.add(at));
             }
         }
     }

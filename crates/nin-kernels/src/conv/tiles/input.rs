@@ -56,14 +56,8 @@ impl Input {
         let depth = |channels, kernel| Depth { channels, lanes: PANEL, kernel };
         let ConvInput::Planes(_) = input else {
             let depth = depth(geometry.in_channels, geometry.kernel);
-            let parts = Part::of(geometry, false);
-            return Some(Self {
-                tiles,
-                walk: Walk::forward(geometry),
-                patches: None,
-                depth,
-                parts,
-            });
+            let (walk, parts) = (Walk::forward(geometry), Part::of(geometry));
+            return Some(Self { tiles, walk, patches: None, depth, parts });
         };
         let patches = Patches {
             channels: geometry.in_channels,
@@ -75,8 +69,7 @@ impl Input {
         };
         let walk = Walk::line(geometry.out_pixels());
         let depth = depth(patches.depth(), [1, 1]);
-        let parts = Part::of(geometry, true);
-        Some(Self { tiles, walk, patches: Some(patches), depth, parts })
+        Some(Self { tiles, walk, patches: Some(patches), depth, parts: vec![Part::ALL] })
     }
 
     /// Part of an image in a grid.

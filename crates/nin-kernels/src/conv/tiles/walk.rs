@@ -69,11 +69,11 @@ pub(crate) struct Part {
 const PART_PIXELS: usize = 512;
 
 impl Part {
-    const ALL: Self = Self { first: 0, count: None };
+    pub(super) const ALL: Self = Self { first: 0, count: None };
 
-    /// The parts of a layer's pixels.
-    pub(super) fn of(geometry: &ConvGeometry, patches: bool) -> Vec<Self> {
-        if patches || !geometry.is_pointwise() {
+    /// The parts of a layer's pixels, over panels.
+    pub(super) fn of(geometry: &ConvGeometry) -> Vec<Self> {
+        if !geometry.is_pointwise() {
             return vec![Self::ALL];
         }
         let parts = balanced(geometry.in_pixels(), PART_PIXELS);

@@ -4,6 +4,7 @@ use super::{
     BLOCK_PIXELS, Grid, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation,
 };
 use crate::arch::generic::End;
+use crate::arch::generic::multiply::{GATE, RELU, STORE, ended};
 use crate::panels::PANEL;
 
 /// `output[panel][pixel][lane] = end(bias[panel][lane] + sum over steps)`, with a step for each tap of the kernel and
@@ -80,10 +81,6 @@ impl TilesOperation for TileMultiply<'_> {
     }
 }
 
-const STORE: u8 = 0;
-const RELU: u8 = 1;
-const GATE: u8 = 2;
-
 /// One or two panels of the output.
 struct PanelPair<'a> {
     grid: *const f32,
@@ -139,13 +136,8 @@ unsafe fn pair<V: Tiles, const END: u8, const N: usize>(work: &PanelPair) {
                         let from =
                             (index / TILE_ROWS * 2 + n) * TILE_LEN + index % TILE_ROWS * PANEL;
                         let at = n * work.plane + pixel;
-                        let sum = V::load(to.add(from));
-                        let sum = match END {
-                            RELU => sum.relu(),
-                            GATE => sum.gated_by(V::load(work.gate.add(at))),
-                            _ => sum,
-                        };
-                        sum.store(work.output.add(at));
+                        ended::<V, END>(V::load(to.add(from)), work.gate.add(at))
+                            .store(work.output.add(at));
                     }
                 }
                 column += 1;
