@@ -25,6 +25,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "steady-fashion-mnist",
     "steady-fashion-mnist-96",
     "record-fashion-mnist",
+    "record-large-fashion-mnist",
     "paper-fashion-mnist",
     "paper-mnist",
     "paper-cifar10",

@@ -2,11 +2,12 @@
 """The book's network with the ReLU behind its last layer and without, in PyTorch.
 
     pip install torch==2.15.0 numpy pillow==11.3.0
-    python last_relu.py --data /usr/share/datasets/fashion-mnist > last_relu.json
+    python last_relu.py --data /usr/share/datasets/fashion-mnist --seeds 2 > 6000-images.json
+    python last_relu.py --data /usr/share/datasets/fashion-mnist --seeds 2 --images 55000 --recipes book > 55000-images.json
 
-Not run yet. Images, size, epochs and batches are those of ablation.sh (the first 6,000 training images at
-96x96, three epochs of batches of 128, tested on the last 5,000 of the training set); the rate is constant. Recipes: the book's (Xavier, SGD at 0.1) and PyTorch's own
-weights with AdamW at 0.001. nin has no such network, so this is PyTorch's.
+Size, epochs and batches are those of the ablation's ablation.sh: the first so many training images at 96x96, three epochs
+of batches of 128, tested on the last 5,000 of the training set; the rate is constant. Recipes: the book's (Xavier,
+SGD at 0.1) and PyTorch's own weights with AdamW at 0.001. nin has no such network, so this is PyTorch's.
 """
 import argparse
 import gzip
@@ -84,17 +85,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--recipes", nargs="+", choices=["book", "adamw"], default=["book", "adamw"])
     arguments = parser.parse_args()
     images = idx(arguments.data / "train-images-idx3-ubyte.gz")
     labels = torch.from_numpy(idx(arguments.data / "train-labels-idx1-ubyte.gz").astype(numpy.int64))
-    data = resized(images[:6000]), labels[:6000], resized(images[-5000:]), labels[-5000:]
+    count = arguments.images
+    if not 0 < count <= len(labels) - 5000:
+        parser.error(f"--images: from 1 to {len(labels) - 5000}, for the last 5,000 are tested on")
+    data = resized(images[:count]), labels[:count], resized(images[-5000:]), labels[-5000:]
     rows = []
-    for recipe in ("book", "adamw"):
+    for recipe in arguments.recipes:
         for last_relu in (True, False):
             for seed in range(1, arguments.seeds + 1):
                 rows.append(train(data, recipe, last_relu, seed))
                 print(rows[-1], file=sys.stderr, flush=True)
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "runs": rows}, indent=1))
+    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "images": count, "runs": rows}, indent=1))
 
 
 if __name__ == "__main__":
