@@ -8,45 +8,32 @@
     pip install torch==2.15.0 numpy pillow==11.3.0 safetensors
     python first_signs.py --data /usr/share/datasets/fashion-mnist --runs initial > first_signs.json
 
-One step at a rate of 1e-30 leaves the initial weights as they are. 256 training images at 96x96, in PyTorch. `records` are
-the runs by the same seeds: which classes their sentinel named as silent at step 20, the first at which it can.
+One step at a rate of 1e-30 leaves the initial weights as they are. 256 training images at 96x96, in PyTorch. `silent_at_step_20`
+are the classes that the sentinel named in the recorded runs of the same seeds at step 20, the first at which it can.
 """
 import argparse
-import gzip
 import json
 import pathlib
+import sys
 
-import numpy
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-RESULTS = pathlib.Path(__file__).parent.parent
+RESULTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(RESULTS / "2026-11-27-zen5-2c-last-relu"))
+from last_relu import idx, network, resized  # noqa: E402
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 
 
-def images(folder, count):
-    content = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
-    small = numpy.frombuffer(content, numpy.uint8, offset=16).reshape(-1, 28, 28)[:count]
-    sides = [numpy.asarray(Image.fromarray(image).resize((96, 96), Image.Resampling.BILINEAR)) for image in small]
-    return torch.from_numpy(numpy.stack(sides)[:, None].astype(numpy.float32)).div(255)
-
-
-def before_the_last_relu(weights, batch):
-    """[image, class, row, column]"""
-    value = batch
-    for block, (stride, padding) in enumerate([(4, 0), (1, 2), (1, 1), (1, 1)]):
-        for layer in ("convolution", "cccp1", "cccp2"):
-            name = f"blocks.{block}.{layer}"
-            first = layer == "convolution"
-            value = nn.functional.conv2d(value, weights[f"{name}.weight"], weights[f"{name}.bias"],
-                                         stride if first else 1, padding if first else 0)
-            if (block, layer) == (3, "cccp2"):
-                return value
-            value = value.relu()
-        value = nn.functional.max_pool2d(value, 3, 2)
-    raise AssertionError("four blocks")
+def before_the_last_relu(weights):
+    """The network up to its last ReLU and the mean over the map behind it, with these weights."""
+    net = network(last_relu=False).eval()
+    convolutions = [layer for layer in net if isinstance(layer, nn.Conv2d)]
+    names = [f"blocks.{block}.{layer}" for block in range(4) for layer in ("convolution", "cccp1", "cccp2")]
+    for layer, name in zip(convolutions, names, strict=True):
+        layer.load_state_dict({key: weights[f"{name}.{key}"] for key in ("weight", "bias")})
+    return net
 
 
 def silent_at_first(seed):
@@ -67,14 +54,14 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--runs", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    batch = images(arguments.data, 256)
+    batch = resized(idx(arguments.data / "train-images-idx3-ubyte.gz")[:256])
     rows = []
     for folder in sorted(arguments.runs.iterdir(), key=lambda folder: int(folder.name)):
         seed = int(folder.name)
         weights = load_file(folder / "checkpoints/latest/model.safetensors")
         bias = weights["blocks.3.cccp2.bias"]
         with torch.no_grad():
-            value = before_the_last_relu(weights, batch).mean((2, 3))
+            value = before_the_last_relu(weights)(batch)
         closed = [CLASSES[at] for at in range(10) if value[:, at].max() <= 0]
         rows.append({
             "seed": seed,

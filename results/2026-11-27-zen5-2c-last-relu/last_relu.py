@@ -20,18 +20,15 @@ import torch
 from PIL import Image
 from torch import nn
 
-
-def block(inputs, outputs, kernel, stride, padding, last_relu=True):
-    layers = [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(),
-              nn.Conv2d(outputs, outputs, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 1)]
-    return layers + [nn.ReLU()] * last_relu
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benches"))
+import pytorch_nin  # noqa: E402
 
 
 def network(last_relu):
-    return nn.Sequential(
-        *block(1, 96, 11, 4, 0), nn.MaxPool2d(3, 2), *block(96, 256, 5, 1, 2), nn.MaxPool2d(3, 2),
-        *block(256, 384, 3, 1, 1), nn.MaxPool2d(3, 2), nn.Dropout(0.5),
-        *block(384, 10, 3, 1, 1, last_relu), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net, _ = pytorch_nin.network(pytorch_nin.BOOK)
+    if not last_relu:
+        del net[-3]  # what is left behind it: the mean over the map, flattened
+    return net
 
 
 def idx(path):

@@ -1,11 +1,11 @@
 //! Requests that ask for too much, or are none.
 
-use std::io::{Read, Write};
+use std::io::{Cursor, Read, Write};
 use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::server::{Server, read_reply, square};
+use super::server::{Reply, Server, read_reply, square};
 use crate::predict::bomb;
 use crate::workshop::train_small;
 
@@ -143,23 +143,31 @@ fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
     assert_eq!(server.predict(&picture).status, 200);
 }
 
+/// A PNG file of a black picture, which takes the longer to decode the larger it is.
+fn black_square(side: u32) -> Vec<u8> {
+    let mut png = Cursor::new(Vec::new());
+    image::GrayImage::new(side, side).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// What so many clients get who ask about the same picture at the same time.
+fn answers_at_once(server: &Server, picture: &[u8], clients: usize) -> Vec<Reply> {
+    thread::scope(|scope| {
+        let asking: Vec<_> =
+            (0..clients).map(|_| scope.spawn(|| server.predict(picture))).collect();
+        asking.into_iter().map(|reply| reply.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn a_full_queue_and_too_many_connections_are_sent_away() {
     let root = root();
     let server = Server::start(root.path(), &["--max-queue", "1", "--max-connections", "40"]);
     // A large picture takes a while to decode.
-    let large = {
-        let image = image::GrayImage::new(4000, 4000);
-        let mut png = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
-        png.into_inner()
-    };
-    let statuses: Vec<_> = thread::scope(|scope| {
-        let asking: Vec<_> = (0..20).map(|_| scope.spawn(|| server.predict(&large))).collect();
-        asking.into_iter().map(|reply| reply.join().unwrap()).collect()
-    });
+    let large = black_square(4000);
+    let replies = answers_at_once(&server, &large, 20);
     let (answered, sent_away): (Vec<_>, Vec<_>) =
-        statuses.iter().partition(|reply| reply.status == 200);
+        replies.iter().partition(|reply| reply.status == 200);
     assert!(!answered.is_empty() && !sent_away.is_empty(), "{}", answered.len());
     for reply in sent_away {
         assert!(reply.problem(429).contains("1 pictures wait already"));
@@ -195,19 +203,10 @@ fn an_answer_that_takes_too_long_is_none() {
     let root = root();
     let server = Server::start(root.path(), &["--timeout", "1", "--max-queue", "4096"]);
     // A tenth of a second of decoding, or less, one after the other.
-    let large = {
-        let image = image::GrayImage::new(8000, 8000);
-        let mut png = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
-        png.into_inner()
-    };
-    let refusals = |clients: usize| -> Vec<_> {
-        thread::scope(|scope| {
-            let asking: Vec<_> =
-                (0..clients).map(|_| scope.spawn(|| server.predict(&large))).collect();
-            let replies = asking.into_iter().map(|reply| reply.join().unwrap());
-            replies.filter(|reply| reply.status != 200).collect()
-        })
+    let large = black_square(8000);
+    let refusals = |clients| -> Vec<_> {
+        let replies = answers_at_once(&server, &large, clients);
+        replies.into_iter().filter(|reply| reply.status != 200).collect()
     };
     // So many that it takes more than a second, however fast the machine.
     let late = [24, 48, 96, 192].into_iter().map(refusals).find(|late| !late.is_empty());
