@@ -4,7 +4,7 @@
 //! is 0, and nothing can be learnt: that seed is dead. Looks at the first images of the embedded sample, at 96x96.
 //!
 //! ```sh
-//! cargo run --release -p nin-train --example closed_classes -- d2l-fashion-mnist-96 2000
+//! cargo run --release -p nin-train --example closed_classes -- d2l-fashion-mnist-96 4000
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,13 +19,13 @@ use serde_json::json;
 
 const IMAGES: usize = 16;
 const CLASSES: usize = 10;
-/// So many seeds are named for each number of closed classes.
+/// How many seeds are printed for each number of closed classes.
 const FIRST: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let name = arguments.next().unwrap_or_else(|| "d2l-fashion-mnist-96".to_owned());
-    let seeds: u64 = arguments.next().map_or(Ok(100), |seeds| seeds.parse())?;
+    let seeds: u64 = arguments.next().map_or(Ok(20), |seeds| seeds.parse())?;
 
     let recipe = RecipeBuilder::named(&name)?.build()?;
     let (architecture, initialization) =

@@ -77,8 +77,8 @@ impl Display for Alarm {
             (AlarmKind::SilentClasses, false) => write!(
                 f,
                 "{} of {class_count} classes are silent ({}): 0 for every image, for up to {steps} \
-                 batches on end. A class channel dead behind the last ReLU gets no gradient there; \
-                 it comes back only by chance",
+                 batches on end. A class channel that the last ReLU closes gets no gradient there; \
+                 it comes back only if the layers below it change",
                 classes.len(),
                 classes.join(", ")
             ),

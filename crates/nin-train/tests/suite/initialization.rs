@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
 use nin_model::{Architecture, Builtin, HostTensor, Initialization, NetworkInNetwork, Weights};
+use nin_train::recipe::RecipeBuilder;
 
 /// Rounding of the weights and of sums of some hundred products, to 32 bits.
 const TOLERANCE: f64 = 1e-4;
@@ -46,21 +47,31 @@ fn every_layer_has_unit_variance_and_no_mean() {
 
 const OTHERS: usize = 64;
 
+/// For how many of these images each class is open: its logit is not 0.
+fn open_images(
+    architecture: &Architecture,
+    weights: &Weights,
+    images: &[f32],
+    side: usize,
+) -> Vec<usize> {
+    let shape = [images.len() / (side * side), 1, side, side];
+    let images: Tensor<Flex, 4> =
+        Tensor::from_data(TensorData::new(images.to_vec(), shape), &FlexDevice);
+    let network = NetworkInNetwork::from_weights(architecture, weights, &FlexDevice).unwrap();
+    let logits = HostTensor::read("logits", &network.forward(images)).unwrap();
+    let open =
+        |class| logits.values.iter().skip(class).step_by(10).filter(|&&logit| logit > 0.0).count();
+    (0..10).map(open).collect()
+}
+
 /// Fits on 32 images and looks at [`OTHERS`]: for how many of them each seed's least open class is open.
 fn open_at_the_start(builtin: Builtin, side: usize, seeds: u64) -> Vec<usize> {
     let architecture = builtin.architecture(1, 10).unwrap();
     let images = images(32 + OTHERS, side);
     let (sample, others) = images.split_at(32 * side * side);
-    let others: Tensor<Flex, 4> =
-        Tensor::from_data(TensorData::new(others.to_vec(), [OTHERS, 1, side, side]), &FlexDevice);
     let least_open = |seed| {
         let weights = fitted(Initialization::LsuvOpen, &architecture, seed, sample, side);
-        let network = NetworkInNetwork::from_weights(&architecture, &weights, &FlexDevice).unwrap();
-        let logits = HostTensor::read("logits", &network.forward(others.clone())).unwrap();
-        let open = |class| {
-            logits.values.iter().skip(class).step_by(10).filter(|&&logit| logit > 0.0).count()
-        };
-        (0..10).map(open).min().unwrap()
+        open_images(&architecture, &weights, others, side).into_iter().min().unwrap()
     };
     (0..seeds).map(least_open).collect()
 }
@@ -78,6 +89,20 @@ fn every_class_of_the_books_network_is_alive_at_the_start_whatever_the_seed() {
     let open = open_at_the_start(Builtin::D2l, 96, 100);
     println!("open for so many of {OTHERS} images, by seed: {open:?}");
     assert!(open.iter().all(|&open| open > OTHERS * 9 / 10), "{open:?}");
+}
+
+/// docs/why-nin-collapses.md has trained this seed.
+#[test]
+fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
+    let recipe = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap().build().unwrap();
+    let (architecture, initialization) =
+        (recipe.architecture(1, 10).unwrap(), recipe.initialization().unwrap());
+    let images = images(16, 96);
+    let open = |seed| {
+        open_images(&architecture, &initialization.weights(&architecture, seed), &images, 96)
+    };
+    assert_eq!(open(2256), [0; 10]);
+    assert_eq!(open(3).iter().filter(|open| **open == 16).count(), 8);
 }
 
 #[test]
