@@ -1,7 +1,7 @@
 //! Trained networks that are part of the program, and where a command takes its network from.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -10,6 +10,10 @@ use nin_train::load_model;
 
 /// What a name begins with that is no path.
 const PREFIX: &str = "pretrained:";
+
+/// Where the networks lie that have a name and are not part of the program; in the working folder, as in
+/// nin's repository.
+const FOLDER: &str = "weights";
 
 /// The one that is taken where none is named.
 pub const PRETRAINED_DEFAULT: &str = "pretrained:record-fashion-mnist";
@@ -37,7 +41,7 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// How it is read from the command line: a path, or `pretrained:NAME`.
+    /// How it is read from the command line: a path, or `pretrained:NAME` of one in the program or in [`FOLDER`].
     pub fn parser() -> impl TypedValueParser<Value = Self> {
         OsStringValueParser::new().try_map(Self::parse)
     }
@@ -46,12 +50,18 @@ impl ModelSource {
         let Some(name) = given.to_str().and_then(|given| given.strip_prefix(PREFIX)) else {
             return Ok(Self::Path(given.into()));
         };
-        PRETRAINED.iter().find(|network| network.name == name).map(Self::Pretrained).ok_or_else(
-            || {
-                let names = PRETRAINED.each_ref().map(|network| network.name).join(", ");
-                format!("no trained network of this name is part of the program; there is: {names}")
-            },
-        )
+        if let Some(network) = PRETRAINED.iter().find(|network| network.name == name) {
+            return Ok(Self::Pretrained(network));
+        }
+        let file = Path::new(FOLDER).join(format!("{name}.safetensors"));
+        if !name.contains(std::path::is_separator) && file.is_file() {
+            return Ok(Self::Path(file));
+        }
+        let names = PRETRAINED.each_ref().map(|network| network.name).join(", ");
+        Err(format!(
+            "no trained network of this name is part of the program; there is: {names}. Nor is there a file `{}`",
+            file.display()
+        ))
     }
 
     /// The network's weights, and what is to be known about it.
@@ -69,20 +79,43 @@ impl ModelSource {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use nin_data::sha256;
 
     use super::*;
 
+    /// `weights/` of the repository.
+    fn repository() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(FOLDER)
+    }
+
     #[test]
-    fn every_network_of_the_program_is_whole_and_has_its_card() {
+    fn every_network_of_the_program_is_whole_and_is_that_of_the_repository() {
         ModelSource::parse(PRETRAINED_DEFAULT.into()).unwrap();
-        let cards = include_str!("../../../weights/README.md");
         for network in &PRETRAINED {
             let source = ModelSource::parse(format!("{PREFIX}{}", network.name).into()).unwrap();
             let (metadata, weights) = source.load().unwrap();
             weights.check(&metadata.architecture).unwrap();
-            assert!(cards.contains(&format!("## {}.safetensors", network.name)));
-            assert!(cards.contains(&sha256(network.safetensors)), "its SHA-256");
+            let file = repository().join(format!("{}.safetensors", network.name));
+            assert_eq!(fs::read(file).unwrap(), network.safetensors);
+        }
+    }
+
+    #[test]
+    fn every_network_of_the_repository_is_whole_and_has_its_card() {
+        let cards = include_str!("../../../weights/README.md");
+        let files = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
+        let networks: Vec<_> =
+            files.filter(|file| file.extension().is_some_and(|is| is == "safetensors")).collect();
+        assert!(networks.len() > PRETRAINED.len());
+        for file in networks {
+            let (metadata, weights) = ModelSource::Path(file.clone()).load().unwrap();
+            weights.check(&metadata.architecture).unwrap();
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert!(cards.contains(&format!("## {name}\n")), "{name}");
+            let sum = sha256(&fs::read(&file).unwrap());
+            assert!(cards.contains(&sum), "the SHA-256 of {name}: {sum}");
         }
     }
 

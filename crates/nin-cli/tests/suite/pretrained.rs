@@ -1,5 +1,6 @@
 //! The trained networks that are part of the program.
 
+use std::fs;
 use std::path::Path;
 
 use burn_dataset::Dataset;
@@ -44,4 +45,24 @@ fn a_name_that_is_none_is_refused_with_those_there_are() {
     let refused = nin(Path::new("."), &["eval", "--checkpoint", "pretrained:alexnet"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("there is: record-fashion-mnist"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("weights/alexnet.safetensors"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_name_is_looked_for_in_the_folder_of_weights_too() {
+    let root = tempfile::tempdir().unwrap();
+    let weights = root.path().join("weights");
+    fs::create_dir(&weights).unwrap();
+    let record =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/record-fashion-mnist.safetensors");
+    fs::copy(record, weights.join("mine.safetensors")).unwrap();
+    let eval = |name: &str| {
+        let sample = ["--dataset", FASHION_MNIST_SAMPLE, "--format", "json"];
+        nin(root.path(), &[&["eval", "--checkpoint", name], &sample[..]].concat())
+    };
+    assert_eq!(
+        eval("pretrained:mine").json()["accuracy"],
+        eval("pretrained:record-fashion-mnist").json()["accuracy"]
+    );
+    assert_eq!(eval("pretrained:../weights/mine").code, Some(2));
 }
