@@ -1,101 +1,18 @@
-//! The direct algorithm: for every size, and the reference for the others. Each image is worked on by itself; in tiles the operands of
-//! a few wait for one another.
+//! A layer's gradients: for its weights and bias, and for its input where anybody wants it.
 
 use rayon::prelude::*;
 
-use super::bf16::{self, Product};
-use super::lowering::{Depth, Lowering};
-use super::pack::{pack_weight, pack_weight_turned, sum_weight_gradient, tree_sum};
-use super::tiles;
-use super::{ConvBackward, ConvInput};
+use super::{gated, group_size, group_slices, multiply, on_canvas, padded_bias};
 use crate::arch::Bf16Arch;
-use crate::arch::generic::{End, Multiply, Outer, gate};
+use crate::arch::generic::{End, Outer};
+use crate::conv::bf16::{self, Product};
+use crate::conv::lowering::{Depth, Lowering};
+use crate::conv::pack::{pack_weight_turned, sum_weight_gradient, tree_sum};
+use crate::conv::{ConvBackward, ConvInput, tiles};
 use crate::cpu::Cpu;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, image_to_planes};
 use crate::scratch::Scratch;
-
-/// Groups of images whose gradients are summed apart, and then as a tree: as many threads as that can share the work.
-const GROUPS: usize = 8;
-
-/// Images in a group.
-pub(crate) fn group_size(batch: usize) -> usize {
-    batch.div_ceil(GROUPS)
-}
-
-/// A layer's weights in the order in which they are read.
-#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
-enum Packed {
-    Fp32(Scratch),
-    Words(Product),
-    Tiles(tiles::Forward),
-}
-
-/// A layer's forward pass, ready for one image after another.
-pub(crate) struct Forward<'a> {
-    cpu: &'a Cpu,
-    lowering: Lowering,
-    packed: Packed,
-    bias: Scratch,
-    relu: bool,
-    panels: usize,
-}
-
-impl<'a> Forward<'a> {
-    pub(crate) fn new(
-        cpu: &'a Cpu,
-        geometry: &ConvGeometry,
-        input: ConvInput,
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        relu: bool,
-    ) -> Self {
-        let lowering = Lowering::of(geometry, input);
-        let words = || match input {
-            ConvInput::Panels(_) => Product::forward(cpu, geometry, weight).map(Packed::Words),
-            ConvInput::Planes(_) => None,
-        };
-        let tiles = tiles::Forward::new(cpu, geometry, input, weight).map(Packed::Tiles);
-        let packed = tiles
-            .or_else(words)
-            .unwrap_or_else(|| Packed::Fp32(pack_weight(cpu, geometry, lowering.depth, weight)));
-        let bias = padded_bias(cpu, geometry.out_panels(), bias);
-        Self { cpu, lowering, packed, bias, relu, panels: geometry.out_panels() }
-    }
-
-    pub(crate) fn image(&self, image: &[f32], output: &mut [f32]) {
-        let end = if self.relu { End::Relu } else { End::Store };
-        let packed = match &self.packed {
-            Packed::Fp32(packed) => packed,
-            Packed::Words(product) => {
-                return product.image(self.cpu, image, &self.bias, end, output);
-            }
-            Packed::Tiles(layer) => {
-                return layer.image(self.cpu, image, &self.bias, end, output);
-            }
-        };
-        let canvas = on_canvas(self.cpu, &self.lowering, image);
-        let image = canvas.as_deref().unwrap_or(image);
-        self.cpu.run(multiply(&self.lowering, image, packed, &self.bias, output, self.panels, end));
-    }
-}
-
-pub(crate) fn forward(
-    cpu: &Cpu,
-    geometry: &ConvGeometry,
-    input: ConvInput,
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    relu: bool,
-    output: &mut [f32],
-) {
-    let layer = Forward::new(cpu, geometry, input, weight, bias, relu);
-    let images = input.values();
-    let work = output
-        .par_chunks_mut(geometry.out_image())
-        .zip(images.par_chunks(images.len() / geometry.batch));
-    cpu.install(|| work.for_each(|(output, image)| layer.image(image, output)));
-}
 
 /// A layer's gradients, ready for one image after another.
 pub(crate) struct Backward<'a> {
@@ -389,70 +306,4 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
         });
     });
     layer.finish(&sums, work.grad_weight, work.grad_bias);
-}
-
-/// A slice cut into the groups' parts; so many times none where there is none.
-pub(crate) fn group_slices<T>(
-    slice: Option<&mut [T]>,
-    group_len: usize,
-    groups: usize,
-) -> Vec<Option<&mut [T]>> {
-    match slice {
-        Some(slice) => slice.chunks_mut(group_len).map(Some).collect(),
-        None => (0..groups).map(|_| None).collect(),
-    }
-}
-
-/// An image's gradient with its ReLU's mask.
-pub(crate) fn gated(cpu: &Cpu, gradient: &[f32], output: &[f32]) -> Scratch {
-    let mut gated = cpu.scratch.take(gradient.len());
-    gate(cpu, gradient, output, &mut gated);
-    gated
-}
-
-/// The image with its padding, where it needs any.
-fn on_canvas(cpu: &Cpu, lowering: &Lowering, image: &[f32]) -> Option<Scratch> {
-    lowering.canvas.map(|canvas| {
-        let mut copy = cpu.scratch.take(canvas.len());
-        canvas.fill(image, &mut copy);
-        copy
-    })
-}
-
-fn multiply<'a>(
-    lowering: &'a Lowering,
-    input: &'a [f32],
-    weight: &'a [f32],
-    bias: &'a [f32],
-    output: &'a mut [f32],
-    panels: usize,
-    end: End<'a>,
-) -> Multiply<'a> {
-    Multiply {
-        input,
-        segments: &lowering.segments,
-        segment_len: lowering.segment_len,
-        input_row: lowering.row,
-        input_pixel: lowering.pixel,
-        height: lowering.height,
-        width: lowering.width,
-        pixel_block: lowering.pixel_block,
-        weight,
-        weight_panel: lowering.depth.len() * PANEL,
-        weight_entry: 0,
-        bias,
-        output,
-        output_panel: lowering.height * lowering.width * PANEL,
-        panels,
-        end,
-    }
-}
-
-/// The bias in whole panels; zeros where there is none.
-pub(crate) fn padded_bias(cpu: &Cpu, panels: usize, bias: Option<&[f32]>) -> Scratch {
-    let mut padded = cpu.scratch.take_zeroed(panels * PANEL);
-    if let Some(bias) = bias {
-        padded[..bias.len()].copy_from_slice(bias);
-    }
-    padded
 }
