@@ -1,7 +1,7 @@
 //! Trained networks that are part of the program, and where a command takes its network from.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use anyhow::Context;
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -11,9 +11,8 @@ use nin_train::load_model;
 /// What a name begins with that is no path.
 const PREFIX: &str = "pretrained:";
 
-/// Where the networks lie that have a name and are not part of the program; in the working folder, as in
-/// nin's repository.
-const FOLDER: &str = "weights";
+/// The folder of the named networks that are not part of the program, relative to the working one.
+const WEIGHTS_FOLDER: &str = "weights";
 
 /// The one that is taken where none is named.
 pub const PRETRAINED_DEFAULT: &str = "pretrained:record-fashion-mnist";
@@ -41,7 +40,8 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// How it is read from the command line: a path, or `pretrained:NAME` of one in the program or in [`FOLDER`].
+    /// How it is read from the command line: a path, or `pretrained:NAME` of a network that is part of the
+    /// program or lies in [`WEIGHTS_FOLDER`].
     pub fn parser() -> impl TypedValueParser<Value = Self> {
         OsStringValueParser::new().try_map(Self::parse)
     }
@@ -53,13 +53,17 @@ impl ModelSource {
         if let Some(network) = PRETRAINED.iter().find(|network| network.name == name) {
             return Ok(Self::Pretrained(network));
         }
-        let file = Path::new(FOLDER).join(format!("{name}.safetensors"));
-        if !name.contains(std::path::is_separator) && file.is_file() {
+        if name.contains(is_separator) {
+            return Err(format!("`{name}` is a path, not a name; give it without `{PREFIX}`"));
+        }
+        let file = Path::new(WEIGHTS_FOLDER).join(format!("{name}.safetensors"));
+        if file.is_file() {
             return Ok(Self::Path(file));
         }
         let names = PRETRAINED.each_ref().map(|network| network.name).join(", ");
         Err(format!(
-            "no trained network of this name is part of the program; there is: {names}. Nor is there a file `{}`",
+            "no trained network of this name is part of the program (there is: {names}), nor is \
+             there a file `{}`",
             file.display()
         ))
     }
@@ -86,8 +90,8 @@ mod tests {
     use super::*;
 
     /// `weights/` of the repository.
-    fn repository() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(FOLDER)
+    fn repository_weights() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(WEIGHTS_FOLDER)
     }
 
     #[test]
@@ -97,7 +101,7 @@ mod tests {
             let source = ModelSource::parse(format!("{PREFIX}{}", network.name).into()).unwrap();
             let (metadata, weights) = source.load().unwrap();
             weights.check(&metadata.architecture).unwrap();
-            let file = repository().join(format!("{}.safetensors", network.name));
+            let file = repository_weights().join(format!("{}.safetensors", network.name));
             assert_eq!(fs::read(file).unwrap(), network.safetensors);
         }
     }
@@ -105,7 +109,7 @@ mod tests {
     #[test]
     fn every_network_of_the_repository_is_whole_and_has_its_card() {
         let cards = include_str!("../../../weights/README.md");
-        let files = fs::read_dir(repository()).unwrap().map(|entry| entry.unwrap().path());
+        let files = fs::read_dir(repository_weights()).unwrap().map(|entry| entry.unwrap().path());
         let networks: Vec<_> =
             files.filter(|file| file.extension().is_some_and(|is| is == "safetensors")).collect();
         assert!(networks.len() > PRETRAINED.len());
@@ -113,9 +117,10 @@ mod tests {
             let (metadata, weights) = ModelSource::Path(file.clone()).load().unwrap();
             weights.check(&metadata.architecture).unwrap();
             let name = file.file_name().unwrap().to_str().unwrap();
-            assert!(cards.contains(&format!("## {name}\n")), "{name}");
+            let (_, card) = cards.split_once(&format!("## {name}\n")).unwrap();
+            let card = card.split("\n## ").next().unwrap();
             let sum = sha256(&fs::read(&file).unwrap());
-            assert!(cards.contains(&sum), "the SHA-256 of {name}: {sum}");
+            assert!(card.contains(&sum), "the SHA-256 of {name}: {sum}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! How many classes of the book's network are closed before its first step, for each of many seeds.
 //!
-//! A class is closed where the last ReLU makes its logit 0 for every image; where all ten are, every gradient
-//! is 0, and nothing can be learnt: that seed is dead. Looks at the first images of the embedded sample, at 96x96.
+//! A class is closed where the last ReLU makes its logit 0 for every image; where all ten are, every
+//! gradient is 0, and nothing can be learnt: that seed is dead. Looks at the first images of the
+//! embedded sample, at the recipe's size.
 //!
 //! ```sh
 //! cargo run --release -p nin-train --example closed_classes -- d2l-fashion-mnist-96 4000

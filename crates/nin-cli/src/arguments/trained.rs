@@ -16,7 +16,7 @@ use crate::pretrained::{ModelSource, PRETRAINED_DEFAULT};
   nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json")]
 pub struct EvalArguments {
     /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or pretrained:record-fashion-mnist
+    /// or pretrained:NAME (record-fashion-mnist, or a file of the folder weights)
     #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
     /// Where to compute.
@@ -138,7 +138,7 @@ ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; ou
 Safetensors: names of an nn.Sequential, and beside them model.py, which loads them.")]
 pub struct ExportArguments {
     /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or pretrained:record-fashion-mnist
+    /// or pretrained:NAME (record-fashion-mnist, or a file of the folder weights)
     #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
     /// What to write

@@ -91,7 +91,7 @@ fn every_class_of_the_books_network_is_alive_at_the_start_whatever_the_seed() {
     assert!(open.iter().all(|&open| open > OTHERS * 9 / 10), "{open:?}");
 }
 
-/// docs/why-nin-collapses.md has trained this seed.
+/// docs/why-nin-collapses.md has trained seed 2256. Seed 3, for comparison, begins with two classes closed.
 #[test]
 fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
     let recipe = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap().build().unwrap();
@@ -102,7 +102,7 @@ fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
         open_images(&architecture, &initialization.weights(&architecture, seed), &images, 96)
     };
     assert_eq!(open(2256), [0; 10]);
-    assert_eq!(open(3).iter().filter(|open| **open == 16).count(), 8);
+    assert_eq!(open(3).iter().filter(|open| **open == 0).count(), 2);
 }
 
 #[test]
