@@ -75,7 +75,7 @@ impl Backward {
         Some(Self { walk, out_panels: geometry.out_panels(), product })
     }
 
-    /// Part of one image. `before` is the gradient as [`Gradients::add`] has left it.
+    /// Part of one image. `before` is the gradient as [`super::Gradients::add`] has left it.
     pub(crate) fn part(
         &self,
         cpu: &Cpu,

@@ -10,7 +10,7 @@ use crate::panels::PANEL;
 /// `output[panel][pixel][lane] = end(bias[panel][lane] + sum over steps)`, with a step for each tap of the kernel and
 /// each 32 channels.
 pub(crate) struct TileMultiply<'a> {
-    /// Filled by [`FillGrid`].
+    /// Filled by [`super::FillGrid`].
     pub(crate) grid: &'a [f32],
     /// Bytes from an output pixel's place in the grid to each step's operand.
     pub(crate) offsets: &'a [usize],

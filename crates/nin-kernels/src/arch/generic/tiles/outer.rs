@@ -5,10 +5,10 @@ use crate::panels::PANEL;
 
 /// Some images, or parts of images, are summed over together:
 /// `sums[panel][depth][lane] += sum over parts and places of input(place)[depth] * gradient[panel][place][lane]`, the sums
-/// laid out as [`Outer`](super::Outer)'s.
+/// laid out as [`Outer`](crate::arch::generic::Outer)'s.
 pub(crate) struct TileOuter<'a> {
     pub(crate) parts: usize,
-    /// Turned by [`TurnGrid`]: `[in_panels, evened][16][input_row]` words.
+    /// Turned by [`super::TurnGrid`]: `[in_panels, evened][16][input_row]` words.
     pub(crate) input: &'a [f32],
     pub(crate) input_row: usize,
     /// Pixels of a part in a channel of `input`.
@@ -16,7 +16,7 @@ pub(crate) struct TileOuter<'a> {
     pub(crate) in_panels: usize,
     /// Pixels from a place to what lies under each tap.
     pub(crate) taps: &'a [usize],
-    /// Zipped by [`ZipGrid`]: `[out_panels, evened][gradient_row]` words.
+    /// Zipped by [`super::ZipGrid`]: `[out_panels, evened][gradient_row]` words.
     pub(crate) gradient: &'a [f32],
     pub(crate) gradient_row: usize,
     /// Places of a part: whole blocks.
