@@ -34,13 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     if initialization.follows_data() {
         return Err(format!("the weights of {name} are fitted to its data").into());
     }
-    let size = [recipe.data.input_size; 2];
+    let side = recipe.data.input_size;
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
-    let loader = OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size(size);
+    let loader = OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size([side; 2]);
     let images = loader.values(&(0..IMAGES).collect::<Vec<_>>());
-    let [height, width] = size;
     let images: Tensor<Flex, 4> =
-        Tensor::from_data(TensorData::new(images, [IMAGES, 1, height, width]), &FlexDevice);
+        Tensor::from_data(TensorData::new(images, [IMAGES, 1, side, side]), &FlexDevice);
 
     // For each number of closed classes, the seeds that have so many.
     let mut seeds_by_closed: BTreeMap<usize, Vec<u64>> = BTreeMap::new();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::predict::encoded;
 use crate::program::{metrics, nin};
 use crate::workshop::words;
 
@@ -88,9 +89,7 @@ pub(crate) fn png(class: usize, variant: usize) -> Vec<u8> {
         let at = (y * 32 + x) as usize;
         image::Rgb([planes[at], planes[1024 + at], planes[2048 + at]])
     });
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-    bytes.into_inner()
+    encoded(&image.into(), image::ImageFormat::Png)
 }
 
 fn eval(root: &Path, run: &str) -> Value {

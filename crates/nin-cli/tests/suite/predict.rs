@@ -22,7 +22,8 @@ fn test_images(root: &Path) -> (Vec<GrayImage>, Vec<u8>) {
     (images.collect(), labels[8..].to_vec())
 }
 
-fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+/// An image file in memory.
+pub(crate) fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, format).unwrap();
     bytes.into_inner()

@@ -1,11 +1,13 @@
 //! The trained networks that are part of the program, and the others of `weights/`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use burn_dataset::Dataset;
 use image::GrayImage;
-use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageItem, Locations};
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageItem, Locations, sha256};
+use nin_train::load_model;
 
 use crate::program::nin;
 use crate::workshop::{PACKAGE, has_package};
@@ -17,14 +19,31 @@ const TOLERANCE: f64 = 0.000_15;
 const CARDS: &str = include_str!("../../../../weights/README.md");
 const WEIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights");
 
-/// Each network's file name, and the figure of its card, on all 10,000 test images.
-fn cards() -> Vec<(&'static str, f64)> {
-    let figure = |card: &'static str| {
-        let (name, rest) = card.split_once('\n').unwrap();
-        let (_, accuracy) = rest.split_once("| test accuracy | ").unwrap();
-        (name, accuracy.split(' ').next().unwrap().parse().unwrap())
-    };
-    CARDS.split("\n## ").skip(1).map(figure).collect()
+/// Each network's file name and its card.
+fn cards() -> BTreeMap<&'static str, &'static str> {
+    CARDS.split("\n## ").skip(1).filter_map(|card| card.split_once('\n')).collect()
+}
+
+/// The card's figure, on all 10,000 test images.
+fn accuracy(card: &str) -> f64 {
+    let (_, accuracy) = card.split_once("| test accuracy | ").unwrap();
+    accuracy.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_network_is_whole_and_has_its_card() {
+    let cards = cards();
+    let files = fs::read_dir(WEIGHTS).unwrap().map(|entry| entry.unwrap().path());
+    let networks: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|is| is == "safetensors")).collect();
+    assert!(networks.len() > 1 && networks.len() == cards.len());
+    for file in networks {
+        let (metadata, weights) = load_model(&file).unwrap();
+        weights.check(&metadata.architecture).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let sum = sha256(&fs::read(&file).unwrap());
+        assert!(cards[name].contains(&sum), "the SHA-256 of {name}: {sum}");
+    }
 }
 
 #[test]
@@ -33,14 +52,14 @@ fn every_network_is_what_its_card_says() {
         return;
     }
     let cards = cards();
-    assert!(cards.iter().any(|(name, _)| *name == "record-fashion-mnist.safetensors"));
-    for (name, figure) in cards {
+    assert!(cards.contains_key("record-fashion-mnist.safetensors"));
+    for (name, card) in cards {
         let file = format!("{WEIGHTS}/{name}");
         let line = ["eval", "--checkpoint", &file, "--data", PACKAGE, "--format", "json"];
         let evaluation = nin(Path::new("."), &line).json();
         assert_eq!(evaluation["images"], 10_000);
-        let accuracy = evaluation["accuracy"].as_f64().unwrap();
-        assert!((accuracy - figure).abs() < TOLERANCE, "{name}: {accuracy}");
+        let measured = evaluation["accuracy"].as_f64().unwrap();
+        assert!((measured - accuracy(card)).abs() < TOLERANCE, "{name}: {measured}");
     }
 }
 
@@ -70,8 +89,7 @@ fn a_name_is_looked_for_in_the_folder_of_weights_too() {
     let root = tempfile::tempdir().unwrap();
     let weights = root.path().join("weights");
     fs::create_dir(&weights).unwrap();
-    let record =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../../weights/record-fashion-mnist.safetensors");
+    let record = format!("{WEIGHTS}/record-fashion-mnist.safetensors");
     fs::copy(record, weights.join("mine.safetensors")).unwrap();
     let eval = |name: &str| {
         let sample = ["--dataset", FASHION_MNIST_SAMPLE, "--format", "json"];

@@ -47,18 +47,20 @@ fn every_layer_has_unit_variance_and_no_mean() {
 
 const OTHERS: usize = 64;
 
+/// Images of one channel and of this side, as a batch.
+fn batch(images: &[f32], side: usize) -> Tensor<Flex, 4> {
+    let shape = [images.len() / (side * side), 1, side, side];
+    Tensor::from_data(TensorData::new(images.to_vec(), shape), &FlexDevice)
+}
+
 /// For how many of these images each class is open: its logit is not 0.
 fn open_images(
     architecture: &Architecture,
     weights: &Weights,
-    images: &[f32],
-    side: usize,
+    images: &Tensor<Flex, 4>,
 ) -> Vec<usize> {
-    let shape = [images.len() / (side * side), 1, side, side];
-    let images: Tensor<Flex, 4> =
-        Tensor::from_data(TensorData::new(images.to_vec(), shape), &FlexDevice);
     let network = NetworkInNetwork::from_weights(architecture, weights, &FlexDevice).unwrap();
-    let logits = HostTensor::read("logits", &network.forward(images)).unwrap();
+    let logits = HostTensor::read("logits", &network.forward(images.clone())).unwrap();
     let open =
         |class| logits.values.iter().skip(class).step_by(10).filter(|&&logit| logit > 0.0).count();
     (0..10).map(open).collect()
@@ -69,9 +71,10 @@ fn open_at_the_start(builtin: Builtin, side: usize, seeds: u64) -> Vec<usize> {
     let architecture = builtin.architecture(1, 10).unwrap();
     let images = images(32 + OTHERS, side);
     let (sample, others) = images.split_at(32 * side * side);
+    let others = batch(others, side);
     let least_open = |seed| {
         let weights = fitted(Initialization::LsuvOpen, &architecture, seed, sample, side);
-        open_images(&architecture, &weights, others, side).into_iter().min().unwrap()
+        open_images(&architecture, &weights, &others).into_iter().min().unwrap()
     };
     (0..seeds).map(least_open).collect()
 }
@@ -97,10 +100,9 @@ fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
     let recipe = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap().build().unwrap();
     let (architecture, initialization) =
         (recipe.architecture(1, 10).unwrap(), recipe.initialization().unwrap());
-    let images = images(16, 96);
-    let open = |seed| {
-        open_images(&architecture, &initialization.weights(&architecture, seed), &images, 96)
-    };
+    let images = batch(&images(16, 96), 96);
+    let open =
+        |seed| open_images(&architecture, &initialization.weights(&architecture, seed), &images);
     assert_eq!(open(2256), [0; 10]);
     assert_eq!(open(3).iter().filter(|open| **open == 0).count(), 2);
 }

@@ -1,12 +1,14 @@
 //! Requests that ask for too much, or are none.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use image::{GrayImage, ImageFormat};
+
 use super::server::{Reply, Server, read_reply, square};
-use crate::predict::bomb;
+use crate::predict::{bomb, encoded};
 use crate::workshop::train_small;
 
 fn root() -> tempfile::TempDir {
@@ -145,9 +147,7 @@ fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
 
 /// A PNG file of a black picture, which takes the longer to decode the larger it is.
 fn black_square(side: u32) -> Vec<u8> {
-    let mut png = Cursor::new(Vec::new());
-    image::GrayImage::new(side, side).write_to(&mut png, image::ImageFormat::Png).unwrap();
-    png.into_inner()
+    encoded(&GrayImage::new(side, side).into(), ImageFormat::Png)
 }
 
 /// What so many clients get who ask about the same picture at the same time.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use image::{GrayImage, ImageFormat};
 use serde_json::Value;
 
+use crate::predict::encoded;
 use crate::program::{Finished, command};
 use crate::workshop::SIDE;
 
@@ -155,7 +156,5 @@ pub(super) fn square() -> Vec<u8> {
     let image = GrayImage::from_fn(side, side, |x, y| {
         image::Luma([if inside(x) && inside(y) { 200 } else { 0 }])
     });
-    let mut png = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png).unwrap();
-    png.into_inner()
+    encoded(&image.into(), ImageFormat::Png)
 }
