@@ -2,20 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-
-/// The program's own decoder: a binary has no library to take it from.
-#[allow(dead_code, reason = "the program needs more of it")]
-#[path = "../../crates/nin-cli/src/pictures"]
-mod pictures {
-    mod decode;
-    mod error;
-
-    pub use decode::Picture;
-    pub use error::PictureError;
-}
+use nin_data::Picture;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(picture) = pictures::Picture::decode(bytes) else { return };
+    let Ok(picture) = Picture::decode(bytes) else { return };
     let [height, width] = picture.size;
     let pixels = height * width;
     assert!(matches!(picture.planes.len(), 1 | 3));

@@ -3,14 +3,11 @@
 //! The one place where a picture becomes an input: `predict`, and whatever else takes pictures,
 //! goes through [`Preparation`].
 
-mod decode;
-mod error;
 mod overlay;
 mod prepare;
 mod source;
 
-pub use decode::Picture;
-pub use error::PictureError;
+pub use nin_data::{Picture, PictureError};
 pub use overlay::{encode_png, overlay, shown_size};
 pub use prepare::{Invert, Preparation, Prepared};
 pub use source::{Source, find};

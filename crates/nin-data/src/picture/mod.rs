@@ -1,0 +1,9 @@
+//! Pictures: from a file's bytes to upright 8-bit planes.
+//!
+//! Training, `eval`, `predict`, `serve` and library users all decode here.
+
+mod decode;
+mod error;
+
+pub use decode::Picture;
+pub use error::PictureError;
