@@ -25,11 +25,12 @@ fn main() -> Result<(), nin_data::DataError> {
 }
 
 fn resize_rate(data: &ImageDataset, to: usize) -> f64 {
-    let resizer = Resizer::new(data.image_size(), [to, to]);
+    let resizer = Resizer::new(data.image_size().unwrap_or_default(), [to, to]);
     let mut output = Vec::with_capacity(BATCH_SIZE * to * to);
     rate(|| {
         output.clear();
-        for (pixels, _) in (0..BATCH_SIZE).filter_map(|at| data.image(at)) {
+        for image in (0..BATCH_SIZE).filter_map(|at| data.image(at).ok()) {
+            let pixels = &image.pixels;
             resizer.resize(pixels, &mut output);
         }
         assert_eq!(std::hint::black_box(&output).len(), BATCH_SIZE * to * to);

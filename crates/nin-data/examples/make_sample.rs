@@ -37,7 +37,7 @@ fn write_split(
     split: u64,
 ) -> Result<(), Box<dyn Error>> {
     let chosen = choose_sample(dataset.labels(), per_class, split);
-    let [height, width] = dataset.image_size();
+    let [height, width] = dataset.image_size().ok_or("images of one size")?;
     let count = u32::try_from(chosen.len())?;
     let mut images = vec![0, 0, 8, 3];
     for size in [count, u32::try_from(height)?, u32::try_from(width)?] {
@@ -45,9 +45,10 @@ fn write_split(
     }
     let mut labels = vec![0, 0, 8, 1];
     labels.extend(count.to_be_bytes());
-    for (pixels, label) in chosen.into_iter().filter_map(|index| dataset.image(index)) {
-        images.extend_from_slice(pixels);
-        labels.push(label);
+    for index in chosen {
+        let image = dataset.image(index)?;
+        images.extend_from_slice(&image.pixels);
+        labels.push(u8::try_from(image.label)?);
     }
     write_gzip(&folder.join(format!("{name}-images-idx3-ubyte.gz")), &images)?;
     write_gzip(&folder.join(format!("{name}-labels-idx1-ubyte.gz")), &labels)

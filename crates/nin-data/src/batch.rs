@@ -4,7 +4,7 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{ImageItem, Resizer, SecondLabels, Transform};
+use crate::{Fit, ImageItem, Picture, Resizer, SecondLabels, Transform};
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tenso
 /// # fn main() -> Result<(), nin_data::DataError> {
 /// let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
 /// let items = (0..8).filter_map(|index| data.train.get(index)).collect();
-/// let batcher = ImageBatcher::new(data.train.image_size(), [96, 96]);
+/// let batcher = ImageBatcher::new([96, 96]);
 /// let batch: ImageBatch<Flex> = batcher.batch(items, &FlexDevice);
 /// assert_eq!(batch.images.dims(), [8, 1, 96, 96]);
 /// assert_eq!(batch.targets.dims(), [8]);
@@ -91,15 +91,24 @@ pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tenso
 /// ```
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
-    resizer: Resizer,
+    size: [usize; 2],
+    fit: Fit,
     transform: Transform,
+    /// The resize of the images' usual size, worked out once.
+    usual: Option<Resizer>,
 }
 
 impl ImageBatcher {
-    /// Batches of images that have `from` and are to have `to`, `[height, width]` in pixels, none of
-    /// them zero.
-    pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self { resizer: Resizer::new(from, to), transform: Transform::none() }
+    /// Batches of images that are to have `size`, `[height, width]` in pixels, neither of them zero.
+    /// Images are stretched to it.
+    pub fn new(size: [usize; 2]) -> Self {
+        Self { size, fit: Fit::Stretch, transform: Transform::none(), usual: None }
+    }
+
+    /// Brings images of other proportions to the size in this way.
+    #[must_use]
+    pub fn with_fit(self, fit: Fit) -> Self {
+        Self { fit, ..self }
     }
 
     /// Transforms the values of each image.
@@ -108,37 +117,61 @@ impl ImageBatcher {
         Self { transform, ..self }
     }
 
+    /// Prepares for images that mostly have this size, `[height, width]`, where they have one.
+    pub(crate) fn with_usual_size(self, from: Option<[usize; 2]>) -> Self {
+        let usual = from.map(|from| Resizer::new(from, self.size));
+        Self { usual, ..self }
+    }
+
     /// What becomes of the values.
     pub(crate) fn transform(&self) -> &Transform {
         &self.transform
     }
 
-    /// The values of images of so many channels, resized before.
+    /// How images are brought to the size.
+    pub(crate) fn fit(&self) -> Fit {
+        self.fit
+    }
+
+    /// `[height, width]` of the batches' images.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// The values of images of so many channels that have the batches' size.
     pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
-        let [height, width] = self.size();
+        let [height, width] = self.size;
         let mut values = to_unit(bytes);
         self.transform.apply(&mut values, channels * height * width);
         values
     }
 
-    /// `[height, width]` of the batches' images.
-    pub(crate) fn size(&self) -> [usize; 2] {
-        self.resizer.size()
-    }
-
-    /// Appends an image of the size that the batcher was made for, each plane resized.
-    pub(crate) fn append(&self, pixels: &[u8], bytes: &mut Vec<u8>) {
-        append_planes(&self.resizer, pixels, bytes);
+    /// Appends an image of `from` `[height, width]` in the batches' size.
+    pub(crate) fn append(&self, pixels: &[u8], from: [usize; 2], bytes: &mut Vec<u8>) {
+        match &self.usual {
+            Some(resizer) if resizer.from() == from => append_planes(resizer, pixels, bytes),
+            _ if self.fit == Fit::Stretch => {
+                append_planes(&Resizer::new(from, self.size), pixels, bytes);
+            }
+            _ => {
+                let planes = pixels.chunks_exact(from[0] * from[1]).map(<[u8]>::to_vec).collect();
+                let picture = Picture { planes, size: from };
+                for plane in self.fit.apply(&picture, self.size).planes {
+                    bytes.extend_from_slice(&plane);
+                }
+            }
+        }
     }
 
     /// Nothing yet, with room for so many planes.
     pub(crate) fn room_for(&self, planes: usize) -> Vec<u8> {
-        let [height, width] = self.resizer.size();
+        let [height, width] = self.size;
         Vec::with_capacity(planes * height * width)
     }
 }
 
-fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8>) {
+/// Appends each plane of an image, resized.
+pub(crate) fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8>) {
     let [height, width] = resizer.from();
     for plane in pixels.chunks_exact(height * width) {
         resizer.resize(plane, bytes);
@@ -152,9 +185,6 @@ fn to_unit(bytes: &[u8]) -> Vec<f32> {
 
 /// Any images as one batch: of epoch 1, at positions from 0 on.
 ///
-/// Images of another size than the batcher was made for come out in the batch's size too, more
-/// slowly.
-///
 /// # Panics
 /// Where an item has another number of channels than the first, or fewer pixels than that many planes
 /// of its height times its width.
@@ -162,15 +192,13 @@ impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
     fn batch(&self, items: Vec<ImageItem>, device: &B::Device) -> ImageBatch<B> {
         let channels = items.first().map_or(1, |item| item.channels);
         let mut bytes = self.room_for(items.len() * channels);
+        let from = items.first().map(|item| [item.height, item.width]);
+        let batcher = self.clone().with_usual_size(from);
         for item in &items {
             let size = [item.height, item.width];
             let pixels = &item.pixels[..channels * size[0] * size[1]];
             assert_eq!(item.channels, channels, "images of a batch have the same channels");
-            if size == self.resizer.from() {
-                self.append(pixels, &mut bytes);
-            } else {
-                append_planes(&Resizer::new(size, self.resizer.size()), pixels, &mut bytes);
-            }
+            batcher.append(pixels, size, &mut bytes);
         }
         HostBatch {
             values: self.values(&bytes, channels),

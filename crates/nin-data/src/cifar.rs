@@ -12,13 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::checksum::hexadecimal;
 use crate::files::{Content, FIRST_ALLOCATION, LARGEST_CONTENT, malformed, open, unreadable};
-use crate::{DataError, Images, sha256};
+use crate::{DataError, Images};
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 32;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
-/// No list of a hundred names is longer.
-const LONGEST_NAMES: u64 = 1 << 16;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,36 +146,11 @@ impl Records {
     }
 }
 
-/// The classes' names, one a line, from a file such as `batches.meta.txt`, and the SHA-256 of its
-/// uncompressed bytes. Empty lines are passed over.
-pub(crate) fn read_names(path: &Path, kind: Cifar) -> Result<(Vec<String>, String), DataError> {
-    let mut bytes = Vec::new();
-    let read = match Content::of(path, open(path)?)? {
-        Content::Plain(reader) => reader.take(LONGEST_NAMES + 1).read_to_end(&mut bytes),
-        Content::Gzip(reader) => reader.take(LONGEST_NAMES + 1).read_to_end(&mut bytes),
-    };
-    read.map_err(|source| unreadable(path, bytes.len(), source))?;
-    if bytes.len() as u64 > LONGEST_NAMES {
-        return Err(malformed(path, &format!("at most {LONGEST_NAMES} bytes of names"), "more"));
-    }
-    let sum = sha256(&bytes);
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let found = format!("a wrong byte at {}", error.utf8_error().valid_up_to());
-        malformed(path, "names in UTF-8", &found)
-    })?;
-    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
-    let names: Vec<String> = names.map(str::to_owned).collect();
-    if names.len() != kind.classes() {
-        let expected = format!("{} names, one a line", kind.classes());
-        return Err(malformed(path, &expected, &names.len().to_string()));
-    }
-    Ok((names, sum))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::files::made::{file, gzip};
+    use crate::sha256;
 
     fn record(labels: &[u8], first: u8) -> Vec<u8> {
         let pixels = (0..PIXELS).map(|at| first.wrapping_add((at % 251) as u8));
@@ -225,21 +198,6 @@ mod tests {
         ];
         for (expected, kind, bytes) in cases {
             let error = read_cifar(file(&bytes).path(), kind).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error} should say {expected}");
-        }
-    }
-
-    #[test]
-    fn names_are_as_many_as_classes() {
-        let ten = "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n\n";
-        let (names, _) = read_names(file(ten.as_bytes()).path(), Cifar::Ten).unwrap();
-        assert_eq!((names.len(), names[9].as_str()), (10, "j"));
-        for (expected, bytes) in [
-            ("expected 10 names, one a line, found 9", ten.as_bytes()[2..].to_vec()),
-            ("names in UTF-8, found a wrong byte at 1", vec![b'a', 0xff]),
-            ("at most 65536 bytes of names, found more", vec![b'\n'; 1 << 17]),
-        ] {
-            let error = read_names(file(&bytes).path(), Cifar::Ten).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} should say {expected}");
         }
     }

@@ -1,11 +1,14 @@
 //! What can be wrong with a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::layout::Layout;
-use crate::{CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST};
+use crate::{
+    BadPicture, CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST, PictureError,
+    SkippedFiles,
+};
 
 /// An error of this crate.
 #[derive(Debug, Error)]
@@ -102,6 +105,77 @@ pub enum DataError {
         /// Why not.
         reason: String,
     },
+    /// A file's or a folder's name cannot be written as text.
+    #[error("the name of `{}` is not Unicode", path.display())]
+    NotUnicode {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A folder holds no picture that has a class.
+    #[error("`{}` holds no pictures in class folders", root.display())]
+    NoPictures {
+        /// The folder.
+        root: PathBuf,
+        /// What it holds instead.
+        skipped: SkippedFiles,
+    },
+    /// A row of a table of labels is refused.
+    #[error("`{}`, row {row}: expected {expected}, found {found}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// The row, counted from 1, the header being the first.
+        row: usize,
+        /// What should stand there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// There are more of something than can be numbered.
+    #[error("`{}` has {found} {what}, expected at most {most}", root.display())]
+    TooMany {
+        /// The folder.
+        root: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A picture cannot be used.
+    #[error("`{}`: {source}", path.display())]
+    Picture {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: PictureError,
+    },
+    /// Pictures of a data set cannot be used.
+    #[error("{}", list_bad(root, bad))]
+    BadPictures {
+        /// The data set's folder.
+        root: PathBuf,
+        /// Each of them.
+        bad: Vec<BadPicture>,
+    },
+    /// A picture is no longer what it was when the data set was opened.
+    #[error("`{}` changed while it was in use", path.display())]
+    PictureChanged {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// There is no image at a position.
+    #[error("there is no image {index}: the data set has {count}")]
+    NoImage {
+        /// The position, counted from 0.
+        index: usize,
+        /// Images that there are.
+        count: usize,
+    },
+    /// Reading was stopped on request.
+    #[error("interrupted while the data set was read")]
+    Interrupted,
     /// Training and test images have different sizes.
     #[error(
         "`{}` has test images of {}x{}, expected {}x{} as the training images",
@@ -163,6 +237,22 @@ impl DataError {
             Self::Inconsistent { .. } => {
                 "give each image channels x height x width pixels and one label".to_owned()
             }
+            Self::NotUnicode { .. } => "rename it with letters of UTF-8".to_owned(),
+            Self::NoPictures { skipped, .. } => no_pictures_hint(*skipped),
+            Self::Table { .. } => {
+                "labels.csv has the header `path,label` and optionally `split`; paths are relative to \
+                 its folder"
+                    .to_owned()
+            }
+            Self::TooMany { .. } => "train on fewer of them".to_owned(),
+            Self::Picture { source, .. } => source.hint().to_owned(),
+            Self::BadPictures { .. } => {
+                "replace or remove them, or leave them out with --set data.on_bad_picture=skip"
+                    .to_owned()
+            }
+            Self::PictureChanged { .. } => "leave the pictures alone while they are in use".to_owned(),
+            Self::NoImage { .. } => "ask for a position below the number of images".to_owned(),
+            Self::Interrupted => "start it again: decoded pictures are kept".to_owned(),
             Self::Checksum { .. } => {
                 "fetch the file again; to use other content on purpose, name its folder".to_owned()
             }
@@ -173,6 +263,32 @@ impl DataError {
 /// Nothing is downloaded: CIFAR comes as an archive.
 const CIFAR_ARCHIVE: &str =
     "download its binary version from https://www.cs.toronto.edu/~kriz/cifar.html and ";
+
+/// Bad pictures that an error names.
+const NAMED: usize = 5;
+
+fn list_bad(root: &Path, bad: &[BadPicture]) -> String {
+    let first: Vec<String> = bad
+        .iter()
+        .take(NAMED)
+        .map(|BadPicture { path, reason }| format!("`{}`: {reason}", root.join(path).display()))
+        .collect();
+    let count = bad.len();
+    match (count, count.saturating_sub(NAMED)) {
+        (1, _) => first.concat(),
+        (_, 0) => format!("{count} pictures cannot be used: {}", first.join("; ")),
+        (_, more) => {
+            format!("{count} pictures cannot be used: {}; and {more} more", first.join("; "))
+        }
+    }
+}
+
+fn no_pictures_hint(skipped: SkippedFiles) -> String {
+    let layout = "a data set is a folder per class with JPEG, PNG, WebP, GIF, BMP or TIFF pictures in \
+                  it, the four files of MNIST's format, or CIFAR's binary files";
+    let found = skipped.describe().join("; ");
+    if found.is_empty() { layout.to_owned() } else { format!("{layout} (found: {found})") }
+}
 
 fn list(folders: &[PathBuf]) -> String {
     let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();

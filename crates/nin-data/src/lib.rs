@@ -28,9 +28,11 @@ mod batch;
 mod catalogue;
 mod checksum;
 mod cifar;
+mod class_file;
 mod dataset;
 mod error;
 mod files;
+mod folder;
 mod idx;
 mod layout;
 mod loader;
@@ -39,10 +41,11 @@ mod mixing;
 mod picture;
 mod resize;
 mod sample;
+mod selection;
 mod transform;
 mod whitening;
 
-pub use augmentation::Augmentation;
+pub use augmentation::{Augmentation, ColourJitter};
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
 pub use catalogue::{
     CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names,
@@ -50,14 +53,19 @@ pub use catalogue::{
 };
 pub use checksum::{FileChecksum, sha256};
 pub use cifar::{Cifar, read_cifar};
-pub use dataset::{ImageDataset, ImageItem, Images};
+pub use dataset::{ImageDataset, ImageItem, ImageView, Images};
 pub use error::DataError;
+pub use folder::{
+    BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
+    PictureLayout, PictureOptions, PictureSet, Preparing, Shares, SkippedFiles, Stage,
+};
 pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use mixing::{Mixing, SecondLabels};
-pub use picture::{Picture, PictureError};
+pub use picture::{Fit, Picture, PictureError, PictureHeader, UnknownFit, rim_colour};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;
+pub use selection::Selection;
 pub use transform::{Transform, channel_statistics};
 pub use whitening::{LARGEST_WHITENED, Whitening};

@@ -6,13 +6,19 @@ use std::path::{Component, Path, PathBuf};
 use crate::catalogue::{
     CIFAR10, CIFAR100, FASHION_MNIST_SAMPLE, FILES, class_names, known_classes, known_sums,
 };
-use crate::cifar::{Cifar, Records, read_names};
-use crate::files::{find, open};
+use crate::cifar::{Cifar, Records};
+use crate::class_file::read_names;
+use crate::files::{find, malformed, open};
 use crate::layout::Layout;
-use crate::{DataError, FileChecksum, ImageDataset, read_images, read_labels, sample};
+use crate::{
+    DataError, FileChecksum, ImageDataset, Part, PictureOptions, PictureSet, Selection,
+    read_images, read_labels, sample,
+};
 
 /// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
+/// The classes' names of MNIST-style files, one a line.
+const CLASSES_FILE: &str = "classes.txt";
 
 /// The folders that are searched, in this order, where the user names none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,12 +68,16 @@ pub struct DataSet {
     pub folder: Option<PathBuf>,
     /// The name of each class, in the order of the labels.
     pub class_names: Vec<String>,
-    /// The training images.
+    /// The training images; none in a set that is only for testing.
     pub train: ImageDataset,
+    /// The images that choose the best checkpoint, where there are some besides the test images.
+    pub validation: Option<ImageDataset>,
     /// The test images.
     pub test: ImageDataset,
     /// Of its files.
     pub checksums: Vec<FileChecksum>,
+    /// What is known besides, where it is a folder of pictures.
+    pub pictures: Option<PictureSet>,
 }
 
 impl DataSet {
@@ -85,7 +95,24 @@ impl DataSet {
         folder: Option<&Path>,
         locations: &Locations,
     ) -> Result<Self, DataError> {
+        Self::open_with(name, folder, locations, &PictureOptions::default())
+    }
+
+    /// Opens a data set as [`DataSet::open`] does; a folder of pictures with these options.
+    ///
+    /// # Errors
+    /// Those of [`DataSet::open`] and [`DataSet::open_pictures`].
+    pub fn open_with(
+        name: &str,
+        folder: Option<&Path>,
+        locations: &Locations,
+        pictures: &PictureOptions<'_>,
+    ) -> Result<Self, DataError> {
         if let Some(folder) = folder {
+            check_folder(folder)?;
+            if Layout::find(folder, name).is_none() {
+                return Self::open_pictures(name, folder, pictures);
+            }
             return Self::read(name, folder, false);
         }
         if name == FASHION_MNIST_SAMPLE {
@@ -107,29 +134,63 @@ impl DataSet {
         }
     }
 
-    /// The first `limit` training images and the first `limit` test images.
+    /// The part that is evaluated after each epoch and chooses the best checkpoint.
+    pub fn evaluated_on(&self) -> Part {
+        if self.validation.is_some() { Part::Validation } else { Part::Test }
+    }
+
+    /// Whether the best checkpoint is tested at the end: where other images than the test ones chose
+    /// it, and there are test images.
+    pub fn is_tested_at_the_end(&self) -> bool {
+        self.validation.is_some() && !self.test.is_empty()
+    }
+
+    /// How many pictures were left out because they cannot be decoded.
+    pub fn bad_pictures(&self) -> usize {
+        self.pictures.as_ref().map_or(0, |pictures| pictures.bad.len())
+    }
+
+    /// The images of a part; none where there is no such part.
+    pub fn part(&self, part: Part) -> ImageDataset {
+        match part {
+            Part::Train => self.train.clone(),
+            Part::Validation => self.validation.clone().unwrap_or_else(|| self.train.part(0..0)),
+            Part::Test => self.test.clone(),
+        }
+    }
+
+    /// The first `limit` images of each part.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
-        Self { train: self.train.part(0..limit), test: self.test.part(0..limit), ..self }
+        self.limited_by(limit, Selection::First)
+    }
+
+    /// At most `limit` images of each part.
+    #[must_use]
+    pub fn limited_by(self, limit: usize, selection: Selection) -> Self {
+        Self {
+            train: selection.first(&self.train, limit),
+            validation: self.validation.map(|images| selection.first(&images, limit)),
+            test: selection.first(&self.test, limit),
+            ..self
+        }
     }
 
     /// The last `count` training images in place of the test images, and the others for training.
     #[must_use]
     pub fn held_out(self, count: usize) -> Self {
-        let whole = self.train.len();
-        let rest = whole.saturating_sub(count);
-        Self { train: self.train.part(0..rest), test: self.train.part(rest..whole), ..self }
+        self.held_out_by(count, Selection::First)
+    }
+
+    /// `count` training images, the last that are selected, in place of the test images, and the
+    /// others for training.
+    #[must_use]
+    pub fn held_out_by(self, count: usize, selection: Selection) -> Self {
+        let (train, test) = selection.hold_out(&self.train, count);
+        Self { train, test, ..self }
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
-        let source = match folder.metadata() {
-            Ok(metadata) if metadata.is_dir() => None,
-            Ok(_) => Some(ErrorKind::NotADirectory.into()),
-            Err(error) => Some(error),
-        };
-        if let Some(source) = source {
-            return Err(DataError::Read { path: folder.to_owned(), source });
-        }
         let (layout, folder) = Layout::find(folder, name)
             .unwrap_or_else(|| (Layout::expected(name), folder.to_owned()));
         let mut paths = Vec::new();
@@ -149,10 +210,10 @@ impl DataSet {
         paths: &[PathBuf],
         sums_bind: bool,
     ) -> Result<Self, DataError> {
-        let known = known_sums(name);
+        let sums = known_sums(name);
         let mut checksums = Vec::new();
         let mut check = |index: usize, sha256: String| {
-            let expected = known.map(|sums| sums[index]);
+            let expected = sums.map(|sums| sums[index]);
             if let Some(expected) = expected.filter(|expected| sums_bind && *expected != sha256) {
                 return Err(DataError::Checksum {
                     path: paths[index].clone(),
@@ -177,19 +238,34 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
-            check_labels(name, &paths[labels_at], &labels)?;
-            ImageDataset::new(images, labels)
+            if sums_bind {
+                check_labels(name, &paths[labels_at], &labels)?;
+            }
+            ImageDataset::new(images, labels.into_iter().map(u16::from).collect())
         };
         let (train, test) = (split(0)?, split(2)?);
-        if train.image_size() != test.image_size() {
-            return Err(DataError::Sizes {
-                folder: folder.to_owned(),
-                expected: train.image_size(),
-                found: test.image_size(),
-            });
+        let [expected, found] = [&train, &test].map(|part| part.image_size().unwrap_or_default());
+        if expected != found {
+            return Err(DataError::Sizes { folder: folder.to_owned(), expected, found });
         }
-        let folder = Some(folder.to_owned());
-        Ok(Self { folder, ..Self::new(name, train, test, checksums) })
+        // What a known data set is called, and its classes are, other data is not.
+        let is_other = checksums.iter().any(|file| file.known == Some(false));
+        let own_name = folder_name(folder);
+        let name = if is_other { own_name.as_str() } else { name };
+        let mut data = Self::new(name, train, test, checksums);
+        if let Some(path) = find(folder, CLASSES_FILE) {
+            let (names, sha256) = read_names(&path)?;
+            let (found, classes) = (names.len(), data.class_names.len());
+            if found < classes {
+                let expected = format!("at least {classes} names, one for each label");
+                return Err(malformed(&path, &expected, &found.to_string()));
+            }
+            let name = CLASSES_FILE.to_owned();
+            data.checksums.push(FileChecksum { name, sha256, known: None });
+            data.class_names = names;
+        }
+        data.folder = Some(folder.to_owned());
+        Ok(data)
     }
 
     /// The last file is the one for testing; known sums there are none.
@@ -217,18 +293,23 @@ impl DataSet {
         let class_names = match find(folder, name_file) {
             None => class_names(known_as, kind.classes()),
             Some(path) => {
-                let (names, sum) = read_names(&path, kind)?;
+                let (names, sum) = read_names(&path)?;
+                if names.len() != kind.classes() {
+                    let expected = format!("{} names, one a line", kind.classes());
+                    return Err(malformed(&path, &expected, &names.len().to_string()));
+                }
                 record(name_file, sum);
                 names
             }
         };
         let dataset = |records: Records| {
             let (images, labels) = records.finish();
-            ImageDataset::new(images, labels)
+            ImageDataset::new(images, labels.into_iter().map(u16::from).collect())
         };
         let (train, test) = (dataset(train)?, dataset(test)?);
         let (name, folder) = (name.to_owned(), Some(folder.to_owned()));
-        Ok(Self { name, folder, class_names, train, test, checksums })
+        let (validation, pictures) = (None, None);
+        Ok(Self { name, folder, class_names, train, validation, test, checksums, pictures })
     }
 
     /// Of images in memory: as many classes as the labels tell.
@@ -245,10 +326,28 @@ impl DataSet {
             folder: None,
             class_names: class_names(name, classes),
             train,
+            validation: None,
             test,
             checksums,
+            pictures: None,
         }
     }
+}
+
+/// That a data set's folder is one.
+fn check_folder(folder: &Path) -> Result<(), DataError> {
+    let source = match folder.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => ErrorKind::NotADirectory.into(),
+        Err(error) => error,
+    };
+    Err(DataError::Read { path: folder.to_owned(), source })
+}
+
+/// A folder's own name, links followed.
+fn folder_name(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// That the labels of a known data set are its classes: one damaged byte would else add classes that no

@@ -21,9 +21,9 @@ const SEED: u64 = 28;
 
 /// The positions of a stratified sample, shuffled: the first images of each class, as many as
 /// `per_class`, in a fixed random order. `split` is 0 for the training images, 1 for the test ones.
-pub fn choose(labels: &[u8], per_class: usize, split: u64) -> Vec<usize> {
+pub fn choose(labels: &[u16], per_class: usize, split: u64) -> Vec<usize> {
     let stream = Stream::new(SEED, Purpose::Sampling, [split, 0]);
-    let mut taken: HashMap<u8, usize> = HashMap::new();
+    let mut taken: HashMap<u16, usize> = HashMap::new();
     stream
         .permutation(labels.len())
         .into_iter()
@@ -48,7 +48,7 @@ pub(crate) fn open() -> Result<DataSet, DataError> {
         record(at, sum);
         let (labels, sum) = idx::parse_labels(&path(at + 1), CONTENT[at + 1])?;
         record(at + 1, sum);
-        ImageDataset::new(images, labels)
+        ImageDataset::new(images, labels.into_iter().map(u16::from).collect())
     };
     let (train, test) = (split(0)?, split(2)?);
     Ok(DataSet::new(FASHION_MNIST_SAMPLE, train, test, checksums))
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_choice_takes_each_class_equally_and_none_twice() {
-        let labels: Vec<u8> = (0..1000).map(|at| (at % 7) as u8).collect();
+        let labels: Vec<u16> = (0..1000).map(|at| (at % 7) as u16).collect();
         let mut chosen = choose(&labels, 20, 0);
         assert_eq!(chosen.len(), 140);
         chosen.sort_unstable();

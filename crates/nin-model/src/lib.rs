@@ -64,7 +64,7 @@ pub use network::NetworkInNetwork;
 pub use nin_kernels::keep_freed_memory;
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
-pub use preprocessing::{Normalization, Preprocessing, Whitening};
+pub use preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};

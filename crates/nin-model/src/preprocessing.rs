@@ -16,12 +16,28 @@ const WHITENING_MATRIX: &str = "preprocessing.whitening.matrix";
 pub struct Preprocessing {
     /// `[height, width]` that images are resized to, with PIL's bilinear filter.
     pub input_size: [usize; 2],
+    /// How pictures of any size are brought there; absent for networks that were trained on images of
+    /// one size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     /// What becomes of values from 0 to 1.
     #[serde(default, skip_serializing_if = "Normalization::is_none")]
     pub normalization: Normalization,
     /// What becomes of them then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whitening: Option<Whitening>,
+}
+
+/// How a picture of other proportions than the input's is brought to the input's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Resized in both directions.
+    Stretch,
+    /// Resized to cover the input, and cut to it around the middle.
+    Crop,
+    /// Resized to fit into the input, in the middle of the colour of its rim.
+    Pad,
 }
 
 /// What becomes of an image's values from 0 to 1.
@@ -70,7 +86,7 @@ pub struct Whitening {
 impl Preprocessing {
     /// Images resized to `[height, width]`, their values from 0 to 1.
     pub fn resized(input_size: [usize; 2]) -> Self {
-        Self { input_size, normalization: Normalization::None, whitening: None }
+        Self { input_size, fit: None, normalization: Normalization::None, whitening: None }
     }
 
     /// Adds the tensors that were fitted.

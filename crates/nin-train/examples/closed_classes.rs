@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let side = recipe.data.input_size;
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
     let loader = OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size([side; 2]);
-    let images = loader.values(&(0..IMAGES).collect::<Vec<_>>());
+    let images = loader.values(&(0..IMAGES).collect::<Vec<_>>())?;
     let images: Tensor<Flex, 4> =
         Tensor::from_data(TensorData::new(images, [IMAGES, 1, side, side]), &FlexDevice);
 

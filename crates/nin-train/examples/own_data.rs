@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write_stripes(&folder)?;
     }
     let data = DataSet::open("mine", Some(&folder), &Locations::default())?;
-    let [height, width] = data.train.image_size();
+    let [height, width] = data.train.image_size().unwrap_or_default();
     let [train_images, test_images] = [data.train.len(), data.test.len()];
     println!(
         "{train_images} + {test_images} images of {height}x{width}, classes {:?}",

@@ -19,7 +19,7 @@ struct Epochs;
 impl Observer for Epochs {
     fn event(&mut self, event: &Event) {
         if let Event::Epoch(epoch) = event {
-            println!("epoch {}: test acc {:.3}", epoch.epoch, epoch.test_accuracy);
+            println!("epoch {}: test acc {:.3}", epoch.epoch, epoch.eval_accuracy);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! `curves.svg`: training loss, training accuracy and test accuracy, as the book's figure.
+//! `curves.svg`: training loss, training accuracy and validation or test accuracy, as the book's figure.
 
 use std::path::Path;
 
+use nin_data::Part;
 use plotters::prelude::*;
 
 use crate::events::Event;
@@ -10,7 +11,7 @@ use crate::{TrainError, durable};
 const SIZE: (u32, u32) = (720, 480);
 const TRAIN_LOSS: RGBColor = RGBColor(31, 119, 180);
 const TRAIN_ACCURACY: RGBColor = RGBColor(191, 0, 191);
-const TEST_ACCURACY: RGBColor = RGBColor(0, 128, 0);
+const EVAL_ACCURACY: RGBColor = RGBColor(0, 128, 0);
 
 /// Points of one curve: epochs along, loss or accuracy up.
 type Curve = Vec<(f64, f64)>;
@@ -18,12 +19,19 @@ type Curve = Vec<(f64, f64)>;
 struct Curves {
     train_loss: Curve,
     train_accuracy: Curve,
-    test_accuracy: Curve,
+    eval_accuracy: Curve,
+    /// What was evaluated.
+    evaluated_on: Part,
 }
 
 impl Curves {
     fn of(events: &[Event]) -> Self {
-        let mut curves = Self { train_loss: vec![], train_accuracy: vec![], test_accuracy: vec![] };
+        let mut curves = Self {
+            train_loss: vec![],
+            train_accuracy: vec![],
+            eval_accuracy: vec![],
+            evaluated_on: Part::Test,
+        };
         for event in events {
             match event {
                 Event::Step(report) => {
@@ -32,7 +40,8 @@ impl Curves {
                     curves.train_accuracy.push((epoch, report.train_accuracy));
                 }
                 Event::Epoch(report) => {
-                    curves.test_accuracy.push((report.epoch as f64, report.test_accuracy));
+                    curves.evaluated_on = report.evaluated_on;
+                    curves.eval_accuracy.push((report.epoch as f64, report.eval_accuracy));
                 }
                 _ => {}
             }
@@ -43,7 +52,7 @@ impl Curves {
     /// Epochs along the axis, and the height that shows every loss but the wildest.
     fn range(&self) -> (f64, f64) {
         let last = |curve: &Curve| curve.last().map_or(0.0, |point| point.0);
-        let epochs = last(&self.train_loss).max(last(&self.test_accuracy)).max(1.0);
+        let epochs = last(&self.train_loss).max(last(&self.eval_accuracy)).max(1.0);
         let highest = self.train_loss.iter().map(|point| point.1).filter(|loss| loss.is_finite());
         let height = highest.fold(1.0, f64::max).min(5.0);
         (epochs, height * 1.05)
@@ -59,6 +68,7 @@ pub(crate) fn write(path: &Path, events: &[Event]) -> Result<(), TrainError> {
 
 fn draw(curves: &Curves) -> Result<String, String> {
     let mut svg = String::new();
+    let evaluated = format!("{} acc", curves.evaluated_on.short_name());
     let (epochs, height) = curves.range();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -81,7 +91,7 @@ fn draw(curves: &Curves) -> Result<String, String> {
         for (name, curve, colour) in [
             ("train loss", &curves.train_loss, TRAIN_LOSS),
             ("train acc", &curves.train_accuracy, TRAIN_ACCURACY),
-            ("test acc", &curves.test_accuracy, TEST_ACCURACY),
+            (evaluated.as_str(), &curves.eval_accuracy, EVAL_ACCURACY),
         ] {
             let style = colour.stroke_width(2);
             let points = curve.iter().copied().filter(|point| point.1.is_finite());

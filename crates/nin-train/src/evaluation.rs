@@ -3,7 +3,7 @@
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn::train::InferenceStep;
-use nin_data::ImageBatch;
+use nin_data::OrderedLoader;
 
 use crate::TrainError;
 use crate::classifier::Classifier;
@@ -22,10 +22,11 @@ impl Evaluation {
     /// Evaluates over every batch of the loader; `progress` is told the images done and in all.
     ///
     /// # Errors
-    /// [`TrainError::Model`] where the device does not give the logits back.
+    /// [`TrainError::Model`] where the device does not give the logits back, [`TrainError::Data`] where
+    /// an image cannot be had.
     pub fn run<B: Backend>(
         classifier: &Classifier<B>,
-        loader: &dyn DataLoader<B, ImageBatch<B>>,
+        loader: &OrderedLoader<B>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
         let (evaluation, _) = Self::run_while(classifier, loader, |images, total| {
@@ -39,7 +40,7 @@ impl Evaluation {
     /// the answers so far, and whether they are all.
     pub(crate) fn run_while<B: Backend>(
         classifier: &Classifier<B>,
-        loader: &dyn DataLoader<B, ImageBatch<B>>,
+        loader: &OrderedLoader<B>,
         mut go_on: impl FnMut(usize, usize) -> bool,
     ) -> Result<(Self, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
@@ -57,7 +58,10 @@ impl Evaluation {
                 return Ok((evaluation, false));
             }
         }
-        Ok((evaluation, true))
+        match loader.take_failure() {
+            Some(error) => Err(error.into()),
+            None => Ok((evaluation, true)),
+        }
     }
 
     /// Of the answers of this class, the share that was right; `None` where there were none.

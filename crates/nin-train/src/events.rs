@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use nin_data::Part;
 use nin_model::LayerScale;
 use serde::{Deserialize, Serialize};
 
+use crate::epoch_record::EpochRecord;
 use crate::sentinel::Alarm;
 
 /// A point of the curves within an epoch: means over the epoch so far.
@@ -41,6 +43,7 @@ const GUESS_TOLERANCE: f64 = 0.02;
 
 /// A finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "EpochRecord", try_from = "EpochRecord")]
 pub struct EpochReport {
     /// Counted from 1.
     pub epoch: usize,
@@ -50,10 +53,13 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// Share of right answers over the epoch, while the weights changed.
     pub train_accuracy: f64,
-    /// Mean cross-entropy over the test images after the epoch, in nats.
-    pub test_loss: f64,
-    /// Share of right answers over the test images after the epoch.
-    pub test_accuracy: f64,
+    /// The part that it was evaluated on, and that chooses the best: [`Part::Validation`] where there is
+    /// one, else [`Part::Test`].
+    pub evaluated_on: Part,
+    /// Mean cross-entropy over that part after the epoch, in nats.
+    pub eval_loss: f64,
+    /// Share of right answers over that part after the epoch.
+    pub eval_accuracy: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Images a second of the epoch's training steps, the fetching of batches left out.
@@ -64,20 +70,32 @@ pub struct EpochReport {
     pub train_secs: f64,
     /// Of these, the seconds of what is done at every step besides training: the look for values that are no numbers, the
     /// sentinel, log and progress. Where a device still computes, the look waits for it.
-    #[serde(default)]
     pub bookkeeping_secs: f64,
     /// Seconds of its evaluation.
     pub test_secs: f64,
-    /// Whether no epoch before had this test accuracy.
+    /// Whether no epoch before was as good.
     pub best: bool,
 }
 
 impl EpochReport {
-    /// Whether the answers are no better than a guess: the test loss is within 0.02 nats of
+    /// Whether the answers are no better than a guess: the loss is within 0.02 nats of
     /// ln(classes), the loss of equal probabilities.
     pub fn is_at_chance(&self, classes: usize) -> bool {
-        (self.test_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+        (self.eval_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
     }
+}
+
+/// The test of a training's best checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// The epoch after which the checkpoint was written, counted from 1.
+    pub epoch: usize,
+    /// Test images.
+    pub images: usize,
+    /// Mean cross-entropy over them, in nats.
+    pub loss: f64,
+    /// Share of right answers.
+    pub accuracy: f64,
 }
 
 /// Why a training ended.
@@ -86,7 +104,7 @@ impl EpochReport {
 pub enum Ending {
     /// All its epochs are done.
     Finished,
-    /// The test accuracy got no better for as many epochs as the recipe allows.
+    /// The accuracy got no better for as many epochs as the recipe allows.
     StoppedEarly,
     /// It was asked to stop, and its state is saved.
     Interrupted,
@@ -105,6 +123,12 @@ pub enum Event {
         train_images: usize,
         /// Test images.
         test_images: usize,
+        /// Validation images; 0 where there are none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        validation_images: usize,
+        /// Pictures that were left out because they cannot be decoded.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        bad_pictures: usize,
         /// Steps of an epoch.
         steps_per_epoch: usize,
         /// Epochs.
@@ -166,6 +190,8 @@ pub enum Event {
         /// The step of that epoch.
         step: usize,
     },
+    /// The best checkpoint was tested, once: its validation chose it.
+    Tested(TestReport),
     /// Something is not as it should be, and the training goes on.
     Warning {
         /// What, on one line.
@@ -176,6 +202,11 @@ pub enum Event {
         /// Why.
         ending: Ending,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Of a run's events those behind the last restart: all, where the sentinel never began it again.
@@ -189,7 +220,7 @@ pub(crate) fn last_attempt(events: &[Event]) -> &[Event] {
 pub enum Progress {
     /// A training step is done.
     Training(StepReport),
-    /// Test images are answered.
+    /// Images are answered for an evaluation.
     Testing {
         /// The epoch, counted from 1.
         epoch: usize,

@@ -120,6 +120,11 @@ impl RunFolder {
         self.path.join("environment.json")
     }
 
+    /// `pictures.csv`, the list of what it was trained on, where that is pictures.
+    pub fn pictures_path(&self) -> PathBuf {
+        self.path.join("pictures.csv")
+    }
+
     /// `summary.json`
     pub fn summary_path(&self) -> PathBuf {
         self.path.join("summary.json")

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nin_data::Part;
 use serde_json::Value;
 
 use crate::bounded::read_file;
 use crate::checkpoint::LARGEST_JSON;
-use crate::events::{Ending, EpochReport, Event, last_attempt};
+use crate::events::{Ending, EpochReport, Event, TestReport, last_attempt};
 use crate::metrics_log::read_log;
 use crate::recipe::Recipe;
 use crate::sentinel::{Alarm, AlarmKind};
@@ -124,9 +125,24 @@ impl RunHistory {
         })
     }
 
-    /// The epoch with the best test accuracy, the first of equals.
+    /// The epoch with the best accuracy on the part that chooses, the first of equals.
     pub fn best_epoch(&self) -> Option<&EpochReport> {
-        self.epochs().rev().max_by(|one, other| one.test_accuracy.total_cmp(&other.test_accuracy))
+        self.epochs().rev().max_by(|one, other| one.eval_accuracy.total_cmp(&other.eval_accuracy))
+    }
+
+    /// The test of the best checkpoint, where validation data chose it and the training has ended.
+    pub fn tested(&self) -> Option<TestReport> {
+        self.attempt().iter().rev().find_map(|event| match event {
+            Event::Tested(report) => Some(*report),
+            _ => None,
+        })
+    }
+
+    /// The accuracy on test images that the run stands for: of its best checkpoint, tested once, where
+    /// validation data chose it; else after the last epoch.
+    pub fn test_accuracy(&self) -> Option<f64> {
+        let last = self.epochs().last().filter(|last| last.evaluated_on == Part::Test);
+        self.tested().map(|tested| tested.accuracy).or(last.map(|last| last.eval_accuracy))
     }
 
     /// Why the run ended; `None` where it goes on, or was cut off without a word.

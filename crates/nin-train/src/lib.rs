@@ -59,6 +59,7 @@ mod clipping;
 mod curves;
 mod durable;
 mod environment;
+mod epoch_record;
 mod error;
 mod evaluation;
 mod events;
@@ -89,12 +90,14 @@ pub use durable::write_file;
 pub use environment::{DataFile, Environment};
 pub use error::{TrainError, one_line};
 pub use evaluation::Evaluation;
-pub use events::{Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport};
+pub use events::{
+    Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport, TestReport,
+};
 pub use folder::RunFolder;
 pub use history::RunHistory;
 pub use metrics_log::read_events;
 pub use optimizer::{GradientDescent, Moments, RunOptimizer};
-pub use preprocessing::transform;
+pub use preprocessing::{fit, transform};
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
 pub use sentinel::{Alarm, AlarmKind, Vitals};

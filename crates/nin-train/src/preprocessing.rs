@@ -1,10 +1,13 @@
 //! Preprocessing: fitted to the training images, and from a checkpoint into the loader.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
-use nin_data::{DataSet, LARGEST_WHITENED, OrderedLoader, Transform, channel_statistics};
+use nin_data::{
+    DataError, DataSet, Fit, LARGEST_WHITENED, OrderedLoader, Transform, channel_statistics,
+};
 use nin_model::{ModelMetadata, Normalization, Preprocessing, Whitening};
 
 use crate::TrainError;
@@ -25,6 +28,15 @@ pub fn transform(metadata: &ModelMetadata) -> Transform {
     match whitening {
         Some(whitening) => transform.then_whitening(Arc::new(whitening)),
         None => transform,
+    }
+}
+
+/// How pictures are brought to the input's size, as a network's file says it.
+pub fn fit(preprocessing: &Preprocessing) -> Fit {
+    match preprocessing.fit {
+        None | Some(nin_model::Fit::Stretch) => Fit::Stretch,
+        Some(nin_model::Fit::Crop) => Fit::Crop,
+        Some(nin_model::Fit::Pad) => Fit::Pad,
     }
 }
 
@@ -70,13 +82,15 @@ pub(crate) fn fitted<B: Backend>(
     let loader = |transform| {
         OrderedLoader::<B>::in_order(data.train.clone(), BLOCK, device)
             .with_size([height, width])
+            .with_fit(fit(&metadata.preprocessing))
             .with_transform(transform)
     };
     preprocessing.normalization = match recipe.normalization {
         NormalizationKind::None => Normalization::None,
         NormalizationKind::Channels => {
-            let plain = loader(Transform::none());
-            let (mean, deviation) = channel_statistics(blocks(&plain), channels, height * width);
+            let plain = Blocks::of(loader(Transform::none()));
+            let (mean, deviation) = channel_statistics(plain.iter(), channels, height * width);
+            plain.finish()?;
             Normalization::Channels { mean, deviation }
         }
         NormalizationKind::Contrast => {
@@ -84,20 +98,40 @@ pub(crate) fn fitted<B: Backend>(
         }
     };
     if recipe.whitening {
-        let normalized = loader(normalized(&preprocessing.normalization));
+        let normalized = Blocks::of(loader(normalized(&preprocessing.normalization)));
         let (length, bias) = (channels * height * width, recipe.whitening_bias);
-        let found = nin_data::Whitening::fit(|| blocks(&normalized), length, bias)?;
+        let found = nin_data::Whitening::fit(|| normalized.iter(), length, bias);
+        normalized.finish()?;
+        let found = found?;
         let (mean, matrix) = (found.mean().into(), found.matrix().into());
         preprocessing.whitening = Some(Whitening { bias, mean, matrix });
     }
     Ok(preprocessing)
 }
 
-/// All images of a loader, in the order of the data set.
-fn blocks<B: Backend>(loader: &OrderedLoader<B>) -> impl Iterator<Item = Vec<f32>> {
-    let count = loader.num_items();
-    (0..count).step_by(BLOCK).map(move |from| {
-        let indices: Vec<usize> = (from..count.min(from + BLOCK)).collect();
-        loader.values(&indices)
-    })
+/// All images of a loader, in the order of the data set, in blocks.
+struct Blocks<B: Backend> {
+    loader: OrderedLoader<B>,
+    failure: RefCell<Option<DataError>>,
+}
+
+impl<B: Backend> Blocks<B> {
+    fn of(loader: OrderedLoader<B>) -> Self {
+        Self { loader, failure: RefCell::new(None) }
+    }
+
+    /// The blocks; they end early where an image cannot be had.
+    fn iter(&self) -> impl Iterator<Item = Vec<f32>> {
+        let count = self.loader.num_items();
+        (0..count).step_by(BLOCK).map_while(move |from| {
+            let indices: Vec<usize> = (from..count.min(from + BLOCK)).collect();
+            let values = self.loader.values(&indices);
+            values.map_err(|error| *self.failure.borrow_mut() = Some(error)).ok()
+        })
+    }
+
+    /// That every block was there.
+    fn finish(&self) -> Result<(), DataError> {
+        self.failure.borrow_mut().take().map_or(Ok(()), Err)
+    }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use nin_data::Part;
 use nin_model::ModelMetadata;
 
 use crate::checkpoint::TrainingState;
-use crate::events::{Ending, EpochReport};
+use crate::events::{Ending, EpochReport, TestReport};
 use crate::sentinel::AlarmKind;
 
 /// The result of a training.
@@ -19,8 +20,17 @@ pub struct Summary {
     pub epochs: usize,
     /// The last finished epoch of this process, if one was finished.
     pub last_epoch: Option<EpochReport>,
-    /// The best test accuracy of all epochs.
+    /// The best test accuracy of all epochs, where the test images chose the best.
     pub best_test_accuracy: Option<f64>,
+    /// The best validation accuracy of all epochs, where validation images chose the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_accuracy: Option<f64>,
+    /// The test of the best checkpoint, where validation images chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestReport>,
+    /// Pictures that were left out because they cannot be decoded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bad_pictures: usize,
     /// Images a second of all training steps, the fetching of batches left out.
     pub examples_per_sec: f64,
     /// Seconds that this process trained and tested.
@@ -35,21 +45,42 @@ pub struct Summary {
     pub silent_classes: Vec<String>,
 }
 
+/// What a summary is of, besides the state of the training.
+pub(crate) struct SummaryOf<'a> {
+    pub(crate) metadata: &'a ModelMetadata,
+    pub(crate) seed: u64,
+    /// The part that chose the best checkpoint.
+    pub(crate) evaluated_on: Part,
+    pub(crate) test: Option<TestReport>,
+    pub(crate) bad_pictures: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 impl Summary {
     pub(crate) fn new(
         state: &TrainingState,
-        (metadata, seed): (&ModelMetadata, u64),
+        of: &SummaryOf<'_>,
         last_epoch: Option<EpochReport>,
         ending: Ending,
         elapsed: Duration,
     ) -> Self {
+        let SummaryOf { metadata, seed, evaluated_on, test, bad_pictures } = *of;
         let secs = state.step_secs;
         let names = state.vitals.silent_classes().iter();
         Self {
             ending,
             epochs: state.epoch - 1,
             last_epoch,
-            best_test_accuracy: state.best_accuracy,
+            best_test_accuracy: state.best_accuracy.filter(|_| evaluated_on == Part::Test),
+            best_validation_accuracy: state
+                .best_accuracy
+                .filter(|_| evaluated_on == Part::Validation),
+            test,
+            bad_pictures,
             examples_per_sec: if secs > 0.0 { state.step_images as f64 / secs } else { 0.0 },
             elapsed_secs: elapsed.as_secs_f64(),
             seed,
@@ -61,19 +92,31 @@ impl Summary {
         }
     }
 
-    /// The book's two closing lines, such as `loss 0.563, train acc 0.786, test acc 0.790` and
+    /// The book's two closing lines. Where validation images chose the best checkpoint, `test acc` is
+    /// that checkpoint's. For example `loss 0.563, train acc 0.786, test acc 0.790` and
     /// `3087.6 examples/sec on cuda:0`; `None` where no epoch was finished.
     pub fn closing_lines(&self, device: &str) -> Option<String> {
         let last = self.last_epoch.as_ref()?;
-        Some(Self::book_lines(last, self.examples_per_sec, device))
+        Some(Self::book_lines(last, self.test, self.examples_per_sec, device))
     }
 
-    /// Those lines of any epoch.
-    pub fn book_lines(epoch: &EpochReport, examples_per_sec: f64, device: &str) -> String {
+    /// Those lines of any epoch, with the test of the best checkpoint where there was one.
+    pub fn book_lines(
+        epoch: &EpochReport,
+        test: Option<TestReport>,
+        examples_per_sec: f64,
+        device: &str,
+    ) -> String {
+        let (part, accuracy) = match test {
+            Some(test) => (Part::Test, test.accuracy),
+            None => (epoch.evaluated_on, epoch.eval_accuracy),
+        };
         format!(
-            "loss {:.3}, train acc {:.3}, test acc {:.3}\n{examples_per_sec:.1} examples/sec on \
-             {device}",
-            epoch.train_loss, epoch.train_accuracy, epoch.test_accuracy
+            "loss {:.3}, train acc {:.3}, {} acc {accuracy:.3}\n{examples_per_sec:.1} \
+             examples/sec on {device}",
+            epoch.train_loss,
+            epoch.train_accuracy,
+            part.short_name(),
         )
     }
 }

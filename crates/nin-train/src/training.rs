@@ -7,7 +7,7 @@ use std::time::Duration;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use nin_data::{DataSet, OrderedLoader};
+use nin_data::{DataSet, ImageDataset, OrderedLoader};
 use nin_model::{
     Architecture, LayerScale, ModelMetadata, NetworkInNetwork, Preprocessing, Weights,
 };
@@ -22,11 +22,11 @@ use crate::lock::RunLock;
 use crate::metrics_log::MetricsLog;
 use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::quiet::Quiet;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, RecipeError};
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
-use crate::summary::Summary;
-use crate::{RunFolder, TrainError, averaging, durable, moments, preprocessing};
+use crate::summary::{Summary, SummaryOf};
+use crate::{RunFolder, RunHistory, TrainError, averaging, durable, moments, preprocessing};
 
 /// Images by which an initialisation that follows the data is fitted.
 const INITIALIZATION_IMAGES: usize = 256;
@@ -118,7 +118,8 @@ fn train_attempt<B: AutodiffBackend>(
     };
     let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
-    let (train_loader, test_loader) = loaders::<B>(plan, &recipe, metadata, device);
+    let Loaders { train: train_loader, eval: eval_loader, test: test_loader } =
+        loaders::<B>(plan, &recipe, metadata, device);
     let steps_per_epoch = train_loader.steps_per_epoch();
     let schedule =
         Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps_per_epoch);
@@ -126,10 +127,20 @@ fn train_attempt<B: AutodiffBackend>(
     let state =
         checkpoint.as_ref().map_or_else(|| attempt.beginning(), |found| found.state.clone());
     fits_the_epoch(run, &state, steps_per_epoch)?;
+    let evaluated_on = data.evaluated_on();
     if let Some(ending) = state.ending(&recipe.training) {
-        // A finished run stays as it is.
-        let of = (metadata, recipe.training.seed);
-        return Ok(Outcome::Ended(Summary::new(&state, of, None, ending, Duration::ZERO)));
+        let test = RunHistory::read(run.path())?.tested();
+        if test.is_some() || !data.is_tested_at_the_end() {
+            // A finished run stays as it is.
+            let of = SummaryOf {
+                metadata,
+                seed: recipe.training.seed,
+                evaluated_on,
+                test,
+                bad_pictures: data.bad_pictures(),
+            };
+            return Ok(Outcome::Ended(Summary::new(&state, &of, None, ending, Duration::ZERO)));
+        }
     }
     let description = RunDescription {
         folder: run.path().to_owned(),
@@ -143,6 +154,7 @@ fn train_attempt<B: AutodiffBackend>(
     let mut log = match voice {
         Voice::New { mut observer, warnings } => {
             write_environment(run, environment)?;
+            write_pictures(run, data)?;
             observer.begin(&description);
             let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
             for warning in damaged.into_iter().chain(warnings).chain(changed) {
@@ -177,6 +189,10 @@ fn train_attempt<B: AutodiffBackend>(
         run: run.clone(),
         metadata: metadata.clone(),
         train_loader: Arc::clone(&train_loader),
+        eval_loader: Arc::clone(&eval_loader),
+        test_loader,
+        evaluated_on,
+        bad_pictures: data.bad_pictures(),
         start: Mutex::new(state),
         saved,
         average,
@@ -186,7 +202,7 @@ fn train_attempt<B: AutodiffBackend>(
         recipe,
     });
     let strategy = RunStrategy { shared: Arc::clone(&shared) };
-    SupervisedTraining::new(run.path(), train_loader, test_loader)
+    SupervisedTraining::new(run.path(), train_loader, eval_loader)
         .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
         .with_application_logger(None)
         .with_metric_logger(Quiet)
@@ -217,6 +233,8 @@ fn start_event(
     Ok(Event::Start {
         train_images: data.train.len(),
         test_images: data.test.len(),
+        validation_images: data.validation.as_ref().map_or(0, ImageDataset::len),
+        bad_pictures: data.bad_pictures(),
         steps_per_epoch,
         epochs: recipe.training.epochs,
         classes: metadata.classes.len(),
@@ -247,7 +265,6 @@ fn fits_the_epoch(
 /// too small; [`TrainError::DataMismatch`] where it has fewer classes than the data or
 /// takes images of other channels.
 pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
-    let [height, width] = data.train.image_size();
     let (channels, classes) = (data.train.channels(), data.class_names.len());
     let architecture: Architecture = recipe.architecture(channels, classes)?;
     if architecture.classes() < classes || architecture.input_channels() != channels {
@@ -259,16 +276,25 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
             found: describe(channels, classes),
         });
     }
-    let input_size = match recipe.data.input_size {
-        0 => [height, width],
-        side => [side, side],
+    let input_size = match (recipe.data.input_size, data.train.image_size()) {
+        (0, Some(size)) => size,
+        (0, None) => {
+            return Err(TrainError::Recipe(RecipeError::Refused {
+                key: "data.input_size".to_owned(),
+                expected: "a size such as 96 for pictures, which have sizes of their own"
+                    .to_owned(),
+                found: "0".to_owned(),
+            }));
+        }
+        (side, _) => [side, side],
     };
+    let fit = data.pictures.is_some().then_some(recipe.data.fit);
     let names = data.class_names.iter().cloned();
     let unnamed = (classes..architecture.classes()).map(|class| class.to_string());
     let metadata = ModelMetadata {
         classes: names.chain(unnamed).collect(),
         dataset: data.name.clone(),
-        preprocessing: Preprocessing::resized(input_size),
+        preprocessing: Preprocessing { fit, ..Preprocessing::resized(input_size) },
         precision: recipe.training.precision,
         architecture,
     };
@@ -300,27 +326,50 @@ fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), T
     durable::write_file(&path, &to_json(&path, environment)?)
 }
 
-/// The batches to train on, in another order each epoch, and those to test on.
+/// Writes the list of a data set's pictures into the run, where it is one of pictures.
+fn write_pictures(run: &RunFolder, data: &DataSet) -> Result<(), TrainError> {
+    match &data.pictures {
+        Some(pictures) => durable::write_file(&run.pictures_path(), pictures.list.as_bytes()),
+        None => Ok(()),
+    }
+}
+
+/// The batches of a training.
+struct Loaders<B: AutodiffBackend> {
+    /// To train on, in another order each epoch.
+    train: Arc<OrderedLoader<B>>,
+    /// To evaluate after each epoch.
+    eval: Arc<OrderedLoader<B::InnerBackend>>,
+    /// To test the best checkpoint on at the end, where it was not the test images that chose it.
+    test: Option<OrderedLoader<B::InnerBackend>>,
+}
+
 fn loaders<B: AutodiffBackend>(
     plan: &TrainingPlan,
     recipe: &Recipe,
     metadata: &ModelMetadata,
     device: &B::Device,
-) -> (Arc<OrderedLoader<B>>, Arc<OrderedLoader<B::InnerBackend>>) {
+) -> Loaders<B> {
     let TrainingPlan { data, workers, .. } = plan;
     let size = metadata.preprocessing.input_size;
     let (batch_size, seed) = (recipe.training.batch_size, recipe.training.seed);
     let train = OrderedLoader::shuffled(data.train.clone(), batch_size, seed, device)
         .with_size(size)
+        .with_fit(preprocessing::fit(&metadata.preprocessing))
         .with_transform(preprocessing::transform(metadata))
         .with_augmentation(recipe.augmentation.changes())
         .with_mixing(recipe.augmentation.mixing())
         .with_workers(*workers);
-    let test = OrderedLoader::in_order(data.test.clone(), batch_size, device)
-        .with_size(size)
-        .with_transform(preprocessing::transform(metadata))
-        .with_workers(*workers);
-    (Arc::new(train), Arc::new(test))
+    let in_order = |images: &ImageDataset| {
+        OrderedLoader::in_order(images.clone(), batch_size, device)
+            .with_size(size)
+            .with_fit(preprocessing::fit(&metadata.preprocessing))
+            .with_transform(preprocessing::transform(metadata))
+            .with_workers(*workers)
+    };
+    let eval = in_order(data.validation.as_ref().unwrap_or(&data.test));
+    let test = data.is_tested_at_the_end().then(|| in_order(&data.test));
+    Loaders { train: Arc::new(train), eval: Arc::new(eval), test }
 }
 
 /// Drawn from the seed and, where the initialisation asks for it, fitted to the data: then also what
@@ -338,7 +387,7 @@ fn initial_weights<B: AutodiffBackend>(
         let stream = Stream::new(seed, Purpose::Sampling, [0, 0]);
         let mut sample = stream.permutation(loader.num_items());
         sample.truncate(INITIALIZATION_IMAGES);
-        let images = loader.values(&sample);
+        let images = loader.values(&sample)?;
         let (architecture, input) = (&metadata.architecture, metadata.input());
         layers = initialization.fit(&mut weights, architecture, &images, input)?;
     }

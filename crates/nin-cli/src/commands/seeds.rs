@@ -171,5 +171,5 @@ fn closing_lines(history: &RunHistory) -> Option<String> {
     let rate = summary["examples_per_sec"].as_f64()?;
     let device = history.environment.as_ref()?["device"].as_str()?.to_owned();
     let last = history.epochs().last()?;
-    Some(Summary::book_lines(last, rate, &device))
+    Some(Summary::book_lines(last, history.tested(), rate, &device))
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::train::Interrupter;
 use clap::ValueEnum;
-use nin_data::DataSet;
+use nin_data::{DataSet, Part};
 use nin_train::recipe::{Recipe, ScheduleKind};
 use nin_train::{
     DataFile, Ending, Environment, Observer, RunHistory, Summary, TrainingPlan, train,
@@ -145,7 +145,7 @@ fn finish(
     match summary.ending {
         Ending::Interrupted => return Ok(interrupted(arguments, folder)),
         Ending::Collapsed => return Err(collapsed(folder)),
-        Ending::StoppedEarly => note("stopped early: the test accuracy got no better"),
+        Ending::StoppedEarly => note("stopped early: the accuracy got no better"),
         Ending::Finished => {}
     }
     if arguments.format == Format::Json {
@@ -173,8 +173,15 @@ fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
     let last = summary.last_epoch.as_ref()?;
     let history = RunHistory::read(folder).ok()?;
     let best = history.best_epoch().filter(|best| best.epoch != last.epoch)?;
-    let (epoch, accuracy) = (best.epoch, best.test_accuracy);
-    Some(format!("best: epoch {epoch}, test acc {accuracy:.3}: what eval and predict take"))
+    let (epoch, accuracy, part) = (best.epoch, best.eval_accuracy, best.evaluated_on);
+    let chosen_on = match part {
+        Part::Test => ", chosen on the test images",
+        Part::Train | Part::Validation => "",
+    };
+    let part = part.short_name();
+    Some(format!(
+        "best: epoch {epoch}, {part} acc {accuracy:.3}{chosen_on}: what eval and predict take"
+    ))
 }
 
 /// The sentinel ended the run, as it was asked to.

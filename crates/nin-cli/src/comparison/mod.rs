@@ -8,6 +8,7 @@ mod table;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use nin_data::Part;
 use nin_train::{Ending, Event, RunFolder, RunHistory, TrainError};
 use serde::Serialize;
 
@@ -80,10 +81,14 @@ pub struct Row {
     pub train_loss: Option<f64>,
     /// Share of right answers over the last finished epoch.
     pub train_accuracy: Option<f64>,
-    /// Share of right answers over the test images after the last finished epoch.
+    /// Share of right answers over the test images: of the best checkpoint where validation images
+    /// chose it, else after the last finished epoch.
     pub test_accuracy: Option<f64>,
-    /// The best of all epochs.
+    /// The best of all epochs, where test images chose it.
     pub best_test_accuracy: Option<f64>,
+    /// The best of all epochs, where validation images chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_validation_accuracy: Option<f64>,
     /// Images a second of the last epoch's training steps.
     pub images_per_sec: Option<f64>,
     /// Whether the sentinel called it dead, and that is not over.
@@ -97,6 +102,10 @@ pub struct Row {
 impl Row {
     fn of(history: &RunHistory, run: String) -> Self {
         let last = history.epochs().last();
+        let best_on = |part: Part| {
+            let best = history.best_epoch().filter(|best| best.evaluated_on == part);
+            best.map(|best| best.eval_accuracy)
+        };
         Self {
             run,
             seed: history.seed(),
@@ -106,8 +115,9 @@ impl Row {
             epochs_asked: history.recipe.training.epochs,
             train_loss: last.map(|epoch| epoch.train_loss),
             train_accuracy: last.map(|epoch| epoch.train_accuracy),
-            test_accuracy: last.map(|epoch| epoch.test_accuracy),
-            best_test_accuracy: history.best_epoch().map(|epoch| epoch.test_accuracy),
+            test_accuracy: history.test_accuracy(),
+            best_test_accuracy: best_on(Part::Test),
+            best_validation_accuracy: best_on(Part::Validation),
             images_per_sec: last.map(|epoch| epoch.images_per_sec),
             dead: history.is_dead(),
             at_chance: history.is_at_chance(),

@@ -47,7 +47,7 @@ impl Curves {
                     curves.train_loss.push((epoch, step.train_loss));
                 }
                 Event::Epoch(epoch) => {
-                    curves.test_accuracy.push((epoch.epoch as f64, epoch.test_accuracy));
+                    curves.test_accuracy.push((epoch.epoch as f64, epoch.eval_accuracy));
                 }
                 _ => {}
             }

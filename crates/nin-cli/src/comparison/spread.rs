@@ -83,6 +83,7 @@ mod tests {
             train_accuracy: None,
             test_accuracy: accuracy,
             best_test_accuracy: accuracy,
+            best_validation_accuracy: None,
             images_per_sec: None,
             dead: false,
             at_chance: Some(at_chance),

@@ -84,7 +84,7 @@ fn line(row: &Row, width: usize) -> String {
         row.train_loss.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.3}")),
         figure(row.train_accuracy),
         figure(row.test_accuracy),
-        figure(row.best_test_accuracy),
+        figure(row.best_test_accuracy.or(row.best_validation_accuracy)),
         row.remark(),
     );
     line.trim_end().to_owned()

@@ -38,11 +38,12 @@ pub fn title(run: &RunDescription, backend: &str) -> String {
 /// An epoch's figures, on one line.
 pub fn epoch_line(report: &EpochReport, epochs: usize) -> String {
     format!(
-        "epoch {}/{epochs}: loss {:.3}, train acc {:.3}, test acc {:.3}{}, {:.1} images/s, {:.0} s",
+        "epoch {}/{epochs}: loss {:.3}, train acc {:.3}, {} acc {:.3}{}, {:.1} images/s, {:.0} s",
         report.epoch,
         report.train_loss,
         report.train_accuracy,
-        report.test_accuracy,
+        report.evaluated_on.short_name(),
+        report.eval_accuracy,
         if report.best { " (best)" } else { "" },
         report.images_per_sec,
         report.train_secs + report.test_secs,

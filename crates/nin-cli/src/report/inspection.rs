@@ -2,9 +2,9 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::{ImageDataset, OrderedLoader, Resizer};
+use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
-use nin_train::{Evaluation, Score, transform};
+use nin_train::{Evaluation, Score, fit, transform};
 
 use crate::backend::Task;
 use crate::pictures::Picture;
@@ -112,6 +112,7 @@ impl Task for Inspect<'_> {
         let loader =
             OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), BATCH, &device)
                 .with_size(size)
+                .with_fit(fit(&self.metadata.preprocessing))
                 .with_transform(transform(self.metadata))
                 .with_workers(1);
         let predictor = Predictor::new(self.metadata, self.weights, device)?;
@@ -134,15 +135,12 @@ impl Task for Inspect<'_> {
                 inspection.add(index, label, prediction);
             }
         }
-        let from = self.images.image_size();
-        let resizer = Resizer::new(from, size);
+        if let Some(error) = loader.take_failure() {
+            return Err(error.into());
+        }
         for mistake in &mut inspection.mistakes {
-            let (pixels, _) = self.images.image(mistake.index).unwrap_or_default();
-            let planes = pixels.chunks_exact(from[0] * from[1]).map(|plane| {
-                let mut scaled = Vec::new();
-                resizer.resize(plane, &mut scaled);
-                scaled
-            });
+            let pixels = loader.pixels(&[mistake.index])?;
+            let planes = pixels.chunks_exact(size[0] * size[1]).map(<[u8]>::to_vec);
             mistake.picture = Picture { planes: planes.collect(), size };
         }
         Ok(inspection)

@@ -1,5 +1,6 @@
 //! What the run's own folder says: curves, recipe, environment.
 
+use nin_data::Part;
 use nin_train::{Event, RunHistory, StepReport};
 use serde_json::Value;
 
@@ -14,8 +15,8 @@ const MOST_POINTS: usize = 1000;
 struct Curves {
     train_loss: Vec<(f64, f64)>,
     train_accuracy: Vec<(f64, f64)>,
-    test_loss: Vec<(f64, f64)>,
-    test_accuracy: Vec<(f64, f64)>,
+    eval_loss: Vec<(f64, f64)>,
+    eval_accuracy: Vec<(f64, f64)>,
 }
 
 impl Curves {
@@ -26,7 +27,7 @@ impl Curves {
             match event {
                 Event::Step(step) => steps.push(step),
                 Event::Epoch(epoch) => {
-                    test.push((epoch.epoch as f64, epoch.test_loss, epoch.test_accuracy));
+                    test.push((epoch.epoch as f64, epoch.eval_loss, epoch.eval_accuracy));
                 }
                 _ => {}
             }
@@ -40,14 +41,14 @@ impl Curves {
         Self {
             train_loss: curve(&train, |point| point.1),
             train_accuracy: curve(&train, |point| point.2),
-            test_loss: curve(&test, |point| point.1),
-            test_accuracy: curve(&test, |point| point.2),
+            eval_loss: curve(&test, |point| point.1),
+            eval_accuracy: curve(&test, |point| point.2),
         }
     }
 
     fn epochs(&self) -> f64 {
         let last = |curve: &[(f64, f64)]| curve.last().map_or(0.0, |point| point.0);
-        last(&self.train_loss).max(last(&self.test_loss)).ceil().max(1.0)
+        last(&self.train_loss).max(last(&self.eval_loss)).ceil().max(1.0)
     }
 }
 
@@ -94,29 +95,30 @@ impl Charts {
     /// `None` before anything was logged.
     pub(super) fn of(history: &RunHistory) -> Option<Self> {
         let curves = Curves::of(history);
-        if curves.train_loss.is_empty() && curves.test_loss.is_empty() {
+        if curves.train_loss.is_empty() && curves.eval_loss.is_empty() {
             return None;
         }
         let epochs = curves.epochs();
-        let losses = curves.train_loss.iter().chain(&curves.test_loss);
+        let losses = curves.train_loss.iter().chain(&curves.eval_loss);
         let wildest = losses.map(|point| point.1).fold(0.1, f64::max);
-        let pair = |train, test| {
+        let evaluated = evaluated_on(history).name();
+        let pair = |train, eval| {
             vec![
                 Series { name: "training", style: "train", points: train },
-                Series { name: "test", style: "test", points: test },
+                Series { name: evaluated, style: "test", points: eval },
             ]
         };
         let loss = Chart {
             id: "loss",
             title: "Loss",
-            series: pair(curves.train_loss, curves.test_loss),
+            series: pair(curves.train_loss, curves.eval_loss),
             epochs,
             range: (0.0, wildest.min(HIGHEST_LOSS) * 1.05),
         };
         let accuracy = Chart {
             id: "accuracy",
             title: "Accuracy",
-            series: pair(curves.train_accuracy, curves.test_accuracy),
+            series: pair(curves.train_accuracy, curves.eval_accuracy),
             epochs,
             range: (0.0, 1.0),
         };
@@ -136,7 +138,8 @@ pub(super) fn curves(history: &RunHistory) -> Section {
     };
     let note = format!(
         "<p class=\"note\">Training: means over the steps since the point before, while the weights \
-         change. Test: after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>"
+         change. {}: after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>",
+        capitalized(evaluated_on(history).name())
     );
     let body = format!(
         "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
@@ -147,7 +150,19 @@ pub(super) fn curves(history: &RunHistory) -> Section {
     Section { id: "curves", title: "Curves", body }
 }
 
+/// The part that was evaluated after each epoch.
+fn evaluated_on(history: &RunHistory) -> Part {
+    history.epochs().last().map_or(Part::Test, |last| last.evaluated_on)
+}
+
+fn capitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 fn epoch_table(history: &RunHistory) -> String {
+    let [loss, accuracy] =
+        ["loss", "accuracy"].map(|figure| format!("{} {figure}", evaluated_on(history).name()));
     let rows: Vec<_> = history
         .epochs()
         .map(|epoch| {
@@ -155,8 +170,8 @@ fn epoch_table(history: &RunHistory) -> String {
                 epoch.epoch.to_string(),
                 format!("{:.4}", epoch.train_loss),
                 percent(Some(epoch.train_accuracy)),
-                format!("{:.4}", epoch.test_loss),
-                percent(Some(epoch.test_accuracy)),
+                format!("{:.4}", epoch.eval_loss),
+                percent(Some(epoch.eval_accuracy)),
                 epoch.learning_rate.to_string(),
                 grouped(format!("{:.0}", epoch.images_per_sec)),
                 grouped(format!("{:.0}", epoch.train_secs + epoch.test_secs)),
@@ -170,8 +185,8 @@ fn epoch_table(history: &RunHistory) -> String {
         "epoch",
         "training loss",
         "training accuracy",
-        "test loss",
-        "test accuracy",
+        &loss,
+        &accuracy,
         "learning rate",
         "images/s",
         "seconds",

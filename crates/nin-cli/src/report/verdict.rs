@@ -15,8 +15,9 @@ pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> 
         && last.is_at_chance(inspection.classes.len())
     {
         let guess = format!(
-            "its test loss, {:.3}, is that of a guess among {} classes",
-            last.test_loss,
+            "its {} loss, {:.3}, is that of a guess among {} classes",
+            last.evaluated_on.name(),
+            last.eval_loss,
             inspection.classes.len()
         );
         sentences.push(if is_dead(history, inspection) {
@@ -54,13 +55,17 @@ pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> 
 
 fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> String {
     let mut figures = Vec::new();
+    if let Some(tested) = history.tested() {
+        let label = format!("test accuracy of the best epoch, {}", tested.epoch);
+        figures.push((percent(Some(tested.accuracy)), label));
+    }
     if let Some(best) = history.best_epoch() {
-        let label = format!("best test accuracy, epoch {}", best.epoch);
-        figures.push((percent(Some(best.test_accuracy)), label));
+        let label = format!("best {} accuracy, epoch {}", best.evaluated_on.name(), best.epoch);
+        figures.push((percent(Some(best.eval_accuracy)), label));
     }
     if let Some(last) = history.epochs().last() {
-        figures
-            .push((format!("{:.3}", last.test_loss), format!("test loss, epoch {}", last.epoch)));
+        let label = format!("{} loss, epoch {}", last.evaluated_on.name(), last.epoch);
+        figures.push((format!("{:.3}", last.eval_loss), label));
         figures.push((grouped(format!("{:.0}", last.images_per_sec)), "images/s trained".into()));
     }
     if let Some(inspection) = inspection {
@@ -83,7 +88,7 @@ fn state(history: &RunHistory) -> String {
     match history.ending() {
         Some(Ending::Finished) => format!("Finished: {epochs}."),
         Some(Ending::StoppedEarly) => {
-            format!("Stopped early after {epochs}: the test accuracy got no better.")
+            format!("Stopped early after {epochs}: the accuracy got no better.")
         }
         Some(Ending::Collapsed) => {
             format!("Given up after {epochs}: the sentinel found it collapsed. Its state is saved.")

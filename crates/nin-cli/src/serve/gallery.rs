@@ -22,14 +22,13 @@ impl Gallery {
             return Ok(Self::default());
         }
         let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
-        let size = data.test.image_size();
         let mut pictures = Vec::new();
         for class in 0..data.class_names.len() {
             let of_class = (0..data.test.len())
-                .filter_map(|index| data.test.image(index))
-                .filter(|&(_, label)| usize::from(label) == class);
-            for (pixels, _) in of_class.take(OF_EACH_CLASS) {
-                let png = encode_png(pixels, size, ExtendedColorType::L8)?;
+                .filter_map(|index| data.test.image(index).ok())
+                .filter(|image| usize::from(image.label) == class);
+            for image in of_class.take(OF_EACH_CLASS) {
+                let png = encode_png(&image.pixels, image.size, ExtendedColorType::L8)?;
                 pictures.push((data.class_names[class].clone(), Bytes::from(png)));
             }
         }

@@ -6,6 +6,7 @@ mod message;
 use std::io;
 use std::path::Path;
 
+use nin_data::Part;
 use nin_train::{EpochReport, Event, Observer, Progress, RunDescription, StepReport};
 
 use self::file::{EventFile, now};
@@ -67,11 +68,15 @@ impl TensorBoard {
     }
 
     fn epoch(&mut self, report: &EpochReport) {
+        let (loss, accuracy) = match report.evaluated_on {
+            Part::Validation => ("loss/validation", "accuracy/validation"),
+            Part::Test | Part::Train => ("loss/test", "accuracy/test"),
+        };
         self.scalars(
             report.total_steps,
             &[
-                ("loss/test", report.test_loss),
-                ("accuracy/test", report.test_accuracy),
+                (loss, report.eval_loss),
+                (accuracy, report.eval_accuracy),
                 ("epoch/train_loss", report.train_loss),
                 ("epoch/train_accuracy", report.train_accuracy),
                 ("epoch/train_secs", report.train_secs),

@@ -1,7 +1,7 @@
 //! The batches of one epoch.
 
 use crate::batch::HostBatch;
-use crate::{Augmentation, ImageBatcher, ImageDataset, Mixing};
+use crate::{Augmentation, DataError, ImageBatcher, ImageDataset, ImageView, Mixing};
 
 /// One epoch's batches, as pure data.
 pub(super) struct Epoch {
@@ -21,25 +21,21 @@ impl Epoch {
         self.order.len().div_ceil(self.batch_size)
     }
 
-    pub(super) fn batch(&self, step: usize) -> HostBatch {
+    /// A batch by its place in the epoch.
+    pub(super) fn batch(&self, step: usize) -> Result<HostBatch, DataError> {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
         let channels = self.dataset.channels();
-        let behind = self.batcher.transform().mixes_pixels();
+        let size = self.batcher.size();
         let mut bytes = self.batcher.room_for(indices.len() * channels);
-        let mut changed = Vec::new();
+        let mut labels = Vec::with_capacity(indices.len());
         for &index in indices {
-            let (mut pixels, _) = self.image(index);
-            if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| !behind) {
-                let size = self.dataset.image_size();
-                augmentation.apply(pixels, size, *seed, [self.number, index], &mut changed);
-                pixels = &changed;
-            }
-            self.batcher.append(pixels, &mut bytes);
+            let image = self.dataset.image(index)?;
+            labels.push(usize::from(image.label));
+            self.append(index, &image, &mut bytes);
         }
         let mut values = self.batcher.values(&bytes, channels);
-        if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| behind) {
-            let size = self.batcher.size();
+        if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| self.is_behind()) {
             let images = values.chunks_exact_mut(channels * size[0] * size[1]);
             let mut changed = Vec::new();
             for (image, &index) in images.zip(indices) {
@@ -48,13 +44,10 @@ impl Epoch {
                 image.copy_from_slice(&changed);
             }
         }
-        let size = self.batcher.size();
-        let mut labels =
-            indices.iter().map(|&index| usize::from(self.image(index).1)).collect::<Vec<_>>();
         let second = self.mixed.as_ref().and_then(|(mixing, seed)| {
             mixing.apply(&mut values, size, &mut labels, *seed, [self.number, step])
         });
-        HostBatch {
+        Ok(HostBatch {
             values,
             channels,
             size,
@@ -63,12 +56,38 @@ impl Epoch {
             indices: indices.to_vec(),
             epoch: self.number,
             step,
-        }
+        })
     }
 
-    fn image(&self, index: usize) -> (&[u8], u8) {
-        self.dataset.image(index).unwrap_or_else(|| {
-            unreachable!("image {index} of {} is in no epoch", self.dataset.len())
-        })
+    /// Whether images are moved and erased behind the transform of their values.
+    fn is_behind(&self) -> bool {
+        self.batcher.transform().mixes_pixels()
+    }
+
+    /// Appends an image in the batches' size, changed as this epoch has it.
+    fn append(&self, index: usize, image: &ImageView<'_>, bytes: &mut Vec<u8>) {
+        let Some((augmentation, seed)) = &self.augmented else {
+            self.batcher.append(&image.pixels, image.size, bytes);
+            return;
+        };
+        let place = [self.number, index];
+        // Images of one size are changed in that size.
+        let is_sized_first = self.dataset.image_size().is_none() || augmentation.crop.is_some();
+        let size = if is_sized_first { self.batcher.size() } else { image.size };
+        let mut sized = Vec::new();
+        if let Some(crop) = augmentation.crop_of(image.size, *seed, place) {
+            crop.append(&image.pixels, image.size, size, &mut sized);
+        } else if is_sized_first {
+            self.batcher.append(&image.pixels, image.size, &mut sized);
+        } else {
+            sized.extend_from_slice(&image.pixels);
+        }
+        let mut changed = Vec::new();
+        if self.is_behind() {
+            augmentation.apply_before_transform(&sized, size, *seed, place, &mut changed);
+        } else {
+            augmentation.apply(&sized, size, *seed, place, &mut changed);
+        }
+        self.batcher.append(&changed, size, bytes);
     }
 }

@@ -12,7 +12,12 @@ use nin_random::{Purpose, Stream};
 
 use self::epoch::Epoch;
 use self::worker::Worker;
-use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform};
+use crate::{
+    Augmentation, DataError, Fit, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform,
+};
+
+/// The side that pictures are resized to unless told, in pixels.
+const PICTURE_SIDE: usize = 96;
 
 /// Gives the batches of an epoch in order; the last one may be short.
 ///
@@ -20,6 +25,9 @@ use crate::{Augmentation, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transf
 /// and content of the batches, augmentation included, are a function of data set, batch size, seed
 /// and epoch: workers only prepare them earlier, at most two each. Pixels are prepared on the host;
 /// the tensor is made in the consumer's thread.
+///
+/// Where an image cannot be had (a picture's file is gone, say), the iterator ends early, and
+/// [`OrderedLoader::take_failure`] says why: ask after each.
 ///
 /// # Panics
 /// The iterator, where one of its workers panicked.
@@ -50,6 +58,7 @@ pub struct OrderedLoader<B: Backend> {
     workers: usize,
     device: B::Device,
     next: Mutex<Position>,
+    failure: Arc<Mutex<Option<DataError>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,23 +93,34 @@ impl<B: Backend> OrderedLoader<B> {
 
     fn new(dataset: ImageDataset, batch_size: usize, order: Order, device: &B::Device) -> Self {
         let size = dataset.image_size();
+        let batcher = ImageBatcher::new(size.unwrap_or([PICTURE_SIDE; 2])).with_usual_size(size);
         Self {
-            batcher: ImageBatcher::new(size, size),
+            batcher,
             dataset,
             batch_size: batch_size.max(1),
             order,
             workers: 0,
             device: device.clone(),
             next: Mutex::new(Position { epoch: 1, step: 0 }),
+            failure: Arc::default(),
         }
     }
 
-    /// Resizes images to `[height, width]`.
+    /// Resizes images to `[height, width]`. Unless told, images of one size keep it, and pictures
+    /// become 96x96.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        let transform = self.batcher.transform().clone();
-        let batcher = ImageBatcher::new(self.dataset.image_size(), size);
-        Self { batcher: batcher.with_transform(transform), ..self }
+        let batcher = ImageBatcher::new(size)
+            .with_fit(self.batcher.fit())
+            .with_transform(self.batcher.transform().clone())
+            .with_usual_size(self.dataset.image_size());
+        Self { batcher, ..self }
+    }
+
+    /// Brings pictures of other proportions to that size in this way; images of one size are stretched.
+    #[must_use]
+    pub fn with_fit(self, fit: Fit) -> Self {
+        Self { batcher: self.batcher.with_fit(fit), ..self }
     }
 
     /// Transforms the values of each image. Augmentation comes before it, or, where a value depends on
@@ -131,13 +151,31 @@ impl<B: Backend> OrderedLoader<B> {
     }
 
     /// The images at these positions, resized, not augmented: image after image, plane after plane,
-    /// row after row. Positions beyond the last are left out.
-    pub fn values(&self, indices: &[usize]) -> Vec<f32> {
+    /// row after row.
+    ///
+    /// # Errors
+    /// Those of [`ImageDataset::image`].
+    pub fn values(&self, indices: &[usize]) -> Result<Vec<f32>, DataError> {
+        let bytes = self.pixels(indices)?;
+        Ok(self.batcher.values(&bytes, self.dataset.channels()))
+    }
+
+    /// The same images as bytes, before their values are transformed.
+    ///
+    /// # Errors
+    /// Those of [`ImageDataset::image`].
+    pub fn pixels(&self, indices: &[usize]) -> Result<Vec<u8>, DataError> {
         let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
-        for (pixels, _) in indices.iter().filter_map(|&index| self.dataset.image(index)) {
-            self.batcher.append(pixels, &mut bytes);
+        for &index in indices {
+            let image = self.dataset.image(index)?;
+            self.batcher.append(&image.pixels, image.size, &mut bytes);
         }
-        self.batcher.values(&bytes, self.dataset.channels())
+        Ok(bytes)
+    }
+
+    /// What made the last iterator end early, if something did.
+    pub fn take_failure(&self) -> Option<DataError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
@@ -179,6 +217,7 @@ impl<B: Backend> OrderedLoader<B> {
             batcher: self.batcher.clone(),
             device: device.clone(),
             next: Mutex::new(*self.next.lock().unwrap_or_else(PoisonError::into_inner)),
+            failure: Arc::clone(&self.failure),
             ..*self
         }
     }
@@ -209,6 +248,7 @@ impl<B: Backend> DataLoader<B, ImageBatch<B>> for OrderedLoader<B> {
             step,
             first_step: step,
             device: &self.device,
+            failure: &self.failure,
         })
     }
 
@@ -231,6 +271,7 @@ struct Batches<'a, B: Backend> {
     first_step: usize,
     step: usize,
     device: &'a B::Device,
+    failure: &'a Mutex<Option<DataError>>,
 }
 
 impl<B: Backend> Iterator for Batches<'_, B> {
@@ -243,6 +284,14 @@ impl<B: Backend> Iterator for Batches<'_, B> {
         let batch = match self.workers.len() {
             0 => self.epoch.batch(self.step),
             count => self.workers[(self.step - self.first_step) % count].take(),
+        };
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                self.step = self.epoch.steps();
+                return None;
+            }
         };
         self.step += 1;
         // In the consumer's thread: tensors made in others leak a GPU's pools.

@@ -6,7 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::epoch::Epoch;
+use crate::DataError;
 use crate::batch::HostBatch;
+
+/// A batch, or what kept it from being made: then the worker makes no more.
+type Made = Result<HostBatch, DataError>;
 
 /// Batches that each worker may have ready and not yet taken.
 const READY_PER_WORKER: usize = 2;
@@ -14,7 +18,7 @@ const READY_PER_WORKER: usize = 2;
 /// A thread that prepares every n-th batch.
 #[derive(Debug)]
 pub(super) struct Worker {
-    ready: Option<Receiver<HostBatch>>,
+    ready: Option<Receiver<Made>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -37,16 +41,18 @@ impl Worker {
         workers.unwrap_or_default()
     }
 
-    fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<HostBatch>) {
+    fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<Made>) {
         for step in steps {
-            if ready.send(epoch.batch(step)).is_err() {
-                return; // nobody waits for more
+            let batch = epoch.batch(step);
+            let is_last = batch.is_err();
+            if ready.send(batch).is_err() || is_last {
+                return;
             }
         }
     }
 
     /// The worker's next batch. Where it panicked, so does its consumer: no batch is left out.
-    pub(super) fn take(&mut self) -> HostBatch {
+    pub(super) fn take(&mut self) -> Made {
         if let Some(batch) = self.ready.as_ref().and_then(|ready| ready.recv().ok()) {
             return batch;
         }
@@ -81,7 +87,7 @@ mod tests {
             dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
             order: vec![0, 1, 99, 3, 4],
             batch_size: 1,
-            batcher: ImageBatcher::new([1, 1], [1, 1]),
+            batcher: ImageBatcher::new([1, 1]),
             augmented: None,
             mixed: None,
             number: 1,
@@ -89,21 +95,36 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_a_worker_is_its_consumers() {
+    fn an_error_of_a_worker_is_its_consumers() {
         for count in [1, 2, 5, 9] {
             let epoch = broken_epoch();
             let mut workers = Worker::start(&epoch, 0, count);
             let count = workers.len();
-            assert_eq!(workers[0].take(), epoch.batch(0));
-            assert_eq!(workers[1 % count].take(), epoch.batch(1));
+            assert_eq!(workers[0].take().unwrap(), epoch.batch(0).unwrap());
+            assert_eq!(workers[1 % count].take().unwrap(), epoch.batch(1).unwrap());
             // Also when the worker is long gone.
             while workers[2 % count].thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
                 std::thread::yield_now();
             }
-            let panic = catch_unwind(AssertUnwindSafe(|| workers[2 % count].take())).unwrap_err();
-            let message = panic.downcast_ref::<String>().unwrap();
-            assert!(message.contains("image 99 of 5"), "{message}");
+            let error = workers[2 % count].take().unwrap_err();
+            assert!(matches!(error, DataError::NoImage { index: 99, count: 5 }), "{error}");
         }
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_is_its_consumers() {
+        let mut epoch = broken_epoch();
+        Arc::get_mut(&mut epoch).unwrap().batch_size = 2;
+        Arc::get_mut(&mut epoch).unwrap().order = vec![0, 1, 2];
+        let mut workers = Worker::start(&epoch, 0, 1);
+        let thread = std::thread::spawn(|| panic!("a planted panic"));
+        while !thread.is_finished() {
+            std::thread::yield_now();
+        }
+        workers[0].ready = None;
+        workers[0].thread = Some(thread);
+        let panic = catch_unwind(AssertUnwindSafe(|| workers[0].take())).unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"a planted panic"));
     }
 
     #[test]

@@ -4,6 +4,10 @@
 
 mod decode;
 mod error;
+mod fit;
+mod header;
 
 pub use decode::Picture;
 pub use error::PictureError;
+pub use fit::{Fit, UnknownFit, rim_colour};
+pub use header::PictureHeader;

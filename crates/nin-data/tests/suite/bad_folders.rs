@@ -145,7 +145,7 @@ fn the_order_of_search_is_own_cache_system_and_a_given_folder_excludes_them() {
         let first = place.as_bytes()[0];
         fs::write(folder.join(IMAGES), idx(&[2, 2, 2], &[first; 8])).unwrap();
         let found = DataSet::open("own", None, &locations).unwrap();
-        assert_eq!(found.train.image(0).unwrap().0[0], first);
+        assert_eq!(found.train.image(0).unwrap().pixels[0], first);
         assert!(found.checksums.iter().all(|checksum| checksum.known.is_none()));
     }
     let elsewhere = root.path().join("elsewhere");

@@ -49,10 +49,12 @@ fn the_five_files_are_one_training_set_in_their_order() {
     write_ten(root.path());
     let data = open(CIFAR10, root.path()).unwrap();
     assert_eq!((data.train.len(), data.test.len(), data.train.channels()), (10, 3, 3));
-    assert_eq!(data.train.image_size(), [32, 32]);
+    assert_eq!(data.train.image_size(), Some([32, 32]));
     assert_eq!(data.train.labels(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    assert_eq!(data.train.image(7), Some((&planes(7)[..], 7)));
-    assert_eq!(data.test.image(2), Some((&planes(12)[..], 2)));
+    for (part, index, first, label) in [(&data.train, 7, 7, 7), (&data.test, 2, 12, 2)] {
+        let image = part.image(index).unwrap();
+        assert_eq!((&image.pixels[..], image.label), (&planes(first)[..], label));
+    }
     assert_eq!((data.class_names.len(), data.class_names[9].as_str()), (10, "truck"));
     let first = &data.checksums[0];
     assert_eq!((first.name.as_str(), first.known), (TRAIN_FILES[0], None));
@@ -107,8 +109,8 @@ fn batches_have_three_channels_whoever_prepares_them() {
         });
         checked.collect()
     };
-    for augmentation in [Augmentation::default(), Augmentation { flip: true, shift: 4, erase: 0.5 }]
-    {
+    let all = Augmentation { flip: true, shift: 4, erase: 0.5, ..Augmentation::default() };
+    for augmentation in [Augmentation::default(), all] {
         let alone = batches(0, augmentation);
         assert_eq!(alone.len(), 3);
         assert_eq!(batches(3, augmentation), alone);

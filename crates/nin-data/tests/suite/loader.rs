@@ -18,8 +18,8 @@ fn numbered(count: usize) -> ImageDataset {
     ImageDataset::new(Images { count, channels: 1, height: 2, width: 2, pixels }, labels).unwrap()
 }
 
-fn label(position: usize) -> u8 {
-    (position * 7 % 11) as u8
+fn label(position: usize) -> u16 {
+    (position * 7 % 11) as u16
 }
 
 fn loader(count: usize, batch_size: usize, workers: usize) -> OrderedLoader<Flex> {
@@ -84,7 +84,7 @@ proptest! {
 
 /// Augmented, resized batches from a step on: the values of each.
 fn augmented(workers: usize, epoch: usize, step: usize) -> Vec<Vec<f32>> {
-    let changes = Augmentation { flip: true, shift: 1, erase: 0.5 };
+    let changes = Augmentation { flip: true, shift: 1, erase: 0.5, ..Augmentation::default() };
     let loader = loader(37, 5, workers).with_size([5, 7]).with_augmentation(changes);
     let batches = batches(&loader, epoch, step).into_iter();
     batches.map(|batch| batch.images.into_data().to_vec().unwrap()).collect()
@@ -103,7 +103,7 @@ fn augmentation_does_not_depend_on_workers_and_goes_on_anywhere() {
 
 #[test]
 fn batches_in_order_are_never_augmented_or_mixed() {
-    let changes = Augmentation { flip: true, shift: 1, erase: 1.0 };
+    let changes = Augmentation { flip: true, shift: 1, erase: 1.0, ..Augmentation::default() };
     let plain = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
     let asked = OrderedLoader::<Flex>::in_order(numbered(9), 4, &FlexDevice);
     let mixing = Mixing { mixup: 1.0, cutmix: 1.0 };
@@ -119,7 +119,7 @@ type Mixed = (Vec<f32>, Vec<usize>, SecondLabels);
 
 /// Mixed batches from a step on; a batch of 5 and the short last one.
 fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
-    let changes = Augmentation { flip: true, shift: 1, erase: 0.0 };
+    let changes = Augmentation { flip: true, shift: 1, erase: 0.0, ..Augmentation::default() };
     let mixing = Mixing { mixup: 0.4, cutmix: 1.0 };
     let loader = loader(37, 5, workers).with_size([5, 7]).with_augmentation(changes);
     let batches = batches(&loader.with_mixing(mixing), epoch, step).into_iter();
@@ -179,7 +179,7 @@ fn the_order_is_what_it_was() {
 
 #[test]
 fn images_of_other_sizes_come_out_in_the_batchs_size() {
-    let batcher = ImageBatcher::new([2, 2], [3, 3]);
+    let batcher = ImageBatcher::new([3, 3]);
     let item = |side: usize, label| ImageItem {
         channels: 1,
         pixels: vec![51; side * side],

@@ -68,7 +68,8 @@ fn second_process() {
     {
         let [images, labels] = names(prefix).map(|name| folder.join(split).join(name));
         let (images, _) = read_images(&images).unwrap();
-        let ours = ImageDataset::new(images, read_labels(&labels).unwrap().0).unwrap();
+        let labels = read_labels(&labels).unwrap().0.into_iter().map(u16::from).collect();
+        let ours = ImageDataset::new(images, labels).unwrap();
         let theirs = theirs();
         assert_eq!(Dataset::<MnistItem>::len(&ours), theirs.len());
         for index in 0..theirs.len() {

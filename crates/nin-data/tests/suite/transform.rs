@@ -48,7 +48,7 @@ fn blocks(transform: &Transform) -> impl Iterator<Item = Vec<f32>> + use<> {
         .with_transform(transform.clone());
     (0..COUNT)
         .step_by(7)
-        .map(move |from| loader.values(&(from..COUNT.min(from + 7)).collect::<Vec<_>>()))
+        .map(move |from| loader.values(&(from..COUNT.min(from + 7)).collect::<Vec<_>>()).unwrap())
 }
 
 fn assert_close(name: &str, found: &[f32]) {
@@ -109,7 +109,7 @@ fn epoch(
 fn batches_are_transformed_alike_whoever_prepares_them() {
     let (mean, deviation) = (vec![0.4, 0.5, 0.6], vec![0.1, 0.2, 0.3]);
     for transform in [Transform::none().then_channels(mean, deviation), whitened().1] {
-        let changes = Augmentation { flip: true, shift: 1, erase: 0.5 };
+        let changes = Augmentation { flip: true, shift: 1, erase: 0.5, ..Augmentation::default() };
         for augmentation in [Augmentation::default(), changes] {
             let alone = epoch(&transform, augmentation, 0);
             assert_eq!(alone.len(), COUNT);

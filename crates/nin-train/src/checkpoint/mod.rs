@@ -12,7 +12,7 @@ use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
 
 pub use self::loading::{load_model, read_weights};
-pub(crate) use self::selection::{Newest, clear, newest_whole, prune};
+pub(crate) use self::selection::{Newest, best_checkpoint, clear, newest_whole, prune};
 use crate::bounded::{open_file, read_file, read_tensors};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;

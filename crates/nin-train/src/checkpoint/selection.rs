@@ -52,6 +52,23 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
     }
 }
 
+/// The best checkpoint of a run; its newest whole one where that is damaged or was not saved.
+///
+/// # Errors
+/// [`TrainError::NoWholeCheckpoint`], [`TrainError::NoCheckpoint`].
+pub(crate) fn best_checkpoint(run: &RunFolder) -> Result<Checkpoint, TrainError> {
+    let parent = run.checkpoints_path();
+    if let Some(name) = linked(&parent, "best")
+        && let Ok(best) = Checkpoint::read(&parent.join(name))
+    {
+        return Ok(best);
+    }
+    newest_whole(run, 1)?.checkpoint.ok_or_else(|| TrainError::NoCheckpoint {
+        path: run.path().to_owned(),
+        reason: "the run has not written a checkpoint yet".to_owned(),
+    })
+}
+
 /// Removes all checkpoints, those of an attempt that was given up.
 pub(crate) fn clear(run: &RunFolder) -> Result<(), TrainError> {
     let parent = run.checkpoints_path();

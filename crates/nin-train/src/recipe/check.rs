@@ -69,6 +69,18 @@ impl Recipe {
         in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
         in_range("augmentation.mixup", augmentation.mixup, 0.0, 100.0)?;
         in_range("augmentation.cutmix", augmentation.cutmix, 0.0, 100.0)?;
+        share("augmentation.crop", augmentation.crop)?;
+        in_range("augmentation.rotation", augmentation.rotation, 0.0, 180.0)?;
+        in_range("augmentation.brightness", augmentation.brightness, 0.0, 10.0)?;
+        in_range("augmentation.contrast", augmentation.contrast, 0.0, 10.0)?;
+        in_range("augmentation.saturation", augmentation.saturation, 0.0, 10.0)?;
+        in_range("augmentation.hue", augmentation.hue, 0.0, 0.5)?;
+        share("data.validation", data.validation)?;
+        share("data.test", data.test)?;
+        share("data.validation + data.test", data.validation + data.test)?;
+        if i64::try_from(data.split_seed).is_err() {
+            return Err(refused("data.split_seed", "less than 2^63", &data.split_seed));
+        }
         at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
         at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
         if i64::try_from(training.seed).is_err() {

@@ -15,9 +15,9 @@ mod source;
 
 use std::path::Path;
 
-use nin_data::{Augmentation, Mixing};
-pub use nin_model::Precision;
+use nin_data::{Augmentation, ColourJitter, Mixing, OnBadPicture, Selection, Shares};
 use nin_model::{Architecture, Block, Initialization};
+pub use nin_model::{Fit, Precision};
 use serde::{Deserialize, Serialize};
 
 pub use builtin::BuiltinRecipe;
@@ -72,11 +72,25 @@ pub struct DataRecipe {
     pub dataset: String,
     /// Side of the square that images are resized to, in pixels; 0 leaves them as they are.
     pub input_size: usize,
-    /// Trains on the first N images and tests on the first N; 0 takes all.
+    /// How pictures of other proportions are brought to that size: `stretch`, `crop` or `pad`.
+    pub fit: Fit,
+    /// Takes N images of each part; 0 takes all.
     pub limit: usize,
-    /// Keeps the last N training images from training, and tests on them in place of the test set:
-    /// for choosing a recipe without a look at the test set.
+    /// Keeps N training images from training, and tests on them in place of the test set: for choosing
+    /// a recipe without a look at the test set.
     pub held_out: usize,
+    /// Which images `limit` and `held_out` take: the `first` and the last ones, or, `stratified`, of
+    /// each class its share.
+    pub selection: Selection,
+    /// The share of a folder of pictures without parts that is kept for validation.
+    pub validation: f64,
+    /// The share of a folder of pictures without parts that is kept for testing.
+    pub test: f64,
+    /// Another seed is another split of a folder of pictures.
+    pub split_seed: u64,
+    /// What becomes of pictures that cannot be decoded: the training is refused (`stop`), or they are
+    /// left out and named (`skip`).
+    pub on_bad_picture: OnBadPicture,
 }
 
 /// `[augmentation]`
@@ -85,10 +99,25 @@ pub struct DataRecipe {
 pub struct AugmentationRecipe {
     /// Whether left and right change places, every other time.
     pub flip: bool,
-    /// Moves an image by up to so many pixels (of the data set's, before the resize) along each axis.
+    /// Moves an image by up to so many pixels along each axis: of the data set's before the resize, of the
+    /// input's where pictures have sizes of their own.
     pub shift: usize,
     /// Probability that a rectangle is erased (arXiv:1708.04896).
     pub erase: f64,
+    /// Takes a random part of each image, of at least this share of its area and of proportions from 3:4
+    /// to 4:3 (torchvision's `RandomResizedCrop`); 0 for the whole image.
+    pub crop: f64,
+    /// Turns an image by up to so many degrees, either way (torchvision's `RandomRotation`).
+    pub rotation: f64,
+    /// Multiplies the brightness by up to so much more or less than 1, as the next three keys
+    /// torchvision's `ColorJitter`.
+    pub brightness: f64,
+    /// Likewise the contrast.
+    pub contrast: f64,
+    /// Likewise the saturation.
+    pub saturation: f64,
+    /// Turns the hue by up to this share of the colour circle, 0.5 at most.
+    pub hue: f64,
     /// Mixes each image of a batch with another, value by value (arXiv:1710.09412): alpha of the ratio's
     /// Beta(alpha, alpha); 0 for none.
     pub mixup: f64,
@@ -257,15 +286,43 @@ impl Default for ModelRecipe {
 
 impl Default for DataRecipe {
     fn default() -> Self {
-        Self { dataset: "fashion-mnist".to_owned(), input_size: 224, limit: 0, held_out: 0 }
+        let Shares { validation, test, seed } = Shares::default();
+        Self {
+            dataset: "fashion-mnist".to_owned(),
+            input_size: 224,
+            fit: Fit::Stretch,
+            limit: 0,
+            held_out: 0,
+            selection: Selection::First,
+            validation,
+            test,
+            split_seed: seed,
+            on_bad_picture: OnBadPicture::Stop,
+        }
+    }
+}
+
+impl DataRecipe {
+    /// What is kept from training where a folder of pictures has no parts.
+    pub fn shares(&self) -> Shares {
+        Shares { validation: self.validation, test: self.test, seed: self.split_seed }
     }
 }
 
 impl AugmentationRecipe {
     /// What may happen to a training image.
     pub fn changes(&self) -> Augmentation {
-        let Self { flip, shift, erase, .. } = *self;
-        Augmentation { flip, shift, erase }
+        let Self {
+            flip, shift, erase, crop, rotation, brightness, contrast, saturation, hue, ..
+        } = *self;
+        Augmentation {
+            flip,
+            shift,
+            erase,
+            crop: (crop > 0.0).then_some(crop),
+            rotation,
+            colour: ColourJitter { brightness, contrast, saturation, hue },
+        }
     }
 
     /// How the images of a training batch are mixed.

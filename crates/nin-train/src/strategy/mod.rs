@@ -13,10 +13,11 @@ use burn::train::{
     Interrupter, Learner, LearningComponentsMarker, SupervisedLearningStrategy,
     SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, ValidLoader,
 };
-use nin_data::OrderedLoader;
+use nin_data::{OrderedLoader, Part};
 use nin_model::{ModelMetadata, Weights};
 
 use self::saving::Saving;
+use self::testing::FinalTest;
 use crate::TrainError;
 use crate::attempt::MOST_ATTEMPTS;
 use crate::averaging::Average;
@@ -32,7 +33,7 @@ use crate::recipe::{OnCollapse, OnNonFinite, Recipe};
 use crate::schedule::Schedule;
 use crate::score::{Answers, Score};
 use crate::sentinel::{Observation, Sentinel};
-use crate::summary::Summary;
+use crate::summary::{Summary, SummaryOf};
 
 /// What Burn's learner is made of in this project.
 pub type Components<B> =
@@ -56,6 +57,13 @@ pub(crate) struct Shared<B: AutodiffBackend> {
     pub(crate) metadata: ModelMetadata,
     /// The loader that Burn hands back as a trait object, on which the epoch is chosen.
     pub(crate) train_loader: Arc<OrderedLoader<B>>,
+    /// What is evaluated after each epoch.
+    pub(crate) eval_loader: Arc<OrderedLoader<B::InnerBackend>>,
+    /// What the best checkpoint is tested on at the end, where it was not chosen by that.
+    pub(crate) test_loader: Option<OrderedLoader<B::InnerBackend>>,
+    /// The part that is evaluated after each epoch.
+    pub(crate) evaluated_on: Part,
+    pub(crate) bad_pictures: usize,
     pub(crate) start: Mutex<TrainingState>,
     /// Epoch and steps in all of the checkpoint that it goes on from, which is not written again.
     pub(crate) saved: Option<(usize, usize)>,
@@ -87,7 +95,7 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
         components: TrainingComponents<Components<B>>,
         mut learner: Learner<Components<B>>,
         train_loader: TrainLoader<Components<B>>,
-        test_loader: ValidLoader<Components<B>>,
+        _eval_loader: ValidLoader<Components<B>>,
         _starting_epoch: usize,
     ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
         let shared = &self.shared;
@@ -98,7 +106,6 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 shared,
                 learner: &mut learner,
                 train_loader: &train_loader,
-                test_loader: &test_loader,
                 interrupter: &components.interrupter,
                 store: &components.event_store,
                 state: shared.start.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -125,7 +132,6 @@ struct Training<'a, B: AutodiffBackend> {
     shared: &'a Shared<B>,
     learner: &'a mut Learner<Components<B>>,
     train_loader: &'a TrainLoader<Components<B>>,
-    test_loader: &'a ValidLoader<Components<B>>,
     interrupter: &'a Interrupter,
     store: &'a EventStoreClient,
     state: TrainingState,
@@ -182,8 +188,16 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 Epoch::GivenUp => {}
             }
         };
+        let mut ending = ending;
         if ending != Ending::Interrupted {
             self.wait_for_room()?;
+        }
+        let mut test = None;
+        if matches!(ending, Ending::Finished | Ending::StoppedEarly) {
+            match self.test_best()? {
+                FinalTest::Done(report) => test = report,
+                FinalTest::Interrupted => ending = Ending::Interrupted,
+            }
         }
         if let Some(source) = std::mem::take(&mut self.saving).into_failure() {
             let path = self.shared.run.path().to_owned();
@@ -191,9 +205,15 @@ impl<B: AutodiffBackend> Training<'_, B> {
         }
         self.log.event(Event::End { ending })?;
         self.log.draw()?;
-        let of = (&self.shared.metadata, self.shared.recipe.training.seed);
+        let of = SummaryOf {
+            metadata: &self.shared.metadata,
+            seed: self.shared.recipe.training.seed,
+            evaluated_on: self.shared.evaluated_on,
+            test,
+            bad_pictures: self.shared.bad_pictures,
+        };
         let elapsed = self.begun.elapsed();
-        Ok(Outcome::Ended(Summary::new(&self.state, of, last_epoch, ending, elapsed)))
+        Ok(Outcome::Ended(Summary::new(&self.state, &of, last_epoch, ending, elapsed)))
     }
 
     /// Whether the recipe lets the sentinel end this run, and it has seen enough.
@@ -229,6 +249,12 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 }
                 let Some(batch) = batches.next() else { break };
                 self.step(batch, steps_per_epoch, &mut times)?;
+            }
+            drop(batches);
+            if let Some(error) = self.shared.train_loader.take_failure() {
+                // What was trained so far is not lost.
+                self.save()?;
+                return Err(error.into());
             }
         }
         let train_secs = begun.elapsed().as_secs_f64();

@@ -8,10 +8,19 @@ use nin_model::NetworkInNetwork;
 
 use super::{EpochTimes, Shared, Training, rate};
 use crate::TrainError;
+use crate::checkpoint::best_checkpoint;
 use crate::classifier::Classifier;
 use crate::evaluation::Evaluation;
-use crate::events::{EpochReport, Event, Progress};
+use crate::events::{EpochReport, Event, Progress, TestReport};
 use crate::score::Score;
+
+/// How the test at the end of a training ended.
+pub(super) enum FinalTest {
+    /// With its figures; without, where the test images chose the best checkpoint.
+    Done(Option<TestReport>),
+    /// Early, on request.
+    Interrupted,
+}
 
 impl<B: AutodiffBackend> Training<'_, B> {
     /// Tests, and begins the next epoch; `None` where the test was interrupted.
@@ -35,8 +44,9 @@ impl<B: AutodiffBackend> Training<'_, B> {
             total_steps: self.state.total_steps,
             train_loss: self.state.score.loss(),
             train_accuracy: self.state.score.accuracy(),
-            test_loss: tested.loss(),
-            test_accuracy: tested.accuracy(),
+            evaluated_on: self.shared.evaluated_on,
+            eval_loss: tested.loss(),
+            eval_accuracy: tested.accuracy(),
             learning_rate: self.state.learning_rate,
             images_per_sec: rate(times.images, times.steps.as_secs_f64()),
             epoch_images_per_sec: rate(times.images, train_secs),
@@ -57,14 +67,42 @@ impl<B: AutodiffBackend> Training<'_, B> {
 
     fn test(&mut self) -> Result<Option<Score>, TrainError> {
         let classifier = self.tested_classifier()?;
-        let Self { test_loader, log, state, interrupter, .. } = self;
-        let test_loader = test_loader.as_ref();
+        let Self { shared, log, state, interrupter, .. } = self;
         let (evaluation, is_whole) =
-            Evaluation::run_while(&classifier, test_loader, |images, total| {
+            Evaluation::run_while(&classifier, &shared.eval_loader, |images, total| {
                 log.progress(&Progress::Testing { epoch: state.epoch, images, total });
                 !interrupter.should_stop()
             })?;
         Ok(is_whole.then_some(evaluation.score))
+    }
+
+    /// Tests the best checkpoint, once, where other images than the test ones chose it.
+    pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
+        let Some(loader) = &self.shared.test_loader else { return Ok(FinalTest::Done(None)) };
+        let best = best_checkpoint(&self.shared.run)?;
+        let Self { shared, log, state, interrupter, .. } = self;
+        let Shared { recipe, device, .. } = shared;
+        let (metadata, weights) = (&best.metadata, &best.weights);
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
+            .with_precision(metadata.precision);
+        let classifier = Classifier::new(network, recipe.training.seed);
+        let (evaluation, is_whole) =
+            Evaluation::run_while(&classifier, loader, |images, total| {
+                let epoch = state.epoch.saturating_sub(1);
+                log.progress(&Progress::Testing { epoch, images, total });
+                !interrupter.should_stop()
+            })?;
+        if !is_whole {
+            return Ok(FinalTest::Interrupted);
+        }
+        let report = TestReport {
+            epoch: best.state.epoch.saturating_sub(1),
+            images: evaluation.score.images,
+            loss: evaluation.score.loss(),
+            accuracy: evaluation.score.accuracy(),
+        };
+        log.event(Event::Tested(report))?;
+        Ok(FinalTest::Done(Some(report)))
     }
 
     /// The network with the weights that are saved: their average, where there is one.

@@ -14,7 +14,7 @@ fn images(count: usize, side: usize) -> Vec<f32> {
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default()).unwrap();
     let loader =
         OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size([side, side]);
-    loader.values(&(0..count).collect::<Vec<_>>())
+    loader.values(&(0..count).collect::<Vec<_>>()).unwrap()
 }
 
 fn fitted(

@@ -103,8 +103,8 @@ impl View {
             }
             Event::Epoch(report) => {
                 let epoch = report.epoch as f64;
-                self.loss.test.push((epoch, report.test_loss));
-                self.accuracy.test.push((epoch, report.test_accuracy));
+                self.loss.test.push((epoch, report.eval_loss));
+                self.accuracy.test.push((epoch, report.eval_accuracy));
             }
             _ => {}
         }
@@ -346,8 +346,9 @@ mod tests {
             total_steps: 10,
             train_loss: f64::INFINITY,
             train_accuracy: 0.4,
-            test_loss: 1.0,
-            test_accuracy: 0.4,
+            evaluated_on: nin_data::Part::Test,
+            eval_loss: 1.0,
+            eval_accuracy: 0.4,
             learning_rate: 0.1,
             images_per_sec: 1.0,
             epoch_images_per_sec: 1.0,

@@ -1,12 +1,15 @@
 //! Random changes of training images that leave their class as it is.
 
+mod colour;
+mod crop;
+mod erase;
+mod rotation;
+
 use nin_random::{Purpose, Stream, unit};
 
-/// Shares of the image that an erased rectangle has, and its proportions (arXiv:1708.04896, table 1).
-const ERASED_AREA: [f32; 2] = [0.02, 0.4];
-const ERASED_ASPECT: [f32; 2] = [0.3, 1.0 / 0.3];
-/// Rectangles tried until one fits into the image.
-const TRIES: u64 = 10;
+use self::colour::ColourChange;
+use self::crop::Crop;
+use self::erase::erase;
 
 /// What may happen to a training image, before it is resized. What does happen is a function of
 /// seed, epoch and the image's position in its data set: the same whoever prepares the batch.
@@ -32,14 +35,68 @@ pub struct Augmentation {
     /// The probability that a rectangle is filled with random pixels: random erasing (Zhong, Zheng,
     /// Kang, Li and Yang, arXiv:1708.04896), 2 to 40 % of the image.
     pub erase: f64,
+    /// A random part of the image in place of all of it, with at least this share of its area and
+    /// proportions of 3:4 to 4:3: torchvision's `RandomResizedCrop`. `None` for the whole image.
+    pub crop: Option<f64>,
+    /// Turned by up to so many degrees, either way; what comes in is black: torchvision's
+    /// `RandomRotation`.
+    pub rotation: f64,
+    /// Random changes of the colours.
+    pub colour: ColourJitter,
+}
+
+/// torchvision's `ColorJitter`: brightness, contrast and saturation times a factor of up to so much
+/// more or less than 1, and the hue turned by up to this share of the colour circle, in random order.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ColourJitter {
+    /// 0 or more; 0 for no change.
+    pub brightness: f64,
+    /// 0 or more; 0 for no change.
+    pub contrast: f64,
+    /// 0 or more; 0 for no change. Grey images have none.
+    pub saturation: f64,
+    /// 0 to 0.5; 0 for no change. Grey images have none.
+    pub hue: f64,
+}
+
+impl ColourJitter {
+    /// The changes of an image, in their order.
+    fn draw(&self, stream: &Stream) -> Vec<ColourChange> {
+        if *self == Self::default() {
+            return Vec::new();
+        }
+        let drawn = stream.block(COLOURS).map(|word| f64::from(unit(word)));
+        let between = |low: f64, high: f64, share: f64| (low + share * (high - low)) as f32;
+        let factor = |spread: f64, share: f64| {
+            (spread > 0.0).then(|| between((1.0 - spread).max(0.0), 1.0 + spread, share))
+        };
+        let changes = [
+            factor(self.brightness, drawn[0]).map(ColourChange::Brightness),
+            factor(self.contrast, drawn[1]).map(ColourChange::Contrast),
+            factor(self.saturation, drawn[2]).map(ColourChange::Saturation),
+            (self.hue > 0.0).then(|| ColourChange::Hue(between(-self.hue, self.hue, drawn[3]))),
+        ];
+        let mut order = [0, 1, 2, 3];
+        for last in (1..4).rev() {
+            order.swap(last, stream.below(last as u64 + 1, COLOUR_ORDER + last as u64) as usize);
+        }
+        order.into_iter().filter_map(|at| changes[at]).collect()
+    }
 }
 
 /// Where in an image's stream the numbers of each change lie.
 const FLIP: u64 = 0;
 const SHIFT: u64 = 8;
 const ERASE: u64 = 16;
-const RECTANGLES: u64 = 32;
-const PIXELS: u64 = 1 << 16;
+const CROP: u64 = 64; // blocks, as the next two
+const COLOURS: u64 = 96;
+const COLOUR_ORDER: u64 = 112;
+const ROTATION: u64 = 512;
+
+/// The random numbers of an image in an epoch.
+fn stream(seed: u64, place: [usize; 2]) -> Stream {
+    Stream::new(seed, Purpose::Augmentation, place.map(|part| part as u64))
+}
 
 impl Augmentation {
     /// Whether images stay as they are.
@@ -49,7 +106,7 @@ impl Augmentation {
 
     /// The image as the epoch sees it, in place of what was in `output`; `place` is the epoch and
     /// the image's position in its data set, `size` `[height, width]`. All planes of an image are
-    /// flipped, moved and erased alike.
+    /// flipped, moved, turned and erased alike. A crop is taken before, by the loader.
     pub fn apply(
         &self,
         pixels: &[u8],
@@ -58,7 +115,29 @@ impl Augmentation {
         place: [usize; 2],
         output: &mut Vec<u8>,
     ) {
-        self.change(pixels, size, seed, place, output, |word| word as u8);
+        let stream = stream(seed, place);
+        self.move_image(&stream, pixels, size, output);
+        self.turn_and_recolour(&stream, size, output);
+        self.erase_part(&stream, size, output, |word| word as u8);
+    }
+
+    /// The part of [`Augmentation::apply`] that is done with bytes where the rest is done with values.
+    pub(crate) fn apply_before_transform(
+        &self,
+        pixels: &[u8],
+        size: [usize; 2],
+        seed: u64,
+        place: [usize; 2],
+        output: &mut Vec<u8>,
+    ) {
+        output.clear();
+        output.extend_from_slice(pixels);
+        self.turn_and_recolour(&stream(seed, place), size, output);
+    }
+
+    /// The part of an image of `[height, width]` that the epoch sees, where it does not see all of it.
+    pub(crate) fn crop_of(&self, size: [usize; 2], seed: u64, place: [usize; 2]) -> Option<Crop> {
+        Some(Crop::draw(self.crop?, size, &stream(seed, place), CROP))
     }
 
     /// The same of values that were transformed: what comes in is 0, and erased pixels have mean 0 and
@@ -72,22 +151,21 @@ impl Augmentation {
         output: &mut Vec<f32>,
     ) {
         let spread = 12.0_f32.sqrt(); // of a uniform distribution
-        self.change(values, size, seed, place, output, |word| (unit(word) - 0.5) * spread);
+        let stream = stream(seed, place);
+        self.move_image(&stream, values, size, output);
+        self.erase_part(&stream, size, output, |word| (unit(word) - 0.5) * spread);
     }
 
-    fn change<T: Copy + Default>(
+    fn move_image<T: Copy + Default>(
         &self,
+        stream: &Stream,
         pixels: &[T],
         size: [usize; 2],
-        seed: u64,
-        place: [usize; 2],
         output: &mut Vec<T>,
-        random: impl Fn(u32) -> T,
     ) {
         let [height, width] = size;
-        let stream = Stream::new(seed, Purpose::Augmentation, place.map(|part| part as u64));
         let flips = self.flip && stream.word(FLIP) & 1 == 1;
-        let [down, right] = [0, 1].map(|axis| self.offset(&stream, axis));
+        let [down, right] = [0, 1].map(|axis| self.offset(stream, axis));
         output.clear();
         output.resize(pixels.len(), T::default());
         let planes = pixels.chunks_exact(height * width);
@@ -105,8 +183,31 @@ impl Augmentation {
                 }
             }
         }
+    }
+
+    fn turn_and_recolour(&self, stream: &Stream, size: [usize; 2], pixels: &mut [u8]) {
+        let plane = size[0] * size[1];
+        if self.rotation > 0.0 {
+            let degrees = (2.0 * f64::from(stream.uniform(ROTATION)) - 1.0) * self.rotation;
+            let original = pixels.to_vec();
+            for (from, to) in original.chunks_exact(plane).zip(pixels.chunks_exact_mut(plane)) {
+                rotation::rotate(from, size, degrees, to);
+            }
+        }
+        for change in self.colour.draw(stream) {
+            change.apply(pixels, plane);
+        }
+    }
+
+    fn erase_part<T>(
+        &self,
+        stream: &Stream,
+        size: [usize; 2],
+        pixels: &mut [T],
+        random: impl Fn(u32) -> T,
+    ) {
         if f64::from(stream.uniform(ERASE)) < self.erase {
-            erase(&stream, size, output, random);
+            erase(stream, size, pixels, random);
         }
     }
 
@@ -118,38 +219,6 @@ impl Augmentation {
         // Each axis has a block of its own: `below` takes a whole one.
         let offset = stream.below(2 * self.shift as u64 + 1, SHIFT + axis);
         offset as isize - self.shift as isize
-    }
-}
-
-fn erase<T>(
-    stream: &Stream,
-    [height, width]: [usize; 2],
-    pixels: &mut [T],
-    random: impl Fn(u32) -> T,
-) {
-    for rectangle in 0..TRIES {
-        let [area, aspect, top, left] = stream.block(RECTANGLES + rectangle).map(unit);
-        let area =
-            (ERASED_AREA[0] + area * (ERASED_AREA[1] - ERASED_AREA[0])) * (height * width) as f32;
-        // Tall and wide ones are as likely.
-        let [low, high] = ERASED_ASPECT.map(f32::ln);
-        let aspect = (low + aspect * (high - low)).exp();
-        let tall = (area * aspect).sqrt().round() as usize;
-        let wide = (area / aspect).sqrt().round() as usize;
-        if tall == 0 || wide == 0 || tall >= height || wide >= width {
-            continue;
-        }
-        let top = (top * (height - tall + 1) as f32) as usize;
-        let left = (left * (width - wide + 1) as f32) as usize;
-        for start in (0..pixels.len()).step_by(height * width) {
-            for y in top..top + tall {
-                for x in left..left + wide {
-                    let at = start + y * width + x;
-                    pixels[at] = random(stream.word(PIXELS + at as u64));
-                }
-            }
-        }
-        return;
     }
 }
 
@@ -222,7 +291,7 @@ mod tests {
 
     #[test]
     fn all_planes_move_and_are_erased_alike() {
-        let all = Augmentation { flip: true, shift: 4, erase: 1.0 };
+        let all = Augmentation { flip: true, shift: 4, erase: 1.0, ..Augmentation::default() };
         let planes = [image(), image()].concat();
         for index in 0..50 {
             let mut output = Vec::new();
@@ -242,7 +311,7 @@ mod tests {
 
     #[test]
     fn it_is_a_function_of_seed_epoch_and_image() {
-        let all = Augmentation { flip: true, shift: 4, erase: 0.5 };
+        let all = Augmentation { flip: true, shift: 4, erase: 0.5, ..Augmentation::default() };
         assert_eq!(augmented(all, [2, 9]), augmented(all, [2, 9]));
         assert_ne!(augmented(all, [2, 9]), augmented(all, [3, 9]));
         assert_ne!(augmented(all, [2, 9]), augmented(all, [2, 10]));

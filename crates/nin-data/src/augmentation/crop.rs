@@ -1,0 +1,113 @@
+//! Random resized crops: a part of the picture, of random area and proportions, in the input's size.
+
+use nin_random::{Stream, unit};
+
+use crate::Resizer;
+use crate::batch::append_planes;
+
+/// Proportions of a crop, width by height (torchvision's `RandomResizedCrop`).
+const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
+/// Crops tried until one fits into the picture.
+const TRIES: u64 = 10;
+
+/// A part of a picture, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Crop {
+    pub(crate) top: usize,
+    pub(crate) left: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Crop {
+    /// The crop that torchvision's `RandomResizedCrop.get_params` draws for a picture of `[height,
+    /// width]`, with an area of `smallest` to the whole, from the stream's blocks from `position` on.
+    pub(super) fn draw(
+        smallest: f64,
+        [height, width]: [usize; 2],
+        stream: &Stream,
+        position: u64,
+    ) -> Self {
+        let area = (height * width) as f64;
+        let [low, high] = RATIO.map(f64::ln);
+        for attempt in 0..TRIES {
+            let [share, ratio, top, left] =
+                stream.block(position + attempt).map(|word| f64::from(unit(word)));
+            let area = area * (smallest + share * (1.0 - smallest));
+            let ratio = (low + ratio * (high - low)).exp();
+            // Python rounds halves to even.
+            let across = (area * ratio).sqrt().round_ties_even() as usize;
+            let down = (area / ratio).sqrt().round_ties_even() as usize;
+            if across > 0 && across <= width && down > 0 && down <= height {
+                let top = (top * (height - down + 1) as f64) as usize;
+                let left = (left * (width - across + 1) as f64) as usize;
+                return Self { top, left, height: down, width: across };
+            }
+        }
+        Self::middle([height, width])
+    }
+
+    /// The largest part in the middle whose proportions are allowed.
+    fn middle([height, width]: [usize; 2]) -> Self {
+        let ratio = width as f64 / height as f64;
+        let (down, across) = if ratio < RATIO[0] {
+            ((width as f64 / RATIO[0]).round_ties_even() as usize, width)
+        } else if ratio > RATIO[1] {
+            (height, (height as f64 * RATIO[1]).round_ties_even() as usize)
+        } else {
+            (height, width)
+        };
+        let (down, across) = (down.clamp(1, height), across.clamp(1, width));
+        Self { top: (height - down) / 2, left: (width - across) / 2, height: down, width: across }
+    }
+
+    /// Appends this part of an image of `from` `[height, width]`, resized to `size`.
+    pub(crate) fn append(
+        &self,
+        pixels: &[u8],
+        from: [usize; 2],
+        size: [usize; 2],
+        output: &mut Vec<u8>,
+    ) {
+        let mut part = Vec::with_capacity(3 * self.height * self.width);
+        for plane in pixels.chunks_exact(from[0] * from[1]) {
+            for row in plane.chunks_exact(from[1]).skip(self.top).take(self.height) {
+                part.extend_from_slice(&row[self.left..self.left + self.width]);
+            }
+        }
+        append_planes(&Resizer::new([self.height, self.width], size), &part, output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nin_random::Purpose;
+
+    use super::*;
+
+    #[test]
+    fn crops_lie_inside_and_have_allowed_areas_and_proportions() {
+        for size in [[100, 150], [64, 64], [500, 375]] {
+            for index in 0..500 {
+                let stream = Stream::new(1, Purpose::Augmentation, [1, index]);
+                let Crop { top, left, height, width } = Crop::draw(0.25, size, &stream, 64);
+                assert!(top + height <= size[0] && left + width <= size[1]);
+                let area = (height * width) as f64 / (size[0] * size[1]) as f64;
+                // Both sides are rounded to whole pixels.
+                assert!((0.24..=1.0).contains(&area), "{area}");
+                let ratio = width as f64 / height as f64;
+                assert!((0.72..1.38).contains(&ratio), "{ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_pictures_give_their_middle() {
+        for size in [[1, 1000], [1000, 1], [1, 1]] {
+            let stream = Stream::new(1, Purpose::Augmentation, [1, 0]);
+            let crop = Crop::draw(0.9, size, &stream, 64);
+            assert!(crop.top + crop.height <= size[0] && crop.left + crop.width <= size[1]);
+        }
+        assert_eq!(Crop::middle([10, 100]), Crop { top: 0, left: 43, height: 10, width: 13 });
+    }
+}

@@ -1,0 +1,85 @@
+//! What the files of a listing hold: content sums and headers, nothing decoded.
+
+use super::listing::Listing;
+use super::open::{PictureOptions, Preparing, Stage};
+use super::split::{Content, Shares, split};
+use super::store::{content_of, in_parallel, read_file};
+use super::{ListedPicture, Part};
+use crate::{DataError, PictureHeader};
+
+/// A listing whose files were read.
+#[derive(Debug)]
+pub struct Inventory {
+    /// The listing.
+    pub listing: Listing,
+    /// What each of its pictures' files holds, in the same order.
+    pub files: Vec<InventoryFile>,
+}
+
+/// What a picture's file holds.
+#[derive(Debug)]
+pub struct InventoryFile {
+    /// The SHA-256 of its bytes; of none where it cannot be read.
+    pub sha256: [u8; 32],
+    /// Its length, in bytes.
+    pub bytes: u64,
+    /// Its header, or why it is no picture.
+    pub header: Result<PictureHeader, DataError>,
+}
+
+impl Inventory {
+    /// Reads every file of a listing.
+    ///
+    /// # Errors
+    /// [`DataError::Interrupted`]. What is wrong with a single file stands there.
+    pub fn read(listing: Listing, options: &PictureOptions<'_>) -> Result<Self, DataError> {
+        let progress = |done, total| {
+            (options.progress)(Preparing { stage: Stage::Reading, done, total });
+        };
+        let count = listing.pictures.len();
+        let files = in_parallel(count, options.threads, options.is_stopped, &progress, |at| {
+            let path = listing.root.join(&listing.pictures[at].path);
+            match read_file(&path) {
+                Err(error) => InventoryFile { sha256: [0; 32], bytes: 0, header: Err(error) },
+                Ok(bytes) => InventoryFile {
+                    sha256: content_of(&bytes),
+                    bytes: bytes.len() as u64,
+                    header: PictureHeader::read(&bytes)
+                        .map_err(|source| DataError::Picture { path, source }),
+                },
+            }
+        })?;
+        Ok(Self { listing, files })
+    }
+
+    /// Planes of the network's input: 3 where any picture is in colour, else 1.
+    pub fn channels(&self) -> usize {
+        let headers = self.files.iter().filter_map(|file| file.header.as_ref().ok());
+        headers.map(|header| header.channels).max().unwrap_or(1)
+    }
+
+    /// Whether the folder leaves it to us which pictures are trained on.
+    pub fn is_unsplit(&self) -> bool {
+        let parts = || self.listing.pictures.iter().map(|picture| picture.part);
+        parts().all(|part| part.is_none()) || parts().all(|part| part == Some(Part::Train))
+    }
+
+    /// The part of each picture: as the folder says, else by its content. Unusable ones are to be
+    /// passed over by the caller.
+    pub fn parts(&self, shares: Shares, is_usable: impl Fn(usize) -> bool) -> Vec<Part> {
+        if !self.is_unsplit() {
+            let given = |picture: &ListedPicture| picture.part.unwrap_or(Part::Train);
+            return self.listing.pictures.iter().map(given).collect();
+        }
+        let usable: Vec<usize> = (0..self.files.len()).filter(|&at| is_usable(at)).collect();
+        let contents: Vec<(Content, u16)> = usable
+            .iter()
+            .map(|&at| (self.files[at].sha256, self.listing.pictures[at].class))
+            .collect();
+        let mut parts = vec![Part::Train; self.files.len()];
+        for (at, part) in usable.into_iter().zip(split(&contents, shares)) {
+            parts[at] = part;
+        }
+        parts
+    }
+}

@@ -1,0 +1,22 @@
+//! Folders of pictures as data sets: what is there, which picture is of which class and for which
+//! part, and how pictures are read, checked and kept decoded.
+
+mod cache;
+mod inventory;
+mod listing;
+mod open;
+mod part;
+mod split;
+mod store;
+mod table;
+mod walk;
+
+pub use cache::CacheOptions;
+pub use inventory::{Inventory, InventoryFile};
+pub use listing::{ListedPicture, Listing, PictureLayout};
+pub use open::{BadPicture, OnBadPicture, PictureOptions, PictureSet, Preparing, Stage};
+pub use part::Part;
+pub use split::Shares;
+pub use walk::SkippedFiles;
+
+pub(crate) use store::PictureStore;

@@ -1,0 +1,228 @@
+//! From a folder of pictures to a data set.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::cache::CacheOptions;
+use super::inventory::Inventory;
+use super::listing::{Listing, PictureLayout};
+use super::part::Part;
+use super::split::Shares;
+use super::store::{PictureStore, StoredFile};
+use super::walk::SkippedFiles;
+use crate::checksum::hexadecimal;
+use crate::{DataError, DataSet, FileChecksum, ImageDataset, sha256};
+
+/// The name under which a data set's list of pictures goes by, in a run and among its checksums.
+const LIST: &str = "pictures.csv";
+
+/// How a folder of pictures is opened.
+pub struct PictureOptions<'a> {
+    /// `[height, width]` of the network's input, in pixels: larger pictures are reduced so that their
+    /// shorter side is twice its larger one.
+    pub input_size: [usize; 2],
+    /// Planes of every picture, 1 or 3; 0 for 3 where any picture is in colour.
+    pub channels: usize,
+    /// What is kept from training where the folder does not say.
+    pub shares: Shares,
+    /// Whether every picture is for testing, whatever its part.
+    pub test_on_all: bool,
+    /// What becomes of pictures that cannot be decoded.
+    pub on_bad_picture: OnBadPicture,
+    /// Where decoded pictures are kept; `None` to decode them each epoch.
+    pub cache: Option<CacheOptions>,
+    /// Threads that read and decode.
+    pub threads: usize,
+    /// Is told of every picture that is read or decoded, from any thread.
+    pub progress: &'a (dyn Fn(Preparing) + Sync),
+    /// Whether to stop, asked before each picture.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Default for PictureOptions<'_> {
+    fn default() -> Self {
+        Self {
+            input_size: [96, 96],
+            channels: 0,
+            shares: Shares::default(),
+            test_on_all: false,
+            on_bad_picture: OnBadPicture::Stop,
+            cache: None,
+            threads: 1,
+            progress: &|_| {},
+            is_stopped: &|| false,
+        }
+    }
+}
+
+/// What becomes of pictures that cannot be decoded; none is used silently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadPicture {
+    /// The data set is refused.
+    #[default]
+    Stop,
+    /// They are left out, and named.
+    Skip,
+}
+
+/// How far a folder has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preparing {
+    /// What is being done.
+    pub stage: Stage,
+    /// Pictures that are done.
+    pub done: usize,
+    /// Pictures in all.
+    pub total: usize,
+}
+
+/// What is done with each picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its file is read.
+    Reading,
+    /// It is decoded, checked and cached.
+    Decoding,
+}
+
+/// What is known of a data set of pictures besides its images.
+#[derive(Debug, Clone)]
+pub struct PictureSet {
+    /// How its folder says which class each picture is of.
+    pub layout: PictureLayout,
+    /// Whether the parts were decided by the pictures' content.
+    pub is_split_by_content: bool,
+    /// Every picture that is used, as CSV: `path,label,split,sha256`.
+    pub list: String,
+    /// The pictures that were left out.
+    pub bad: Vec<BadPicture>,
+    /// What lies in the folder too.
+    pub skipped: SkippedFiles,
+    /// What keeps the cache from being of use.
+    pub warnings: Vec<String>,
+}
+
+/// A picture that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadPicture {
+    /// Its path, relative to the data set's folder.
+    pub path: String,
+    /// Why not.
+    pub reason: String,
+}
+
+impl DataSet {
+    /// Opens a folder of pictures: every file is read, and decoded where the cache lacks it.
+    ///
+    /// # Errors
+    /// [`DataError::NoPictures`], [`DataError::Table`], [`DataError::BadPictures`] where pictures
+    /// cannot be decoded and are not to be skipped, [`DataError::Interrupted`], [`DataError::Read`].
+    pub fn open_pictures(
+        name: &str,
+        folder: &Path,
+        options: &PictureOptions<'_>,
+    ) -> Result<Self, DataError> {
+        let inventory = Inventory::read(Listing::read(folder)?, options)?;
+        let channels = match options.channels {
+            0 => inventory.channels(),
+            channels => channels,
+        };
+        let (store, mut warnings) = store(folder, &inventory, channels, options);
+        let progress =
+            |done, total| (options.progress)(Preparing { stage: Stage::Decoding, done, total });
+        let mut bad: Vec<Option<BadPicture>> = bad_headers(&inventory);
+        for (at, error) in store.prepare(options.threads, &progress, options.is_stopped)? {
+            bad[at].get_or_insert_with(|| bad_picture(&inventory, at, &error));
+        }
+        warnings.extend(store.take_warnings());
+        let found: Vec<BadPicture> = bad.iter().flatten().cloned().collect();
+        if !found.is_empty() && options.on_bad_picture == OnBadPicture::Stop {
+            return Err(DataError::BadPictures { root: folder.to_owned(), bad: found });
+        }
+        let parts = if options.test_on_all {
+            vec![Part::Test; inventory.files.len()]
+        } else {
+            inventory.parts(options.shares, |at| bad[at].is_none())
+        };
+        let store = Arc::new(store);
+        let part = |wanted: Part| {
+            let chosen = || (0..parts.len()).filter(|&at| parts[at] == wanted && bad[at].is_none());
+            ImageDataset::of_pictures(
+                &store,
+                chosen().map(|at| at as u32).collect(),
+                chosen().map(|at| inventory.listing.pictures[at].class).collect(),
+            )
+        };
+        let validation = part(Part::Validation);
+        let list = list(&inventory, &parts, |at| bad[at].is_none());
+        let checksum =
+            FileChecksum { name: LIST.to_owned(), sha256: sha256(list.as_bytes()), known: None };
+        Ok(Self {
+            name: name.to_owned(),
+            folder: Some(folder.to_owned()),
+            train: part(Part::Train),
+            validation: (!validation.is_empty()).then_some(validation),
+            test: part(Part::Test),
+            checksums: vec![checksum],
+            pictures: Some(PictureSet {
+                layout: inventory.listing.layout,
+                is_split_by_content: inventory.is_unsplit() && !options.test_on_all,
+                list,
+                bad: found,
+                skipped: inventory.listing.skipped,
+                warnings,
+            }),
+            class_names: inventory.listing.classes,
+        })
+    }
+}
+
+fn store(
+    folder: &Path,
+    inventory: &Inventory,
+    channels: usize,
+    options: &PictureOptions<'_>,
+) -> (PictureStore, Vec<String>) {
+    let files = inventory.listing.pictures.iter().zip(&inventory.files);
+    let files = files
+        .map(|(picture, file)| StoredFile {
+            path: picture.path.as_str().into(),
+            content: file.sha256,
+        })
+        .collect();
+    PictureStore::new(folder, files, channels, options.input_size, options.cache.as_ref())
+}
+
+fn bad_headers(inventory: &Inventory) -> Vec<Option<BadPicture>> {
+    let is_bad = |at: usize| {
+        let error = inventory.files[at].header.as_ref().err()?;
+        Some(bad_picture(inventory, at, error))
+    };
+    (0..inventory.files.len()).map(is_bad).collect()
+}
+
+fn bad_picture(inventory: &Inventory, at: usize, error: &DataError) -> BadPicture {
+    let reason = match error {
+        DataError::Picture { source, .. } => source.to_string(),
+        DataError::Read { source, .. } => format!("cannot be read: {source}"),
+        other => other.to_string(),
+    };
+    BadPicture { path: inventory.listing.pictures[at].path.clone(), reason }
+}
+
+fn list(inventory: &Inventory, parts: &[Part], is_used: impl Fn(usize) -> bool) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing into memory does not fail.
+    let _ = writer.write_record(["path", "label", "split", "sha256"]);
+    for (at, picture) in
+        inventory.listing.pictures.iter().enumerate().filter(|(at, _)| is_used(*at))
+    {
+        let class = &inventory.listing.classes[usize::from(picture.class)];
+        let sum = hexadecimal(&inventory.files[at].sha256);
+        let _ = writer.write_record([picture.path.as_str(), class, parts[at].name(), &sum]);
+    }
+    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! What a picture's first bytes say, without decoding it.
+
+use std::io::Cursor;
+
+use image::{ImageDecoder, ImageFormat, ImageReader};
+
+use super::PictureError;
+
+/// Format, size and channels of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureHeader {
+    /// Its format's name, such as `JPEG`.
+    pub format: &'static str,
+    /// `[height, width]` as stored, in pixels: EXIF may turn it.
+    pub size: [usize; 2],
+    /// 1 where it is stored in grey, else 3.
+    pub channels: usize,
+}
+
+impl PictureHeader {
+    /// Reads the header of a picture's file.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownFormat`], [`PictureError::Undecodable`].
+    pub fn read(bytes: &[u8]) -> Result<Self, PictureError> {
+        let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+        let name = match format {
+            ImageFormat::Png => "PNG",
+            ImageFormat::Jpeg => "JPEG",
+            ImageFormat::WebP => "WebP",
+            ImageFormat::Gif => "GIF",
+            ImageFormat::Bmp => "BMP",
+            ImageFormat::Tiff => "TIFF",
+            _ => return Err(PictureError::UnknownFormat),
+        };
+        if !format.reading_enabled() {
+            return Err(PictureError::UnknownFormat);
+        }
+        let broken = |error: image::ImageError| PictureError::Undecodable {
+            format: name,
+            reason: error.to_string(),
+        };
+        let decoder =
+            ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(broken)?;
+        let (width, height) = decoder.dimensions();
+        let channels = if decoder.color_type().channel_count() < 3 { 1 } else { 3 };
+        Ok(Self { format: name, size: [height as usize, width as usize], channels })
+    }
+}
