@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """torchvision's `resnet18` from scratch on a folder of pictures: the peer of `nin-cli train --data FOLDER`.
 
-The folder has `train`, `val` and `test` with a folder per class, or a `labels.csv` with `path,label,split`.
+The folder has `train`, `val` and `test` with a folder per class, or a `labels.csv` with `path,label,split`; for an
+unsplit folder `--list` names the table that a run of nin wrote.
 Each learning rate is tried with the first seed; the one with the best validation accuracy is trained with
 the other seeds. A run's test accuracy is that of its best epoch on the validation part.
 
@@ -36,11 +37,12 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
-def listed(root):
+def listed(root, table):
     """Returns the classes, and the (path, class) pairs of each part."""
     rows = []
-    if (root / "labels.csv").exists():
-        with open(root / "labels.csv", newline="", encoding="utf-8-sig") as file:
+    table = table or root / "labels.csv"
+    if table.exists():
+        with open(table, newline="", encoding="utf-8-sig") as file:
             rows = [(root / row["path"], row["label"], PARTS[row["split"]]) for row in csv.DictReader(file)]
     else:
         for part in root.iterdir():
@@ -84,13 +86,12 @@ class Pictures(Dataset):
 
 
 def augmentation(options):
-    """Returns the training transform."""
-    steps = []
-    if options.rotation:
-        steps.append(transforms.RandomRotation(options.rotation))
-    steps.append(transforms.RandomResizedCrop(options.size, scale=options.scale, ratio=options.ratio))
+    """Returns the training transform, in the order in which nin does these."""
+    steps = [transforms.RandomResizedCrop(options.size, scale=options.scale, ratio=options.ratio)]
     if options.flip:
         steps.append(transforms.RandomHorizontalFlip())
+    if options.rotation:
+        steps.append(transforms.RandomRotation(options.rotation))
     if any(options.jitter):
         steps.append(transforms.ColorJitter(*options.jitter))
     return transforms.Compose([*steps, transforms.ToTensor(), normalization()])
@@ -202,6 +203,8 @@ def numbers(kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--list", type=pathlib.Path, default=None,
+                        help="the `pictures.csv` of a run of nin, for the same split of an unsplit folder")
     parser.add_argument("--size", type=int, default=96, help="the input's side")
     parser.add_argument("--fit", choices=["stretch", "crop"], default="stretch", help="of validation and test pictures")
     parser.add_argument("--epochs", type=int, default=20)
@@ -236,7 +239,7 @@ def main():
     def autocast():
         return torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.dtype == "bf16")
 
-    classes, parts = listed(options.folder)
+    classes, parts = listed(options.folder, options.list)
     transform = {"train": augmentation(options), "val": fitting(options), "test": fitting(options)}
     sets = {part: Pictures(pairs, transform[part], 2 * options.size, not options.decode_each_epoch)
             for part, pairs in parts.items()}
@@ -244,7 +247,7 @@ def main():
         "network": "resnet18", "torch": torch.__version__, "torchvision": torchvision.__version__,
         "threads": torch.get_num_threads(),
         "classes": len(classes), "pictures": {part: len(pairs) for part, pairs in parts.items()},
-        "options": {name: value for name, value in vars(options).items() if name not in ("folder", "output")},
+        "options": {name: value for name, value in vars(options).items() if name not in ("folder", "list", "output")},
         "images_per_sec_bare": bare_rate(options, classes, autocast),
         "runs": [],
     }
