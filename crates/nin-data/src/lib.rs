@@ -56,7 +56,7 @@ pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use mixing::{Mixing, SecondLabels};
-pub use picture::{Picture, PictureError};
+pub use picture::{Fit, Picture, PictureError, UnknownFit, rim_colour};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;
 pub use transform::{Transform, channel_statistics};

@@ -5,6 +5,8 @@
 //! point, along each row first, then along the columns, rounded to bytes in between. (Pillow 13 takes
 //! the other order for some sizes that are not square.)
 
+use std::ops::Range;
+
 /// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
@@ -18,17 +20,44 @@ pub struct Resizer {
     columns: Vec<Taps>,
 }
 
-/// What one output pixel takes of the input line: so many neighbours from `start` on.
+/// The input pixels that one output pixel is a sum of: neighbours from `start` on.
 #[derive(Debug, Clone, PartialEq)]
 struct Taps {
     start: usize,
     coefficients: Vec<i32>,
 }
 
+impl Taps {
+    fn end(&self) -> usize {
+        self.start + self.coefficients.len()
+    }
+}
+
 impl Resizer {
     /// A resize between two `[height, width]` sizes, none of them zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
-        Self { from, to, rows: taps(from[0], to[0]), columns: taps(from[1], to[1]) }
+        Self::window(from, to, [0, 0], to)
+    }
+
+    /// A resize to the `[height, width]` size `scaled`, of which only the window of `size` at
+    /// `[top, left]` is computed. No size is zero, and the window lies inside.
+    ///
+    /// # Panics
+    /// If the window does not lie inside `scaled`.
+    pub fn window(
+        from: [usize; 2],
+        scaled: [usize; 2],
+        [top, left]: [usize; 2],
+        size: [usize; 2],
+    ) -> Self {
+        let [height, width] = size;
+        assert!(top + height <= scaled[0] && left + width <= scaled[1], "a window inside");
+        Self {
+            from,
+            to: size,
+            rows: taps(from[0], scaled[0], top..top + height),
+            columns: taps(from[1], scaled[1], left..left + width),
+        }
     }
 
     /// `[height, width]` of the images that it takes.
@@ -43,46 +72,52 @@ impl Resizer {
 
     /// Appends the resized image to `output`; `pixels` are row after row of the input size.
     ///
+    /// Each input row is resized once and added to the output rows that it is part of, so that
+    /// memory is the output's, however high the input is. Sums of integers do not depend on order.
+    ///
     /// # Panics
     /// Where there are fewer pixels than the input size has.
     pub fn resize(&self, pixels: &[u8], output: &mut Vec<u8>) {
         let [height, width] = self.from;
+        let pixels = &pixels[..height * width];
         if self.from == self.to {
-            output.extend_from_slice(&pixels[..height * width]);
+            output.extend_from_slice(pixels);
             return;
         }
         let out_width = self.to[1];
-        let mut wide = Vec::with_capacity(height * out_width);
-        for row in pixels[..height * width].chunks_exact(width) {
-            self.resize_row(row, &mut wide);
-        }
-        if height == self.to[0] {
-            output.extend_from_slice(&wide);
-            return;
-        }
-        let mut sums = vec![0_i32; out_width];
-        for taps in &self.rows {
-            sums.fill(HALF);
-            for (offset, &coefficient) in taps.coefficients.iter().enumerate() {
-                let row = &wide[(taps.start + offset) * out_width..][..out_width];
-                for (sum, &pixel) in sums.iter_mut().zip(row) {
+        let mut row = vec![0_u8; out_width];
+        let mut sums = vec![HALF; self.to[0] * out_width];
+        // Output rows `first..` are not complete; starts and ends grow from row to row.
+        let mut first = 0;
+        for (at, pixels) in pixels.chunks_exact(width).enumerate() {
+            first += self.rows[first..].iter().take_while(|taps| taps.end() <= at).count();
+            let touched = self.rows[first..].iter().take_while(|taps| taps.start <= at).count();
+            if touched == 0 {
+                continue;
+            }
+            self.resize_row(pixels, &mut row);
+            let sums = sums[first * out_width..].chunks_exact_mut(out_width);
+            for (taps, sums) in self.rows[first..first + touched].iter().zip(sums) {
+                let Some(&coefficient) = taps.coefficients.get(at - taps.start) else { continue };
+                for (sum, &pixel) in sums.iter_mut().zip(&row) {
                     *sum += i32::from(pixel) * coefficient;
                 }
             }
-            output.extend(sums.iter().map(|&sum| to_byte(sum)));
         }
+        output.extend(sums.iter().map(|&sum| to_byte(sum)));
     }
 
-    fn resize_row(&self, row: &[u8], output: &mut Vec<u8>) {
+    fn resize_row(&self, row: &[u8], output: &mut [u8]) {
         if self.from[1] == self.to[1] {
-            output.extend_from_slice(row);
+            output.copy_from_slice(row);
             return;
         }
-        output.extend(self.columns.iter().map(|taps| {
-            let neighbours = &row[taps.start..][..taps.coefficients.len()];
+        for (value, taps) in output.iter_mut().zip(&self.columns) {
+            let neighbours = &row[taps.start..taps.end()];
             let products = neighbours.iter().zip(&taps.coefficients);
-            to_byte(products.fold(HALF, |sum, (&pixel, &factor)| sum + i32::from(pixel) * factor))
-        }));
+            let sum = products.fold(HALF, |sum, (&pixel, &factor)| sum + i32::from(pixel) * factor);
+            *value = to_byte(sum);
+        }
     }
 }
 
@@ -90,14 +125,15 @@ fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
-/// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations.
-fn taps(from: usize, to: usize) -> Vec<Taps> {
+/// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations, for some
+/// of the output pixels.
+fn taps(from: usize, to: usize, wanted: Range<usize>) -> Vec<Taps> {
     let scale = from as f64 / to as f64;
     let filter_scale = scale.max(1.0);
     // The triangle reaches one pixel to each side, times the scale.
     let support = filter_scale;
     let inverse = 1.0 / filter_scale;
-    (0..to)
+    wanted
         .map(|at| {
             let center = (at as f64 + 0.5) * scale;
             let start = (center - support + 0.5).max(0.0) as usize;
@@ -130,6 +166,23 @@ mod tests {
         let mut output = Vec::new();
         Resizer::new([3, 4], [3, 4]).resize(&pixels, &mut output);
         assert_eq!(output, pixels);
+    }
+
+    #[test]
+    fn a_window_is_a_part_of_the_whole() {
+        let pixels: Vec<u8> = (0..13 * 17).map(|at| (at * 89 % 251) as u8).collect();
+        let resized = |resizer: Resizer| {
+            let mut output = Vec::new();
+            resizer.resize(&pixels, &mut output);
+            output
+        };
+        for scaled in [[13, 17], [5, 8], [40, 9], [13, 30]] {
+            let whole = resized(Resizer::new([13, 17], scaled));
+            let part = resized(Resizer::window([13, 17], scaled, [1, 2], [3, 5]));
+            for (row, part) in part.chunks_exact(5).enumerate() {
+                assert_eq!(part, &whole[(1 + row) * scaled[1] + 2..][..5], "{scaled:?}");
+            }
+        }
     }
 
     #[test]

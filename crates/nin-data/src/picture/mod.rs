@@ -4,6 +4,8 @@
 
 mod decode;
 mod error;
+mod fit;
 
 pub use decode::Picture;
 pub use error::PictureError;
+pub use fit::{Fit, UnknownFit, rim_colour};
