@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use nin_data::DataError;
 use nin_train::one_line;
 
 use crate::hints::hint;
@@ -32,13 +33,17 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
         return ExitCode::SUCCESS;
     }
+    let is_interrupted = |cause: &DataError| matches!(cause, DataError::Interrupted);
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<DataError>());
+    let code =
+        if causes.any(is_interrupted) { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE };
     let mut stderr = io::stderr().lock();
     // Nobody is left to be told where stderr is closed too.
     let _ = writeln!(stderr, "error: {}", one_line(error.as_ref()));
     if let Some(hint) = hint(error) {
         let _ = writeln!(stderr, "hint: {hint}");
     }
-    ExitCode::FAILURE
+    code
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

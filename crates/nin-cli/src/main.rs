@@ -7,6 +7,7 @@ mod arguments;
 mod backend;
 mod commands;
 mod comparison;
+mod dataset;
 mod failure;
 mod fetch;
 mod hints;

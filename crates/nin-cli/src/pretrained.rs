@@ -68,6 +68,14 @@ impl ModelSource {
         ))
     }
 
+    /// Where it lies, if not in the program.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Pretrained(_) => None,
+        }
+    }
+
     /// The network's weights, and what is to be known about it.
     ///
     /// # Errors

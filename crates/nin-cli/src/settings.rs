@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
-use nin_model::{Architecture, Builtin, ModelMetadata};
+use nin_data::{DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations};
+use nin_model::{Architecture, Builtin};
+use nin_train::RunFolder;
 use nin_train::recipe::{
-    BuiltinRecipe, DataRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
+    BuiltinRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
-use nin_train::{RunFolder, TrainError};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
@@ -22,6 +22,8 @@ pub struct TrainSettings {
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: PathBuf,
+    /// Whether nobody said which images `data.limit` and `data.held_out` take.
+    pub selection_is_free: bool,
 }
 
 impl TrainSettings {
@@ -36,42 +38,50 @@ impl TrainSettings {
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
         let builder =
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
-        Ok(Self { recipe: with_flags(builder, arguments)?, folder })
+        let (recipe, is_named) = with_flags(builder, arguments)?;
+        Ok(Self { recipe, folder, selection_is_free: !is_named && !arguments.resume })
     }
 }
 
-/// The recipe that is asked for, or the quick start's, on the data that is asked for.
+/// The recipe that is asked for, on the data that is asked for: without a name, that for pictures where
+/// the data is pictures, else the quick start's.
 pub fn named_recipe(arguments: &TrainArguments) -> Result<RecipeBuilder, RecipeError> {
-    let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
-    let mut builder = RecipeBuilder::named(config)?;
-    if let Some(dataset) = builder.get("data.dataset").and_then(|value| value.as_str()) {
-        let name = name_of_data(dataset, arguments.data.as_deref());
+    let folder = arguments.data.as_deref();
+    let default = match folder {
+        Some(folder) if DataSet::is_of_pictures(folder) => BuiltinRecipe::pictures(),
+        _ => BuiltinRecipe::quickstart(),
+    };
+    let mut builder = RecipeBuilder::named(arguments.config.as_deref().unwrap_or(default.name))?;
+    let dataset = builder.get("data.dataset").and_then(|value| value.as_str());
+    let name = name_of_data(dataset.unwrap_or(FASHION_MNIST), folder);
+    if dataset.is_some_and(|dataset| dataset != name) || folder.is_some() {
         builder.set("data.dataset", name, "--data")?;
     }
     Ok(builder)
 }
 
-/// What the data is called: a folder's own name where the recipe, or the network, speaks of the embedded
-/// sample, which lies in no folder.
+/// What the data is called: a folder's own name where it holds pictures, or where the recipe, or the
+/// network, speaks of the embedded sample, which lies in no folder.
 pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
-    let Some(folder) = folder.filter(|_| dataset == FASHION_MNIST_SAMPLE) else {
-        return dataset.to_owned();
-    };
+    let is_named_by_folder =
+        |folder: &&Path| dataset == FASHION_MNIST_SAMPLE || DataSet::is_of_pictures(folder);
+    let Some(folder) = folder.filter(is_named_by_folder) else { return dataset.to_owned() };
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = whole.file_name().unwrap_or(OsStr::new("data"));
     name.to_string_lossy().into_owned()
 }
 
-/// The recipe with what the flags override.
+/// The recipe with what the flags override, and whether it says which images it selects.
 pub fn with_flags(
     mut builder: RecipeBuilder,
     arguments: &TrainArguments,
-) -> Result<Recipe, RecipeError> {
+) -> Result<(Recipe, bool), RecipeError> {
     for assignment in &arguments.set {
         builder.assign(assignment)?;
     }
     apply_flags(&mut builder, arguments)?;
-    builder.build()
+    let names_selection = builder.get("data.selection").is_some();
+    Ok((builder.build()?, names_selection))
 }
 
 /// Overrides the keys that have flags of their own.
@@ -145,41 +155,6 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
 /// Opens a data set where [`DataSet::open`] finds it.
 pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
     Ok(DataSet::open(name, folder, &Locations::from_environment())?)
-}
-
-/// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.
-pub fn open_training_data(recipe: &DataRecipe, folder: Option<&Path>) -> anyhow::Result<DataSet> {
-    let mut data = open_data(&recipe.dataset, folder)?;
-    if recipe.held_out > 0 {
-        let images = data.train.len();
-        if recipe.held_out >= images {
-            return Err(CommandError::new(
-                format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
-                "hold out fewer: what is left is trained on",
-            )
-            .into());
-        }
-        data = data.held_out(recipe.held_out);
-    }
-    if recipe.limit > 0 {
-        data = data.limited(recipe.limit);
-    }
-    Ok(data)
-}
-
-/// That a network knows every class of the data, and takes images of as many channels.
-pub fn check_data(data: &DataSet, metadata: &ModelMetadata) -> Result<(), TrainError> {
-    let (channels, classes) = (data.train.channels(), data.class_names.len());
-    let (taken, known) = (metadata.architecture.input_channels(), metadata.classes.len());
-    if classes <= known && channels == taken {
-        return Ok(());
-    }
-    Err(TrainError::DataMismatch {
-        dataset: data.name.clone(),
-        folder: data.folder.clone(),
-        expected: format!("{taken} channel(s) and at most {known} classes"),
-        found: format!("{channels} channel(s) and {classes} classes"),
-    })
 }
 
 /// A recipe for commands that also take an architecture's name, and the shape of its images.

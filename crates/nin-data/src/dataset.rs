@@ -12,7 +12,7 @@ use crate::DataError;
 use crate::folder::PictureStore;
 
 /// Images of one size.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Images {
     /// Number of images.
     pub count: usize,
@@ -190,6 +190,21 @@ impl ImageDataset {
             chosen().map(|index| self.positions[at(index)]).collect(),
             chosen().map(|index| self.labels[at(index)]).collect(),
         )
+    }
+
+    /// The images of parts of one source, in the order of the source.
+    pub(crate) fn joined<'a>(parts: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let source = parts.clone().map(|part| part.source.clone()).next();
+        let mut pairs: Vec<(u32, u16)> = parts
+            .flat_map(|part| {
+                let positions = part.positions[part.range.clone()].iter().copied();
+                positions.zip(part.labels().iter().copied())
+            })
+            .collect();
+        pairs.sort_unstable();
+        let (positions, labels) = pairs.into_iter().unzip();
+        let nothing = || Source::Memory(Arc::new(Images::default()));
+        Self::of(source.unwrap_or_else(nothing), positions, labels)
     }
 
     /// The same images with the label that `map` gives for theirs; those without one are left out.

@@ -173,6 +173,14 @@ pub enum DataError {
         /// Images that there are.
         count: usize,
     },
+    /// A data set has nothing to train on, or nothing to tell apart.
+    #[error("{name} has {reason}")]
+    NotTrainable {
+        /// The data set's name.
+        name: String,
+        /// What it has, or lacks.
+        reason: String,
+    },
     /// Reading was stopped on request.
     #[error("interrupted while the data set was read")]
     Interrupted,
@@ -252,6 +260,11 @@ impl DataError {
             }
             Self::PictureChanged { .. } => "leave the pictures alone while they are in use".to_owned(),
             Self::NoImage { .. } => "ask for a position below the number of images".to_owned(),
+            Self::NotTrainable { .. } => {
+                "a training takes images of two classes or more, and others to choose the best \
+                 checkpoint on"
+                    .to_owned()
+            }
             Self::Interrupted => "start it again: decoded pictures are kept".to_owned(),
             Self::Checksum { .. } => {
                 "fetch the file again; to use other content on purpose, name its folder".to_owned()

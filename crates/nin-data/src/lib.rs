@@ -33,6 +33,7 @@ mod dataset;
 mod error;
 mod files;
 mod folder;
+mod gaps;
 mod idx;
 mod layout;
 mod loader;

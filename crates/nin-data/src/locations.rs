@@ -159,6 +159,14 @@ impl DataSet {
         }
     }
 
+    /// The same data with every image for testing: a set that nothing was trained on.
+    #[must_use]
+    pub fn as_one_part(self) -> Self {
+        let parts = [Some(&self.train), self.validation.as_ref(), Some(&self.test)];
+        let test = ImageDataset::joined(parts.into_iter().flatten());
+        Self { train: self.train.part(0..0), validation: None, test, ..self }
+    }
+
     /// The first `limit` images of each part.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
@@ -188,6 +196,11 @@ impl DataSet {
     pub fn held_out_by(self, count: usize, selection: Selection) -> Self {
         let (train, test) = selection.hold_out(&self.train, count);
         Self { train, test, ..self }
+    }
+
+    /// Whether a folder holds pictures, and no files of MNIST's or CIFAR's format.
+    pub fn is_of_pictures(folder: &Path) -> bool {
+        folder.is_dir() && Layout::find(folder, "").is_none()
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use nin_data::Part;
 
 use super::DeviceArguments;
 use crate::output::Format;
@@ -22,7 +23,7 @@ pub struct EvalArguments {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// The folder with the data set's four files; no other place is searched then
+    /// The folder of the data set; no other place is searched then
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The data set's name [default: the one it was trained on]
@@ -31,6 +32,9 @@ pub struct EvalArguments {
     /// Which images
     #[arg(long, value_enum, default_value = "test", value_name = "SPLIT")]
     pub split: SplitChoice,
+    /// Every image of the split, also those that the run's data.limit or data.held_out left out
+    #[arg(long)]
+    pub whole: bool,
     /// Answer with the mean of the probabilities of each image and its mirror image, left and right
     #[arg(long)]
     pub flips: bool,
@@ -42,13 +46,26 @@ pub struct EvalArguments {
     pub format: Format,
 }
 
-/// The two halves of a data set.
+/// The parts of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SplitChoice {
     /// The images kept for testing
     Test,
+    /// The images that chose the best checkpoint, where there are some besides the test images
+    #[value(alias = "val")]
+    Validation,
     /// The images trained on
     Train,
+}
+
+impl From<SplitChoice> for Part {
+    fn from(choice: SplitChoice) -> Self {
+        match choice {
+            SplitChoice::Test => Self::Test,
+            SplitChoice::Validation => Self::Validation,
+            SplitChoice::Train => Self::Train,
+        }
+    }
 }
 
 /// `predict`

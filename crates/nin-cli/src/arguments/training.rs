@@ -22,7 +22,8 @@ pub struct TrainArguments {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// The folder with the data set's four files; no other place is searched then
+    /// A folder of pictures, one folder per class, or with MNIST-style or CIFAR files; no other place
+    /// is searched then
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The data set's name (data.dataset)
@@ -60,6 +61,9 @@ pub struct TrainArguments {
     /// (training.on_collapse)
     #[arg(long, value_enum, value_name = "WHAT")]
     pub on_collapse: Option<OnCollapseChoice>,
+    /// Decode pictures each epoch instead of keeping them decoded on disk
+    #[arg(long)]
+    pub no_cache: bool,
     /// Threads that prepare batches beside the step; 0 prepares them in between
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
@@ -138,7 +142,7 @@ pub struct ReportArguments {
     /// Open the page in the browser
     #[arg(long)]
     pub open: bool,
-    /// The folder with the data set's four files; no other place is searched then
+    /// The folder of the data set; no other place is searched then
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Where to compute.
@@ -171,6 +175,7 @@ fn train_help() -> String {
     let mut help = String::from(
         "Examples:
   nin-cli train
+  nin-cli train --data photos
   nin-cli train --config d2l-fashion-mnist-96 --epochs 2 --seed 7
   nin-cli train --dataset mine --data my-folder --set data.input_size=0
   nin-cli train --run runs/quickstart --resume

@@ -9,22 +9,30 @@ use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
 use nin_train::{Classifier, Evaluation, fit, transform};
 use serde_json::{Value, json};
 
-use crate::arguments::{EvalArguments, SplitChoice};
+use crate::arguments::{EvalArguments, ProgressChoice};
 use crate::backend::{Selected, Task};
+use crate::dataset::{Chosen, Evaluated, Reading, choose_images, run_of};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::{check_data, name_of_data, open_data};
+use crate::progress::PreparationProgress;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
-    let folder = arguments.data.as_deref();
-    let dataset =
-        arguments.dataset.clone().unwrap_or_else(|| name_of_data(&metadata.dataset, folder));
-    let data = open_data(&dataset, folder)?;
-    check_data(&data, &metadata)?;
-    let (images, split) = match arguments.split {
-        SplitChoice::Test => (data.test, "test"),
-        SplitChoice::Train => (data.train, "train"),
+    let run = arguments.checkpoint.path().and_then(run_of);
+    let asked = Evaluated {
+        metadata: &metadata,
+        run: run.as_deref(),
+        folder: arguments.data.as_deref(),
+        dataset: arguments.dataset.as_deref(),
+        part: arguments.split.into(),
+        whole: arguments.whole,
     };
+    let reading = Reading {
+        threads: arguments.device.thread_count(),
+        is_cached: true,
+        progress: &PreparationProgress::new(ProgressChoice::Auto),
+        is_stopped: &|| false,
+    };
+    let chosen = choose_images(asked, reading)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
@@ -32,14 +40,13 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let task = Evaluate {
         metadata: &metadata,
         weights: &weights,
-        images,
+        images: chosen.images.clone(),
         batch_size: arguments.batch_size as usize,
         flips: arguments.flips,
     };
     let (evaluation, images_per_sec) = selected.run(task)?;
     let report = Report {
-        dataset: &data.name,
-        split,
+        chosen: &chosen,
         flips: arguments.flips,
         classes: &metadata.classes,
         evaluation: &evaluation,
@@ -88,8 +95,7 @@ impl Task for Evaluate<'_> {
 }
 
 struct Report<'a> {
-    dataset: &'a str,
-    split: &'a str,
+    chosen: &'a Chosen,
     flips: bool,
     classes: &'a [String],
     evaluation: &'a Evaluation,
@@ -108,25 +114,28 @@ impl Report<'_> {
             })
         });
         json!({
-            "dataset": self.dataset,
-            "split": self.split,
+            "dataset": self.chosen.dataset,
+            "split": self.chosen.part,
             "flips": self.flips,
             "images": evaluation.score.images,
             "loss": evaluation.score.loss(),
             "accuracy": evaluation.score.accuracy(),
             "per_class": per_class.collect::<Vec<_>>(),
             "confusion": evaluation.confusion,
+            "selection": self.chosen.remark,
+            "unknown_classes": self.chosen.unknown_classes,
             "images_per_sec": self.images_per_sec,
             "backend": self.backend,
         })
     }
 
     fn as_text(&self) -> String {
-        let Self { evaluation, dataset, split, .. } = self;
+        let Self { evaluation, chosen: Chosen { dataset, part, remark, .. }, .. } = self;
+        let remark = remark.as_ref().map_or_else(String::new, |remark| format!(" ({remark})"));
         let score = evaluation.score;
         let looks = if self.flips { ", each with its mirror image" } else { "" };
         let mut lines = vec![
-            format!("{dataset}, {split}: {} images{looks}", score.images),
+            format!("{dataset}, {part}: {} images{looks}{remark}", score.images),
             format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),
             String::new(),
             format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),

@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use nin_data::DataSet;
+use nin_data::{DataSet, Part};
 use nin_model::{ModelMetadata, Weights};
-use nin_train::recipe::DataRecipe;
 use nin_train::{RunHistory, load_model};
 
 use super::seeds::histories;
-use crate::arguments::ReportArguments;
+use crate::arguments::{ProgressChoice, ReportArguments};
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
+use crate::dataset::{Evaluated, Reading, choose_images};
 use crate::output::{create_folder, note, print_text, save};
+use crate::progress::PreparationProgress;
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
-use crate::settings::{check_data, name_of_data, open_training_data};
 use crate::tensorboard;
 
 /// The report's file within a run's folder.
@@ -175,15 +175,31 @@ fn inspect(
     metadata: &ModelMetadata,
     weights: &Weights,
 ) -> anyhow::Result<Inspection> {
-    let data = match data {
-        TestData::AtHand(data) => data.clone(),
+    let images = match data {
+        TestData::AtHand(data) => data.part(tested_part(data)),
         TestData::In(folder) => {
-            let dataset = name_of_data(&metadata.dataset, folder);
-            let recipe = DataRecipe { dataset, ..history.recipe.data.clone() };
-            open_training_data(&recipe, folder)?
+            let asked = Evaluated {
+                metadata,
+                run: Some(&history.path),
+                folder,
+                dataset: None,
+                part: Part::Test,
+                whole: false,
+            };
+            let reading = Reading {
+                threads: rayon::current_num_threads(),
+                is_cached: true,
+                progress: &PreparationProgress::new(ProgressChoice::Auto),
+                is_stopped: &|| false,
+            };
+            choose_images(asked, reading)?.images
         }
     };
-    check_data(&data, metadata)?;
-    note(format!("{} test images with {}", data.test.len(), selected.describe()));
-    selected.run(Inspect { metadata, weights, images: data.test })
+    note(format!("{} test images with {}", images.len(), selected.describe()));
+    selected.run(Inspect { metadata, weights, images })
+}
+
+/// The test images, or the validation images where there are no others.
+fn tested_part(data: &DataSet) -> Part {
+    if data.test.is_empty() { Part::Validation } else { Part::Test }
 }

@@ -28,8 +28,8 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 }
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let Series { folder, seeds, recipe } = Series::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &recipe)?;
+    let Series { folder, seeds, mut recipe, selection_is_free } = Series::resolve(arguments)?;
+    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free)?;
     // Not before: a folder without a run would be in the way of the next try.
     folder.write(&seeds, &recipe)?;
     for (at, seed) in seeds.0.iter().enumerate() {
@@ -71,6 +71,8 @@ struct Series {
     folder: SeedsFolder,
     seeds: Seeds,
     recipe: Recipe,
+    /// Whether nobody said which images `data.limit` and `data.held_out` take.
+    selection_is_free: bool,
 }
 
 impl Series {
@@ -89,18 +91,18 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let recipe = with_flags(builder, arguments)?;
+            let (recipe, _) = with_flags(builder, arguments)?;
             seeds::check_recipe(&path, &stored, &recipe)?;
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
             seeds.0.extend(more);
-            return Ok(Self { folder, seeds, recipe });
+            return Ok(Self { folder, seeds, recipe, selection_is_free: false });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
-        let recipe = with_flags(named, arguments)?;
+        let (recipe, is_named) = with_flags(named, arguments)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
         let folder = SeedsFolder::new(&path)?;
-        Ok(Self { folder, seeds, recipe })
+        Ok(Self { folder, seeds, recipe, selection_is_free: !is_named })
     }
 }
 

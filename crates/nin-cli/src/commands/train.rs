@@ -15,9 +15,11 @@ use nin_train::{
 use super::seeds;
 use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
+use crate::dataset::{Reading, open_training_data};
 use crate::failure::{CommandError, INTERRUPTED};
 use crate::output::{Format, note, print_json, print_text};
-use crate::settings::{TrainSettings, open_training_data};
+use crate::progress::PreparationProgress;
+use crate::settings::TrainSettings;
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress};
 
@@ -27,8 +29,9 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
         return seeds::run(arguments);
     }
-    let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &recipe)?;
+    let TrainSettings { mut recipe, folder, selection_is_free } =
+        TrainSettings::resolve(arguments)?;
+    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free)?;
     let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
     let summary = trainer.train(recipe, &folder, arguments.resume)?;
     finish(&summary, trainer.device(), arguments, &folder, can_go_on)
@@ -43,9 +46,23 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Opens all that a recipe needs.
-    pub fn open(arguments: &'a TrainArguments, recipe: &Recipe) -> anyhow::Result<Self> {
-        let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
+    /// Opens all that a recipe needs. Where it is free which images it selects, they are stratified on
+    /// data of the user's own.
+    pub fn open(
+        arguments: &'a TrainArguments,
+        recipe: &mut Recipe,
+        selection_is_free: bool,
+    ) -> anyhow::Result<Self> {
+        let interrupter = Interrupter::new();
+        interrupt::stop_on_signal(&interrupter)?;
+        let reading = Reading {
+            threads: arguments.device.thread_count(),
+            is_cached: !arguments.no_cache,
+            progress: &PreparationProgress::new(arguments.progress),
+            is_stopped: &|| interrupter.should_stop(),
+        };
+        let folder = arguments.data.as_deref();
+        let data = open_training_data(recipe, folder, reading, selection_is_free)?;
         // Whatever is wrong with the recipe on this data is said before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
@@ -53,8 +70,6 @@ impl<'a> Trainer<'a> {
         if recipe.preprocessing.whitening {
             note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
         }
-        let interrupter = Interrupter::new();
-        interrupt::stop_on_signal(&interrupter)?;
         Ok(Self { arguments, data, selected, interrupter })
     }
 

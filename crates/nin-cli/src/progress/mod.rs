@@ -4,6 +4,7 @@ mod bar;
 mod dashboard;
 mod json;
 mod plain;
+mod preparation;
 
 use std::io::IsTerminal;
 
@@ -12,6 +13,7 @@ use nin_train::Observer;
 use crate::arguments::{ProgressChoice, TrainArguments};
 use crate::backend::Selected;
 pub use dashboard::give_back;
+pub use preparation::PreparationProgress;
 
 /// The observer for what was chosen; `auto` is a bar on a terminal and plain lines elsewhere.
 pub fn observer(arguments: &TrainArguments, selected: &Selected) -> Box<dyn Observer> {

@@ -30,6 +30,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "paper-fashion-mnist",
     "paper-mnist",
     "paper-cifar10",
+    "pictures",
 ];
 
 impl BuiltinRecipe {
@@ -46,6 +47,11 @@ impl BuiltinRecipe {
     /// The recipe that `train` takes unless told otherwise.
     pub fn quickstart() -> Self {
         ALL[0]
+    }
+
+    /// The recipe that `train` takes for a folder of pictures unless told otherwise.
+    pub fn pictures() -> Self {
+        Self::find("pictures").unwrap_or(ALL[0])
     }
 
     /// The recipe of this name.

@@ -1,0 +1,61 @@
+//! Which class of a network a class of the data is: by name where both have names.
+
+/// The classes of a data set as classes of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matching {
+    /// For each class of the data, the network's; `None` where the network does not know it.
+    pub map: Vec<Option<u16>>,
+    /// The data's classes that the network does not know.
+    pub unknown: Vec<String>,
+    /// Whether names were compared, not positions.
+    pub by_name: bool,
+}
+
+/// Matches the data's classes with the network's.
+pub fn match_classes(data: &[String], network: &[String]) -> Matching {
+    let by_name = has_names(data) && has_names(network);
+    let place = |(position, name): (usize, &String)| {
+        let found = if by_name {
+            network.iter().position(|known| known == name)
+        } else {
+            Some(position).filter(|position| *position < network.len())
+        };
+        found.and_then(|found| u16::try_from(found).ok())
+    };
+    let map: Vec<Option<u16>> = data.iter().enumerate().map(place).collect();
+    let names = data.iter().zip(&map).filter(|(_, found)| found.is_none());
+    let unknown = names.map(|(name, _)| name.clone()).collect();
+    Matching { map, unknown, by_name }
+}
+
+/// Whether classes have names, and not only their numbers.
+pub fn has_names(classes: &[String]) -> bool {
+    classes.iter().enumerate().any(|(position, name)| *name != position.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn names_are_matched_wherever_they_stand() {
+        let matching = match_classes(&names(&["ant", "bee", "cat"]), &names(&["cat", "ant"]));
+        assert_eq!(matching.map, [Some(1), None, Some(0)]);
+        assert_eq!((matching.unknown, matching.by_name), (names(&["bee"]), true));
+    }
+
+    #[test]
+    fn numbers_are_matched_by_position() {
+        for (data, network) in [
+            (names(&["0", "1", "2"]), names(&["cat", "ant"])),
+            (names(&["ant", "bee", "cat"]), names(&["0", "1"])),
+        ] {
+            let matching = match_classes(&data, &network);
+            assert_eq!((matching.map, matching.by_name), (vec![Some(0), Some(1), None], false));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The images that `eval` and `report` look at: those of the run, unless other data is named.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nin_data::{DataSet, ImageDataset, OnBadPicture, Part, PictureOptions};
+use nin_model::ModelMetadata;
+use nin_train::RunFolder;
+use nin_train::recipe::Recipe;
+
+use super::classes::{has_names, match_classes};
+use super::{Reading, selected};
+use crate::failure::CommandError;
+use crate::output::note;
+use crate::settings::name_of_data;
+
+/// What is to be evaluated.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluated<'a> {
+    /// The network.
+    pub metadata: &'a ModelMetadata,
+    /// The run that the network is of, where it lies in one.
+    pub run: Option<&'a Path>,
+    /// The data's folder, where one was named.
+    pub folder: Option<&'a Path>,
+    /// The data's name, where one was named.
+    pub dataset: Option<&'a str>,
+    /// The part that was asked for.
+    pub part: Part,
+    /// Whether every image of the part is meant, whatever the run's recipe left out.
+    pub whole: bool,
+}
+
+/// The images, with the network's labels.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The data set's name.
+    pub dataset: String,
+    /// The part's name: `all` where the data has no parts.
+    pub part: &'static str,
+    /// The images.
+    pub images: ImageDataset,
+    /// What else is to be said of the choice, such as `data.limit = 320`.
+    pub remark: Option<String>,
+    /// The data's classes that the network does not know; their images are left out.
+    pub unknown_classes: Vec<String>,
+}
+
+/// Opens the data and takes the images of it that are meant.
+pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Result<Chosen> {
+    let Evaluated { metadata, folder, .. } = asked;
+    let recipe = asked.run.and_then(|run| Recipe::from_file(&run.join("recipe.toml")).ok());
+    let name = asked.dataset.map_or_else(|| name_of_data(&metadata.dataset, folder), str::to_owned);
+    let options = PictureOptions {
+        input_size: metadata.preprocessing.input_size,
+        channels: metadata.architecture.input_channels(),
+        shares: recipe.as_ref().map(|recipe| recipe.data.shares()).unwrap_or_default(),
+        on_bad_picture: recipe
+            .as_ref()
+            .map_or(OnBadPicture::Stop, |recipe| recipe.data.on_bad_picture),
+        ..PictureOptions::default()
+    };
+    let data = reading.open(&name, folder, options)?;
+    if let Some(pictures) = &data.pictures {
+        for bad in &pictures.bad {
+            note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
+        }
+    }
+    let is_the_runs = asked.run.is_some_and(|run| is_data_of(&data, run));
+    let (data, part, remark) = narrowed(asked, data, recipe.as_ref(), is_the_runs)?;
+    let images = part.map_or_else(|| data.test.clone(), |part| data.part(part));
+    if images.is_empty() {
+        let message = format!("{} has no {} images", data.name, asked.part.name());
+        return Err(CommandError::new(message, parts_hint(&data)).into());
+    }
+    let (images, unknown_classes) = with_the_networks_labels(&data, images, metadata)?;
+    Ok(Chosen {
+        dataset: data.name,
+        part: part.map_or("all", Part::name),
+        images,
+        remark,
+        unknown_classes,
+    })
+}
+
+/// The data as the run had it, where it is the run's; pictures that no run knows as one part.
+fn narrowed(
+    asked: Evaluated<'_>,
+    data: DataSet,
+    recipe: Option<&Recipe>,
+    is_the_runs: bool,
+) -> anyhow::Result<(DataSet, Option<Part>, Option<String>)> {
+    let is_split_by_content =
+        data.pictures.as_ref().is_some_and(|pictures| pictures.is_split_by_content);
+    if is_split_by_content && !is_the_runs {
+        return Ok((data.as_one_part(), None, None));
+    }
+    let Some(recipe) = recipe.filter(|_| is_the_runs && !asked.whole) else {
+        return Ok((data, Some(asked.part), None));
+    };
+    let keys = [("held_out", recipe.data.held_out), ("limit", recipe.data.limit)];
+    let keys = keys.into_iter().filter(|(_, value)| *value > 0);
+    let remark: Vec<String> =
+        keys.map(|(key, value)| format!("data.{key} = {value} as in the run")).collect();
+    let data = selected(recipe, data)?;
+    Ok((data, Some(asked.part), (!remark.is_empty()).then(|| remark.join(", "))))
+}
+
+/// Whether a run was trained on this data: on these files, or on some of these pictures.
+fn is_data_of(data: &DataSet, run: &Path) -> bool {
+    let Ok(run) = RunFolder::open(run) else { return false };
+    if let Some(pictures) = &data.pictures {
+        let sums = |list: &str| -> HashSet<String> {
+            list.lines()
+                .skip(1)
+                .filter_map(|row| row.rsplit(',').next())
+                .map(str::to_owned)
+                .collect()
+        };
+        let old = fs::read_to_string(run.pictures_path()).unwrap_or_default();
+        return !sums(&old).is_disjoint(&sums(&pictures.list));
+    }
+    let Ok(text) = fs::read_to_string(run.environment_path()) else { return false };
+    let environment: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let files = environment["data"].as_array().cloned().unwrap_or_default();
+    let is_known = |sum: &str| files.iter().any(|file| file["sha256"] == sum);
+    !files.is_empty() && data.checksums.iter().all(|file| is_known(&file.sha256))
+}
+
+/// The images with the network's labels; those of classes that it does not know are left out.
+fn with_the_networks_labels(
+    data: &DataSet,
+    images: ImageDataset,
+    metadata: &ModelMetadata,
+) -> anyhow::Result<(ImageDataset, Vec<String>)> {
+    let (channels, taken) = (images.channels(), metadata.architecture.input_channels());
+    let mismatch = |expected: String, found: String| nin_train::TrainError::DataMismatch {
+        dataset: data.name.clone(),
+        folder: data.folder.clone(),
+        expected,
+        found,
+    };
+    if channels != taken {
+        let [expected, found] = [taken, channels].map(|count| format!("{count} channel(s)"));
+        return Err(mismatch(expected, found).into());
+    }
+    let matching = match_classes(&data.class_names, &metadata.classes);
+    if matching.map.iter().all(Option::is_none) {
+        let expected = format!("classes such as {}", first_names(&metadata.classes));
+        return Err(mismatch(expected, first_names(&data.class_names)).into());
+    }
+    if !matching.by_name && has_names(&metadata.classes) != has_names(&data.class_names) {
+        let which = if has_names(&metadata.classes) { "the data has" } else { "the network has" };
+        note(format!(
+            "warning: {which} no class names: classes are matched by position, {} with {}",
+            first_names(&data.class_names),
+            first_names(&metadata.classes)
+        ));
+    }
+    if !matching.unknown.is_empty() {
+        let count = images
+            .labels()
+            .iter()
+            .filter(|&&label| matching.map[usize::from(label)].is_none())
+            .count();
+        note(format!(
+            "warning: the network does not know {}: {count} images are left out",
+            first_names(&matching.unknown)
+        ));
+    }
+    let lacking: Vec<String> = missing_classes(&images, &matching.map, &metadata.classes);
+    if !lacking.is_empty() {
+        note(format!("note: no images of {}", first_names(&lacking)));
+    }
+    Ok((images.relabelled(&matching.map), matching.unknown))
+}
+
+/// The network's classes of which there are no images.
+fn missing_classes(images: &ImageDataset, map: &[Option<u16>], classes: &[String]) -> Vec<String> {
+    let there: HashSet<u16> =
+        images.labels().iter().filter_map(|&label| map[usize::from(label)]).collect();
+    let is_missing = |at: usize| u16::try_from(at).is_ok_and(|at| !there.contains(&at));
+    (0..classes.len()).filter(|&at| is_missing(at)).map(|at| classes[at].clone()).collect()
+}
+
+/// A few names, and how many more there are.
+fn first_names(names: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+fn parts_hint(data: &DataSet) -> String {
+    let counts = Part::ALL.map(|part| (part, data.part(part).len()));
+    let there: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(part, count)| format!("--split {} ({count} images)", part.name()))
+        .collect();
+    if there.is_empty() { "name data with --data".to_owned() } else { there.join(", or ") }
+}
+
+/// The folder of the run that a checkpoint's path leads into.
+pub fn run_of(path: &Path) -> Option<PathBuf> {
+    let path = fs::canonicalize(path).ok()?;
+    path.ancestors().take(4).find(|folder| RunFolder::is_run(folder)).map(Path::to_owned)
+}

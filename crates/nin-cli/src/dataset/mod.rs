@@ -1,0 +1,133 @@
+//! From what was asked for to opened data: for a training, and for what looks at a trained network.
+
+mod classes;
+mod evaluated;
+
+use std::path::Path;
+
+use nin_data::{CacheOptions, DataError, DataSet, Locations, PictureOptions, Selection};
+use nin_train::recipe::Recipe;
+
+pub use evaluated::{Chosen, Evaluated, choose_images, run_of};
+
+use crate::failure::CommandError;
+use crate::output::note;
+use crate::progress::PreparationProgress;
+
+/// How pictures are read.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Threads that read and decode.
+    pub threads: usize,
+    /// Whether decoded pictures are kept on disk.
+    pub is_cached: bool,
+    /// How progress is shown.
+    pub progress: &'a PreparationProgress,
+    /// Whether to stop.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Reading<'_> {
+    /// Opens a data set by name or folder; a folder of pictures with these options.
+    pub fn open(
+        &self,
+        name: &str,
+        folder: Option<&Path>,
+        pictures: PictureOptions<'_>,
+    ) -> Result<DataSet, DataError> {
+        let locations = Locations::from_environment();
+        let cache = locations.cache.as_ref().filter(|_| self.is_cached);
+        let options = PictureOptions {
+            cache: cache.map(|cache| CacheOptions {
+                folder: cache.join("pictures"),
+                limit: CacheOptions::DEFAULT_LIMIT,
+            }),
+            threads: self.threads,
+            progress: &|done| self.progress.show(done),
+            is_stopped: self.is_stopped,
+            ..pictures
+        };
+        let data = DataSet::open_with(name, folder, &locations, &options);
+        self.progress.finish();
+        data
+    }
+}
+
+/// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.
+///
+/// Where it is free which images are selected, those of data that is no known set are stratified, and
+/// the recipe says so from then on.
+pub fn open_training_data(
+    recipe: &mut Recipe,
+    folder: Option<&Path>,
+    reading: Reading<'_>,
+    selection_is_free: bool,
+) -> anyhow::Result<DataSet> {
+    let data = reading.open(&recipe.data.dataset, folder, picture_options(recipe))?;
+    if selection_is_free && data.checksums.iter().any(|file| file.known != Some(true)) {
+        recipe.data.selection = Selection::Stratified;
+    }
+    let data = selected(recipe, data)?;
+    data.check_trainable()?;
+    describe(&data);
+    Ok(data)
+}
+
+/// How a recipe has pictures read.
+pub fn picture_options(recipe: &Recipe) -> PictureOptions<'static> {
+    let side = recipe.data.input_size;
+    PictureOptions {
+        // 0 is refused later, where images have sizes of their own.
+        input_size: [side.max(1); 2],
+        channels: recipe.model.input_channels,
+        shares: recipe.data.shares(),
+        on_bad_picture: recipe.data.on_bad_picture,
+        ..PictureOptions::default()
+    }
+}
+
+/// What `data.held_out` and `data.limit` leave of a data set.
+pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
+    let recipe = &recipe.data;
+    if recipe.held_out > 0 {
+        let images = data.train.len();
+        if recipe.held_out >= images {
+            return Err(CommandError::new(
+                format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
+                "hold out fewer: what is left is trained on",
+            )
+            .into());
+        }
+        data = data.held_out_by(recipe.held_out, recipe.selection);
+    }
+    if recipe.limit > 0 {
+        data = data.limited_by(recipe.limit, recipe.selection);
+    }
+    Ok(data)
+}
+
+/// Says what there is to know before a training: pictures, parts, classes that lack images.
+fn describe(data: &DataSet) {
+    if let Some(pictures) = &data.pictures {
+        let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);
+        let how = if pictures.is_split_by_content { ", split by content" } else { "" };
+        note(format!(
+            "{} classes: {} pictures for training, {validation} for validation, {} for testing{how}",
+            data.class_names.len(),
+            data.train.len(),
+            data.test.len(),
+        ));
+        for line in pictures.skipped.describe() {
+            note(format!("note: {line}"));
+        }
+        for bad in &pictures.bad {
+            note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
+        }
+        for warning in &pictures.warnings {
+            note(format!("warning: {warning}"));
+        }
+    }
+    for gap in data.gaps() {
+        note(format!("warning: {gap}"));
+    }
+}

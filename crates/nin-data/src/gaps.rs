@@ -1,0 +1,132 @@
+//! What a data set lacks: parts, classes, and classes of parts.
+
+use std::collections::BTreeMap;
+
+use crate::{DataError, DataSet, ImageDataset, Part};
+
+/// Classes that a sentence names.
+const NAMED: usize = 5;
+
+impl DataSet {
+    /// That there is something to train on.
+    ///
+    /// # Errors
+    /// [`DataError::NotTrainable`] without training images, or with a single class.
+    pub fn check_trainable(&self) -> Result<(), DataError> {
+        let classes = self.class_names.len();
+        let reason = if self.train.is_empty() {
+            "no images to train on".to_owned()
+        } else if classes < 2 {
+            format!("the one class `{}`", self.class_names.concat())
+        } else if self.evaluated_on() == Part::Test && self.test.is_empty() {
+            "neither validation nor test images".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(DataError::NotTrainable { name: self.name.clone(), reason })
+    }
+
+    /// The classes without images, and those that a part lacks, a sentence each.
+    pub fn gaps(&self) -> Vec<String> {
+        let parts = Part::ALL.map(|part| (part, self.part(part)));
+        let counts = parts.each_ref().map(|(_, images)| self.counts(images));
+        let class_count = self.class_names.len();
+        let is_empty = |class: usize| counts.iter().all(|counts| counts[class] == 0);
+        let empty: Vec<usize> = (0..class_count).filter(|&class| is_empty(class)).collect();
+        let mut gaps = Vec::new();
+        if !empty.is_empty() {
+            gaps.push(format!("no images of {}", self.names(&empty)));
+            gaps.extend(parts.iter().filter_map(|(part, images)| stray(*part, images, &empty)));
+        }
+        for ((part, images), counts) in parts.iter().zip(&counts) {
+            let lacking: Vec<usize> =
+                (0..class_count).filter(|&at| counts[at] == 0 && !is_empty(at)).collect();
+            if !images.is_empty() && !lacking.is_empty() {
+                gaps.push(format!("no {} images of {}", part.name(), self.names(&lacking)));
+            }
+        }
+        gaps
+    }
+
+    /// Images of each class.
+    fn counts(&self, images: &ImageDataset) -> Vec<usize> {
+        let mut counts = vec![0; self.class_names.len()];
+        for &label in images.labels() {
+            if let Some(count) = counts.get_mut(usize::from(label)) {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    fn names(&self, classes: &[usize]) -> String {
+        let names =
+            classes.iter().take(NAMED).map(|&class| format!("`{}`", self.class_names[class]));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let more = classes.len().saturating_sub(NAMED);
+        let word = if classes.len() == 1 { "class" } else { "classes" };
+        if more == 0 {
+            format!("{word} {names}")
+        } else {
+            format!("{word} {names} and {more} more")
+        }
+    }
+}
+
+/// The first label above a class without images: the one that made so many classes.
+fn stray(part: Part, images: &ImageDataset, empty: &[usize]) -> Option<String> {
+    let first_empty = *empty.first()?;
+    let mut seen: BTreeMap<u16, (usize, usize)> = BTreeMap::new();
+    for (position, &label) in images.labels().iter().enumerate() {
+        seen.entry(label).or_insert((position, 0)).1 += 1;
+    }
+    let (label, (position, count)) = seen.into_iter().next_back()?;
+    let part = part.name();
+    (usize::from(label) > first_empty).then(|| {
+        format!("the label {label} is that of {count} {part} images, first at position {position}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Images;
+
+    fn data(train: &[u16], test: &[u16]) -> DataSet {
+        let part = |labels: &[u16]| {
+            let pixels = vec![0; labels.len()];
+            let images = Images { count: labels.len(), channels: 1, height: 1, width: 1, pixels };
+            ImageDataset::new(images, labels.to_vec()).unwrap()
+        };
+        DataSet::new("made", part(train), part(test), Vec::new())
+    }
+
+    #[test]
+    fn whole_data_has_no_gaps() {
+        let data = data(&[0, 1, 2, 0], &[2, 1, 0]);
+        assert!(data.gaps().is_empty() && data.check_trainable().is_ok());
+    }
+
+    #[test]
+    fn a_stray_label_and_classes_that_a_part_lacks_are_named() {
+        let gaps = data(&[1, 2, 9, 1], &[1]).gaps();
+        assert_eq!(
+            gaps,
+            [
+                "no images of classes `0`, `3`, `4`, `5`, `6` and 2 more",
+                "the label 9 is that of 1 train images, first at position 2",
+                "the label 1 is that of 1 test images, first at position 0",
+                "no test images of classes `2`, `9`",
+            ]
+        );
+        assert_eq!(data(&[0, 0], &[0]).gaps(), ["no images of class `1`"]);
+    }
+
+    #[test]
+    fn nothing_to_train_or_to_choose_on_is_refused() {
+        for (train, test) in [(&[][..], &[0, 1][..]), (&[0, 1], &[])] {
+            let error = data(train, test).check_trainable().unwrap_err();
+            assert!(matches!(error, DataError::NotTrainable { .. }), "{error}");
+        }
+    }
+}
