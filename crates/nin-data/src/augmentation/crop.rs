@@ -1,6 +1,6 @@
 //! Random resized crops: a part of the picture, of random area and proportions, in the input's size.
 
-use nin_random::{Stream, unit};
+use nin_random::Stream;
 
 use crate::Resizer;
 use crate::batch::append_planes;
@@ -20,40 +20,51 @@ pub(crate) struct Crop {
 }
 
 impl Crop {
-    /// The crop that torchvision's `RandomResizedCrop.get_params` draws for a picture of `[height,
-    /// width]`, with an area of `smallest` to the whole, from the stream's blocks from `position` on.
+    /// The crop of a picture of `[height, width]` with at least `smallest` of its area, from the stream's
+    /// words from `position` on.
     pub(super) fn draw(
         smallest: f64,
-        [height, width]: [usize; 2],
+        size: [usize; 2],
         stream: &Stream,
         position: u64,
     ) -> Self {
-        let area = (height * width) as f64;
-        let [low, high] = RATIO.map(f64::ln);
-        for attempt in 0..TRIES {
-            let [share, ratio, top, left] =
-                stream.block(position + attempt).map(|word| f64::from(unit(word)));
-            let area = area * (smallest + share * (1.0 - smallest));
-            let ratio = (low + ratio * (high - low)).exp();
+        let mut draws = (position..).map(|at| f64::from(stream.uniform(at)));
+        Self::choose([smallest, 1.0], RATIO, size, &mut draws)
+    }
+
+    /// torchvision's `RandomResizedCrop.get_params`: shares of the area, proportions, a picture's
+    /// `[height, width]`, and uniform numbers in `[0, 1)` in the order in which they are needed.
+    fn choose(
+        share: [f64; 2],
+        ratio: [f64; 2],
+        size: [usize; 2],
+        draws: &mut impl Iterator<Item = f64>,
+    ) -> Self {
+        let [height, width] = size;
+        let mut draw = || draws.next().unwrap_or_default();
+        let between = |[low, high]: [f64; 2], draw: f64| low + draw * (high - low);
+        for _ in 0..TRIES {
+            let area = (height * width) as f64 * between(share, draw());
+            let proportions = between(ratio.map(f64::ln), draw()).exp();
             // Python rounds halves to even.
-            let across = (area * ratio).sqrt().round_ties_even() as usize;
-            let down = (area / ratio).sqrt().round_ties_even() as usize;
+            let across = (area * proportions).sqrt().round_ties_even() as usize;
+            let down = (area / proportions).sqrt().round_ties_even() as usize;
             if across > 0 && across <= width && down > 0 && down <= height {
-                let top = (top * (height - down + 1) as f64) as usize;
-                let left = (left * (width - across + 1) as f64) as usize;
+                let top = (draw() * (height - down + 1) as f64) as usize;
+                let left = (draw() * (width - across + 1) as f64) as usize;
                 return Self { top, left, height: down, width: across };
             }
         }
-        Self::middle([height, width])
+        Self::middle(ratio, size)
     }
 
     /// The largest part in the middle whose proportions are allowed.
-    fn middle([height, width]: [usize; 2]) -> Self {
+    fn middle([lowest, highest]: [f64; 2], [height, width]: [usize; 2]) -> Self {
         let ratio = width as f64 / height as f64;
-        let (down, across) = if ratio < RATIO[0] {
-            ((width as f64 / RATIO[0]).round_ties_even() as usize, width)
-        } else if ratio > RATIO[1] {
-            (height, (height as f64 * RATIO[1]).round_ties_even() as usize)
+        let (down, across) = if ratio < lowest {
+            ((width as f64 / lowest).round_ties_even() as usize, width)
+        } else if ratio > highest {
+            (height, (height as f64 * highest).round_ties_even() as usize)
         } else {
             (height, width)
         };
@@ -108,6 +119,25 @@ mod tests {
             let crop = Crop::draw(0.9, size, &stream, 64);
             assert!(crop.top + crop.height <= size[0] && crop.left + crop.width <= size[1]);
         }
-        assert_eq!(Crop::middle([10, 100]), Crop { top: 0, left: 43, height: 10, width: 13 });
+        assert_eq!(Crop::middle(RATIO, [10, 100]), Crop { top: 0, left: 43, height: 10, width: 13 });
+    }
+
+    #[test]
+    fn crops_are_torchvisions() {
+        let mut count = 0;
+        for line in include_str!("../../tests/suite/augmentation/torchvision_golden.txt").lines() {
+            let Some(line) = line.strip_prefix("draw ") else { continue };
+            let (given, expected) = line.split_once(" = ").unwrap();
+            let fields: Vec<&str> = given.split(' ').collect();
+            let number = |at: usize| fields[at].parse::<f64>().unwrap();
+            let size = [number(1) as usize, number(0) as usize];
+            let mut draws = fields[6].split(',').map(|draw| draw.parse::<f64>().unwrap());
+            let ranges = [[number(2), number(3)], [number(4), number(5)]];
+            let Crop { top, left, height, width } =
+                Crop::choose(ranges[0], ranges[1], size, &mut draws);
+            assert_eq!(format!("{top} {left} {height} {width}"), expected, "{line}");
+            count += 1;
+        }
+        assert_eq!(count, 8);
     }
 }

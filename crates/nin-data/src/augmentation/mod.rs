@@ -3,6 +3,8 @@
 mod colour;
 mod crop;
 mod erase;
+#[cfg(test)]
+mod golden;
 mod rotation;
 
 use nin_random::{Purpose, Stream, unit};
@@ -88,10 +90,10 @@ impl ColourJitter {
 const FLIP: u64 = 0;
 const SHIFT: u64 = 8;
 const ERASE: u64 = 16;
-const CROP: u64 = 64; // blocks, as the next two
-const COLOURS: u64 = 96;
-const COLOUR_ORDER: u64 = 112;
+const CROP: u64 = 256;
 const ROTATION: u64 = 512;
+const COLOURS: u64 = 160; // a block, as the next
+const COLOUR_ORDER: u64 = 176;
 
 /// The random numbers of an image in an epoch.
 fn stream(seed: u64, place: [usize; 2]) -> Stream {
