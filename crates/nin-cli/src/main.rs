@@ -9,6 +9,7 @@ mod commands;
 mod comparison;
 mod failure;
 mod fetch;
+mod fine_tuning;
 mod hints;
 mod interrupt;
 mod output;

@@ -8,10 +8,11 @@ use nin_model::{Architecture, Builtin, ModelMetadata};
 use nin_train::recipe::{
     BuiltinRecipe, DataRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
-use nin_train::{RunFolder, TrainError};
+use nin_train::{RunFolder, StartingWeights, TrainError};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
+use crate::fine_tuning::{self, starting_weights};
 
 /// Where runs stand unless told otherwise.
 const RUNS: &str = "runs";
@@ -22,6 +23,8 @@ pub struct TrainSettings {
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: PathBuf,
+    /// What a new run begins with, where the recipe names it.
+    pub start: Option<StartingWeights>,
 }
 
 impl TrainSettings {
@@ -36,7 +39,11 @@ impl TrainSettings {
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
         let builder =
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
-        Ok(Self { recipe: with_flags(builder, arguments)?, folder })
+        let copy = folder.join("start.safetensors");
+        let copy = arguments.resume.then_some(copy.as_path());
+        let recipe = with_flags(builder, arguments, copy)?;
+        let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
+        Ok(Self { recipe, folder, start })
     }
 }
 
@@ -44,6 +51,11 @@ impl TrainSettings {
 pub fn named_recipe(arguments: &TrainArguments) -> Result<RecipeBuilder, RecipeError> {
     let config = arguments.config.as_deref().unwrap_or(BuiltinRecipe::quickstart().name);
     let mut builder = RecipeBuilder::named(config)?;
+    let begins_with_weights = arguments.weights.is_some()
+        || arguments.set.iter().any(|assignment| assignment.trim().starts_with("model.weights"));
+    if arguments.config.is_none() && begins_with_weights {
+        fine_tuning::forget_network(&mut builder);
+    }
     if let Some(dataset) = builder.get("data.dataset").and_then(|value| value.as_str()) {
         let name = name_of_data(dataset, arguments.data.as_deref());
         builder.set("data.dataset", name, "--data")?;
@@ -62,22 +74,27 @@ pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The recipe with what the flags override.
+/// The recipe with what the flags override; `copy` is a run's own copy of the weights that it began with.
 pub fn with_flags(
     mut builder: RecipeBuilder,
     arguments: &TrainArguments,
-) -> Result<Recipe, RecipeError> {
+    copy: Option<&Path>,
+) -> anyhow::Result<Recipe> {
     for assignment in &arguments.set {
         builder.assign(assignment)?;
     }
     apply_flags(&mut builder, arguments)?;
-    builder.build()
+    fine_tuning::follow(&mut builder, copy)?;
+    Ok(builder.build()?)
 }
 
 /// Overrides the keys that have flags of their own.
 fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
+    }
+    if let Some(weights) = &flags.weights {
+        builder.set("model.weights", weights.as_str(), "--weights")?;
     }
     if let Some(epochs) = flags.epochs {
         builder.set("training.epochs", epochs, "--epochs")?;

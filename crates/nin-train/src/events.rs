@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nin_model::LayerScale;
 use serde::{Deserialize, Serialize};
 
+use crate::fine_tuning::Transfer;
 use crate::sentinel::Alarm;
 
 /// A point of the curves within an epoch: means over the epoch so far.
@@ -68,7 +69,7 @@ pub struct EpochReport {
     pub bookkeeping_secs: f64,
     /// Seconds of its evaluation.
     pub test_secs: f64,
-    /// Whether no epoch before had this test accuracy.
+    /// Whether no epoch before was as good, by the figure that `checkpoint.best_by` names.
     pub best: bool,
 }
 
@@ -120,6 +121,8 @@ pub enum Event {
         /// What each layer gave before, first layer to last.
         layers: Vec<LayerScale>,
     },
+    /// The run begins with weights of another network.
+    Loaded(Transfer),
     /// The run goes on from a checkpoint.
     Resume {
         /// The epoch that goes on, counted from 1.

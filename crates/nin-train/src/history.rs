@@ -124,9 +124,9 @@ impl RunHistory {
         })
     }
 
-    /// The epoch with the best test accuracy, the first of equals.
+    /// The best epoch, by the figure that `checkpoint.best_by` names.
     pub fn best_epoch(&self) -> Option<&EpochReport> {
-        self.epochs().rev().max_by(|one, other| one.test_accuracy.total_cmp(&other.test_accuracy))
+        self.epochs().rev().find(|epoch| epoch.best)
     }
 
     /// Why the run ended; `None` where it goes on, or was cut off without a word.

@@ -37,7 +37,7 @@
 //! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
 //! let environment = Environment::default();
 //! let plan =
-//!     TrainingPlan { recipe, folder: folder.clone(), resume: false, data, workers: 0, environment };
+//!     TrainingPlan { recipe, folder: folder.clone(), resume: false, data, workers: 0, start: None, environment };
 //! let summary =
 //!     train::<Autodiff<Flex>>(plan, &Default::default(), Interrupter::new(), Box::new(()))?;
 //! assert_eq!(summary.epochs, 3);
@@ -62,6 +62,7 @@ mod environment;
 mod error;
 mod evaluation;
 mod events;
+mod fine_tuning;
 mod finite;
 mod folder;
 pub mod guide;
@@ -77,10 +78,12 @@ pub mod recipe;
 mod sample;
 mod schedule;
 mod score;
+mod selection;
 mod sentinel;
 mod strategy;
 mod summary;
 mod training;
+mod weighting;
 
 pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
@@ -90,6 +93,7 @@ pub use environment::{DataFile, Environment};
 pub use error::{TrainError, one_line};
 pub use evaluation::Evaluation;
 pub use events::{Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport};
+pub use fine_tuning::{StartingWeights, Transfer};
 pub use folder::RunFolder;
 pub use history::RunHistory;
 pub use metrics_log::read_events;
@@ -97,6 +101,7 @@ pub use optimizer::{GradientDescent, Moments, RunOptimizer};
 pub use preprocessing::transform;
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
+pub use selection::Figures;
 pub use sentinel::{Alarm, AlarmKind, Vitals};
 pub use strategy::Components;
 pub use summary::Summary;

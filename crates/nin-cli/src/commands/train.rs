@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use nin_data::DataSet;
 use nin_train::recipe::{Recipe, ScheduleKind};
 use nin_train::{
-    DataFile, Ending, Environment, Observer, RunHistory, Summary, TrainingPlan, train,
+    DataFile, Ending, Environment, Observer, RunHistory, StartingWeights, Summary, TrainingPlan,
+    train,
 };
 
 use super::seeds;
@@ -27,8 +28,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
         return seeds::run(arguments);
     }
-    let TrainSettings { recipe, folder } = TrainSettings::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &recipe)?;
+    let TrainSettings { recipe, folder, start } = TrainSettings::resolve(arguments)?;
+    let trainer = Trainer::open(arguments, &recipe, start)?;
     let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
     let summary = trainer.train(recipe, &folder, arguments.resume)?;
     finish(&summary, trainer.device(), arguments, &folder, can_go_on)
@@ -38,13 +39,19 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 pub struct Trainer<'a> {
     arguments: &'a TrainArguments,
     data: DataSet,
+    /// What a new run begins with.
+    start: Option<StartingWeights>,
     selected: Selected,
     interrupter: Interrupter,
 }
 
 impl<'a> Trainer<'a> {
     /// Opens all that a recipe needs.
-    pub fn open(arguments: &'a TrainArguments, recipe: &Recipe) -> anyhow::Result<Self> {
+    pub fn open(
+        arguments: &'a TrainArguments,
+        recipe: &Recipe,
+        start: Option<StartingWeights>,
+    ) -> anyhow::Result<Self> {
         let data = open_training_data(&recipe.data, arguments.data.as_deref())?;
         // Whatever is wrong with the recipe on this data is said before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
@@ -55,12 +62,12 @@ impl<'a> Trainer<'a> {
         }
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
-        Ok(Self { arguments, data, selected, interrupter })
+        Ok(Self { arguments, data, start, selected, interrupter })
     }
 
     /// Trains a run from its beginning, or goes on with it.
     pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
-        let Self { arguments, data, selected, interrupter } = self;
+        let Self { arguments, data, start, selected, interrupter } = self;
         let environment = Environment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("NIN_COMMIT").map(str::to_owned),
@@ -78,6 +85,7 @@ impl<'a> Trainer<'a> {
             resume,
             data: data.clone(),
             workers: usize::from(arguments.workers),
+            start: start.clone().filter(|_| !resume),
             environment,
         };
         let mut observer = progress::observer(arguments, selected);
