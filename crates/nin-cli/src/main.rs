@@ -10,6 +10,7 @@ mod comparison;
 mod dataset;
 mod failure;
 mod fetch;
+mod fine_tuning;
 mod hints;
 mod interrupt;
 mod output;

@@ -46,7 +46,11 @@ impl ModelSource {
         OsStringValueParser::new().try_map(Self::parse)
     }
 
-    fn parse(given: OsString) -> Result<Self, String> {
+    /// What [`ModelSource::parser`] reads.
+    ///
+    /// # Errors
+    /// Where `pretrained:` is followed by no known name.
+    pub fn parse(given: OsString) -> Result<Self, String> {
         let Some(name) = given.to_str().and_then(|given| given.strip_prefix(PREFIX)) else {
             return Ok(Self::Path(given.into()));
         };

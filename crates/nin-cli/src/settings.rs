@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use nin_data::{DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations};
 use nin_model::{Architecture, Builtin};
-use nin_train::RunFolder;
 use nin_train::recipe::{
     BuiltinRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
+use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::failure::CommandError;
+use crate::fine_tuning::{self, starting_weights};
 
 /// Where runs stand unless told otherwise.
 const RUNS: &str = "runs";
@@ -24,6 +25,8 @@ pub struct TrainSettings {
     pub folder: PathBuf,
     /// Whether nobody said which images `data.limit` and `data.held_out` take.
     pub selection_is_free: bool,
+    /// What a new run begins with, where the recipe names it.
+    pub start: Option<StartingWeights>,
 }
 
 impl TrainSettings {
@@ -38,8 +41,11 @@ impl TrainSettings {
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
         let builder =
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
-        let (recipe, is_named) = with_flags(builder, arguments)?;
-        Ok(Self { recipe, folder, selection_is_free: !is_named && !arguments.resume })
+        let copy = folder.join("start.safetensors");
+        let copy = arguments.resume.then_some(copy.as_path());
+        let (recipe, is_named) = with_flags(builder, arguments, copy)?;
+        let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
+        Ok(Self { recipe, folder, selection_is_free: !is_named && !arguments.resume, start })
     }
 }
 
@@ -52,6 +58,11 @@ pub fn named_recipe(arguments: &TrainArguments) -> Result<RecipeBuilder, RecipeE
         _ => BuiltinRecipe::quickstart(),
     };
     let mut builder = RecipeBuilder::named(arguments.config.as_deref().unwrap_or(default.name))?;
+    let begins_with_weights = arguments.weights.is_some()
+        || arguments.set.iter().any(|assignment| assignment.trim().starts_with("model.weights"));
+    if arguments.config.is_none() && begins_with_weights {
+        fine_tuning::forget_network(&mut builder);
+    }
     let dataset = builder.get("data.dataset").and_then(|value| value.as_str());
     let name = name_of_data(dataset.unwrap_or(FASHION_MNIST), folder);
     if dataset.is_some_and(|dataset| dataset != name) || folder.is_some() {
@@ -71,15 +82,18 @@ pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The recipe with what the flags override, and whether it says which images it selects.
+/// The recipe with what the flags override, and whether it says which images it selects; `copy` is a
+/// run's own copy of the weights that it began with.
 pub fn with_flags(
     mut builder: RecipeBuilder,
     arguments: &TrainArguments,
-) -> Result<(Recipe, bool), RecipeError> {
+    copy: Option<&Path>,
+) -> anyhow::Result<(Recipe, bool)> {
     for assignment in &arguments.set {
         builder.assign(assignment)?;
     }
     apply_flags(&mut builder, arguments)?;
+    fine_tuning::follow(&mut builder, copy)?;
     let names_selection = builder.get("data.selection").is_some();
     Ok((builder.build()?, names_selection))
 }
@@ -88,6 +102,9 @@ pub fn with_flags(
 fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
+    }
+    if let Some(weights) = &flags.weights {
+        builder.set("model.weights", weights.as_str(), "--weights")?;
     }
     if let Some(epochs) = flags.epochs {
         builder.set("training.epochs", epochs, "--epochs")?;

@@ -56,7 +56,7 @@ pub use fused::{
     LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, has_tiles, kernels_in,
     time_layers,
 };
-pub use initialization::{Initialization, LayerScale};
+pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;

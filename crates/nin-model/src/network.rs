@@ -85,6 +85,17 @@ impl<B: Backend> NetworkInNetwork<B> {
         self
     }
 
+    /// The same network with its first blocks frozen: no gradient is computed for their parameters, and
+    /// no optimizer moves them.
+    #[must_use]
+    pub fn with_frozen_blocks(mut self, frozen: usize) -> Self {
+        let freeze = |(index, block): (usize, MlpConv<B>)| {
+            if index < frozen { block.no_grad() } else { block }
+        };
+        self.blocks = self.blocks.into_iter().enumerate().map(freeze).collect();
+        self
+    }
+
     /// The architecture that it was made from.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture

@@ -89,6 +89,11 @@ impl Preprocessing {
         Self { input_size, fit: None, normalization: Normalization::None, whitening: None }
     }
 
+    /// Whether values stay from 0 to 1.
+    pub fn is_plain(&self) -> bool {
+        self.normalization.is_none() && self.whitening.is_none()
+    }
+
     /// Adds the tensors that were fitted.
     pub(crate) fn add_tensors(&self, tensors: &mut Weights) {
         if let Some(Whitening { mean, matrix, .. }) = &self.whitening {

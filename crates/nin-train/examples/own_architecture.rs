@@ -69,7 +69,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
     let environment = Environment::default();
     let run = folder.path().join("run");
-    let plan = TrainingPlan { recipe, folder: run, resume: false, data, workers: 1, environment };
+    let plan = TrainingPlan {
+        recipe,
+        folder: run,
+        resume: false,
+        data,
+        workers: 1,
+        start: None,
+        environment,
+    };
     let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(()))?;
     println!("{}", summary.closing_lines("the CPU").unwrap_or_default());
     Ok(())

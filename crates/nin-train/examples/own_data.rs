@@ -57,6 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         resume: false,
         data,
         workers: 0,
+        start: None,
         environment: Environment::default(),
     };
     let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(()))?;

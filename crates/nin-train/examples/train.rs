@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         resume: false,
         data,
         workers: 1,
+        start: None,
         environment,
     };
     let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(Epochs))?;

@@ -16,6 +16,8 @@ use nin_model::{
     HostTensor, ModelError, NetworkInNetwork, ParameterVisitor, Weights, visit_parameters,
 };
 
+use crate::fine_tuning::is_frozen;
+
 /// Before the name of a weight that goes on, in the training state.
 const PREFIX: &str = "trained.";
 
@@ -23,6 +25,8 @@ const PREFIX: &str = "trained.";
 #[derive(Debug)]
 pub(crate) struct Average<B: Backend> {
     decay: f64,
+    /// Blocks whose weights stay as they are.
+    frozen_blocks: usize,
     /// By name: shape, and values in a row.
     tensors: BTreeMap<String, (Vec<usize>, Tensor<B, 1>)>,
 }
@@ -34,14 +38,21 @@ impl<B: Backend> Average<B> {
             let data = TensorData::new(values.clone(), [values.len()]);
             (name.to_owned(), (shape.clone(), Tensor::from_data(data, device)))
         });
-        Self { decay, tensors: tensors.collect() }
+        Self { decay, frozen_blocks: 0, tensors: tensors.collect() }
+    }
+
+    /// Leaves the weights of the first blocks as they are: an average of equal numbers may be rounded.
+    #[must_use]
+    pub(crate) fn with_frozen_blocks(self, frozen_blocks: usize) -> Self {
+        Self { frozen_blocks, ..self }
     }
 
     /// Takes in the weights behind a step; `updates` were made before.
     pub(crate) fn update(&mut self, network: &NetworkInNetwork<B>, updates: usize) {
         let updates = updates as f64;
         let decay = self.decay.min((1.0 + updates) / (10.0 + updates));
-        visit_parameters(network, &mut Update { decay, tensors: &mut self.tensors });
+        let Self { frozen_blocks, tensors, .. } = self;
+        visit_parameters(network, &mut Update { decay, frozen_blocks: *frozen_blocks, tensors });
     }
 
     /// The average, on the host.
@@ -56,11 +67,15 @@ impl<B: Backend> Average<B> {
 
 struct Update<'a, B: Backend> {
     decay: f64,
+    frozen_blocks: usize,
     tensors: &'a mut BTreeMap<String, (Vec<usize>, Tensor<B, 1>)>,
 }
 
 impl<B: Backend> ParameterVisitor<B> for Update<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        if is_frozen(name, self.frozen_blocks) {
+            return;
+        }
         if let Some((_, average)) = self.tensors.get_mut(name) {
             let values = parameter.val();
             let length = values.shape().num_elements();

@@ -9,6 +9,7 @@ use nin_data::{ImageBatch, SecondLabels};
 use nin_model::{DropoutKey, ModelError, NetworkInNetwork};
 
 use crate::score::Answers;
+use crate::weighting::{Targets, weighted_cross_entropy};
 
 /// A network that Burn's `Learner` can train.
 #[derive(Module, Debug)]
@@ -20,6 +21,9 @@ pub struct Classifier<B: Backend> {
     /// Share of a target that is spread over all classes.
     #[module(skip)]
     label_smoothing: f64,
+    /// How much each class counts in the training loss; `None` where all count alike.
+    #[module(skip)]
+    class_weights: Option<Vec<f64>>,
     /// Whether inference looks at each image twice.
     #[module(skip)]
     flips: bool,
@@ -39,13 +43,20 @@ impl ItemLazy for StepAnswers {
 impl<B: Backend> Classifier<B> {
     /// The classifier of this network, with dropout drawn from `seed`.
     pub fn new(network: NetworkInNetwork<B>, seed: u64) -> Self {
-        Self { network, seed, label_smoothing: 0.0, flips: false }
+        Self { network, seed, label_smoothing: 0.0, class_weights: None, flips: false }
     }
 
     /// Trains with this share of each target spread over all classes.
     #[must_use]
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
         Self { label_smoothing, ..self }
+    }
+
+    /// Trains with each class counting this much, one weight per class, as in PyTorch's
+    /// `cross_entropy(weight=...)`; `None` counts all alike.
+    #[must_use]
+    pub fn with_class_weights(self, class_weights: Option<Vec<f64>>) -> Self {
+        Self { class_weights, ..self }
     }
 
     /// Answers with the mean of the probabilities of each image and its mirror image, left and right, as
@@ -106,12 +117,15 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
         let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
         let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
         let second = batch.second;
-        let loss = mixed_cross_entropy(
-            logits.clone(),
-            batch.targets,
-            second.as_ref(),
-            self.label_smoothing,
-        );
+        let (smoothing, logits_of_loss) = (self.label_smoothing, logits.clone());
+        let loss = match &self.class_weights {
+            Some(weights) => {
+                let second = second.as_ref();
+                let targets = Targets { labels: &batch.labels, second, smoothing };
+                weighted_cross_entropy(logits_of_loss, targets, weights)
+            }
+            None => mixed_cross_entropy(logits_of_loss, batch.targets, second.as_ref(), smoothing),
+        };
         let answers =
             Answers::read(&logits.inner(), batch.labels).map(|answers| answers.mixed_with(second));
         let gradients = loss.backward();

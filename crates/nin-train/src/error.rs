@@ -79,6 +79,19 @@ pub enum TrainError {
         /// Why.
         source: ModelError,
     },
+    /// A layer of the weights to begin with has another shape than the recipe's network.
+    #[error(
+        "tensor `{name}` of the weights to begin with has shape {found:?}, the recipe's network has \
+         {expected:?}"
+    )]
+    StartingWeights {
+        /// The tensor's name.
+        name: String,
+        /// The shape in the recipe's network.
+        expected: Vec<usize>,
+        /// The shape in the weights.
+        found: Vec<usize>,
+    },
     /// A run's log is another file.
     #[error("`{}`: expected events, one a line, found {lines} lines and no event", path.display())]
     NoEvents {
@@ -206,6 +219,11 @@ impl TrainError {
             Self::Recipe(error) => error.hint(),
             Self::Data(error) => error.hint(),
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
+            Self::StartingWeights { .. } => {
+                "leave model.architecture and model.blocks out of the recipe: the network is then that \
+                 of the weights"
+                    .to_owned()
+            }
             Self::RunExists { .. } => {
                 "resume it, or name another folder".to_owned()
             }

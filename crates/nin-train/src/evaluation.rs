@@ -84,6 +84,24 @@ impl Evaluation {
         let both = answered + labelled;
         (both > 0).then(|| 2.0 * self.confusion[class][class] as f64 / both as f64)
     }
+
+    /// The mean recall of the classes that have images, scikit-learn's `balanced_accuracy_score`; `None`
+    /// where there are no images.
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        mean((0..self.confusion.len()).filter_map(|class| self.recall(class)))
+    }
+
+    /// The mean F1 of the classes that have images or answers, scikit-learn's
+    /// `f1_score(average="macro")`; `None` where there are no images.
+    pub fn macro_f1(&self) -> Option<f64> {
+        mean((0..self.confusion.len()).filter_map(|class| self.f1(class)))
+    }
+}
+
+/// `None` of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / f64::from(count))
 }
 
 #[cfg(test)]
@@ -100,5 +118,20 @@ mod tests {
         assert_eq!(evaluation.recall(1), Some(0.5));
         assert_eq!((evaluation.precision(2), evaluation.recall(2)), (None, None));
         assert_eq!((evaluation.f1(1), evaluation.f1(2)), (Some(0.5), None));
+    }
+
+    #[test]
+    fn means_over_classes_leave_out_those_that_are_not_there() {
+        // scikit-learn, of labels [0]*8 + [1]*2 and answers [0]*6 + [1]*1 + [2]*1 + [0]*1 + [1]*1:
+        // recalls 6/8 and 1/2; F1 2*6/15, 2*1/4 and 0.
+        let evaluation = Evaluation {
+            score: Score::default(),
+            confusion: vec![vec![6, 1, 1, 0], vec![1, 1, 0, 0], vec![0; 4], vec![0; 4]],
+        };
+        assert_eq!(evaluation.balanced_accuracy(), Some(0.625));
+        let macro_f1 = evaluation.macro_f1().unwrap();
+        assert!((macro_f1 - (0.8 + 0.5 + 0.0) / 3.0).abs() < 1e-15, "{macro_f1}");
+        let none = Evaluation { score: Score::default(), confusion: vec![vec![0; 2]; 2] };
+        assert_eq!((none.balanced_accuracy(), none.macro_f1()), (None, None));
     }
 }

@@ -7,6 +7,7 @@ use nin_model::LayerScale;
 use serde::{Deserialize, Serialize};
 
 use crate::epoch_record::EpochRecord;
+use crate::fine_tuning::Transfer;
 use crate::sentinel::Alarm;
 
 /// A point of the curves within an epoch: means over the epoch so far.
@@ -73,7 +74,7 @@ pub struct EpochReport {
     pub bookkeeping_secs: f64,
     /// Seconds of its evaluation.
     pub test_secs: f64,
-    /// Whether no epoch before was as good.
+    /// Whether no epoch before was as good, by the figure that `checkpoint.best_by` names.
     pub best: bool,
 }
 
@@ -144,6 +145,8 @@ pub enum Event {
         /// What each layer gave before, first layer to last.
         layers: Vec<LayerScale>,
     },
+    /// The run begins with weights of another network.
+    Loaded(Transfer),
     /// The run goes on from a checkpoint.
     Resume {
         /// The epoch that goes on, counted from 1.

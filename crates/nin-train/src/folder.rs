@@ -15,12 +15,17 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, with its resolved recipe in it, and locks it.
+    /// Makes the folder of a new run, with its resolved recipe in it and, where it begins with the weights
+    /// of another network, its own copy of them; and locks it.
     ///
     /// # Errors
     /// [`TrainError::RunExists`] or [`TrainError::NotARun`] where something stands there already,
     /// [`TrainError::RunLocked`] where another process is about to make it; [`TrainError::Io`].
-    pub(crate) fn create(path: &Path, recipe: &Recipe) -> Result<(Self, RunLock), TrainError> {
+    pub(crate) fn create(
+        path: &Path,
+        recipe: &Recipe,
+        start: Option<&[u8]>,
+    ) -> Result<(Self, RunLock), TrainError> {
         let folder = Self { path: path.to_owned() };
         if !folder.lock_path().exists() {
             // Nothing is put into a folder that is somebody else's.
@@ -30,6 +35,10 @@ impl RunFolder {
         let lock = RunLock::take(&folder)?;
         folder.refuse_used()?;
         remove_unfinished(path)?;
+        if let Some(start) = start {
+            // Before the recipe: a folder with a recipe is a run, and has all that it needs.
+            durable::write_file(&folder.start_path(), start)?;
+        }
         folder.write_recipe(recipe)?;
         folder.make_checkpoints()?;
         Ok((folder, lock))
@@ -83,7 +92,9 @@ impl RunFolder {
         // Without a lock nothing here was begun by this program.
         let is_ours = lock.exists();
         let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
-        let is_foreign = |path: &Path| *path != lock && !(is_ours && is_unfinished(path));
+        let start = self.start_path();
+        let is_left = |path: &Path| is_unfinished(path) || *path == start;
+        let is_foreign = |path: &Path| *path != lock && !(is_ours && is_left(path));
         if entries.any(|entry| entry.is_ok_and(|entry| is_foreign(&entry.path()))) {
             return Err(TrainError::NotARun { path: path.clone() });
         }
@@ -128,6 +139,11 @@ impl RunFolder {
     /// `summary.json`
     pub fn summary_path(&self) -> PathBuf {
         self.path.join("summary.json")
+    }
+
+    /// `start.safetensors`, the run's own copy of the weights that it began with, if it did.
+    pub fn start_path(&self) -> PathBuf {
+        self.path.join("start.safetensors")
     }
 
     /// `checkpoints/`
@@ -186,7 +202,7 @@ mod tests {
     fn a_folder_of_somebody_else_is_left_as_it_is() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("thesis.txt"), b"").unwrap();
-        let error = RunFolder::create(root.path(), &sample::recipe()).unwrap_err();
+        let error = RunFolder::create(root.path(), &sample::recipe(), None).unwrap_err();
         assert!(matches!(error, TrainError::NotARun { .. }), "{error}");
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
@@ -196,7 +212,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let theirs = root.path().join(".unfinished-thesis");
         fs::write(&theirs, b"of the user").unwrap();
-        let error = RunFolder::create(root.path(), &sample::recipe()).unwrap_err();
+        let error = RunFolder::create(root.path(), &sample::recipe(), None).unwrap_err();
         assert!(matches!(error, TrainError::NotARun { .. }), "{error}");
         assert!(theirs.exists());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is put beside it");
@@ -207,6 +223,6 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("run.lock"), b"1\n").unwrap();
         fs::write(root.path().join(".unfinished-recipe"), b"[mod").unwrap();
-        RunFolder::create(root.path(), &sample::recipe()).unwrap();
+        RunFolder::create(root.path(), &sample::recipe(), None).unwrap();
     }
 }

@@ -125,9 +125,9 @@ impl RunHistory {
         })
     }
 
-    /// The epoch with the best accuracy on the part that chooses, the first of equals.
+    /// The best epoch, by the figure that `checkpoint.best_by` names.
     pub fn best_epoch(&self) -> Option<&EpochReport> {
-        self.epochs().rev().max_by(|one, other| one.eval_accuracy.total_cmp(&other.eval_accuracy))
+        self.epochs().rev().find(|epoch| epoch.best)
     }
 
     /// The test of the best checkpoint, where validation data chose it and the training has ended.

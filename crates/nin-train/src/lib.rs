@@ -37,7 +37,7 @@
 //! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
 //! let environment = Environment::default();
 //! let plan =
-//!     TrainingPlan { recipe, folder: folder.clone(), resume: false, data, workers: 0, environment };
+//!     TrainingPlan { recipe, folder: folder.clone(), resume: false, data, workers: 0, start: None, environment };
 //! let summary =
 //!     train::<Autodiff<Flex>>(plan, &Default::default(), Interrupter::new(), Box::new(()))?;
 //! assert_eq!(summary.epochs, 3);
@@ -63,6 +63,7 @@ mod epoch_record;
 mod error;
 mod evaluation;
 mod events;
+mod fine_tuning;
 mod finite;
 mod folder;
 pub mod guide;
@@ -78,10 +79,12 @@ pub mod recipe;
 mod sample;
 mod schedule;
 mod score;
+mod selection;
 mod sentinel;
 mod strategy;
 mod summary;
 mod training;
+mod weighting;
 
 pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
@@ -93,6 +96,7 @@ pub use evaluation::Evaluation;
 pub use events::{
     Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport, TestReport,
 };
+pub use fine_tuning::{StartingWeights, Transfer};
 pub use folder::RunFolder;
 pub use history::RunHistory;
 pub use metrics_log::read_events;
@@ -100,6 +104,7 @@ pub use optimizer::{GradientDescent, Moments, RunOptimizer};
 pub use preprocessing::{fit, transform};
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
+pub use selection::Figures;
 pub use sentinel::{Alarm, AlarmKind, Vitals};
 pub use strategy::Components;
 pub use summary::Summary;

@@ -67,11 +67,11 @@ mod tests {
         let error = RunFolder::resume(run.path()).unwrap_err();
         let process = format!("is being trained by process {}", std::process::id());
         assert!(error.to_string().ends_with(&process), "{error}");
-        let error = RunFolder::create(run.path(), &sample::recipe()).unwrap_err();
+        let error = RunFolder::create(run.path(), &sample::recipe(), None).unwrap_err();
         assert!(matches!(error, TrainError::RunLocked { .. }), "{error}");
         drop(lock);
         RunFolder::resume(run.path()).unwrap();
-        let error = RunFolder::create(run.path(), &sample::recipe()).unwrap_err();
+        let error = RunFolder::create(run.path(), &sample::recipe(), None).unwrap_err();
         assert!(matches!(error, TrainError::RunExists { .. }), "{error}");
     }
 

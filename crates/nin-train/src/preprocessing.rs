@@ -11,6 +11,7 @@ use nin_data::{
 use nin_model::{ModelMetadata, Normalization, Preprocessing, Whitening};
 
 use crate::TrainError;
+use crate::fine_tuning::StartingWeights;
 use crate::recipe::{NormalizationKind, PreprocessingRecipe, Recipe, RecipeError};
 
 /// Images that are prepared together while something is fitted; of no influence on the result but by
@@ -73,8 +74,12 @@ pub(crate) fn fitted<B: Backend>(
     data: &DataSet,
     metadata: &ModelMetadata,
     device: &B::Device,
+    start: Option<&StartingWeights>,
 ) -> Result<Preprocessing, TrainError> {
     let mut preprocessing = metadata.preprocessing.clone();
+    if let (NormalizationKind::Weights, Some(start)) = (recipe.normalization, start) {
+        return start.preprocessing(metadata);
+    }
     if recipe.is_none() {
         return Ok(preprocessing);
     }
@@ -86,7 +91,7 @@ pub(crate) fn fitted<B: Backend>(
             .with_transform(transform)
     };
     preprocessing.normalization = match recipe.normalization {
-        NormalizationKind::None => Normalization::None,
+        NormalizationKind::None | NormalizationKind::Weights => Normalization::None,
         NormalizationKind::Channels => {
             let plain = Blocks::of(loader(Transform::none()));
             let (mean, deviation) = channel_statistics(plain.iter(), channels, height * width);

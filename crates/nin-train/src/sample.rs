@@ -19,7 +19,7 @@ pub(crate) fn recipe() -> Recipe {
 /// A new run in a folder of its own.
 pub(crate) fn run() -> (tempfile::TempDir, RunFolder, RunLock) {
     let root = tempfile::tempdir().unwrap();
-    let (run, lock) = RunFolder::create(&root.path().join("run"), &recipe()).unwrap();
+    let (run, lock) = RunFolder::create(&root.path().join("run"), &recipe(), None).unwrap();
     (root, run, lock)
 }
 

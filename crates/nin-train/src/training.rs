@@ -9,7 +9,7 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, ImageDataset, OrderedLoader};
 use nin_model::{
-    Architecture, LayerScale, ModelMetadata, NetworkInNetwork, Preprocessing, Weights,
+    Architecture, LayerPart, LayerScale, ModelMetadata, NetworkInNetwork, Preprocessing, Weights,
 };
 use nin_random::{Purpose, Stream};
 
@@ -18,6 +18,7 @@ use crate::checkpoint::{self, Checkpoint, Newest, TrainingState, to_json};
 use crate::classifier::Classifier;
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
+use crate::fine_tuning::{StartingWeights, Transfer};
 use crate::lock::RunLock;
 use crate::metrics_log::MetricsLog;
 use crate::optimizer::{GradientDescent, RunOptimizer};
@@ -26,7 +27,10 @@ use crate::recipe::{Recipe, RecipeError};
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
-use crate::{RunFolder, RunHistory, TrainError, averaging, durable, moments, preprocessing};
+use crate::{
+    RunFolder, RunHistory, TrainError, averaging, durable, fine_tuning, moments, preprocessing,
+    weighting,
+};
 
 /// Images by which an initialisation that follows the data is fitted.
 const INITIALIZATION_IMAGES: usize = 256;
@@ -44,6 +48,9 @@ pub struct TrainingPlan {
     pub data: DataSet,
     /// Threads that prepare batches beside the step; 0 prepares them in between.
     pub workers: usize,
+    /// The weights that a new run begins with, where the recipe's `model.weights` names some; a run that
+    /// goes on has its own copy.
+    pub start: Option<StartingWeights>,
     /// What goes into `environment.json`.
     pub environment: Environment,
 }
@@ -64,7 +71,7 @@ pub fn train<B: AutodiffBackend>(
     observer: Box<dyn Observer>,
 ) -> Result<Summary, TrainError> {
     let metadata = model_metadata(&plan.recipe, &plan.data)?;
-    let (run, lock) = open_run(&plan.folder, plan.resume, &plan.recipe)?;
+    let (run, lock) = open_run(&plan, &metadata)?;
     let mut voice =
         Voice::New { observer, warnings: lock.warning().map(str::to_owned).into_iter().collect() };
     loop {
@@ -111,10 +118,14 @@ fn train_attempt<B: AutodiffBackend>(
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
     }
+    let starting_weights = starting_weights(plan, run, checkpoint.is_some())?;
     let preprocessing = match &checkpoint {
         // Fitted once: whoever goes on, goes on with the same.
         Some(checkpoint) => checkpoint.metadata.preprocessing.clone(),
-        None => preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device)?,
+        None => {
+            let start = starting_weights.as_ref();
+            preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device, start)?
+        }
     };
     let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
@@ -157,7 +168,10 @@ fn train_attempt<B: AutodiffBackend>(
             write_pictures(run, data)?;
             observer.begin(&description);
             let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
-            for warning in damaged.into_iter().chain(warnings).chain(changed) {
+            let imbalance =
+                checkpoint.is_none().then(|| weighting::warning(&recipe, data, metadata));
+            let more = changed.into_iter().chain(imbalance.flatten());
+            for warning in damaged.into_iter().chain(warnings).chain(more) {
                 log.warn(warning)?;
             }
             log
@@ -177,14 +191,19 @@ fn train_attempt<B: AutodiffBackend>(
     let start = if let Some(checkpoint) = checkpoint {
         Start::Checkpoint(Box::new(checkpoint))
     } else {
-        let (weights, layers) = initial_weights(&recipe, metadata, &train_loader)?;
+        let Initial { weights, transfer, layers } =
+            initial_weights(&recipe, metadata, &train_loader, starting_weights.as_ref())?;
+        if let Some(transfer) = transfer {
+            log.event(Event::Loaded(transfer))?;
+        }
         if !layers.is_empty() {
             log.event(Event::Fitted { layers })?;
         }
         Start::Weights(weights)
     };
     let average = (recipe.training.ema_decay > 0.0).then(|| start.weights().clone());
-    let learner = learner::<B>(&recipe, metadata, start, schedule, device)?;
+    let weights = weighting::class_weights(&recipe, data, metadata)?;
+    let learner = learner::<B>(&recipe, metadata, (start, weights), schedule, device)?;
     let shared = Arc::new(Shared {
         run: run.clone(),
         metadata: metadata.clone(),
@@ -300,17 +319,24 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
     };
     metadata.architecture.shapes(metadata.input())?;
     preprocessing::check(recipe, metadata.input())?;
+    weighting::class_weights(recipe, data, &metadata)?;
+    fine_tuning::check(recipe)?;
     Ok(metadata)
 }
 
 /// The run's folder, new or there already with a recipe of the same mathematics, and its lock.
 fn open_run(
-    folder: &std::path::Path,
-    resume: bool,
-    recipe: &Recipe,
+    plan: &TrainingPlan,
+    metadata: &ModelMetadata,
 ) -> Result<(RunFolder, RunLock), TrainError> {
-    if !resume {
-        return RunFolder::create(folder, recipe);
+    let TrainingPlan { recipe, folder, .. } = plan;
+    if !plan.resume {
+        let Some(start) = &plan.start else { return RunFolder::create(folder, recipe, None) };
+        // Whatever does not fit is said before a folder is made.
+        let initial = recipe.initialization()?.weights(&metadata.architecture, 0);
+        start.begin(metadata, initial)?;
+        let copy = start.metadata.to_safetensors(&start.weights)?;
+        return RunFolder::create(folder, recipe, Some(&copy));
     }
     let (run, lock) = RunFolder::resume(folder)?;
     let stored = Recipe::from_file(&run.recipe_path())?;
@@ -372,16 +398,47 @@ fn loaders<B: AutodiffBackend>(
     Loaders { train: Arc::new(train), eval: Arc::new(eval), test }
 }
 
-/// Drawn from the seed and, where the initialisation asks for it, fitted to the data: then also what
-/// each layer gave before.
+/// The weights that a run begins with, from the plan or from the run's own copy; `None` where it begins
+/// with its own, or goes on from a checkpoint.
+fn starting_weights(
+    plan: &TrainingPlan,
+    run: &RunFolder,
+    goes_on: bool,
+) -> Result<Option<StartingWeights>, TrainError> {
+    if plan.recipe.model.weights.is_empty() || goes_on {
+        return Ok(None);
+    }
+    if let Some(start) = &plan.start {
+        return Ok(Some(start.clone()));
+    }
+    let (metadata, weights) = checkpoint::load_model(&run.start_path())?;
+    Ok(Some(StartingWeights { metadata, weights }))
+}
+
+/// What a run begins with.
+struct Initial {
+    weights: Weights,
+    /// What of it is another network's.
+    transfer: Option<Transfer>,
+    /// What each layer gave before it was fitted to the data.
+    layers: Vec<LayerScale>,
+}
+
+/// Drawn from the seed, or another network's, and, where the initialisation asks for it, fitted to the
+/// data.
 fn initial_weights<B: AutodiffBackend>(
     recipe: &Recipe,
     metadata: &ModelMetadata,
     loader: &OrderedLoader<B>,
-) -> Result<(Weights, Vec<LayerScale>), TrainError> {
+    start: Option<&StartingWeights>,
+) -> Result<Initial, TrainError> {
     let seed = recipe.training.seed;
     let initialization = recipe.initialization()?;
     let mut weights = initialization.weights(&metadata.architecture, seed);
+    let begun = start.map(|start| start.begin(metadata, weights.clone())).transpose()?;
+    if let Some(begun) = &begun {
+        weights.clone_from(&begun.weights);
+    }
     let mut layers = Vec::new();
     if initialization.follows_data() {
         let stream = Stream::new(seed, Purpose::Sampling, [0, 0]);
@@ -389,9 +446,11 @@ fn initial_weights<B: AutodiffBackend>(
         sample.truncate(INITIALIZATION_IMAGES);
         let images = loader.values(&sample)?;
         let (architecture, input) = (&metadata.architecture, metadata.input());
-        layers = initialization.fit(&mut weights, architecture, &images, input)?;
+        let new =
+            |layer: &str| begun.as_ref().map_or(LayerPart::Whole, |begun| begun.new_part(layer));
+        layers = initialization.fit_new(&mut weights, architecture, &images, input, &new)?;
     }
-    Ok((weights, layers))
+    Ok(Initial { weights, transfer: begun.map(|begun| begun.transfer), layers })
 }
 
 /// Where a learner begins.
@@ -414,16 +473,19 @@ impl Start {
 fn learner<B: AutodiffBackend>(
     recipe: &Recipe,
     metadata: &ModelMetadata,
-    start: Start,
+    (start, class_weights): (Start, Option<Vec<f64>>),
     schedule: Schedule,
     device: &B::Device,
 ) -> Result<Learner<crate::strategy::Components<B>>, TrainError> {
     let seed = recipe.training.seed;
     let classifier = |weights: &Weights| {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
-            .with_precision(metadata.precision);
-        let classifier = Classifier::<B>::new(network, seed);
-        Ok::<_, TrainError>(classifier.with_label_smoothing(recipe.training.label_smoothing))
+            .with_precision(metadata.precision)
+            .with_frozen_blocks(recipe.model.freeze_blocks);
+        let classifier = Classifier::<B>::new(network, seed)
+            .with_label_smoothing(recipe.training.label_smoothing)
+            .with_class_weights(class_weights.clone());
+        Ok::<_, TrainError>(classifier)
     };
     let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
     let checkpoint = match start {

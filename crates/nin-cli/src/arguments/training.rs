@@ -7,6 +7,7 @@ use nin_train::recipe::BuiltinRecipe;
 
 use super::DeviceArguments;
 use crate::output::Format;
+use crate::pretrained::ModelSource;
 use crate::seeds::Seeds;
 
 /// `train`
@@ -29,6 +30,10 @@ pub struct TrainArguments {
     /// The data set's name (data.dataset)
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
+    /// Begin with the weights of a checkpoint (model.weights): a run folder, a checkpoint folder, a
+    /// .safetensors file, or pretrained:NAME
+    #[arg(long, value_name = "PATH", value_parser = parse_weights)]
+    pub weights: Option<String>,
     /// The run's folder [default: runs/RECIPE, with --seeds runs/RECIPE-seeds; numbered where taken]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
@@ -171,6 +176,11 @@ pub struct CompareArguments {
     pub format: Format,
 }
 
+/// A path, or the name of a network that is part of the program.
+fn parse_weights(text: &str) -> Result<String, String> {
+    ModelSource::parse(text.into()).map(|_| text.to_owned())
+}
+
 fn train_help() -> String {
     let mut help = String::from(
         "Examples:
@@ -178,6 +188,7 @@ fn train_help() -> String {
   nin-cli train --data photos
   nin-cli train --config d2l-fashion-mnist-96 --epochs 2 --seed 7
   nin-cli train --dataset mine --data my-folder --set data.input_size=0
+  nin-cli train --weights pretrained:record-fashion-mnist --dataset mine --data my-folder
   nin-cli train --run runs/quickstart --resume
   nin-cli train --config d2l-fashion-mnist-96 --seeds 20
 

@@ -94,6 +94,10 @@ impl Task for Evaluate<'_> {
     }
 }
 
+fn share(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
 struct Report<'a> {
     chosen: &'a Chosen,
     flips: bool,
@@ -120,6 +124,8 @@ impl Report<'_> {
             "images": evaluation.score.images,
             "loss": evaluation.score.loss(),
             "accuracy": evaluation.score.accuracy(),
+            "balanced_accuracy": evaluation.balanced_accuracy(),
+            "macro_f1": evaluation.macro_f1(),
             "per_class": per_class.collect::<Vec<_>>(),
             "confusion": evaluation.confusion,
             "selection": self.chosen.remark,
@@ -137,12 +143,14 @@ impl Report<'_> {
         let mut lines = vec![
             format!("{dataset}, {part}: {} images{looks}{remark}", score.images),
             format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),
+            format!(
+                "balanced accuracy {}, macro F1 {}",
+                share(evaluation.balanced_accuracy()),
+                share(evaluation.macro_f1())
+            ),
             String::new(),
             format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),
         ];
-        let share = |value: Option<f64>| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
-        };
         for (class, name) in self.classes.iter().enumerate() {
             let counts: Vec<_> =
                 evaluation.confusion[class].iter().map(|count| format!("{count:>6}")).collect();

@@ -14,6 +14,7 @@ use super::report;
 use super::train::{Trainer, interrupted};
 use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
+use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::settings::{free_run, latest_run, named_recipe, with_flags};
@@ -29,7 +30,13 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let Series { folder, seeds, mut recipe, selection_is_free } = Series::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free)?;
+    let are_all_begun = seeds.0.iter().all(|seed| RunFolder::is_run(&folder.run(*seed)));
+    let start = if are_all_begun {
+        None
+    } else {
+        starting_weights(&recipe, copy(&folder, &seeds).as_deref())?
+    };
+    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
     // Not before: a folder without a run would be in the way of the next try.
     folder.write(&seeds, &recipe)?;
     for (at, seed) in seeds.0.iter().enumerate() {
@@ -91,7 +98,7 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let (recipe, _) = with_flags(builder, arguments)?;
+            let (recipe, _) = with_flags(builder, arguments, copy(&folder, &seeds).as_deref())?;
             seeds::check_recipe(&path, &stored, &recipe)?;
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
@@ -99,11 +106,17 @@ impl Series {
             return Ok(Self { folder, seeds, recipe, selection_is_free: false });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
-        let (recipe, is_named) = with_flags(named, arguments)?;
+        let (recipe, is_named) = with_flags(named, arguments, None)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
         let folder = SeedsFolder::new(&path)?;
         Ok(Self { folder, seeds, recipe, selection_is_free: !is_named })
     }
+}
+
+/// A run's own copy of the weights that all begin with.
+fn copy(folder: &SeedsFolder, seeds: &Seeds) -> Option<PathBuf> {
+    let copies = seeds.0.iter().map(|seed| folder.run(*seed).join("start.safetensors"));
+    copies.into_iter().find(|copy| copy.is_file())
 }
 
 fn diverged(error: &anyhow::Error) -> bool {

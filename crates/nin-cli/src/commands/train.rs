@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use nin_data::{DataSet, Part};
 use nin_train::recipe::{Recipe, ScheduleKind};
 use nin_train::{
-    DataFile, Ending, Environment, Observer, RunHistory, Summary, TrainingPlan, train,
+    DataFile, Ending, Environment, Observer, RunHistory, StartingWeights, Summary, TrainingPlan,
+    train,
 };
 
 use super::seeds;
@@ -29,9 +30,9 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
         return seeds::run(arguments);
     }
-    let TrainSettings { mut recipe, folder, selection_is_free } =
+    let TrainSettings { mut recipe, folder, selection_is_free, start } =
         TrainSettings::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free)?;
+    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
     let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
     let summary = trainer.train(recipe, &folder, arguments.resume)?;
     finish(&summary, trainer.device(), arguments, &folder, can_go_on)
@@ -41,6 +42,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 pub struct Trainer<'a> {
     arguments: &'a TrainArguments,
     data: DataSet,
+    /// What a new run begins with.
+    start: Option<StartingWeights>,
     selected: Selected,
     interrupter: Interrupter,
 }
@@ -52,6 +55,7 @@ impl<'a> Trainer<'a> {
         arguments: &'a TrainArguments,
         recipe: &mut Recipe,
         selection_is_free: bool,
+        start: Option<StartingWeights>,
     ) -> anyhow::Result<Self> {
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
@@ -70,12 +74,12 @@ impl<'a> Trainer<'a> {
         if recipe.preprocessing.whitening {
             note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
         }
-        Ok(Self { arguments, data, selected, interrupter })
+        Ok(Self { arguments, data, start, selected, interrupter })
     }
 
     /// Trains a run from its beginning, or goes on with it.
     pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
-        let Self { arguments, data, selected, interrupter } = self;
+        let Self { arguments, data, start, selected, interrupter } = self;
         let environment = Environment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("NIN_COMMIT").map(str::to_owned),
@@ -93,6 +97,7 @@ impl<'a> Trainer<'a> {
             resume,
             data: data.clone(),
             workers: usize::from(arguments.workers),
+            start: start.clone().filter(|_| !resume),
             environment,
         };
         let mut observer = progress::observer(arguments, selected);

@@ -73,6 +73,7 @@ impl Remarks {
     /// What there is to be said of an event.
     pub fn of(self, event: &Event) -> Option<String> {
         match event {
+            Event::Loaded(transfer) => Some(transfer.to_string()),
             Event::Fitted { layers } if self.verbose => Some(fitted(layers)),
             other => warning(other),
         }

@@ -32,11 +32,14 @@ pub(super) fn per_class(inspection: &Inspection) -> Section {
         .collect();
     let score = evaluation.score;
     let note = format!(
-        "<p class=\"note\">The best checkpoint over {} test images: accuracy {}, loss {:.4}. \
-         Precision: of the answers, the share that was right. Recall: of the images, the share that \
-         was found. F1: their harmonic mean.</p>",
+        "<p class=\"note\">The best checkpoint over {} test images: accuracy {}, balanced accuracy {}, \
+         macro F1 {}, loss {:.4}. Precision: of the answers, the share that was right. Recall: of the \
+         images, the share that was found. F1: their harmonic mean. Balanced accuracy and macro F1 are \
+         means over the classes.</p>",
         grouped(score.images),
         percent(Some(score.accuracy())),
+        percent(evaluation.balanced_accuracy()),
+        percent(evaluation.macro_f1()),
         score.loss()
     );
     let head = ["class", "images", "precision", "recall", "F1"];

@@ -9,8 +9,8 @@ use nin_random::{Purpose, Stream};
 
 use crate::{Architecture, HostTensor, ModelError, Weights};
 
-pub use unit_variance::LayerScale;
 use unit_variance::Outputs;
+pub use unit_variance::{LayerPart, LayerScale};
 
 /// How initial weights and biases are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +93,24 @@ impl Initialization {
         images: &[f32],
         input: [usize; 3],
     ) -> Result<Vec<LayerScale>, ModelError> {
+        self.fit_new(weights, architecture, images, input, &|_| LayerPart::Whole)
+    }
+
+    /// [`Initialization::fit`] for a network of which some layers are trained already: `new` says what of
+    /// a layer, such as `blocks.0.cccp1`, may change.
+    ///
+    /// # Errors
+    /// As [`Initialization::fit`].
+    pub fn fit_new(
+        self,
+        weights: &mut Weights,
+        architecture: &Architecture,
+        images: &[f32],
+        input: [usize; 3],
+        new: &dyn Fn(&str) -> LayerPart,
+    ) -> Result<Vec<LayerScale>, ModelError> {
         match self.last_outputs() {
-            Some(last) => unit_variance::fit(weights, architecture, images, input, last),
+            Some(last) => unit_variance::fit(weights, architecture, images, input, last, new),
             None => Ok(Vec::new()),
         }
     }

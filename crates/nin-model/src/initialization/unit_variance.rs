@@ -22,6 +22,27 @@ pub struct LayerScale {
     pub deviation: f64,
 }
 
+/// What of a layer is fitted; the rest stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayerPart {
+    /// Nothing.
+    None,
+    /// Every output channel.
+    Whole,
+    /// These output channels.
+    Channels(Vec<usize>),
+}
+
+impl LayerPart {
+    fn contains(&self, channel: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Whole => true,
+            Self::Channels(channels) => channels.contains(&channel),
+        }
+    }
+}
+
 /// What a layer is to give over the images, before its ReLU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outputs {
@@ -33,27 +54,28 @@ impl Outputs {
     const UNIT: Self = Self { mean: 0.0, deviation: 1.0 };
 }
 
-/// [`Initialization::fit`](super::Initialization::fit), for these outputs of the last layer.
+/// [`Initialization::fit_new`](super::Initialization::fit_new), for these outputs of the last layer.
 pub(super) fn fit(
     weights: &mut Weights,
     architecture: &Architecture,
     images: &[f32],
     input: [usize; 3],
     last: Outputs,
+    new: &dyn Fn(&str) -> LayerPart,
 ) -> Result<Vec<LayerScale>, ModelError> {
     weights.check(architecture)?;
     let [channels, height, width] = input;
     let count = images.len() / (channels * height * width).max(1);
     let cpu = Cpu::shared()?;
-    let mut pass = Pass { cpu, count, activations: images.to_vec(), scales: Vec::new() };
+    let mut pass = Pass { cpu, count, activations: images.to_vec(), passed: 0, scales: Vec::new() };
     let mut size = [height, width];
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
         let convolution = [block.kernel, block.stride, block.padding];
         let geometry = block_geometry(count, channels, size, convolution, block.pool.as_ref())?;
         for (name, layer) in layer_names(index).into_iter().zip(geometry.layers()) {
-            let is_last = pass.scales.len() + 1 == 3 * architecture.blocks().len();
+            let is_last = pass.passed + 1 == 3 * architecture.blocks().len();
             let wanted = if is_last { last } else { Outputs::UNIT };
-            pass.layer(&name, layer, wanted, weights)?;
+            pass.layer(&name, layer, (wanted, &new(&name)), weights)?;
         }
         if let Some(pool) = geometry.pool() {
             pass.pool(pool)?;
@@ -69,6 +91,8 @@ struct Pass {
     count: usize,
     /// Planes before the first layer, panels behind it.
     activations: Vec<f32>,
+    /// Layers that they have passed.
+    passed: usize,
     scales: Vec<LayerScale>,
 }
 
@@ -77,31 +101,49 @@ impl Pass {
         &mut self,
         name: &str,
         geometry: &ConvGeometry,
-        wanted: Outputs,
+        (wanted, new): (Outputs, &LayerPart),
         weights: &mut Weights,
     ) -> Result<(), ModelError> {
+        let bias = weights.values_mut(&format!("{name}.bias"))?.to_vec();
         let weight = weights.values_mut(&format!("{name}.weight"))?;
-        let input = if self.scales.is_empty() {
+        let input = if self.passed == 0 {
             ConvInput::Planes(&self.activations)
         } else {
             ConvInput::Panels(&self.activations)
         };
+        self.passed += 1;
         let mut outputs = vec![0.0; geometry.output_len()];
+        if *new == LayerPart::None {
+            self.cpu.conv_relu_forward(geometry, input, weight, Some(&bias), true, &mut outputs)?;
+            self.activations = outputs;
+            return Ok(());
+        }
         self.cpu.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
 
         let [_, channels] = geometry.channels();
         let statistics = Statistics::of(&outputs, self.count, channels);
-        let deviation = statistics.deviation();
+        let deviation = statistics.deviation(new);
         let factor = if deviation > 0.0 { wanted.deviation / deviation } else { 1.0 };
-        for value in weight {
-            *value = (f64::from(*value) * factor) as f32;
+        let factors: Vec<_> =
+            (0..channels).map(|channel| if new.contains(channel) { factor } else { 1.0 }).collect();
+        for (row, factor) in weight.chunks_exact_mut(weight.len() / channels).zip(&factors) {
+            for value in row {
+                *value = (f64::from(*value) * factor) as f32;
+            }
         }
-        let biases: Vec<_> =
-            statistics.means.iter().map(|mean| wanted.mean - mean * factor).collect();
+        let fitted = statistics.means.iter().map(|mean| wanted.mean - mean * factor).zip(&bias);
+        let biases: Vec<_> = fitted
+            .enumerate()
+            .map(
+                |(channel, (fitted, &bias))| {
+                    if new.contains(channel) { fitted } else { f64::from(bias) }
+                },
+            )
+            .collect();
         for (bias, value) in weights.values_mut(&format!("{name}.bias"))?.iter_mut().zip(&biases) {
             *bias = *value as f32;
         }
-        statistics.scale_and_rectify(&mut outputs, factor, &biases);
+        statistics.scale_and_rectify(&mut outputs, &factors, &biases);
         self.activations = outputs;
         self.scales.push(LayerScale { layer: name.to_owned(), deviation });
         Ok(())
@@ -153,13 +195,15 @@ impl Statistics {
         Self { channels, image_len, means, variances }
     }
 
-    /// Of all outputs from their channels' means.
-    fn deviation(&self) -> f64 {
-        (self.variances.iter().sum::<f64>() / self.channels as f64).sqrt()
+    /// Of the outputs of these channels from their means.
+    fn deviation(&self, part: &LayerPart) -> f64 {
+        let channels = || (0..self.channels).filter(|&channel| part.contains(channel));
+        let sum: f64 = channels().map(|channel| self.variances[channel]).sum();
+        (sum / channels().count().max(1) as f64).sqrt()
     }
 
-    /// The outputs as the scaled layer gives them, behind its ReLU.
-    fn scale_and_rectify(&self, outputs: &mut [f32], factor: f64, biases: &[f64]) {
+    /// The outputs as the scaled layer gives them, behind its ReLU: a factor and a bias per channel.
+    fn scale_and_rectify(&self, outputs: &mut [f32], factors: &[f64], biases: &[f64]) {
         let panels = self.channels.div_ceil(PANEL);
         let panel_len = self.image_len / panels;
         for (index, panel) in outputs.chunks_exact_mut(panel_len).enumerate() {
@@ -167,7 +211,8 @@ impl Statistics {
             // Channels that only fill up the last panel stay 0.
             let last = self.channels.min(first + PANEL);
             for pixel in panel.chunks_exact_mut(PANEL) {
-                for (value, bias) in pixel.iter_mut().zip(&biases[first..last]) {
+                let of_channels = factors[first..last].iter().zip(&biases[first..last]);
+                for (value, (factor, bias)) in pixel.iter_mut().zip(of_channels) {
                     *value = (f64::from(*value) * factor + bias).max(0.0) as f32;
                 }
             }

@@ -17,6 +17,7 @@ use crate::bounded::{open_file, read_file, read_tensors};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;
 use crate::score::Score;
+use crate::selection::Figures;
 use crate::sentinel::Vitals;
 use crate::{RunFolder, TrainError, durable};
 
@@ -45,10 +46,16 @@ pub struct TrainingState {
     pub score: Score,
     /// The best test accuracy so far.
     pub best_accuracy: Option<f64>,
+    /// The figures of the best epoch so far; a run of old remembers its accuracy alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Figures>,
     /// The test accuracy of the checkpoint that `best` points to; behind `best_accuracy` where that
     /// could not be saved.
     #[serde(default)]
     pub best_saved_accuracy: Option<f64>,
+    /// All figures of that checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_saved: Option<Figures>,
     /// Finished epochs since the best.
     pub epochs_since_best: usize,
     /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
@@ -87,7 +94,9 @@ impl TrainingState {
             total_steps: 0,
             score: Score::default(),
             best_accuracy: None,
+            best: None,
             best_saved_accuracy: None,
+            best_saved: None,
             epochs_since_best: 0,
             metrics_bytes: 0,
             step_secs: 0.0,
@@ -98,6 +107,16 @@ impl TrainingState {
             attempt: first_attempt(),
             vitals: Vitals::default(),
         }
+    }
+
+    /// The figures of the best epoch so far.
+    pub(crate) fn best_figures(&self) -> Option<Figures> {
+        self.best.or(self.best_accuracy.map(Figures::of_accuracy))
+    }
+
+    /// The figures of the checkpoint that `best` points to.
+    pub(crate) fn best_saved_figures(&self) -> Option<Figures> {
+        self.best_saved.or(self.best_saved_accuracy.map(Figures::of_accuracy))
     }
 
     /// How the training has ended, if it has.

@@ -31,7 +31,8 @@ struct History {
 fn history() -> History {
     let root = tempfile::tempdir().unwrap();
     let ((run, _lock), operations) = recording(None, || {
-        let (run, lock) = RunFolder::create(&root.path().join(RUN), &sample::recipe()).unwrap();
+        let (run, lock) =
+            RunFolder::create(&root.path().join(RUN), &sample::recipe(), None).unwrap();
         MetricsLog::open(&run, 0, Box::new(())).unwrap();
         (run, lock)
     });
@@ -214,7 +215,7 @@ fn check(
     let (run, _lock) = match RunFolder::resume(&path) {
         // Nothing was promised yet; what is left of a beginning is in nobody's way.
         Err(_) if announced.is_none() => {
-            let created = RunFolder::create(&path, &sample::recipe());
+            let created = RunFolder::create(&path, &sample::recipe(), None);
             created.map_err(|error| format!("{}: {}", one_line(&error), context()))?
         }
         other => other.map_err(|error| format!("{}: {}", one_line(&error), context()))?,

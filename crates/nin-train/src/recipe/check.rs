@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use toml::Table;
 
-use super::{Recipe, RecipeError};
+use super::{ClassWeights, Recipe, RecipeError};
 
 /// The whole numbers that cannot be 0.
 const AT_LEAST_ONE: [&str; 3] = ["training.epochs", "training.batch_size", "schedule.step_epochs"];
@@ -66,6 +66,7 @@ impl Recipe {
         at_most("training.epochs", training.epochs, 1_000_000)?;
         at_most("training.batch_size", training.batch_size, 65_536)?;
         in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
+        class_weights(&training.class_weights)?;
         in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
         in_range("augmentation.mixup", augmentation.mixup, 0.0, 100.0)?;
         in_range("augmentation.cutmix", augmentation.cutmix, 0.0, 100.0)?;
@@ -88,9 +89,23 @@ impl Recipe {
         }
         self.initialization()?;
         // With the data's numbers unknown, those that the check of the network needs least of.
-        self.architecture(1, 10)?;
+        let blocks = self.architecture(1, 10)?.blocks().len();
+        if self.model.freeze_blocks >= blocks {
+            let expected = format!("less than the number of blocks, {blocks}");
+            return Err(refused("model.freeze_blocks", &expected, &self.model.freeze_blocks));
+        }
         Ok(())
     }
+}
+
+fn class_weights(weights: &ClassWeights) -> Result<(), RecipeError> {
+    let ClassWeights::List(weights) = weights else { return Ok(()) };
+    let is_weight = |weight: &f64| (0.0..=f64::from(f32::MAX)).contains(weight);
+    if weights.iter().all(is_weight) && weights.iter().any(|&weight| weight > 0.0) {
+        return Ok(());
+    }
+    let expected = "numbers of 0 or more, one of them above 0";
+    Err(refused("training.class_weights", expected, &format!("{weights:?}")))
 }
 
 fn refused(key: &'static str, expected: &str, found: &dyn Display) -> RecipeError {

@@ -6,6 +6,7 @@
 mod builtin;
 mod changes;
 mod check;
+mod class_weights;
 mod error;
 mod nearest;
 mod network;
@@ -21,6 +22,7 @@ pub use nin_model::{Fit, Precision};
 use serde::{Deserialize, Serialize};
 
 pub use builtin::BuiltinRecipe;
+pub use class_weights::ClassWeights;
 pub use error::RecipeError;
 pub use network::NamedNetwork;
 pub use preprocessing::{NormalizationKind, PreprocessingRecipe};
@@ -62,6 +64,10 @@ pub struct ModelRecipe {
     pub classes: usize,
     /// The blocks of a network that is not built in.
     pub blocks: Vec<Block>,
+    /// The checkpoint that a run begins with, a path or `pretrained:NAME`; empty for none.
+    pub weights: String,
+    /// How many of the first blocks stay as they are.
+    pub freeze_blocks: usize,
 }
 
 /// `[data]`
@@ -203,12 +209,14 @@ pub struct TrainingRecipe {
     pub batch_size: usize,
     /// From which initial weights, order, augmentation and dropout are drawn.
     pub seed: u64,
+    /// How much each class counts in the training loss; printed losses are unweighted.
+    pub class_weights: ClassWeights,
     /// Share of a target that is spread over all classes (Szegedy et al., arXiv:1512.00567, section 7).
     pub label_smoothing: f64,
     /// Tests and saves an exponential moving average of the weights with this decay a step, the weights
     /// themselves being trained as ever; 0 for none.
     pub ema_decay: f64,
-    /// Stops after so many epochs without a better test accuracy; 0 never stops early.
+    /// Stops after this many epochs without a better checkpoint; 0 never stops early.
     pub early_stop_epochs: usize,
     /// What becomes of a step whose loss or gradient is no number.
     pub on_non_finite: OnNonFinite,
@@ -270,6 +278,22 @@ pub struct CheckpointRecipe {
     pub every_steps: usize,
     /// How many of the newest checkpoints are kept, besides the best; 0 keeps all.
     pub keep: usize,
+    /// Which figure makes a checkpoint the best.
+    pub best_by: BestBy,
+}
+
+/// The figure that makes a checkpoint the best, and that early stopping waits for. Of equal accuracies
+/// the one with the lower loss is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BestBy {
+    /// The share of right answers.
+    #[default]
+    Accuracy,
+    /// The mean recall of the classes.
+    BalancedAccuracy,
+    /// The mean cross-entropy.
+    Loss,
 }
 
 impl Default for ModelRecipe {
@@ -280,6 +304,8 @@ impl Default for ModelRecipe {
             input_channels: 0,
             classes: 0,
             blocks: Vec::new(),
+            weights: String::new(),
+            freeze_blocks: 0,
         }
     }
 }
@@ -369,6 +395,7 @@ impl Default for TrainingRecipe {
             epochs: 10,
             batch_size: 128,
             seed: 42,
+            class_weights: ClassWeights::None,
             label_smoothing: 0.0,
             ema_decay: 0.0,
             early_stop_epochs: 0,
@@ -380,7 +407,7 @@ impl Default for TrainingRecipe {
 
 impl Default for CheckpointRecipe {
     fn default() -> Self {
-        Self { every_steps: 0, keep: 3 }
+        Self { every_steps: 0, keep: 3, best_by: BestBy::Accuracy }
     }
 }
 

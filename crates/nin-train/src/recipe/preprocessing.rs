@@ -28,6 +28,9 @@ pub enum NormalizationKind {
     Channels,
     /// Global contrast normalisation: less the image's own mean, scaled to `contrast_scale`.
     Contrast,
+    /// What the checkpoint of `model.weights` does, with the values fitted to its own training images;
+    /// its whitening, too.
+    Weights,
 }
 
 impl Default for PreprocessingRecipe {

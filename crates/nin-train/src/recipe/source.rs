@@ -11,6 +11,9 @@ use super::{BuiltinRecipe, Recipe, RecipeError, check, retired};
 /// No recipe is longer; what is longer is something else.
 const LONGEST_FILE: u64 = 1 << 20;
 
+/// The keys that take a name or a list.
+const NAME_OR_LIST: [&str; 1] = ["training.class_weights"];
+
 /// A recipe being put together: defaults < file < single keys.
 #[derive(Debug, Clone)]
 pub struct RecipeBuilder {
@@ -79,6 +82,16 @@ impl RecipeBuilder {
             table = table.get(name)?.as_table()?;
         }
         table.get(last)
+    }
+
+    /// Sets a key back to its default, or a whole section.
+    pub fn forget(&mut self, key: &str) {
+        let (section, name) = key.split_once('.').unwrap_or((key, ""));
+        if name.is_empty() {
+            self.table.remove(section);
+        } else if let Some(keys) = self.table.get_mut(section).and_then(Value::as_table_mut) {
+            keys.remove(name);
+        }
     }
 
     /// Overrides one key with `KEY=VALUE`, such as `optimizer.momentum=0.9`. A value that is not
@@ -204,11 +217,13 @@ fn check_keys(
             }
             (Value::Integer(_), Value::Float(_)) => {}
             (value, example) if value.same_type(example) => {}
+            (Value::Array(_), _) if NAME_OR_LIST.contains(&&*key) => {}
             (value, example) => {
+                let or_list = NAME_OR_LIST.contains(&&*key).then_some(" or an array");
                 return Err(RecipeError::WrongType {
+                    expected: with_article(example.type_str()) + or_list.unwrap_or_default(),
                     key,
                     origin: origin.to_owned(),
-                    expected: with_article(example.type_str()),
                     found: format!("{} ({})", with_article(value.type_str()), value),
                 });
             }

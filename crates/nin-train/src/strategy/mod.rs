@@ -32,6 +32,7 @@ use crate::optimizer::RunOptimizer;
 use crate::recipe::{OnCollapse, OnNonFinite, Recipe};
 use crate::schedule::Schedule;
 use crate::score::{Answers, Score};
+use crate::selection::Figures;
 use crate::sentinel::{Observation, Sentinel};
 use crate::summary::{Summary, SummaryOf};
 
@@ -116,6 +117,7 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for RunStrate
                 ),
                 average: shared.average.as_ref().map(|weights| {
                     Average::at(weights, shared.recipe.training.ema_decay, &shared.device)
+                        .with_frozen_blocks(shared.recipe.model.freeze_blocks)
                 }),
                 saving: Saving::after(shared.saved),
                 tested: None,
@@ -139,8 +141,8 @@ struct Training<'a, B: AutodiffBackend> {
     sentinel: Sentinel,
     average: Option<Average<B::InnerBackend>>,
     saving: Saving,
-    /// The test accuracy of the weights as they are; `None` behind the first step of an epoch.
-    tested: Option<f64>,
+    /// The test figures of the weights as they are; `None` behind the first step of an epoch.
+    tested: Option<Figures>,
     begun: Instant,
 }
 

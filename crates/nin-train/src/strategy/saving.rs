@@ -116,10 +116,14 @@ impl<B: AutodiffBackend> Training<'_, B> {
         // The record first: a checkpoint that is there says how much of it there is.
         self.state.metrics_bytes = self.log.flush()?;
         let mut state = self.state.clone();
-        let best = self.tested.filter(|accuracy| {
-            state.best_saved_accuracy.is_none_or(|best_saved| *accuracy > best_saved)
+        let by = self.shared.recipe.checkpoint.best_by;
+        let best = self.tested.filter(|tested| {
+            state.best_saved_figures().is_none_or(|best_saved| tested.is_better(&best_saved, by))
         });
-        state.best_saved_accuracy = best.or(state.best_saved_accuracy);
+        if let Some(best) = best {
+            state.best_saved_accuracy = Some(best.accuracy);
+            state.best_saved = Some(best);
+        }
         let mut weights = self.learner.model().network().to_weights()?;
         let mut optimizer = moments::read(self.learner, self.store)?;
         if let Some(average) = &self.average {
@@ -130,6 +134,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let checkpoint = Checkpoint { metadata, weights, optimizer, state };
         let name = checkpoint.write(&self.shared.run, best.is_some())?;
         self.state.best_saved_accuracy = checkpoint.state.best_saved_accuracy;
+        self.state.best_saved = checkpoint.state.best_saved;
         Ok(name)
     }
 

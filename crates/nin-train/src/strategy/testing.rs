@@ -13,6 +13,7 @@ use crate::classifier::Classifier;
 use crate::evaluation::Evaluation;
 use crate::events::{EpochReport, Event, Progress, TestReport};
 use crate::score::Score;
+use crate::selection::Figures;
 
 /// How the test at the end of a training ended.
 pub(super) enum FinalTest {
@@ -31,10 +32,16 @@ impl<B: AutodiffBackend> Training<'_, B> {
     ) -> Result<Option<EpochReport>, TrainError> {
         let test_begun = Instant::now();
         let epoch = self.state.epoch;
-        let Some(tested) = self.test()? else { return Ok(None) };
-        let best = self.state.best_accuracy.is_none_or(|best| tested.accuracy() > best);
+        let Some(evaluation) = self.test()? else { return Ok(None) };
+        let figures = Figures::of(&evaluation);
+        let tested = evaluation.score;
+        let by = self.shared.recipe.checkpoint.best_by;
+        let best = self.state.best_figures().is_none_or(|best| figures.is_better(&best, by));
+        let most =
+            self.state.best_accuracy.map_or(figures.accuracy, |best| best.max(figures.accuracy));
+        self.state.best_accuracy = Some(most);
         if best {
-            self.state.best_accuracy = Some(tested.accuracy());
+            self.state.best = Some(figures);
             self.state.epochs_since_best = 0;
         } else {
             self.state.epochs_since_best += 1;
@@ -60,12 +67,12 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.score = Score::default();
-        self.tested = Some(tested.accuracy());
+        self.tested = Some(figures);
         self.save()?;
         Ok(Some(report))
     }
 
-    fn test(&mut self) -> Result<Option<Score>, TrainError> {
+    fn test(&mut self) -> Result<Option<Evaluation>, TrainError> {
         let classifier = self.tested_classifier()?;
         let Self { shared, log, state, interrupter, .. } = self;
         let (evaluation, is_whole) =
@@ -73,7 +80,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 log.progress(&Progress::Testing { epoch: state.epoch, images, total });
                 !interrupter.should_stop()
             })?;
-        Ok(is_whole.then_some(evaluation.score))
+        Ok(is_whole.then_some(evaluation))
     }
 
     /// Tests the best checkpoint, once, where other images than the test ones chose it.

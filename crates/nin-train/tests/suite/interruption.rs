@@ -28,6 +28,7 @@ fn trained(folder: &Path, epochs: usize, interrupter: &Interrupter) -> Summary {
         resume: folder.exists(),
         data: data.limited(16),
         workers: 0,
+        start: None,
         environment: Environment::default(),
     };
     train::<Autodiff<Flex>>(plan, &FlexDevice, interrupter.clone(), Box::new(())).unwrap()

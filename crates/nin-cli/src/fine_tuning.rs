@@ -1,0 +1,116 @@
+//! `train --weights`: the network that a run begins with, and what the recipe takes over from it.
+
+use std::path::Path;
+
+use nin_model::{Architecture, Block, Builtin, Width};
+use nin_train::StartingWeights;
+use nin_train::recipe::{Recipe, RecipeBuilder, RecipeError};
+use toml::Value;
+
+use crate::failure::CommandError;
+use crate::pretrained::ModelSource;
+
+/// The key that names the checkpoint.
+const WEIGHTS: &str = "model.weights";
+
+/// What a recipe that nobody named says about the network and its inputs.
+const OF_THE_NETWORK: [&str; 6] = [
+    "model.architecture",
+    "model.blocks",
+    "model.initialization",
+    "data.input_size",
+    "preprocessing",
+    "training.precision",
+];
+
+/// Takes what the default recipe says about its network out of it: the checkpoint says it.
+pub fn forget_network(builder: &mut RecipeBuilder) {
+    OF_THE_NETWORK.into_iter().for_each(|key| builder.forget(key));
+}
+
+/// Completes a recipe that begins with a checkpoint: architecture, preprocessing and precision are the
+/// checkpoint's where no key names others. `copy` is a run's own copy of the checkpoint.
+pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Result<()> {
+    let Some(source) = builder.get(WEIGHTS).and_then(Value::as_str).filter(|name| !name.is_empty())
+    else {
+        return Ok(());
+    };
+    let is_named = |key: &str| builder.get(key).is_some();
+    let has_network = is_named("model.architecture") || is_named("model.blocks");
+    let has_size = is_named("data.input_size");
+    let has_preprocessing = is_named("preprocessing");
+    let has_precision = is_named("training.precision");
+    if has_network && has_size && has_preprocessing && has_precision {
+        return Ok(());
+    }
+    let StartingWeights { metadata, .. } = load(source, copy)?;
+    if !has_network {
+        set_network(builder, &metadata.architecture)?;
+    }
+    if !has_size {
+        let [height, width] = metadata.preprocessing.input_size;
+        if height != width {
+            return Err(CommandError::new(
+                format!("the weights are for images of {height}x{width}, which is no square"),
+                "set data.input_size to the side that images are resized to; 0 leaves them as they are \
+                 (--set data.input_size=0)",
+            )
+            .into());
+        }
+        builder.set("data.input_size", height as i64, "--weights")?;
+    }
+    if !has_preprocessing && !metadata.preprocessing.is_plain() {
+        builder.set("preprocessing.normalization", "weights", "--weights")?;
+    }
+    if !has_precision {
+        builder.set("training.precision", metadata.precision.name(), "--weights")?;
+    }
+    Ok(())
+}
+
+/// The checkpoint that a recipe names, or the copy of it; `None` where it names none.
+pub fn starting_weights(
+    recipe: &Recipe,
+    copy: Option<&Path>,
+) -> anyhow::Result<Option<StartingWeights>> {
+    let source = &recipe.model.weights;
+    if source.is_empty() { Ok(None) } else { load(source, copy).map(Some) }
+}
+
+fn load(source: &str, copy: Option<&Path>) -> anyhow::Result<StartingWeights> {
+    let source = match copy.filter(|copy| copy.is_file()) {
+        Some(copy) => ModelSource::Path(copy.to_owned()),
+        None => ModelSource::parse(source.into()).map_err(|reason| {
+            CommandError::new(
+                format!("`{WEIGHTS}` is `{source}`: {reason}"),
+                "name a run folder, a checkpoint folder, a .safetensors file, or pretrained:NAME \
+                 (--weights)",
+            )
+        })?,
+    };
+    let (metadata, weights) = source.load()?;
+    Ok(StartingWeights { metadata, weights })
+}
+
+/// The network of these weights, for any number of classes.
+fn set_network(
+    builder: &mut RecipeBuilder,
+    architecture: &Architecture,
+) -> Result<(), RecipeError> {
+    let name = architecture.name();
+    let builtin = name.parse::<Builtin>().ok();
+    if builtin.is_some_and(|builtin| builtin.blocks() == architecture.blocks()) {
+        return builder.set("model.architecture", name, "--weights");
+    }
+    let mut blocks: Vec<Block> = architecture.blocks().to_vec();
+    if let Some(last) = blocks.last_mut() {
+        last.widths[2] = Width::CLASSES;
+    }
+    let unwritable =
+        |error: toml::ser::Error| RecipeError::Unwritable { reason: error.to_string() };
+    builder.set("model.blocks", Value::try_from(blocks).map_err(unwritable)?, "--weights")?;
+    if builtin.is_none() {
+        builder.set("model.architecture", name, "--weights")?;
+    }
+    Ok(())
+}
