@@ -144,6 +144,16 @@ pub enum TrainError {
         /// The SHA-256 now, or `none`.
         found: String,
     },
+    /// A picture is not what the run began with.
+    #[error("the run `{}` began with other pictures: `{picture}` {change}", path.display())]
+    PicturesChanged {
+        /// The run's folder.
+        path: PathBuf,
+        /// The picture, relative to the data set's folder.
+        picture: String,
+        /// How it changed.
+        change: String,
+    },
     /// The file system has no room for what is to be written.
     #[error(
         "no space in `{}`: {} needed, {} free",
@@ -272,7 +282,7 @@ impl TrainError {
             Self::NoEvents { .. } => {
                 "it is no log of this program: put the run's own there, or remove it".to_owned()
             }
-            Self::DataChanged { .. } => {
+            Self::DataChanged { .. } | Self::PicturesChanged { .. } => {
                 "name the folder with the data that the run began with, or begin a new run in another \
                  folder"
                     .to_owned()

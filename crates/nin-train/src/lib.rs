@@ -72,6 +72,7 @@ mod lock;
 mod metrics_log;
 mod moments;
 mod optimizer;
+mod picture_list;
 mod preprocessing;
 mod quiet;
 pub mod recipe;

@@ -28,8 +28,8 @@ use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
 use crate::{
-    RunFolder, RunHistory, TrainError, averaging, durable, fine_tuning, moments, preprocessing,
-    weighting,
+    RunFolder, RunHistory, TrainError, averaging, durable, fine_tuning, moments, picture_list,
+    preprocessing, weighting,
 };
 
 /// Images by which an initialisation that follows the data is fitted.
@@ -111,6 +111,9 @@ fn train_attempt<B: AutodiffBackend>(
     let mut changed = Vec::new();
     if let Some(checkpoint) = &checkpoint {
         attempt.check(run, &checkpoint.state)?;
+        if let Some(pictures) = &data.pictures {
+            picture_list::check(run, pictures)?;
+        }
         changed = environment.check_resumption(run)?;
     } else if attempt.attempt > 1 {
         checkpoint::clear(run)?;

@@ -76,9 +76,9 @@ impl Recipe {
         in_range("augmentation.contrast", augmentation.contrast, 0.0, 10.0)?;
         in_range("augmentation.saturation", augmentation.saturation, 0.0, 10.0)?;
         in_range("augmentation.hue", augmentation.hue, 0.0, 0.5)?;
-        share("data.validation", data.validation)?;
-        share("data.test", data.test)?;
-        share("data.validation + data.test", data.validation + data.test)?;
+        // Together they leave something to train on.
+        in_range("data.validation", data.validation, 0.0, 0.45)?;
+        in_range("data.test", data.test, 0.0, 0.45)?;
         if i64::try_from(data.split_seed).is_err() {
             return Err(refused("data.split_seed", "less than 2^63", &data.split_seed));
         }

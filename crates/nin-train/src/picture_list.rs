@@ -1,0 +1,99 @@
+//! `pictures.csv`: the pictures that a run is trained, validated and tested on, and that a resumed run has
+//! the same.
+
+use std::collections::BTreeMap;
+
+use nin_data::PictureSet;
+
+use crate::bounded::read_file;
+use crate::{RunFolder, TrainError};
+
+/// No list of pictures is longer: that of four billion would be.
+const LARGEST_LIST: u64 = 4 << 30;
+
+/// Label, part and SHA-256 of each picture, by its path.
+type Rows = BTreeMap<String, [String; 3]>;
+
+/// That a run goes on with the pictures that it began with; the first that differs is named. A run
+/// without a list began before there was one to compare with.
+pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainError> {
+    let path = run.pictures_path();
+    if !path.exists() {
+        return Ok(());
+    }
+    let old = rows(&read_file(&path, LARGEST_LIST)?);
+    let new = rows(pictures.list.as_bytes());
+    let changed = |(picture, row): (&String, &[String; 3])| {
+        let change = match new.get(picture) {
+            None => "is gone".to_owned(),
+            Some(now) if now == row => return None,
+            Some([label, ..]) if *label != row[0] => {
+                format!("was of class `{}`, now of `{label}`", row[0])
+            }
+            Some([_, part, sum]) if *sum == row[2] => {
+                format!("was for `{}`, now for `{part}`", row[1])
+            }
+            Some(_) => "has another content".to_owned(),
+        };
+        Some((picture.clone(), change))
+    };
+    let added = || {
+        let picture = new.keys().find(|picture| !old.contains_key(*picture))?;
+        Some((picture.clone(), "was not there".to_owned()))
+    };
+    match old.iter().find_map(changed).or_else(added) {
+        None => Ok(()),
+        Some((picture, change)) => {
+            Err(TrainError::PicturesChanged { path: run.path().to_owned(), picture, change })
+        }
+    }
+}
+
+fn rows(list: &[u8]) -> Rows {
+    let mut reader = csv::Reader::from_reader(list);
+    let row = |record: csv::StringRecord| {
+        let field = |at: usize| record.get(at).unwrap_or_default().to_owned();
+        (field(0), [field(1), field(2), field(3)])
+    };
+    reader.records().filter_map(Result::ok).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nin_data::{PictureLayout, SkippedFiles};
+
+    use super::*;
+    use crate::sample;
+
+    const HEADER: &str = "path,label,split,sha256\n";
+
+    fn pictures(rows: &str) -> PictureSet {
+        PictureSet {
+            layout: PictureLayout::ClassFolders,
+            is_split_by_content: true,
+            list: format!("{HEADER}{rows}"),
+            bad: Vec::new(),
+            skipped: SkippedFiles::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_changed_is_named() {
+        let (_root, run, _lock) = sample::run();
+        let list = "a/1.png,a,train,12\n\"b/x, y.png\",b,test,34\n";
+        check(&run, &pictures(list)).unwrap();
+        std::fs::write(run.pictures_path(), format!("{HEADER}{list}")).unwrap();
+        check(&run, &pictures(list)).unwrap();
+        for (now, said) in [
+            ("a/1.png,a,train,12\n", "`b/x, y.png` is gone"),
+            (&format!("{list}c/3.png,c,train,56\n"), "`c/3.png` was not there"),
+            (&list.replace("34", "35"), "`b/x, y.png` has another content"),
+            (&list.replace("train", "validation"), "`a/1.png` was for `train`, now for `validation`"),
+            (&list.replace(",a,", ",b,"), "`a/1.png` was of class `a`, now of `b`"),
+        ] {
+            let error = check(&run, &pictures(now)).unwrap_err().to_string();
+            assert!(error.ends_with(said), "{error} should say {said}");
+        }
+    }
+}
