@@ -18,6 +18,7 @@ mod pictures;
 mod prediction;
 mod pretrained;
 mod progress;
+mod quote;
 mod report;
 mod seeds;
 mod serve;

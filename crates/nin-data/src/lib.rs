@@ -58,7 +58,7 @@ pub use dataset::{ImageDataset, ImageItem, ImageView, Images};
 pub use error::DataError;
 pub use folder::{
     BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
-    PictureLayout, PictureOptions, PictureSet, Preparing, Shares, SkippedFiles, Stage,
+    PictureLayout, PictureOptions, PictureSet, Preparing, Problem, Shares, SkippedFiles, Stage,
 };
 pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;

@@ -89,7 +89,10 @@ mod tests {
             ("a/1.png,a,train,12\n", "`b/x, y.png` is gone"),
             (&format!("{list}c/3.png,c,train,56\n"), "`c/3.png` was not there"),
             (&list.replace("34", "35"), "`b/x, y.png` has another content"),
-            (&list.replace("train", "validation"), "`a/1.png` was for `train`, now for `validation`"),
+            (
+                &list.replace("train", "validation"),
+                "`a/1.png` was for `train`, now for `validation`",
+            ),
             (&list.replace(",a,", ",b,"), "`a/1.png` was of class `a`, now of `b`"),
         ] {
             let error = check(&run, &pictures(now)).unwrap_err().to_string();

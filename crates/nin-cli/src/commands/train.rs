@@ -22,7 +22,7 @@ use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
 use crate::settings::TrainSettings;
 use crate::tensorboard::TensorBoard;
-use crate::{interrupt, progress};
+use crate::{interrupt, progress, quote};
 
 use super::report;
 
@@ -148,11 +148,7 @@ fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
 
 /// A path as a shell takes it.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |text: &str| {
-        text.chars().all(|letter| letter.is_alphanumeric() || "/._-+:,@%=".contains(letter))
-    };
-    if is_plain(&text) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    quote::quoted(&path.display().to_string())
 }
 
 fn finish(

@@ -6,6 +6,7 @@ mod inventory;
 mod listing;
 mod open;
 mod part;
+mod problems;
 mod split;
 mod store;
 mod table;
@@ -16,6 +17,7 @@ pub use inventory::{Inventory, InventoryFile};
 pub use listing::{ListedPicture, Listing, PictureLayout};
 pub use open::{BadPicture, OnBadPicture, PictureOptions, PictureSet, Preparing, Stage};
 pub use part::Part;
+pub use problems::Problem;
 pub use split::Shares;
 pub use walk::SkippedFiles;
 

@@ -27,8 +27,6 @@ pub struct PictureOptions<'a> {
     pub channels: usize,
     /// What is kept from training where the folder does not say.
     pub shares: Shares,
-    /// Whether every picture is for testing, whatever its part.
-    pub test_on_all: bool,
     /// What becomes of pictures that cannot be decoded.
     pub on_bad_picture: OnBadPicture,
     /// Where decoded pictures are kept; `None` to decode them each epoch.
@@ -47,7 +45,6 @@ impl Default for PictureOptions<'_> {
             input_size: [96, 96],
             channels: 0,
             shares: Shares::default(),
-            test_on_all: false,
             on_bad_picture: OnBadPicture::Stop,
             cache: None,
             threads: 1,
@@ -126,27 +123,38 @@ impl DataSet {
         options: &PictureOptions<'_>,
     ) -> Result<Self, DataError> {
         let inventory = Inventory::read(Listing::read(folder)?, options)?;
+        Self::of_inventory(name, &inventory, options)
+    }
+
+    /// A data set of a folder whose files were read already: pictures are decoded where the cache lacks
+    /// them.
+    ///
+    /// # Errors
+    /// [`DataError::BadPictures`] where pictures cannot be decoded and are not to be skipped,
+    /// [`DataError::Interrupted`].
+    pub fn of_inventory(
+        name: &str,
+        inventory: &Inventory,
+        options: &PictureOptions<'_>,
+    ) -> Result<Self, DataError> {
+        let folder = &inventory.listing.root;
         let channels = match options.channels {
             0 => inventory.channels(),
             channels => channels,
         };
-        let (store, mut warnings) = store(folder, &inventory, channels, options);
+        let (store, mut warnings) = store(folder, inventory, channels, options);
         let progress =
             |done, total| (options.progress)(Preparing { stage: Stage::Decoding, done, total });
-        let mut bad: Vec<Option<BadPicture>> = bad_headers(&inventory);
+        let mut bad: Vec<Option<BadPicture>> = bad_headers(inventory);
         for (at, error) in store.prepare(options.threads, &progress, options.is_stopped)? {
-            bad[at].get_or_insert_with(|| bad_picture(&inventory, at, &error));
+            bad[at].get_or_insert_with(|| bad_picture(inventory, at, &error));
         }
         warnings.extend(store.take_warnings());
         let found: Vec<BadPicture> = bad.iter().flatten().cloned().collect();
         if !found.is_empty() && options.on_bad_picture == OnBadPicture::Stop {
-            return Err(DataError::BadPictures { root: folder.to_owned(), bad: found });
+            return Err(DataError::BadPictures { root: folder.clone(), bad: found });
         }
-        let parts = if options.test_on_all {
-            vec![Part::Test; inventory.files.len()]
-        } else {
-            inventory.parts(options.shares, |at| bad[at].is_none())
-        };
+        let parts = inventory.parts(options.shares, |at| bad[at].is_none());
         let store = Arc::new(store);
         let part = |wanted: Part| {
             let chosen = || (0..parts.len()).filter(|&at| parts[at] == wanted && bad[at].is_none());
@@ -157,25 +165,25 @@ impl DataSet {
             )
         };
         let validation = part(Part::Validation);
-        let list = list(&inventory, &parts, |at| bad[at].is_none());
+        let list = list(inventory, &parts, |at| bad[at].is_none());
         let checksum =
             FileChecksum { name: LIST.to_owned(), sha256: sha256(list.as_bytes()), known: None };
         Ok(Self {
             name: name.to_owned(),
-            folder: Some(folder.to_owned()),
+            folder: Some(folder.clone()),
+            class_names: inventory.listing.classes.clone(),
             train: part(Part::Train),
             validation: (!validation.is_empty()).then_some(validation),
             test: part(Part::Test),
             checksums: vec![checksum],
             pictures: Some(PictureSet {
                 layout: inventory.listing.layout,
-                is_split_by_content: inventory.is_unsplit() && !options.test_on_all,
+                is_split_by_content: inventory.is_unsplit(),
                 list,
                 bad: found,
                 skipped: inventory.listing.skipped,
                 warnings,
             }),
-            class_names: inventory.listing.classes,
         })
     }
 }

@@ -7,7 +7,7 @@ use nin_data::{
     CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations, MNIST, known_files,
 };
 
-use crate::arguments::{DataCommand, FetchArguments};
+use crate::arguments::FetchArguments;
 use crate::failure::CommandError;
 use crate::fetch::Fetcher;
 use crate::output::{note, print_text};
@@ -22,12 +22,7 @@ const MNIST_SERVERS: [&str; 2] = [
     "https://storage.googleapis.com/cvdf-datasets/mnist",
 ];
 
-pub fn run(command: &DataCommand) -> anyhow::Result<ExitCode> {
-    let DataCommand::Fetch(arguments) = command;
-    fetch(arguments)
-}
-
-fn fetch(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
     let name = arguments.name.as_str();
     let (Some(files), Some(servers)) = (known_files(name), servers(name)) else {
         let hint = match name {
