@@ -22,12 +22,7 @@ pub(crate) struct Crop {
 impl Crop {
     /// The crop of a picture of `[height, width]` with at least `smallest` of its area, from the stream's
     /// words from `position` on.
-    pub(super) fn draw(
-        smallest: f64,
-        size: [usize; 2],
-        stream: &Stream,
-        position: u64,
-    ) -> Self {
+    pub(super) fn draw(smallest: f64, size: [usize; 2], stream: &Stream, position: u64) -> Self {
         let mut draws = (position..).map(|at| f64::from(stream.uniform(at)));
         Self::choose([smallest, 1.0], RATIO, size, &mut draws)
     }
@@ -119,7 +114,10 @@ mod tests {
             let crop = Crop::draw(0.9, size, &stream, 64);
             assert!(crop.top + crop.height <= size[0] && crop.left + crop.width <= size[1]);
         }
-        assert_eq!(Crop::middle(RATIO, [10, 100]), Crop { top: 0, left: 43, height: 10, width: 13 });
+        assert_eq!(
+            Crop::middle(RATIO, [10, 100]),
+            Crop { top: 0, left: 43, height: 10, width: 13 }
+        );
     }
 
     #[test]

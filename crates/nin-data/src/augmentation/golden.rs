@@ -17,7 +17,9 @@ fn input(count: usize) -> Vec<u8> {
 
 /// Pixel after pixel into plane after plane, and back.
 fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
-    (0..channels).flat_map(|channel| bytes.iter().skip(channel).step_by(channels).copied()).collect()
+    (0..channels)
+        .flat_map(|channel| bytes.iter().skip(channel).step_by(channels).copied())
+        .collect()
 }
 
 fn pixels(planes: &[u8], channels: usize) -> Vec<u8> {

@@ -6,6 +6,7 @@ mod cifar;
 mod loader;
 #[cfg(target_os = "linux")]
 mod mnist_dataset;
+mod pictures;
 mod real_data;
 mod resize;
 mod transform;
