@@ -14,7 +14,6 @@ mod hints;
 mod interrupt;
 mod output;
 mod pictures;
-mod prediction;
 mod pretrained;
 mod progress;
 mod report;
@@ -22,6 +21,7 @@ mod seeds;
 mod serve;
 mod settings;
 mod tensorboard;
+mod terminal;
 
 use std::process::ExitCode;
 

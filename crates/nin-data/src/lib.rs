@@ -59,6 +59,7 @@ pub use error::DataError;
 pub use folder::{
     BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
     PictureLayout, PictureOptions, PictureSet, Preparing, Shares, SkippedFiles, Stage,
+    list_pictures,
 };
 pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;

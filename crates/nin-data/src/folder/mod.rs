@@ -17,6 +17,6 @@ pub use listing::{ListedPicture, Listing, PictureLayout};
 pub use open::{BadPicture, OnBadPicture, PictureOptions, PictureSet, Preparing, Stage};
 pub use part::Part;
 pub use split::Shares;
-pub use walk::SkippedFiles;
+pub use walk::{SkippedFiles, list_pictures};
 
 pub(crate) use store::PictureStore;

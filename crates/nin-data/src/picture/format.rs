@@ -68,8 +68,8 @@ impl PictureFormat {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Ok(Self::Png),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Self::Gif),
             [b'B', b'M', ..] => Ok(Self::Bmp),
-            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Ok(Self::Tiff),
-            [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => Ok(Self::Tiff),
+            // BigTIFF has 43 in place of 42.
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Ok(Self::Tiff),
             _ => match foreign_format(bytes) {
                 Some(format) => Err(PictureError::ForeignFormat { format }),
                 None => Err(PictureError::UnknownFormat),

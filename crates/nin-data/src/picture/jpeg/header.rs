@@ -224,9 +224,9 @@ impl<'a> Headers<'a> {
     }
 
     /// The meaning of the components, by libjpeg's rules.
-    pub(super) fn colour_space(&self, frame: &Frame) -> Result<ColourSpace, JpegError> {
+    pub(super) fn colour_space(&self, frame: &Frame) -> ColourSpace {
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
-        Ok(match frame.components.len() {
+        match frame.components.len() {
             1 => ColourSpace::Grey,
             3 if self.has_jfif => ColourSpace::YCbCr,
             3 => match self.adobe {
@@ -238,6 +238,6 @@ impl<'a> Headers<'a> {
                 None | Some(0) => ColourSpace::Cmyk,
                 _ => ColourSpace::Ycck,
             },
-        })
+        }
     }
 }

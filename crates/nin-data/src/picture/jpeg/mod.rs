@@ -86,16 +86,15 @@ pub(super) fn decode<T>(
                 let Some(frame) = headers.frame.as_ref() else {
                     return damaged("a scan before the frame header");
                 };
-                let planes = match &mut planes {
-                    Some(planes) => planes,
-                    None => {
-                        let [height, width] = frame.size;
-                        if height as u64 * width as u64 > most_pixels {
-                            return Err(JpegError::TooManyPixels(frame.size));
-                        }
-                        guard = on_size.take().map(|on_size| on_size(frame.size));
-                        planes.insert(Planes::new(frame))
+                let planes = if let Some(planes) = &mut planes {
+                    planes
+                } else {
+                    let [height, width] = frame.size;
+                    if height as u64 * width as u64 > most_pixels {
+                        return Err(JpegError::TooManyPixels(frame.size));
                     }
+                    guard = on_size.take().map(|on_size| on_size(frame.size));
+                    planes.insert(Planes::new(frame))
                 };
                 let end = planes.decode_scan(frame, &scan, &headers.tables, headers.rest())?;
                 headers.skip(end);
@@ -105,7 +104,7 @@ pub(super) fn decode<T>(
                     return damaged("no pixels");
                 };
                 planes.finish(frame, has_marker)?;
-                let colour = headers.colour_space(frame)?;
+                let colour = headers.colour_space(frame);
                 let pixels = colour::to_pixels(frame, &planes.samples, colour);
                 drop(guard);
                 return Ok(Jpeg {
