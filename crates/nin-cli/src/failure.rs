@@ -7,6 +7,7 @@ use nin_data::DataError;
 use nin_train::one_line;
 
 use crate::hints::hint;
+use crate::terminal::printable;
 
 /// The state is saved, and the run was asked to end.
 pub const INTERRUPTED: u8 = 130;
@@ -39,9 +40,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         if causes.any(is_interrupted) { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE };
     let mut stderr = io::stderr().lock();
     // Nobody is left to be told where stderr is closed too.
-    let _ = writeln!(stderr, "error: {}", one_line(error.as_ref()));
+    let _ = writeln!(stderr, "error: {}", printable(&one_line(error.as_ref())));
     if let Some(hint) = hint(error) {
-        let _ = writeln!(stderr, "hint: {hint}");
+        let _ = writeln!(stderr, "hint: {}", printable(&hint));
     }
     code
 }

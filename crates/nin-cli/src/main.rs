@@ -15,7 +15,6 @@ mod hints;
 mod interrupt;
 mod output;
 mod pictures;
-mod prediction;
 mod pretrained;
 mod progress;
 mod quote;
@@ -24,6 +23,7 @@ mod seeds;
 mod serve;
 mod settings;
 mod tensorboard;
+mod terminal;
 
 use std::process::ExitCode;
 

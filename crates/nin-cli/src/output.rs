@@ -9,6 +9,7 @@ use nin_train::one_line;
 use serde::Serialize;
 
 use crate::failure::CommandError;
+use crate::terminal::{printable, printable_json, printable_lines};
 
 /// The form of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,20 +20,25 @@ pub enum Format {
     Json,
 }
 
-/// Prints text, with a line's end behind it.
+/// Prints text, with a line's end behind it. Names in it are escaped by [`printable`] before: a name
+/// with a line's end is two lines here.
 pub fn print_text(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
+    print_line(&printable_lines(text))
 }
 
 /// Prints one JSON object on one line.
 pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    print_text(&serde_json::to_string(value)?)
+    print_line(&printable_json(&serde_json::to_string(value)?))
 }
 
-/// Writes a line to stderr. A closed stderr ends nothing.
+fn print_line(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
+}
+
+/// Writes a line to stderr, whatever names are in it. A closed stderr ends nothing.
 pub fn note(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
 /// Writes a file that was asked for: a whole one or none.

@@ -59,12 +59,16 @@ pub use error::DataError;
 pub use folder::{
     BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
     PictureLayout, PictureOptions, PictureSet, Preparing, Problem, Shares, SkippedFiles, Stage,
+    list_pictures,
 };
 pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use mixing::{Mixing, SecondLabels};
-pub use picture::{Fit, Picture, PictureError, PictureHeader, UnknownFit, rim_colour};
+pub use picture::{
+    Fit, Picture, PictureError, PictureFormat, PictureHeader, UnknownFit, foreign_ending,
+    rim_colour,
+};
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;
 pub use selection::Selection;

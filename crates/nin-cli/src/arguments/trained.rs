@@ -73,11 +73,13 @@ impl From<SplitChoice> for Part {
 #[command(after_help = "Examples:
   nin-cli predict shirt.jpg                       by a network that is part of the program
   nin-cli predict --checkpoint runs/quickstart shirt.jpg
-  nin-cli predict --checkpoint runs/quickstart photos --top 1 --format json
+  nin-cli predict --checkpoint runs/quickstart photos --top 1 --format jsonl
+  nin-cli predict --checkpoint runs/quickstart photos --threshold 0.8 --sort-into sorted
   nin-cli predict --checkpoint runs/quickstart shirt.png --maps maps
   cat shirt.webp | nin-cli predict --checkpoint runs/quickstart -
 
-A picture of other proportions than the network's input is fitted in, not stretched.
+Pictures are prepared as in training. By a network that was not trained on pictures, one of other
+proportions than the input's is padded, not stretched.
 The mean of a class's map is the class's logit.")]
 pub struct PredictArguments {
     /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
@@ -85,13 +87,14 @@ pub struct PredictArguments {
     #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
         value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// PNG, JPEG or WebP files, folders of them, or - for standard input
+    /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), folders of them at any depth, or - for standard input
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Write each picture with the maps of its top classes laid over it into this folder, as PNG
+    /// Write each picture with the maps of its top classes over it into this folder, as PNG; numbers go
+    /// on where the folder has some
     #[arg(long, value_name = "DIR")]
     pub maps: Option<PathBuf>,
     /// Classes told for each picture, the likeliest first
@@ -103,9 +106,28 @@ pub struct PredictArguments {
     /// Take each picture at its own size, fully convolutionally: maps as large as come of it
     #[arg(long)]
     pub dense: bool,
-    /// How to print
+    /// Answer `unknown` where no class has this probability, from 0 to 1
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    pub threshold: Option<f64>,
+    /// Copy each picture into a folder of its class in here; nothing is overwritten
+    #[arg(long, value_name = "DIR")]
+    pub sort_into: Option<PathBuf>,
+    /// How to print: results appear as they are computed
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub format: Format,
+    pub format: PredictFormat,
+}
+
+/// How `predict` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PredictFormat {
+    /// For people
+    Text,
+    /// One JSON object, with the class maps
+    Json,
+    /// A JSON object a line, without maps
+    Jsonl,
+    /// A row a picture, with a header
+    Csv,
 }
 
 /// `serve`
@@ -130,6 +152,9 @@ pub struct ServeArguments {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,
+    /// Answer `unknown` where no class has this probability, from 0 to 1; a request may say otherwise
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    pub threshold: Option<f64>,
     /// The largest request body that is taken, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub max_body: u16,

@@ -4,14 +4,16 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::answer::Threshold;
 use crate::arguments::ServeArguments;
 use crate::backend::Selected;
 use crate::failure::CommandError;
 use crate::interrupt;
 use crate::output::{note, print_text};
-use crate::serve::{Limits, Server, stop_switch};
+use crate::serve::{Defaults, Limits, Server, stop_switch};
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
@@ -25,7 +27,7 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     interrupt::on_signal(move || stop.stop())?;
 
     let address = listener.local_addr()?;
-    let server = Server::new(metadata, selected, limits)?;
+    let server = Server::new(metadata, selected, limits, Defaults { threshold })?;
     server.run(&weights, listener, &stopped, |device| {
         note(format!("the network runs with {device}"));
         if !address.ip().is_loopback() {

@@ -1,13 +1,10 @@
-//! Pictures from outside, on their way into the network and, with class maps over them, out again.
-//!
-//! The one place where a picture becomes an input: `predict`, and whatever else takes pictures,
-//! goes through [`Preparation`].
+//! Pictures from outside: where they come from, and, with class maps over them, where they go.
 
+mod invert;
 mod overlay;
-mod prepare;
 mod source;
 
+pub use invert::Invert;
 pub use nin_data::{Picture, PictureError};
 pub use overlay::{encode_png, overlay, shown_size};
-pub use prepare::{Invert, Preparation, Prepared};
 pub use source::{Source, find};

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use nin_data::{DataError, SkippedFiles, list_pictures};
+
 use super::PictureError;
 
 /// No picture that is meant has a longer file.
 const LARGEST_FILE: u64 = 64 << 20;
-const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
-
 /// A picture that is still to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -44,10 +44,18 @@ impl Source {
     /// [`PictureError::Unreadable`], [`PictureError::FileTooLarge`].
     pub fn read(&self) -> Result<Vec<u8>, PictureError> {
         match self {
-            Self::File(path) => File::open(path).map_err(unreadable).and_then(bounded),
+            Self::File(path) => open(path).map_err(unreadable).and_then(bounded),
             Self::Stdin => bounded(io::stdin().lock()),
         }
     }
+}
+
+/// Opens a regular file. A pipe without a writer would wait forever; a device may have no end.
+fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    File::open(path)
 }
 
 fn bounded(from: impl Read) -> Result<Vec<u8>, PictureError> {
@@ -63,33 +71,29 @@ fn unreadable(source: io::Error) -> PictureError {
     PictureError::Unreadable { source }
 }
 
-/// The pictures at a path: a file itself, `-` for standard input, or, by their endings and in the
-/// order of their names, those that lie in a folder (not in folders within).
-///
-/// # Errors
-/// [`PictureError::Unreadable`], [`PictureError::NoPictures`].
-pub fn find(path: &Path) -> Result<Vec<Source>, PictureError> {
-    if path.as_os_str() == "-" {
-        return Ok(vec![Source::Stdin]);
-    }
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![Source::File(path.to_owned())]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if has_known_ending(&path) && !path.is_dir() {
-            found.push(path);
-        }
-    }
-    if found.is_empty() {
-        return Err(PictureError::NoPictures);
-    }
-    found.sort();
-    Ok(found.into_iter().map(Source::File).collect())
+/// What is at a path.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The pictures, in the order of their names.
+    pub sources: Vec<Source>,
+    /// What lies in a folder and is no picture.
+    pub skipped: SkippedFiles,
+    /// Folders that cannot be listed.
+    pub errors: Vec<DataError>,
 }
 
-fn has_known_ending(path: &Path) -> bool {
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+/// The pictures at a path: a file itself, `-` for standard input, or those in a folder and the folders
+/// in it, by their endings.
+///
+/// # Errors
+/// [`PictureError::Unreadable`].
+pub fn find(path: &Path) -> Result<Found, PictureError> {
+    if path.as_os_str() == "-" {
+        return Ok(Found { sources: vec![Source::Stdin], ..Found::default() });
+    }
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(Found { sources: vec![Source::File(path.to_owned())], ..Found::default() });
+    }
+    let (pictures, skipped, errors) = list_pictures(path);
+    Ok(Found { sources: pictures.into_iter().map(Source::File).collect(), skipped, errors })
 }

@@ -116,7 +116,7 @@ fn warning(event: &Event) -> Option<String> {
 impl Observer for Remarks {
     fn event(&mut self, event: &Event) {
         if let Some(line) = self.of(event) {
-            note(line);
+            line.lines().for_each(note);
         }
     }
 }

@@ -4,11 +4,10 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
-use nin_train::{Evaluation, Score, fit, transform};
+use nin_train::{Evaluation, Prediction, Predictor, Score, fit, transform};
 
 use crate::backend::Task;
 use crate::pictures::Picture;
-use crate::prediction::{Prediction, Predictor};
 
 /// Wrong answers that are shown.
 const SHOWN_MISTAKES: usize = 12;
@@ -115,7 +114,7 @@ impl Task for Inspect<'_> {
                 .with_fit(fit(&self.metadata.preprocessing))
                 .with_transform(transform(self.metadata))
                 .with_workers(1);
-        let predictor = Predictor::new(self.metadata, self.weights, device)?;
+        let predictor = Predictor::new(self.metadata, self.weights, &device)?;
         let mut inspection = Inspection {
             classes: self.metadata.classes.clone(),
             evaluation: Evaluation {

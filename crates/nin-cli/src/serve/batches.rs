@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_model::{ModelMetadata, Weights};
+use nin_train::{Prediction, Predictor, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::metrics::Metrics;
 use crate::backend::Task;
-use crate::pictures::{Picture, Prepared};
-use crate::prediction::{Prediction, Predictor};
+use crate::pictures::Picture;
 
 /// Pictures that go through the network together, at most.
 const BATCH: usize = 32;
@@ -94,13 +94,13 @@ impl Task for AnswerAll<'_> {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        let predictor = Predictor::<B::InnerBackend>::new(self.metadata, self.weights, device)?;
+        let predictor = Predictor::<B::InnerBackend>::new(self.metadata, self.weights, &device)?;
         // The first batch is the slowest: what a device compiles, it compiles before requests come.
-        predictor.predict(&[&blank(self.metadata)])?;
+        predictor.predict_prepared(&[&blank(self.metadata)])?;
         let _ = self.is_ready.send(());
         while let Some(batch) = self.jobs.gather(self.metrics) {
             let pictures: Vec<&Prepared> = batch.iter().map(|job| &job.picture).collect();
-            let predictions = predictor.predict(&pictures)?;
+            let predictions = predictor.predict_prepared(&pictures)?;
             self.metrics.count_batch(batch.len());
             for (job, prediction) in batch.into_iter().zip(predictions) {
                 let Job { picture, place, answer } = job;

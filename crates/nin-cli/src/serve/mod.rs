@@ -25,13 +25,15 @@ use nin_model::{ModelMetadata, Weights};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::answer::Threshold;
 use crate::backend::{Selected, default_threads};
 use crate::failure::CommandError;
 use crate::output::note;
-use crate::pictures::{Invert, Preparation};
+use crate::pictures::Invert;
 use batches::{AnswerAll, Queue};
 use gallery::Gallery;
 use metrics::Metrics;
+use nin_train::Preparation;
 
 /// What requests may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,13 @@ pub struct Limits {
     pub connections: usize,
     /// How long a request may take to come in, and again to be answered.
     pub patience: Duration,
+}
+
+/// How the server answers where a request does not say otherwise.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Defaults {
+    /// The least probability of an answer.
+    pub threshold: Option<Threshold>,
 }
 
 /// Ends a server, from any thread.
@@ -88,6 +97,7 @@ struct Service {
     /// What `/v1/model` says.
     description: String,
     limits: Limits,
+    defaults: Defaults,
     queue: Queue,
     metrics: Arc<Metrics>,
     stopped: Stopped,
@@ -106,6 +116,7 @@ pub struct Server {
     metadata: ModelMetadata,
     selected: Selected,
     limits: Limits,
+    defaults: Defaults,
     gallery: Gallery,
 }
 
@@ -115,9 +126,10 @@ impl Server {
         metadata: ModelMetadata,
         selected: Selected,
         limits: Limits,
+        defaults: Defaults,
     ) -> anyhow::Result<Self> {
         let gallery = Gallery::of(&metadata)?;
-        Ok(Self { metadata, selected, limits, gallery })
+        Ok(Self { metadata, selected, limits, defaults, gallery })
     }
 
     /// Serves until `stopped`, and until what was begun by then is answered. `ready` is called with
@@ -180,13 +192,16 @@ impl Server {
     }
 
     fn service(&self, queue: Queue, metrics: Arc<Metrics>, stopped: Stopped) -> Service {
-        let preparation = |invert| (invert, Preparation::new(&self.metadata, invert, false));
+        let preparation = |invert: Invert| {
+            (invert, Preparation::new(&self.metadata).with_inversion(invert.into()))
+        };
         Service {
             preparations: [Invert::Auto, Invert::Yes, Invert::No].map(preparation),
             gallery: self.gallery.clone(),
             description: self.description(),
             metadata: self.metadata.clone(),
             limits: self.limits,
+            defaults: self.defaults,
             queue,
             metrics,
             stopped,
@@ -195,7 +210,7 @@ impl Server {
 
     /// What the page needs to know of the network.
     fn description(&self) -> String {
-        let Self { metadata, selected, limits, gallery } = self;
+        let Self { metadata, selected, limits, defaults, gallery } = self;
         let parameters =
             metadata.architecture.shapes(metadata.input()).map_or(0, |shapes| shapes.parameters());
         json!({
@@ -208,6 +223,8 @@ impl Server {
             "device": selected.device,
             "version": env!("CARGO_PKG_VERSION"),
             "body_limit_bytes": limits.body_bytes,
+            "threshold": defaults.threshold.map(Threshold::probability),
+            "fit": metadata.preprocessing.fit,
             "gallery": gallery.labels(),
         })
         .to_string()

@@ -48,7 +48,9 @@ impl From<PictureError> for Problem {
             PictureError::FileTooLarge { .. } | PictureError::TooManyPixels { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            PictureError::UnknownFormat => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PictureError::UnknownFormat | PictureError::ForeignFormat { .. } => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let hint = error.hint();

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::Limits;
 use super::multipart::{self, FormError};
 use super::problem::Problem;
+use crate::answer::Threshold;
 use crate::pictures::Invert;
 
 /// Classes told unless the request says otherwise: as many as by `predict`.
@@ -24,15 +25,17 @@ const MOST_TOP: usize = 65_536;
 const DISCARDED: u64 = 64 << 20;
 
 /// What stands behind the `?`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Parameters {
     pub(super) top: usize,
     pub(super) invert: Invert,
+    /// `None` leaves it to the server.
+    pub(super) threshold: Option<Threshold>,
 }
 
 impl Parameters {
     pub(super) fn parse(query: &str) -> Result<Self, Problem> {
-        let mut parameters = Self { top: TOP, invert: Invert::Auto };
+        let mut parameters = Self { top: TOP, invert: Invert::Auto, threshold: None };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
@@ -44,11 +47,16 @@ impl Parameters {
                     let invert = Invert::from_str(value, false);
                     parameters.invert = invert.map_err(|_| refused("invert", "auto, yes or no"))?;
                 }
+                "threshold" => {
+                    let threshold = value.parse().ok().and_then(Threshold::new);
+                    let threshold = threshold.ok_or_else(|| refused(name, "0 to 1"))?;
+                    parameters.threshold = Some(threshold);
+                }
                 _ => {
                     return Err(Problem::new(
                         StatusCode::BAD_REQUEST,
                         "unknown parameter in the query",
-                        "there are `top` and `invert`",
+                        "there are `top`, `invert` and `threshold`",
                     ));
                 }
             }
@@ -116,7 +124,7 @@ impl Upload {
     }
 }
 
-const HOW: &str = "send a PNG, JPEG or WebP file as the body or as the form's field `image`, such as \
+const HOW: &str = "send a picture's file as the body or as the form's field `image`, such as \
                    curl -F image=@shirt.jpg";
 
 fn is_form(content_type: &str) -> bool {
@@ -177,9 +185,21 @@ mod tests {
     #[test]
     fn parameters_are_those_of_predict() {
         let parse = |query| Parameters::parse(query).map_err(|problem| problem.status.as_u16());
-        assert_eq!(parse(""), Ok(Parameters { top: 3, invert: Invert::Auto }));
-        assert_eq!(parse("top=10&invert=no"), Ok(Parameters { top: 10, invert: Invert::No }));
-        for bad in ["top=0", "top=-1", "top=65537", "top", "invert=maybe", "path=/etc/passwd"] {
+        let threshold = None;
+        assert_eq!(parse(""), Ok(Parameters { top: 3, invert: Invert::Auto, threshold }));
+        let expected = Parameters { top: 10, invert: Invert::No, threshold: Threshold::new(0.5) };
+        assert_eq!(parse("top=10&invert=no&threshold=0.5"), Ok(expected));
+        for bad in [
+            "threshold=1.1",
+            "threshold=nan",
+            "threshold=",
+            "top=0",
+            "top=-1",
+            "top=65537",
+            "top",
+            "invert=maybe",
+            "path=/etc/passwd",
+        ] {
             assert_eq!(parse(bad), Err(400), "{bad}");
         }
     }

@@ -186,7 +186,11 @@ async fn predict(
         inverted: answered.inverted,
         prediction: answered.prediction,
     };
-    let image = answer.as_json(&service.metadata, parameters.top);
+    let image = answer.as_json(
+        &service.metadata,
+        parameters.top,
+        parameters.threshold.or(service.defaults.threshold),
+    );
     let body = answers(&[image], &[]).to_string() + "\n";
     Ok(content(StatusCode::OK, JSON, body))
 }

@@ -19,6 +19,6 @@ pub use open::{BadPicture, OnBadPicture, PictureOptions, PictureSet, Preparing, 
 pub use part::Part;
 pub use problems::Problem;
 pub use split::Shares;
-pub use walk::SkippedFiles;
+pub use walk::{SkippedFiles, list_pictures};
 
 pub(crate) use store::PictureStore;

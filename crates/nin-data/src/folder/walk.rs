@@ -2,14 +2,11 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, Metadata};
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
-use crate::DataError;
+use crate::{DataError, PictureFormat, foreign_ending};
 
-/// The file name endings that are taken for pictures; what a file holds, its first bytes say.
-const PICTURES: [&str; 9] = ["png", "jpg", "jpeg", "jfif", "webp", "gif", "bmp", "tif", "tiff"];
-/// Pictures of phones that no decoder here reads.
-const TO_CONVERT: [&str; 4] = ["heic", "heif", "avif", "hif"];
 /// What operating systems leave in folders.
 const SYSTEM_NAMES: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
 
@@ -26,6 +23,16 @@ pub struct SkippedFiles {
     pub not_files: usize,
     /// Pictures that lie in no class's folder, or in no row of the table.
     pub unlabelled: usize,
+}
+
+impl AddAssign for SkippedFiles {
+    fn add_assign(&mut self, other: Self) {
+        self.hidden += other.hidden;
+        self.to_convert += other.to_convert;
+        self.other_types += other.other_types;
+        self.not_files += other.not_files;
+        self.unlabelled += other.unlabelled;
+    }
 }
 
 impl SkippedFiles {
@@ -55,16 +62,26 @@ impl SkippedFiles {
 ///
 /// Links to folders are followed, each folder once: a loop ends. Nothing but regular files is listed.
 pub(super) fn walk(root: &Path) -> Result<(Vec<String>, SkippedFiles), DataError> {
-    let mut walk = Walk::default();
-    walk.enter(root.to_owned(), String::new(), &fs::metadata(root).map_err(read(root))?);
-    // Links last: a folder is listed under its own name where it has one below the root.
-    while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
-        for entry in fs::read_dir(&folder).map_err(read(&folder))? {
-            walk.visit(&entry.map_err(read(&folder))?, &prefix)?;
-        }
+    let Walk { found, skipped, errors, .. } = Walk::below(root);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
     }
-    walk.found.sort_unstable();
-    Ok((walk.found, walk.skipped))
+    let name = |path: PathBuf| {
+        path.into_os_string()
+            .into_string()
+            .map_err(|name| DataError::NotUnicode { path: root.join(name) })
+    };
+    let found = found.into_iter().map(name).collect::<Result<_, _>>()?;
+    Ok((found, skipped))
+}
+
+/// The pictures below a folder whatever their names, what was passed over, and what could not be listed.
+///
+/// The paths begin with the folder's, in byte order. Links to folders are followed, each folder once: a
+/// loop ends. Nothing but regular files is listed, so that opening them never waits.
+pub fn list_pictures(root: &Path) -> (Vec<PathBuf>, SkippedFiles, Vec<DataError>) {
+    let Walk { found, skipped, errors, .. } = Walk::below(root);
+    (found.into_iter().map(|path| root.join(path)).collect(), skipped, errors)
 }
 
 fn read(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
@@ -73,22 +90,48 @@ fn read(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
 
 #[derive(Default)]
 struct Walk {
-    found: Vec<String>,
+    /// Relative to where it began.
+    found: Vec<PathBuf>,
     skipped: SkippedFiles,
+    errors: Vec<DataError>,
     /// Folders to list, with what stands before the names of their files.
-    folders: Vec<(PathBuf, String)>,
-    links: Vec<(PathBuf, String)>,
+    folders: Vec<(PathBuf, PathBuf)>,
+    links: Vec<(PathBuf, PathBuf)>,
     visited: HashSet<(u64, u64)>,
 }
 
 impl Walk {
-    fn enter(&mut self, folder: PathBuf, prefix: String, metadata: &Metadata) {
+    fn below(root: &Path) -> Self {
+        let mut walk = Self::default();
+        match fs::metadata(root).map_err(read(root)) {
+            Ok(metadata) => walk.enter(root.to_owned(), PathBuf::new(), &metadata),
+            Err(error) => walk.errors.push(error),
+        }
+        // Links last: a folder is listed under its own name where it has one below the root.
+        while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
+            if let Err(error) = walk.list(&folder, &prefix) {
+                walk.errors.push(error);
+            }
+        }
+        let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_owned();
+        walk.found.sort_by_cached_key(bytes);
+        walk
+    }
+
+    fn list(&mut self, folder: &Path, prefix: &Path) -> Result<(), DataError> {
+        for entry in fs::read_dir(folder).map_err(read(folder))? {
+            self.visit(&entry.map_err(read(folder))?, prefix)?;
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, folder: PathBuf, prefix: PathBuf, metadata: &Metadata) {
         if self.visited.insert(identity(metadata)) {
             self.folders.push((folder, prefix));
         }
     }
 
-    fn next_link(&mut self) -> Option<(PathBuf, String)> {
+    fn next_link(&mut self) -> Option<(PathBuf, PathBuf)> {
         self.links.sort_unstable_by(|one, other| other.cmp(one));
         while let Some((folder, prefix)) = self.links.pop() {
             if fs::metadata(&folder).is_ok_and(|found| self.visited.insert(identity(&found))) {
@@ -98,11 +141,11 @@ impl Walk {
         None
     }
 
-    fn visit(&mut self, entry: &DirEntry, prefix: &str) -> Result<(), DataError> {
+    fn visit(&mut self, entry: &DirEntry, prefix: &Path) -> Result<(), DataError> {
         let path = entry.path();
         let name = entry.file_name();
-        let Some(name) = name.to_str() else { return Err(DataError::NotUnicode { path }) };
-        if name.starts_with('.') || SYSTEM_NAMES.contains(&name) {
+        let is_left_by_system = SYSTEM_NAMES.iter().any(|known| name == *known);
+        if name.as_encoded_bytes().starts_with(b".") || is_left_by_system {
             self.skipped.hidden += 1;
             return Ok(());
         }
@@ -111,23 +154,20 @@ impl Walk {
             self.skipped.not_files += 1;
             return Ok(());
         };
-        let relative = format!("{prefix}{name}");
+        let relative = prefix.join(&name);
         if metadata.is_dir() {
-            let prefix = format!("{relative}/");
             if is_link {
-                self.links.push((path, prefix));
+                self.links.push((path, relative));
             } else {
-                self.enter(path, prefix, &metadata);
+                self.enter(path, relative, &metadata);
             }
         } else if !metadata.is_file() {
             self.skipped.not_files += 1;
         } else {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            let is_one_of =
-                |endings: &[&str]| endings.iter().any(|known| known.eq_ignore_ascii_case(ending));
-            if is_one_of(&PICTURES) {
+            if PictureFormat::of_ending(ending).is_some() {
                 self.found.push(relative);
-            } else if is_one_of(&TO_CONVERT) {
+            } else if foreign_ending(ending).is_some() {
                 self.skipped.to_convert += 1;
             } else {
                 self.skipped.other_types += 1;

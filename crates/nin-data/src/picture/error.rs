@@ -27,18 +27,24 @@ pub enum PictureError {
         limit: u64,
     },
     /// The bytes are of another kind.
-    #[error("neither PNG, JPEG nor WebP")]
+    #[error("not a picture that is read (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
     UnknownFormat,
+    /// The bytes are a picture of a kind that is not decoded.
+    #[error("{format} pictures are not read")]
+    ForeignFormat {
+        /// HEIC, AVIF, JPEG XL or JPEG 2000.
+        format: &'static str,
+    },
     /// The decoder gave up.
     #[error("not a whole {format} picture: {reason}")]
     Undecodable {
-        /// PNG, JPEG or WebP.
+        /// JPEG, PNG, WebP, GIF, BMP or TIFF.
         format: &'static str,
         /// What the decoder said.
         reason: String,
     },
     /// A folder without a picture.
-    #[error("the folder holds no PNG, JPEG or WebP file")]
+    #[error("the folder holds no picture (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
     NoPictures,
     /// The network takes neither grey nor colour pictures.
     #[error("the network takes {channels} channels: pictures have 1 (grey) or 3 (colour)")]
@@ -62,15 +68,18 @@ impl PictureError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => {
-                "name PNG, JPEG or WebP files, folders of them, or - for standard input"
-            }
+            Self::Unreadable { .. } => "name pictures, folders of them, or - for standard input",
             Self::FileTooLarge { .. } | Self::TooManyPixels { .. } => {
                 "scale it down: the network sees no more than its input size"
             }
-            Self::UnknownFormat | Self::NoPictures => {
-                "convert other formats to PNG, JPEG or WebP first"
+            Self::UnknownFormat | Self::NoPictures => "convert other formats to JPEG or PNG first",
+            Self::ForeignFormat { format: "HEIC" } => {
+                "convert it to JPEG first, such as with `heif-convert photo.heic photo.jpg`"
             }
+            Self::ForeignFormat { format: "AVIF" } => {
+                "convert it to PNG first, such as with `avifdec photo.avif photo.png`"
+            }
+            Self::ForeignFormat { .. } => "convert it to JPEG or PNG first",
             Self::Undecodable { .. } => "the file is cut off or damaged: fetch it again",
             Self::Channels { .. } => "take a checkpoint of a network for 1 or 3 channels",
             Self::Size { .. } => "leave --dense out, and it is resized",

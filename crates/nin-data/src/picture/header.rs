@@ -2,9 +2,10 @@
 
 use std::io::Cursor;
 
-use image::{ImageDecoder, ImageFormat, ImageReader};
+use image::{ImageDecoder, ImageReader};
 
-use super::PictureError;
+use super::format::PictureFormat;
+use super::{PictureError, jpeg};
 
 /// Format, size and channels of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,27 +22,21 @@ impl PictureHeader {
     /// Reads the header of a picture's file.
     ///
     /// # Errors
-    /// [`PictureError::UnknownFormat`], [`PictureError::Undecodable`].
+    /// [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
+    /// [`PictureError::Undecodable`].
     pub fn read(bytes: &[u8]) -> Result<Self, PictureError> {
-        let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
-        let name = match format {
-            ImageFormat::Png => "PNG",
-            ImageFormat::Jpeg => "JPEG",
-            ImageFormat::WebP => "WebP",
-            ImageFormat::Gif => "GIF",
-            ImageFormat::Bmp => "BMP",
-            ImageFormat::Tiff => "TIFF",
-            _ => return Err(PictureError::UnknownFormat),
-        };
-        if !format.reading_enabled() {
-            return Err(PictureError::UnknownFormat);
+        let format = PictureFormat::of_bytes(bytes)?;
+        let name = format.name();
+        if format == PictureFormat::Jpeg {
+            let (size, channels) = jpeg::size_and_channels(bytes)?;
+            return Ok(Self { format: name, size, channels });
         }
         let broken = |error: image::ImageError| PictureError::Undecodable {
             format: name,
             reason: error.to_string(),
         };
-        let decoder =
-            ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(broken)?;
+        let reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
+        let decoder = reader.into_decoder().map_err(broken)?;
         let (width, height) = decoder.dimensions();
         let channels = if decoder.color_type().channel_count() < 3 { 1 } else { 3 };
         Ok(Self { format: name, size: [height as usize, width as usize], channels })

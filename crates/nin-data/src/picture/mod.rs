@@ -5,9 +5,14 @@
 mod decode;
 mod error;
 mod fit;
+mod format;
 mod header;
+mod jpeg;
+mod orientation;
+mod whole;
 
 pub use decode::Picture;
 pub use error::PictureError;
 pub use fit::{Fit, UnknownFit, rim_colour};
+pub use format::{PictureFormat, foreign_ending};
 pub use header::PictureHeader;

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod bad_folders;
 mod cifar;
+mod folders;
 mod loader;
 #[cfg(target_os = "linux")]
 mod mnist_dataset;

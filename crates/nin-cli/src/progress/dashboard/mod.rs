@@ -11,6 +11,7 @@ use nin_train::{Event, Observer, Progress, RunDescription};
 use self::view::{Palette, View};
 use super::plain::{PlainLines, Remarks, epoch_line, title};
 use crate::output::note;
+use crate::terminal::printable;
 
 pub use self::screen::{give_back, size as terminal_size};
 
@@ -61,7 +62,7 @@ impl Dashboard {
         if std::mem::take(&mut self.is_shown) {
             give_back();
             for line in self.lines.drain(..) {
-                note(line);
+                line.lines().for_each(note);
             }
         }
     }
@@ -84,7 +85,7 @@ impl Observer for Dashboard {
         match screen::take() {
             Ok(()) => {
                 let title = title(run, &self.backend);
-                self.view = View::new(&title, run, Palette::from_environment());
+                self.view = View::new(&printable(&title), run, Palette::from_environment());
                 self.lines.push(title);
                 self.is_shown = true;
                 self.draw();

@@ -149,8 +149,7 @@ fn damaged_pictures_are_named_and_never_used() {
 
     let cache = tempfile::tempdir().unwrap();
     for cache in [None, Some(cache.path()), Some(cache.path())] {
-        let skipping =
-            PictureOptions { on_bad_picture: OnBadPicture::Skip, ..options(cache) };
+        let skipping = PictureOptions { on_bad_picture: OnBadPicture::Skip, ..options(cache) };
         let data = DataSet::open_pictures("photos", root.path(), &skipping).unwrap();
         let bad = &data.pictures.as_ref().unwrap().bad;
         let names: Vec<&str> = bad.iter().map(|bad| bad.path.as_str()).collect();

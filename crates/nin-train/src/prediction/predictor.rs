@@ -1,34 +1,68 @@
 //! A network's answers for prepared pictures: class maps, and what follows from them.
 
+use std::path::Path;
+
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use nin_data::Transform;
+use nin_data::{Picture, Transform};
 use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::transform;
 
-use crate::pictures::Prepared;
+use super::{PredictionError, Preparation, Prepared};
+use crate::preprocessing::transform;
+use crate::{TrainError, load_model};
 
-/// A network on its device, ready to answer.
+/// A trained network on its device, ready to classify pictures.
+///
+/// ```no_run
+/// use burn_flex::{Flex, FlexDevice};
+/// use nin_data::Picture;
+/// use nin_train::Predictor;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let predictor = Predictor::<Flex>::open("runs/photos".as_ref(), &FlexDevice)?;
+/// let picture = Picture::decode(&std::fs::read("cat.jpg")?)?;
+/// let prediction = predictor.predict(&picture)?;
+/// for class in prediction.top(3) {
+///     println!("{}: {:.3}", predictor.classes()[class], prediction.probabilities[class]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
 pub struct Predictor<B: Backend> {
     network: NetworkInNetwork<B>,
+    classes: Vec<String>,
+    preparation: Preparation,
     transform: Transform,
     device: B::Device,
+    keeps_maps: bool,
 }
 
-/// The answer for one picture.
+/// What a network says about one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     /// One for each class: the mean of its map.
     pub logits: Vec<f32>,
     /// Their softmax.
     pub probabilities: Vec<f64>,
-    /// Class after class, row after row.
+    /// Class after class, row after row; empty where none are kept.
     maps: Vec<f32>,
     /// `[height, width]` of each map.
     map_size: [usize; 2],
 }
 
 impl<B: Backend> Predictor<B> {
+    /// The network at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
+    /// folder, or a `.safetensors` file.
+    ///
+    /// # Errors
+    /// As [`load_model`]; [`TrainError::Weights`] where the network cannot be built.
+    pub fn open(path: &Path, device: &B::Device) -> Result<Self, TrainError> {
+        let (metadata, weights) = load_model(path)?;
+        Self::new(&metadata, &weights, device)
+            .map_err(|source| TrainError::Weights { path: path.to_owned(), source })
+    }
+
     /// The network of these weights on this device.
     ///
     /// # Errors
@@ -36,18 +70,60 @@ impl<B: Backend> Predictor<B> {
     pub fn new(
         metadata: &ModelMetadata,
         weights: &Weights,
-        device: B::Device,
+        device: &B::Device,
     ) -> Result<Self, ModelError> {
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, &device)?
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
             .with_precision(metadata.precision);
-        Ok(Self { network, transform: transform(metadata), device })
+        Ok(Self {
+            network,
+            classes: metadata.classes.clone(),
+            preparation: Preparation::new(metadata),
+            transform: transform(metadata),
+            device: device.clone(),
+            keeps_maps: true,
+        })
     }
 
-    /// The answers for pictures of one size, in one batch.
+    /// The same, which prepares pictures otherwise.
+    #[must_use]
+    pub fn with_preparation(self, preparation: Preparation) -> Self {
+        Self { preparation, ..self }
+    }
+
+    /// The same, whose predictions keep no class maps: less memory for many pictures.
+    #[must_use]
+    pub fn without_maps(self) -> Self {
+        Self { keeps_maps: false, ..self }
+    }
+
+    /// The names of the classes, in the order of logits and probabilities.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// How pictures are prepared.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The prediction for one picture.
+    ///
+    /// # Errors
+    /// [`PredictionError`] where the picture cannot be prepared or the network cannot answer.
+    pub fn predict(&self, picture: &Picture) -> Result<Prediction, PredictionError> {
+        let prepared = self.preparation.prepare(picture.clone())?;
+        let mut predictions = self.predict_prepared(&[&prepared])?;
+        predictions.pop().ok_or_else(|| {
+            let (name, reason) = ("class maps".to_owned(), "they are empty".to_owned());
+            ModelError::Device { name, reason }.into()
+        })
+    }
+
+    /// The predictions for prepared pictures of one size, in one batch.
     ///
     /// # Errors
     /// [`ModelError::Device`] where the device does not give the maps back.
-    pub fn predict(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
+    pub fn predict_prepared(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let [height, width] = first.picture.size;
         let channels = first.picture.planes.len();
@@ -60,7 +136,7 @@ impl<B: Backend> Predictor<B> {
         self.answer(Tensor::from_data(images, &self.device))
     }
 
-    /// The answers for a batch as a loader prepares it, `[batch, channels, height, width]`.
+    /// The predictions for a batch as a loader prepares it, `[batch, channels, height, width]`.
     ///
     /// # Errors
     /// [`ModelError::Device`] where the device does not give the maps back.
@@ -71,26 +147,26 @@ impl<B: Backend> Predictor<B> {
         let map_size = [map_height, map_width];
         Ok(values
             .chunks_exact(classes * map_height * map_width)
-            .map(|maps| Prediction::new(maps, map_size))
+            .map(|maps| Prediction::new(maps, map_size, self.keeps_maps))
             .collect())
     }
 }
 
 impl Prediction {
-    fn new(maps: &[f32], map_size: [usize; 2]) -> Self {
+    fn new(maps: &[f32], map_size: [usize; 2], keeps_maps: bool) -> Self {
         let cells = map_size[0] * map_size[1];
         let mean = |map: &[f32]| map.iter().copied().map(f64::from).sum::<f64>() / cells as f64;
         let logits: Vec<f64> = maps.chunks_exact(cells).map(mean).collect();
         Self {
             probabilities: softmax(&logits),
             logits: logits.into_iter().map(|logit| logit as f32).collect(),
-            maps: maps.to_vec(),
+            maps: if keeps_maps { maps.to_vec() } else { Vec::new() },
             map_size,
         }
     }
 
     /// The classes with the largest logits, largest first, at most so many; of equals the first
-    /// class first.
+    /// class first. A class is its place in [`Predictor::classes`].
     pub fn top(&self, count: usize) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..self.logits.len()).collect();
         classes.sort_by(|&one, &other| self.logits[other].total_cmp(&self.logits[one]));
@@ -98,7 +174,7 @@ impl Prediction {
         classes
     }
 
-    /// The rows of a class's map, top to bottom.
+    /// The rows of a class's map, top to bottom; none without maps.
     pub fn map(&self, class: usize) -> Vec<Vec<f32>> {
         self.cells(class).chunks_exact(self.map_size[1]).map(<[f32]>::to_vec).collect()
     }
@@ -121,7 +197,7 @@ impl Prediction {
     /// A class's map, row after row.
     fn cells(&self, class: usize) -> &[f32] {
         let [height, width] = self.map_size;
-        &self.maps[class * height * width..][..height * width]
+        self.maps.get(class * height * width..).map_or(&[], |maps| &maps[..height * width])
     }
 
     /// The natural logarithm of a class's probability, finite where that rounds to 0.
@@ -146,7 +222,7 @@ mod tests {
 
     #[test]
     fn logits_are_the_means_of_the_maps() {
-        let prediction = Prediction::new(&[0.0, 1.0, 2.0, 3.0, 5.0, 5.0, 5.0, 5.0], [2, 2]);
+        let prediction = Prediction::new(&[0.0, 1.0, 2.0, 3.0, 5.0, 5.0, 5.0, 5.0], [2, 2], true);
         assert_eq!(prediction.logits, [1.5, 5.0]);
         assert_eq!(prediction.map(0), [[0.0, 1.0], [2.0, 3.0]]);
         assert_eq!((prediction.top(9), prediction.hottest()), (vec![1, 0], 5.0));
@@ -156,6 +232,6 @@ mod tests {
 
     #[test]
     fn of_equals_the_first_class_is_first() {
-        assert_eq!(Prediction::new(&[1.0, 2.0, 2.0], [1, 1]).top(2), [1, 2]);
+        assert_eq!(Prediction::new(&[1.0, 2.0, 2.0], [1, 1], false).top(2), [1, 2]);
     }
 }

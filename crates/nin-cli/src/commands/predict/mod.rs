@@ -1,0 +1,226 @@
+//! `predict`: classes, probabilities and class maps for pictures.
+
+mod overlays;
+mod printer;
+mod sorting;
+
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use nin_data::SkippedFiles;
+use nin_model::{ModelMetadata, Weights};
+use nin_train::{Predictor, Preparation, Prepared};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use signal_hook::low_level;
+
+use crate::answer::{Answer, Threshold};
+use crate::arguments::{PredictArguments, PredictFormat};
+use crate::backend::{Selected, Task};
+use crate::failure::INTERRUPTED;
+use crate::interrupt;
+use crate::output::{create_folder, note};
+use crate::pictures::{self, Picture, PictureError, Source};
+use overlays::Overlays;
+use printer::{Printer, Refusal};
+use sorting::Sorting;
+
+/// Pictures that go through the network together.
+const BATCH: usize = 32;
+/// Batches that may be prepared and not yet taken.
+const READY: usize = 2;
+
+pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
+    let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
+    let (metadata, weights) = arguments.checkpoint.load()?;
+    let (sources, refused) = find_all(arguments);
+    for folder in [&arguments.maps, &arguments.sort_into].into_iter().flatten() {
+        create_folder(folder)?;
+    }
+    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    note(selected.describe());
+    selected.note_precision(metadata.precision);
+
+    let mut preparation = Preparation::new(&metadata).with_inversion(arguments.invert.into());
+    if arguments.dense {
+        preparation = preparation.dense();
+    }
+    let batch = if arguments.dense { 1 } else { BATCH };
+    let mut printer =
+        Printer::new(arguments.format, metadata.clone(), arguments.top as usize, threshold);
+    printer.begin()?;
+    for refusal in refused {
+        printer.refuse(refusal)?;
+    }
+    let printer = Shared::new(printer);
+    end_at_signal(printer.clone())?;
+    let keeps_stdin = arguments.sort_into.is_some();
+    let (sender, batches) = sync_channel(READY);
+    thread::scope(|scope| {
+        // The sender goes with the thread: its end is the end of the batches.
+        let (sources, preparation) = (&sources, &preparation);
+        scope.spawn(move || prepare_all(sources, batch, keeps_stdin, preparation, &sender));
+        let printer = &printer;
+        selected.run(Predict {
+            metadata: &metadata,
+            weights: &weights,
+            batches,
+            arguments,
+            threshold,
+            printer,
+        })
+    })?;
+    printer.lock().end()
+}
+
+/// The pictures at all paths, and the paths that have none. Says what was passed over.
+fn find_all(arguments: &PredictArguments) -> (Vec<Source>, Vec<Refusal>) {
+    let (mut sources, mut refused) = (Vec::new(), Vec::new());
+    let mut skipped = SkippedFiles::default();
+    for path in &arguments.images {
+        let name = path.display().to_string();
+        match pictures::find(path) {
+            Ok(found) => {
+                skipped += found.skipped;
+                if found.sources.is_empty() && found.errors.is_empty() {
+                    refused.push(Refusal::new(name.clone(), &PictureError::NoPictures));
+                }
+                sources.extend(found.sources);
+                refused.extend(found.errors.into_iter().map(|error| Refusal {
+                    name: name.clone(),
+                    reason: error.to_string(),
+                    hint: error.hint(),
+                }));
+            }
+            Err(error) => refused.push(Refusal::new(name, &error)),
+        }
+    }
+    if skipped.total() > 0 {
+        note(format!("note: {}", skipped.describe().join("; ")));
+    }
+    (sources, refused)
+}
+
+/// What several threads print to, one picture at a time.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Printer>>);
+
+impl Shared {
+    fn new(printer: Printer) -> Self {
+        Self(Arc::new(Mutex::new(printer)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Printer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets a signal end the command between two pictures: every line is whole, and so is every file.
+fn end_at_signal(printer: Shared) -> anyhow::Result<()> {
+    interrupt::on_signal(move || {
+        let printer = printer.clone();
+        // A thread of its own: stdout may be full, and the second signal is to end that too.
+        thread::spawn(move || {
+            let mut printer = printer.lock();
+            let _ = printer.close();
+            note(format!("interrupted after {} pictures", printer.given()));
+            low_level::exit(i32::from(INTERRUPTED));
+        });
+    })
+}
+
+/// A picture that is ready for the network.
+struct Ready {
+    source: Source,
+    prepared: Prepared,
+    /// The file, where it cannot be read again.
+    bytes: Option<Vec<u8>>,
+}
+
+type Item = Result<Ready, Refusal>;
+
+/// Reads, decodes and prepares batch after batch, ahead of the network.
+fn prepare_all(
+    sources: &[Source],
+    batch: usize,
+    keeps_stdin: bool,
+    preparation: &Preparation,
+    sender: &SyncSender<Vec<Item>>,
+) {
+    let prepare = |source: &Source| -> Result<Ready, PictureError> {
+        let bytes = source.read()?;
+        let prepared = preparation.prepare(Picture::decode(&bytes)?)?;
+        let bytes = (keeps_stdin && *source == Source::Stdin).then_some(bytes);
+        Ok(Ready { source: source.clone(), prepared, bytes })
+    };
+    let prepare = |source| prepare(source).map_err(|error| Refusal::new(source.name(), &error));
+    for sources in sources.chunks(batch) {
+        if sender.send(sources.par_iter().map(prepare).collect()).is_err() {
+            return; // the network failed, and says so itself
+        }
+    }
+}
+
+struct Predict<'a> {
+    metadata: &'a ModelMetadata,
+    weights: &'a Weights,
+    batches: Receiver<Vec<Item>>,
+    arguments: &'a PredictArguments,
+    threshold: Option<Threshold>,
+    printer: &'a Shared,
+}
+
+impl Task for Predict<'_> {
+    type Output = ();
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<()>
+    where
+        B::InnerBackend: Backend<Device = B::Device>,
+    {
+        let Self { metadata, weights, batches, arguments, threshold, printer } = self;
+        let mut predictor = Predictor::<B::InnerBackend>::new(metadata, weights, &device)?;
+        let mut overlays = arguments
+            .maps
+            .as_deref()
+            .map(|folder| Overlays::new(folder, metadata, arguments.top as usize))
+            .transpose()?;
+        let sorting =
+            arguments.sort_into.as_deref().map(|folder| Sorting::new(folder, &metadata.classes));
+        if overlays.is_none() && arguments.format != PredictFormat::Json {
+            predictor = predictor.without_maps();
+        }
+        for batch in batches {
+            let mut pictures = Vec::new();
+            for item in batch {
+                match item {
+                    Ok(picture) => pictures.push(picture),
+                    Err(refusal) => printer.lock().refuse(refusal)?,
+                }
+            }
+            let inputs: Vec<&Prepared> = pictures.iter().map(|picture| &picture.prepared).collect();
+            let predictions = predictor.predict_prepared(&inputs)?;
+            for (Ready { source, prepared, bytes }, prediction) in
+                pictures.into_iter().zip(predictions)
+            {
+                let answer = Answer {
+                    name: source.name(),
+                    size: prepared.original_size,
+                    inverted: prepared.inverted,
+                    prediction,
+                };
+                // Locked, so that a signal waits until the picture's files are whole.
+                let mut printer = printer.lock();
+                if let Some(overlays) = &mut overlays {
+                    overlays.write(&source, &prepared.picture, &answer.prediction)?;
+                }
+                if let Some(sorting) = &sorting {
+                    sorting.copy(&source, bytes.as_deref(), answer.class(threshold))?;
+                }
+                printer.answer(&answer)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! `--sort-into`: a copy of each picture in a folder of its class.
+
+use std::collections::HashSet;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::answer::UNKNOWN;
+use crate::failure::CommandError;
+use crate::output::{create_folder, unwritable};
+use crate::pictures::Source;
+
+/// The longest name of a class's folder, in letters.
+const LONGEST_NAME: usize = 60;
+
+/// Folders of classes.
+pub(super) struct Sorting {
+    /// One for each class.
+    folders: Vec<PathBuf>,
+    unknown: PathBuf,
+}
+
+impl Sorting {
+    pub(super) fn new(folder: &Path, classes: &[String]) -> Self {
+        let mut names = HashSet::new();
+        let folders = classes.iter().map(|class| folder.join(distinct(class, &mut names)));
+        Self { folders: folders.collect(), unknown: folder.join(UNKNOWN) }
+    }
+
+    /// Copies the picture under its own name, with a number where there is another of that name.
+    /// `bytes` are the picture's where it has no file.
+    pub(super) fn copy(
+        &self,
+        source: &Source,
+        bytes: Option<&[u8]>,
+        class: Option<usize>,
+    ) -> anyhow::Result<()> {
+        let folder = class.map_or(&self.unknown, |class| &self.folders[class]);
+        create_folder(folder)?;
+        let read;
+        let bytes = if let Some(bytes) = bytes {
+            bytes
+        } else {
+            read = source.read().map_err(|error| {
+                let message = format!("cannot copy `{}`: {error}", source.name());
+                CommandError::new(message, error.hint())
+            })?;
+            &read
+        };
+        let name = match source {
+            Source::File(path) => path.file_name().unwrap_or("picture".as_ref()),
+            Source::Stdin => "stdin".as_ref(),
+        };
+        for number in 1_u64.. {
+            let path = numbered(&folder.join(name), number);
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(unwritable("write", &path, &error)),
+                Ok(mut file) => {
+                    return file.write_all(bytes).map_err(|error| {
+                        let _ = fs::remove_file(&path);
+                        unwritable("write", &path, &error)
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `shirt.png`, `shirt-2.png`, `shirt-3.png`.
+fn numbered(path: &Path, number: u64) -> PathBuf {
+    if number == 1 {
+        return path.to_owned();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
+}
+
+/// A folder's name for a class that no other class has, whatever the file system takes for equal.
+fn distinct(class: &str, names: &mut HashSet<String>) -> String {
+    let plain = safe(class);
+    let mut name = plain.clone();
+    let mut number = 2;
+    while !names.insert(name.to_lowercase()) {
+        name = format!("{plain}-{number}");
+        number += 1;
+    }
+    name
+}
+
+/// The class as one part of a path, on any system.
+fn safe(class: &str) -> String {
+    let safe = |letter: char| {
+        if letter.is_control() || "/\\:*?\"<>|".contains(letter) { '_' } else { letter }
+    };
+    let name: String = class.chars().map(safe).take(LONGEST_NAME).collect();
+    let name = name.trim().trim_end_matches('.');
+    match name.strip_prefix('.') {
+        Some(rest) => format!("_{rest}"),
+        None if name.is_empty() => "_".to_owned(),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_folder_of_its_own_inside() {
+        let mut names = HashSet::new();
+        let classes =
+            ["T-shirt/top", "..", "", "T-shirt_top", "t-shirt:TOP", "caf\u{e9} \u{1b}[2J"];
+        let folders = classes.map(|class| distinct(class, &mut names));
+        assert_eq!(
+            folders,
+            ["T-shirt_top", "_", "_-2", "T-shirt_top-2", "t-shirt_TOP-3", "caf\u{e9} _[2J"]
+        );
+    }
+
+    #[test]
+    fn a_picture_of_the_same_name_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let sorting = Sorting::new(root.path(), &["cat".to_owned()]);
+        let source = Source::File("elsewhere/tom.jpg".into());
+        for bytes in [b"1", b"2"] {
+            sorting.copy(&source, Some(bytes), Some(0)).unwrap();
+        }
+        sorting.copy(&source, Some(b"3"), None).unwrap();
+        let read = |name: &str| fs::read(root.path().join(name)).unwrap();
+        assert_eq!(read("cat/tom.jpg"), b"1");
+        assert_eq!(read("cat/tom-2.jpg"), b"2");
+        assert_eq!(read("unknown/tom.jpg"), b"3");
+    }
+}

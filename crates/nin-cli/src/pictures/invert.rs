@@ -1,0 +1,25 @@
+//! `--invert` and `?invert=`.
+
+use clap::ValueEnum;
+use nin_train::Inversion;
+
+/// Whether light and dark change places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Invert {
+    /// Where the picture's ground is bright and the network was trained on a black one
+    Auto,
+    /// Always
+    Yes,
+    /// Never
+    No,
+}
+
+impl From<Invert> for Inversion {
+    fn from(invert: Invert) -> Self {
+        match invert {
+            Invert::Auto => Self::Auto,
+            Invert::Yes => Self::Always,
+            Invert::No => Self::Never,
+        }
+    }
+}

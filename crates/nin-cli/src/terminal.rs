@@ -1,0 +1,75 @@
+//! Text from outside on its way to a terminal.
+
+use std::borrow::Cow;
+
+/// The text with everything escaped that a terminal would act upon: control characters, line ends
+/// included, and marks that change the direction of text. A file's name cannot clear the screen with it,
+/// nor look like an `error:` line.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.contains(is_unprintable) {
+        Cow::Owned(escaped(text, is_unprintable))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The same for a text of several lines, which it keeps.
+pub fn printable_lines(text: &str) -> Cow<'_, str> {
+    let is_unprintable = |letter| letter != '\n' && letter != '\t' && is_unprintable(letter);
+    if text.contains(is_unprintable) {
+        Cow::Owned(escaped(text, is_unprintable))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// The same for JSON, as JSON's own escapes: these letters are nowhere but in its strings.
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_unprintable) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if is_unprintable(letter) {
+            // All of them are in the basic plane: four digits do.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(letter)));
+        } else {
+            escaped.push(letter);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn is_unprintable(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(text: &str, is_unprintable: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unprintable(letter) {
+            escaped.extend(letter.escape_default());
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_upon_is_escaped() {
+        assert_eq!(printable("n/esc\u{1b}[2Jclear.png"), "n/esc\\u{1b}[2Jclear.png");
+        assert_eq!(
+            printable("a\nerror: b\r\t\u{9b}\u{202e}"),
+            "a\\nerror: b\\r\\t\\u{9b}\\u{202e}"
+        );
+        assert_eq!(printable_lines("a\n\tb\u{7}"), "a\n\tb\\u{7}");
+        assert_eq!(printable_json("\"a\u{9b}\u{202e}\""), r#""a\u009b\u202e""#);
+        assert!(matches!(printable("Ärmel 袖.png"), Cow::Borrowed(_)));
+    }
+}

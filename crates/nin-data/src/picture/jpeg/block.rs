@@ -1,0 +1,284 @@
+//! Coefficients of one block, sequential or progressive.
+
+use super::bits::Bits;
+use super::huffman::HuffmanTable;
+use super::{JpegError, damaged};
+
+/// A coefficient is no larger than this where its pixels have 8 bits; twice over, because writers
+/// round and sharpen.
+const LARGEST: i32 = 2 * 1024;
+/// Bits of the largest difference of two means, and of the largest other coefficient.
+const MOST_DC_BITS: u8 = 11;
+const MOST_AC_BITS: u32 = 10;
+
+/// So many last coefficients of a block are not all the same, and negative.
+const MOST_ALIKE: usize = 16;
+
+/// The place of each coefficient in a block's rows, by its number in zigzag order.
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// Coefficients of a progressive block, in zigzag order.
+pub(super) type Coefficients = [i16; 64];
+
+fn erased<T>() -> Result<T, JpegError> {
+    damaged("zeros in place of its data")
+}
+
+fn bad_code<T>() -> Result<T, JpegError> {
+    damaged("a code that its table does not have")
+}
+
+fn too_large<T>() -> Result<T, JpegError> {
+    damaged("a coefficient beyond the range of pixels")
+}
+
+/// A value of so many bits, 1 or more, with its sign.
+#[inline]
+fn signed(bits: &mut Bits<'_>, size: u32) -> i32 {
+    let value = bits.take(size) as i32;
+    if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
+}
+
+#[inline]
+fn dc_difference(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<i32, JpegError> {
+    bits.fill();
+    let Some((length, size)) = table.find(bits.peek()) else { return bad_code() };
+    bits.skip(length);
+    match size {
+        0 => Ok(0),
+        1..=MOST_DC_BITS => Ok(signed(bits, u32::from(size))),
+        _ => too_large(),
+    }
+}
+
+/// Run of zeros and size of the next coefficient.
+#[inline]
+fn ac_symbol(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<(usize, u32), JpegError> {
+    bits.fill();
+    let Some((length, symbol)) = table.find(bits.peek()) else { return bad_code() };
+    bits.skip(length);
+    Ok((usize::from(symbol >> 4), u32::from(symbol & 15)))
+}
+
+/// Reads a sequential block's coefficients, each times its step, into `block`, row after row, which
+/// is all zeros before. Returns whether there is any besides the mean.
+#[inline]
+pub(super) fn sequential(
+    bits: &mut Bits<'_>,
+    dc: &HuffmanTable,
+    ac: &HuffmanTable,
+    steps: &[u16; 64],
+    prediction: &mut i32,
+    block: &mut [i32; 64],
+) -> Result<bool, JpegError> {
+    *prediction += dc_difference(bits, dc)?;
+    block[0] = prediction.saturating_mul(i32::from(steps[0]));
+    if block[0].abs() > LARGEST + i32::from(steps[0]) {
+        return too_large();
+    }
+    let mut at = 1;
+    while at < 64 {
+        let (run, size) = ac_symbol(bits, ac)?;
+        if size == 0 {
+            match run {
+                0 => return Ok(at > 1),
+                15 => at += 16,
+                _ => return bad_code(),
+            }
+            continue;
+        }
+        at += run;
+        if at > 63 {
+            return damaged("a run of zeros leaves its block");
+        }
+        if size > MOST_AC_BITS {
+            return too_large();
+        }
+        let step = i32::from(steps[at]);
+        let value = signed(bits, size) * step;
+        if value.abs() > LARGEST + step {
+            return too_large();
+        }
+        block[usize::from(ZIGZAG[at] & 63)] = value;
+        at += 1;
+    }
+    if at > 64 {
+        return damaged("a run of zeros leaves its block");
+    }
+    let levels =
+        (64 - MOST_ALIKE..64).map(|at| block[usize::from(ZIGZAG[at])] / i32::from(steps[at]));
+    if is_erased(levels) { erased() } else { Ok(true) }
+}
+
+/// Whether these are coefficients that a disk full of zeros decodes to: by most tables each has the
+/// same shortest code, and the sign of zeros is minus. Nothing that was seen looks like that.
+fn is_erased(mut levels: impl Iterator<Item = i32>) -> bool {
+    let Some(first) = levels.next().filter(|&level| level < 0) else { return false };
+    levels.all(|level| level == first)
+}
+
+/// Reads a progressive block's mean for the first time.
+pub(super) fn first_mean(
+    bits: &mut Bits<'_>,
+    table: &HuffmanTable,
+    low_bit: u32,
+    prediction: &mut i32,
+    block: &mut Coefficients,
+) -> Result<(), JpegError> {
+    *prediction += dc_difference(bits, table)?;
+    let Ok(value) = i16::try_from(*prediction << low_bit) else { return too_large() };
+    block[0] = value;
+    Ok(())
+}
+
+/// Reads the next bit of a progressive block's mean.
+pub(super) fn refine_mean(bits: &mut Bits<'_>, low_bit: u32, block: &mut Coefficients) {
+    if bits.bit() {
+        block[0] |= 1 << low_bit;
+    }
+}
+
+/// A band of coefficients in progressive scans of one component.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Band {
+    pub(super) first: usize,
+    pub(super) last: usize,
+    /// The lowest bit that the scan gives.
+    pub(super) low_bit: u32,
+    /// Blocks that have nothing (more) in this band.
+    pub(super) empty_blocks: u32,
+}
+
+impl Band {
+    /// Reads the number of empty blocks, this one first, whose code has so many bits more.
+    fn start_empty(&mut self, bits: &mut Bits<'_>, size: u32) {
+        self.empty_blocks = 1 << size;
+        if size > 0 {
+            bits.fill();
+            self.empty_blocks += bits.take(size);
+        }
+    }
+
+    /// Reads a block's coefficients for the first time.
+    pub(super) fn first(
+        &mut self,
+        bits: &mut Bits<'_>,
+        table: &HuffmanTable,
+        block: &mut Coefficients,
+    ) -> Result<(), JpegError> {
+        if self.empty_blocks > 0 {
+            self.empty_blocks -= 1;
+            return Ok(());
+        }
+        let mut at = self.first;
+        while at <= self.last {
+            let (run, size) = ac_symbol(bits, table)?;
+            if size == 0 {
+                if run == 15 {
+                    at += 16;
+                    continue;
+                }
+                self.start_empty(bits, run as u32);
+                self.empty_blocks -= 1;
+                return Ok(());
+            }
+            at += run;
+            if at > self.last {
+                return damaged("a run of zeros leaves its block");
+            }
+            if size > MOST_AC_BITS {
+                return too_large();
+            }
+            let Ok(value) = i16::try_from(signed(bits, size) << self.low_bit) else {
+                return too_large();
+            };
+            block[at] = value;
+            at += 1;
+        }
+        if at > self.last + 1 {
+            return damaged("a run of zeros leaves its block");
+        }
+        let band = &block[self.first..=self.last];
+        match band.split_last_chunk::<MOST_ALIKE>() {
+            Some((_, levels)) if is_erased(levels.iter().copied().map(i32::from)) => erased(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the next bit of a block's coefficients, and new ones of that size.
+    pub(super) fn refine(
+        &mut self,
+        bits: &mut Bits<'_>,
+        table: &HuffmanTable,
+        block: &mut Coefficients,
+    ) -> Result<(), JpegError> {
+        let unit = 1_i16 << self.low_bit;
+        let mut at = self.first;
+        while self.empty_blocks == 0 && at <= self.last {
+            let (mut run, size) = ac_symbol(bits, table)?;
+            let new = match size {
+                0 if run < 15 => {
+                    self.start_empty(bits, run as u32);
+                    break;
+                }
+                0 => 0,
+                1 if bits.bit() => unit,
+                1 => -unit,
+                _ => return damaged("a refinement of more than one bit"),
+            };
+            // Passes `run` zeros, and refines what is not zero on the way.
+            loop {
+                if at > self.last {
+                    return damaged("a run of zeros leaves its block");
+                }
+                let value = &mut block[at];
+                at += 1;
+                if *value != 0 {
+                    refine_value(bits, unit, value);
+                } else if run == 0 {
+                    *value = new;
+                    break;
+                } else {
+                    run -= 1;
+                }
+            }
+        }
+        if self.empty_blocks > 0 {
+            for value in block.get_mut(at..=self.last).unwrap_or_default() {
+                if *value != 0 {
+                    refine_value(bits, unit, value);
+                }
+            }
+            self.empty_blocks -= 1;
+        }
+        Ok(())
+    }
+}
+
+fn refine_value(bits: &mut Bits<'_>, unit: i16, value: &mut i16) {
+    if bits.bit() && *value & unit == 0 {
+        *value = value.saturating_add(if *value > 0 { unit } else { -unit });
+    }
+}
+
+/// The coefficients of a progressive block, each times its step, row after row; and whether there is
+/// any besides the mean.
+pub(super) fn dequantized(
+    block: &Coefficients,
+    steps: &[u16; 64],
+) -> Result<([i32; 64], bool), JpegError> {
+    let mut values = [0; 64];
+    for (at, (&value, &step)) in block.iter().zip(steps).enumerate() {
+        let step = i32::from(step);
+        let value = i32::from(value) * step;
+        if value.abs() > LARGEST + step {
+            return too_large();
+        }
+        values[usize::from(ZIGZAG[at])] = value;
+    }
+    Ok((values, block[1..].iter().any(|&value| value != 0)))
+}

@@ -1,0 +1,72 @@
+//! Huffman tables.
+
+use super::{JpegError, damaged};
+
+/// Codes of so many bits are looked up at once.
+const LOOKUP_BITS: u32 = 10;
+/// The length of no code.
+const NONE: u8 = 0;
+
+/// Codes and their symbols.
+#[derive(Debug, Clone)]
+pub(super) struct HuffmanTable {
+    /// `[length, symbol]` by the next bits; length 0 for longer codes.
+    lookup: Vec<[u8; 2]>,
+    /// By length: the first code that is longer, in 16 bits.
+    ends: [u32; 17],
+    /// By length: what is added to a code for its symbol's place.
+    offsets: [i32; 17],
+    symbols: [u8; 256],
+}
+
+impl HuffmanTable {
+    /// The table of codes with so many of each length, 1 to 16, and their symbols in order.
+    pub(super) fn new(counts: &[u8; 16], values: &[u8]) -> Result<Self, JpegError> {
+        let mut symbols = [0; 256];
+        symbols[..values.len()].copy_from_slice(values);
+        let mut table = Self {
+            lookup: vec![[NONE, 0]; 1 << LOOKUP_BITS],
+            ends: [0; 17],
+            offsets: [0; 17],
+            symbols,
+        };
+        let (mut code, mut place) = (0_u32, 0_usize);
+        for length in 1..=16_u32 {
+            let count = u32::from(counts[length as usize - 1]);
+            table.offsets[length as usize] = place as i32 - code as i32;
+            // No code is all ones.
+            if count > 0 && code + count >= 1 << length {
+                return damaged("a Huffman table with too many codes");
+            }
+            for _ in 0..count {
+                if length <= LOOKUP_BITS {
+                    let spare = LOOKUP_BITS - length;
+                    let first = (code << spare) as usize;
+                    table.lookup[first..first + (1 << spare)].fill([length as u8, symbols[place]]);
+                }
+                (code, place) = (code + 1, place + 1);
+            }
+            table.ends[length as usize] = code << (16 - length);
+            code <<= 1;
+        }
+        Ok(table)
+    }
+
+    /// Length and symbol of the code that the 16 bits begin with.
+    #[inline]
+    pub(super) fn find(&self, bits: u32) -> Option<(u32, u8)> {
+        let [length, symbol] = self.lookup[(bits >> (16 - LOOKUP_BITS)) as usize & 0x3FF];
+        if length != NONE {
+            return Some((u32::from(length), symbol));
+        }
+        self.find_long(bits)
+    }
+
+    #[cold]
+    fn find_long(&self, bits: u32) -> Option<(u32, u8)> {
+        let length = (LOOKUP_BITS + 1..=16).find(|&length| bits < self.ends[length as usize])?;
+        let code = (bits >> (16 - length)) as i32;
+        let place = usize::try_from(code + self.offsets[length as usize]).ok()?;
+        Some((length, *self.symbols.get(place)?))
+    }
+}

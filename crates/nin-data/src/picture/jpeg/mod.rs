@@ -1,0 +1,119 @@
+//! JPEG, decoded to libjpeg's pixels, and refused unless every block of it is there.
+//!
+//! Browsers and libjpeg show what they can of a damaged file and fill the rest with grey. A
+//! classifier must not: a grey half is another picture. This decoder accepts a file only if each
+//! scan holds exactly the blocks that its header announces:
+//!
+//! - every Huffman code exists, and no run of zeros leaves its block;
+//! - every scan and restart interval ends where its last block ends, with nothing but padding before
+//!   the next marker; restart markers come in order;
+//! - no coefficient is larger than 8-bit pixels can cause;
+//! - a progressive picture has every bit of every coefficient;
+//! - the end marker is there, or nothing else is missing.
+//!
+//! What it cannot see: a change that leaves a stream of the same number of blocks, such as one
+//! exchanged byte after which the codes fall into step within the block. The format has no checksum.
+//!
+//! Pixels are those of libjpeg-turbo's defaults (accurate integer DCT, smooth chroma upsampling),
+//! bit for bit.
+
+mod bits;
+mod block;
+mod colour;
+mod dct;
+mod frame;
+mod header;
+mod huffman;
+mod scan;
+mod upsample;
+
+use self::header::{Headers, Segment};
+use self::scan::Planes;
+
+/// A decoded picture, not yet turned upright.
+pub(super) struct Jpeg {
+    /// One plane (grey) or three (red, green, blue).
+    pub(super) planes: Vec<Vec<u8>>,
+    /// `[height, width]`, in pixels.
+    pub(super) size: [usize; 2],
+    /// The TIFF structure of an EXIF segment.
+    pub(super) exif: Option<Vec<u8>>,
+    /// The text of an XMP segment.
+    pub(super) xmp: Option<Vec<u8>>,
+}
+
+/// Why a file is not decoded; a reason in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JpegError {
+    /// The file is cut off or damaged.
+    Damaged(String),
+    /// A kind of JPEG that is not decoded.
+    Unsupported(String),
+    /// `[height, width]` has more pixels than are decoded.
+    TooManyPixels([usize; 2]),
+}
+
+fn damaged<T>(reason: impl Into<String>) -> Result<T, JpegError> {
+    Err(JpegError::Damaged(reason.into()))
+}
+
+fn unsupported<T>(reason: impl Into<String>) -> Result<T, JpegError> {
+    Err(JpegError::Unsupported(reason.into()))
+}
+
+/// `[height, width]` as stored and the number of planes, without decoding.
+pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), JpegError> {
+    let mut headers = Headers::new(bytes)?;
+    headers.next_segment(false)?;
+    let Some(frame) = &headers.frame else { return damaged("no frame header") };
+    Ok((frame.size, if frame.components.len() == 1 { 1 } else { 3 }))
+}
+
+/// Decodes a whole JPEG file of at most so many pixels. `on_size` is called with `[height, width]`
+/// before memory is taken for pixels; what it returns is kept until they are there.
+pub(super) fn decode<T>(
+    bytes: &[u8],
+    most_pixels: u64,
+    on_size: impl FnOnce([usize; 2]) -> T,
+) -> Result<Jpeg, JpegError> {
+    let mut headers = Headers::new(bytes)?;
+    let mut on_size = Some(on_size);
+    let mut guard = None;
+    let mut planes: Option<Planes> = None;
+    loop {
+        match headers.next_segment(planes.is_some())? {
+            Segment::Scan(scan) => {
+                let Some(frame) = headers.frame.as_ref() else {
+                    return damaged("a scan before the frame header");
+                };
+                let planes = if let Some(planes) = &mut planes {
+                    planes
+                } else {
+                    let [height, width] = frame.size;
+                    if height as u64 * width as u64 > most_pixels {
+                        return Err(JpegError::TooManyPixels(frame.size));
+                    }
+                    guard = on_size.take().map(|on_size| on_size(frame.size));
+                    planes.insert(Planes::new(frame))
+                };
+                let end = planes.decode_scan(frame, &scan, &headers.tables, headers.rest())?;
+                headers.skip(end);
+            }
+            Segment::End { has_marker } => {
+                let (Some(frame), Some(planes)) = (headers.frame.as_ref(), planes.as_mut()) else {
+                    return damaged("no pixels");
+                };
+                planes.finish(frame, has_marker)?;
+                let colour = headers.colour_space(frame);
+                let pixels = colour::to_pixels(frame, &planes.samples, colour);
+                drop(guard);
+                return Ok(Jpeg {
+                    planes: pixels,
+                    size: frame.size,
+                    exif: headers.exif.take(),
+                    xmp: headers.xmp.take(),
+                });
+            }
+        }
+    }
+}

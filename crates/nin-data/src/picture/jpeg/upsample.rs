@@ -1,0 +1,100 @@
+//! Rows of a component at the picture's size: libjpeg's upsampling (`jdsample.c`), bit for bit.
+
+use super::frame::{Component, Frame};
+
+/// Narrower components are not smoothed along their rows.
+const SMALLEST_SMOOTH: usize = 3;
+
+/// Reads rows of one component at the picture's size.
+pub(super) struct Rows<'a> {
+    samples: &'a [u8],
+    component: &'a Component,
+    /// Picture rows and columns for each of the component's.
+    scale: [usize; 2],
+    width: usize,
+    sums: Vec<u16>,
+    row: Vec<u8>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn new(frame: &Frame, component: &'a Component, samples: &'a [u8]) -> Self {
+        let scale = [0, 1].map(|side| frame.most_sampling[side] / component.sampling[side]);
+        let width = frame.size[1];
+        Self { samples, component, scale, width, sums: Vec::new(), row: Vec::new() }
+    }
+
+    /// A row of the picture.
+    pub(super) fn row(&mut self, y: usize) -> &[u8] {
+        let is_smooth = self.component.size[1] >= SMALLEST_SMOOTH;
+        match self.scale {
+            [1, 1] => return &self.samples[y * self.component.stride()..][..self.width],
+            [1, 2] if is_smooth => self.smooth_columns(y),
+            [2, 1] => self.smooth_rows(y),
+            [2, 2] if is_smooth => self.smooth_both(y),
+            [down, across] => {
+                let samples = source(self.samples, self.component, y / down);
+                self.row.clear();
+                self.row
+                    .extend(samples.iter().flat_map(|&value| std::iter::repeat_n(value, across)));
+            }
+        }
+        &self.row[..self.width]
+    }
+
+    /// Three quarters of the nearest sample and a quarter of the next.
+    fn smooth_columns(&mut self, y: usize) {
+        let samples = source(self.samples, self.component, y);
+        self.row.clear();
+        let first = u16::from(samples[0]);
+        let last = u16::from(samples[samples.len() - 1]);
+        let mut before = first;
+        let afters = samples[1..].iter().copied().map(u16::from).chain([last]);
+        for (&value, after) in samples.iter().zip(afters) {
+            let value = u16::from(value);
+            self.row.push(((3 * value + before + 1) >> 2) as u8);
+            self.row.push(((3 * value + after + 2) >> 2) as u8);
+            before = value;
+        }
+    }
+
+    fn smooth_rows(&mut self, y: usize) {
+        let (near, far) = self.near_and_far(y);
+        let bias = if y.is_multiple_of(2) { 1 } else { 2 };
+        self.row.clear();
+        self.row.extend(
+            near.iter()
+                .zip(far)
+                .map(|(&near, &far)| ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8),
+        );
+    }
+
+    fn smooth_both(&mut self, y: usize) {
+        let (near, far) = self.near_and_far(y);
+        self.sums.clear();
+        let sum = |(&near, &far): (&u8, &u8)| 3 * u16::from(near) + u16::from(far);
+        self.sums.extend(near.iter().zip(far).map(sum));
+        let count = self.sums.len();
+        self.row.resize(2 * count, 0);
+        let [first, last] = [self.sums[0], self.sums[count - 1]];
+        self.row[0] = ((4 * first + 8) >> 4) as u8;
+        self.row[2 * count - 1] = ((4 * last + 7) >> 4) as u8;
+        let pairs = self.row[1..2 * count - 1].as_chunks_mut::<2>().0;
+        for (pair, sums) in pairs.iter_mut().zip(self.sums.windows(2)) {
+            pair[0] = ((3 * sums[0] + sums[1] + 7) >> 4) as u8;
+            pair[1] = ((3 * sums[1] + sums[0] + 8) >> 4) as u8;
+        }
+    }
+
+    /// Of twice as many picture rows: the component's row of `y`, and the next nearest.
+    fn near_and_far(&self, y: usize) -> (&'a [u8], &'a [u8]) {
+        let near = y / 2;
+        let last = self.component.size[0] - 1;
+        let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(last) };
+        (source(self.samples, self.component, near), source(self.samples, self.component, far))
+    }
+}
+
+/// A row of the component's own samples.
+fn source<'a>(samples: &'a [u8], component: &Component, row: usize) -> &'a [u8] {
+    &samples[row * component.stride()..][..component.size[1]]
+}

@@ -1,0 +1,91 @@
+//! Odd pictures: equal to PIL's to the last bit, JPEG too, or refused by name.
+
+mod table;
+
+use std::fs;
+
+use nin_data::{Fit, Picture, sha256};
+use table::{Expected, Hashes, INPUT, rows};
+
+fn hash(picture: &Picture) -> String {
+    sha256(&picture.planes.concat())[..16].to_owned()
+}
+
+fn assert_equal(name: &str, picture: &Picture, expected: &Hashes) {
+    assert_eq!(hash(picture), expected.whole, "{name}");
+    let reduced = picture.clone().reduced(INPUT);
+    for (fit, expected) in Fit::ALL.into_iter().zip(&expected.fitted) {
+        let fitted = fit.apply(&reduced, INPUT);
+        assert_eq!(fitted.size, INPUT);
+        assert_eq!(&hash(&fitted), expected, "{name}, {fit}");
+    }
+}
+
+#[test]
+fn odd_pictures_are_pils_or_refused_by_name() {
+    let mut decoded = 0;
+    for row in rows() {
+        let picture = Picture::decode(&fs::read(&row.path).unwrap());
+        match row.expected {
+            Expected::Decoded { size, colour, grey } => {
+                let picture = picture.unwrap_or_else(|error| panic!("{}: {error}", row.name));
+                assert_eq!(picture.size, size, "{}", row.name);
+                assert_equal(&row.name, &picture.clone().into_colour(), &colour);
+                assert_equal(&row.name, &picture.into_grey(), &grey);
+                decoded += 1;
+            }
+            Expected::Refused(words) => {
+                let error = picture.expect_err(&row.name).to_string();
+                assert!(error.contains(&words), "{}: {error}", row.name);
+            }
+        }
+    }
+    assert!(decoded >= 40, "{decoded}");
+}
+
+/// A cut anywhere is seen, whatever the format, but where nothing of the pixels is missing.
+#[test]
+fn a_cut_anywhere_is_refused() {
+    let names = [
+        "jpeg-420.jpg",
+        "jpeg-progressive.jpg",
+        "jpeg-restart.jpg",
+        "jpeg-cmyk.jpg",
+        "png-palette-4.png",
+        "webp-lossless.webp",
+        "webp-lossy.webp",
+        "gif-plain.gif",
+        "bmp-8.bmp",
+        "tiff-rgb-lzw.tif",
+    ];
+    for row in rows().into_iter().filter(|row| names.contains(&row.name.as_str())) {
+        let bytes = fs::read(&row.path).unwrap();
+        let whole = Picture::decode(&bytes).unwrap();
+        for length in (0..bytes.len()).step_by(bytes.len().div_ceil(150)) {
+            if let Ok(picture) = Picture::decode(&bytes[..length]) {
+                assert_eq!(picture, whole, "{} cut to {length} bytes", row.name);
+            }
+        }
+    }
+}
+
+/// Of an erased part no more is seen than the format shows; of a JPEG's data everything from 64 bytes
+/// on, and 160 where it is progressive.
+#[test]
+fn an_erased_part_of_a_jpeg_is_refused() {
+    for (name, erased) in [
+        ("jpeg-420.jpg", 64),
+        ("jpeg-grey.jpg", 64),
+        ("jpeg-optimized.jpg", 64),
+        ("jpeg-large.jpg", 64),
+    ] {
+        let row = rows().into_iter().find(|row| row.name == name).unwrap();
+        let bytes = fs::read(&row.path).unwrap();
+        let data = bytes.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap() + 14;
+        for at in (data..bytes.len() - erased - 2).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at..at + erased].fill(0);
+            assert!(Picture::decode(&damaged).is_err(), "{name}: {erased} bytes from {at}");
+        }
+    }
+}
