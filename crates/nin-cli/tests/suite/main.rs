@@ -13,6 +13,7 @@ mod fine_tuning;
 mod full_disk;
 mod imbalance;
 mod interfaces;
+mod photos;
 mod precision;
 mod predict;
 mod preprocessing;
