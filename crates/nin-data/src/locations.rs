@@ -251,9 +251,7 @@ impl DataSet {
                     labels: labels.len(),
                 });
             }
-            if sums_bind {
-                check_labels(name, &paths[labels_at], &labels)?;
-            }
+            check_labels(name, &paths[labels_at], &labels)?;
             ImageDataset::new(images, labels.into_iter().map(u16::from).collect())
         };
         let (train, test) = (split(0)?, split(2)?);

@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 
-use crate::SubjectArguments;
+use crate::CutsArguments;
 use crate::chance::Chance;
 use crate::training::{INTERRUPTED, Subject, cut, finish, leftovers};
 
-const EPOCHS: &str = "30";
 const EVERY_STEPS: &str = "checkpoint.every_steps=7";
 
-/// Cuts a training with these keys of its recipe overridden so often; the report.
-pub(crate) fn run(
-    arguments: &SubjectArguments,
-    cuts: usize,
-    set: &[String],
-) -> anyhow::Result<Value> {
-    let subject = Subject::new(arguments)?;
+/// Cuts a training as often as asked; the report.
+pub(crate) fn run(arguments: &CutsArguments) -> anyhow::Result<Value> {
+    let CutsArguments { subject: arguments, cuts, set, pictures, epochs } = arguments;
+    let (cuts, epochs) = (*cuts, epochs.to_string());
+    let subject = match pictures {
+        Some(pictures) => Subject::on_pictures(arguments, pictures)?,
+        None => Subject::new(arguments)?,
+    };
     let mut chance = Chance::new(arguments.seed);
     let set_options = set.iter().flat_map(|assignment| ["--set", assignment]);
     let options: Vec<&str> =
-        ["--epochs", EPOCHS, "--set", EVERY_STEPS].into_iter().chain(set_options).collect();
+        ["--epochs", &epochs, "--set", EVERY_STEPS].into_iter().chain(set_options).collect();
     let begun = Instant::now();
     finish(subject.train("uncut", &options))?;
     let uncut = begun.elapsed();
     let expected = subject.weights("uncut")?;
 
     // Cut until there were enough cuts, in as many runs as that takes.
-    let (mut done, mut runs, mut terms, mut saved) = (0, 0, 0, 0);
+    let (mut done, mut runs, mut terms, mut saved, mut caches_deleted) = (0, 0, 0, 0, 0);
     let mut settings = BTreeSet::new();
     while done < cuts {
         runs += 1;
@@ -44,6 +44,10 @@ pub(crate) fn run(
             if done == cuts {
                 finish(subject.train(&run, &more))?;
                 break;
+            }
+            if pictures.is_some() && chance.below(2) == 0 {
+                subject.delete_cache()?;
+                caches_deleted += 1;
             }
             let signal = chance.one_of(&["-TERM", "-KILL"]).unwrap_or("-TERM");
             // A third of the training at most, so that it is cut several times.
@@ -77,6 +81,7 @@ pub(crate) fn run(
         "term": terms,
         "kill": done - terms,
         "saved": saved,
+        "caches_deleted": caches_deleted,
         "runs": runs,
         "settings": settings,
         "uncut_secs": uncut.as_secs_f64(),

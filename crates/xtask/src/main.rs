@@ -95,6 +95,12 @@ struct CutsArguments {
     /// Override a key of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Train on this folder of pictures by the recipe `pictures`; its cache is deleted now and then
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+    /// Epochs of the training
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    epochs: usize,
 }
 
 #[derive(Debug, Args)]
@@ -226,7 +232,7 @@ struct LoadArguments {
 
 fn main() -> anyhow::Result<()> {
     let report = match Arguments::parse().command {
-        Command::Cuts(arguments) => cuts::run(&arguments.subject, arguments.cuts, &arguments.set)?,
+        Command::Cuts(arguments) => cuts::run(&arguments)?,
         Command::Costs(arguments) => costs::run(&arguments)?,
         Command::Early(arguments) => early::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,

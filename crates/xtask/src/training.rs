@@ -1,7 +1,7 @@
 //! The program under test, in a folder of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread::{self, JoinHandle};
@@ -22,6 +22,8 @@ pub(crate) struct Subject {
     root: tempfile::TempDir,
     binary: PathBuf,
     backend: String,
+    /// The recipe.
+    config: &'static str,
 }
 
 impl Subject {
@@ -30,7 +32,28 @@ impl Subject {
         let binary = find(&arguments.binary)?;
         let root = tempfile::tempdir().context("cannot make a folder to train in")?;
         shapes::write(root.path())?;
-        Ok(Self { root, binary, backend: arguments.backend.clone() })
+        Ok(Self { root, binary, backend: arguments.backend.clone(), config: "small.toml" })
+    }
+
+    /// Makes the folder for trainings on pictures that lie elsewhere.
+    pub(crate) fn on_pictures(
+        arguments: &SubjectArguments,
+        pictures: &Path,
+    ) -> anyhow::Result<Self> {
+        let binary = find(&arguments.binary)?;
+        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        let pictures = fs::canonicalize(pictures)
+            .with_context(|| format!("no folder `{}`", pictures.display()))?;
+        std::os::unix::fs::symlink(pictures, root.path().join("data"))?;
+        Ok(Self { root, binary, backend: arguments.backend.clone(), config: "pictures" })
+    }
+
+    /// Deletes the cache of decoded pictures, if there is one.
+    pub(crate) fn delete_cache(&self) -> anyhow::Result<()> {
+        match fs::remove_dir_all(self.root.path().join("cache")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The folder of a run.
@@ -42,13 +65,14 @@ impl Subject {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(self.root.path()).args(arguments).args(["--backend", &self.backend]);
+        command.env("XDG_CACHE_HOME", self.root.path().join("cache"));
         command
     }
 
     /// The command that trains a run, from its beginning or from where it is.
     pub(crate) fn train(&self, run: &str, more: &[&str]) -> Command {
         let is_run = self.run_folder(run).join("recipe.toml").is_file();
-        let begin: &[&str] = if is_run { &["--resume"] } else { &["--config", "small.toml"] };
+        let begin: &[&str] = if is_run { &["--resume"] } else { &["--config", self.config] };
         let common = ["train", "--data", "data", "--run", run, "--progress", "json"];
         self.command(&[&common[..], begin, more].concat())
     }
@@ -78,7 +102,7 @@ impl Subject {
         ];
         let mut figures = Vec::new();
         for mut event in events(&self.run_folder(run))? {
-            if ["step", "epoch", "alarm", "restart"].iter().any(|name| event["event"] == *name) {
+            if ["step", "epoch", "alarm", "restart", "tested"].iter().any(|name| event["event"] == *name) {
                 if let Some(event) = event.as_object_mut() {
                     event.retain(|key, _| !CLOCK.contains(&key.as_str()));
                 }

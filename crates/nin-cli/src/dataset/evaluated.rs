@@ -142,10 +142,17 @@ fn with_the_networks_labels(
         found,
     };
     if channels != taken {
-        let [expected, found] = [taken, channels].map(|count| format!("{count} channel(s)"));
+        let classes = [metadata.classes.len(), data.class_names.len()];
+        let [expected, found] = [(taken, classes[0]), (channels, classes[1])]
+            .map(|(channels, classes)| format!("{channels} channel(s) and {classes} classes"));
         return Err(mismatch(expected, found).into());
     }
     let matching = match_classes(&data.class_names, &metadata.classes);
+    if !matching.by_name && !matching.unknown.is_empty() {
+        // Numbers beyond the network's say that it is other data.
+        let expected = format!("at most {} classes", metadata.classes.len());
+        return Err(mismatch(expected, format!("{} classes", data.class_names.len())).into());
+    }
     if matching.map.iter().all(Option::is_none) {
         let expected = format!("classes such as {}", first_names(&metadata.classes));
         return Err(mismatch(expected, first_names(&data.class_names)).into());

@@ -146,7 +146,7 @@ fn wrong_usage_exits_2() {
         &["train", "--backend", "cuda"],
         &["eval"],
         &["eval", "--checkpoint", "run", "--batch-size", "0"],
-        &["eval", "--checkpoint", "run", "--split", "validation"],
+        &["eval", "--checkpoint", "run", "--split", "both"],
         &["shapes", "--input", "224"],
         &["shapes", "--format", "yaml"],
     ] {
