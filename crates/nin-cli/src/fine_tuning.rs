@@ -5,6 +5,7 @@ use std::path::Path;
 use nin_model::{Architecture, Block, Builtin, Width};
 use nin_train::StartingWeights;
 use nin_train::recipe::{Recipe, RecipeBuilder, RecipeError};
+use serde::Serialize;
 use toml::Value;
 
 use crate::failure::CommandError;
@@ -59,6 +60,9 @@ pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Resul
         }
         builder.set("data.input_size", height as i64, "--weights")?;
     }
+    if let Some(fit) = metadata.preprocessing.fit.filter(|_| !has_fit) {
+        builder.set("data.fit", value(fit)?, "--weights")?;
+    }
     if !has_preprocessing && !metadata.preprocessing.is_plain() {
         builder.set("preprocessing.normalization", "weights", "--weights")?;
     }
@@ -106,11 +110,13 @@ fn set_network(
     if let Some(last) = blocks.last_mut() {
         last.widths[2] = Width::CLASSES;
     }
-    let unwritable =
-        |error: toml::ser::Error| RecipeError::Unwritable { reason: error.to_string() };
-    builder.set("model.blocks", Value::try_from(blocks).map_err(unwritable)?, "--weights")?;
+    builder.set("model.blocks", value(blocks)?, "--weights")?;
     if builtin.is_none() {
         builder.set("model.architecture", name, "--weights")?;
     }
     Ok(())
+}
+
+fn value(value: impl Serialize) -> Result<Value, RecipeError> {
+    Value::try_from(value).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
