@@ -1,6 +1,7 @@
 //! How an error ends the program: one `error:` line with its cause, one `hint:` line, and the code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use nin_data::DataError;
@@ -27,6 +28,18 @@ impl CommandError {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into() }
     }
+}
+
+/// That what is to be read is no URL, which would be looked for as a file of that name.
+pub fn check_is_local(path: &Path) -> Result<(), CommandError> {
+    let text = path.to_string_lossy();
+    let is_url =
+        ["http://", "https://", "ftp://", "s3://"].iter().any(|scheme| text.starts_with(scheme));
+    if is_url && !path.exists() {
+        let message = format!("`{text}` is a URL, expected a local path");
+        return Err(CommandError::new(message, "download it first, then name the file or folder"));
+    }
+    Ok(())
 }
 
 /// Writes the error to stderr; a closed pipe on stdout is no error.

@@ -15,11 +15,12 @@ use crate::pretrained::ModelSource;
 const WEIGHTS: &str = "model.weights";
 
 /// What a recipe that nobody named says about the network and its inputs.
-const OF_THE_NETWORK: [&str; 6] = [
+const OF_THE_NETWORK: [&str; 7] = [
     "model.architecture",
     "model.blocks",
     "model.initialization",
     "data.input_size",
+    "data.fit",
     "preprocessing",
     "training.precision",
 ];
@@ -39,9 +40,10 @@ pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Resul
     let is_named = |key: &str| builder.get(key).is_some();
     let has_network = is_named("model.architecture") || is_named("model.blocks");
     let has_size = is_named("data.input_size");
+    let has_fit = is_named("data.fit");
     let has_preprocessing = is_named("preprocessing");
     let has_precision = is_named("training.precision");
-    if has_network && has_size && has_preprocessing && has_precision {
+    if has_network && has_size && has_fit && has_preprocessing && has_precision {
         return Ok(());
     }
     let StartingWeights { metadata, .. } = load(source, copy)?;

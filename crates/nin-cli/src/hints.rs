@@ -83,6 +83,7 @@ fn of_recipe(error: &RecipeError) -> Option<String> {
 
 fn of_data(error: &DataError) -> Option<String> {
     let flags = match error {
+        DataError::SeveralSets { .. } => "--dataset NAME",
         DataError::NotFound { .. } => "--data DIR, --dataset NAME",
         DataError::Name { .. } | DataError::Checksum { .. } => "--data DIR",
         DataError::Label { .. } => "--dataset NAME",
@@ -92,7 +93,12 @@ fn of_data(error: &DataError) -> Option<String> {
 }
 
 fn of_model(error: &ModelError) -> Option<String> {
-    matches!(error, ModelError::Device { .. }).then(|| "--backend NAME".to_owned())
+    let flags = match error {
+        ModelError::Device { .. } => "--backend NAME",
+        ModelError::Metadata { .. } => "nin-cli import --from FILE --config NAME-OR-FILE",
+        _ => return None,
+    };
+    Some(flags.to_owned())
 }
 
 fn of_exchange(error: &ExchangeError) -> Option<String> {

@@ -32,6 +32,7 @@ use clap::Parser;
 use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
+    backend::configure();
     // A wrong usage ends here, with 2; help and version with 0.
     let arguments = Arguments::parse();
     match commands::run(arguments) {

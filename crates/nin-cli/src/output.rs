@@ -41,8 +41,11 @@ pub fn note(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
-/// Writes a file that was asked for: a whole one or none.
+/// Writes a file that was asked for, a whole one or none; makes the folders that it lies in.
 pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_folder(folder)?;
+    }
     // The folder of a bare name is the current one.
     nin_train::write_file(&Path::new(".").join(path), bytes).map_err(|error| {
         // It need not be a run's: the hint names no flag.

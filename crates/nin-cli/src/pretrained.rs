@@ -8,6 +8,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use nin_model::{ModelMetadata, Weights};
 use nin_train::load_model;
 
+use crate::failure::check_is_local;
+
 /// What a name begins with that is no path.
 const PREFIX: &str = "pretrained:";
 
@@ -86,7 +88,10 @@ impl ModelSource {
     /// Where there is no checkpoint at the path, or it is damaged.
     pub fn load(&self) -> anyhow::Result<(ModelMetadata, Weights)> {
         match self {
-            Self::Path(path) => Ok(load_model(path)?),
+            Self::Path(path) => {
+                check_is_local(path)?;
+                Ok(load_model(path)?)
+            }
             Self::Pretrained(network) => ModelMetadata::from_safetensors(network.safetensors)
                 .with_context(|| format!("the program's own {PREFIX}{}", network.name)),
         }

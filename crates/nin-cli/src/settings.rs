@@ -1,6 +1,7 @@
 //! From parsed arguments to what a command needs: recipe, data, folders.
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use nin_data::{DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations};
@@ -11,8 +12,9 @@ use nin_train::recipe::{
 use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
-use crate::failure::CommandError;
+use crate::failure::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
+use crate::output::{create_folder, unwritable};
 
 /// Where runs stand unless told otherwise.
 const RUNS: &str = "runs";
@@ -23,6 +25,8 @@ pub struct TrainSettings {
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: PathBuf,
+    /// The recipe's name, where the folder is the first of its folders that is free.
+    pub claims: Option<String>,
     /// Whether nobody said which images `data.limit` and `data.held_out` take.
     pub selection_is_free: bool,
     /// What a new run begins with, where the recipe names it.
@@ -38,6 +42,8 @@ impl TrainSettings {
             None if arguments.resume => latest_run(named.name(), RunFolder::is_run)?,
             None => free_run(named.name()),
         };
+        let takes_free_run = arguments.run.is_none() && !arguments.resume;
+        let claims = takes_free_run.then(|| named.name().to_owned());
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
         let builder =
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
@@ -45,14 +51,18 @@ impl TrainSettings {
         let copy = arguments.resume.then_some(copy.as_path());
         let (recipe, is_named) = with_flags(builder, arguments, copy)?;
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
-        Ok(Self { recipe, folder, selection_is_free: !is_named && !arguments.resume, start })
+        let selection_is_free = !is_named && !arguments.resume;
+        Ok(Self { recipe, folder, claims, selection_is_free, start })
     }
 }
 
 /// The recipe that is asked for, on the data that is asked for: without a name, that for pictures where
 /// the data is pictures, else the quick start's.
-pub fn named_recipe(arguments: &TrainArguments) -> Result<RecipeBuilder, RecipeError> {
+pub fn named_recipe(arguments: &TrainArguments) -> anyhow::Result<RecipeBuilder> {
     let folder = arguments.data.as_deref();
+    for path in folder.into_iter().chain(arguments.config.as_deref().map(Path::new)) {
+        check_is_local(path)?;
+    }
     let default = match folder {
         Some(folder) if DataSet::is_of_pictures(folder) => BuiltinRecipe::pictures(),
         _ => BuiltinRecipe::quickstart(),
@@ -151,6 +161,20 @@ pub fn free_run(recipe: &str) -> PathBuf {
     numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
 }
 
+/// Makes the first of these folders that is not there. Of two processes that begin at once, each gets its
+/// own.
+pub fn claim_run(recipe: &str) -> anyhow::Result<PathBuf> {
+    create_folder(Path::new(RUNS))?;
+    for folder in numbered_runs(recipe) {
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unwritable("create the folder", &folder, &error)),
+        }
+    }
+    Ok(RUNS.into())
+}
+
 /// The last of these folders that is what is looked for, whichever before it are gone.
 pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
     let number = |name: &str| match name.strip_prefix(recipe)? {
@@ -171,6 +195,9 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
 
 /// Opens a data set where [`DataSet::open`] finds it.
 pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
+    if let Some(folder) = folder {
+        check_is_local(folder)?;
+    }
     Ok(DataSet::open(name, folder, &Locations::from_environment())?)
 }
 

@@ -38,6 +38,24 @@ pub enum DataError {
         /// The file's name without `.gz`.
         name: &'static str,
     },
+    /// A folder holds several data sets.
+    #[error("`{}` holds several data sets: {}", folder.display(), names.join(", "))]
+    SeveralSets {
+        /// The folder.
+        folder: PathBuf,
+        /// What their files' names begin with.
+        names: Vec<String>,
+    },
+    /// An IDX file holds values of another kind, such as floats or colour.
+    #[error("`{}`: expected {expected}, found {found}", path.display())]
+    IdxKind {
+        /// The file.
+        path: PathBuf,
+        /// The kind that is read.
+        expected: String,
+        /// The kind that it holds.
+        found: String,
+    },
     /// A file cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -227,6 +245,15 @@ impl DataError {
                     format!("put its {files} into {}, or ", folder.display())
                 });
                 format!("{package}{put}name their folder{without}")
+            }
+            Self::SeveralSets { .. } => {
+                "call the data by the one that is meant, or put its files into a folder of their own"
+                    .to_owned()
+            }
+            Self::IdxKind { .. } => {
+                "write grey images as unsigned bytes, 0 to 255, or save the images as PNG files in a \
+                 folder per class, which may be in colour"
+                    .to_owned()
             }
             Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),

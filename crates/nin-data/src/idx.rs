@@ -20,7 +20,7 @@ const UNSIGNED_BYTE: u8 = 0x08;
 ///
 /// # Errors
 /// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
-/// file, no whole gzip file, has another magic number, a dimension of 0, more than 640 MiB of values,
+/// file, no whole gzip file, has another magic number ([`DataError::IdxKind`] where it is one of IDX), a dimension of 0, more than 640 MiB of values,
 /// or fewer or more of them than its dimensions promise.
 pub fn read_images(path: &Path) -> Result<(Images, String), DataError> {
     parse_images(path, open(path)?)
@@ -132,7 +132,28 @@ fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataErr
     }
     let expected =
         format!("the magic bytes {} of {D} dimension(s) of unsigned bytes", bytes(&expected));
-    Err(malformed(path, &expected, &bytes(&header[..4])))
+    let found = bytes(&header[..4]);
+    match (&header[..2], kind_name(header[2])) {
+        ([0, 0], Some(kind)) => Err(DataError::IdxKind {
+            path: path.to_owned(),
+            expected,
+            found: format!("{found} of {} dimension(s) of {kind}", header[3]),
+        }),
+        _ => Err(malformed(path, &expected, &found)),
+    }
+}
+
+/// The kinds of values that the format has.
+fn kind_name(kind: u8) -> Option<&'static str> {
+    match kind {
+        UNSIGNED_BYTE => Some("unsigned bytes"),
+        0x09 => Some("signed bytes"),
+        0x0b => Some("16-bit integers"),
+        0x0c => Some("32-bit integers"),
+        0x0d => Some("32-bit floats"),
+        0x0e => Some("64-bit floats"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

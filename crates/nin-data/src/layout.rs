@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::catalogue::{CIFAR10, CIFAR100, FILES};
 use crate::cifar::Cifar;
 use crate::files::find;
+use crate::{DataError, idx_names};
 
 /// CIFAR-10's files of images: five for training, one for testing.
 const CIFAR10_FILES: [&str; 6] = [
@@ -57,7 +58,8 @@ impl Layout {
         match self {
             Self::Idx => {
                 "a data set is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz"
+                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz (also as \
+                 train-images.idx3-ubyte, emnist-letters-train-images-idx3-ubyte, or in MNIST/raw)"
             }
             Self::Cifar(Cifar::Ten) => {
                 "CIFAR-10 is six files: data_batch_1.bin to data_batch_5.bin and test_batch.bin, each \
@@ -79,11 +81,28 @@ impl Layout {
         }
     }
 
+    /// The paths of every file of images and labels of a data set of this name, in the order of
+    /// [`Layout::files`].
+    ///
+    /// # Errors
+    /// [`DataError::MissingFile`]; [`DataError::SeveralSets`].
+    pub(crate) fn paths(self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError> {
+        if self == Self::Idx {
+            return idx_names::files(folder, name);
+        }
+        let missing = |name| DataError::MissingFile { folder: folder.to_owned(), name };
+        let files = self.files().iter();
+        files.map(|file| find(folder, file).ok_or_else(|| missing(file))).collect()
+    }
+
     /// The layout of which a folder holds a file, with the folder where it lies: this one, or the one
     /// within it that an archive unpacked to. Where there are several, the one that the name tells.
     pub(crate) fn find(folder: &Path, name: &str) -> Option<(Self, PathBuf)> {
         let expected = Self::expected(name);
         std::iter::once(expected).chain(Self::ALL).find_map(|layout| {
+            if layout == Self::Idx {
+                return idx_names::folder(folder, name).map(|folder| (layout, folder));
+            }
             let inner = layout.subfolder().map(|inner| folder.join(inner));
             let mut folders = std::iter::once(folder.to_owned()).chain(inner);
             let has_a_file =

@@ -35,6 +35,7 @@ mod files;
 mod folder;
 mod gaps;
 mod idx;
+mod idx_names;
 mod layout;
 mod loader;
 mod locations;

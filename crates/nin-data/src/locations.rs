@@ -206,11 +206,7 @@ impl DataSet {
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {
         let (layout, folder) = Layout::find(folder, name)
             .unwrap_or_else(|| (Layout::expected(name), folder.to_owned()));
-        let mut paths = Vec::new();
-        for file in layout.files() {
-            let missing = || DataError::MissingFile { folder: folder.clone(), name: file };
-            paths.push(find(&folder, file).ok_or_else(missing)?);
-        }
+        let paths = layout.paths(&folder, name)?;
         match layout {
             Layout::Idx => Self::read_idx(name, &folder, &paths, sums_bind),
             Layout::Cifar(kind) => Self::read_cifar(name, &folder, &paths, kind),

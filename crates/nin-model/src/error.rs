@@ -83,8 +83,8 @@ pub enum ModelError {
         /// The shape found.
         found: Vec<usize>,
     },
-    /// A tensor holds another type than 32-bit floats.
-    #[error("tensor `{name}` holds {found}, expected F32")]
+    /// A tensor holds another type than floats of 32 or 16 bits.
+    #[error("tensor `{name}` holds {found}, expected F32, BF16 or F16")]
     TensorType {
         /// Its name.
         name: String,
@@ -127,6 +127,9 @@ pub enum ModelError {
     /// The bytes are what `torch.save` writes.
     #[error("a PyTorch pickle, expected a safetensors file")]
     Pickle,
+    /// The bytes are an ONNX model.
+    #[error("an ONNX model, expected a safetensors file")]
+    Onnx,
     /// The file's metadata is not what this program writes.
     #[error("metadata `{key}` of the weights is unusable: {reason}")]
     Metadata {
@@ -179,6 +182,11 @@ impl ModelError {
             Self::Pickle => "save it in PyTorch as safetensors: \
                              safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")"
                 .to_owned(),
+            Self::Onnx => {
+                "ONNX files are written and not read: name the checkpoint that it was exported \
+                           from"
+                    .to_owned()
+            }
             Self::Metadata { .. } => {
                 "a file of other software has no `nin` metadata: bring it in with its architecture"
                     .to_owned()

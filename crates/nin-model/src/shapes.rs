@@ -89,19 +89,18 @@ pub(crate) fn convolution_side(side: usize, block: &Block) -> Option<usize> {
 }
 
 /// The output side of a max pool as PyTorch defines it (`torch.nn.MaxPool2d`), or `None` where the
-/// window does not fit.
+/// window does not fit: in ceil mode, PyTorch still pools an input that is smaller than the window by less
+/// than a stride.
 ///
 /// In ceil mode the last window must start inside the input or its left padding; a window that
 /// would start in the right padding is dropped.
 pub(crate) fn pool_side(side: usize, pool: &Pool) -> Option<usize> {
     let padded = side.saturating_add(2 * pool.padding);
+    let room = padded.checked_sub(pool.kernel)?;
     if !pool.ceil_mode {
-        return padded.checked_sub(pool.kernel).map(|room| room / pool.stride + 1);
+        return Some(room / pool.stride + 1);
     }
-    // PyTorch rounds the quotient up even where the room is negative, as long as it is above one
-    // stride: (room + stride - 1) / stride is then 0.
-    let room = padded.saturating_add(pool.stride - 1).checked_sub(pool.kernel)?;
-    let windows = room / pool.stride + 1;
+    let windows = room.div_ceil(pool.stride) + 1;
     let last_starts_beyond = (windows - 1) * pool.stride >= side.saturating_add(pool.padding);
     Some(if last_starts_beyond { windows - 1 } else { windows }).filter(|&windows| windows > 0)
 }

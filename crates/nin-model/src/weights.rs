@@ -211,6 +211,9 @@ impl Weights {
             let found = format!("{length} bytes");
             return differing("the header's length in 8 bytes".to_owned(), found);
         };
+        if is_onnx(start) {
+            return Err(ModelError::Onnx);
+        }
         let header_bytes = u64::from_le_bytes(start);
         if header_bytes > LONGEST_HEADER {
             let expected = format!("a header of at most {LONGEST_HEADER} bytes");
@@ -233,7 +236,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The tensors of a safetensors file, and its metadata.
+    /// The tensors of a safetensors file, and its metadata. 16-bit floats are widened, which is exact.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`].
@@ -246,14 +249,16 @@ impl Weights {
         let file = SafeTensors::deserialize(bytes).map_err(refused)?;
         let mut weights = Self::new();
         for (name, view) in file.iter() {
-            if view.dtype() != Dtype::F32 {
-                return Err(ModelError::TensorType {
-                    name: name.to_owned(),
-                    found: format!("{:?}", view.dtype()),
-                });
-            }
-            let values =
-                view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+            let data = view.data();
+            let values = match view.dtype() {
+                Dtype::F32 => data.as_chunks().0.iter().map(|&le| f32::from_le_bytes(le)).collect(),
+                Dtype::BF16 => widened(data, |bits| half::bf16::from_bits(bits).to_f32()),
+                Dtype::F16 => widened(data, |bits| half::f16::from_bits(bits).to_f32()),
+                other => {
+                    let (name, found) = (name.to_owned(), format!("{other:?}"));
+                    return Err(ModelError::TensorType { name, found });
+                }
+            };
             weights.insert(name, HostTensor { shape: view.shape().to_vec(), values });
         }
         Ok((weights, header.metadata().clone().unwrap_or_default()))
@@ -266,6 +271,11 @@ impl FromIterator<(String, HostTensor)> for Weights {
     }
 }
 
+/// 16-bit floats as 32-bit ones.
+fn widened(data: &[u8], widen: impl Fn(u16) -> f32) -> Vec<f32> {
+    data.as_chunks().0.iter().map(|&le| widen(u16::from_le_bytes(le))).collect()
+}
+
 /// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
 const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
@@ -274,6 +284,13 @@ const HEADER_START: u64 = 8;
 
 /// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Whether a file begins as ONNX's message: the format's version, and another field of it behind.
+fn is_onnx(start: [u8; HEADER_START as usize]) -> bool {
+    const VERSION: u8 = 0x08;
+    const OTHERS: [u8; 5] = [0x12, 0x1a, 0x22, 0x3a, 0x42];
+    start[0] == VERSION && (1..=0x20).contains(&start[1]) && OTHERS.contains(&start[2])
+}
 
 fn not_safetensors(bytes: &[u8], error: &SafeTensorError) -> ModelError {
     Weights::check_header(bytes, bytes.len() as u64).err().unwrap_or_else(|| unreadable(error))

@@ -38,21 +38,27 @@ impl Figures {
     /// Whether these are better than others. Equal accuracies go to the lower loss; of equals, the
     /// first stays the best.
     pub fn is_better(&self, other: &Self, by: BestBy) -> bool {
+        self.compare(other, by).then(lower(self.loss, other.loss)) == Ordering::Greater
+    }
+
+    /// Whether the figure itself is better: what early stopping waits for.
+    pub fn improves(&self, other: &Self, by: BestBy) -> bool {
+        self.compare(other, by) == Ordering::Greater
+    }
+
+    /// `Greater` where the figure is better, or only this one is known.
+    fn compare(&self, other: &Self, by: BestBy) -> Ordering {
         let is_known = match by {
             BestBy::Accuracy => true,
             BestBy::BalancedAccuracy => other.balanced_accuracy.is_some(),
             BestBy::Loss => other.loss.is_some(),
         };
-        let lower_loss = lower(self.loss, other.loss);
-        let order = match by {
+        match by {
             _ if !is_known => Ordering::Greater,
-            BestBy::Loss => lower_loss,
-            BestBy::Accuracy => self.accuracy.total_cmp(&other.accuracy).then(lower_loss),
-            BestBy::BalancedAccuracy => {
-                higher(self.balanced_accuracy, other.balanced_accuracy).then(lower_loss)
-            }
-        };
-        order == Ordering::Greater
+            BestBy::Loss => lower(self.loss, other.loss),
+            BestBy::Accuracy => self.accuracy.total_cmp(&other.accuracy),
+            BestBy::BalancedAccuracy => higher(self.balanced_accuracy, other.balanced_accuracy),
+        }
     }
 }
 
@@ -86,6 +92,7 @@ mod tests {
         assert_eq!(better_by(figures(0.7, 0.6, 1.1)), [false, true, false]);
         assert_eq!(better_by(figures(0.7, 0.4, 0.9)), [false, false, true]);
         assert_eq!(better_by(figures(0.8, 0.5, 0.9)), [true; 3]);
+        assert!(!figures(0.8, 0.5, 0.9).improves(&best, BestBy::Accuracy), "a tie is no progress");
         assert_eq!(better_by(figures(0.8, 0.5, 1.1)), [false; 3]);
         assert_eq!(better_by(best), [false; 3], "of equals the first stays");
         assert_eq!(better_by(figures(0.8, 0.5, f64::NAN)), [false; 3]);

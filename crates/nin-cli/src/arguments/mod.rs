@@ -5,11 +5,12 @@ mod trained;
 mod training;
 
 use std::path::PathBuf;
+use std::sync::Once;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::backend::{BackendChoice, default_threads};
-use crate::output::Format;
+use crate::output::{Format, note};
 
 pub use network::*;
 pub use trained::*;
@@ -73,15 +74,26 @@ pub struct DeviceArguments {
     /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
-    /// Threads that a CPU backend computes with [default: all]
+    /// Threads that a CPU backend computes with, at most one per core [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
 
 impl DeviceArguments {
-    /// Threads that a CPU backend computes with.
+    /// Threads that a CPU backend computes with: at most one per core, more only wait for each other.
     pub fn thread_count(&self) -> usize {
-        self.threads.map_or_else(default_threads, usize::from)
+        let most = default_threads();
+        let asked = self.threads.map_or(most, usize::from);
+        if asked > most {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                note(format!(
+                    "warning: --threads {asked} is more than the {most} cores that this program may \
+                     use: computing with {most}"
+                ));
+            });
+        }
+        asked.min(most)
     }
 }
 

@@ -207,7 +207,8 @@ pub enum ExportFormat {
   nin-cli eval --checkpoint book-nin.safetensors
 
 In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Names of the book's
-nn.Sequential are taken (0.0.weight, also net.0.0.weight), and ours; nothing may be missing or over.")]
+nn.Sequential are taken (0.0.weight) and ours, also behind net., module. and _orig_mod.; nothing may be
+missing or over. 16-bit floats are widened.")]
 pub struct ImportArguments {
     /// The safetensors file
     #[arg(long, value_name = "FILE")]
@@ -218,6 +219,9 @@ pub struct ImportArguments {
     /// Override a key of the recipe, such as data.input_size=96; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// A file with the name of each class, one per line [default: 0, 1, 2 and so on]
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
     /// The file to write, a .safetensors that every --checkpoint takes
     #[arg(long, value_name = "PATH")]
     pub output: PathBuf,

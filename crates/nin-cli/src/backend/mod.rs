@@ -1,12 +1,15 @@
 //! The backend, picked at run time.
 
 mod adapters;
+mod configuration;
 mod processor;
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
 use nin_model::Precision;
+
+pub use configuration::configure;
 
 pub use adapters::{Adapter, adapters, may_have_gpu};
 pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels};

@@ -1,20 +1,26 @@
 //! `import`: safetensors of PyTorch, or of ours, as weights that every command takes.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nin_data::class_names;
 use nin_exchange::pytorch;
 use nin_model::{ModelMetadata, Preprocessing};
-use nin_train::read_weights;
+use nin_train::{read_file, read_weights};
 
 use crate::arguments::ImportArguments;
+use crate::failure::{CommandError, check_is_local};
 use crate::output::{note, save};
 use crate::settings::NetworkSettings;
 
+/// In bytes; no list of class names is longer.
+const LARGEST_NAMES: u64 = 1 << 20;
+
 pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     let settings = NetworkSettings::resolve(&arguments.config, &arguments.set)?;
-    let metadata = metadata(&settings);
+    let metadata = metadata(&settings, arguments.classes.as_deref())?;
+    check_is_local(&arguments.from)?;
     let weights = pytorch::to_ours(&metadata.architecture, &read_weights(&arguments.from)?)
         .with_context(|| format!("`{}`", arguments.from.display()))?;
     if !settings.recipe.preprocessing.is_none() {
@@ -35,17 +41,45 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the recipe says that a file of other software does not.
-fn metadata(settings: &NetworkSettings) -> ModelMetadata {
+/// What a file of other software does not say: the recipe does, and a file of class names.
+fn metadata(settings: &NetworkSettings, names: Option<&Path>) -> anyhow::Result<ModelMetadata> {
     let NetworkSettings { recipe, architecture, input: [_, height, width] } = settings;
     let classes = architecture.classes();
-    let names = class_names(&recipe.data.dataset, classes);
-    let unnamed = (names.len()..classes).map(|class| class.to_string());
-    ModelMetadata {
-        classes: names.into_iter().chain(unnamed).take(classes).collect(),
+    let classes = match names {
+        Some(path) => class_names(path, classes)?,
+        None => (0..classes).map(|class| class.to_string()).collect(),
+    };
+    Ok(ModelMetadata {
+        classes,
         dataset: recipe.data.dataset.clone(),
         preprocessing: Preprocessing::resized([*height, *width]),
         architecture: architecture.clone(),
         precision: recipe.training.precision,
+    })
+}
+
+/// The names of a file, one a line.
+fn class_names(path: &Path, classes: usize) -> anyhow::Result<Vec<String>> {
+    let refused = |what: String| {
+        CommandError::new(
+            format!("`{}` {what}", path.display()),
+            "write one name per line, in the order of the network's outputs",
+        )
+    };
+    let bytes = read_file(path, LARGEST_NAMES)?;
+    let text = String::from_utf8(bytes).map_err(|_| refused("is not text in UTF-8".to_owned()))?;
+    let text = text.trim_start_matches('\u{feff}');
+    let names: Vec<String> = text.lines().map(|name| name.trim().to_owned()).collect();
+    if let Some(line) = names.iter().position(String::is_empty) {
+        return Err(refused(format!("has no name in line {}", line + 1)).into());
     }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+        return Err(refused(format!("has the name `{twice}` twice")).into());
+    }
+    if names.len() != classes {
+        let found = names.len();
+        return Err(refused(format!("has {found} names, the network has {classes} classes")).into());
+    }
+    Ok(names)
 }

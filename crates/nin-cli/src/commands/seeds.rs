@@ -17,7 +17,7 @@ use crate::comparison::{self, Comparison, Spread};
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
-use crate::settings::{free_run, latest_run, named_recipe, with_flags};
+use crate::settings::{claim_run, free_run, latest_run, named_recipe, with_flags};
 
 /// In bytes; what `summary.json` says is a few hundred.
 const LARGEST_SUMMARY: u64 = 1 << 20;
@@ -29,7 +29,8 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 }
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let Series { folder, seeds, mut recipe, selection_is_free } = Series::resolve(arguments)?;
+    let Series { mut folder, seeds, mut recipe, claims, selection_is_free } =
+        Series::resolve(arguments)?;
     let are_all_begun = seeds.0.iter().all(|seed| RunFolder::is_run(&folder.run(*seed)));
     let start = if are_all_begun {
         None
@@ -38,6 +39,9 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
     // Not before: a folder without a run would be in the way of the next try.
+    if let Some(name) = claims {
+        folder = SeedsFolder::new(&claim_run(&name)?)?;
+    }
     folder.write(&seeds, &recipe)?;
     for (at, seed) in seeds.0.iter().enumerate() {
         note(format!("seed {seed}, {} of {}", at + 1, seeds.0.len()));
@@ -78,6 +82,8 @@ struct Series {
     folder: SeedsFolder,
     seeds: Seeds,
     recipe: Recipe,
+    /// The name, where the folder is the first of its folders that is free.
+    claims: Option<String>,
     /// Whether nobody said which images `data.limit` and `data.held_out` take.
     selection_is_free: bool,
 }
@@ -103,13 +109,14 @@ impl Series {
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();
             seeds.0.extend(more);
-            return Ok(Self { folder, seeds, recipe, selection_is_free: false });
+            return Ok(Self { folder, seeds, recipe, claims: None, selection_is_free: false });
         }
         let seeds = asked.cloned().context("no seeds were asked for")?;
         let (recipe, is_named) = with_flags(named, arguments, None)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
+        let claims = arguments.run.is_none().then_some(name);
         let folder = SeedsFolder::new(&path)?;
-        Ok(Self { folder, seeds, recipe, selection_is_free: !is_named })
+        Ok(Self { folder, seeds, recipe, claims, selection_is_free: !is_named })
     }
 }
 

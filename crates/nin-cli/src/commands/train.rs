@@ -20,7 +20,7 @@ use crate::dataset::{Reading, open_training_data};
 use crate::failure::{CommandError, INTERRUPTED};
 use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
-use crate::settings::TrainSettings;
+use crate::settings::{TrainSettings, claim_run};
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress, quote};
 
@@ -30,11 +30,18 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
         return seeds::run(arguments);
     }
-    let TrainSettings { mut recipe, folder, selection_is_free, start } =
+    let TrainSettings { mut recipe, folder, claims, selection_is_free, start } =
         TrainSettings::resolve(arguments)?;
     let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
     let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
-    let summary = trainer.train(recipe, &folder, arguments.resume)?;
+    // Not before: a folder without a run would be in the way of the next try.
+    let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
+    let summary = trainer.train(recipe, &folder, arguments.resume).inspect_err(|_| {
+        if claims.is_some() {
+            // Where nothing was written into it.
+            let _ = std::fs::remove_dir(&folder);
+        }
+    })?;
     finish(&summary, trainer.device(), arguments, &folder, can_go_on)
 }
 

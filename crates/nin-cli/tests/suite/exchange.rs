@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use crate::program::nin;
@@ -68,8 +69,8 @@ fn files_that_are_not_the_networks_are_refused() {
         ),
         ("import --from s.safetensors --config resnet --output x", "resnet"),
         (
-            "export --checkpoint run --to onnx --output nowhere/x.onnx",
-            "cannot write `./nowhere/x.onnx`",
+            "export --checkpoint run --to onnx --output text.safetensors/x.onnx",
+            "cannot create the folder `text.safetensors`",
         ),
     ] {
         let finished = nin(root.path(), &words(line));
@@ -104,5 +105,175 @@ fn an_onnx_file_is_a_whole_message_with_its_class_names() {
     for text in ["images", "logits", "classes", r#"["0","1","2"]"#, "ReduceMean"] {
         let text = text.as_bytes();
         assert!(bytes.windows(text.len()).any(|window| window == text));
+    }
+}
+
+/// Writes a file's tensors under other names and in another type.
+fn rewrite(path: &Path, rename: impl Fn(&str) -> String, dtype: Dtype) {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let narrow = |le: &[u8]| -> Vec<u8> {
+        let value = f32::from_le_bytes(le.try_into().unwrap());
+        match dtype {
+            // The upper half of the bits; what is cut off is 0 in the values of this test.
+            Dtype::BF16 => le[2..].to_vec(),
+            _ => half(value).to_le_bytes().to_vec(),
+        }
+    };
+    let tensors: Vec<_> = file
+        .iter()
+        .map(|(name, view)| {
+            let data = match dtype {
+                Dtype::F32 => view.data().to_vec(),
+                _ => view.data().chunks_exact(4).flat_map(narrow).collect(),
+            };
+            (rename(name), view.shape().to_vec(), data)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, data)| {
+        (name.as_str(), TensorView::new(dtype, shape.clone(), data).unwrap())
+    });
+    std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// A number with at most ten bits behind the first one, and of a usual size, as a 16-bit float.
+fn half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    if value == 0.0 {
+        return sign;
+    }
+    let exponent = (bits >> 23 & 0xff) as i32 - 127 + 15;
+    assert!((1..31).contains(&exponent), "{value}");
+    sign | (exponent as u16) << 10 | (bits >> 13 & 0x3ff) as u16
+}
+
+/// Rounds every value of a file to a few bits, so that 16-bit floats of both kinds hold it.
+fn coarsen(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    for le in bytes[8 + header..].chunks_exact_mut(4) {
+        let value = f32::from_le_bytes(le.try_into().unwrap());
+        let value = if value.abs() < 1e-3 { 0.0 } else { value };
+        le.copy_from_slice(&(value.to_bits() & 0xffff_0000).to_le_bytes());
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+const IMPORT: &str = "import --from out/s.safetensors --config small.toml --set data.input_size=20 \
+                      --set model.classes=3 --output";
+
+#[test]
+fn wrappers_names_and_16_bit_floats_come_in_exactly() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    // The folder is made.
+    let export = "export --checkpoint run --to safetensors --output out/s.safetensors";
+    nin(root.path(), &words(export)).ok();
+    let file = root.path().join("out/s.safetensors");
+    coarsen(&file);
+    let plain = std::fs::read(&file).unwrap();
+    nin(root.path(), &words(&format!("{IMPORT} plain.safetensors"))).ok();
+    let expected = std::fs::read(root.path().join("plain.safetensors")).unwrap();
+    for prefix in ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.net.", "net."] {
+        for dtype in [Dtype::F32, Dtype::BF16, Dtype::F16] {
+            std::fs::write(&file, &plain).unwrap();
+            rewrite(&file, |name| format!("{prefix}{name}"), dtype);
+            nin(root.path(), &words(&format!("{IMPORT} x.safetensors"))).ok();
+            let found = std::fs::read(root.path().join("x.safetensors")).unwrap();
+            assert!(found == expected, "{prefix} {dtype:?}");
+        }
+    }
+    // What is wrong with it is said by the file's own name.
+    let mut broken = plain.clone();
+    let last = broken.len() - 4;
+    broken[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&file, &broken).unwrap();
+    rewrite(&file, |name| format!("module.{name}"), Dtype::F32);
+    let finished = nin(root.path(), &words(&format!("{IMPORT} y.safetensors")));
+    assert_eq!(finished.code, Some(1));
+    assert!(
+        finished.stderr.contains("tensor `module.3.4.weight` holds NaN"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn class_names_come_from_a_file_and_are_numbers_without_one() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    nin(root.path(), &words("export --checkpoint run --to safetensors --output out/s.safetensors"))
+        .ok();
+    let classes = |file: &str| {
+        let bytes = std::fs::read(root.path().join(file)).unwrap();
+        nin_model::ModelMetadata::from_safetensors(&bytes).unwrap().0.classes
+    };
+    // A recipe of clothes says nothing about the classes of a file.
+    let clothes = IMPORT.replace("data.input_size=20", "data.dataset=fashion-mnist");
+    nin(root.path(), &words(&format!("{clothes} numbers.safetensors"))).ok();
+    assert_eq!(classes("numbers.safetensors"), ["0", "1", "2"]);
+    std::fs::write(root.path().join("names.txt"), "\u{feff}square\r\nbar\r\ncross\r\n").unwrap();
+    let named = format!("{IMPORT} named.safetensors --classes names.txt");
+    nin(root.path(), &words(&named)).ok();
+    assert_eq!(classes("named.safetensors"), ["square", "bar", "cross"]);
+    for (text, expected) in [
+        ("square\nbar\n", "`names.txt` has 2 names, the network has 3 classes"),
+        ("square\n\ncross\n", "`names.txt` has no name in line 2"),
+        ("bar\nbar\ncross\n", "`names.txt` has the name `bar` twice"),
+    ] {
+        std::fs::write(root.path().join("names.txt"), text).unwrap();
+        let finished = nin(root.path(), &words(&named));
+        assert_eq!(finished.code, Some(1));
+        assert!(finished.stderr.contains(expected), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn files_of_other_kinds_and_addresses_are_told_what_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    nin(root.path(), &words("export --checkpoint run --to onnx --output o.onnx")).ok();
+    nin(root.path(), &words("export --checkpoint run --to safetensors --output s.safetensors"))
+        .ok();
+    for (line, expected, hint) in [
+        (
+            "predict --checkpoint o.onnx x.png",
+            "`o.onnx`: an ONNX model, expected a safetensors file",
+            "name the checkpoint that it was exported from",
+        ),
+        (
+            "import --from o.onnx --config small.toml --output x",
+            "`o.onnx`: an ONNX model",
+            "name the checkpoint",
+        ),
+        (
+            "eval --checkpoint s.safetensors --data data",
+            "metadata `nin` of the weights is unusable",
+            "nin-cli import --from FILE --config NAME-OR-FILE",
+        ),
+        (
+            "eval --checkpoint https://example.org/model.safetensors",
+            "`https://example.org/model.safetensors` is a URL, expected a local path",
+            "download it first",
+        ),
+        ("train --data https://example.org/data", "is a URL, expected a local path", "download it"),
+        (
+            "train --config https://example.org/a.toml",
+            "is a URL, expected a local path",
+            "download it",
+        ),
+        ("train --weights https://example.org/a", "is a URL, expected a local path", "download it"),
+        (
+            "import --from https://example.org/a --config small.toml --output x",
+            "is a URL, expected a local path",
+            "download it",
+        ),
+    ] {
+        let finished = nin(root.path(), &words(line));
+        assert_eq!(finished.code, Some(1), "{line}: {}", finished.stderr);
+        assert!(finished.stderr.contains(expected), "{line}: {}", finished.stderr);
+        let said = finished.stderr.lines().find(|line| line.starts_with("hint: ")).unwrap();
+        assert!(said.contains(hint), "{line}: {said}");
     }
 }

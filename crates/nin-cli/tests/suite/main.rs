@@ -11,6 +11,7 @@ mod exchange;
 mod fetch;
 mod fine_tuning;
 mod full_disk;
+mod idx_names;
 mod imbalance;
 mod interfaces;
 mod photos;
@@ -26,6 +27,7 @@ mod sentinel;
 mod serve;
 mod shapes;
 mod signals;
+mod surroundings;
 mod tensorboard;
 mod training;
 #[cfg(unix)]

@@ -55,6 +55,27 @@ fn an_input_too_small_says_what_works() {
 }
 
 #[test]
+fn a_window_larger_than_what_is_left_is_too_small_an_input_for_every_command() {
+    let line = ["shapes", "--config", "quickstart", "--input", "1x4x4"];
+    let finished = nin(Path::new("."), &line);
+    let expected = "error: input 1x4x4 is too small: nothing is left for pool 2\n\
+                    hint: the smallest square input that works is 6x6\n";
+    assert_eq!((finished.code, &finished.stderr[..]), (Some(1), expected));
+    let folder = tempfile::tempdir().unwrap();
+    crate::program::write_shapes(folder.path(), 4, 30, 6);
+    let train = ["train", "--data", ".", "--dataset", "own", "--run", "run", "--backend", "flex"];
+    let sizes: [&[&str]; 2] = [&["--set", "data.input_size=0"], &["--set", "data.input_size=4"]];
+    for size in sizes {
+        let finished = nin(folder.path(), &[&train[..], size].concat());
+        assert_eq!((finished.code, &finished.stderr[..]), (Some(1), expected));
+        assert!(!folder.path().join("run").exists());
+    }
+    // The smallest size that is named does work.
+    let six = ["--set", "data.input_size=6", "--epochs", "1", "--batch-size", "10"];
+    nin(folder.path(), &[&train[..], &six].concat()).ok();
+}
+
+#[test]
 fn devices_lists_every_backend() {
     let devices = nin(Path::new("."), &["devices", "--format", "json"]).json();
     let names: Vec<_> =

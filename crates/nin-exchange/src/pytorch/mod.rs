@@ -14,8 +14,9 @@ use crate::ExchangeError;
 
 pub use module::{GENERATED, module};
 
-/// What the book's later editions put before each name: their network is the attribute `net`.
-const ATTRIBUTE: &str = "net.";
+/// What may stand before each name: in the book's later editions, whose network is the attribute `net`;
+/// of `DataParallel` and `DistributedDataParallel`; and of `torch.compile`.
+const WRAPPERS: [&str; 3] = ["net.", "module.", "_orig_mod."];
 
 /// Our name and PyTorch's of each tensor, first layer to last.
 pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
@@ -48,24 +49,21 @@ pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weigh
     Ok(tensors.collect())
 }
 
-/// The weights under our names, from PyTorch's (with or without `net.` before them) or ours.
+/// The weights under our names, from PyTorch's or ours, whatever prefixes `torch.compile`,
+/// `DataParallel` and the book put before all of them.
 ///
 /// # Errors
 /// [`ExchangeError::Model`], with the file's own name of the tensor: one is missing, one is too
 /// many, has another shape, or holds a number that is not finite.
 pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
-    if weights.iter().any(|(name, _)| name.starts_with("blocks.")) {
-        weights.check(architecture)?;
-        return Ok(weights.clone());
-    }
-    let prefixed =
-        !weights.is_empty() && weights.iter().all(|(name, _)| name.starts_with(ATTRIBUTE));
-    let prefix = if prefixed { ATTRIBUTE } else { "" };
+    let prefix = prefix(weights);
+    let plain = |name: &str| name.get(prefix.len()..).unwrap_or_default().to_owned();
+    let are_ours = weights.iter().any(|(name, _)| plain(name).starts_with("blocks."));
     let shapes: BTreeMap<_, _> = architecture.parameter_shapes().into_iter().collect();
     let mut unused: BTreeMap<_, _> = weights.iter().collect();
     let mut renamed = Weights::new();
     for (ours, theirs) in names(architecture) {
-        let theirs = format!("{prefix}{theirs}");
+        let theirs = format!("{prefix}{}", if are_ours { &ours } else { &theirs });
         let Some(tensor) = unused.remove(theirs.as_str()) else {
             return Err(ModelError::MissingTensor { name: theirs }.into());
         };
@@ -73,6 +71,10 @@ pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights
         if tensor.shape != expected {
             let found = tensor.shape.clone();
             return Err(ModelError::TensorShape { name: theirs, expected, found }.into());
+        }
+        if let Some(position) = tensor.values.iter().position(|value| !value.is_finite()) {
+            let value = tensor.values[position].to_string();
+            return Err(ModelError::NonFinite { name: theirs, position, value }.into());
         }
         renamed.insert(ours, tensor.clone());
     }
@@ -85,4 +87,17 @@ pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights
     }
     renamed.check(architecture)?;
     Ok(renamed)
+}
+
+/// What stands before the name of every tensor, one wrapper after the other.
+fn prefix(weights: &Weights) -> String {
+    let mut prefix = String::new();
+    while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| {
+        let begins =
+            |name: &str| name.get(prefix.len()..).is_some_and(|rest| rest.starts_with(wrapper));
+        !weights.is_empty() && weights.iter().all(|(name, _)| begins(name))
+    }) {
+        prefix.push_str(wrapper);
+    }
+    prefix
 }

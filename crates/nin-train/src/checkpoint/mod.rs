@@ -56,7 +56,7 @@ pub struct TrainingState {
     /// All figures of that checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_saved: Option<Figures>,
-    /// Finished epochs since the best.
+    /// Finished epochs since the figure of the best got better.
     pub epochs_since_best: usize,
     /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
     pub metrics_bytes: u64,

@@ -40,11 +40,10 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let most =
             self.state.best_accuracy.map_or(figures.accuracy, |best| best.max(figures.accuracy));
         self.state.best_accuracy = Some(most);
+        let improves = self.state.best_figures().is_none_or(|best| figures.improves(&best, by));
+        self.state.epochs_since_best = if improves { 0 } else { self.state.epochs_since_best + 1 };
         if best {
             self.state.best = Some(figures);
-            self.state.epochs_since_best = 0;
-        } else {
-            self.state.epochs_since_best += 1;
         }
         let report = EpochReport {
             epoch,

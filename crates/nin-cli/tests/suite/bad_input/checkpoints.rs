@@ -171,7 +171,7 @@ pub(super) fn cases() -> Vec<Case> {
                 bytes[at] = b'I';
                 bytes
             },
-            &["holds I32, expected F32"],
+            &["holds I32, expected F32, BF16 or F16"],
         ),
         described(
             "\"kernel\":3",
