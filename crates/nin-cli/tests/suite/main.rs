@@ -7,6 +7,7 @@ mod colour;
 mod compare;
 mod completions;
 mod dashboard;
+mod datasets;
 mod exchange;
 mod fetch;
 mod fine_tuning;
