@@ -21,6 +21,13 @@ impl Scratch {
         })
     }
 
+    /// A folder of its own for a target.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.root.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder to write into");
+        folder
+    }
+
     /// Writes a file and gives its path.
     pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.root.join(name);

@@ -14,7 +14,7 @@ const QUICK: &str = "--backend flex --progress plain --epochs 4 --batch-size 16 
                      --set data.input_size=32 --set training.ema_decay=0 --set schedule.warmup_steps=0";
 
 /// A picture of a class: its colour on a noisy ground, of a size and proportions of its own.
-fn draw(path: &Path, class: usize, number: u32) {
+pub(crate) fn draw(path: &Path, class: usize, number: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let (width, height) = (40 + number * 13 % 50, 36 + number * 29 % 60);
     let noise = |x: u32, y: u32| {
@@ -34,17 +34,22 @@ fn draw(path: &Path, class: usize, number: u32) {
     picture.save(path).unwrap();
 }
 
-/// `photos` with 30 pictures of each of three classes.
+/// A folder with [`write_photos`]'s.
 fn shop() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
+    write_photos(root.path());
+    root
+}
+
+/// Writes `photos` with 30 pictures of each of three classes.
+pub(crate) fn write_photos(root: &Path) {
     for (class, name) in ["blue sky", "grass", "rose"].into_iter().enumerate() {
         for number in 0..30 {
             let ending = ["png", "jpg"][number as usize % 2];
-            let path = root.path().join(format!("photos/{name}/{number:02}.{ending}"));
+            let path = root.join(format!("photos/{name}/{number:02}.{ending}"));
             draw(&path, [2, 1, 0][class], number);
         }
     }
-    root
 }
 
 fn train(root: &Path, more: &str) -> Finished {

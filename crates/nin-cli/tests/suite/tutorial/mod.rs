@@ -1,5 +1,5 @@
-//! docs/tutorial.md: each of its commands is run, in order, and prints what the page shows. Its Rust is
-//! compiled and run as nin-train's doctests.
+//! docs/tutorial.md and docs/your-own-pictures.md: each of their commands is run, in order, and prints what
+//! the page shows. The tutorial's Rust is compiled and run as nin-train's doctests.
 
 mod page;
 mod shown;
@@ -7,11 +7,13 @@ mod shown;
 use std::path::Path;
 use std::process::Command;
 
+use crate::photos;
 use crate::program::{finish, isolate};
 use page::{Block, Language, blocks};
 use shown::difference;
 
 const PAGE: &str = include_str!("../../../../../docs/tutorial.md");
+const PICTURES: &str = include_str!("../../../../../docs/your-own-pictures.md");
 /// The repository, from this crate's folder.
 const REPOSITORY: &str = "../..";
 
@@ -45,7 +47,7 @@ fn run(root: &Path, command: &str) -> (String, Option<i32>) {
 fn check(root: &Path, block: &Block) -> Option<String> {
     for (command, expected) in block.commands() {
         let (found, code) = run(root, &command);
-        let place = format!("docs/tutorial.md, block at line {}: {command}", block.line);
+        let place = format!("block at line {}: {command}", block.line);
         let fails = expected.lines().any(|line| line.starts_with("error: "));
         if code != Some(i32::from(fails)) {
             return Some(format!("{place}\nexit code {code:?}\n{found}"));
@@ -74,6 +76,26 @@ fn every_command_prints_what_the_page_shows() {
 }
 
 #[test]
+fn every_command_for_pictures_of_ones_own_runs() {
+    let root = workplace();
+    photos::write_photos(root.path());
+    for number in 200..206 {
+        photos::draw(&root.path().join(format!("new-photos/{number}.jpg")), 1, number);
+    }
+    photos::draw(&root.path().join("new-photo.jpg"), 0, 300);
+    let blocks = blocks(PICTURES).unwrap();
+    assert!(blocks.len() >= 14 && blocks.iter().all(|block| block.language == Language::Sh));
+    for block in &blocks {
+        let wrong = check(root.path(), block);
+        assert!(wrong.is_none(), "docs/your-own-pictures.md, {}", wrong.unwrap_or_default());
+    }
+    let answers = std::fs::read_to_string(root.path().join("answers.csv")).unwrap();
+    assert_eq!(answers.lines().count(), 7, "{answers}");
+    let sorted = std::fs::read_dir(root.path().join("sorted")).unwrap();
+    assert!(sorted.count() >= 1);
+}
+
+#[test]
 fn a_block_that_rots_is_found() {
     let root = workplace();
     let shown = "```console\n$ nin-cli shapes --config d2l --format torch\n...\nFlatten output \
@@ -99,11 +121,12 @@ fn a_block_that_rots_is_found() {
 #[test]
 fn every_link_leads_somewhere() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join(REPOSITORY).join("docs");
-    let targets: Vec<&str> =
-        PAGE.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    let local: Vec<_> = targets.iter().filter(|target| !target.starts_with("http")).collect();
-    assert!(local.len() > 5, "{local:?}");
-    for target in local {
-        assert!(docs.join(target).exists(), "docs/tutorial.md links to `{target}`");
+    for (name, page) in [("tutorial", PAGE), ("your-own-pictures", PICTURES)] {
+        let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let local: Vec<_> = targets.filter(|target| !target.starts_with("http")).collect();
+        assert!(local.len() > 4, "{local:?}");
+        for target in local {
+            assert!(docs.join(target).exists(), "docs/{name}.md links to `{target}`");
+        }
     }
 }
