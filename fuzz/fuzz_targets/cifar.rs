@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         if !bytes.starts_with(&[0x1f, 0x8b]) {
             assert_eq!(bytes.len(), images.count * (labels + 3072));
         }
+        let found = found.into_iter().map(u16::from).collect();
         let dataset = ImageDataset::new(images, found).expect("a label for each image");
         assert_eq!(dataset.image(0).map(|(pixels, _)| pixels.len()), Some(3072));
     }
