@@ -1,6 +1,7 @@
 //! Text from outside on its way to a terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// The text with everything escaped that a terminal would act upon: control characters, line ends
 /// included, and marks that change the direction of text. A file's name cannot clear the screen with it,
@@ -31,8 +32,8 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         if is_unprintable(letter) {
-            // All of them are in the basic plane: four digits do.
-            escaped.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            // All of them are in the basic plane: four digits do. Writing to a string does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
         } else {
             escaped.push(letter);
         }

@@ -10,6 +10,9 @@ use crate::{Architecture, ModelError, Precision, Preprocessing, Weights};
 /// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
 const KEY: &str = "nin";
 
+/// Data sets of light things on black ground.
+const BLACK_GROUND: [&str; 3] = ["fashion-mnist", "fashion-mnist-sample", "mnist"];
+
 /// Images are resized to no larger side, so that a file cannot ask for all memory.
 pub const LARGEST_SIDE: usize = 4096;
 
@@ -71,6 +74,13 @@ impl ModelMetadata {
         let parsed: Self = serde_json::from_str(text).map_err(|error| unusable(&error))?;
         parsed.check_size()?;
         Ok(parsed)
+    }
+
+    /// Whether the network was trained on light things on black ground, so that a picture of dark things on
+    /// light ground has to be inverted: MNIST and Fashion-MNIST. One that was trained on pictures takes them
+    /// as they are.
+    pub fn has_black_ground(&self) -> bool {
+        self.preprocessing.fit.is_none() && BLACK_GROUND.contains(&self.dataset.as_str())
     }
 
     /// `[channels, height, width]` of an input.

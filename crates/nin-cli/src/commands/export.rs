@@ -21,7 +21,9 @@ pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
     match arguments.to {
         ExportFormat::Onnx => {
-            save(&arguments.output, &onnx::encode(&metadata, &weights)?)?;
+            let encoded = onnx::encode(&metadata, &weights)?;
+            note_replaced(&arguments.output);
+            save(&arguments.output, &encoded)?;
             let (opset, channels) = (onnx::OPSET, metadata.architecture.input_channels());
             let (output, classes) = (arguments.output.display(), metadata.architecture.classes());
             note(format!(
@@ -46,11 +48,12 @@ fn export_safetensors(
         )
         .into());
     };
-    let module_path = module_path(output)?;
+    let module_path = module_path(output, file_name)?;
     if metadata.preprocessing.whitening.is_some() {
         return Err(ExchangeError::Whitening.into());
     }
     let named = pytorch::from_ours(&metadata.architecture, weights)?;
+    note_replaced(output);
     // The key by which PyTorch's libraries know whose layout the tensors have.
     save(output, &named.to_safetensors("format", "pt")?)?;
     save(&module_path, pytorch::module(metadata, file_name).as_bytes())?;
@@ -62,19 +65,36 @@ fn export_safetensors(
     Ok(())
 }
 
-/// Where the module is to stand; a file of that name that is not ours is left alone.
-fn module_path(output: &Path) -> anyhow::Result<PathBuf> {
+/// Says that a file is replaced: its name was given, but perhaps without a thought of the file.
+fn note_replaced(path: &Path) {
+    if path.exists() {
+        note(format!("replaces `{}`", path.display()));
+    }
+}
+
+/// Where the module is to stand. One that is not ours is left alone, and so is one that loads other
+/// weights: they would be left without it.
+fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
     let path = output.with_file_name(MODULE);
-    let is_foreign = match read_file(&path, LARGEST_MODULE) {
+    let existing = read_file(&path, LARGEST_MODULE);
+    let is_foreign = match &existing {
         Ok(bytes) => !bytes.starts_with(pytorch::GENERATED.as_bytes()),
         Err(_) => path.exists(),
     };
+    let hint = "name an --output in another folder: the module is written beside it";
     if is_foreign || path == output {
-        return Err(CommandError::new(
-            format!("`{}` is not a generated file, and would be overwritten", path.display()),
-            "name an --output in another folder: the module is written beside it",
-        )
-        .into());
+        let message =
+            format!("`{}` is not a generated file, and would be overwritten", path.display());
+        return Err(CommandError::new(message, hint).into());
+    }
+    if let Ok(bytes) = existing
+        && let Some(loaded) = pytorch::loaded_by(&String::from_utf8_lossy(&bytes))
+        && loaded != file_name
+        && path.with_file_name(&loaded).exists()
+    {
+        let message =
+            format!("`{}` loads `{loaded}`, which would be left without it", path.display());
+        return Err(CommandError::new(message, hint).into());
     }
     Ok(path)
 }

@@ -15,6 +15,8 @@ mod full_disk;
 mod idx_names;
 mod imbalance;
 mod interfaces;
+mod many_pictures;
+mod odd_pictures;
 mod photos;
 mod precision;
 mod predict;

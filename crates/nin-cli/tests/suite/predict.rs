@@ -361,12 +361,12 @@ fn pictures_that_are_none_are_named_and_the_others_answered() {
     long.set_len(1 << 30).unwrap();
     for (name, expected) in [
         ("cut.png", "`cut.png`: not a whole PNG picture"),
-        ("text.png", "`text.png`: neither PNG, JPEG nor WebP"),
-        ("empty.jpg", "`empty.jpg`: neither PNG, JPEG nor WebP"),
+        ("text.png", "`text.png`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
+        ("empty.jpg", "`empty.jpg`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
         ("bomb.png", "`bomb.png`: 60000x60000 pixels are more than"),
         ("huge.png", "`huge.png`: "),
         ("long.webp", "`long.webp`: the file has more than 67108864 bytes"),
-        ("nothing", "`nothing`: the folder holds no PNG"),
+        ("nothing", "`nothing`: the folder holds no JPEG"),
         ("nowhere.png", "`nowhere.png`: cannot read it"),
     ] {
         let alone = nin(root.path(), &["predict", "--checkpoint", "run", name]);

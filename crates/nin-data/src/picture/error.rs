@@ -27,7 +27,7 @@ pub enum PictureError {
         limit: u64,
     },
     /// The bytes are of another kind.
-    #[error("not a picture that is read (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    #[error("neither JPEG, PNG, WebP, GIF, BMP nor TIFF")]
     UnknownFormat,
     /// The bytes are a picture of a kind that is not decoded.
     #[error("{format} pictures are not read")]
@@ -44,7 +44,7 @@ pub enum PictureError {
         reason: String,
     },
     /// A folder without a picture.
-    #[error("the folder holds no picture (JPEG, PNG, WebP, GIF, BMP, TIFF)")]
+    #[error("the folder holds no JPEG, PNG, WebP, GIF, BMP or TIFF file")]
     NoPictures,
     /// The network takes neither grey nor colour pictures.
     #[error("the network takes {channels} channels: pictures have 1 (grey) or 3 (colour)")]

@@ -7,11 +7,13 @@
 //! `[batch, classes, map height, map width]`, is what it takes the mean of.
 //!
 //! The file's metadata has the keys `classes` (a JSON list of names, in the order of the logits),
-//! `architecture`, `dataset` and `input_size` (a JSON list: height and width trained at).
+//! `architecture`, `dataset`, `input_size` (a JSON list: height and width trained at) and `preprocessing`:
+//! what a caller does to a picture before it is `images`, in words. Decoding, orientation, resize and
+//! inversion are not in the model.
 
 pub mod message;
 
-use nin_model::{Block, HostTensor, ModelMetadata, Normalization, Pool, Weights};
+use nin_model::{Block, Fit, HostTensor, ModelMetadata, Normalization, Pool, Weights};
 use prost::Message;
 
 use crate::ExchangeError;
@@ -61,7 +63,30 @@ fn properties(metadata: &ModelMetadata) -> Vec<Entry> {
         entry("architecture", metadata.architecture.name().to_owned()),
         entry("dataset", metadata.dataset.clone()),
         entry("input_size", serde_json::json!(metadata.preprocessing.input_size).to_string()),
+        entry("preprocessing", caller_owes(metadata)),
     ]
+}
+
+/// Of large pictures, before they are fitted.
+const REDUCE: &str =
+    "reduce pictures whose shorter side is more than twice the longer of input_size to that, then ";
+const PAD: &str = "resize to fit into input_size and fill up with the median of the rim";
+
+/// What a caller does before a picture is `images`, so that the logits are `predict`'s.
+fn caller_owes(metadata: &ModelMetadata) -> String {
+    let is_grey = metadata.architecture.input_channels() == 1;
+    let colour = if is_grey { "grey (ITU-R 601-2)" } else { "RGB" };
+    let (reduce, fit) = match metadata.preprocessing.fit {
+        Some(Fit::Stretch) => (REDUCE, "resize to input_size"),
+        Some(Fit::Crop) => (REDUCE, "resize to cover input_size and crop the middle"),
+        Some(Fit::Pad) => (REDUCE, PAD),
+        None => ("", PAD),
+    };
+    let invert = if metadata.has_black_ground() { "; invert pictures on light ground" } else { "" };
+    format!(
+        "turn upright by EXIF; 16 bits as round(v/257); transparent parts over white; {colour}; with an \
+         antialiased bilinear filter {reduce}{fit}{invert}; divide by 255; normalization is in the model"
+    )
 }
 
 fn graph(metadata: &ModelMetadata, weights: &Weights) -> Result<Graph, ExchangeError> {

@@ -12,7 +12,7 @@ use nin_model::{Architecture, ModelError, Weights};
 
 use crate::ExchangeError;
 
-pub use module::{GENERATED, module};
+pub use module::{GENERATED, loaded_by, module};
 
 /// What may stand before each name: in the book's later editions, whose network is the attribute `net`;
 /// of `DataParallel` and `DistributedDataParallel`; and of `torch.compile`.

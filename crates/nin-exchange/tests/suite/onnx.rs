@@ -116,6 +116,12 @@ fn the_file_says_what_there_is_to_know() {
             ("architecture", "mixed"),
             ("dataset", "made-up"),
             ("input_size", "[21,30]"),
+            (
+                "preprocessing",
+                "turn upright by EXIF; 16 bits as round(v/257); transparent parts over white; RGB; with an \
+                 antialiased bilinear filter resize to fit into input_size and fill up with the median of \
+                 the rim; divide by 255; normalization is in the model",
+            ),
         ]
     );
     let graph = model.graph.unwrap();

@@ -1,8 +1,6 @@
 //! From a picture to the network's input, as in training.
 
-use nin_data::{
-    FASHION_MNIST, FASHION_MNIST_SAMPLE, Fit, MNIST, Picture, PictureError, rim_colour,
-};
+use nin_data::{Fit, Picture, PictureError, rim_colour};
 use nin_model::{Architecture, ModelMetadata};
 
 use crate::preprocessing::fit;
@@ -57,17 +55,14 @@ impl Preparation {
     /// The preparation that a network's file describes.
     pub fn new(metadata: &ModelMetadata) -> Self {
         let preprocessing = &metadata.preprocessing;
-        let dataset = metadata.dataset.as_str();
-        let fit = preprocessing.fit.map(|_| fit(preprocessing));
         Self {
             architecture: metadata.architecture.clone(),
             input_size: preprocessing.input_size,
-            fit,
+            fit: preprocessing.fit.map(|_| fit(preprocessing)),
             is_whitened: preprocessing.whitening.is_some(),
             is_dense: false,
             inversion: Inversion::Auto,
-            has_black_ground: fit.is_none()
-                && [FASHION_MNIST, FASHION_MNIST_SAMPLE, MNIST].contains(&dataset),
+            has_black_ground: metadata.has_black_ground(),
         }
     }
 

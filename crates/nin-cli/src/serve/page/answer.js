@@ -4,11 +4,12 @@ const SHOWN_SIDE = 384; // the least side of the shown picture, in its own pixel
 const HEAT = "255, 110, 0";
 const STRONGEST = 0.7; // the share of the picture that the hottest cell hides
 
-// The largest [height, width] within the input that has the picture's proportions, as the server fits
-// it in.
-function innerSize(from, size) {
-  const scale = Math.min(size[0] / from[0], size[1] / from[1]);
-  return [0, 1].map(side => Math.min(Math.max(Math.round(from[side] * scale), 1), size[side]));
+// The [height, width] that the server scales the picture to: stretched, covering the input, or within it.
+function scaledSize(from, size, fit) {
+  if (fit === "stretch") return size;
+  const scales = [size[0] / from[0], size[1] / from[1]];
+  const scale = fit === "crop" ? Math.max(...scales) : Math.min(...scales);
+  return [0, 1].map(side => Math.max(Math.round(from[side] * scale), 1));
 }
 
 // The middle colour of a picture's rim, with which the server fills what is left of the input.
@@ -34,20 +35,22 @@ function span(index, geometry, limit) {
   return [edge(index), edge(index + 1)];
 }
 
-function drawPicture(canvas, bitmap, image, input) {
+function drawPicture(canvas, bitmap, image, input, fit) {
   const zoom = Math.ceil(SHOWN_SIDE / Math.min(...input));
   canvas.height = input[0] * zoom;
   canvas.width = input[1] * zoom;
   const pen = canvas.getContext("2d");
-  const inner = innerSize(image.size, input);
-  const ground = rimColour(bitmap);
+  const inner = scaledSize(image.size, input, fit);
+  const ground = bitmap ? rimColour(bitmap) : "#888";
   const [top, left] = [0, 1].map(side => Math.floor((input[side] - inner[side]) / 2) * zoom);
   pen.fillStyle = ground;
   pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.fillStyle = "#fff";
-  pen.fillRect(left, top, inner[1] * zoom, inner[0] * zoom);
-  pen.imageSmoothingEnabled = bitmap.width > input[1]; // small pictures keep their pixels
-  pen.drawImage(bitmap, left, top, inner[1] * zoom, inner[0] * zoom);
+  if (bitmap) {
+    pen.fillStyle = "#fff";
+    pen.fillRect(left, top, inner[1] * zoom, inner[0] * zoom);
+    pen.imageSmoothingEnabled = bitmap.width > input[1]; // small pictures keep their pixels
+    pen.drawImage(bitmap, left, top, inner[1] * zoom, inner[0] * zoom);
+  }
   element("scale").style.setProperty("--picture-ground", ground); // the scale's colours lie over the same
   return zoom;
 }
@@ -86,7 +89,8 @@ function fillTable(rows, name) {
 
 // Shows one entry of the server's `images` for this picture.
 export async function showAnswer(picture, image, model) {
-  const bitmap = await createImageBitmap(picture);
+  // Browsers do not show every picture that the server reads, such as TIFF.
+  const bitmap = await createImageBitmap(picture).catch(() => null);
   const input = model.input.slice(1);
   const canvas = element("picture");
   const overlay = element("overlay");
@@ -98,7 +102,7 @@ export async function showAnswer(picture, image, model) {
   function draw() {
     const { class: name, values } = image.maps[chosen];
     const { logit } = image.top[chosen];
-    const zoom = drawPicture(canvas, bitmap, image, input);
+    const zoom = drawPicture(canvas, bitmap, image, input, model.fit);
     const shown = overlay.checked && !isSingle;
     if (shown) drawMap(canvas, values, image.map_geometry, hottest, input, zoom);
     const mean = values.flat().reduce((sum, value) => sum + value, 0) / (height * width);

@@ -10,6 +10,8 @@ const STOPPED = {
   hint: "It may have been stopped: start it again with nin-cli serve.",
 };
 
+const MOST_SHOWN = 20; // classes: a page with hundreds is no answer
+
 let model;
 let asked = 0;
 let last;
@@ -77,13 +79,17 @@ async function classify(picture, name, isDrawing = false) {
   element("result").classList.add("stale");
   try {
     if (!model) await learnModel();
-    const answer = await ask("/v1/predict?top=65536", { method: "POST", body: picture });
+    const answer = await ask(`/v1/predict?top=${MOST_SHOWN}`, { method: "POST", body: picture });
     if (turn !== asked) return;
     element("problem").hidden = true;
     await showAnswer(picture, answer.images[0], model);
     if (turn !== asked) return;
-    const [first] = answer.images[0].top;
-    status.textContent = `${name}: ${first.class}, ${(first.probability * 100).toFixed(1)} %.`;
+    const { class: answered, top: [first] } = answer.images[0];
+    const share = `${(first.probability * 100).toFixed(1)} %`;
+    const isUnknown = model.threshold !== null && first.probability < model.threshold;
+    const said = isUnknown ? `${answered}, at best ${first.class} with ${share}` : `${first.class}, ${share}`;
+    const more = model.classes.length - answer.images[0].top.length;
+    status.textContent = `${name}: ${said}.` + (more > 0 ? ` ${more} less likely classes are not shown.` : "");
     status.classList.add("told");
     if (!isDrawing) showToReader();
   } catch (problem) {

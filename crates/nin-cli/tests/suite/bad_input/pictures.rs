@@ -34,14 +34,18 @@ pub(super) fn cases() -> Vec<Case> {
         picture(
             "text.png",
             b"no picture at all".to_vec(),
-            &["`text.png`: neither PNG, JPEG nor WebP", "convert other formats"],
+            &["`text.png`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF", "convert other formats"],
         ),
-        picture("empty.webp", Vec::new(), &["`empty.webp`: neither PNG, JPEG nor WebP"]),
+        picture(
+            "empty.webp",
+            Vec::new(),
+            &["`empty.webp`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF"],
+        ),
         Case::new(&["predict", "none.png"], &["`none.png`: cannot read it", "No such file"]),
         Case::after(
             |folder| fs::create_dir(folder.join("album")).unwrap(),
             &["predict", "album"],
-            &["`album`: the folder holds no PNG, JPEG or WebP file"],
+            &["`album`: the folder holds no JPEG, PNG, WebP, GIF, BMP or TIFF file"],
         ),
         Case::after(
             |folder| {

@@ -23,8 +23,9 @@ fn bodies_that_are_no_picture() {
     let server = Server::start(root.path(), &[]);
     let whole = square();
     for (body, status, expected) in [
-        (&b"{\"image\": 1"[..], 415, "neither PNG, JPEG nor WebP"),
-        (b"GIF89a and so on", 415, "neither PNG, JPEG nor WebP"),
+        (&b"{\"image\": 1"[..], 415, "neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
+        (b"GIF89a\x01\0\x01\0\0\0\0,", 422, "not a whole GIF picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", 415, "HEIC pictures are not read"),
         (b"", 422, "empty"),
         (&whole[..whole.len() / 2], 422, "not a whole PNG picture"),
         (&bomb(60_000), 413, "60000x60000 pixels are more than"),
@@ -47,7 +48,7 @@ fn bodies_that_are_no_picture() {
         ("; boundary=b", part.to_owned(), 400, "not a whole form"),
         ("; boundary=b", format!("{part}--b--").replace("image", "file"), 422, "no field `image`"),
         ("; boundary=b", format!("{part}{part}--b--"), 400, "more than one field `image`"),
-        ("; boundary=b", format!("{part}--b--"), 415, "neither PNG, JPEG nor WebP"),
+        ("; boundary=b", format!("{part}--b--"), 415, "neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
         ("; boundary=b", format!("{part}--b--").replace("no picture", ""), 422, "empty"),
     ] {
         let detail = form(kind, body.as_bytes()).problem(status);

@@ -5,4 +5,5 @@ mod browser;
 mod colour;
 mod ending;
 mod limits;
+mod odd_pictures;
 mod server;

@@ -308,8 +308,8 @@ accept("tiff-pages.tiff", saved(image, "TIFF", save_all=True, append_images=[gre
 # Refused by name.
 refuse("avif.avif", "AVIF", saved(image, "AVIF"))
 refuse("heic.heic", "HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
-refuse("text.png", "not a picture", b"no picture at all\n")
-refuse("empty.jpg", "not a picture", b"")
+refuse("text.png", "neither JPEG", b"no picture at all\n")
+refuse("empty.jpg", "neither JPEG", b"")
 refuse("jpeg-arithmetic.jpg", "arithmetic coding", cjpeg(image, "-arithmetic"))
 
 # Damaged: every format cut, and whatever else shows.

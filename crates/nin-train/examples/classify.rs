@@ -1,0 +1,29 @@
+//! Classifies pictures by a trained network: decoding, preparation and all.
+//!
+//! ```text
+//! cargo run --release -p nin-train --example classify -- weights/record-fashion-mnist.safetensors \
+//!     docs/clothes/trouser.png
+//! ```
+
+use std::error::Error;
+use std::fs;
+
+use burn_flex::{Flex, FlexDevice};
+use nin_data::Picture;
+use nin_train::Predictor;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let checkpoint = arguments.next().ok_or("name a run, a checkpoint or a .safetensors file")?;
+    let predictor = Predictor::<Flex>::open(checkpoint.as_ref(), &FlexDevice)?.without_maps();
+    for path in arguments {
+        let picture = Picture::decode(&fs::read(&path)?)?;
+        let prediction = predictor.predict(&picture)?;
+        println!("{}", path.display());
+        for class in prediction.top(3) {
+            let probability = prediction.probabilities[class];
+            println!("  {:<12} {:>6.2} %", predictor.classes()[class], probability * 100.0);
+        }
+    }
+    Ok(())
+}
