@@ -102,7 +102,10 @@ impl Subject {
         ];
         let mut figures = Vec::new();
         for mut event in events(&self.run_folder(run))? {
-            if ["step", "epoch", "alarm", "restart", "tested"].iter().any(|name| event["event"] == *name) {
+            if ["step", "epoch", "alarm", "restart", "tested"]
+                .iter()
+                .any(|name| event["event"] == *name)
+            {
                 if let Some(event) = event.as_object_mut() {
                     event.retain(|key, _| !CLOCK.contains(&key.as_str()));
                 }
