@@ -27,7 +27,9 @@ const OF_THE_NETWORK: [&str; 7] = [
 
 /// Takes what the default recipe says about its network out of it: the checkpoint says it.
 pub fn forget_network(builder: &mut RecipeBuilder) {
-    OF_THE_NETWORK.into_iter().for_each(|key| builder.forget(key));
+    for key in OF_THE_NETWORK {
+        builder.forget(key);
+    }
 }
 
 /// Completes a recipe that begins with a checkpoint: architecture, preprocessing and precision are the

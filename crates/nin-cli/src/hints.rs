@@ -83,10 +83,9 @@ fn of_recipe(error: &RecipeError) -> Option<String> {
 
 fn of_data(error: &DataError) -> Option<String> {
     let flags = match error {
-        DataError::SeveralSets { .. } => "--dataset NAME",
         DataError::NotFound { .. } => "--data DIR, --dataset NAME",
         DataError::Name { .. } | DataError::Checksum { .. } => "--data DIR",
-        DataError::Label { .. } => "--dataset NAME",
+        DataError::Label { .. } | DataError::SeveralSets { .. } => "--dataset NAME",
         _ => return None,
     };
     Some(flags.to_owned())

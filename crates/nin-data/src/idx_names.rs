@@ -63,13 +63,14 @@ pub(crate) fn files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError
         found = match sets.len() {
             0 => return Err(missing(0)),
             1 => sets.into_values().next().unwrap_or_default(),
-            _ => match sets.keys().find(|prefix| plain(prefix) == plain(name)).cloned() {
-                Some(prefix) => sets.remove(&prefix).unwrap_or_default(),
-                None => {
+            _ => {
+                let is_meant = |prefix: &String| plain(prefix) == plain(name);
+                let Some(prefix) = sets.keys().find(|prefix| is_meant(prefix)).cloned() else {
                     let names = sets.into_keys().collect();
                     return Err(DataError::SeveralSets { folder: folder.to_owned(), names });
-                }
-            },
+                };
+                sets.remove(&prefix).unwrap_or_default()
+            }
         };
     }
     let paths = found.into_iter().enumerate();
@@ -149,7 +150,9 @@ mod tests {
 
     fn write(folder: &Path, names: &[&str]) {
         std::fs::create_dir_all(folder).unwrap();
-        names.iter().for_each(|name| std::fs::write(folder.join(name), b"").unwrap());
+        for name in names {
+            std::fs::write(folder.join(name), b"").unwrap();
+        }
     }
 
     #[test]

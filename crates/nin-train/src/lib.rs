@@ -52,6 +52,7 @@
 
 mod attempt;
 mod averaging;
+mod beginning;
 mod bounded;
 mod checkpoint;
 mod classifier;

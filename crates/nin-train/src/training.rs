@@ -4,36 +4,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::AutodiffBackend;
-use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use burn::train::{Interrupter, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, ImageDataset, OrderedLoader};
-use nin_model::{
-    Architecture, LayerPart, LayerScale, ModelMetadata, NetworkInNetwork, Preprocessing, Weights,
-};
-use nin_random::{Purpose, Stream};
+use nin_model::{Architecture, ModelMetadata, Preprocessing};
 
 use crate::attempt::Attempt;
-use crate::checkpoint::{self, Checkpoint, Newest, TrainingState, to_json};
-use crate::classifier::Classifier;
+use crate::beginning::{Start, learner, starting_weights};
+use crate::checkpoint::{self, Newest, TrainingState, to_json};
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
-use crate::fine_tuning::{StartingWeights, Transfer};
+use crate::fine_tuning::StartingWeights;
 use crate::lock::RunLock;
 use crate::metrics_log::MetricsLog;
-use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::quiet::Quiet;
 use crate::recipe::{Recipe, RecipeError};
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
 use crate::{
-    RunFolder, RunHistory, TrainError, averaging, durable, fine_tuning, moments, picture_list,
-    preprocessing, weighting,
+    RunFolder, RunHistory, TrainError, durable, fine_tuning, picture_list, preprocessing, weighting,
 };
-
-/// Images by which an initialisation that follows the data is fitted.
-const INITIALIZATION_IMAGES: usize = 256;
 
 /// A training to be run.
 #[derive(Debug)]
@@ -121,14 +112,14 @@ fn train_attempt<B: AutodiffBackend>(
     if plan.resume {
         run.write_recipe(&plan.recipe)?;
     }
-    let starting_weights = starting_weights(plan, run, checkpoint.is_some())?;
-    let preprocessing = match &checkpoint {
+    let starting_weights =
+        starting_weights(&recipe, plan.start.as_ref(), run, checkpoint.is_some())?;
+    let preprocessing = if let Some(checkpoint) = &checkpoint {
         // Fitted once: whoever goes on, goes on with the same.
-        Some(checkpoint) => checkpoint.metadata.preprocessing.clone(),
-        None => {
-            let start = starting_weights.as_ref();
-            preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device, start)?
-        }
+        checkpoint.metadata.preprocessing.clone()
+    } else {
+        let start = starting_weights.as_ref();
+        preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device, start)?
     };
     let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
@@ -141,30 +132,10 @@ fn train_attempt<B: AutodiffBackend>(
     let state =
         checkpoint.as_ref().map_or_else(|| attempt.beginning(), |found| found.state.clone());
     fits_the_epoch(run, &state, steps_per_epoch)?;
-    let evaluated_on = data.evaluated_on();
-    if let Some(ending) = state.ending(&recipe.training) {
-        let test = RunHistory::read(run.path())?.tested();
-        if test.is_some() || !data.is_tested_at_the_end() {
-            // A finished run stays as it is.
-            let of = SummaryOf {
-                metadata,
-                seed: recipe.training.seed,
-                evaluated_on,
-                test,
-                bad_pictures: data.bad_pictures(),
-            };
-            return Ok(Outcome::Ended(Summary::new(&state, &of, None, ending, Duration::ZERO)));
-        }
+    if let Some(summary) = finished(run, &state, &recipe, (metadata, data))? {
+        return Ok(Outcome::Ended(summary));
     }
-    let description = RunDescription {
-        folder: run.path().to_owned(),
-        architecture: metadata.architecture.name().to_owned(),
-        dataset: metadata.dataset.clone(),
-        input: metadata.input(),
-        epochs: recipe.training.epochs,
-        steps_per_epoch,
-        start: (state.epoch, state.step),
-    };
+    let description = description(run, metadata, &recipe, steps_per_epoch, &state);
     let mut log = match voice {
         Voice::New { mut observer, warnings } => {
             write_environment(run, environment)?;
@@ -191,19 +162,8 @@ fn train_attempt<B: AutodiffBackend>(
     })?;
 
     let saved = checkpoint.as_ref().map(|_| (state.epoch, state.total_steps));
-    let start = if let Some(checkpoint) = checkpoint {
-        Start::Checkpoint(Box::new(checkpoint))
-    } else {
-        let Initial { weights, transfer, layers } =
-            initial_weights(&recipe, metadata, &train_loader, starting_weights.as_ref())?;
-        if let Some(transfer) = transfer {
-            log.event(Event::Loaded(transfer))?;
-        }
-        if !layers.is_empty() {
-            log.event(Event::Fitted { layers })?;
-        }
-        Start::Weights(weights)
-    };
+    let begins = (&recipe, metadata);
+    let start = Start::new(checkpoint, begins, &train_loader, starting_weights.as_ref(), &mut log)?;
     let average = (recipe.training.ema_decay > 0.0).then(|| start.weights().clone());
     let weights = weighting::class_weights(&recipe, data, metadata)?;
     let learner = learner::<B>(&recipe, metadata, (start, weights), schedule, device)?;
@@ -213,7 +173,7 @@ fn train_attempt<B: AutodiffBackend>(
         train_loader: Arc::clone(&train_loader),
         eval_loader: Arc::clone(&eval_loader),
         test_loader,
-        evaluated_on,
+        evaluated_on: data.evaluated_on(),
         bad_pictures: data.bad_pictures(),
         start: Mutex::new(state),
         saved,
@@ -235,14 +195,60 @@ fn train_attempt<B: AutodiffBackend>(
     let outcome = shared.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
     let outcome = outcome.unwrap_or(Err(TrainError::NoOutcome))?;
     if let Outcome::Ended(summary) = &outcome {
-        let path = run.summary_path();
-        match durable::write_file(&path, &to_json(&path, summary)?) {
-            // All that it says stands in the log and in the checkpoint.
-            Err(error) if error.is_out_of_space() => {}
-            other => other?,
-        }
+        write_summary(run, summary)?;
     }
     Ok(outcome)
+}
+
+/// The summary of a run that has ended, and stays as it is.
+fn finished(
+    run: &RunFolder,
+    state: &TrainingState,
+    recipe: &Recipe,
+    (metadata, data): (&ModelMetadata, &DataSet),
+) -> Result<Option<Summary>, TrainError> {
+    let Some(ending) = state.ending(&recipe.training) else { return Ok(None) };
+    let test = RunHistory::read(run.path())?.tested();
+    if test.is_none() && data.is_tested_at_the_end() {
+        return Ok(None);
+    }
+    let of = SummaryOf {
+        metadata,
+        seed: recipe.training.seed,
+        evaluated_on: data.evaluated_on(),
+        test,
+        bad_pictures: data.bad_pictures(),
+    };
+    Ok(Some(Summary::new(state, &of, None, ending, Duration::ZERO)))
+}
+
+/// What is said of a run before its first step.
+fn description(
+    run: &RunFolder,
+    metadata: &ModelMetadata,
+    recipe: &Recipe,
+    steps_per_epoch: usize,
+    state: &TrainingState,
+) -> RunDescription {
+    RunDescription {
+        folder: run.path().to_owned(),
+        architecture: metadata.architecture.name().to_owned(),
+        dataset: metadata.dataset.clone(),
+        input: metadata.input(),
+        epochs: recipe.training.epochs,
+        steps_per_epoch,
+        start: (state.epoch, state.step),
+    }
+}
+
+/// Writes what a training came to into its run.
+fn write_summary(run: &RunFolder, summary: &Summary) -> Result<(), TrainError> {
+    let path = run.summary_path();
+    match durable::write_file(&path, &to_json(&path, summary)?) {
+        // All that it says stands in the log and in the checkpoint.
+        Err(error) if error.is_out_of_space() => Ok(()),
+        other => other,
+    }
 }
 
 /// What a run from its beginning is.
@@ -399,113 +405,4 @@ fn loaders<B: AutodiffBackend>(
     let eval = in_order(data.validation.as_ref().unwrap_or(&data.test));
     let test = data.is_tested_at_the_end().then(|| in_order(&data.test));
     Loaders { train: Arc::new(train), eval: Arc::new(eval), test }
-}
-
-/// The weights that a run begins with, from the plan or from the run's own copy; `None` where it begins
-/// with its own, or goes on from a checkpoint.
-fn starting_weights(
-    plan: &TrainingPlan,
-    run: &RunFolder,
-    goes_on: bool,
-) -> Result<Option<StartingWeights>, TrainError> {
-    if plan.recipe.model.weights.is_empty() || goes_on {
-        return Ok(None);
-    }
-    if let Some(start) = &plan.start {
-        return Ok(Some(start.clone()));
-    }
-    let (metadata, weights) = checkpoint::load_model(&run.start_path())?;
-    Ok(Some(StartingWeights { metadata, weights }))
-}
-
-/// What a run begins with.
-struct Initial {
-    weights: Weights,
-    /// What of it is another network's.
-    transfer: Option<Transfer>,
-    /// What each layer gave before it was fitted to the data.
-    layers: Vec<LayerScale>,
-}
-
-/// Drawn from the seed, or another network's, and, where the initialisation asks for it, fitted to the
-/// data.
-fn initial_weights<B: AutodiffBackend>(
-    recipe: &Recipe,
-    metadata: &ModelMetadata,
-    loader: &OrderedLoader<B>,
-    start: Option<&StartingWeights>,
-) -> Result<Initial, TrainError> {
-    let seed = recipe.training.seed;
-    let initialization = recipe.initialization()?;
-    let mut weights = initialization.weights(&metadata.architecture, seed);
-    let begun = start.map(|start| start.begin(metadata, weights.clone())).transpose()?;
-    if let Some(begun) = &begun {
-        weights.clone_from(&begun.weights);
-    }
-    let mut layers = Vec::new();
-    if initialization.follows_data() {
-        let stream = Stream::new(seed, Purpose::Sampling, [0, 0]);
-        let mut sample = stream.permutation(loader.num_items());
-        sample.truncate(INITIALIZATION_IMAGES);
-        let images = loader.values(&sample)?;
-        let (architecture, input) = (&metadata.architecture, metadata.input());
-        let new =
-            |layer: &str| begun.as_ref().map_or(LayerPart::Whole, |begun| begun.new_part(layer));
-        layers = initialization.fit_new(&mut weights, architecture, &images, input, &new)?;
-    }
-    Ok(Initial { weights, transfer: begun.map(|begun| begun.transfer), layers })
-}
-
-/// Where a learner begins.
-enum Start {
-    Weights(Weights),
-    Checkpoint(Box<Checkpoint>),
-}
-
-impl Start {
-    /// The weights by which the network is tested there.
-    fn weights(&self) -> &Weights {
-        match self {
-            Self::Weights(weights) => weights,
-            Self::Checkpoint(checkpoint) => &checkpoint.weights,
-        }
-    }
-}
-
-/// Burn's learner, fresh or as the checkpoint left it.
-fn learner<B: AutodiffBackend>(
-    recipe: &Recipe,
-    metadata: &ModelMetadata,
-    (start, class_weights): (Start, Option<Vec<f64>>),
-    schedule: Schedule,
-    device: &B::Device,
-) -> Result<Learner<crate::strategy::Components<B>>, TrainError> {
-    let seed = recipe.training.seed;
-    let classifier = |weights: &Weights| {
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
-            .with_precision(metadata.precision)
-            .with_frozen_blocks(recipe.model.freeze_blocks);
-        let classifier = Classifier::<B>::new(network, seed)
-            .with_label_smoothing(recipe.training.label_smoothing)
-            .with_class_weights(class_weights.clone());
-        Ok::<_, TrainError>(classifier)
-    };
-    let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
-    let checkpoint = match start {
-        Start::Weights(weights) => {
-            let classifier = classifier(&weights)?;
-            let record = moments::record(&classifier, &Weights::new(), &recipe.optimizer, device)?;
-            let mut learner = Learner::new(classifier, optimizer, schedule);
-            learner.load_optim(record);
-            return Ok(learner);
-        }
-        Start::Checkpoint(checkpoint) => checkpoint,
-    };
-    let trained = averaging::trained(&checkpoint.optimizer);
-    let classifier = classifier(trained.as_ref().unwrap_or(&checkpoint.weights))?;
-    let record = moments::record(&classifier, &checkpoint.optimizer, &recipe.optimizer, device)?;
-    let mut learner = Learner::new(classifier, optimizer, schedule);
-    learner.load_optim(record);
-    learner.load_scheduler(checkpoint.state.total_steps);
-    Ok(learner)
 }

@@ -9,6 +9,8 @@ use crate::workshop::words;
 const LINE: &str = "train --data data --backend flex --epochs 1 --progress none --no-report \
                     --batch-size 20 --dataset";
 
+type Rename<'a> = &'a dyn Fn(&str) -> String;
+
 /// Shapes whose files have other names.
 fn write(root: &Path, inner: &str, rename: impl Fn(&str) -> String) {
     let folder = root.join("data").join(inner);
@@ -27,7 +29,6 @@ fn files_under_other_names_and_further_down_are_found() {
     let same = |name: &str| name.to_owned();
     let dots = |name: &str| name.replace("-idx", ".idx");
     let emnist = |name: &str| format!("emnist-letters-{}", name.replace("t10k", "test"));
-    type Rename<'a> = &'a dyn Fn(&str) -> String;
     let cases: [(&str, Rename<'_>, &str); 4] = [
         ("", &dots, "any"),
         ("", &emnist, "any"),
