@@ -12,6 +12,7 @@ use nin_train::recipe::{
 use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
+use crate::dataset::remembered_folder;
 use crate::failure::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
 use crate::output::{create_folder, unwritable};
@@ -27,6 +28,14 @@ pub struct TrainSettings {
     pub folder: PathBuf,
     /// The recipe's name, where the folder is the first of its folders that is free.
     pub claims: Option<String>,
+    /// What it is trained on and begins with.
+    pub sources: Sources,
+}
+
+/// What a training takes besides its recipe.
+pub struct Sources {
+    /// The data's folder, where it was named, now or when the run began.
+    pub data: Option<PathBuf>,
     /// Whether nobody said which images `data.limit` and `data.held_out` take.
     pub selection_is_free: bool,
     /// What a new run begins with, where the recipe names it.
@@ -52,7 +61,10 @@ impl TrainSettings {
         let (recipe, is_named) = with_flags(builder, arguments, copy)?;
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
         let selection_is_free = !is_named && !arguments.resume;
-        Ok(Self { recipe, folder, claims, selection_is_free, start })
+        let remembered = || arguments.resume.then(|| remembered_folder(&folder)).flatten();
+        let data = arguments.data.clone().or_else(remembered);
+        let sources = Sources { data, selection_is_free, start };
+        Ok(Self { recipe, folder, claims, sources })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where and from what a run was made: `environment.json`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use nin_data::FileChecksum;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct Environment {
     pub seed: u64,
     /// The data set's files.
     pub data: Vec<DataFile>,
+    /// The data's folder as it was named, so that it need not be named again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_folder: Option<PathBuf>,
 }
 
 /// A file of the data set.
@@ -141,6 +145,7 @@ mod tests {
                 sha256: "12".to_owned(),
                 known: None,
             }],
+            data_folder: None,
         }
     }
 

@@ -14,10 +14,11 @@ use super::report;
 use super::train::{Trainer, interrupted};
 use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
+use crate::dataset::remembered_folder;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
-use crate::settings::{claim_run, free_run, latest_run, named_recipe, with_flags};
+use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
 
 /// In bytes; what `summary.json` says is a few hundred.
 const LARGEST_SUMMARY: u64 = 1 << 20;
@@ -37,7 +38,10 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     } else {
         starting_weights(&recipe, copy(&folder, &seeds).as_deref())?
     };
-    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
+    let begun = seeds.0.iter().find_map(|seed| remembered_folder(&folder.run(*seed)));
+    let data = arguments.data.clone().or(begun);
+    let sources = Sources { data, selection_is_free, start };
+    let trainer = Trainer::open(arguments, &mut recipe, sources)?;
     // Not before: a folder without a run would be in the way of the next try.
     if let Some(name) = claims {
         folder = SeedsFolder::new(&claim_run(&name)?)?;

@@ -1,6 +1,6 @@
 //! `train`: from the recipe to the book's two closing lines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -20,7 +20,7 @@ use crate::dataset::{Reading, open_training_data};
 use crate::failure::{CommandError, INTERRUPTED};
 use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
-use crate::settings::{TrainSettings, claim_run};
+use crate::settings::{Sources, TrainSettings, claim_run};
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, progress, quote};
 
@@ -30,9 +30,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     if seeds::is_asked(arguments) {
         return seeds::run(arguments);
     }
-    let TrainSettings { mut recipe, folder, claims, selection_is_free, start } =
-        TrainSettings::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &mut recipe, selection_is_free, start)?;
+    let TrainSettings { mut recipe, folder, claims, sources } = TrainSettings::resolve(arguments)?;
+    let trainer = Trainer::open(arguments, &mut recipe, sources)?;
     let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
     // Not before: a folder without a run would be in the way of the next try.
     let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
@@ -49,6 +48,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
 pub struct Trainer<'a> {
     arguments: &'a TrainArguments,
     data: DataSet,
+    /// The data's folder as it was named.
+    folder: Option<PathBuf>,
     /// What a new run begins with.
     start: Option<StartingWeights>,
     selected: Selected,
@@ -61,8 +62,7 @@ impl<'a> Trainer<'a> {
     pub fn open(
         arguments: &'a TrainArguments,
         recipe: &mut Recipe,
-        selection_is_free: bool,
-        start: Option<StartingWeights>,
+        Sources { data: folder, selection_is_free, start }: Sources,
     ) -> anyhow::Result<Self> {
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
@@ -72,8 +72,7 @@ impl<'a> Trainer<'a> {
             progress: &PreparationProgress::new(arguments.progress),
             is_stopped: &|| interrupter.should_stop(),
         };
-        let folder = arguments.data.as_deref();
-        let data = open_training_data(recipe, folder, reading, selection_is_free)?;
+        let data = open_training_data(recipe, folder.as_deref(), reading, selection_is_free)?;
         // Whatever is wrong with the recipe on this data is said before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
@@ -81,12 +80,12 @@ impl<'a> Trainer<'a> {
         if recipe.preprocessing.whitening {
             note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
         }
-        Ok(Self { arguments, data, start, selected, interrupter })
+        Ok(Self { arguments, data, folder, start, selected, interrupter })
     }
 
     /// Trains a run from its beginning, or goes on with it.
     pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
-        let Self { arguments, data, start, selected, interrupter } = self;
+        let Self { arguments, data, start, selected, interrupter, .. } = self;
         let environment = Environment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("NIN_COMMIT").map(str::to_owned),
@@ -97,6 +96,7 @@ impl<'a> Trainer<'a> {
             threads: arguments.device.thread_count(),
             seed: recipe.training.seed,
             data: data.checksums.iter().map(DataFile::from).collect(),
+            data_folder: self.folder.clone(),
         };
         let plan = TrainingPlan {
             recipe,

@@ -10,7 +10,7 @@ use nin_train::RunFolder;
 use nin_train::recipe::Recipe;
 
 use super::classes::{has_names, match_classes};
-use super::{Reading, selected};
+use super::{Reading, remembered_folder, selected};
 use crate::failure::CommandError;
 use crate::output::note;
 use crate::settings::name_of_data;
@@ -49,6 +49,8 @@ pub struct Chosen {
 
 /// Opens the data and takes the images of it that are meant.
 pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Result<Chosen> {
+    let remembered = asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_folder);
+    let asked = Evaluated { folder: asked.folder.or(remembered.as_deref()), ..asked };
     let Evaluated { metadata, folder, .. } = asked;
     let recipe = asked.run.and_then(|run| Recipe::from_file(&run.join("recipe.toml")).ok());
     let name = asked.dataset.map_or_else(|| name_of_data(&metadata.dataset, folder), str::to_owned);

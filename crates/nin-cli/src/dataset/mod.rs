@@ -3,9 +3,10 @@
 mod classes;
 mod evaluated;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nin_data::{CacheOptions, DataError, DataSet, Locations, PictureOptions, Selection};
+use nin_train::RunHistory;
 use nin_train::recipe::Recipe;
 
 pub use evaluated::{Chosen, Evaluated, choose_images, run_of};
@@ -51,6 +52,13 @@ impl Reading<'_> {
         self.progress.finish();
         data
     }
+}
+
+/// The data's folder as it was named when a run began, where it is still there.
+pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
+    let environment = RunHistory::read(run).ok()?.environment?;
+    let folder = PathBuf::from(environment["data_folder"].as_str()?);
+    folder.is_dir().then_some(folder)
 }
 
 /// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.

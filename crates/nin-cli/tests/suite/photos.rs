@@ -148,9 +148,12 @@ fn cache_threads_and_workers_change_no_bit() {
 fn a_resumed_run_names_the_picture_that_changed() {
     let root = shop();
     train(root.path(), "--run run").ok();
-    let resume =
-        || nin(root.path(), &words("train --run run --resume --data photos --backend flex"));
+    // Where the pictures are need not be said again.
+    let resume = || nin(root.path(), &words("train --run run --resume --backend flex"));
     resume().ok();
+    let eval =
+        nin(root.path(), &words("eval --checkpoint run --format json --backend flex")).json();
+    assert_eq!((&eval["dataset"], &eval["split"]), (&"photos".into(), &"test".into()));
     draw(&root.path().join("photos/grass/new.png"), 1, 500);
     let refused = resume();
     assert_eq!(refused.code, Some(1));
