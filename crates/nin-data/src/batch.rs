@@ -105,7 +105,7 @@ impl ImageBatcher {
         Self { size, fit: Fit::Stretch, transform: Transform::none(), usual: None }
     }
 
-    /// Brings images of other proportions to the size in this way.
+    /// Fits images of other proportions in this way.
     #[must_use]
     pub fn with_fit(self, fit: Fit) -> Self {
         Self { fit, ..self }
@@ -117,7 +117,7 @@ impl ImageBatcher {
         Self { transform, ..self }
     }
 
-    /// Prepares for images that mostly have this size, `[height, width]`, where they have one.
+    /// Computes the resize from this `[height, width]` once; other sizes still work.
     pub(crate) fn with_usual_size(self, from: Option<[usize; 2]>) -> Self {
         let usual = from.map(|from| Resizer::new(from, self.size));
         Self { usual, ..self }
@@ -128,7 +128,7 @@ impl ImageBatcher {
         &self.transform
     }
 
-    /// How images are brought to the size.
+    /// How images of other proportions are fitted.
     pub(crate) fn fit(&self) -> Fit {
         self.fit
     }
@@ -138,7 +138,7 @@ impl ImageBatcher {
         self.size
     }
 
-    /// The values of images of so many channels that have the batches' size.
+    /// Returns the values of images that already have the batches' size.
     pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
         let [height, width] = self.size;
         let mut values = to_unit(bytes);
@@ -146,7 +146,7 @@ impl ImageBatcher {
         values
     }
 
-    /// Appends an image of `from` `[height, width]` in the batches' size.
+    /// Appends an image of `[height, width]` `from`, resized to the batches' size.
     pub(crate) fn append(&self, pixels: &[u8], from: [usize; 2], bytes: &mut Vec<u8>) {
         match &self.usual {
             Some(resizer) if resizer.from() == from => append_planes(resizer, pixels, bytes),

@@ -144,9 +144,9 @@ pub enum DataError {
         path: PathBuf,
         /// The row, counted from 1, the header being the first.
         row: usize,
-        /// What should stand there.
+        /// What was expected.
         expected: String,
-        /// What stands there.
+        /// What was found.
         found: String,
     },
     /// There are more of something than can be numbered.

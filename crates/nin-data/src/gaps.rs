@@ -1,4 +1,4 @@
-//! What a data set lacks: parts, classes, and classes of parts.
+//! Finds what a data set lacks: parts, classes, and classes within parts.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::{DataError, DataSet, ImageDataset, Part};
 const NAMED: usize = 5;
 
 impl DataSet {
-    /// That there is something to train on.
+    /// Checks that there is something to train on.
     ///
     /// # Errors
     /// [`DataError::NotTrainable`] without training images, or with a single class.
@@ -26,7 +26,7 @@ impl DataSet {
         Err(DataError::NotTrainable { name: self.name.clone(), reason })
     }
 
-    /// The classes without images, and those that a part lacks, a sentence each.
+    /// Describes the classes without images, and those that a part lacks, in a sentence each.
     pub fn gaps(&self) -> Vec<String> {
         let parts = Part::ALL.map(|part| (part, self.part(part)));
         let counts = parts.each_ref().map(|(_, images)| self.counts(images));
@@ -48,7 +48,7 @@ impl DataSet {
         gaps
     }
 
-    /// Images of each class.
+    /// Counts the images of each class.
     fn counts(&self, images: &ImageDataset) -> Vec<usize> {
         let mut counts = vec![0; self.class_names.len()];
         for &label in images.labels() {
@@ -73,7 +73,7 @@ impl DataSet {
     }
 }
 
-/// The first label above a class without images: the one that made so many classes.
+/// Describes the highest label if it lies above a class without images: it may be a stray one.
 fn stray(part: Part, images: &ImageDataset, empty: &[usize]) -> Option<String> {
     let first_empty = *empty.first()?;
     let mut seen: BTreeMap<u16, (usize, usize)> = BTreeMap::new();

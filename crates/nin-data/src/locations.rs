@@ -134,23 +134,23 @@ impl DataSet {
         }
     }
 
-    /// The part that is evaluated after each epoch and chooses the best checkpoint.
+    /// Returns the part that is evaluated after each epoch and chooses the best checkpoint.
     pub fn evaluated_on(&self) -> Part {
         if self.validation.is_some() { Part::Validation } else { Part::Test }
     }
 
-    /// Whether the best checkpoint is tested at the end: where other images than the test ones chose
-    /// it, and there are test images.
+    /// Whether the best checkpoint is tested at the end: if validation images chose it, and there are
+    /// test images.
     pub fn is_tested_at_the_end(&self) -> bool {
         self.validation.is_some() && !self.test.is_empty()
     }
 
-    /// How many pictures were left out because they cannot be decoded.
+    /// Returns the number of pictures that were left out because they cannot be decoded.
     pub fn bad_pictures(&self) -> usize {
         self.pictures.as_ref().map_or(0, |pictures| pictures.bad.len())
     }
 
-    /// The images of a part; none where there is no such part.
+    /// Returns the images of a part; none if there is no such part.
     pub fn part(&self, part: Part) -> ImageDataset {
         match part {
             Part::Train => self.train.clone(),
@@ -159,7 +159,7 @@ impl DataSet {
         }
     }
 
-    /// The same data with every image for testing: a set that nothing was trained on.
+    /// Puts every image into the test part: for data that nothing was trained on.
     #[must_use]
     pub fn as_one_part(self) -> Self {
         let parts = [Some(&self.train), self.validation.as_ref(), Some(&self.test)];
@@ -190,8 +190,7 @@ impl DataSet {
         self.held_out_by(count, Selection::First)
     }
 
-    /// `count` training images, the last that are selected, in place of the test images, and the
-    /// others for training.
+    /// Replaces the test images by `count` selected training images; the others stay for training.
     #[must_use]
     pub fn held_out_by(self, count: usize, selection: Selection) -> Self {
         let (train, test) = selection.hold_out(&self.train, count);

@@ -1,4 +1,4 @@
-//! Which images of a data set are taken where not all are.
+//! Selects some images of a data set.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ pub enum Selection {
     /// The first ones, whatever their classes.
     #[default]
     First,
-    /// Of each class its share, the first ones of it.
+    /// The first ones of each class, by its share.
     Stratified,
 }
 
 impl Selection {
-    /// At most `count` images.
+    /// Returns at most `count` images.
     pub(crate) fn first(self, images: &ImageDataset, count: usize) -> ImageDataset {
         match self {
             Self::First => images.part(0..count),
@@ -24,7 +24,7 @@ impl Selection {
         }
     }
 
-    /// All images but `count`, and these: of each selection the last ones.
+    /// Splits off `count` images: returns the rest, and these.
     pub(crate) fn hold_out(
         self,
         images: &ImageDataset,
@@ -46,8 +46,8 @@ impl Selection {
     }
 }
 
-/// The positions of `count` labels in ascending order: of each class its share, rounded so that they
-/// add up (largest remainders), the first ones of it.
+/// Returns the positions of `count` labels in ascending order: the first ones of each class, by its share,
+/// rounded by largest remainders.
 fn stratified(labels: &[u16], count: usize) -> Vec<usize> {
     let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
     let mut of_class = vec![Vec::new(); classes];

@@ -1,5 +1,4 @@
-//! `pictures.csv`: the pictures that a run is trained, validated and tested on, and that a resumed run has
-//! the same.
+//! `pictures.csv`, the list of a run's pictures, and the check that a resumed run has the same.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +7,14 @@ use nin_data::PictureSet;
 use crate::bounded::read_file;
 use crate::{RunFolder, TrainError};
 
-/// No list of pictures is longer: that of four billion would be.
+/// Longer lists are refused.
 const LARGEST_LIST: u64 = 4 << 30;
 
 /// Label, part and SHA-256 of each picture, by its path.
 type Rows = BTreeMap<String, [String; 3]>;
 
-/// That a run goes on with the pictures that it began with; the first that differs is named. A run
-/// without a list began before there was one to compare with.
+/// Checks that a run resumes with the pictures it began with, and names the first that differs. A run
+/// without a list has nothing to compare.
 pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainError> {
     let path = run.pictures_path();
     if !path.exists() {

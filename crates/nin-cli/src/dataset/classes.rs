@@ -1,4 +1,4 @@
-//! Which class of a network a class of the data is: by name where both have names.
+//! Matches the classes of data with those of a network: by name if both have names.
 
 /// The classes of a data set as classes of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub fn match_classes(data: &[String], network: &[String]) -> Matching {
     Matching { map, unknown, by_name }
 }
 
-/// Whether classes have names, and not only their numbers.
+/// Whether classes have names other than their numbers.
 pub fn has_names(classes: &[String]) -> bool {
     classes.iter().enumerate().any(|(position, name)| *name != position.to_string())
 }

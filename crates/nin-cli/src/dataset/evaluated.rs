@@ -1,4 +1,4 @@
-//! The images that `eval` and `report` look at: those of the run, unless other data is named.
+//! Chooses the images that `eval` and `report` look at: the run's own, unless other data is named.
 
 use std::collections::HashSet;
 use std::fs;
@@ -28,7 +28,7 @@ pub struct Evaluated<'a> {
     pub dataset: Option<&'a str>,
     /// The part that was asked for.
     pub part: Part,
-    /// Whether every image of the part is meant, whatever the run's recipe left out.
+    /// Whether to take every image of the part, also those that the run's recipe left out.
     pub whole: bool,
 }
 
@@ -41,13 +41,13 @@ pub struct Chosen {
     pub part: &'static str,
     /// The images.
     pub images: ImageDataset,
-    /// What else is to be said of the choice, such as `data.limit = 320`.
+    /// A remark on the choice, such as `data.limit = 320 as in the run`.
     pub remark: Option<String>,
     /// The data's classes that the network does not know; their images are left out.
     pub unknown_classes: Vec<String>,
 }
 
-/// Opens the data and takes the images of it that are meant.
+/// Opens the data and chooses the images.
 pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Result<Chosen> {
     let remembered = asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_folder);
     let asked = Evaluated { folder: asked.folder.or(remembered.as_deref()), ..asked };
@@ -86,7 +86,8 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     })
 }
 
-/// The data as the run had it, where it is the run's; pictures that no run knows as one part.
+/// Narrows the data to what the run used, if it is the run's; pictures that the run does not know become
+/// one part.
 fn narrowed(
     asked: Evaluated<'_>,
     data: DataSet,
@@ -109,7 +110,7 @@ fn narrowed(
     Ok((data, Some(asked.part), (!remark.is_empty()).then(|| remark.join(", "))))
 }
 
-/// Whether a run was trained on this data: on these files, or on some of these pictures.
+/// Whether a run used this data: these files, or some of these pictures.
 fn is_data_of(data: &DataSet, run: &Path) -> bool {
     let Ok(run) = RunFolder::open(run) else { return false };
     if let Some(pictures) = &data.pictures {
@@ -130,7 +131,7 @@ fn is_data_of(data: &DataSet, run: &Path) -> bool {
     !files.is_empty() && data.checksums.iter().all(|file| is_known(&file.sha256))
 }
 
-/// The images with the network's labels; those of classes that it does not know are left out.
+/// Translates labels to the network's; leaves out images of classes that it does not know.
 fn with_the_networks_labels(
     data: &DataSet,
     images: ImageDataset,
@@ -151,7 +152,7 @@ fn with_the_networks_labels(
     }
     let matching = match_classes(&data.class_names, &metadata.classes);
     if !matching.by_name && !matching.unknown.is_empty() {
-        // Numbers beyond the network's say that it is other data.
+        // More numbers than the network has classes: it is other data.
         let expected = format!("at most {} classes", metadata.classes.len());
         return Err(mismatch(expected, format!("{} classes", data.class_names.len())).into());
     }
@@ -185,7 +186,7 @@ fn with_the_networks_labels(
     Ok((images.relabelled(&matching.map), matching.unknown))
 }
 
-/// The network's classes of which there are no images.
+/// Returns the network's classes that have no images.
 fn missing_classes(images: &ImageDataset, map: &[Option<u16>], classes: &[String]) -> Vec<String> {
     let there: HashSet<u16> =
         images.labels().iter().filter_map(|&label| map[usize::from(label)]).collect();
@@ -193,7 +194,7 @@ fn missing_classes(images: &ImageDataset, map: &[Option<u16>], classes: &[String
     (0..classes.len()).filter(|&at| is_missing(at)).map(|at| classes[at].clone()).collect()
 }
 
-/// A few names, and how many more there are.
+/// Lists a few names and the number of the others.
 fn first_names(names: &[String]) -> String {
     const NAMED: usize = 5;
     let named: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
@@ -213,7 +214,7 @@ fn parts_hint(data: &DataSet) -> String {
     if there.is_empty() { "name data with --data".to_owned() } else { there.join(", or ") }
 }
 
-/// The folder of the run that a checkpoint's path leads into.
+/// Finds the run folder that a checkpoint's path lies in.
 pub fn run_of(path: &Path) -> Option<PathBuf> {
     let path = fs::canonicalize(path).ok()?;
     path.ancestors().take(4).find(|folder| RunFolder::is_run(folder)).map(Path::to_owned)

@@ -1,4 +1,4 @@
-//! From what was asked for to opened data: for a training, and for what looks at a trained network.
+//! Opens the data that was asked for: to train on, or to evaluate a network.
 
 mod classes;
 mod evaluated;
@@ -54,7 +54,7 @@ impl Reading<'_> {
     }
 }
 
-/// The data's folder as it was named when a run began, where it is still there.
+/// Returns the data folder that a run was started with, if it still exists.
 pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
     let environment = RunHistory::read(run).ok()?.environment?;
     let folder = PathBuf::from(environment["data_folder"].as_str()?);
@@ -63,8 +63,7 @@ pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
 
 /// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.
 ///
-/// Where it is free which images are selected, those of data that is no known set are stratified, and
-/// the recipe says so from then on.
+/// If `selection_is_free` and the data is not a known set, `data.selection` becomes `stratified`.
 pub fn open_training_data(
     recipe: &mut Recipe,
     folder: Option<&Path>,
@@ -94,7 +93,7 @@ pub fn picture_options(recipe: &Recipe) -> PictureOptions<'static> {
     }
 }
 
-/// What `data.held_out` and `data.limit` leave of a data set.
+/// Applies `data.held_out` and `data.limit` to a data set.
 pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
     let recipe = &recipe.data;
     if recipe.held_out > 0 {
@@ -114,7 +113,7 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
-/// Says what there is to know before a training: pictures, parts, classes that lack images.
+/// Reports before a training what was found: pictures, parts, classes that lack images.
 fn describe(data: &DataSet) {
     if let Some(pictures) = &data.pictures {
         let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);

@@ -1,4 +1,4 @@
-//! How far a folder of pictures has been read, on stderr.
+//! Shows on stderr how far a folder of pictures has been read.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +10,9 @@ use nin_data::{Preparing, Stage};
 use crate::arguments::ProgressChoice;
 use crate::output::note;
 
-/// Nothing is said of what is done within this time.
+/// What takes less time than this shows nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Plain lines come as often.
+/// The pause between plain lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Shows how many pictures are read and decoded, and how long the rest takes.
@@ -38,7 +38,7 @@ struct State {
 }
 
 impl PreparationProgress {
-    /// As a training shows its progress.
+    /// Creates the progress in the style of a training's.
     pub fn new(choice: ProgressChoice) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let style = match choice {
@@ -85,7 +85,7 @@ impl PreparationProgress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(bar) = state.and_then(|state| state.bar) {

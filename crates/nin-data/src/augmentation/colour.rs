@@ -1,5 +1,5 @@
-//! Brightness, contrast, saturation and hue as PIL's `ImageEnhance` and torchvision's functions on PIL
-//! pictures change them, bit for bit.
+//! Brightness, contrast, saturation and hue, bit-equal to PIL's `ImageEnhance` and torchvision's
+//! functions on PIL images.
 
 /// A change of an image's colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,7 +15,7 @@ pub(crate) enum ColourChange {
 }
 
 impl ColourChange {
-    /// Changes an image of `pixels` pixels in each of one or three planes, in place.
+    /// Changes an image of one or three planes of `pixels` pixels each, in place.
     pub(crate) fn apply(self, image: &mut [u8], pixels: usize) {
         match self {
             Self::Brightness(factor) => {

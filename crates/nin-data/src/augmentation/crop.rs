@@ -10,7 +10,7 @@ const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
 /// Crops tried until one fits into the picture.
 const TRIES: u64 = 10;
 
-/// A part of a picture, in pixels.
+/// A rectangle of a picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Crop {
     pub(crate) top: usize,
@@ -20,15 +20,15 @@ pub(crate) struct Crop {
 }
 
 impl Crop {
-    /// The crop of a picture of `[height, width]` with at least `smallest` of its area, from the stream's
-    /// words from `position` on.
+    /// Draws a crop of at least the share `smallest` of a picture's area from the stream's words from
+    /// `position` on; `size` is the picture's `[height, width]`.
     pub(super) fn draw(smallest: f64, size: [usize; 2], stream: &Stream, position: u64) -> Self {
         let mut draws = (position..).map(|at| f64::from(stream.uniform(at)));
         Self::choose([smallest, 1.0], RATIO, size, &mut draws)
     }
 
-    /// torchvision's `RandomResizedCrop.get_params`: shares of the area, proportions, a picture's
-    /// `[height, width]`, and uniform numbers in `[0, 1)` in the order in which they are needed.
+    /// Chooses a crop as torchvision's `RandomResizedCrop.get_params` does, from uniform numbers in
+    /// `[0, 1)`. `share` and `ratio` are the ranges of area and of width to height.
     fn choose(
         share: [f64; 2],
         ratio: [f64; 2],
@@ -53,7 +53,7 @@ impl Crop {
         Self::middle(ratio, size)
     }
 
-    /// The largest part in the middle whose proportions are allowed.
+    /// Returns the largest central crop whose proportions are allowed.
     fn middle([lowest, highest]: [f64; 2], [height, width]: [usize; 2]) -> Self {
         let ratio = width as f64 / height as f64;
         let (down, across) = if ratio < lowest {
@@ -67,7 +67,7 @@ impl Crop {
         Self { top: (height - down) / 2, left: (width - across) / 2, height: down, width: across }
     }
 
-    /// Appends this part of an image of `from` `[height, width]`, resized to `size`.
+    /// Appends the crop of an image of size `from`, resized to `size`; both are `[height, width]`.
     pub(crate) fn append(
         &self,
         pixels: &[u8],

@@ -37,32 +37,32 @@ pub struct Augmentation {
     /// The probability that a rectangle is filled with random pixels: random erasing (Zhong, Zheng,
     /// Kang, Li and Yang, arXiv:1708.04896), 2 to 40 % of the image.
     pub erase: f64,
-    /// A random part of the image in place of all of it, with at least this share of its area and
-    /// proportions of 3:4 to 4:3: torchvision's `RandomResizedCrop`. `None` for the whole image.
+    /// Crops a random part with at least this share of the image's area and proportions from 3:4 to
+    /// 4:3: torchvision's `RandomResizedCrop`. `None` keeps the whole image.
     pub crop: Option<f64>,
-    /// Turned by up to so many degrees, either way; what comes in is black: torchvision's
+    /// The largest rotation in degrees, in either direction; black fills the corners: torchvision's
     /// `RandomRotation`.
     pub rotation: f64,
     /// Random changes of the colours.
     pub colour: ColourJitter,
 }
 
-/// torchvision's `ColorJitter`: brightness, contrast and saturation times a factor of up to so much
-/// more or less than 1, and the hue turned by up to this share of the colour circle, in random order.
+/// torchvision's `ColorJitter`: scales brightness, contrast and saturation by random factors around 1
+/// and shifts the hue, in random order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ColourJitter {
-    /// 0 or more; 0 for no change.
+    /// The largest distance of the factor from 1; 0 for no change.
     pub brightness: f64,
-    /// 0 or more; 0 for no change.
+    /// As for brightness.
     pub contrast: f64,
-    /// 0 or more; 0 for no change. Grey images have none.
+    /// As for brightness. Grey images do not change.
     pub saturation: f64,
-    /// 0 to 0.5; 0 for no change. Grey images have none.
+    /// The largest shift as a share of the colour circle, 0 to 0.5. Grey images do not change.
     pub hue: f64,
 }
 
 impl ColourJitter {
-    /// The changes of an image, in their order.
+    /// Draws the changes of an image, in their order.
     fn draw(&self, stream: &Stream) -> Vec<ColourChange> {
         if *self == Self::default() {
             return Vec::new();
@@ -108,7 +108,7 @@ impl Augmentation {
 
     /// The image as the epoch sees it, in place of what was in `output`; `place` is the epoch and
     /// the image's position in its data set, `size` `[height, width]`. All planes of an image are
-    /// flipped, moved, turned and erased alike. A crop is taken before, by the loader.
+    /// flipped, moved, rotated and erased alike. The loader crops before.
     pub fn apply(
         &self,
         pixels: &[u8],
@@ -123,7 +123,8 @@ impl Augmentation {
         self.erase_part(&stream, size, output, |word| word as u8);
     }
 
-    /// The part of [`Augmentation::apply`] that is done with bytes where the rest is done with values.
+    /// Rotates and recolours the image's bytes; the rest of [`Augmentation::apply`] follows on its
+    /// transformed values.
     pub(crate) fn apply_before_transform(
         &self,
         pixels: &[u8],
@@ -137,7 +138,7 @@ impl Augmentation {
         self.turn_and_recolour(&stream(seed, place), size, output);
     }
 
-    /// The part of an image of `[height, width]` that the epoch sees, where it does not see all of it.
+    /// Returns the part of an image of `[height, width]` to crop, or `None` for the whole image.
     pub(crate) fn crop_of(&self, size: [usize; 2], seed: u64, place: [usize; 2]) -> Option<Crop> {
         Some(Crop::draw(self.crop?, size, &stream(seed, place), CROP))
     }

@@ -1,7 +1,7 @@
 //! Rotation as PIL's `Image.rotate` has it, and so torchvision's `RandomRotation`: the nearest pixel,
 //! the same size, black where nothing is.
 
-/// An image's plane of `[height, width]`, turned counterclockwise by so many degrees around its middle.
+/// Rotates a plane of `[height, width]` counterclockwise around its centre.
 pub(super) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, output: &mut [u8]) {
     let degrees = degrees.rem_euclid(360.0);
     if degrees == 0.0 {

@@ -1,12 +1,12 @@
-//! Decoded pictures on disk, so that each is decoded once and not every epoch.
+//! Keeps decoded pictures on disk, so that each is decoded once instead of every epoch.
 //!
-//! A cache is one file for a folder of pictures and a preparation. Records are appended and never
-//! changed: SHA-256 of the picture's file, height, width, CRC-32, planes. They are found by position,
-//! read with one system call, and checked; what is damaged, cut off or another picture's is decoded
-//! anew. One process writes a cache at a time; others read what was there when they opened it.
+//! A cache is one file per folder of pictures and preparation. Its entries are appended and never
+//! changed: SHA-256 of the picture's file, height, width, CRC-32, planes. An entry is read with one
+//! system call and checked; a damaged, truncated or foreign entry counts as missing. One process writes
+//! a cache at a time; others read the entries that were there when they opened it.
 //!
-//! Nothing depends on a cache but time. Where it cannot be written (a full or read-only disk, another
-//! writer, its size limit) pictures are decoded each epoch, and a warning says so.
+//! A cache saves time and changes no result. If it cannot be written (full or read-only disk, another
+//! writer, size limit), pictures are decoded each epoch, and a warning says so.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -22,20 +22,20 @@ use super::split::Content;
 const MAGIC: [u8; 8] = *b"ninpic01";
 const HEADER: usize = 32 + 4 + 4 + 4;
 const ENDING: &str = "pictures";
-/// No record is larger: a picture of 2^26 pixels in colour.
-const LARGEST_RECORD: u64 = 3 << 26;
+/// The largest entry: a colour picture of 2^26 pixels.
+const LARGEST_ENTRY: u64 = 3 << 26;
 
-/// Where decoded pictures are kept, and how many bytes of them.
+/// Where decoded pictures are kept, and how much space they may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheOptions {
     /// The folder of all caches.
     pub folder: PathBuf,
-    /// The most bytes that all caches together take.
+    /// The size limit of all caches together, in bytes.
     pub limit: u64,
 }
 
 impl CacheOptions {
-    /// The bytes that caches take unless told otherwise: 16 GiB.
+    /// The default limit: 16 GiB.
     pub const DEFAULT_LIMIT: u64 = 16 << 30;
 }
 
@@ -43,20 +43,20 @@ impl CacheOptions {
 #[derive(Debug)]
 pub(super) struct Cache {
     file: File,
-    index: RwLock<HashMap<Content, Record>>,
+    index: RwLock<HashMap<Content, Entry>>,
     writer: Mutex<Option<Writer>>,
     warnings: Mutex<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Record {
-    /// Of the record's header.
+struct Entry {
+    /// Of the entry's header.
     offset: u64,
     size: [u32; 2],
     channels: usize,
 }
 
-impl Record {
+impl Entry {
     fn length(&self) -> u64 {
         self.channels as u64 * u64::from(self.size[0]) * u64::from(self.size[1])
     }
@@ -68,7 +68,7 @@ struct Writer {
     limit: u64,
 }
 
-/// What a cache is for: a folder, and how its pictures are prepared.
+/// Identifies a cache: a folder, and how its pictures are prepared.
 #[derive(Debug)]
 pub(super) struct Key<'a> {
     pub(super) root: &'a Path,
@@ -78,8 +78,8 @@ pub(super) struct Key<'a> {
 }
 
 impl Cache {
-    /// Opens the cache of a folder, or makes it. Records of pictures that are no longer there are
-    /// dropped where they are more than half of it.
+    /// Opens or creates the cache of a folder. Starts it anew if more than half of it belongs to pictures
+    /// that are gone.
     pub(super) fn open(
         options: &CacheOptions,
         key: &Key<'_>,
@@ -96,11 +96,11 @@ impl Cache {
             .open(&path)?;
         let is_writer = file.try_lock().is_ok();
         let (mut index, mut end) = read_index(&file, key.channels)?;
-        let length = |record: &Record| HEADER as u64 + record.length();
+        let length = |entry: &Entry| HEADER as u64 + entry.length();
         let wanted: u64 = index
             .iter()
             .filter(|(content, _)| is_wanted(content))
-            .map(|(_, record)| length(record))
+            .map(|(_, entry)| length(entry))
             .sum();
         let mut warnings = Vec::new();
         let writer = if is_writer {
@@ -110,9 +110,9 @@ impl Cache {
                 file.write_all_at(&MAGIC, 0)?;
                 end = MAGIC.len() as u64;
             }
-            // What a killed process left unfinished.
+            // Drops what a killed process left unfinished.
             file.set_len(end)?;
-            // The time of last use: whose is longest ago is removed first.
+            // Marks the last use: the least recently used cache is removed first.
             file.set_modified(SystemTime::now())?;
             let others = make_room(&options.folder, &path, options.limit)?;
             Some(Writer { end, limit: options.limit.saturating_sub(others) })
@@ -132,19 +132,19 @@ impl Cache {
         })
     }
 
-    /// Whether a picture is there, as far as its record's header tells.
+    /// Whether there is an entry for a picture, judged by its header.
     pub(super) fn has(&self, content: &Content) -> bool {
         self.index.read().unwrap_or_else(PoisonError::into_inner).contains_key(content)
     }
 
-    /// The planes and `[height, width]` of a picture, where they are there and whole.
+    /// Returns the planes and `[height, width]` of a picture if its entry is intact.
     pub(super) fn get(&self, content: &Content) -> Option<(Vec<u8>, [usize; 2])> {
-        let record = {
+        let entry = {
             let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
             *index.get(content)?
         };
-        let mut bytes = vec![0; HEADER + record.length() as usize];
-        let is_whole = self.file.read_exact_at(&mut bytes, record.offset).is_ok()
+        let mut bytes = vec![0; HEADER + entry.length() as usize];
+        let is_whole = self.file.read_exact_at(&mut bytes, entry.offset).is_ok()
             && bytes[..32] == content[..]
             && checksum(&bytes) == u32_at(&bytes, 40);
         if !is_whole {
@@ -152,10 +152,10 @@ impl Cache {
             return None;
         }
         bytes.drain(..HEADER);
-        Some((bytes, record.size.map(|side| side as usize)))
+        Some((bytes, entry.size.map(|side| side as usize)))
     }
 
-    /// Adds a picture. Where that fails it is not there, a warning is kept, and nothing more is added.
+    /// Adds a picture. After a failure nothing more is added, and a warning is kept.
     pub(super) fn add(&self, content: &Content, planes: &[u8], size: [usize; 2], channels: usize) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Writer { end, limit }) = &mut *writer else { return };
@@ -163,7 +163,7 @@ impl Cache {
             return;
         }
         let size = size.map(|side| side as u32);
-        let record = Record { offset: *end, size, channels };
+        let entry = Entry { offset: *end, size, channels };
         let mut bytes = Vec::with_capacity(HEADER + planes.len());
         bytes.extend_from_slice(content);
         bytes.extend(size.iter().flat_map(|side| side.to_le_bytes()));
@@ -178,7 +178,7 @@ impl Cache {
             written.err().map(|error| format!("cannot write the cache of pictures: {error}"))
         };
         if let Some(failure) = failure {
-            // A record that is there in part must not be read by the next process.
+            // The next process must not read a partial entry.
             let _ = self.file.set_len(*end);
             *writer = None;
             let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -186,19 +186,19 @@ impl Cache {
             return;
         }
         *end += bytes.len() as u64;
-        self.index.write().unwrap_or_else(PoisonError::into_inner).insert(*content, record);
+        self.index.write().unwrap_or_else(PoisonError::into_inner).insert(*content, entry);
     }
 
-    /// What went wrong since the last call, a sentence each.
+    /// Takes the warnings since the last call.
     pub(super) fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// `O_NOFOLLOW` of Linux; a link at the cache's place is no cache.
+/// `O_NOFOLLOW` on Linux: a symbolic link is not followed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const NO_FOLLOW: i32 = 0o400_000;
-/// `O_NOFOLLOW` of BSD and macOS.
+/// `O_NOFOLLOW` on BSD and macOS.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const NO_FOLLOW: i32 = 0x100;
 
@@ -218,16 +218,17 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// Of a record but for the four bytes in which it stands.
-fn checksum(record: &[u8]) -> u32 {
+/// Computes the checksum of an entry, without its own four bytes.
+fn checksum(entry: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(&record[..40]);
-    sum.update(&record[HEADER..]);
+    sum.update(&entry[..40]);
+    sum.update(&entry[HEADER..]);
     sum.finalize()
 }
 
-/// The records by their headers, and where the last whole one ends; 0 where the file is none of ours.
-fn read_index(file: &File, channels: usize) -> io::Result<(HashMap<Content, Record>, u64)> {
+/// Reads the entries' headers; returns the index and the end of the last complete entry, 0 if the file is
+/// not a cache.
+fn read_index(file: &File, channels: usize) -> io::Result<(HashMap<Content, Entry>, u64)> {
     let length = file.metadata()?.len();
     let mut index = HashMap::new();
     let mut magic = [0; MAGIC.len()];
@@ -239,22 +240,22 @@ fn read_index(file: &File, channels: usize) -> io::Result<(HashMap<Content, Reco
     while offset + HEADER as u64 <= length {
         file.read_exact_at(&mut header, offset)?;
         let size = [u32_at(&header, 32), u32_at(&header, 36)];
-        let record = Record { offset, size, channels };
+        let entry = Entry { offset, size, channels };
         let pixels = u64::from(size[0]) * u64::from(size[1]) * channels as u64;
-        let end = offset + HEADER as u64 + pixels.min(LARGEST_RECORD);
-        if pixels == 0 || pixels > LARGEST_RECORD || end > length {
+        let end = offset + HEADER as u64 + pixels.min(LARGEST_ENTRY);
+        if pixels == 0 || pixels > LARGEST_ENTRY || end > length {
             break;
         }
         let mut content = [0; 32];
         content.copy_from_slice(&header[..32]);
-        index.insert(content, record);
+        index.insert(content, entry);
         offset = end;
     }
     Ok((index, offset))
 }
 
-/// Removes other caches, those first whose use is longest ago, until they take less than the limit;
-/// gives what the others take.
+/// Removes other caches, least recently used first, until they fit into half of the limit; returns the
+/// bytes that they still take.
 fn make_room(folder: &Path, own: &Path, limit: u64) -> io::Result<u64> {
     let mut others = Vec::new();
     for entry in fs::read_dir(folder)?.filter_map(Result::ok) {
@@ -271,7 +272,6 @@ fn make_room(folder: &Path, own: &Path, limit: u64) -> io::Result<u64> {
     others.sort();
     let mut taken: u64 = others.iter().map(|(_, length, _)| length).sum();
     for (_, length, path) in others {
-        // Half of the room is for the pictures at hand.
         if taken <= limit / 2 {
             break;
         }

@@ -1,4 +1,4 @@
-//! What the files of a listing hold: content sums and headers, nothing decoded.
+//! Content sums and headers of the files of a listing; nothing is decoded.
 
 use super::listing::Listing;
 use super::open::{PictureOptions, Preparing, Stage};
@@ -19,7 +19,7 @@ pub struct Inventory {
 /// What a picture's file holds.
 #[derive(Debug)]
 pub struct InventoryFile {
-    /// The SHA-256 of its bytes; of none where it cannot be read.
+    /// The SHA-256 of its bytes; zeros if it cannot be read.
     pub sha256: [u8; 32],
     /// Its length, in bytes.
     pub bytes: u64,
@@ -31,7 +31,7 @@ impl Inventory {
     /// Reads every file of a listing.
     ///
     /// # Errors
-    /// [`DataError::Interrupted`]. What is wrong with a single file stands there.
+    /// [`DataError::Interrupted`]. An unreadable file is no error: its entry says what is wrong.
     pub fn read(listing: Listing, options: &PictureOptions<'_>) -> Result<Self, DataError> {
         let progress = |done, total| {
             (options.progress)(Preparing { stage: Stage::Reading, done, total });
@@ -52,20 +52,20 @@ impl Inventory {
         Ok(Self { listing, files })
     }
 
-    /// Planes of the network's input: 3 where any picture is in colour, else 1.
+    /// Returns 3 if any picture is in colour, else 1.
     pub fn channels(&self) -> usize {
         let headers = self.files.iter().filter_map(|file| file.header.as_ref().ok());
         headers.map(|header| header.channels).max().unwrap_or(1)
     }
 
-    /// Whether the folder leaves it to us which pictures are trained on.
+    /// Whether the folder does not split its pictures into parts.
     pub fn is_unsplit(&self) -> bool {
         let parts = || self.listing.pictures.iter().map(|picture| picture.part);
         parts().all(|part| part.is_none()) || parts().all(|part| part == Some(Part::Train))
     }
 
-    /// The part of each picture: as the folder says, else by its content. Unusable ones are to be
-    /// passed over by the caller.
+    /// Returns the part of each picture: the folder's, or one decided by content. Pictures that are not
+    /// usable get `Train`; the caller skips them.
     pub fn parts(&self, shares: Shares, is_usable: impl Fn(usize) -> bool) -> Vec<Part> {
         if !self.is_unsplit() {
             let given = |picture: &ListedPicture| picture.part.unwrap_or(Part::Train);

@@ -1,4 +1,4 @@
-//! Which pictures a folder holds, and of which class and part each is.
+//! The pictures of a folder with the class and part of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use super::table;
 use super::walk::{SkippedFiles, walk};
 use crate::DataError;
 
-/// The table of a data set that has one.
+/// The name of a data set's table.
 const TABLE: &str = "labels.csv";
 /// Labels are numbered by 16 bits.
 const MOST_CLASSES: usize = 1 << 16;
 /// Positions are numbered by 32 bits.
 const MOST_PICTURES: usize = u32::MAX as usize;
 
-/// How a folder of pictures says which class each is of.
+/// How a folder of pictures assigns classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PictureLayout {
     /// `DIR/<class>/…`
@@ -46,7 +46,7 @@ pub struct ListedPicture {
     pub path: String,
     /// Its class.
     pub class: u16,
-    /// The part that it was put into; `None` where that is left to us.
+    /// Its part; `None` if the folder has no parts.
     pub part: Option<Part>,
 }
 
@@ -55,13 +55,13 @@ pub struct ListedPicture {
 pub struct Listing {
     /// The folder.
     pub root: PathBuf,
-    /// How it says which class each picture is of.
+    /// How it assigns classes.
     pub layout: PictureLayout,
     /// The classes' names in Unicode's NFC, in byte order.
     pub classes: Vec<String>,
     /// The pictures, in byte order of their paths.
     pub pictures: Vec<ListedPicture>,
-    /// What lies there too.
+    /// The other files in the folder.
     pub skipped: SkippedFiles,
 }
 
@@ -159,8 +159,8 @@ impl Listing {
     }
 }
 
-/// The folders that are parts, where the layout is one of parts: two or more, or the only one, are
-/// called so and hold folders of pictures, not pictures. A class may be called `train` as well.
+/// Returns the folders that are parts, if the layout has parts: at least two folders (or the only one) with
+/// a part's name that hold folders of pictures and no pictures. A class may be called `train`, too.
 fn part_folders(paths: &[String]) -> Option<BTreeMap<String, Part>> {
     let mut has_pictures_itself: BTreeMap<&str, bool> = BTreeMap::new();
     for path in paths {

@@ -15,25 +15,25 @@ use super::walk::SkippedFiles;
 use crate::checksum::hexadecimal;
 use crate::{DataError, DataSet, FileChecksum, ImageDataset, sha256};
 
-/// The name under which a data set's list of pictures goes by, in a run and among its checksums.
+/// The name of a data set's list of pictures, in a run and among its checksums.
 const LIST: &str = "pictures.csv";
 
 /// How a folder of pictures is opened.
 pub struct PictureOptions<'a> {
-    /// `[height, width]` of the network's input, in pixels: larger pictures are reduced so that their
-    /// shorter side is twice its larger one.
+    /// `[height, width]` of the network's input, in pixels. Pictures whose shorter side is more than twice
+    /// the input's longer side are reduced to that.
     pub input_size: [usize; 2],
     /// Planes of every picture, 1 or 3; 0 for 3 where any picture is in colour.
     pub channels: usize,
-    /// What is kept from training where the folder does not say.
+    /// The split of a folder that has no parts.
     pub shares: Shares,
-    /// What becomes of pictures that cannot be decoded.
+    /// What to do with pictures that cannot be decoded.
     pub on_bad_picture: OnBadPicture,
     /// Where decoded pictures are kept; `None` to decode them each epoch.
     pub cache: Option<CacheOptions>,
     /// Threads that read and decode.
     pub threads: usize,
-    /// Is told of every picture that is read or decoded, from any thread.
+    /// Called for every picture that is read or decoded, from any thread.
     pub progress: &'a (dyn Fn(Preparing) + Sync),
     /// Whether to stop, asked before each picture.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
@@ -54,7 +54,7 @@ impl Default for PictureOptions<'_> {
     }
 }
 
-/// What becomes of pictures that cannot be decoded; none is used silently.
+/// What to do with pictures that cannot be decoded; none is used silently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadPicture {
@@ -65,7 +65,7 @@ pub enum OnBadPicture {
     Skip,
 }
 
-/// How far a folder has been read.
+/// Progress of reading a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preparing {
     /// What is being done.
@@ -85,20 +85,20 @@ pub enum Stage {
     Decoding,
 }
 
-/// What is known of a data set of pictures besides its images.
+/// Describes a data set of pictures beyond its images.
 #[derive(Debug, Clone)]
 pub struct PictureSet {
     /// How its folder says which class each picture is of.
     pub layout: PictureLayout,
     /// Whether the parts were decided by the pictures' content.
     pub is_split_by_content: bool,
-    /// Every picture that is used, as CSV: `path,label,split,sha256`.
+    /// The pictures in use as CSV: `path,label,split,sha256`.
     pub list: String,
     /// The pictures that were left out.
     pub bad: Vec<BadPicture>,
-    /// What lies in the folder too.
+    /// The other files in the folder.
     pub skipped: SkippedFiles,
-    /// What keeps the cache from being of use.
+    /// Warnings about the cache.
     pub warnings: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ pub struct BadPicture {
 }
 
 impl DataSet {
-    /// Opens a folder of pictures: every file is read, and decoded where the cache lacks it.
+    /// Opens a folder of pictures: reads every file and decodes those that the cache lacks.
     ///
     /// # Errors
     /// [`DataError::NoPictures`], [`DataError::Table`], [`DataError::BadPictures`] where pictures
@@ -126,8 +126,7 @@ impl DataSet {
         Self::of_inventory(name, &inventory, options)
     }
 
-    /// A data set of a folder whose files were read already: pictures are decoded where the cache lacks
-    /// them.
+    /// Builds the data set of an inventory; pictures that the cache lacks are decoded.
     ///
     /// # Errors
     /// [`DataError::BadPictures`] where pictures cannot be decoded and are not to be skipped,

@@ -24,7 +24,7 @@ impl Part {
         }
     }
 
-    /// Its name before the name of a figure, as in `val acc`.
+    /// Its short name, as in `val acc`.
     pub const fn short_name(self) -> &'static str {
         match self {
             Self::Validation => "val",
@@ -32,8 +32,7 @@ impl Part {
         }
     }
 
-    /// The part that a folder, or a table's column, calls by this name: also `val` and `valid`, in
-    /// any case.
+    /// Parses the name of a folder or of a table's column: also `val` and `valid`, in any case.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
         match () {

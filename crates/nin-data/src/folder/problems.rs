@@ -1,4 +1,4 @@
-//! What is wrong, or odd, with the pictures of a folder.
+//! Finds what is odd about the pictures of a folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use super::part::Part;
 /// Files that a message names.
 const NAMED: usize = 5;
 
-/// Something that the owner of a folder of pictures may want to mend.
+/// Something that the owner of the pictures may want to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -49,7 +49,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// A word for it, such as `duplicates`.
+    /// Returns its kind in one word, such as `duplicates`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Duplicates { .. } => "duplicates",
@@ -60,7 +60,7 @@ impl Problem {
         }
     }
 
-    /// The files that it is about.
+    /// Returns the affected files.
     pub fn paths(&self) -> &[String] {
         match self {
             Self::Duplicates { paths, .. } => paths,
@@ -108,7 +108,7 @@ fn named(names: &[String]) -> String {
 }
 
 impl Inventory {
-    /// Everything odd about the pictures that can be used, given their parts.
+    /// Returns everything odd about the usable pictures, given their parts.
     pub fn problems(&self, parts: &[Part], is_usable: impl Fn(usize) -> bool) -> Vec<Problem> {
         let usable: Vec<usize> = (0..self.files.len()).filter(|&at| is_usable(at)).collect();
         let mut problems = self.duplicates(parts, &usable);

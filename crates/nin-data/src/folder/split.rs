@@ -1,11 +1,10 @@
-//! Which pictures are trained on, validated on and tested on, where nobody said: decided by what they
-//! hold.
+//! Splits pictures into training, validation and test parts by their content.
 //!
-//! A picture's content and a seed give a number in 0..1. The lowest are for testing, the next for
-//! validation, the rest for training. So neither names nor order nor platform matter, copies of a
-//! picture stay together, and a picture keeps its part when others are added. Within a class the
-//! numbers of pictures in each part follow the shares to within about half a standard deviation: exact
-//! shares would move more pictures each time that some are added.
+//! A picture's content and a seed give a number in 0..1. The lowest numbers go to the test part, the next
+//! to validation, the rest to training. So names, order and platform do not matter, copies of a picture
+//! stay together, and a picture keeps its part when others are added. Within a class the parts follow
+//! their shares to within about half a standard deviation: exact shares would move more pictures each
+//! time some are added.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +12,13 @@ use sha2::{Digest, Sha256};
 
 use super::part::Part;
 
-/// A class's part may always have about so many pictures more or fewer than its share.
+/// A part may always deviate from its share of a class by this many pictures.
 const LEAST_SLACK: f64 = 1.5;
 
 /// A picture's content: the SHA-256 of its file.
 pub(crate) type Content = [u8; 32];
 
-/// How much is kept from training.
+/// The shares of pictures that are not trained on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
     /// For validation, 0 to 1.
@@ -36,7 +35,7 @@ impl Default for Shares {
     }
 }
 
-/// The part of each picture, given the content and the class of each.
+/// Returns the part of each picture, given its content and class.
 pub(crate) fn split(pictures: &[(Content, u16)], shares: Shares) -> Vec<Part> {
     let mut parts: BTreeMap<Content, Part> = BTreeMap::new();
     let mut of_class: BTreeMap<u16, Vec<(f64, Content)>> = BTreeMap::new();
@@ -64,7 +63,8 @@ pub(crate) fn split(pictures: &[(Content, u16)], shares: Shares) -> Vec<Part> {
     pictures.iter().map(|(content, _)| parts.get(content).copied().unwrap_or(Part::Train)).collect()
 }
 
-/// How many pictures of a class are for testing and for validation, given their ascending places.
+/// Returns how many pictures of a class go to the test and the validation part, given their ascending
+/// places.
 fn counts(places: &[f64], Shares { validation, test, .. }: Shares) -> [usize; 2] {
     let count = places.len();
     let below = |limit: f64| places.partition_point(|&place| place < limit);
@@ -81,7 +81,7 @@ fn counts(places: &[f64], Shares { validation, test, .. }: Shares) -> [usize; 2]
     [for_test, for_validation]
 }
 
-/// A count that is kept near its share, and above 0 where there is a share.
+/// Clamps a count to the neighbourhood of its share, and above 0 if there is a share.
 fn near(count: usize, share: f64) -> usize {
     if share <= 0.0 {
         return 0;
@@ -92,7 +92,7 @@ fn near(count: usize, share: f64) -> usize {
     count.clamp(lowest, highest)
 }
 
-/// A number in `[0, 1)` that only content and seed decide.
+/// Maps content and seed to a number in `[0, 1)`.
 fn place(content: &Content, seed: u64) -> f64 {
     let sum = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(content).finalize();
     let word = sum.iter().take(8).fold(0_u64, |word, &byte| word << 8 | u64::from(byte));

@@ -1,4 +1,4 @@
-//! The pictures of a data set, read and decoded when they are asked for.
+//! The pictures of a data set, read and decoded on demand.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::split::Content;
 use crate::files::open;
 use crate::{DataError, Picture, PictureError};
 
-/// No picture that is meant has a longer file.
+/// Longer files are not read.
 pub(super) const LARGEST_FILE: u64 = 64 << 20;
 
 /// Pictures by position: where each lies and what it holds.
@@ -20,7 +20,7 @@ pub(crate) struct PictureStore {
     root: PathBuf,
     files: Vec<StoredFile>,
     channels: usize,
-    /// `[height, width]` of the network's input: pictures are reduced to some twice of it.
+    /// `[height, width]` of the network's input, which pictures are reduced for.
     input: [usize; 2],
     cache: Option<Cache>,
 }
@@ -34,7 +34,7 @@ pub(super) struct StoredFile {
 }
 
 impl PictureStore {
-    /// The pictures of these files; gives what keeps them from being cached, too.
+    /// Creates a store of these files; also returns warnings about the cache.
     pub(super) fn new(
         root: &Path,
         files: Vec<StoredFile>,
@@ -69,7 +69,8 @@ impl PictureStore {
         self.files.get(position).map(|file| &*file.path)
     }
 
-    /// Planes and `[height, width]` of a picture: decoded, grey or in colour, and reduced.
+    /// Returns a picture's planes and `[height, width]`: decoded, converted to the store's channels and
+    /// reduced.
     pub(crate) fn load(&self, position: usize) -> Result<(Vec<u8>, [usize; 2]), DataError> {
         let count = self.files.len();
         let file = self.files.get(position).ok_or(DataError::NoImage { index: position, count })?;
@@ -96,8 +97,8 @@ impl PictureStore {
         Ok((planes, size))
     }
 
-    /// Decodes every picture that the cache lacks, in so many threads, and gives those that cannot be
-    /// used with the reason, in order. `progress` is told how many are done.
+    /// Decodes every picture that the cache lacks, on `threads` threads. Returns those that cannot be
+    /// used with the reason, in order. `progress` gets the pictures done and in all.
     pub(super) fn prepare(
         &self,
         threads: usize,
@@ -115,18 +116,18 @@ impl PictureStore {
         Ok(bad.into_iter().flatten().collect())
     }
 
-    /// What went wrong with the cache since the last call.
+    /// Takes the cache's warnings since the last call.
     pub(super) fn take_warnings(&self) -> Vec<String> {
         self.cache.as_ref().map_or_else(Vec::new, Cache::take_warnings)
     }
 }
 
-/// The SHA-256 of a file's bytes.
+/// Returns the SHA-256 of a file's bytes.
 pub(super) fn content_of(bytes: &[u8]) -> Content {
     Sha256::digest(bytes).into()
 }
 
-/// The bytes of a picture's file, no more than a picture may have.
+/// Reads a picture's file, up to [`LARGEST_FILE`].
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     let unreadable = |source: io::Error| DataError::Read { path: path.to_owned(), source };
@@ -138,7 +139,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-/// Calls `work` for each number below `count`, in so many threads; gives the results in order.
+/// Calls `work` for each number below `count` on `threads` threads; returns the results in order.
 pub(super) fn in_parallel<T: Send>(
     count: usize,
     threads: usize,

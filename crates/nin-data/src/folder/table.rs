@@ -10,7 +10,7 @@ use super::part::Part;
 use crate::DataError;
 use crate::files::open;
 
-/// No table of pictures is longer.
+/// Longer tables are refused.
 const LONGEST_TABLE: u64 = 256 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub(super) part: Option<Part>,
 }
 
-/// The rows of a data set's table, each checked, and that each file is there.
+/// Reads a data set's table; checks each row and that its file exists.
 pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Row>, DataError> {
     let mut bytes = Vec::new();
     let unreadable = |source| DataError::Read { path: path.to_owned(), source };
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Row>, DataError> {
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
-/// The rows with their numbers, the header being row 1.
+/// Parses the rows, with their numbers; the header is row 1.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Row)>, DataError> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
@@ -89,7 +89,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Row)>, Data
     Ok(rows)
 }
 
-/// A path with `/` between its parts; `None` where it is empty, absolute or leaves its folder.
+/// Normalizes a path to `/` separators; `None` if it is empty, absolute or leaves its folder.
 fn relative(path: &str) -> Option<String> {
     let path = path.replace('\\', "/");
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! Every picture file below a folder, and what was passed over.
+//! Finds the picture files below a folder and counts everything else.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, Metadata};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{DataError, PictureFormat, foreign_ending};
 
-/// What operating systems leave in folders.
+/// Files that operating systems leave in folders.
 const SYSTEM_NAMES: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
 
-/// Counts of what lies in a folder and is not used.
+/// Counts the files of a folder that are not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SkippedFiles {
     /// Hidden files and folders, and those that operating systems leave behind.
@@ -21,7 +21,7 @@ pub struct SkippedFiles {
     pub other_types: usize,
     /// Pipes, devices and links that lead nowhere.
     pub not_files: usize,
-    /// Pictures that lie in no class's folder, or in no row of the table.
+    /// Pictures outside the class folders, or without a row in the table.
     pub unlabelled: usize,
 }
 
@@ -36,13 +36,13 @@ impl AddAssign for SkippedFiles {
 }
 
 impl SkippedFiles {
-    /// Everything that was passed over.
+    /// Returns the number of skipped files.
     pub fn total(&self) -> usize {
         let Self { hidden, to_convert, other_types, not_files, unlabelled } = self;
         hidden + to_convert + other_types + not_files + unlabelled
     }
 
-    /// A sentence for each kind that was found.
+    /// Describes each kind that was found, in a sentence.
     pub fn describe(&self) -> Vec<String> {
         [
             (self.hidden, "hidden or left by the system"),
@@ -58,9 +58,9 @@ impl SkippedFiles {
     }
 }
 
-/// The pictures below a folder, as paths relative to it with `/` between their parts, in byte order.
+/// Lists the pictures below a folder as relative paths with `/` separators, in byte order.
 ///
-/// Links to folders are followed, each folder once: a loop ends. Nothing but regular files is listed.
+/// Follows links to folders, but visits each folder once, so loops end. Lists regular files only.
 pub(super) fn walk(root: &Path) -> Result<(Vec<String>, SkippedFiles), DataError> {
     let Walk { found, skipped, errors, .. } = Walk::below(root);
     if let Some(error) = errors.into_iter().next() {
@@ -94,7 +94,7 @@ struct Walk {
     found: Vec<PathBuf>,
     skipped: SkippedFiles,
     errors: Vec<DataError>,
-    /// Folders to list, with what stands before the names of their files.
+    /// Folders to list, with the prefix of their files' relative paths.
     folders: Vec<(PathBuf, PathBuf)>,
     links: Vec<(PathBuf, PathBuf)>,
     visited: HashSet<(u64, u64)>,
@@ -177,7 +177,7 @@ impl Walk {
     }
 }
 
-/// What a folder is, whatever path leads to it.
+/// Identifies a folder independently of its path.
 fn identity(metadata: &Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     (metadata.dev(), metadata.ino())

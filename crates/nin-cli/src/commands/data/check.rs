@@ -1,4 +1,4 @@
-//! `data check`: what a data set holds, and everything odd about it.
+//! `data check`: describes a data set and everything odd about it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn of_pictures(arguments: &CheckArguments) -> anyhow::Result<Description> {
     Ok(Description::of_pictures(folder, &data, &inventory, &options, skips))
 }
 
-/// What there is to be said of a data set.
+/// Describes a data set.
 struct Description {
     folder: String,
     layout: String,
@@ -71,7 +71,7 @@ struct Description {
     bad: Vec<BadPicture>,
     problems: Vec<Problem>,
     gaps: Vec<String>,
-    /// What a training would stop at.
+    /// Why a training would stop.
     stops: Vec<String>,
 }
 
@@ -223,7 +223,7 @@ impl Description {
     }
 }
 
-/// Each class with its images in each part.
+/// Counts the images of each class in each part.
 fn counts(data: &DataSet) -> Vec<(String, [usize; 3])> {
     let mut counts: Vec<(String, [usize; 3])> =
         data.class_names.iter().map(|name| (name.clone(), [0; 3])).collect();
