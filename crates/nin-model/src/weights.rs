@@ -217,7 +217,7 @@ impl Weights {
         let header_bytes = u64::from_le_bytes(start);
         if header_bytes > LONGEST_HEADER {
             let expected = format!("a header of at most {LONGEST_HEADER} bytes");
-            return differing(expected, format!("one of {header_bytes}"));
+            return differing(expected, described(start));
         }
         let rest = length.saturating_sub(HEADER_START);
         if header_bytes > rest {
@@ -284,6 +284,17 @@ const HEADER_START: u64 = 8;
 
 /// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
+
+/// How a file of another kind begins.
+fn described(start: [u8; HEADER_START as usize]) -> String {
+    if let Ok(text) = std::str::from_utf8(&start)
+        && !text.contains(char::is_control)
+    {
+        return format!("text that begins with `{text}`");
+    }
+    let bytes: Vec<_> = start.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("bytes that begin with {}", bytes.join(" "))
+}
 
 /// Whether a file begins as ONNX's message: the format's version, and another field of it behind.
 fn is_onnx(start: [u8; HEADER_START as usize]) -> bool {

@@ -74,7 +74,7 @@ pub struct DeviceArguments {
     /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
-    /// Threads that a CPU backend computes with, at most one per core [default: all]
+    /// Threads that a CPU backend computes with [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }

@@ -207,8 +207,8 @@ pub enum ExportFormat {
   nin-cli eval --checkpoint book-nin.safetensors
 
 In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Names of the book's
-nn.Sequential are taken (0.0.weight) and ours, also behind net., module. and _orig_mod.; nothing may be
-missing or over. 16-bit floats are widened.")]
+nn.Sequential are taken (0.0.weight), and ours, also behind net., module. and _orig_mod.; nothing
+may be missing or over. 16-bit floats are widened.")]
 pub struct ImportArguments {
     /// The safetensors file
     #[arg(long, value_name = "FILE")]

@@ -225,7 +225,7 @@ fn errors_and_hints() {
         "shapes --config d2l --input 1x60x60",
         "compare checkpoints",
         "import --from letter.txt --config d2l --output x",
-        "export --checkpoint run --to onnx --output nowhere/x.onnx",
+        "export --checkpoint run --to onnx --output letter.txt/x.onnx",
         "data fetch cifar10",
     ] {
         let words: Vec<&str> = line.split(' ').collect();
