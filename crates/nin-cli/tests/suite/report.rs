@@ -71,6 +71,7 @@ fn a_run_of_three_classes_at_20x20() {
 fn without_its_data_a_run_has_a_report_that_says_so() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
+    std::fs::rename(root.path().join("data"), root.path().join("elsewhere")).unwrap();
     let (finished, page) = report(root.path(), "run --output out.html");
     assert!(finished.stderr.contains("the report has no answers"), "{}", finished.stderr);
     assert!(page.contains("Not shown: the data set `shapes` was not found"), "{}", finished.stderr);
