@@ -58,7 +58,14 @@ impl TrainSettings {
             if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
         let copy = folder.join("start.safetensors");
         let copy = arguments.resume.then_some(copy.as_path());
-        let (recipe, is_named) = with_flags(builder, arguments, copy)?;
+        let (mut recipe, is_named) = with_flags(builder, arguments, copy)?;
+        if arguments.resume
+            && !is_named
+            && let Ok(stored) = Recipe::from_file(&folder.join("recipe.toml"))
+        {
+            // The run chose it when it began.
+            recipe.data.selection = stored.data.selection;
+        }
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
         let selection_is_free = !is_named && !arguments.resume;
         let remembered = || arguments.resume.then(|| remembered_folder(&folder)).flatten();

@@ -9,6 +9,7 @@ use crate::catalogue::{
 use crate::cifar::{Cifar, Records};
 use crate::class_file::read_names;
 use crate::files::{find, malformed, open};
+use crate::folder::holds_pictures;
 use crate::layout::Layout;
 use crate::{
     DataError, FileChecksum, ImageDataset, Part, PictureOptions, PictureSet, Selection,
@@ -110,7 +111,10 @@ impl DataSet {
     ) -> Result<Self, DataError> {
         if let Some(folder) = folder {
             check_folder(folder)?;
-            if Layout::find(folder, name).is_none() {
+            let is_expected = matches!(name, CIFAR10 | CIFAR100) || known_classes(name).is_some();
+            if Self::is_of_pictures(folder)
+                || (Layout::find(folder, name).is_none() && !is_expected)
+            {
                 return Self::open_pictures(name, folder, pictures);
             }
             return Self::read(name, folder, false);
@@ -199,7 +203,7 @@ impl DataSet {
 
     /// Whether a folder holds pictures, and no files of MNIST's or CIFAR's format.
     pub fn is_of_pictures(folder: &Path) -> bool {
-        folder.is_dir() && Layout::find(folder, "").is_none()
+        folder.is_dir() && Layout::find(folder, "").is_none() && holds_pictures(folder)
     }
 
     fn read(name: &str, folder: &Path, sums_bind: bool) -> Result<Self, DataError> {

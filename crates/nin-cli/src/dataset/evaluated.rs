@@ -153,8 +153,9 @@ fn with_the_networks_labels(
     let matching = match_classes(&data.class_names, &metadata.classes);
     if !matching.by_name && !matching.unknown.is_empty() {
         // More numbers than the network has classes: it is other data.
-        let expected = format!("at most {} classes", metadata.classes.len());
-        return Err(mismatch(expected, format!("{} classes", data.class_names.len())).into());
+        let expected = format!("{taken} channel(s) and at most {} classes", metadata.classes.len());
+        let found = format!("{channels} channel(s) and {} classes", data.class_names.len());
+        return Err(mismatch(expected, found).into());
     }
     if matching.map.iter().all(Option::is_none) {
         let expected = format!("classes such as {}", first_names(&metadata.classes));

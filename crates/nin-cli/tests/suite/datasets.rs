@@ -17,7 +17,7 @@ fn write(folder: &Path, train: &[u8], test: &[u8]) {
             images.extend((size as u32).to_be_bytes());
         }
         for (at, &label) in labels.iter().enumerate() {
-            let bright = 40 + label * 60 + (at % 7) as u8;
+            let bright = label.wrapping_mul(60).wrapping_add(40 + (at % 7) as u8);
             images
                 .extend((0..28 * 28).map(|pixel| if pixel % 5 == 0 { bright } else { bright / 2 }));
         }

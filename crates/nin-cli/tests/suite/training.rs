@@ -52,7 +52,8 @@ fn the_end_says_which_epoch_eval_takes_where_it_is_not_the_last() {
     let figures = workshop.figures("still");
     let accuracy = figures[0][2].as_f64().unwrap();
     assert!(figures.iter().all(|[_, _, other]| other.as_f64() == Some(accuracy)));
-    let line = format!("best: epoch 1, test acc {accuracy:.3}: what eval and predict take");
+    let chosen = "chosen on the test images: what eval and predict take";
+    let line = format!("best: epoch 1, test acc {accuracy:.3}, {chosen}");
     assert_eq!(finished.stderr.lines().last(), Some(&line[..]), "{}", finished.stderr);
 
     let finished = workshop.train("one", &["--backend", "flex", "--epochs", "1"]).ok();

@@ -11,7 +11,7 @@ use super::walk::{SkippedFiles, walk};
 use crate::DataError;
 
 /// The name of a data set's table.
-const TABLE: &str = "labels.csv";
+pub(super) const TABLE: &str = "labels.csv";
 /// Labels are numbered by 16 bits.
 const MOST_CLASSES: usize = 1 << 16;
 /// Positions are numbered by 32 bits.

@@ -22,3 +22,4 @@ pub use split::Shares;
 pub use walk::{SkippedFiles, list_pictures};
 
 pub(crate) use store::PictureStore;
+pub(crate) use walk::holds_pictures;

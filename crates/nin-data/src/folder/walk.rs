@@ -5,6 +5,7 @@ use std::fs::{self, DirEntry, Metadata};
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
+use super::listing::TABLE;
 use crate::{DataError, PictureFormat, foreign_ending};
 
 /// Files that operating systems leave in folders.
@@ -82,6 +83,25 @@ pub(super) fn walk(root: &Path) -> Result<(Vec<String>, SkippedFiles), DataError
 pub fn list_pictures(root: &Path) -> (Vec<PathBuf>, SkippedFiles, Vec<DataError>) {
     let Walk { found, skipped, errors, .. } = Walk::below(root);
     (found.into_iter().map(|path| root.join(path)).collect(), skipped, errors)
+}
+
+/// Whether there is a picture, or a table of pictures, below a folder; stops at the first one.
+pub(crate) fn holds_pictures(root: &Path) -> bool {
+    if root.join(TABLE).is_file() {
+        return true;
+    }
+    let mut walk = Walk::default();
+    let Ok(metadata) = fs::metadata(root) else { return false };
+    walk.enter(root.to_owned(), String::new(), &metadata);
+    while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
+        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
+            let is_listed = walk.visit(&entry, &prefix).is_ok();
+            if is_listed && !walk.found.is_empty() {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn read(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {

@@ -126,8 +126,8 @@ pub(super) fn cases() -> Vec<Case> {
             &["batches.meta.txt`: expected names in UTF-8, found a wrong byte at 0"],
         ),
         damaged(
-            |data| fs::write(data.join("batches.meta.txt"), vec![b'\n'; 1 << 20]).unwrap(),
-            &["batches.meta.txt`: expected at most 65536 bytes of names, found more"],
+            |data| fs::write(data.join("batches.meta.txt"), vec![b'\n'; 1 << 21]).unwrap(),
+            &["batches.meta.txt`: expected at most 1048576 bytes of names, found more"],
         ),
         Case::new(
             &["train", "--config", "paper-cifar10"],
