@@ -90,18 +90,13 @@ pub(crate) fn holds_pictures(root: &Path) -> bool {
     if root.join(TABLE).is_file() {
         return true;
     }
-    let mut walk = Walk::default();
-    let Ok(metadata) = fs::metadata(root) else { return false };
-    walk.enter(root.to_owned(), String::new(), &metadata);
-    while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
-        for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
-            let is_listed = walk.visit(&entry, &prefix).is_ok();
-            if is_listed && !walk.found.is_empty() {
-                return true;
-            }
+    let mut walk = Walk::from(root);
+    while walk.found.is_empty() {
+        if !walk.step() {
+            return false;
         }
     }
-    false
+    true
 }
 
 fn read(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
@@ -122,20 +117,33 @@ struct Walk {
 
 impl Walk {
     fn below(root: &Path) -> Self {
+        let mut walk = Self::from(root);
+        while walk.step() {}
+        let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_owned();
+        walk.found.sort_by_cached_key(bytes);
+        walk
+    }
+
+    /// Begins a walk at a folder.
+    fn from(root: &Path) -> Self {
         let mut walk = Self::default();
         match fs::metadata(root).map_err(read(root)) {
             Ok(metadata) => walk.enter(root.to_owned(), PathBuf::new(), &metadata),
             Err(error) => walk.errors.push(error),
         }
-        // Links last: a folder is listed under its own name where it has one below the root.
-        while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
-            if let Err(error) = walk.list(&folder, &prefix) {
-                walk.errors.push(error);
-            }
-        }
-        let bytes = |path: &PathBuf| path.as_os_str().as_encoded_bytes().to_owned();
-        walk.found.sort_by_cached_key(bytes);
         walk
+    }
+
+    /// Lists one more folder; `false` if there is none left.
+    fn step(&mut self) -> bool {
+        // Links last: a folder is listed under its own name where it has one below the root.
+        let Some((folder, prefix)) = self.folders.pop().or_else(|| self.next_link()) else {
+            return false;
+        };
+        if let Err(error) = self.list(&folder, &prefix) {
+            self.errors.push(error);
+        }
+        true
     }
 
     fn list(&mut self, folder: &Path, prefix: &Path) -> Result<(), DataError> {
