@@ -92,7 +92,7 @@ pub(crate) fn holds_pictures(root: &Path) -> bool {
     }
     let mut walk = Walk::default();
     let Ok(metadata) = fs::metadata(root) else { return false };
-    walk.enter(root.to_owned(), String::new(), &metadata);
+    walk.enter(root.to_owned(), PathBuf::new(), &metadata);
     while let Some((folder, prefix)) = walk.folders.pop().or_else(|| walk.next_link()) {
         for entry in fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok) {
             let is_listed = walk.visit(&entry, &prefix).is_ok();
