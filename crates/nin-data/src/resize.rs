@@ -5,6 +5,9 @@
 //! point, along each row first, then along the columns, rounded to bytes in between. (Pillow 13 takes
 //! the other order for some sizes that are not square.)
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
 use std::ops::Range;
 
 use nin_kernels::{Vectorize, vectorized};
@@ -205,14 +208,13 @@ fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
         let first = square * LANES;
         let mut lines = [0; LANES];
         for (line, row) in lines.iter_mut().zip(pixels.chunks_exact(width)) {
-            *line = match row[first..].first_chunk() {
-                Some(&bytes) => u64::from_le_bytes(bytes),
-                None => {
-                    let mut bytes = [0; LANES];
-                    bytes[..width - first].copy_from_slice(&row[first..]);
-                    u64::from_le_bytes(bytes)
-                }
-            };
+            let mut bytes = [0; LANES];
+            if let Some(&whole) = row[first..].first_chunk() {
+                bytes = whole;
+            } else {
+                bytes[..width - first].copy_from_slice(&row[first..]);
+            }
+            *line = u64::from_le_bytes(bytes);
         }
         *columns = transposed(lines).map(u64::to_le_bytes);
     }

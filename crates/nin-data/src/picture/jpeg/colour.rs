@@ -1,6 +1,9 @@
 //! From components to grey or red, green and blue: libjpeg's conversions (`jdcolor.c`), and PIL's of
 //! CMYK.
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
 use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::Frame;

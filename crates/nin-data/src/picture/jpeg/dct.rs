@@ -4,6 +4,9 @@
 //! ICASSP 1989. Each pass is written over the eight lanes of the other direction, which compilers
 //! turn into vectors. Sums wrap: only damaged data is so large.
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
 use std::num::Wrapping;
 
 use nin_kernels::{Vectorize, vectorized};
