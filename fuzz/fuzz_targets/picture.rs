@@ -1,4 +1,4 @@
-//! Pictures, as they are named to `predict` and posted to `serve`: PNG, JPEG and WebP.
+//! Pictures of any format, as `train`, `predict` and `serve` take them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

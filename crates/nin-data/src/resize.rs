@@ -5,7 +5,12 @@
 //! point, along each row first, then along the columns, rounded to bytes in between. (Pillow 13 takes
 //! the other order for some sizes that are not square.)
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
 use std::ops::Range;
+
+use nin_kernels::{Vectorize, vectorized};
 
 /// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -72,7 +77,7 @@ impl Resizer {
 
     /// Appends the resized image to `output`; `pixels` are row after row of the input size.
     ///
-    /// Each input row is resized once and added to the output rows that it is part of, so that
+    /// Eight input rows at a time are resized and added to the output rows that they are part of, so that
     /// memory is the output's, however high the input is. Sums of integers do not depend on order.
     ///
     /// # Panics
@@ -84,45 +89,170 @@ impl Resizer {
             output.extend_from_slice(pixels);
             return;
         }
-        let out_width = self.to[1];
-        let mut row = vec![0_u8; out_width];
-        let mut sums = vec![HALF; self.to[0] * out_width];
-        // Output rows `first..` are not complete; starts and ends grow from row to row.
+        let length = output.len();
+        output.resize(length + self.to[0] * self.to[1], 0);
+        vectorized(Resize { resizer: self, pixels, output: &mut output[length..] });
+    }
+}
+
+/// A plane that is resized.
+struct Resize<'a> {
+    resizer: &'a Resizer,
+    pixels: &'a [u8],
+    output: &'a mut [u8],
+}
+
+impl Vectorize for Resize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { resizer, pixels, output } = self;
+        resizer.resize_into(pixels, output);
+    }
+}
+
+impl Resizer {
+    #[inline(always)]
+    fn resize_into(&self, pixels: &[u8], output: &mut [u8]) {
+        let width = self.from[1];
+        let mut sums = vec![HALF; self.to[0] * self.to[1]];
+        let mut buffers = Buffers::new(width, self.to[1]);
+        // Output rows from `first` on are not complete; starts and ends grow from row to row.
         let mut first = 0;
-        for (at, pixels) in pixels.chunks_exact(width).enumerate() {
-            first += self.rows[first..].iter().take_while(|taps| taps.end() <= at).count();
-            let touched = self.rows[first..].iter().take_while(|taps| taps.start <= at).count();
-            if touched == 0 {
-                continue;
-            }
-            self.resize_row(pixels, &mut row);
-            let sums = sums[first * out_width..].chunks_exact_mut(out_width);
-            for (taps, sums) in self.rows[first..first + touched].iter().zip(sums) {
-                let Some(&coefficient) = taps.coefficients.get(at - taps.start) else { continue };
-                for (sum, &pixel) in sums.iter_mut().zip(&row) {
-                    *sum += i32::from(pixel) * coefficient;
-                }
+        for (block, pixels) in pixels.chunks(LANES * width).enumerate() {
+            let rows = block * LANES..block * LANES + pixels.len() / width;
+            first += self.rows[first..].iter().take_while(|taps| taps.end() <= rows.start).count();
+            let touched =
+                self.rows[first..].iter().take_while(|taps| taps.start < rows.end).count();
+            if touched > 0 {
+                let taps = &self.rows[first..first + touched];
+                let sums = &mut sums[first * self.to[1]..];
+                self.add_rows(rows, pixels, taps, sums, &mut buffers);
             }
         }
-        output.extend(sums.iter().map(|&sum| to_byte(sum)));
+        for (byte, &sum) in output.iter_mut().zip(&sums) {
+            *byte = to_byte(sum);
+        }
     }
 
-    fn resize_row(&self, row: &[u8], output: &mut [u8]) {
-        if self.from[1] == self.to[1] {
-            output.copy_from_slice(row);
-            return;
-        }
-        for (value, taps) in output.iter_mut().zip(&self.columns) {
-            let neighbours = &row[taps.start..taps.end()];
-            let products = neighbours.iter().zip(&taps.coefficients);
-            let sum = products.fold(HALF, |sum, (&pixel, &factor)| sum + i32::from(pixel) * factor);
-            *value = to_byte(sum);
+    /// Resizes input rows along their length and adds them to the output rows of these taps.
+    #[inline(always)]
+    fn add_rows(
+        &self,
+        rows: Range<usize>,
+        pixels: &[u8],
+        taps: &[Taps],
+        sums: &mut [i32],
+        buffers: &mut Buffers,
+    ) {
+        let (width, out_width) = (self.from[1], self.to[1]);
+        let resized = if self.from[1] == self.to[1] && self.columns[0].start == 0 {
+            pixels
+        } else {
+            transpose_rows(pixels, width, &mut buffers.columns);
+            for (lanes, taps) in buffers.out_columns.iter_mut().zip(&self.columns) {
+                let mut sums = [HALF; LANES];
+                for (pixels, &factor) in
+                    buffers.columns[taps.start..].iter().zip(&taps.coefficients)
+                {
+                    for (sum, &pixel) in sums.iter_mut().zip(pixels) {
+                        *sum += i32::from(pixel) * factor;
+                    }
+                }
+                *lanes = sums.map(to_byte);
+            }
+            transpose_columns(&buffers.out_columns, out_width, &mut buffers.rows);
+            &buffers.rows
+        };
+        for (taps, sums) in taps.iter().zip(sums.chunks_exact_mut(out_width)) {
+            for at in rows.start.max(taps.start)..rows.end.min(taps.end()) {
+                let factor = taps.coefficients[at - taps.start];
+                let row = &resized[(at - rows.start) * out_width..][..out_width];
+                for (sum, &pixel) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(pixel) * factor;
+                }
+            }
         }
     }
 }
 
+/// Rows that are resized together, a byte of each in a column.
+const LANES: usize = 8;
+
+/// Memory that all blocks of rows share.
+struct Buffers {
+    /// The input's columns, up to whole squares.
+    columns: Vec<[u8; LANES]>,
+    /// The resized columns, up to whole squares.
+    out_columns: Vec<[u8; LANES]>,
+    /// The resized rows.
+    rows: Vec<u8>,
+}
+
+impl Buffers {
+    fn new(width: usize, out_width: usize) -> Self {
+        let columns = |width: usize| vec![[0; LANES]; width.next_multiple_of(LANES)];
+        Self {
+            columns: columns(width),
+            out_columns: columns(out_width),
+            rows: vec![0; LANES * out_width],
+        }
+    }
+}
+
+/// Up to eight rows of a width as columns of eight.
+#[inline(always)]
+fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
+    for (square, columns) in columns.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let first = square * LANES;
+        let mut lines = [0; LANES];
+        for (line, row) in lines.iter_mut().zip(pixels.chunks_exact(width)) {
+            let mut bytes = [0; LANES];
+            if let Some(&whole) = row[first..].first_chunk() {
+                bytes = whole;
+            } else {
+                bytes[..width - first].copy_from_slice(&row[first..]);
+            }
+            *line = u64::from_le_bytes(bytes);
+        }
+        *columns = transposed(lines).map(u64::to_le_bytes);
+    }
+}
+
+/// Columns of eight as rows of a width.
+#[inline(always)]
+fn transpose_columns(columns: &[[u8; LANES]], width: usize, rows: &mut [u8]) {
+    for (square, columns) in columns.as_chunks::<LANES>().0.iter().enumerate() {
+        let first = square * LANES;
+        let lines = transposed(columns.map(u64::from_le_bytes));
+        for (line, row) in lines.into_iter().zip(rows.chunks_exact_mut(width)) {
+            let bytes = line.to_le_bytes();
+            match row[first..].first_chunk_mut() {
+                Some(part) => *part = bytes,
+                None => row[first..].copy_from_slice(&bytes[..width - first]),
+            }
+        }
+    }
+}
+
+/// A square of bytes, mirrored along its diagonal: halves, quarters and bytes change places.
+#[inline(always)]
+fn transposed(mut lines: [u64; LANES]) -> [u64; LANES] {
+    for (distance, mask) in [(4, 0xFFFF_FFFF), (2, 0xFFFF_0000_FFFF), (1, 0xFF_00FF_00FF_00FF)] {
+        for at in (0..LANES).filter(|at| at & distance == 0) {
+            let swapped = ((lines[at] >> (8 * distance)) ^ lines[at + distance]) & mask;
+            lines[at] ^= swapped << (8 * distance);
+            lines[at + distance] ^= swapped;
+        }
+    }
+    lines
+}
+
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
-    (sum >> PRECISION_BITS).clamp(0, 255) as u8
+    // It fits: vectors of 16-bit numbers are clamped at once.
+    ((sum >> PRECISION_BITS) as i16).clamp(0, 255) as u8
 }
 
 /// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations, for some

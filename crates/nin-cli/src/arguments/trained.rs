@@ -177,7 +177,8 @@ pub struct ServeArguments {
 
 ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
 [batch, classes] and `maps`; batch, height and width are free; metadata `classes` is a JSON list.
-Safetensors: names of an nn.Sequential, and beside them model.py, which loads them.")]
+What the caller owes to a picture is in the metadata `preprocessing`, in words.
+Safetensors: names of an nn.Sequential, and beside them model.py, which loads them and answers as predict.")]
 pub struct ExportArguments {
     /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
     /// or pretrained:NAME (record-fashion-mnist, or a file of the folder weights)

@@ -1,7 +1,7 @@
 //! Coefficients of one block, sequential or progressive.
 
 use super::bits::Bits;
-use super::huffman::HuffmanTable;
+use super::huffman::{HuffmanTable, with_sign};
 use super::{JpegError, damaged};
 
 /// A coefficient is no larger than this where its pixels have 8 bits; twice over, because writers
@@ -39,8 +39,7 @@ fn too_large<T>() -> Result<T, JpegError> {
 /// A value of so many bits, 1 or more, with its sign.
 #[inline]
 fn signed(bits: &mut Bits<'_>, size: u32) -> i32 {
-    let value = bits.take(size) as i32;
-    if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
+    with_sign(bits.take(size) as i32, size)
 }
 
 #[inline]
@@ -65,7 +64,7 @@ fn ac_symbol(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<(usize, u32), 
 }
 
 /// Reads a sequential block's coefficients, each times its step, into `block`, row after row, which
-/// is all zeros before. Returns whether there is any besides the mean.
+/// is all zeros before. Returns how many there are up to the last in zigzag order.
 #[inline]
 pub(super) fn sequential(
     bits: &mut Bits<'_>,
@@ -74,7 +73,7 @@ pub(super) fn sequential(
     steps: &[u16; 64],
     prediction: &mut i32,
     block: &mut [i32; 64],
-) -> Result<bool, JpegError> {
+) -> Result<usize, JpegError> {
     *prediction += dc_difference(bits, dc)?;
     block[0] = prediction.saturating_mul(i32::from(steps[0]));
     if block[0].abs() > LARGEST + i32::from(steps[0]) {
@@ -82,24 +81,33 @@ pub(super) fn sequential(
     }
     let mut at = 1;
     while at < 64 {
-        let (run, size) = ac_symbol(bits, ac)?;
-        if size == 0 {
-            match run {
-                0 => return Ok(at > 1),
-                15 => at += 16,
-                _ => return bad_code(),
+        bits.fill();
+        let short = ac.find_short(bits.peek());
+        let level = if short.length > 0 {
+            bits.skip(u32::from(short.length));
+            at += usize::from(short.run);
+            i32::from(short.value)
+        } else {
+            let (run, size) = ac_symbol(bits, ac)?;
+            if size == 0 {
+                match run {
+                    0 => return Ok(at),
+                    15 => at += 16,
+                    _ => return bad_code(),
+                }
+                continue;
             }
-            continue;
-        }
-        at += run;
+            if size > MOST_AC_BITS {
+                return too_large();
+            }
+            at += run;
+            signed(bits, size)
+        };
         if at > 63 {
             return damaged("a run of zeros leaves its block");
         }
-        if size > MOST_AC_BITS {
-            return too_large();
-        }
         let step = i32::from(steps[at]);
-        let value = signed(bits, size) * step;
+        let value = level * step;
         if value.abs() > LARGEST + step {
             return too_large();
         }
@@ -111,7 +119,7 @@ pub(super) fn sequential(
     }
     let levels =
         (64 - MOST_ALIKE..64).map(|at| block[usize::from(ZIGZAG[at])] / i32::from(steps[at]));
-    if is_erased(levels) { erased() } else { Ok(true) }
+    if is_erased(levels) { erased() } else { Ok(64) }
 }
 
 /// Whether these are coefficients that a disk full of zeros decodes to: by most tables each has the
@@ -265,12 +273,12 @@ fn refine_value(bits: &mut Bits<'_>, unit: i16, value: &mut i16) {
     }
 }
 
-/// The coefficients of a progressive block, each times its step, row after row; and whether there is
-/// any besides the mean.
+/// The coefficients of a progressive block, each times its step, row after row; and how many there are
+/// up to the last in zigzag order.
 pub(super) fn dequantized(
     block: &Coefficients,
     steps: &[u16; 64],
-) -> Result<([i32; 64], bool), JpegError> {
+) -> Result<([i32; 64], usize), JpegError> {
     let mut values = [0; 64];
     for (at, (&value, &step)) in block.iter().zip(steps).enumerate() {
         let step = i32::from(step);
@@ -280,5 +288,6 @@ pub(super) fn dequantized(
         }
         values[usize::from(ZIGZAG[at])] = value;
     }
-    Ok((values, block[1..].iter().any(|&value| value != 0)))
+    let last = block.iter().rposition(|&value| value != 0);
+    Ok((values, last.unwrap_or(0) + 1))
 }

@@ -1,6 +1,11 @@
 //! From components to grey or red, green and blue: libjpeg's conversions (`jdcolor.c`), and PIL's of
 //! CMYK.
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
+use nin_kernels::{Vectorize, vectorized};
+
 use super::frame::Frame;
 use super::upsample::Rows;
 
@@ -44,10 +49,10 @@ pub(super) fn to_pixels(frame: &Frame, samples: &[Vec<u8>], space: ColourSpace) 
                     darken(row, rest, y);
                 }
             }
-            ColourSpace::YCbCr => from_ycbcr(rows, row),
+            ColourSpace::YCbCr => vectorized(FromYcbcr(rows, row)),
             ColourSpace::Ycck => {
                 let [red, green, blue] = row;
-                from_ycbcr(rows, [&mut *red, &mut *green, &mut *blue]);
+                vectorized(FromYcbcr(rows, [&mut *red, &mut *green, &mut *blue]));
                 for row in [red, green, blue] {
                     for value in &mut *row {
                         *value = 255 - *value;
@@ -69,9 +74,23 @@ fn darken(row: &mut [u8], black: &mut [Rows<'_>], y: usize) {
     }
 }
 
+/// Rows of luma and two colour differences, and those of red, green and blue.
+struct FromYcbcr<'a>([&'a [u8]; 3], [&'a mut [u8]; 3]);
+
+impl Vectorize for FromYcbcr<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        from_ycbcr(self.0, self.1);
+    }
+}
+
+#[inline(always)]
 fn from_ycbcr([luma, blueness, redness]: [&[u8]; 3], [red, green, blue]: [&mut [u8]; 3]) {
     const HALF: i32 = 1 << 15;
-    let clamped = |value: i32| value.clamp(0, 255) as u8;
+    // They fit: vectors of 16-bit numbers are clamped at once.
+    let clamped = |value: i32| (value as i16).clamp(0, 255) as u8;
     let sources = luma.iter().zip(blueness).zip(redness);
     let pixels = red.iter_mut().zip(green).zip(blue);
     for (((&luma, &blueness), &redness), ((red, green), blue)) in sources.zip(pixels) {

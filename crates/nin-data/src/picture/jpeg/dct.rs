@@ -4,7 +4,12 @@
 //! ICASSP 1989. Each pass is written over the eight lanes of the other direction, which compilers
 //! turn into vectors. Sums wrap: only damaged data is so large.
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
 use std::num::Wrapping;
+
+use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::BLOCK;
 
@@ -14,46 +19,77 @@ type Lanes = [[i32; BLOCK]; BLOCK];
 const CONSTANT_BITS: usize = 13;
 const PASS_BITS: usize = 2;
 /// The middle of a sample's range: where a coefficient of 0 is.
-const MIDDLE: i32 = 128;
+const MIDDLE: i16 = 128;
+
+/// So many first coefficients in zigzag order lie in the upper left quarter.
+const QUARTER: usize = 10;
 
 /// Writes the block of these coefficients, row after row, into samples with this distance from row
-/// to row.
-pub(super) fn inverse(coefficients: &[i32; 64], samples: &mut [u8], stride: usize) {
+/// to row. All after the first `count` in zigzag order are 0.
+pub(super) fn inverse(coefficients: &[i32; 64], count: usize, samples: &mut [u8], stride: usize) {
+    match count {
+        ..=1 => inverse_flat(coefficients[0], samples, stride),
+        2..=QUARTER => vectorized(Inverse::<4> { coefficients, samples, stride }),
+        _ => vectorized(Inverse::<BLOCK> { coefficients, samples, stride }),
+    }
+}
+
+/// A block of which only the first `SIDE` rows and columns are not 0.
+struct Inverse<'a, const SIDE: usize> {
+    coefficients: &'a [i32; 64],
+    samples: &'a mut [u8],
+    stride: usize,
+}
+
+impl<const SIDE: usize> Vectorize for Inverse<'_, SIDE> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        inverse_of::<SIDE>(self.coefficients, self.samples, self.stride);
+    }
+}
+
+#[inline(always)]
+fn inverse_of<const SIDE: usize>(coefficients: &[i32; 64], samples: &mut [u8], stride: usize) {
     let (rows, _) = coefficients.as_chunks::<BLOCK>();
     let mut lanes: Lanes = [[0; BLOCK]; BLOCK];
     lanes.copy_from_slice(rows);
-    pass::<{ CONSTANT_BITS - PASS_BITS }>(&mut lanes);
+    pass::<SIDE, { CONSTANT_BITS - PASS_BITS }>(&mut lanes);
     let mut lanes = transposed(&lanes);
-    pass::<{ CONSTANT_BITS + PASS_BITS + 3 }>(&mut lanes);
+    pass::<SIDE, { CONSTANT_BITS + PASS_BITS + 3 }>(&mut lanes);
     for (lanes, row) in transposed(&lanes).iter().zip(samples.chunks_mut(stride)) {
-        for (sample, &value) in row.iter_mut().zip(lanes) {
-            *sample = to_sample(value);
-        }
+        let Some(row) = row.first_chunk_mut::<BLOCK>() else { return };
+        *row = lanes.map(to_sample);
     }
 }
 
 /// Writes the block that has no other coefficient than its mean.
-pub(super) fn inverse_flat(mean: i32, samples: &mut [u8], stride: usize) {
+fn inverse_flat(mean: i32, samples: &mut [u8], stride: usize) {
     let sample = to_sample((mean + 4) >> 3);
     for row in samples.chunks_mut(stride).take(BLOCK) {
         row[..BLOCK].fill(sample);
     }
 }
 
+#[inline(always)]
 fn to_sample(value: i32) -> u8 {
-    value.saturating_add(MIDDLE).clamp(0, 255) as u8
+    // It has at most 14 bits. Vectors of 16-bit numbers are clamped at once.
+    (value as i16 + MIDDLE).clamp(0, 255) as u8
 }
 
+#[inline(always)]
 fn transposed(lanes: &Lanes) -> Lanes {
     std::array::from_fn(|row| std::array::from_fn(|column| lanes[column][row]))
 }
 
-/// One dimension, for each lane; the result is rounded by so many bits.
-#[inline]
-fn pass<const SHIFT: usize>(lanes: &mut Lanes) {
+/// One dimension, for each lane, of which the first `SIDE` coefficients are not 0; the result is rounded
+/// by so many bits.
+#[inline(always)]
+fn pass<const SIDE: usize, const SHIFT: usize>(lanes: &mut Lanes) {
     let input = *lanes;
     for lane in 0..BLOCK {
-        let at = |row: usize| Wrapping(input[row][lane]);
+        let at = |row: usize| Wrapping(if row < SIDE { input[row][lane] } else { 0 });
         let constant = Wrapping::<i32>;
 
         let sum = (at(2) + at(6)) * constant(4433);

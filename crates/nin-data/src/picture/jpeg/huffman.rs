@@ -2,16 +2,34 @@
 
 use super::{JpegError, damaged};
 
+/// The number that so many bits stand for, 1 or more: those that begin with 0 are negative.
+#[inline]
+pub(super) fn with_sign(value: i32, size: u32) -> i32 {
+    if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
+}
+
 /// Codes of so many bits are looked up at once.
 const LOOKUP_BITS: u32 = 10;
 /// The length of no code.
 const NONE: u8 = 0;
+
+/// A code and the value behind it, where both are within the bits that are looked up.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Short {
+    /// Bits of code and value; 0 where they are more.
+    pub(super) length: u8,
+    /// Zeros before the value.
+    pub(super) run: u8,
+    pub(super) value: i16,
+}
 
 /// Codes and their symbols.
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanTable {
     /// `[length, symbol]` by the next bits; length 0 for longer codes.
     lookup: Vec<[u8; 2]>,
+    /// The same of codes with their values, where the symbol is a run of zeros and a size.
+    shorts: Vec<Short>,
     /// By length: the first code that is longer, in 16 bits.
     ends: [u32; 17],
     /// By length: what is added to a code for its symbol's place.
@@ -26,6 +44,7 @@ impl HuffmanTable {
         symbols[..values.len()].copy_from_slice(values);
         let mut table = Self {
             lookup: vec![[NONE, 0]; 1 << LOOKUP_BITS],
+            shorts: vec![Short::default(); 1 << LOOKUP_BITS],
             ends: [0; 17],
             offsets: [0; 17],
             symbols,
@@ -49,7 +68,24 @@ impl HuffmanTable {
             table.ends[length as usize] = code << (16 - length);
             code <<= 1;
         }
+        for (bits, (short, &[length, symbol])) in
+            table.shorts.iter_mut().zip(&table.lookup).enumerate()
+        {
+            let (run, size) = (symbol >> 4, symbol & 15);
+            let total = u32::from(length) + u32::from(size);
+            if length != NONE && size > 0 && total <= LOOKUP_BITS {
+                let value = (bits >> (LOOKUP_BITS - total)) as i32 & ((1 << size) - 1);
+                let value = with_sign(value, u32::from(size)) as i16;
+                *short = Short { length: total as u8, run, value };
+            }
+        }
         Ok(table)
+    }
+
+    /// The code and the value that the 16 bits begin with, if both are short.
+    #[inline]
+    pub(super) fn find_short(&self, bits: u32) -> Short {
+        self.shorts[(bits >> (16 - LOOKUP_BITS)) as usize & 0x3FF]
     }
 
     /// Length and symbol of the code that the 16 bits begin with.

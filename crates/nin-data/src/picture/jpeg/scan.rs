@@ -114,13 +114,9 @@ impl Planes {
             let blocks = state.coefficients.chunks_exact(component.stored_blocks[1]);
             for (samples, blocks) in rows.zip(blocks) {
                 for (column, block) in blocks.iter().enumerate() {
-                    let (values, has_detail) = dequantized(block, steps)?;
+                    let (values, count) = dequantized(block, steps)?;
                     let samples = &mut samples[column * BLOCK..];
-                    if has_detail {
-                        dct::inverse(&values, samples, stride);
-                    } else {
-                        dct::inverse_flat(values[0], samples, stride);
-                    }
+                    dct::inverse(&values, count, samples, stride);
                 }
             }
             state.coefficients = Vec::new();
@@ -271,14 +267,10 @@ impl ScanDecoder<'_> {
         let (dc, ac) = (dc.ok_or_else(no_table)?, ac.ok_or_else(no_table)?);
         let steps = state.steps.as_ref().ok_or_else(no_table)?;
         let mut values = [0; 64];
-        let has_detail = sequential(bits, dc, ac, steps, &mut state.prediction, &mut values)?;
+        let count = sequential(bits, dc, ac, steps, &mut state.prediction, &mut values)?;
         let stride = component.stride();
         let samples = &mut self.planes.samples[index][(row * stride + column) * BLOCK..];
-        if has_detail {
-            dct::inverse(&values, samples, stride);
-        } else {
-            dct::inverse_flat(values[0], samples, stride);
-        }
+        dct::inverse(&values, count, samples, stride);
         Ok(())
     }
 }
