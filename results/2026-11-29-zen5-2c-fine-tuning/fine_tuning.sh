@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fine-tuning from pretrained:record-fashion-mnist next to the same network from scratch: 200 training pictures of
-# ten letters, 28x28, the same recipe and the same 40 epochs, three seeds. From scratch, three learning rates are
+# ten letters, 28x28, the same recipe and the same 20 epochs, three seeds. From scratch, three learning rates are
 # tried. 200 validation pictures choose the checkpoint; 800 pictures in typefaces that none of the others have test it.
 # One line per run: its name, its seed, the best checkpoint's accuracy on the test pictures.
 # usage: fine_tuning.sh NIN-CLI LETTERS FOLDER
