@@ -36,8 +36,15 @@
 //! let recipe = RecipeBuilder::from_text("tiny", "tiny", RECIPE)?.build()?;
 //! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
 //! let environment = Environment::default();
-//! let plan =
-//!     TrainingPlan { recipe, folder: folder.clone(), resume: false, data, workers: 0, start: None, environment };
+//! let plan = TrainingPlan {
+//!     recipe,
+//!     folder: folder.clone(),
+//!     resume: false,
+//!     data,
+//!     workers: 0,
+//!     start: None,
+//!     environment,
+//! };
 //! let summary =
 //!     train::<Autodiff<Flex>>(plan, &Default::default(), Interrupter::new(), Box::new(()))?;
 //! assert_eq!(summary.epochs, 3);

@@ -88,6 +88,26 @@ fn weights_that_are_all_alike_train_as_none_do_but_for_rounding() {
 }
 
 #[test]
+fn weighted_runs_have_the_same_bits_whatever_the_threads_and_resumed_or_not() {
+    let workshop = Workshop::new();
+    let weighted = words(
+        "--backend flex --set training.class_weights=[1,2.5,0] --set augmentation.mixup=0.2 \
+         --set training.label_smoothing=0.1",
+    );
+    let run = |name: &str, more: &[&str]| {
+        workshop.train(name, &[&weighted[..], more].concat()).ok();
+    };
+    run("one", &["--epochs", "2", "--threads", "1"]);
+    run("two", &["--epochs", "2", "--threads", "2", "--workers", "3"]);
+    run("cut", &["--epochs", "1"]);
+    let resume = "train --run cut --resume --data data --epochs 2 --backend flex --progress none";
+    nin(workshop.path(), &words(resume)).ok();
+    for other in ["two", "cut"] {
+        assert!(workshop.weights("one") == workshop.weights(other), "{other}");
+    }
+}
+
+#[test]
 fn the_best_checkpoint_is_that_of_the_figure_that_is_asked_for() {
     let workshop = Workshop::new();
     let run = |by: &str| {

@@ -96,7 +96,11 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         bytes(
             b"these are no weights".to_vec(),
-            &[NO_WEIGHTS, "expected a header of at most 100000000 bytes", "found one of"],
+            &[
+                NO_WEIGHTS,
+                "expected a header of at most 100000000 bytes",
+                "found text that begins with `these ar`",
+            ],
         ),
         bytes(Vec::new(), &[NO_WEIGHTS, "expected the header's length in 8 bytes, found 0 bytes"]),
         bytes(
@@ -106,11 +110,17 @@ pub(super) fn cases() -> Vec<Case> {
         bytes(whole()[..100].to_vec(), &[NO_WEIGHTS, "expected a header of", "found 92 bytes"]),
         bytes(
             [&(1_u64 << 63).to_le_bytes()[..], b"{}"].concat(),
-            &[NO_WEIGHTS, "header of at most 100000000 bytes, found one of 9223372036854775808"],
+            &[
+                NO_WEIGHTS,
+                "at most 100000000 bytes, found bytes that begin with 00 00 00 00 00 00 00 80",
+            ],
         ),
         bytes(
             [&u64::MAX.to_le_bytes()[..], b"{}"].concat(),
-            &[NO_WEIGHTS, "header of at most 100000000 bytes, found one of 18446744073709551615"],
+            &[
+                NO_WEIGHTS,
+                "at most 100000000 bytes, found bytes that begin with ff ff ff ff ff ff ff ff",
+            ],
         ),
         bytes(
             [whole(), b"more".to_vec()].concat(),
@@ -206,7 +216,10 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         imported(
             b"these are no weights",
-            &["`theirs`: not a safetensors file: expected a header of", "found one of"],
+            &[
+                "`theirs`: not a safetensors file: expected a header of",
+                "found text that begins with",
+            ],
         ),
         imported(
             b"",
