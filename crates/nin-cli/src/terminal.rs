@@ -14,6 +14,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// Lines with names in them as one text: each stays one line.
+pub fn printable_text(lines: &[String]) -> String {
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
+}
+
 /// The same for a text of several lines, which it keeps.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     let is_unprintable = |letter| letter != '\n' && letter != '\t' && is_unprintable(letter);
@@ -71,6 +76,7 @@ mod tests {
         );
         assert_eq!(printable_lines("a\n\tb\u{7}"), "a\n\tb\\u{7}");
         assert_eq!(printable_json("\"a\u{9b}\u{202e}\""), r#""a\u009b\u202e""#);
+        assert_eq!(printable_text(&["a\nb".to_owned(), "c".to_owned()]), "a\\nb\nc");
         assert!(matches!(printable("Ärmel 袖.png"), Cow::Borrowed(_)));
     }
 }

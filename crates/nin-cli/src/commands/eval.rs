@@ -14,6 +14,7 @@ use crate::backend::{Selected, Task};
 use crate::dataset::{Chosen, Evaluated, Reading, choose_images, run_of};
 use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
+use crate::terminal::printable_text;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
@@ -163,6 +164,6 @@ impl Report<'_> {
         }
         lines.push(String::new());
         lines.push(format!("{:.1} images/sec with {}", self.images_per_sec, self.backend));
-        lines.join("\n")
+        printable_text(&lines)
     }
 }

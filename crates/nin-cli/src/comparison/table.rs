@@ -1,6 +1,7 @@
 //! A comparison as text.
 
 use super::{Comparison, Difference, Row, Spread};
+use crate::terminal::printable_text;
 
 impl Comparison {
     /// The table of the runs, their spread, and the keys that differ.
@@ -15,7 +16,7 @@ impl Comparison {
         lines.push(String::new());
         lines.extend(self.spread_lines());
         lines.extend(self.difference_lines());
-        lines.join("\n")
+        printable_text(&lines)
     }
 
     fn spread_lines(&self) -> Vec<String> {

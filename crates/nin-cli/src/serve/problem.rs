@@ -48,9 +48,9 @@ impl From<PictureError> for Problem {
             PictureError::FileTooLarge { .. } | PictureError::TooManyPixels { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            PictureError::UnknownFormat | PictureError::ForeignFormat { .. } => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
+            PictureError::UnknownFormat
+            | PictureError::ForeignFormat { .. }
+            | PictureError::UnsupportedKind { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let hint = error.hint();

@@ -5,9 +5,10 @@ use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageReader, Limits};
 
 use super::PictureError;
+use super::cmyk::tiff_planes;
 use super::format::PictureFormat;
 use super::jpeg::{self, Jpeg, JpegError};
 use super::orientation::Orientation;
@@ -66,9 +67,12 @@ impl Picture {
     }
 
     fn decode_as(format: PictureFormat, bytes: &[u8]) -> Result<Self, PictureError> {
-        let broken = |error: image::ImageError| PictureError::Undecodable {
-            format: format.name(),
-            reason: error.to_string(),
+        let broken = |error: ImageError| {
+            let (format, reason) = (format.name(), error.to_string());
+            match error {
+                ImageError::Unsupported(_) => PictureError::UnsupportedKind { format, reason },
+                _ => PictureError::Undecodable { format, reason },
+            }
         };
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_DECODER_BYTES);
@@ -90,8 +94,20 @@ impl Picture {
             let xmp = decoder.xmp_metadata().ok().flatten();
             Orientation::of_metadata(exif.as_deref(), xmp.as_deref())
         };
-        let image = DynamicImage::from_decoder(decoder).map_err(broken)?;
-        let Self { mut planes, size } = Self::from_image(image);
+        let is_cmyk = decoder.original_color_type() == ExtendedColorType::Cmyk8;
+        let cmyk = if format == PictureFormat::Tiff && is_cmyk {
+            let planes = tiff_planes(bytes, MOST_DECODER_BYTES as usize);
+            planes.map_err(|error| PictureError::Undecodable {
+                format: format.name(),
+                reason: error.to_string(),
+            })?
+        } else {
+            None
+        };
+        let Self { mut planes, size } = match cmyk {
+            Some(planes) => Self { planes, size },
+            None => Self::from_image(DynamicImage::from_decoder(decoder).map_err(broken)?),
+        };
         let size = orientation.apply(&mut planes, size);
         Ok(Self { planes, size })
     }
@@ -139,12 +155,12 @@ impl Picture {
 
 impl From<JpegError> for PictureError {
     fn from(error: JpegError) -> Self {
-        let reason = match error {
-            JpegError::TooManyPixels(size) => return too_many_pixels(size),
-            JpegError::Damaged(reason) => reason,
-            JpegError::Unsupported(kind) => format!("{kind} is not supported"),
-        };
-        Self::Undecodable { format: PictureFormat::Jpeg.name(), reason }
+        let format = PictureFormat::Jpeg.name();
+        match error {
+            JpegError::TooManyPixels(size) => too_many_pixels(size),
+            JpegError::Damaged(reason) => Self::Undecodable { format, reason },
+            JpegError::Unsupported(reason) => Self::UnsupportedKind { format, reason },
+        }
     }
 }
 

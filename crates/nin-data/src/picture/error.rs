@@ -35,6 +35,14 @@ pub enum PictureError {
         /// HEIC, AVIF, JPEG XL or JPEG 2000.
         format: &'static str,
     },
+    /// The format is decoded, but not this kind of it.
+    #[error("{format} of a kind that is not read: {reason}")]
+    UnsupportedKind {
+        /// JPEG, PNG, WebP, GIF, BMP or TIFF.
+        format: &'static str,
+        /// What kind.
+        reason: String,
+    },
     /// The decoder gave up.
     #[error("not a whole {format} picture: {reason}")]
     Undecodable {
@@ -79,7 +87,9 @@ impl PictureError {
             Self::ForeignFormat { format: "AVIF" } => {
                 "convert it to PNG first, such as with `avifdec photo.avif photo.png`"
             }
-            Self::ForeignFormat { .. } => "convert it to JPEG or PNG first",
+            Self::ForeignFormat { .. } | Self::UnsupportedKind { .. } => {
+                "convert it to JPEG or PNG first"
+            }
             Self::Undecodable { .. } => "the file is cut off or damaged: fetch it again",
             Self::Channels { .. } => "take a checkpoint of a network for 1 or 3 channels",
             Self::Size { .. } => "leave --dense out, and it is resized",

@@ -2,6 +2,7 @@
 //!
 //! Training, `eval`, `predict`, `serve` and library users all decode here.
 
+mod cmyk;
 mod decode;
 mod error;
 mod fit;

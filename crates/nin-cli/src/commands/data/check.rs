@@ -17,6 +17,7 @@ use crate::output::{Format, print_json, print_text};
 use crate::progress::PreparationProgress;
 use crate::quote::quoted;
 use crate::settings::name_of_data;
+use crate::terminal::printable_text;
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let folder = arguments.folder.as_path();
@@ -219,7 +220,7 @@ impl Description {
         if self.stops.is_empty() {
             lines.push(format!("train on it with: {}", self.command()));
         }
-        lines.join("\n")
+        printable_text(&lines)
     }
 }
 

@@ -301,6 +301,8 @@ accept("tiff-grey.tif", saved(grey, "TIFF"))
 accept("tiff-grey-16.tif", saved(Image.fromarray(wide[:, :, 0]), "TIFF"))
 accept("tiff-1.tif", saved(image.convert("1"), "TIFF"))
 accept("tiff-rgba.tif", saved(see_through, "TIFF"))
+accept("tiff-cmyk.tif", saved(image.convert("CMYK"), "TIFF"))
+accept("tiff-grey-alpha.tif", saved(see_through.convert("LA"), "TIFF"))
 for orientation in (3, 6):
     accept(f"tiff-exif-{orientation}.tif", saved(image, "TIFF", tiffinfo={0x0112: orientation}))
 accept("tiff-pages.tiff", saved(image, "TIFF", save_all=True, append_images=[grey]))
@@ -310,6 +312,7 @@ refuse("avif.avif", "AVIF", saved(image, "AVIF"))
 refuse("heic.heic", "HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
 refuse("text.png", "neither JPEG", b"no picture at all\n")
 refuse("empty.jpg", "neither JPEG", b"")
+refuse("tiff-palette.tif", "TIFF of a kind that is not read", saved(palette, "TIFF"))
 refuse("jpeg-arithmetic.jpg", "arithmetic coding", cjpeg(image, "-arithmetic"))
 
 # Damaged: every format cut, and whatever else shows.
