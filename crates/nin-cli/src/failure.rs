@@ -30,6 +30,10 @@ impl CommandError {
     }
 }
 
+/// What to do with a URL where a path is expected.
+pub const NOT_FETCHED: &str =
+    "only local files are read: download it first, then name the file or folder";
+
 /// That what is to be read is no URL, which would be looked for as a file of that name.
 pub fn check_is_local(path: &Path) -> Result<(), CommandError> {
     let text = path.to_string_lossy();
@@ -37,7 +41,7 @@ pub fn check_is_local(path: &Path) -> Result<(), CommandError> {
         ["http://", "https://", "ftp://", "s3://"].iter().any(|scheme| text.starts_with(scheme));
     if is_url && !path.exists() {
         let message = format!("`{text}` is a URL, expected a local path");
-        return Err(CommandError::new(message, "download it first, then name the file or folder"));
+        return Err(CommandError::new(message, NOT_FETCHED));
     }
     Ok(())
 }

@@ -3,14 +3,17 @@
 use nin_data::DataError;
 use nin_exchange::ExchangeError;
 use nin_model::ModelError;
-use nin_train::TrainError;
 use nin_train::recipe::RecipeError;
+use nin_train::{TrainError, one_line};
 
-use crate::failure::CommandError;
+use crate::failure::{CommandError, NOT_FETCHED};
 use crate::fetch::FetchError;
 
 /// The hint of the first cause that has one.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
+    if is_of_url(error) {
+        return Some(NOT_FETCHED.to_owned());
+    }
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<CommandError>() {
             return Some(error.hint.clone());
@@ -33,6 +36,13 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         let error = cause.downcast_ref::<ModelError>()?;
         Some(with_flags(error.hint(), of_model(error)))
     })
+}
+
+/// Whether something cannot be read because its path is a URL.
+fn is_of_url(error: &anyhow::Error) -> bool {
+    let fetches = error.chain().any(|cause| cause.downcast_ref::<FetchError>().is_some());
+    let line = one_line(error.as_ref());
+    !fetches && ["`http://", "`https://"].iter().any(|start| line.contains(start))
 }
 
 fn with_flags(hint: String, flags: Option<String>) -> String {

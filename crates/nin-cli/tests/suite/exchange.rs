@@ -264,6 +264,11 @@ fn files_of_other_kinds_and_addresses_are_told_what_they_are() {
             "download it",
         ),
         ("train --weights https://example.org/a", "is a URL, expected a local path", "download it"),
+        ("predict https://example.org/a.jpg", "`https://example.org/a.jpg`", "download it first"),
+        ("report https://example.org/run", "`https://example.org/run`", "download it first"),
+        ("compare https://example.org/run", "`https://example.org/run`", "download it first"),
+        ("data check https://example.org/x", "`https://example.org/x`", "download it first"),
+        ("shapes --config https://example.org/a.toml", "a.toml`", "download it first"),
         (
             "import --from https://example.org/a --config small.toml --output x",
             "is a URL, expected a local path",
