@@ -6,10 +6,8 @@
 //! ```
 
 use std::error::Error;
-use std::fs;
 
 use burn_flex::{Flex, FlexDevice};
-use nin_data::Picture;
 use nin_train::Predictor;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,8 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let checkpoint = arguments.next().ok_or("name a run, a checkpoint or a .safetensors file")?;
     let predictor = Predictor::<Flex>::open(checkpoint.as_ref(), &FlexDevice)?.without_maps();
     for path in arguments {
-        let picture = Picture::decode(&fs::read(&path)?)?;
-        let prediction = predictor.predict(&picture)?;
+        let prediction = predictor.predict_file(path.as_ref())?;
         println!("{}", path.display());
         for class in prediction.top(3) {
             let probability = prediction.probabilities[class];

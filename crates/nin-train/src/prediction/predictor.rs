@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use nin_data::{Picture, Transform};
+use nin_data::{Picture, PictureError, Transform};
 use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
 
 use super::{PredictionError, Preparation, Prepared};
@@ -15,13 +15,11 @@ use crate::{TrainError, load_model};
 ///
 /// ```no_run
 /// use burn_flex::{Flex, FlexDevice};
-/// use nin_data::Picture;
 /// use nin_train::Predictor;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let predictor = Predictor::<Flex>::open("runs/photos".as_ref(), &FlexDevice)?;
-/// let picture = Picture::decode(&std::fs::read("cat.jpg")?)?;
-/// let prediction = predictor.predict(&picture)?;
+/// let prediction = predictor.predict_file("cat.jpg".as_ref())?;
 /// for class in prediction.top(3) {
 ///     println!("{}: {:.3}", predictor.classes()[class], prediction.probabilities[class]);
 /// }
@@ -117,6 +115,23 @@ impl<B: Backend> Predictor<B> {
             let (name, reason) = ("class maps".to_owned(), "they are empty".to_owned());
             ModelError::Device { name, reason }.into()
         })
+    }
+
+    /// The prediction for a picture in memory, such as the content of a JPEG file.
+    ///
+    /// # Errors
+    /// [`PredictionError`] where the picture cannot be decoded or prepared, or the network cannot answer.
+    pub fn predict_bytes(&self, bytes: &[u8]) -> Result<Prediction, PredictionError> {
+        self.predict(&Picture::decode(bytes)?)
+    }
+
+    /// The prediction for a picture's file.
+    ///
+    /// # Errors
+    /// [`PredictionError`] where the file cannot be read, decoded or prepared, or the network cannot answer.
+    pub fn predict_file(&self, path: &Path) -> Result<Prediction, PredictionError> {
+        let bytes = std::fs::read(path).map_err(|source| PictureError::Unreadable { source })?;
+        self.predict_bytes(&bytes)
     }
 
     /// The predictions for prepared pictures of one size, in one batch.
