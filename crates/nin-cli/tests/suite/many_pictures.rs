@@ -122,6 +122,58 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
     assert_eq!(run("text").matches("photos/").count(), 40);
 }
 
+/// A photo of trousers of which half, or 2,000 bytes in the middle, are missing is no bag: it is refused
+/// as a file, in a folder and on standard input. By `serve`, the table's damaged pictures are (odd_pictures).
+#[test]
+fn a_damaged_photo_is_refused_whatever_the_way() {
+    let root = tempfile::tempdir().unwrap();
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clothes/trouser.png");
+    let photo = image::open(photo).unwrap().to_rgb8();
+    let (width, height) = photo.dimensions();
+    let large = image::imageops::resize(
+        &photo,
+        width * 4,
+        height * 4,
+        image::imageops::FilterType::Triangle,
+    );
+    let mut jpeg = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 92);
+    large.write_with_encoder(encoder).unwrap();
+    let middle = jpeg.len() / 2;
+    let mut erased = jpeg.clone();
+    erased[middle..middle + 2000].fill(0);
+    fs::create_dir(root.path().join("photos")).unwrap();
+    for (name, bytes) in [
+        ("whole.jpg", &jpeg[..]),
+        ("no-end.jpg", &jpeg[..jpeg.len() - 2]),
+        ("half.jpg", &jpeg[..middle]),
+        ("erased.jpg", &erased),
+    ] {
+        fs::write(root.path().join("photos").join(name), bytes).unwrap();
+    }
+    let finished = nin(root.path(), &words("predict photos --top 1 --format json"));
+    assert_eq!(finished.code, Some(1));
+    let answers: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let paths = |list: &str| {
+        let entries = answers[list].as_array().unwrap().iter();
+        entries.map(|entry| entry["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(paths("images"), ["photos/no-end.jpg", "photos/whole.jpg"]);
+    assert_eq!(paths("refused"), ["photos/erased.jpg", "photos/half.jpg"]);
+    for image in answers["images"].as_array().unwrap() {
+        assert_eq!(image["class"], "Trouser");
+    }
+    for name in ["half.jpg", "erased.jpg"] {
+        let path = root.path().join("photos").join(name);
+        let mut command = command(root.path(), &["predict", "-"]);
+        let stdin = fs::File::open(&path).unwrap();
+        let output = command.stdin(stdin).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{stderr}");
+        assert!(stderr.contains("error: `-`: not a whole JPEG picture"), "{stderr}");
+    }
+}
+
 #[test]
 fn names_cannot_write_to_the_terminal() {
     let root = root(1);
@@ -299,6 +351,8 @@ fn an_interrupt_ends_the_wait_for_standard_input() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    // Held: `wait` would close it, and that is an end of its own.
+    let _stdin = child.stdin.take();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut String::new()).unwrap();
     // The line about the device comes before the signal is listened to.
