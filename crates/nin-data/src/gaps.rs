@@ -17,7 +17,7 @@ impl DataSet {
         let reason = if self.train.is_empty() {
             "no images to train on".to_owned()
         } else if classes < 2 {
-            format!("the one class `{}`", self.class_names.concat())
+            format!("only one class, `{}`", self.class_names.concat())
         } else if self.evaluated_on() == Part::Test && self.test.is_empty() {
             "neither validation nor test images".to_owned()
         } else {
@@ -83,7 +83,8 @@ fn stray(part: Part, images: &ImageDataset, empty: &[usize]) -> Option<String> {
     let (label, (position, count)) = seen.into_iter().next_back()?;
     let part = part.name();
     (usize::from(label) > first_empty).then(|| {
-        format!("the label {label} is that of {count} {part} images, first at position {position}")
+        let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        format!("label {label} occurs {times} in the {part} part, first at position {position}")
     })
 }
 
@@ -114,8 +115,8 @@ mod tests {
             gaps,
             [
                 "no images of classes `0`, `3`, `4`, `5`, `6` and 2 more",
-                "the label 9 is that of 1 train images, first at position 2",
-                "the label 1 is that of 1 test images, first at position 0",
+                "label 9 occurs once in the train part, first at position 2",
+                "label 1 occurs once in the test part, first at position 0",
                 "no test images of classes `2`, `9`",
             ]
         );

@@ -59,8 +59,8 @@ pub use dataset::{ImageDataset, ImageItem, ImageView, Images};
 pub use error::DataError;
 pub use folder::{
     BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
-    PictureLayout, PictureOptions, PictureSet, Preparing, Problem, Shares, SkippedFiles, Stage,
-    list_pictures,
+    PictureLayout, PictureOptions, PictureRow, PictureSet, Preparing, Problem, Shares,
+    SkippedFiles, Stage, list_pictures, parse_picture_list,
 };
 pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;

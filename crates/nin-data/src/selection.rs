@@ -63,9 +63,11 @@ fn stratified(labels: &[u16], count: usize) -> Vec<usize> {
     for &class in by_remainder.iter().take(missing as usize) {
         takes[class] += 1;
     }
-    let taken = of_class.iter().zip(takes);
-    let mut chosen: Vec<usize> =
-        taken.flat_map(|(positions, take)| positions.iter().take(take as usize).copied()).collect();
+    let mut chosen: Vec<usize> = of_class
+        .iter()
+        .zip(takes)
+        .flat_map(|(positions, take)| positions.iter().take(take as usize).copied())
+        .collect();
     chosen.sort_unstable();
     chosen
 }

@@ -5,11 +5,11 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use crate::bounded::open_file;
-use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
+use crate::events::{EpochReport, Event, Observer, Progress, RunDescription, last_attempt};
 use crate::{RunFolder, TrainError, curves, durable};
 
-/// No line that this program writes is longer.
-const LONGEST_LINE: u64 = 1 << 16;
+/// Longer lines are not read: an alarm may name each of some ten thousand classes.
+const LONGEST_LINE: u64 = 4 << 20;
 
 /// Nor any log: that is forty thousand epochs, and as events in memory a few times as much.
 const LARGEST_LOG: u64 = 64 << 20;
@@ -68,6 +68,14 @@ impl MetricsLog {
             }
             other => other,
         }
+    }
+
+    /// Returns the last finished epoch of the attempt.
+    pub(crate) fn last_epoch(&self) -> Option<EpochReport> {
+        last_attempt(&self.events).iter().rev().find_map(|event| match event {
+            Event::Epoch(report) => Some(report.clone()),
+            _ => None,
+        })
     }
 
     /// Says that something is not as it should be.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nin_data::PictureSet;
+use nin_data::{PictureRow, PictureSet, parse_picture_list};
 
 use crate::bounded::read_file;
 use crate::{RunFolder, TrainError};
@@ -49,12 +49,8 @@ pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainE
 }
 
 fn rows(list: &[u8]) -> Rows {
-    let mut reader = csv::Reader::from_reader(list);
-    let row = |record: csv::StringRecord| {
-        let field = |at: usize| record.get(at).unwrap_or_default().to_owned();
-        (field(0), [field(1), field(2), field(3)])
-    };
-    reader.records().filter_map(Result::ok).map(row).collect()
+    let row = |row: PictureRow| (row.path, [row.label, row.part, row.sha256]);
+    parse_picture_list(list).into_iter().map(row).collect()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         dataset: arguments.dataset.as_deref(),
         part: arguments.split.into(),
         whole: arguments.whole,
+        falls_back: false,
     };
     let reading = Reading {
         threads: arguments.device.thread_count(),

@@ -185,6 +185,7 @@ fn inspect(
                 dataset: None,
                 part: Part::Test,
                 whole: false,
+                falls_back: true,
             };
             let reading = Reading {
                 threads: rayon::current_num_threads(),

@@ -108,7 +108,11 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let (recipe, _) = with_flags(builder, arguments, copy(&folder, &seeds).as_deref())?;
+            let (mut recipe, is_named) =
+                with_flags(builder, arguments, copy(&folder, &seeds).as_deref())?;
+            if !is_named {
+                recipe.data.selection = stored.data.selection;
+            }
             seeds::check_recipe(&path, &stored, &recipe)?;
             let more = asked.into_iter().flat_map(|asked| &asked.0);
             let more: Vec<u64> = more.filter(|seed| !seeds.0.contains(seed)).copied().collect();

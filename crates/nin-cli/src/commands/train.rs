@@ -168,7 +168,7 @@ fn finish(
     match summary.ending {
         Ending::Interrupted => return Ok(interrupted(arguments, folder)),
         Ending::Collapsed => return Err(collapsed(folder)),
-        Ending::StoppedEarly => note("stopped early: the accuracy got no better"),
+        Ending::StoppedEarly => note("stopped early: no better checkpoint within the patience"),
         Ending::Finished => {}
     }
     if arguments.format == Format::Json {

@@ -13,7 +13,9 @@ pub struct Matching {
 
 /// Matches the data's classes with the network's.
 pub fn match_classes(data: &[String], network: &[String]) -> Matching {
-    let by_name = has_names(data) && has_names(network);
+    // Numbers that the network has as names are names, whatever their position.
+    let by_name =
+        (has_names(data) && has_names(network)) || data.iter().all(|name| network.contains(name));
     let place = |(position, name): (usize, &String)| {
         let found = if by_name {
             network.iter().position(|known| known == name)
@@ -46,6 +48,16 @@ mod tests {
         let matching = match_classes(&names(&["ant", "bee", "cat"]), &names(&["cat", "ant"]));
         assert_eq!(matching.map, [Some(1), None, Some(0)]);
         assert_eq!((matching.unknown, matching.by_name), (names(&["bee"]), true));
+    }
+
+    #[test]
+    fn numbers_that_the_network_knows_are_its_names() {
+        for (data, expected) in
+            [(["0", "2"], [Some(0), Some(3)]), (["10", "2"], [Some(2), Some(3)])]
+        {
+            let matching = match_classes(&names(&data), &names(&["0", "1", "10", "2"]));
+            assert_eq!((matching.map, matching.by_name), (expected.to_vec(), true));
+        }
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Chooses the images that `eval` and `report` look at: the run's own, unless other data is named.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataSet, ImageDataset, OnBadPicture, Part, PictureOptions};
+use nin_data::{
+    DataSet, ImageDataset, OnBadPicture, Part, PictureOptions, PictureRow, parse_picture_list,
+};
 use nin_model::ModelMetadata;
-use nin_train::RunFolder;
 use nin_train::recipe::Recipe;
+use nin_train::{RunFolder, RunHistory};
 
 use super::classes::{has_names, match_classes};
 use super::{Reading, remembered_folder, selected};
@@ -30,6 +32,8 @@ pub struct Evaluated<'a> {
     pub part: Part,
     /// Whether to take every image of the part, also those that the run's recipe left out.
     pub whole: bool,
+    /// Whether validation images will do where there are no test images.
+    pub falls_back: bool,
 }
 
 /// The images, with the network's labels.
@@ -63,69 +67,113 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
             .map_or(OnBadPicture::Stop, |recipe| recipe.data.on_bad_picture),
         ..PictureOptions::default()
     };
-    let data = reading.open(&name, folder, options)?;
+    let data = reading.open(&name, folder, &options)?;
     if let Some(pictures) = &data.pictures {
         for bad in &pictures.bad {
             note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
         }
+        for warning in &pictures.warnings {
+            note(format!("warning: {warning}"));
+        }
     }
-    let is_the_runs = asked.run.is_some_and(|run| is_data_of(&data, run));
-    let (data, part, remark) = narrowed(asked, data, recipe.as_ref(), is_the_runs)?;
-    let images = part.map_or_else(|| data.test.clone(), |part| data.part(part));
+    let (dataset, data_folder) = (data.name.clone(), data.folder.clone());
+    let Narrowed { data, images, part, remark } = narrowed(asked, data, recipe.as_ref())?;
     if images.is_empty() {
         let message = format!("{} has no {} images", data.name, asked.part.name());
         return Err(CommandError::new(message, parts_hint(&data)).into());
     }
-    let (images, unknown_classes) = with_the_networks_labels(&data, images, metadata)?;
-    Ok(Chosen {
-        dataset: data.name,
-        part: part.map_or("all", Part::name),
-        images,
-        remark,
-        unknown_classes,
-    })
+    let (images, unknown_classes) =
+        with_the_networks_labels((&data, data_folder.as_deref()), &images, metadata)?;
+    Ok(Chosen { dataset, part: part.map_or("all", Part::name), images, remark, unknown_classes })
 }
 
-/// Narrows the data to what the run used, if it is the run's; pictures that the run does not know become
-/// one part.
+/// Data as the run had it.
+struct Narrowed {
+    data: DataSet,
+    images: ImageDataset,
+    /// `None` for data without parts.
+    part: Option<Part>,
+    remark: Option<String>,
+}
+
+/// Narrows the data to what the run used, if it is the run's. Pictures that the run does not know become
+/// one part, and so does each set of pictures without parts.
 fn narrowed(
     asked: Evaluated<'_>,
     data: DataSet,
     recipe: Option<&Recipe>,
-    is_the_runs: bool,
-) -> anyhow::Result<(DataSet, Option<Part>, Option<String>)> {
-    let is_split_by_content =
-        data.pictures.as_ref().is_some_and(|pictures| pictures.is_split_by_content);
-    if is_split_by_content && !is_the_runs {
-        return Ok((data.as_one_part(), None, None));
+) -> anyhow::Result<Narrowed> {
+    let whole = |data: DataSet, part: Part, remark: Option<String>| {
+        // Where there are no test images, the validation images are what is left to look at.
+        let is_empty = part == Part::Test && asked.falls_back && data.test.is_empty();
+        let part = if is_empty { Part::Validation } else { part };
+        Narrowed { images: data.part(part), part: Some(part), data, remark }
+    };
+    if let Some(pictures) = data.pictures.as_ref().filter(|set| set.is_split_by_content) {
+        let old = asked.run.map(pictures_of).unwrap_or_default();
+        let new = parse_picture_list(pictures.list.as_bytes());
+        if new.iter().all(|row| !old.contains_key(&row.sha256)) {
+            let data = data.as_one_part();
+            return Ok(Narrowed { images: data.test.clone(), part: None, data, remark: None });
+        }
+        let is_same = old.len() == new.len()
+            && new.iter().all(|row| old.get(&row.sha256).is_some_and(|part| *part == row.part));
+        if !is_same {
+            let (images, remark) = as_the_run_split(&data, &new, &old, asked.part);
+            return Ok(Narrowed { images, part: Some(asked.part), data, remark: Some(remark) });
+        }
     }
+    let is_the_runs =
+        asked.run.is_some_and(|run| data.pictures.is_some() || is_data_of(&data, run));
     let Some(recipe) = recipe.filter(|_| is_the_runs && !asked.whole) else {
-        return Ok((data, Some(asked.part), None));
+        return Ok(whole(data, asked.part, None));
     };
     let keys = [("held_out", recipe.data.held_out), ("limit", recipe.data.limit)];
     let keys = keys.into_iter().filter(|(_, value)| *value > 0);
     let remark: Vec<String> =
         keys.map(|(key, value)| format!("data.{key} = {value} as in the run")).collect();
     let data = selected(recipe, data)?;
-    Ok((data, Some(asked.part), (!remark.is_empty()).then(|| remark.join(", "))))
+    Ok(whole(data, asked.part, (!remark.is_empty()).then(|| remark.join(", "))))
 }
 
-/// Whether a run used this data: these files, or some of these pictures.
+/// The part of each picture of a run, by the SHA-256 of its file.
+fn pictures_of(run: &Path) -> HashMap<String, String> {
+    let list = RunFolder::open(run).ok().and_then(|run| fs::read(run.pictures_path()).ok());
+    let rows = parse_picture_list(&list.unwrap_or_default());
+    rows.into_iter().map(|row| (row.sha256, row.part)).collect()
+}
+
+/// The pictures of a part as the run had them, where some were added or removed since. Pictures that
+/// the run never saw are test images.
+fn as_the_run_split(
+    data: &DataSet,
+    rows: &[PictureRow],
+    old: &HashMap<String, String>,
+    part: Part,
+) -> (ImageDataset, String) {
+    let sums: HashMap<&str, &str> =
+        rows.iter().map(|row| (row.path.as_str(), row.sha256.as_str())).collect();
+    let images = data.clone().as_one_part().test;
+    let mut new = 0;
+    let mut is_meant = |index: &usize| {
+        let sum = images.file_name(*index).and_then(|path| sums.get(path));
+        match sum.and_then(|sum| old.get(*sum)) {
+            Some(known) => known == part.name(),
+            None if part == Part::Test => {
+                new += 1;
+                true
+            }
+            None => false,
+        }
+    };
+    let chosen: Vec<usize> = (0..images.len()).filter(|index| is_meant(index)).collect();
+    (images.select(&chosen), format!("the run's, {new} of them new since"))
+}
+
+/// Whether a run used these files.
 fn is_data_of(data: &DataSet, run: &Path) -> bool {
-    let Ok(run) = RunFolder::open(run) else { return false };
-    if let Some(pictures) = &data.pictures {
-        let sums = |list: &str| -> HashSet<String> {
-            list.lines()
-                .skip(1)
-                .filter_map(|row| row.rsplit(',').next())
-                .map(str::to_owned)
-                .collect()
-        };
-        let old = fs::read_to_string(run.pictures_path()).unwrap_or_default();
-        return !sums(&old).is_disjoint(&sums(&pictures.list));
-    }
-    let Ok(text) = fs::read_to_string(run.environment_path()) else { return false };
-    let environment: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let environment = RunHistory::read(run).ok().and_then(|history| history.environment);
+    let Some(environment) = environment else { return false };
     let files = environment["data"].as_array().cloned().unwrap_or_default();
     let is_known = |sum: &str| files.iter().any(|file| file["sha256"] == sum);
     !files.is_empty() && data.checksums.iter().all(|file| is_known(&file.sha256))
@@ -133,14 +181,14 @@ fn is_data_of(data: &DataSet, run: &Path) -> bool {
 
 /// Translates labels to the network's; leaves out images of classes that it does not know.
 fn with_the_networks_labels(
-    data: &DataSet,
-    images: ImageDataset,
+    (data, folder): (&DataSet, Option<&Path>),
+    images: &ImageDataset,
     metadata: &ModelMetadata,
 ) -> anyhow::Result<(ImageDataset, Vec<String>)> {
     let (channels, taken) = (images.channels(), metadata.architecture.input_channels());
     let mismatch = |expected: String, found: String| nin_train::TrainError::DataMismatch {
         dataset: data.name.clone(),
-        folder: data.folder.clone(),
+        folder: folder.map(Path::to_owned),
         expected,
         found,
     };
@@ -180,7 +228,7 @@ fn with_the_networks_labels(
             first_names(&matching.unknown)
         ));
     }
-    let lacking: Vec<String> = missing_classes(&images, &matching.map, &metadata.classes);
+    let lacking: Vec<String> = missing_classes(images, &matching.map, &metadata.classes);
     if !lacking.is_empty() {
         note(format!("note: no images of {}", first_names(&lacking)));
     }
@@ -198,10 +246,10 @@ fn missing_classes(images: &ImageDataset, map: &[Option<u16>], classes: &[String
 /// Lists a few names and the number of the others.
 fn first_names(names: &[String]) -> String {
     const NAMED: usize = 5;
-    let named: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    let first: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

@@ -5,7 +5,9 @@ mod evaluated;
 
 use std::path::{Path, PathBuf};
 
-use nin_data::{CacheOptions, DataError, DataSet, Locations, PictureOptions, Selection};
+use nin_data::{
+    CIFAR10, CIFAR100, CacheOptions, DataError, DataSet, Locations, PictureOptions, Selection,
+};
 use nin_train::RunHistory;
 use nin_train::recipe::Recipe;
 
@@ -34,7 +36,7 @@ impl Reading<'_> {
         &self,
         name: &str,
         folder: Option<&Path>,
-        pictures: PictureOptions<'_>,
+        pictures: &PictureOptions<'_>,
     ) -> Result<DataSet, DataError> {
         let locations = Locations::from_environment();
         let cache = locations.cache.as_ref().filter(|_| self.is_cached);
@@ -46,7 +48,7 @@ impl Reading<'_> {
             threads: self.threads,
             progress: &|done| self.progress.show(done),
             is_stopped: self.is_stopped,
-            ..pictures
+            ..*pictures
         };
         let data = DataSet::open_with(name, folder, &locations, &options);
         self.progress.finish();
@@ -70,14 +72,22 @@ pub fn open_training_data(
     reading: Reading<'_>,
     selection_is_free: bool,
 ) -> anyhow::Result<DataSet> {
-    let data = reading.open(&recipe.data.dataset, folder, picture_options(recipe))?;
-    if selection_is_free && data.checksums.iter().any(|file| file.known != Some(true)) {
+    let data = reading.open(&recipe.data.dataset, folder, &picture_options(recipe))?;
+    if selection_is_free && !is_known(&data) {
         recipe.data.selection = Selection::Stratified;
     }
     let data = selected(recipe, data)?;
     data.check_trainable()?;
     describe(&data);
     Ok(data)
+}
+
+/// Whether this is one of the data sets that recipes of the program are for, whose runs keep their bits.
+fn is_known(data: &DataSet) -> bool {
+    let is_cifar = [CIFAR10, CIFAR100].contains(&data.name.as_str());
+    let mut sums = data.checksums.iter().filter_map(|file| file.known);
+    data.pictures.is_none()
+        && (is_cifar || sums.next().is_some_and(|first| first && sums.all(|sum| sum)))
 }
 
 /// How a recipe has pictures read.
@@ -101,7 +111,7 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
         if recipe.held_out >= images {
             return Err(CommandError::new(
                 format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
-                "hold out fewer: what is left is trained on",
+                "set data.held_out below the number of training images",
             )
             .into());
         }

@@ -43,7 +43,6 @@ impl PreparationProgress {
         let is_terminal = std::io::stderr().is_terminal();
         let style = match choice {
             ProgressChoice::None | ProgressChoice::Json => Style::Nothing,
-            ProgressChoice::Plain => Style::Lines,
             ProgressChoice::Auto | ProgressChoice::Bar | ProgressChoice::Tui if is_terminal => {
                 Style::Bar
             }

@@ -88,7 +88,7 @@ fn state(history: &RunHistory) -> String {
     match history.ending() {
         Some(Ending::Finished) => format!("Finished: {epochs}."),
         Some(Ending::StoppedEarly) => {
-            format!("Stopped early after {epochs}: the accuracy got no better.")
+            format!("Stopped early after {epochs}: no better checkpoint within the patience.")
         }
         Some(Ending::Collapsed) => {
             format!("Given up after {epochs}: the sentinel found it collapsed. Its state is saved.")

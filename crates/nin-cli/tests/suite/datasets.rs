@@ -111,13 +111,13 @@ fn a_part_hides_no_class_and_missing_classes_are_named() {
     assert!(recipe("sample").contains("selection = \"first\""));
 
     // A stray label makes classes; it is named with its position.
-    let mut labels = vec![0, 1, 2].repeat(20);
+    let mut labels = [0, 1, 2].repeat(20);
     labels[17] = 3 + 30;
     write(&root.join("data"), &labels, &[0, 1, 2]);
     let finished = train("stray", "");
     let said = &finished.stderr;
     assert!(
-        said.contains("the label 33 is that of 1 train images, first at position 17"),
+        said.contains("label 33 occurs once in the train part, first at position 17"),
         "{said}"
     );
     assert!(said.contains("no images of classes `3`, `4`"), "{said}");

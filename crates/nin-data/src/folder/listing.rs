@@ -160,19 +160,19 @@ impl Listing {
 }
 
 /// Returns the folders that are parts, if the layout has parts: at least two folders (or the only one) with
-/// a part's name that hold folders of pictures and no pictures. A class may be called `train`, too.
+/// a part's name that hold folders of pictures. A class may be called `train`, too.
 fn part_folders(paths: &[String]) -> Option<BTreeMap<String, Part>> {
-    let mut has_pictures_itself: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut holds_folders: BTreeMap<&str, bool> = BTreeMap::new();
     for path in paths {
         let Some((top, rest)) = path.split_once('/') else { continue };
-        *has_pictures_itself.entry(top).or_default() |= !rest.contains('/');
+        *holds_folders.entry(top).or_default() |= rest.contains('/');
     }
-    let parts: BTreeMap<String, Part> = has_pictures_itself
+    let parts: BTreeMap<String, Part> = holds_folders
         .iter()
-        .filter(|(_, itself)| !**itself)
+        .filter(|(_, holds)| **holds)
         .filter_map(|(name, _)| Some(((*name).to_owned(), Part::named(name)?)))
         .collect();
-    let others = has_pictures_itself.keys().filter(|name| Part::named(name).is_none()).count();
+    let others = holds_folders.keys().filter(|name| Part::named(name).is_none()).count();
     (parts.len() >= 2 || (parts.len() == 1 && others == 0)).then_some(parts)
 }
 
@@ -219,6 +219,15 @@ mod tests {
             let found = summary(&[&format!("{name}/a/1.png"), "train/a/2.png"]);
             assert!(found.2.contains(&(0, Some(Part::Validation))), "{name}");
         }
+    }
+
+    #[test]
+    fn a_loose_picture_does_not_hide_a_part() {
+        let (layout, _, pictures, unlabelled) =
+            summary(&["train/a/1.png", "val/cover.jpg", "val/a/2.png", "test/a/3.png"]);
+        assert_eq!((layout, unlabelled), (PictureLayout::PartFolders, 1));
+        let parts = [Part::Test, Part::Train, Part::Validation];
+        assert_eq!(pictures, parts.map(|part| (0, Some(part))));
     }
 
     #[test]

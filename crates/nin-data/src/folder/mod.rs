@@ -3,6 +3,7 @@
 
 mod cache;
 mod inventory;
+mod list;
 mod listing;
 mod open;
 mod part;
@@ -14,6 +15,7 @@ mod walk;
 
 pub use cache::CacheOptions;
 pub use inventory::{Inventory, InventoryFile};
+pub use list::{PictureRow, parse_picture_list};
 pub use listing::{ListedPicture, Listing, PictureLayout};
 pub use open::{BadPicture, OnBadPicture, PictureOptions, PictureSet, Preparing, Stage};
 pub use part::Part;

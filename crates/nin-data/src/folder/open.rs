@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::CacheOptions;
 use super::inventory::Inventory;
+use super::list;
 use super::listing::{Listing, PictureLayout};
 use super::part::Part;
 use super::split::Shares;
 use super::store::{PictureStore, StoredFile};
 use super::walk::SkippedFiles;
-use crate::checksum::hexadecimal;
 use crate::{DataError, DataSet, FileChecksum, ImageDataset, sha256};
 
 /// The name of a data set's list of pictures, in a run and among its checksums.
@@ -164,7 +164,7 @@ impl DataSet {
             )
         };
         let validation = part(Part::Validation);
-        let list = list(inventory, &parts, |at| bad[at].is_none());
+        let list = list::write(inventory, &parts, |at| bad[at].is_none());
         let checksum =
             FileChecksum { name: LIST.to_owned(), sha256: sha256(list.as_bytes()), known: None };
         Ok(Self {
@@ -218,18 +218,4 @@ fn bad_picture(inventory: &Inventory, at: usize, error: &DataError) -> BadPictur
         other => other.to_string(),
     };
     BadPicture { path: inventory.listing.pictures[at].path.clone(), reason }
-}
-
-fn list(inventory: &Inventory, parts: &[Part], is_used: impl Fn(usize) -> bool) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory does not fail.
-    let _ = writer.write_record(["path", "label", "split", "sha256"]);
-    for (at, picture) in
-        inventory.listing.pictures.iter().enumerate().filter(|(at, _)| is_used(*at))
-    {
-        let class = &inventory.listing.classes[usize::from(picture.class)];
-        let sum = hexadecimal(&inventory.files[at].sha256);
-        let _ = writer.write_record([picture.path.as_str(), class, parts[at].name(), &sum]);
-    }
-    writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

@@ -30,7 +30,7 @@ const MANIFEST: &str = "manifest.json";
 const LARGEST_FILE: u64 = 16 << 30;
 
 /// Nor is any of their JSON, or that of a run.
-pub(crate) const LARGEST_JSON: u64 = 1 << 20;
+pub(crate) const LARGEST_JSON: u64 = 16 << 20;
 
 /// Where a training stands: with weights and optimiser, all that its future depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -197,7 +197,11 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let mut test = None;
         if matches!(ending, Ending::Finished | Ending::StoppedEarly) {
             match self.test_best()? {
-                FinalTest::Done(report) => test = report,
+                FinalTest::Done(report) => {
+                    test = report;
+                    // A run that was cut during its test ends as any other.
+                    last_epoch = last_epoch.or_else(|| test.and(self.log.last_epoch()));
+                }
                 FinalTest::Interrupted => ending = Ending::Interrupted,
             }
         }
@@ -260,11 +264,19 @@ impl<B: AutodiffBackend> Training<'_, B> {
             }
         }
         let train_secs = begun.elapsed().as_secs_f64();
-        if let Some(report) = self.finish_epoch(&times, train_secs)? {
-            return Ok(Epoch::Done(report));
+        match self.finish_epoch(&times, train_secs) {
+            Ok(Some(report)) => Ok(Epoch::Done(report)),
+            Ok(None) => {
+                self.save()?;
+                Ok(Epoch::Interrupted)
+            }
+            Err(error @ TrainError::Data(_)) => {
+                // The epoch is trained: only its evaluation is missing.
+                self.save()?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        self.save()?;
-        Ok(Epoch::Interrupted)
     }
 
     fn step(

@@ -36,11 +36,12 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let figures = Figures::of(&evaluation);
         let tested = evaluation.score;
         let by = self.shared.recipe.checkpoint.best_by;
-        let best = self.state.best_figures().is_none_or(|best| figures.is_better(&best, by));
+        let previous = self.state.best_figures();
+        let best = previous.is_none_or(|previous| figures.is_better(&previous, by));
+        let improves = previous.is_none_or(|previous| figures.improves(&previous, by));
         let most =
             self.state.best_accuracy.map_or(figures.accuracy, |best| best.max(figures.accuracy));
         self.state.best_accuracy = Some(most);
-        let improves = self.state.best_figures().is_none_or(|best| figures.improves(&best, by));
         self.state.epochs_since_best = if improves { 0 } else { self.state.epochs_since_best + 1 };
         if best {
             self.state.best = Some(figures);

@@ -54,7 +54,8 @@ fn of_pictures(arguments: &CheckArguments) -> anyhow::Result<Description> {
     let data = DataSet::of_inventory(&name, &inventory, &options)?;
     progress.finish();
     let skips = recipe.data.on_bad_picture == OnBadPicture::Skip;
-    Ok(Description::of_pictures(folder, &data, &inventory, &options, skips))
+    let description = Description::of_pictures(folder, &data, &inventory, &options, skips);
+    Ok(Description { set: arguments.set.clone(), ..description })
 }
 
 /// Describes a data set.
@@ -74,6 +75,8 @@ struct Description {
     gaps: Vec<String>,
     /// Why a training would stop.
     stops: Vec<String>,
+    /// The keys that were overridden.
+    set: Vec<String>,
 }
 
 impl Description {
@@ -97,6 +100,7 @@ impl Description {
                 .map(|error| error.to_string())
                 .into_iter()
                 .collect(),
+            set: Vec::new(),
         }
     }
 
@@ -125,9 +129,12 @@ impl Description {
             data.check_trainable().err().map(|error| error.to_string()).into_iter().collect();
         if !bad.is_empty() && !skips_bad {
             stops.push(format!(
-                "{} pictures cannot be used: mend or remove them, or add \
-                 --set data.on_bad_picture=skip",
-                bad.len()
+                "{} cannot be used: mend or remove them, or add --set data.on_bad_picture=skip",
+                if bad.len() == 1 {
+                    "1 picture".to_owned()
+                } else {
+                    format!("{} pictures", bad.len())
+                }
             ));
         }
         Self {
@@ -137,17 +144,19 @@ impl Description {
             is_split_by_content: inventory.is_unsplit(),
             channels: data.train.channels(),
             formats,
-            sizes: sizes().min_by_key(area).zip(sizes().max_by_key(area)).map(|both| both.into()),
+            sizes: sizes().min_by_key(area).zip(sizes().max_by_key(area)).map(Into::into),
             skipped: inventory.listing.skipped.describe(),
             problems: inventory.problems(&parts, |at| !is_bad(at)),
             bad,
             gaps: data.gaps(),
             stops,
+            set: Vec::new(),
         }
     }
 
     fn command(&self) -> String {
-        format!("nin-cli train --data {}", quoted(&self.folder))
+        let set = self.set.iter().map(|assignment| format!(" --set {}", quoted(assignment)));
+        format!("nin-cli train --data {}{}", quoted(&self.folder), set.collect::<Vec<_>>().concat())
     }
 
     fn as_json(&self) -> Value {

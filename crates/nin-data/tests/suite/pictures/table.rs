@@ -58,8 +58,8 @@ fn row(folder: &Path, line: &str) -> Row {
         Expected::Refused(rest.to_owned())
     } else {
         let mut fields = rest.split(' ');
-        let mut side = || fields.next().unwrap().parse().unwrap();
-        let size = [side(), side()];
+        let mut next = || fields.next().unwrap().parse().unwrap();
+        let size = [next(), next()];
         let mut hash = || fields.next().unwrap().to_owned();
         let mut hashes = || Hashes { whole: hash(), fitted: [hash(), hash(), hash()] };
         Expected::Decoded { size, colour: hashes(), grey: hashes() }
