@@ -73,8 +73,7 @@ fn every_operation_gives_torchvisions_bytes() {
                 change(name, number(4) as f32).apply(&mut image, width * height);
             }
         }
-        let found: String =
-            pixels(&image, channels).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = crate::checksum::hexadecimal(&pixels(&image, channels));
         assert_eq!(found, *fields.last().unwrap(), "{}", fields[..fields.len() - 1].join(" "));
         count += 1;
     }

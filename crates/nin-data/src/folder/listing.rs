@@ -192,7 +192,10 @@ mod tests {
         Listing::read(root.path())
     }
 
-    fn summary(names: &[&str]) -> (PictureLayout, Vec<String>, Vec<(u16, Option<Part>)>, usize) {
+    /// Layout, classes, class and part of each picture, and how many have no class.
+    type Summary = (PictureLayout, Vec<String>, Vec<(u16, Option<Part>)>, usize);
+
+    fn summary(names: &[&str]) -> Summary {
         let Listing { layout, classes, pictures, skipped, .. } = listing(names).unwrap();
         let pictures = pictures.iter().map(|picture| (picture.class, picture.part)).collect();
         (layout, classes, pictures, skipped.unlabelled)
