@@ -20,6 +20,8 @@ const HALF: i32 = 1 << (PRECISION_BITS - 1);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resizer {
     from: [usize; 2],
+    /// The size of the whole result, of which `to` is a window.
+    scaled: [usize; 2],
     to: [usize; 2],
     rows: Vec<Taps>,
     columns: Vec<Taps>,
@@ -59,6 +61,7 @@ impl Resizer {
         assert!(top + height <= scaled[0] && left + width <= scaled[1], "a window inside");
         Self {
             from,
+            scaled,
             to: size,
             rows: taps(from[0], scaled[0], top..top + height),
             columns: taps(from[1], scaled[1], left..left + width),
@@ -85,7 +88,7 @@ impl Resizer {
     pub fn resize(&self, pixels: &[u8], output: &mut Vec<u8>) {
         let [height, width] = self.from;
         let pixels = &pixels[..height * width];
-        if self.from == self.to {
+        if self.from == self.to && self.from == self.scaled {
             output.extend_from_slice(pixels);
             return;
         }
@@ -147,7 +150,7 @@ impl Resizer {
         buffers: &mut Buffers,
     ) {
         let (width, out_width) = (self.from[1], self.to[1]);
-        let resized = if self.from[1] == self.to[1] && self.columns[0].start == 0 {
+        let resized = if width == self.scaled[1] && width == out_width {
             pixels
         } else {
             transpose_rows(pixels, width, &mut buffers.columns);
@@ -311,6 +314,14 @@ mod tests {
             let part = resized(Resizer::window([13, 17], scaled, [1, 2], [3, 5]));
             for (row, part) in part.chunks_exact(5).enumerate() {
                 assert_eq!(part, &whole[(1 + row) * scaled[1] + 2..][..5], "{scaled:?}");
+            }
+        }
+        // Windows of the input's own size, and others from the first column on.
+        for (scaled, size) in [([14, 18], [13, 17]), ([13, 18], [13, 17]), ([14, 30], [14, 17])] {
+            let whole = resized(Resizer::new([13, 17], scaled));
+            let part = resized(Resizer::window([13, 17], scaled, [0, 0], size));
+            for (row, part) in part.chunks_exact(size[1]).enumerate() {
+                assert_eq!(part, &whole[row * scaled[1]..][..size[1]], "{scaled:?}");
             }
         }
     }
