@@ -120,28 +120,29 @@ impl<'a> Headers<'a> {
 
     /// The next marker; `None` at the end of the file.
     fn next_marker(&mut self, has_pixels: bool) -> Result<Option<u8>, JpegError> {
-        let rest = self.rest();
-        let Some(found) = rest.iter().position(|&byte| byte == 0xFF) else {
-            self.at = self.bytes.len();
-            return if rest.is_empty() { Ok(None) } else { damaged("no marker after a segment") };
-        };
-        if found > 0 && has_pixels {
-            return damaged("data after a scan ended");
-        }
-        let fill = rest[found..].iter().take_while(|&&byte| byte == 0xFF).count();
-        match rest.get(found + fill) {
-            None => {
+        loop {
+            let rest = self.rest();
+            let Some(found) = rest.iter().position(|&byte| byte == 0xFF) else {
                 self.at = self.bytes.len();
-                Ok(None)
+                return if rest.is_empty() {
+                    Ok(None)
+                } else {
+                    damaged("no marker after a segment")
+                };
+            };
+            if found > 0 && has_pixels {
+                return damaged("data after a scan ended");
             }
-            Some(0) if has_pixels => damaged("data after a scan ended"),
-            Some(0) => {
-                self.at += found + fill + 1;
-                self.next_marker(has_pixels)
-            }
-            Some(&marker) => {
-                self.at += found + fill + 1;
-                Ok(Some(marker))
+            let fill = rest[found..].iter().take_while(|&&byte| byte == 0xFF).count();
+            let Some(&marker) = rest.get(found + fill) else {
+                self.at = self.bytes.len();
+                return Ok(None);
+            };
+            self.at += found + fill + 1;
+            match marker {
+                0 if has_pixels => return damaged("data after a scan ended"),
+                0 => {}
+                marker => return Ok(Some(marker)),
             }
         }
     }

@@ -61,6 +61,9 @@ fn unsupported<T>(reason: impl Into<String>) -> Result<T, JpegError> {
     Err(JpegError::Unsupported(reason.into()))
 }
 
+/// Programs write about ten. Each scan visits every block, however few bytes it has.
+const MOST_SCANS: usize = 100;
+
 /// `[height, width]` as stored and the number of planes, without decoding.
 pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), JpegError> {
     let mut headers = Headers::new(bytes)?;
@@ -80,9 +83,14 @@ pub(super) fn decode<T>(
     let mut on_size = Some(on_size);
     let mut guard = None;
     let mut planes: Option<Planes> = None;
+    let mut scans = 0;
     loop {
         match headers.next_segment(planes.is_some())? {
             Segment::Scan(scan) => {
+                scans += 1;
+                if scans > MOST_SCANS {
+                    return unsupported(format!("more than {MOST_SCANS} scans"));
+                }
                 let Some(frame) = headers.frame.as_ref() else {
                     return damaged("a scan before the frame header");
                 };
@@ -115,5 +123,54 @@ pub(super) fn decode<T>(
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
+        let [high, low] = (body.len() as u16 + 2).to_be_bytes();
+        [&[0xFF, marker, high, low], body].concat()
+    }
+
+    /// A grey block whose 63 frequencies have a scan each, once or once more per bit.
+    fn progressive(bits: u8) -> Vec<u8> {
+        let mut bytes = vec![0xFF, 0xD8];
+        bytes.extend(segment(0xDB, &[&[0][..], &[1; 64]].concat()));
+        bytes.extend(segment(0xC2, &[8, 0, 8, 0, 8, 1, 1, 0x11, 0]));
+        for class in [0x00, 0x10] {
+            // One code of one bit: nothing.
+            bytes.extend(segment(0xC4, &[&[class, 1][..], &[0; 16]].concat()));
+        }
+        let mut scan = |first, last, approximation| {
+            bytes.extend(segment(0xDA, &[1, 1, 0, first, last, approximation]));
+            bytes.push(0x7F);
+        };
+        scan(0, 0, 0);
+        for bit in (0..bits).rev() {
+            for frequency in 1..64 {
+                let high = if bit + 1 == bits { 0 } else { bit + 1 };
+                scan(frequency, frequency, high << 4 | bit);
+            }
+        }
+        bytes.extend([0xFF, 0xD9]);
+        bytes
+    }
+
+    #[test]
+    fn the_number_of_scans_is_bounded() {
+        let decode = |bits| decode(&progressive(bits), 64, |_| ());
+        assert_eq!(decode(1).map(|jpeg| jpeg.size).unwrap(), [8, 8]);
+        let error = decode(2).map(|jpeg| jpeg.size).unwrap_err();
+        assert_eq!(error, JpegError::Unsupported("more than 100 scans".to_owned()));
+    }
+
+    #[test]
+    fn stuffed_bytes_in_any_number_are_skipped() {
+        let bytes = [&[0xFF, 0xD8][..], &[0xFF, 0].repeat(1 << 20)].concat();
+        let error = size_and_channels(&bytes).unwrap_err();
+        assert_eq!(error, JpegError::Damaged("no frame header".to_owned()));
     }
 }
