@@ -8,6 +8,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(picture) = Picture::decode(bytes) else { return };
     let [height, width] = picture.size;
     let pixels = height * width;
+    assert!(pixels > 0);
     assert!(matches!(picture.planes.len(), 1 | 3));
     assert!(picture.planes.iter().all(|plane| plane.len() == pixels));
     let grey = picture.into_grey();

@@ -16,7 +16,7 @@ const SYSTEM_NAMES: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
 pub struct SkippedFiles {
     /// Hidden files and folders, and those that operating systems leave behind.
     pub hidden: usize,
-    /// HEIC and AVIF pictures, which have to be converted to JPEG or PNG first.
+    /// HEIC, AVIF, JPEG XL and JPEG 2000 pictures, which have to be converted to JPEG or PNG first.
     pub to_convert: usize,
     /// Files of other types.
     pub other_types: usize,
@@ -47,9 +47,13 @@ impl SkippedFiles {
     pub fn describe(&self) -> Vec<String> {
         [
             (self.hidden, "hidden or left by the system"),
-            (self.to_convert, "HEIC or AVIF: convert them to JPEG or PNG to use them"),
+            (
+                self.to_convert,
+                "of formats that are not read (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to \
+                 JPEG or PNG",
+            ),
             (self.other_types, "of other types"),
-            (self.not_files, "no files (pipes, devices, broken links)"),
+            (self.not_files, "not regular files (pipes, devices, broken links)"),
             (self.unlabelled, "without a class: neither in a class's folder nor in a table"),
         ]
         .into_iter()

@@ -15,6 +15,11 @@ pub(super) fn tiff_planes(bytes: &[u8], most_bytes: usize) -> TiffResult<Option<
         return Ok(None);
     }
     let DecodingResult::U8(values) = decoder.read_image()? else { return Ok(None) };
+    let (width, height) = decoder.dimensions()?;
+    if values.len() as u64 != 4 * u64::from(width) * u64::from(height) {
+        // Inks in planes of their own: only the first is read.
+        return Ok(None);
+    }
     let pixels = values.as_chunks::<4>().0;
     let plane = |ink: usize| pixels.iter().map(|pixel| light(pixel[ink], pixel[3])).collect();
     Ok(Some((0..3).map(plane).collect()))

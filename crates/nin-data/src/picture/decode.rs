@@ -6,17 +6,20 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageReader, Limits};
+use tiff::TiffError;
 
 use super::PictureError;
 use super::cmyk::tiff_planes;
 use super::format::PictureFormat;
 use super::jpeg::{self, Jpeg, JpegError};
 use super::orientation::Orientation;
-use super::whole::{bmp_flaw, png_flaw, webp_flaw};
+use super::whole::{png_flaw, webp_flaw};
 
 /// A camera of 64 megapixels is let in. A file of a few bytes can claim any size: what is more is
 /// refused before a pixel is decoded.
 const MOST_PIXELS: u64 = 1 << 26;
+/// The longest side: a row's buffers are taken for each thread, however few pixels there are.
+const LONGEST_SIDE: u32 = 65_535;
 /// Pictures of more pixels are decoded one at a time, however many threads there are: one takes up to
 /// a gigabyte.
 const MANY_PIXELS: u64 = 1 << 24;
@@ -40,7 +43,8 @@ impl Picture {
     ///
     /// # Errors
     /// [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
-    /// [`PictureError::TooManyPixels`], [`PictureError::Undecodable`].
+    /// [`PictureError::TooManyPixels`], [`PictureError::SideTooLong`],
+    /// [`PictureError::UnsupportedKind`], [`PictureError::Undecodable`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
         let format = PictureFormat::of_bytes(bytes)?;
         let undecodable =
@@ -49,8 +53,7 @@ impl Picture {
             PictureFormat::Jpeg => return Self::decode_jpeg(bytes),
             PictureFormat::Png => png_flaw(bytes),
             PictureFormat::WebP => webp_flaw(bytes),
-            PictureFormat::Bmp => bmp_flaw(bytes),
-            PictureFormat::Gif | PictureFormat::Tiff => None,
+            PictureFormat::Bmp | PictureFormat::Gif | PictureFormat::Tiff => None,
         };
         if let Some(flaw) = flaw {
             return Err(undecodable(flaw.to_owned()));
@@ -67,23 +70,13 @@ impl Picture {
     }
 
     fn decode_as(format: PictureFormat, bytes: &[u8]) -> Result<Self, PictureError> {
-        let broken = |error: ImageError| {
-            let (format, reason) = (format.name(), error.to_string());
-            match error {
-                ImageError::Unsupported(_) => PictureError::UnsupportedKind { format, reason },
-                _ => PictureError::Undecodable { format, reason },
-            }
-        };
+        let broken = |error: ImageError| PictureError::of_decoder(format.name(), &error);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_DECODER_BYTES);
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
         reader.limits(limits);
         let mut decoder = reader.into_decoder().map_err(broken)?;
-        let (width, height) = decoder.dimensions();
-        let size = [height as usize, width as usize];
-        if u64::from(width) * u64::from(height) > MOST_PIXELS {
-            return Err(too_many_pixels(size));
-        }
+        let size = decodable_size(format, decoder.dimensions())?;
         let _turn = turn(size);
         // A picture with broken metadata is still a picture.
         let orientation = if format == PictureFormat::Tiff {
@@ -97,9 +90,14 @@ impl Picture {
         let is_cmyk = decoder.original_color_type() == ExtendedColorType::Cmyk8;
         let cmyk = if format == PictureFormat::Tiff && is_cmyk {
             let planes = tiff_planes(bytes, MOST_DECODER_BYTES as usize);
-            planes.map_err(|error| PictureError::Undecodable {
-                format: format.name(),
-                reason: error.to_string(),
+            planes.map_err(|error| {
+                let (format, reason) = (format.name(), error.to_string());
+                match error {
+                    TiffError::UnsupportedError(_) | TiffError::LimitsExceeded => {
+                        PictureError::UnsupportedKind { format, reason }
+                    }
+                    _ => PictureError::Undecodable { format, reason },
+                }
             })?
         } else {
             None
@@ -168,6 +166,25 @@ impl From<JpegError> for PictureError {
 fn turn([height, width]: [usize; 2]) -> Option<MutexGuard<'static, ()>> {
     let is_large = height as u64 * width as u64 > MANY_PIXELS;
     is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// `[height, width]` of a picture of this width and height, if it is decoded.
+pub(super) fn decodable_size(
+    format: PictureFormat,
+    (width, height): (u32, u32),
+) -> Result<[usize; 2], PictureError> {
+    let size = [height as usize, width as usize];
+    if width == 0 || height == 0 {
+        let reason = "it has no pixels".to_owned();
+        return Err(PictureError::Undecodable { format: format.name(), reason });
+    }
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(too_many_pixels(size));
+    }
+    if width.max(height) > LONGEST_SIDE {
+        return Err(PictureError::SideTooLong { width, height, limit: LONGEST_SIDE });
+    }
+    Ok(size)
 }
 
 fn too_many_pixels([height, width]: [usize; 2]) -> PictureError {

@@ -1,5 +1,7 @@
 //! What can be wrong with a picture.
 
+use image::ImageError;
+
 /// What is wrong with a picture.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +27,16 @@ pub enum PictureError {
         height: u32,
         /// The most that are decoded.
         limit: u64,
+    },
+    /// One of its sides is longer than is decoded.
+    #[error("{width}x{height} pixels: no side may be longer than {limit}")]
+    SideTooLong {
+        /// Width, in pixels.
+        width: u32,
+        /// Height, in pixels.
+        height: u32,
+        /// The longest that is decoded.
+        limit: u32,
     },
     /// The bytes are of another kind.
     #[error("neither JPEG, PNG, WebP, GIF, BMP nor TIFF")]
@@ -73,11 +85,23 @@ pub enum PictureError {
 }
 
 impl PictureError {
+    /// What a decoder of the `image` crate said about a picture of this format.
+    pub(super) fn of_decoder(format: &'static str, error: &ImageError) -> Self {
+        let reason = error.to_string();
+        match error {
+            // Nothing is wrong with a file whose decoder would need too much memory.
+            ImageError::Unsupported(_) | ImageError::Limits(_) => {
+                Self::UnsupportedKind { format, reason }
+            }
+            _ => Self::Undecodable { format, reason },
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "name pictures, folders of them, or - for standard input",
-            Self::FileTooLarge { .. } | Self::TooManyPixels { .. } => {
+            Self::FileTooLarge { .. } | Self::TooManyPixels { .. } | Self::SideTooLong { .. } => {
                 "scale it down: the network sees no more than its input size"
             }
             Self::UnknownFormat | Self::NoPictures => "convert other formats to JPEG or PNG first",
@@ -94,5 +118,19 @@ impl PictureError {
             Self::Channels { .. } => "take a checkpoint of a network for 1 or 3 channels",
             Self::Size { .. } => "leave --dense out, and it is resized",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::error::{LimitError, LimitErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_picture_that_needs_too_much_memory_is_not_called_damaged() {
+        let error = ImageError::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory));
+        let error = PictureError::of_decoder("TIFF", &error);
+        assert!(matches!(error, PictureError::UnsupportedKind { format: "TIFF", .. }), "{error}");
     }
 }

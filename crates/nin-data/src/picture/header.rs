@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{ImageDecoder, ImageReader};
 
+use super::decode::decodable_size;
 use super::format::PictureFormat;
 use super::{PictureError, jpeg};
 
@@ -23,7 +24,8 @@ impl PictureHeader {
     ///
     /// # Errors
     /// [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
-    /// [`PictureError::Undecodable`].
+    /// [`PictureError::TooManyPixels`], [`PictureError::SideTooLong`],
+    /// [`PictureError::UnsupportedKind`], [`PictureError::Undecodable`].
     pub fn read(bytes: &[u8]) -> Result<Self, PictureError> {
         let format = PictureFormat::of_bytes(bytes)?;
         let name = format.name();
@@ -31,14 +33,11 @@ impl PictureHeader {
             let (size, channels) = jpeg::size_and_channels(bytes)?;
             return Ok(Self { format: name, size, channels });
         }
-        let broken = |error: image::ImageError| PictureError::Undecodable {
-            format: name,
-            reason: error.to_string(),
-        };
+        let broken = |error: image::ImageError| PictureError::of_decoder(name, &error);
         let reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
         let decoder = reader.into_decoder().map_err(broken)?;
-        let (width, height) = decoder.dimensions();
+        let size = decodable_size(format, decoder.dimensions())?;
         let channels = if decoder.color_type().channel_count() < 3 { 1 } else { 3 };
-        Ok(Self { format: name, size: [height as usize, width as usize], channels })
+        Ok(Self { format: name, size, channels })
     }
 }

@@ -34,9 +34,3 @@ pub(super) fn webp_flaw(bytes: &[u8]) -> Option<&'static str> {
     let length = u64::from(u32::from_le_bytes(length)) + 8;
     (length > bytes.len() as u64).then_some("the file ends too early")
 }
-
-/// What is missing of a BMP: the file is as long as its head says, where it says something.
-pub(super) fn bmp_flaw(bytes: &[u8]) -> Option<&'static str> {
-    let length = *bytes.get(2..)?.first_chunk::<4>()?;
-    (u32::from_le_bytes(length) as usize > bytes.len()).then_some("the file ends too early")
-}

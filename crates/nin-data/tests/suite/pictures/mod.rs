@@ -4,7 +4,7 @@ mod table;
 
 use std::fs;
 
-use nin_data::{Fit, Picture, sha256};
+use nin_data::{Fit, Picture, PictureError, PictureHeader, sha256};
 use table::{Expected, Hashes, INPUT, rows};
 
 fn hash(picture: &Picture) -> String {
@@ -86,6 +86,55 @@ fn an_erased_part_of_a_jpeg_is_refused() {
             let mut damaged = bytes.clone();
             damaged[at..at + erased].fill(0);
             assert!(Picture::decode(&damaged).is_err(), "{name}: {erased} bytes from {at}");
+        }
+    }
+}
+
+fn table_file(name: &str) -> Vec<u8> {
+    fs::read(rows().into_iter().find(|row| row.name == name).unwrap().path).unwrap()
+}
+
+#[test]
+fn a_picture_without_pixels_is_refused() {
+    let mut gif = table_file("gif.gif");
+    gif[6..10].fill(0);
+    for error in [Picture::decode(&gif).unwrap_err(), PictureHeader::read(&gif).unwrap_err()] {
+        assert_eq!(error.to_string(), "not a whole GIF picture: it has no pixels");
+    }
+}
+
+#[test]
+fn a_side_that_is_too_long_is_refused() {
+    let mut png = table_file("png-grey-8.png");
+    let refused =
+        |png: &[u8]| [Picture::decode(png).unwrap_err(), PictureHeader::read(png).unwrap_err()];
+    for (width, is_long) in [(65_536_u32, true), (65_535, false)] {
+        png[16..20].copy_from_slice(&width.to_be_bytes());
+        png[20..24].copy_from_slice(&1_u32.to_be_bytes());
+        let mut crc = flate2::Crc::new();
+        crc.update(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+        if is_long {
+            for error in refused(&png) {
+                assert!(matches!(error, PictureError::SideTooLong { .. }), "{error}");
+            }
+        } else {
+            assert_eq!(PictureHeader::read(&png).unwrap().size, [1, 65_535]);
+        }
+    }
+}
+
+/// PIL takes such files: all pixels are there.
+#[test]
+fn a_bmp_that_claims_to_be_longer_is_read() {
+    for name in ["bmp-1.bmp", "bmp-8.bmp", "bmp-24.bmp", "bmp-32.bmp"] {
+        let bytes = table_file(name);
+        let whole = Picture::decode(&bytes).unwrap();
+        let mut longer = bytes.clone();
+        longer[2..6].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(Picture::decode(&longer).unwrap(), whole, "{name}");
+        for cut in [4, bytes.len() / 4, bytes.len() / 2] {
+            assert!(Picture::decode(&longer[..bytes.len() - cut]).is_err(), "{name} less {cut}");
         }
     }
 }

@@ -195,6 +195,23 @@ def markers(jpeg):
         at += 2 + length
 
 
+def planar_tiff(planes):
+    """A TIFF of 8-bit CMYK whose inks have a strip each, which PIL does not write."""
+    count, height, width = planes.shape
+    first = 8 + 2 + 9 * 12 + 4  # header, directory, end of directories
+    strips = first + 3 * 4 * count
+    offsets = struct.pack(f"<{count}I", *[strips + at * height * width for at in range(count)])
+    lengths = struct.pack(f"<{count}I", *[height * width] * count)
+    depths = struct.pack(f"<{count}H", *[8] * count).ljust(4 * count, b"\0")
+    entries = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, count, first + 8 * count), (259, 3, 1, 1), (262, 3, 1, 5),
+        (273, 4, count, first), (277, 3, 1, count), (279, 4, count, first + 4 * count), (284, 3, 1, 2),
+    ]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+    return head + offsets + lengths + depths + planes.tobytes()
+
+
 def zeroed(file, at, count):
     return file[:at] + bytes(count) + file[at + count:]
 
@@ -276,6 +293,9 @@ accept("png-animated.png", saved(image, "PNG", save_all=True, append_images=[Ima
 accept("png-one-pixel.png", saved(image.crop((3, 3, 4, 4)), "PNG"))
 accept("png-line.png", saved(image.crop((0, 7, 75, 8)), "PNG"))
 accept("png-trailing.png", saved(image, "PNG") + b"trailing")
+# Cropped from the first column on, where one side has the input's size already.
+for height, width in [(22, 20), (24, 19), (24, 21), (25, 20)]:
+    accept(f"png-{height}x{width}.png", saved(Image.fromarray(drawing(height, width, 7)), "PNG"))
 
 # WebP, GIF, BMP, TIFF.
 accept("webp-lossless.webp", saved(image, "WEBP", lossless=True))
@@ -313,6 +333,8 @@ refuse("text.png", "neither JPEG", b"no picture at all\n")
 refuse("empty.jpg", "neither JPEG", b"")
 refuse("tiff-grey-alpha.tif", "TIFF of a kind that is not read", saved(see_through.convert("LA"), "TIFF"))
 refuse("tiff-palette.tif", "TIFF of a kind that is not read", saved(palette, "TIFF"))
+inks = np.asarray(image.convert("CMYK")).transpose(2, 0, 1)
+refuse("tiff-cmyk-planar.tif", "TIFF of a kind that is not read", planar_tiff(inks))
 refuse("jpeg-arithmetic.jpg", "arithmetic coding", cjpeg(image, "-arithmetic"))
 
 # Damaged: every format cut, and whatever else shows.
