@@ -9,15 +9,16 @@ use nin_train::{TrainError, one_line};
 use crate::failure::{CommandError, NOT_FETCHED};
 use crate::fetch::FetchError;
 
-/// The hint of the first cause that has one.
+/// The hint of the first cause that has one; the program's own before the libraries'.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
+    let mut causes = error.chain();
+    if let Some(error) = causes.find_map(|cause| cause.downcast_ref::<CommandError>()) {
+        return Some(error.hint.clone());
+    }
     if is_of_url(error) {
         return Some(NOT_FETCHED.to_owned());
     }
     error.chain().find_map(|cause| {
-        if let Some(error) = cause.downcast_ref::<CommandError>() {
-            return Some(error.hint.clone());
-        }
         if let Some(error) = cause.downcast_ref::<FetchError>() {
             return Some(error.hint());
         }
@@ -123,4 +124,15 @@ fn of_exchange(error: &ExchangeError) -> Option<String> {
         _ => return None,
     };
     Some(flags.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_looks_like_a_url_keeps_its_own_hint() {
+        let error = CommandError::new("`http://127.0.0.1:8080` is no address", "name a host");
+        assert_eq!(hint(&error.into()).as_deref(), Some("name a host"));
+    }
 }

@@ -53,6 +53,13 @@ pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     })
 }
 
+/// Says that a file is replaced: its name was given, but perhaps without a thought of the file.
+pub fn note_replaced(path: &Path) {
+    if path.exists() {
+        note(format!("replaces `{}`", path.display()));
+    }
+}
+
 /// Makes a folder that was asked for, and those that it lies in, where they are not there.
 pub fn create_folder(path: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(path).map_err(|error| unwritable("create the folder", path, &error))

@@ -9,7 +9,7 @@ use nin_train::read_file;
 
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::failure::CommandError;
-use crate::output::{note, save};
+use crate::output::{note, note_replaced, save};
 
 /// The file beside exported safetensors that loads them.
 const MODULE: &str = "model.py";
@@ -65,24 +65,23 @@ fn export_safetensors(
     Ok(())
 }
 
-/// Says that a file is replaced: its name was given, but perhaps without a thought of the file.
-fn note_replaced(path: &Path) {
-    if path.exists() {
-        note(format!("replaces `{}`", path.display()));
-    }
-}
-
 /// Where the module is to stand. One that is not ours is left alone, and so is one that loads other
 /// weights: they would be left without it.
 fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
     let path = output.with_file_name(MODULE);
+    if path == output {
+        let message =
+            format!("`{MODULE}` is the module's name, which is written beside the weights");
+        let hint = "name another --output, such as --output model.safetensors";
+        return Err(CommandError::new(message, hint).into());
+    }
     let existing = read_file(&path, LARGEST_MODULE);
     let is_foreign = match &existing {
         Ok(bytes) => !bytes.starts_with(pytorch::GENERATED.as_bytes()),
         Err(_) => path.exists(),
     };
     let hint = "name an --output in another folder: the module is written beside it";
-    if is_foreign || path == output {
+    if is_foreign {
         let message =
             format!("`{}` is not a generated file, and would be overwritten", path.display());
         return Err(CommandError::new(message, hint).into());

@@ -11,7 +11,7 @@ use nin_train::{read_file, read_weights};
 
 use crate::arguments::ImportArguments;
 use crate::failure::{CommandError, check_is_local};
-use crate::output::{note, save};
+use crate::output::{note, note_replaced, save};
 use crate::settings::NetworkSettings;
 
 /// In bytes; no list of class names is longer.
@@ -30,6 +30,7 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
         );
     }
     let bytes = metadata.to_safetensors(&weights)?;
+    note_replaced(&arguments.output);
     save(&arguments.output, &bytes)?;
     let [_, height, width] = settings.input;
     note(format!(

@@ -13,8 +13,10 @@ const LARGEST_FILE: u64 = 64 << 20;
 /// A picture that is still to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A file.
+    /// A regular file.
     File(PathBuf),
+    /// A pipe or a device that was named. It is read once.
+    Pipe(PathBuf),
     /// Standard input.
     Stdin,
 }
@@ -23,7 +25,7 @@ impl Source {
     /// The path as it was given; `-` for standard input.
     pub fn name(&self) -> String {
         match self {
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) | Self::Pipe(path) => path.display().to_string(),
             Self::Stdin => "-".to_owned(),
         }
     }
@@ -31,11 +33,16 @@ impl Source {
     /// A name for files that are made of this picture.
     pub fn stem(&self) -> String {
         match self {
-            Self::File(path) => path
+            Self::File(path) | Self::Pipe(path) => path
                 .file_stem()
                 .map_or_else(|| "picture".to_owned(), |stem| stem.to_string_lossy().into_owned()),
             Self::Stdin => "stdin".to_owned(),
         }
+    }
+
+    /// Whether it can be read a second time.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 
     /// Its bytes, no more than a picture may have.
@@ -45,12 +52,13 @@ impl Source {
     pub fn read(&self) -> Result<Vec<u8>, PictureError> {
         match self {
             Self::File(path) => open(path).map_err(unreadable).and_then(bounded),
+            Self::Pipe(path) => File::open(path).map_err(unreadable).and_then(bounded),
             Self::Stdin => bounded(io::stdin().lock()),
         }
     }
 }
 
-/// Opens a regular file. A pipe without a writer would wait forever; a device may have no end.
+/// Opens a file that was found in a folder, or named. A pipe in its place without a writer would wait forever; a device may have no end.
 fn open(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
@@ -82,7 +90,7 @@ pub struct Found {
     pub errors: Vec<DataError>,
 }
 
-/// The pictures at a path: a file itself, `-` for standard input, or those in a folder and the folders
+/// The pictures at a path: a file or a pipe itself, `-` for standard input, or those in a folder and the folders
 /// in it, by their endings.
 ///
 /// # Errors
@@ -91,8 +99,10 @@ pub fn find(path: &Path) -> Result<Found, PictureError> {
     if path.as_os_str() == "-" {
         return Ok(Found { sources: vec![Source::Stdin], ..Found::default() });
     }
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(Found { sources: vec![Source::File(path.to_owned())], ..Found::default() });
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_dir() {
+        let source = if metadata.is_file() { Source::File } else { Source::Pipe };
+        return Ok(Found { sources: vec![source(path.to_owned())], ..Found::default() });
     }
     let (pictures, skipped, errors) = list_pictures(path);
     Ok(Found { sources: pictures.into_iter().map(Source::File).collect(), skipped, errors })

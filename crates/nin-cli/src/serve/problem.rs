@@ -45,9 +45,9 @@ impl Problem {
 impl From<PictureError> for Problem {
     fn from(error: PictureError) -> Self {
         let status = match error {
-            PictureError::FileTooLarge { .. } | PictureError::TooManyPixels { .. } => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            PictureError::FileTooLarge { .. }
+            | PictureError::TooManyPixels { .. }
+            | PictureError::SideTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             PictureError::UnknownFormat
             | PictureError::ForeignFormat { .. }
             | PictureError::UnsupportedKind { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,

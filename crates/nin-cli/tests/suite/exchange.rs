@@ -43,7 +43,10 @@ fn exported_weights_come_back_and_answer_alike() {
 
     let import = "import --from out/small.safetensors --config small.toml \
                   --set data.input_size=20 --set model.classes=3 --output back.safetensors";
-    nin(root.path(), &words(import)).ok();
+    let first = nin(root.path(), &words(import)).ok().stderr;
+    assert!(!first.contains("replaces"), "{first}");
+    let again = nin(root.path(), &words(import)).ok().stderr;
+    assert!(again.contains("replaces `back.safetensors`"), "{again}");
     assert_eq!(evaluated(root.path(), "back.safetensors"), evaluated(root.path(), "run"));
 }
 

@@ -1,7 +1,7 @@
 //! `predict` over folders: streamed in every format, nothing lost, nothing overwritten, nothing waited for.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -59,21 +59,66 @@ fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
     assert_eq!(
         notes,
         ["note: 4 skipped, hidden or left by the system; \
-          1 skipped, HEIC or AVIF: convert them to JPEG or PNG to use them; \
-          1 skipped, of other types; 1 skipped, no files (pipes, devices, broken links)"]
+          1 skipped, of formats that are not read (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to JPEG or PNG; \
+          1 skipped, of other types; 1 skipped, not regular files (pipes, devices, broken links)"]
     );
 }
 
+/// As in `predict <(convert ...)`; it is sorted too, though it can be read only once.
 #[test]
-fn a_pipe_that_is_named_is_refused_at_once() {
+fn a_pipe_that_is_named_is_read_once() {
     let root = root(1);
-    make_pipe(&root.path().join("pipe.png"));
-    for name in ["pipe.png", "/dev/zero"] {
-        let line = ["predict", "--checkpoint", "network", name, "photos", "--format", "jsonl"];
-        let finished = nin(root.path(), &line);
+    let pipe = root.path().join("pipe.png");
+    make_pipe(&pipe);
+    let writer = thread::spawn(move || fs::write(pipe, picture(3)).unwrap());
+    let line = "predict --checkpoint network pipe.png --sort-into sorted --format jsonl";
+    let answer: Value = serde_json::from_str(&nin(root.path(), &words(line)).ok().stdout).unwrap();
+    writer.join().unwrap();
+    let class = answer["class"].as_str().unwrap();
+    assert_eq!(
+        fs::read(root.path().join("sorted").join(class).join("pipe.png")).unwrap(),
+        picture(3)
+    );
+
+    let mut child = command(root.path(), &words("predict --checkpoint network /dev/stdin"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&picture(3)).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_device_without_an_end_is_refused() {
+    let root = root(1);
+    let line = "predict --checkpoint network /dev/zero photos --format jsonl";
+    let finished = nin(root.path(), &words(line));
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("the file has more than"), "{}", finished.stderr);
+    assert_eq!(finished.stdout.lines().count(), 2);
+}
+
+/// A command that fails in the middle closes its JSON, and has said what it refused.
+#[test]
+fn a_failure_leaves_whole_json_and_names_what_was_refused() {
+    let root = root(2);
+    fs::write(root.path().join("photos/00000-cut.png"), &picture(1)[..40]).unwrap();
+    fs::create_dir(root.path().join("sorted")).unwrap();
+    fs::write(root.path().join("sorted/unknown"), "in the way").unwrap();
+    for format in ["json", "text"] {
+        let line = format!(
+            "predict --checkpoint network photos --threshold 1 --sort-into sorted --format {format}"
+        );
+        let finished = nin(root.path(), &words(&line));
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("it is not a regular file"), "{}", finished.stderr);
-        assert_eq!(finished.stdout.lines().count(), 2);
+        assert!(finished.stderr.contains("error: cannot create the folder"), "{}", finished.stderr);
+        let note = "\n`photos/00000-cut.png`: not a whole PNG picture";
+        assert!(finished.stderr.contains(note), "{}", finished.stderr);
+        if format == "json" {
+            let json: Value = serde_json::from_str(&finished.stdout).unwrap();
+            assert_eq!(json["refused"].as_array().unwrap().len(), 1);
+        }
     }
 }
 
@@ -216,7 +261,9 @@ fn below_the_threshold_the_answer_is_unknown() {
     assert_eq!(class("0"), best["class"]);
     assert_eq!(class(&best["probability"].to_string()), best["class"], "it is enough");
     assert!(run("1", "csv").ok().stdout.contains("photos/00000.png,unknown,"));
-    assert!(run("1", "text").ok().stdout.contains("\n  unknown       no class has 100 %\n"));
+    assert!(run("1", "text").ok().stdout.contains("\n  unknown       below the threshold of 1\n"));
+    let text = run("0.9999999", "text").ok().stdout;
+    assert!(text.contains("  below the threshold of 0.9999999\n"), "{text}");
     for bad in ["1.5", "-0.1", "nan"] {
         let finished = run(bad, "text");
         assert_eq!(finished.code, Some(1), "{bad}");
@@ -268,20 +315,24 @@ fn maps_of_a_second_run_stand_beside_the_first() {
 fn a_second_export_leaves_the_first_ones_module() {
     let root = root(0);
     let export = |name: &str| {
-        let line =
-            format!("export --checkpoint network --to safetensors --output {name}.safetensors");
+        let line = format!("export --checkpoint network --to safetensors --output {name}");
         nin(root.path(), &words(&line))
     };
-    export("first").ok();
+    let named_as_module = export("model.py");
+    assert_eq!(named_as_module.code, Some(1));
+    let expected = "error: `model.py` is the module's name, which is written beside the weights\n\
+                    hint: name another --output";
+    assert!(named_as_module.stderr.contains(expected), "{}", named_as_module.stderr);
+    export("first.safetensors").ok();
     let module = fs::read(root.path().join("model.py")).unwrap();
-    let second = export("second");
+    let second = export("second.safetensors");
     assert_eq!(second.code, Some(1));
     let expected = "error: `model.py` loads `first.safetensors`, which would be left without it\n\
                     hint: name an --output in another folder";
     assert!(second.stderr.contains(expected), "{}", second.stderr);
     assert!(!root.path().join("second.safetensors").exists());
     assert_eq!(fs::read(root.path().join("model.py")).unwrap(), module);
-    let again = export("first").ok();
+    let again = export("first.safetensors").ok();
     assert!(again.stderr.contains("replaces `first.safetensors`"), "{}", again.stderr);
 }
 

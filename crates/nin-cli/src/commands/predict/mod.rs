@@ -19,7 +19,7 @@ use signal_hook::low_level;
 use crate::answer::{Answer, Threshold};
 use crate::arguments::{PredictArguments, PredictFormat};
 use crate::backend::{Selected, Task};
-use crate::failure::INTERRUPTED;
+use crate::failure::{INTERRUPTED, check_is_local};
 use crate::interrupt;
 use crate::output::{create_folder, note};
 use crate::pictures::{self, Picture, PictureError, Source};
@@ -56,12 +56,12 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     }
     let printer = Shared::new(printer);
     end_at_signal(printer.clone())?;
-    let keeps_stdin = arguments.sort_into.is_some();
+    let keeps_pipes = arguments.sort_into.is_some();
     let (sender, batches) = sync_channel(READY);
-    thread::scope(|scope| {
+    let predicted = thread::scope(|scope| {
         // The sender goes with the thread: its end is the end of the batches.
         let (sources, preparation) = (&sources, &preparation);
-        scope.spawn(move || prepare_all(sources, batch, keeps_stdin, preparation, &sender));
+        scope.spawn(move || prepare_all(sources, batch, keeps_pipes, preparation, &sender));
         let printer = &printer;
         selected.run(Predict {
             metadata: &metadata,
@@ -71,8 +71,13 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
             threshold,
             printer,
         })
-    })?;
-    printer.lock().end()
+    });
+    let mut printer = printer.lock();
+    if predicted.is_err() {
+        printer.end_early();
+    }
+    predicted?;
+    printer.end()
 }
 
 /// The pictures at all paths, and the paths that have none. Says what was passed over.
@@ -94,7 +99,13 @@ fn find_all(arguments: &PredictArguments) -> (Vec<Source>, Vec<Refusal>) {
                     hint: error.hint(),
                 }));
             }
-            Err(error) => refused.push(Refusal::new(name, &error)),
+            Err(error) => {
+                let mut refusal = Refusal::new(name, &error);
+                if let Err(is_url) = check_is_local(path) {
+                    refusal.hint = is_url.hint;
+                }
+                refused.push(refusal);
+            }
         }
     }
     if skipped.total() > 0 {
@@ -124,7 +135,7 @@ fn end_at_signal(printer: Shared) -> anyhow::Result<()> {
         // A thread of its own: stdout may be full, and the second signal is to end that too.
         thread::spawn(move || {
             let mut printer = printer.lock();
-            let _ = printer.close();
+            printer.end_early();
             note(format!("interrupted after {} pictures", printer.given()));
             low_level::exit(i32::from(INTERRUPTED));
         });
@@ -145,14 +156,14 @@ type Item = Result<Ready, Refusal>;
 fn prepare_all(
     sources: &[Source],
     batch: usize,
-    keeps_stdin: bool,
+    keeps_pipes: bool,
     preparation: &Preparation,
     sender: &SyncSender<Vec<Item>>,
 ) {
     let prepare = |source: &Source| -> Result<Ready, PictureError> {
         let bytes = source.read()?;
         let prepared = preparation.prepare(Picture::decode(&bytes)?)?;
-        let bytes = (keeps_stdin && *source == Source::Stdin).then_some(bytes);
+        let bytes = (keeps_pipes && !source.is_file()).then_some(bytes);
         Ok(Ready { source: source.clone(), prepared, bytes })
     };
     let prepare = |source| prepare(source).map_err(|error| Refusal::new(source.name(), &error));

@@ -1,7 +1,7 @@
 //! What `predict` prints, picture by picture, in each format.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -48,6 +48,8 @@ pub(super) struct Printer {
     /// The first; all of them for one JSON object, which has them behind the answers.
     refusals: Vec<Refusal>,
     is_open: bool,
+    /// Whether stdout is one: it would act upon control characters.
+    is_terminal: bool,
 }
 
 impl Printer {
@@ -61,7 +63,18 @@ impl Printer {
         let width = widths.max().unwrap_or_default().max(NARROWEST);
         let top = top.min(metadata.classes.len());
         let (given, refused, refusals) = (0, 0, Vec::new());
-        Self { format, metadata, top, threshold, width, given, refused, refusals, is_open: false }
+        Self {
+            format,
+            metadata,
+            top,
+            threshold,
+            width,
+            given,
+            refused,
+            refusals,
+            is_open: false,
+            is_terminal: io::stdout().is_terminal(),
+        }
     }
 
     /// Prints what comes before the first picture.
@@ -113,7 +126,8 @@ impl Printer {
             }
             PredictFormat::Csv => {
                 let empty = ",".repeat(2 * self.top.max(1));
-                let (name, reason) = (quoted(&refusal.name), quoted(&refusal.reason));
+                let name = field(&refusal.name, self.is_terminal);
+                let reason = field(&refusal.reason, self.is_terminal);
                 write(&format!("{name},{empty}{reason}\n"))?;
             }
         }
@@ -134,6 +148,15 @@ impl Printer {
         let refused: Vec<_> = self.refusals.iter().map(Refusal::as_json).collect();
         let refused = Value::from(refused).to_string();
         write(&format!("],\"refused\":{}}}\n", printable_json(&refused)))
+    }
+
+    /// The same for a command that ends before its last picture. [`Self::end`] would name the first
+    /// picture that was refused; here it is a note, as the others were.
+    pub(super) fn end_early(&mut self) {
+        let _ = self.close();
+        if let Some(Refusal { name, reason, .. }) = self.refusals.first() {
+            note(format!("`{name}`: {reason}"));
+        }
     }
 
     /// The same, and whether all pictures were answered: those that were not fail the command.
@@ -158,9 +181,9 @@ impl Printer {
         let [map_height, map_width] = prediction.map_size();
         let mut text = format!("{name} ({across}x{height}{note}, maps {map_width}x{map_height})\n");
         if let (None, Some(threshold)) = (answer.class(self.threshold), self.threshold) {
-            let percent = threshold.probability() * 100.0;
+            let least = threshold.probability();
             // Writing to a string does not fail.
-            let _ = writeln!(text, "  {UNKNOWN:<width$}  no class has {percent} %");
+            let _ = writeln!(text, "  {UNKNOWN:<width$}  below the threshold of {least}");
         }
         for class in prediction.top(self.top) {
             let class_name = printable(&self.metadata.classes[class]);
@@ -174,17 +197,23 @@ impl Printer {
     /// The answer, below the threshold [`UNKNOWN`], and the classes after the first.
     fn as_row(&self, answer: &Answer) -> String {
         let (classes, prediction) = (&self.metadata.classes, &answer.prediction);
-        let mut row = quoted(&answer.name);
+        let mut row = field(&answer.name, self.is_terminal);
         for (rank, class) in prediction.top(self.top.max(1)).into_iter().enumerate() {
             let name = if rank == 0 {
                 answer.class_name(classes, self.threshold)
             } else {
                 &classes[class]
             };
-            let _ = write!(row, ",{},{}", quoted(name), prediction.probabilities[class]);
+            let name = field(name, self.is_terminal);
+            let _ = write!(row, ",{name},{}", prediction.probabilities[class]);
         }
         row + ",\n"
     }
+}
+
+/// A field of a CSV row; raw for a program, escaped for a terminal.
+fn field(text: &str, is_terminal: bool) -> String {
+    if is_terminal { quoted(&printable(text)) } else { quoted(text) }
 }
 
 /// A field of a CSV row (RFC 4180).
@@ -209,6 +238,8 @@ mod tests {
     #[test]
     fn fields_are_quoted_where_they_have_to_be() {
         assert_eq!(quoted("T-shirt/top"), "T-shirt/top");
+        assert_eq!(field("a\u{1b}[2J\n", true), "a\\u{1b}[2J\\n");
+        assert_eq!(field("a\u{1b}[2J", false), "a\u{1b}[2J");
         assert_eq!(quoted("a, \"b\"\n"), "\"a, \"\"b\"\"\n\"");
     }
 }

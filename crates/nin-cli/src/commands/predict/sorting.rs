@@ -22,7 +22,8 @@ pub(super) struct Sorting {
 
 impl Sorting {
     pub(super) fn new(folder: &Path, classes: &[String]) -> Self {
-        let mut names = HashSet::new();
+        // A class of that name is not what lies below the threshold.
+        let mut names = HashSet::from([UNKNOWN.to_owned()]);
         let folders = classes.iter().map(|class| folder.join(distinct(class, &mut names)));
         Self { folders: folders.collect(), unknown: folder.join(UNKNOWN) }
     }
@@ -48,7 +49,9 @@ impl Sorting {
             &read
         };
         let name = match source {
-            Source::File(path) => path.file_name().unwrap_or("picture".as_ref()),
+            Source::File(path) | Source::Pipe(path) => {
+                path.file_name().unwrap_or("picture".as_ref())
+            }
             Source::Stdin => "stdin".as_ref(),
         };
         for number in 1_u64.. {
@@ -137,5 +140,17 @@ mod tests {
         assert_eq!(read("cat/tom.jpg"), b"1");
         assert_eq!(read("cat/tom-2.jpg"), b"2");
         assert_eq!(read("unknown/tom.jpg"), b"3");
+    }
+
+    #[test]
+    fn a_class_called_unknown_is_not_mixed_with_what_is_unknown() {
+        let root = tempfile::tempdir().unwrap();
+        let sorting = Sorting::new(root.path(), &["Unknown".to_owned()]);
+        let source = Source::File("tom.jpg".into());
+        sorting.copy(&source, Some(b"1"), Some(0)).unwrap();
+        sorting.copy(&source, Some(b"2"), None).unwrap();
+        let read = |name: &str| fs::read(root.path().join(name)).unwrap();
+        assert_eq!(read("Unknown-2/tom.jpg"), b"1");
+        assert_eq!(read("unknown/tom.jpg"), b"2");
     }
 }
