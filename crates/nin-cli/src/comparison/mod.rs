@@ -15,7 +15,7 @@ use serde::Serialize;
 pub use published::{PUBLISHED, Published};
 pub use spread::{Spread, median};
 
-use crate::failure::CommandError;
+use crate::failure::{CommandError, check_is_local};
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -210,6 +210,7 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     });
     let mut runs = entries.unwrap_or_default();
     if runs.is_empty() {
+        check_is_local(path)?;
         let reason =
             if path.exists() { "the folder holds no run" } else { "there is nothing of this name" };
         let (path, reason) = (path.to_owned(), reason.to_owned());
