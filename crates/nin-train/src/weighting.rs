@@ -80,7 +80,7 @@ fn imbalance(counts: &[usize], names: &[String]) -> Option<String> {
         format!(
             "the class `{largest}` has {most} training images, `{smallest}` has {least}: \
              training.class_weights = \"balanced\" makes them count alike, and checkpoint.best_by = \
-             \"balanced_accuracy\" chooses the checkpoint by it"
+             \"balanced_accuracy\" selects the best checkpoint by it"
         )
     })
 }
