@@ -23,7 +23,7 @@ fn picture(seed: usize) -> Vec<u8> {
     encoded(&GrayImage::from_raw(30, 20, pixels).unwrap().into(), ImageFormat::Png)
 }
 
-/// A folder with a network and so many pictures in `photos`.
+/// Returns a folder with a network and `count` pictures in `photos`.
 fn root(count: usize) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     write_network(&root.path().join("network"), 1, Some(Fit::Stretch), "photos");

@@ -1,4 +1,4 @@
-//! Whatever lies in the working directory, however many threads are asked for, whoever else begins.
+//! Independence of the working directory, of `--threads` beyond the cores, and of other runs.
 
 use std::fs;
 use std::process::{Command, Stdio};

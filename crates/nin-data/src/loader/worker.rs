@@ -9,7 +9,7 @@ use super::epoch::Epoch;
 use crate::DataError;
 use crate::batch::HostBatch;
 
-/// A batch, or what kept it from being made: then the worker makes no more.
+/// A batch, or the error after which the worker stops.
 type Made = Result<HostBatch, DataError>;
 
 /// Batches that each worker may have ready and not yet taken.

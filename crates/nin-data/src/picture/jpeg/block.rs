@@ -11,7 +11,7 @@ const LARGEST: i32 = 2 * 1024;
 const MOST_DC_BITS: u8 = 11;
 const MOST_AC_BITS: u32 = 10;
 
-/// So many last coefficients of a block are not all the same, and negative.
+/// The number of trailing coefficients that may not all be equal and negative.
 const MOST_ALIKE: usize = 16;
 
 /// The place of each coefficient in a block's rows, by its number in zigzag order.
@@ -36,7 +36,7 @@ fn too_large<T>() -> Result<T, JpegError> {
     damaged("a coefficient beyond the range of pixels")
 }
 
-/// A value of so many bits, 1 or more, with its sign.
+/// Reads a signed value of `bits` bits, at least one.
 #[inline]
 fn signed(bits: &mut Bits<'_>, size: u32) -> i32 {
     with_sign(bits.take(size) as i32, size)

@@ -21,7 +21,7 @@ const PASS_BITS: usize = 2;
 /// The middle of a sample's range: where a coefficient of 0 is.
 const MIDDLE: i16 = 128;
 
-/// So many first coefficients in zigzag order lie in the upper left quarter.
+/// The number of leading zigzag coefficients in the upper left quarter.
 const QUARTER: usize = 10;
 
 /// Writes the block of these coefficients, row after row, into samples with this distance from row
