@@ -36,7 +36,7 @@ fn too_large<T>() -> Result<T, JpegError> {
     damaged("a coefficient beyond the range of pixels")
 }
 
-/// Reads a signed value of `bits` bits, at least one.
+/// Reads a signed value of `size` bits, at least one.
 #[inline]
 fn signed(bits: &mut Bits<'_>, size: u32) -> i32 {
     with_sign(bits.take(size) as i32, size)
