@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::names::named;
 use crate::{DataError, DataSet, ImageDataset, Part};
-
-/// Classes that a sentence names.
-const NAMED: usize = 5;
 
 impl DataSet {
     /// Checks that there is something to train on.
@@ -60,16 +58,10 @@ impl DataSet {
     }
 
     fn names(&self, classes: &[usize]) -> String {
-        let names =
-            classes.iter().take(NAMED).map(|&class| format!("`{}`", self.class_names[class]));
-        let names = names.collect::<Vec<_>>().join(", ");
-        let more = classes.len().saturating_sub(NAMED);
+        let names: Vec<String> =
+            classes.iter().map(|&class| self.class_names[class].clone()).collect();
         let word = if classes.len() == 1 { "class" } else { "classes" };
-        if more == 0 {
-            format!("{word} {names}")
-        } else {
-            format!("{word} {names} and {more} more")
-        }
+        format!("{word} {}", named(&names))
     }
 }
 

@@ -40,6 +40,7 @@ mod layout;
 mod loader;
 mod locations;
 mod mixing;
+mod names;
 mod picture;
 mod resize;
 mod sample;
@@ -68,7 +69,7 @@ pub use locations::{DataSet, Locations};
 pub use mixing::{Mixing, SecondLabels};
 pub use picture::{
     Fit, Picture, PictureError, PictureFormat, PictureHeader, UnknownFit, foreign_ending,
-    rim_colour,
+    read_picture, rim_colour,
 };
 pub use resize::Resizer;
 pub use sample::choose as choose_sample;

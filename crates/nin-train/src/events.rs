@@ -207,8 +207,9 @@ pub enum Event {
     },
 }
 
+/// Whether a count is left out of JSON.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &usize) -> bool {
+pub(crate) fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 

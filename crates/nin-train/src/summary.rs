@@ -8,7 +8,7 @@ use nin_data::Part;
 use nin_model::ModelMetadata;
 
 use crate::checkpoint::TrainingState;
-use crate::events::{Ending, EpochReport, TestReport};
+use crate::events::{Ending, EpochReport, TestReport, is_zero};
 use crate::sentinel::AlarmKind;
 
 /// The result of a training.
@@ -53,11 +53,6 @@ pub(crate) struct SummaryOf<'a> {
     pub(crate) evaluated_on: Part,
     pub(crate) test: Option<TestReport>,
     pub(crate) bad_pictures: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 impl Summary {

@@ -1,15 +1,13 @@
 //! Where pictures come from: files, folders, standard input.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataError, SkippedFiles, list_pictures};
+use nin_data::{DataError, SkippedFiles, list_pictures, read_picture};
 
 use super::PictureError;
 
-/// No picture that is meant has a longer file.
-const LARGEST_FILE: u64 = 64 << 20;
 /// A picture that is still to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -51,9 +49,9 @@ impl Source {
     /// [`PictureError::Unreadable`], [`PictureError::FileTooLarge`].
     pub fn read(&self) -> Result<Vec<u8>, PictureError> {
         match self {
-            Self::File(path) => open(path).map_err(unreadable).and_then(bounded),
-            Self::Pipe(path) => File::open(path).map_err(unreadable).and_then(bounded),
-            Self::Stdin => bounded(io::stdin().lock()),
+            Self::File(path) => open(path).map_err(unreadable).and_then(read_picture),
+            Self::Pipe(path) => File::open(path).map_err(unreadable).and_then(read_picture),
+            Self::Stdin => read_picture(io::stdin().lock()),
         }
     }
 }
@@ -64,15 +62,6 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     File::open(path)
-}
-
-fn bounded(from: impl Read) -> Result<Vec<u8>, PictureError> {
-    let mut bytes = Vec::new();
-    from.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(PictureError::FileTooLarge { limit: LARGEST_FILE });
-    }
-    Ok(bytes)
 }
 
 fn unreadable(source: io::Error) -> PictureError {

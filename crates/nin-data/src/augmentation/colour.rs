@@ -1,6 +1,8 @@
 //! Brightness, contrast, saturation and hue, bit-equal to PIL's `ImageEnhance` and torchvision's
 //! functions on PIL images.
 
+use crate::picture::grey_of;
+
 /// A change of an image's colours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum ColourChange {
@@ -65,12 +67,6 @@ fn grey(image: &[u8], pixels: usize) -> Option<impl Iterator<Item = u8>> {
     let (red, rest) = image.split_at(pixels);
     let (green, blue) = rest.split_at(pixels);
     Some(red.iter().zip(green).zip(blue).map(|((&red, &green), &blue)| grey_of([red, green, blue])))
-}
-
-/// The grey of a colour: the weights of ITU-R 601-2.
-pub(crate) fn grey_of(colour: [u8; 3]) -> u8 {
-    let [red, green, blue] = colour.map(u32::from);
-    ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
 }
 
 fn turn_hue(image: &mut [u8], pixels: usize, turn: f32) {

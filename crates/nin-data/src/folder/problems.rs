@@ -7,9 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::inventory::Inventory;
 use super::part::Part;
-
-/// Files that a message names.
-const NAMED: usize = 5;
+use crate::names::named;
 
 /// Something that the owner of the pictures may want to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,14 +94,6 @@ impl fmt::Display for Problem {
                 most.0, most.1, fewest.0, fewest.1
             ),
         }
-    }
-}
-
-fn named(names: &[String]) -> String {
-    let first: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The pictures of a data set, read and decoded on demand.
 
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,10 +8,7 @@ use sha2::{Digest, Sha256};
 use super::cache::{Cache, CacheOptions, Key};
 use super::split::Content;
 use crate::files::open;
-use crate::{DataError, Picture, PictureError};
-
-/// Longer files are not read.
-pub(super) const LARGEST_FILE: u64 = 64 << 20;
+use crate::{DataError, Picture, PictureError, read_picture};
 
 /// Pictures by position: where each lies and what it holds.
 #[derive(Debug)]
@@ -127,16 +123,15 @@ pub(super) fn content_of(bytes: &[u8]) -> Content {
     Sha256::digest(bytes).into()
 }
 
-/// Reads a picture's file, up to [`LARGEST_FILE`].
+/// Reads a picture's file.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut bytes = Vec::new();
-    let unreadable = |source: io::Error| DataError::Read { path: path.to_owned(), source };
-    open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        let source = PictureError::FileTooLarge { limit: LARGEST_FILE };
-        return Err(DataError::Picture { path: path.to_owned(), source });
-    }
-    Ok(bytes)
+    read_picture(open(path)?).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            PictureError::Unreadable { source } => DataError::Read { path, source },
+            source => DataError::Picture { path, source },
+        }
+    })
 }
 
 /// Calls `work` for each number below `count` on `threads` threads; returns the results in order.

@@ -11,6 +11,7 @@ use tiff::TiffError;
 use super::PictureError;
 use super::cmyk::tiff_planes;
 use super::format::PictureFormat;
+use super::grey::grey_of;
 use super::jpeg::{self, Jpeg, JpegError};
 use super::orientation::Orientation;
 use super::whole::{png_flaw, webp_flaw};
@@ -133,10 +134,7 @@ impl Picture {
             .iter()
             .zip(green)
             .zip(blue)
-            .map(|((&red, &green), &blue)| {
-                let [red, green, blue] = [red, green, blue].map(u32::from);
-                ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
-            })
+            .map(|((&red, &green), &blue)| grey_of([red, green, blue]))
             .collect();
         Self { planes: vec![grey], size: self.size }
     }

@@ -7,9 +7,11 @@ mod decode;
 mod error;
 mod fit;
 mod format;
+mod grey;
 mod header;
 mod jpeg;
 mod orientation;
+mod read;
 mod whole;
 
 pub use decode::Picture;
@@ -17,3 +19,6 @@ pub use error::PictureError;
 pub use fit::{Fit, UnknownFit, rim_colour};
 pub use format::{PictureFormat, foreign_ending};
 pub use header::PictureHeader;
+pub use read::read_picture;
+
+pub(crate) use grey::grey_of;

@@ -162,7 +162,7 @@ pub(super) struct Band {
 }
 
 impl Band {
-    /// Reads the number of empty blocks, this one first, whose code has so many bits more.
+    /// Reads the number of empty blocks, this one included; `size` is the number of its extra bits.
     fn start_empty(&mut self, bits: &mut Bits<'_>, size: u32) {
         self.empty_blocks = 1 << size;
         if size > 0 {

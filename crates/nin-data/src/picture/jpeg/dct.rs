@@ -84,7 +84,7 @@ fn transposed(lanes: &Lanes) -> Lanes {
 }
 
 /// One dimension, for each lane, of which the first `SIDE` coefficients are not 0; the result is rounded
-/// by so many bits.
+/// by `SHIFT` bits.
 #[inline(always)]
 fn pass<const SIDE: usize, const SHIFT: usize>(lanes: &mut Lanes) {
     let input = *lanes;

@@ -2,13 +2,13 @@
 
 use super::{JpegError, damaged};
 
-/// The number that so many bits stand for, 1 or more: those that begin with 0 are negative.
+/// Extends `size` bits, at least one, to a signed number: a leading 0 means negative.
 #[inline]
 pub(super) fn with_sign(value: i32, size: u32) -> i32 {
     if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
 }
 
-/// Codes of so many bits are looked up at once.
+/// The width of the lookup table, in bits.
 const LOOKUP_BITS: u32 = 10;
 /// The length of no code.
 const NONE: u8 = 0;
@@ -28,7 +28,7 @@ pub(super) struct Short {
 pub(super) struct HuffmanTable {
     /// `[length, symbol]` by the next bits; length 0 for longer codes.
     lookup: Vec<[u8; 2]>,
-    /// The same of codes with their values, where the symbol is a run of zeros and a size.
+    /// As `lookup`, with the values behind the codes, for symbols of a run of zeros and a size.
     shorts: Vec<Short>,
     /// By length: the first code that is longer, in 16 bits.
     ends: [u32; 17],
@@ -38,7 +38,7 @@ pub(super) struct HuffmanTable {
 }
 
 impl HuffmanTable {
-    /// The table of codes with so many of each length, 1 to 16, and their symbols in order.
+    /// Builds the table from the number of codes of each length, 1 to 16, and their symbols in order.
     pub(super) fn new(counts: &[u8; 16], values: &[u8]) -> Result<Self, JpegError> {
         let mut symbols = [0; 256];
         symbols[..values.len()].copy_from_slice(values);

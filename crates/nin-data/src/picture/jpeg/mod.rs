@@ -72,7 +72,7 @@ pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), Jpe
     Ok((frame.size, if frame.components.len() == 1 { 1 } else { 3 }))
 }
 
-/// Decodes a whole JPEG file of at most so many pixels. `on_size` is called with `[height, width]`
+/// Decodes a whole JPEG file of at most `most_pixels` pixels. `on_size` is called with `[height, width]`
 /// before memory is taken for pixels; what it returns is kept until they are there.
 pub(super) fn decode<T>(
     bytes: &[u8],

@@ -10,7 +10,7 @@ use super::{JpegError, damaged, dct};
 /// The lowest bit of a coefficient of which nothing came.
 const NOTHING: u8 = u8::MAX;
 
-/// So many bytes of 0 are not the data of a refinement.
+/// A run of zero bytes that long is not the data of a refinement.
 const LONGEST_ZEROS: usize = 160;
 
 /// The components' samples while scans come in.
@@ -166,7 +166,7 @@ impl State {
 }
 
 /// Whether data of a refinement was erased: zeros there are refinements without effect. libjpeg writes
-/// no more than 1,000 of these bits at once.
+/// at most 1,000 of these bits at once.
 fn has_erasure(data: &[u8]) -> bool {
     data.chunks_exact(LONGEST_ZEROS / 2).any(|chunk| chunk.iter().all(|&byte| byte == 0))
         && data.windows(LONGEST_ZEROS).any(|window| window.iter().all(|&byte| byte == 0))

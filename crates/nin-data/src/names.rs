@@ -1,0 +1,13 @@
+//! Lists of names in messages.
+
+/// Names that a list spells out.
+const NAMED: usize = 5;
+
+/// Lists the first names in backticks, and counts the others.
+pub(crate) fn named(names: &[String]) -> String {
+    let first: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}

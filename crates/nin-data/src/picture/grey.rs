@@ -1,0 +1,7 @@
+//! The grey of a colour.
+
+/// Returns the grey of a colour, as PIL's `convert("L")`: the weights of ITU-R 601-2.
+pub(crate) fn grey_of(colour: [u8; 3]) -> u8 {
+    let [red, green, blue] = colour.map(u32::from);
+    ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+}
