@@ -46,6 +46,7 @@ mod resize;
 mod sample;
 mod selection;
 mod transform;
+mod transpose;
 mod whitening;
 
 pub use augmentation::{Augmentation, ColourJitter};

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use nin_kernels::{Vectorize, vectorized};
 
+use crate::transpose::transposed;
+
 /// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
@@ -23,21 +25,19 @@ pub struct Resizer {
     /// The size of the whole result, of which `to` is a window.
     scaled: [usize; 2],
     to: [usize; 2],
-    rows: Vec<Taps>,
-    columns: Vec<Taps>,
+    rows: Filter,
+    columns: Filter,
 }
 
-/// The input pixels that one output pixel is a sum of: neighbours from `start` on.
+/// The input pixels that each output pixel is a sum of, in one direction. There are as many for each,
+/// neighbours from its start on; a coefficient may be 0.
 #[derive(Debug, Clone, PartialEq)]
-struct Taps {
-    start: usize,
+struct Filter {
+    /// Grow from pixel to pixel, or stay.
+    starts: Vec<usize>,
+    /// Of each output pixel.
+    count: usize,
     coefficients: Vec<i32>,
-}
-
-impl Taps {
-    fn end(&self) -> usize {
-        self.start + self.coefficients.len()
-    }
 }
 
 impl Resizer {
@@ -63,8 +63,8 @@ impl Resizer {
             from,
             scaled,
             to: size,
-            rows: taps(from[0], scaled[0], top..top + height),
-            columns: taps(from[1], scaled[1], left..left + width),
+            rows: Filter::new(from[0], scaled[0], top..top + height),
+            columns: Filter::new(from[1], scaled[1], left..left + width),
         }
     }
 
@@ -80,7 +80,7 @@ impl Resizer {
 
     /// Appends the resized image to `output`; `pixels` are row after row of the input size.
     ///
-    /// Eight input rows at a time are resized and added to the output rows that they are part of, so that
+    /// Sixteen input rows at a time are resized and added to the output rows that they are part of, so that
     /// memory is the output's, however high the input is. Sums of integers do not depend on order.
     ///
     /// # Panics
@@ -121,17 +121,15 @@ impl Resizer {
         let width = self.from[1];
         let mut sums = vec![HALF; self.to[0] * self.to[1]];
         let mut buffers = Buffers::new(width, self.to[1]);
-        // Output rows from `first` on are not complete; starts and ends grow from row to row.
+        // Output rows from `first` on are not complete.
         let mut first = 0;
         for (block, pixels) in pixels.chunks(LANES * width).enumerate() {
             let rows = block * LANES..block * LANES + pixels.len() / width;
-            first += self.rows[first..].iter().take_while(|taps| taps.end() <= rows.start).count();
-            let touched =
-                self.rows[first..].iter().take_while(|taps| taps.start < rows.end).count();
+            let starts = &self.rows.starts[first..];
+            first += starts.partition_point(|&start| start + self.rows.count <= rows.start);
+            let touched = self.rows.starts[first..].partition_point(|&start| start < rows.end);
             if touched > 0 {
-                let taps = &self.rows[first..first + touched];
-                let sums = &mut sums[first * self.to[1]..];
-                self.add_rows(rows, pixels, taps, sums, &mut buffers);
+                self.add_rows(rows, pixels, first..first + touched, &mut sums, &mut buffers);
             }
         }
         for (byte, &sum) in output.iter_mut().zip(&sums) {
@@ -139,13 +137,13 @@ impl Resizer {
         }
     }
 
-    /// Resizes input rows along their length and adds them to the output rows of these taps.
+    /// Resizes input rows along their length and adds them to these output rows.
     #[inline(always)]
     fn add_rows(
         &self,
         rows: Range<usize>,
         pixels: &[u8],
-        taps: &[Taps],
+        output: Range<usize>,
         sums: &mut [i32],
         buffers: &mut Buffers,
     ) {
@@ -154,24 +152,15 @@ impl Resizer {
             pixels
         } else {
             transpose_rows(pixels, width, &mut buffers.columns);
-            for (lanes, taps) in buffers.out_columns.iter_mut().zip(&self.columns) {
-                let mut sums = [HALF; LANES];
-                for (pixels, &factor) in
-                    buffers.columns[taps.start..].iter().zip(&taps.coefficients)
-                {
-                    for (sum, &pixel) in sums.iter_mut().zip(pixels) {
-                        *sum += i32::from(pixel) * factor;
-                    }
-                }
-                *lanes = sums.map(to_byte);
-            }
+            self.columns.apply(&buffers.columns, &mut buffers.out_columns);
             transpose_columns(&buffers.out_columns, out_width, &mut buffers.rows);
             &buffers.rows
         };
-        for (taps, sums) in taps.iter().zip(sums.chunks_exact_mut(out_width)) {
-            for at in rows.start.max(taps.start)..rows.end.min(taps.end()) {
-                let factor = taps.coefficients[at - taps.start];
-                let row = &resized[(at - rows.start) * out_width..][..out_width];
+        for (at, sums) in output.clone().zip(sums.chunks_exact_mut(out_width).skip(output.start)) {
+            let (start, coefficients) = self.rows.pixel(at);
+            for row in rows.start.max(start)..rows.end.min(start + self.rows.count) {
+                let factor = coefficients[row - start];
+                let row = &resized[(row - rows.start) * out_width..][..out_width];
                 for (sum, &pixel) in sums.iter_mut().zip(row) {
                     *sum += i32::from(pixel) * factor;
                 }
@@ -181,14 +170,17 @@ impl Resizer {
 }
 
 /// Rows that are resized together, a byte of each in a column.
-const LANES: usize = 8;
+const LANES: usize = 16;
+
+/// A byte of each of these rows.
+type Column = [u8; LANES];
 
 /// Memory that all blocks of rows share.
 struct Buffers {
     /// The input's columns, up to whole squares.
-    columns: Vec<[u8; LANES]>,
+    columns: Vec<Column>,
     /// The resized columns, up to whole squares.
-    out_columns: Vec<[u8; LANES]>,
+    out_columns: Vec<Column>,
     /// The resized rows.
     rows: Vec<u8>,
 }
@@ -204,52 +196,36 @@ impl Buffers {
     }
 }
 
-/// Up to eight rows of a width as columns of eight.
+/// Up to 16 rows of a width as columns.
 #[inline(always)]
-fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
+fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [Column]) {
     for (square, columns) in columns.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
         let first = square * LANES;
-        let mut lines = [0; LANES];
+        let mut lines = [[0; LANES]; LANES];
         for (line, row) in lines.iter_mut().zip(pixels.chunks_exact(width)) {
-            let mut bytes = [0; LANES];
             if let Some(&whole) = row[first..].first_chunk() {
-                bytes = whole;
+                *line = whole;
             } else {
-                bytes[..width - first].copy_from_slice(&row[first..]);
+                line[..width - first].copy_from_slice(&row[first..]);
             }
-            *line = u64::from_le_bytes(bytes);
         }
-        *columns = transposed(lines).map(u64::to_le_bytes);
+        *columns = transposed(lines);
     }
 }
 
-/// Columns of eight as rows of a width.
+/// Columns as rows of a width.
 #[inline(always)]
-fn transpose_columns(columns: &[[u8; LANES]], width: usize, rows: &mut [u8]) {
+fn transpose_columns(columns: &[Column], width: usize, rows: &mut [u8]) {
     for (square, columns) in columns.as_chunks::<LANES>().0.iter().enumerate() {
         let first = square * LANES;
-        let lines = transposed(columns.map(u64::from_le_bytes));
+        let lines = transposed(*columns);
         for (line, row) in lines.into_iter().zip(rows.chunks_exact_mut(width)) {
-            let bytes = line.to_le_bytes();
             match row[first..].first_chunk_mut() {
-                Some(part) => *part = bytes,
-                None => row[first..].copy_from_slice(&bytes[..width - first]),
+                Some(part) => *part = line,
+                None => row[first..].copy_from_slice(&line[..width - first]),
             }
         }
     }
-}
-
-/// A square of bytes, mirrored along its diagonal: halves, quarters and bytes change places.
-#[inline(always)]
-fn transposed(mut lines: [u64; LANES]) -> [u64; LANES] {
-    for (distance, mask) in [(4, 0xFFFF_FFFF), (2, 0xFFFF_0000_FFFF), (1, 0xFF_00FF_00FF_00FF)] {
-        for at in (0..LANES).filter(|at| at & distance == 0) {
-            let swapped = ((lines[at] >> (8 * distance)) ^ lines[at + distance]) & mask;
-            lines[at] ^= swapped << (8 * distance);
-            lines[at + distance] ^= swapped;
-        }
-    }
-    lines
 }
 
 #[inline(always)]
@@ -258,31 +234,67 @@ fn to_byte(sum: i32) -> u8 {
     ((sum >> PRECISION_BITS) as i16).clamp(0, 255) as u8
 }
 
-/// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations, for some
-/// of the output pixels.
-fn taps(from: usize, to: usize, wanted: Range<usize>) -> Vec<Taps> {
-    let scale = from as f64 / to as f64;
-    let filter_scale = scale.max(1.0);
-    // The triangle reaches one pixel to each side, times the scale.
-    let support = filter_scale;
-    let inverse = 1.0 / filter_scale;
-    wanted
-        .map(|at| {
+impl Filter {
+    /// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations, for some
+    /// of the output pixels.
+    fn new(from: usize, to: usize, wanted: Range<usize>) -> Self {
+        let scale = from as f64 / to as f64;
+        let filter_scale = scale.max(1.0);
+        // The triangle reaches one pixel to each side, times the scale.
+        let support = filter_scale;
+        let inverse = 1.0 / filter_scale;
+        let range = |at: usize| {
             let center = (at as f64 + 0.5) * scale;
             let start = (center - support + 0.5).max(0.0) as usize;
             let end = ((center + support + 0.5) as usize).min(from);
-            let weights: Vec<f64> = (start..end)
-                .map(|pixel| triangle((pixel as f64 - center + 0.5) * inverse))
-                .collect();
+            (center, start..end)
+        };
+        let count = wanted.clone().map(|at| range(at).1.len()).max().unwrap_or_default();
+        let mut filter = Self {
+            starts: Vec::with_capacity(wanted.len()),
+            count,
+            coefficients: vec![0; wanted.len() * count],
+        };
+        let mut weights = Vec::with_capacity(count);
+        for (at, coefficients) in wanted.zip(filter.coefficients.chunks_exact_mut(count.max(1))) {
+            let (center, range) = range(at);
+            weights.clear();
+            weights.extend(
+                range.clone().map(|pixel| triangle((pixel as f64 - center + 0.5) * inverse)),
+            );
             let total: f64 = weights.iter().sum();
-            let coefficients = weights
-                .into_iter()
-                .map(|weight| if total == 0.0 { weight } else { weight / total })
-                .map(|weight| (0.5 + weight * f64::from(1_u32 << PRECISION_BITS)) as i32)
-                .collect();
-            Taps { start, coefficients }
-        })
-        .collect()
+            // What is beyond the last pixel is moved in front of the first.
+            let start = range.start.min(from - count);
+            filter.starts.push(start);
+            for (coefficient, &weight) in
+                coefficients[range.start - start..].iter_mut().zip(&weights)
+            {
+                let weight = if total == 0.0 { weight } else { weight / total };
+                *coefficient = (0.5 + weight * f64::from(1_u32 << PRECISION_BITS)) as i32;
+            }
+        }
+        filter
+    }
+
+    /// The first input pixel of an output pixel, and the coefficients from there on.
+    #[inline(always)]
+    fn pixel(&self, at: usize) -> (usize, &[i32]) {
+        (self.starts[at], &self.coefficients[at * self.count..][..self.count])
+    }
+
+    #[inline(always)]
+    fn apply(&self, columns: &[Column], output: &mut [Column]) {
+        for (at, output) in output.iter_mut().enumerate().take(self.starts.len()) {
+            let (start, coefficients) = self.pixel(at);
+            let mut sums = [HALF; LANES];
+            for (column, &factor) in columns[start..].iter().zip(coefficients) {
+                for (sum, &pixel) in sums.iter_mut().zip(column) {
+                    *sum += i32::from(pixel) * factor;
+                }
+            }
+            *output = sums.map(to_byte);
+        }
+    }
 }
 
 fn triangle(distance: f64) -> f64 {

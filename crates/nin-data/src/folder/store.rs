@@ -87,6 +87,7 @@ impl PictureStore {
         let picture = if self.channels == 1 { picture.into_grey() } else { picture.into_colour() };
         let picture = picture.reduced(self.input);
         let (planes, size) = (picture.planes.concat(), picture.size);
+        picture.recycle();
         if let Some(cache) = &self.cache {
             cache.add(&file.content, &planes, size, self.channels);
         }

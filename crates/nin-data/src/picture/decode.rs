@@ -13,6 +13,7 @@ use super::cmyk::tiff_planes;
 use super::format::PictureFormat;
 use super::grey::grey_of;
 use super::jpeg::{self, Jpeg, JpegError};
+use super::memory;
 use super::orientation::Orientation;
 use super::whole::{png_flaw, webp_flaw};
 
@@ -126,6 +127,11 @@ impl Picture {
         Self { planes, size }
     }
 
+    /// Keeps the planes' memory for the next picture of this thread.
+    pub(crate) fn recycle(self) {
+        self.planes.into_iter().for_each(memory::give);
+    }
+
     /// The same picture in one plane: PIL's `convert("L")`, the weights of ITU-R 601-2.
     #[must_use]
     pub fn into_grey(self) -> Self {
@@ -136,7 +142,9 @@ impl Picture {
             .zip(blue)
             .map(|((&red, &green), &blue)| grey_of([red, green, blue]))
             .collect();
-        Self { planes: vec![grey], size: self.size }
+        let size = self.size;
+        self.recycle();
+        Self { planes: vec![grey], size }
     }
 
     /// The same picture in three planes.

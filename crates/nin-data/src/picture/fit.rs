@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Picture;
+use super::{Picture, memory};
 use crate::Resizer;
 
 /// How a picture of other proportions than the input's is brought to the input's size.
@@ -76,7 +76,11 @@ impl Picture {
     #[must_use]
     pub fn reduced(self, input: [usize; 2]) -> Self {
         match reduced_size(self.size, input) {
-            Some(size) => resized(&self, &Resizer::new(self.size, size)),
+            Some(size) => {
+                let reduced = resized(&self, &Resizer::new(self.size, size));
+                self.recycle();
+                reduced
+            }
             None => self,
         }
     }
@@ -110,7 +114,8 @@ fn inner_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
 
 fn resized(picture: &Picture, resizer: &Resizer) -> Picture {
     let plane = |plane: &Vec<u8>| {
-        let mut output = Vec::with_capacity(resizer.size().iter().product());
+        let mut output = memory::take(resizer.size().iter().product());
+        output.clear();
         resizer.resize(plane, &mut output);
         output
     };

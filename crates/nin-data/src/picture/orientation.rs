@@ -1,5 +1,10 @@
 //! How a camera was held: EXIF's orientation, or XMP's where EXIF has none, as PIL reads them.
 
+use super::memory;
+
+/// Pixels along the sides of a tile.
+const TILE: usize = 64;
+
 /// The tag of the orientation in EXIF's first directory.
 const ORIENTATION: u16 = 0x0112;
 /// What XMP writes before the number.
@@ -46,7 +51,8 @@ impl Orientation {
     pub(super) fn apply(self, planes: &mut [Vec<u8>], size: [usize; 2]) -> [usize; 2] {
         if self != Self::default() {
             for plane in planes {
-                *plane = self.turned(plane, size);
+                let turned = self.turned(plane, size);
+                memory::give(std::mem::replace(plane, turned));
             }
         }
         self.size(size)
@@ -54,13 +60,22 @@ impl Orientation {
 
     fn turned(self, plane: &[u8], size: [usize; 2]) -> Vec<u8> {
         let [height, width] = self.size(size);
-        let mut turned = Vec::with_capacity(plane.len());
-        for row in 0..height {
-            let row = if self.mirror_rows { height - 1 - row } else { row };
-            for column in 0..width {
-                let column = if self.mirror_columns { width - 1 - column } else { column };
-                let at = if self.transpose { [column, row] } else { [row, column] };
-                turned.push(plane[at[0] * size[1] + at[1]]);
+        let mut turned = memory::take(plane.len());
+        // In tiles, whose lines of the memory cache are used whole in both directions.
+        for top in (0..height).step_by(TILE) {
+            for left in (0..width).step_by(TILE) {
+                for (below, output) in
+                    turned.chunks_exact_mut(width).skip(top).take(TILE).enumerate()
+                {
+                    let row = top + below;
+                    let row = if self.mirror_rows { height - 1 - row } else { row };
+                    for (right, output) in output.iter_mut().skip(left).take(TILE).enumerate() {
+                        let column = left + right;
+                        let column = if self.mirror_columns { width - 1 - column } else { column };
+                        let at = if self.transpose { [column, row] } else { [row, column] };
+                        *output = plane[at[0] * size[1] + at[1]];
+                    }
+                }
             }
         }
         turned

@@ -8,6 +8,7 @@ use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::Frame;
 use super::upsample::Rows;
+use crate::picture::memory;
 
 /// What the components are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +31,13 @@ pub(super) fn to_pixels(frame: &Frame, samples: &[Vec<u8>], space: ColourSpace) 
         .map(|(component, samples)| Rows::new(frame, component, samples))
         .collect();
     if space == ColourSpace::Grey {
-        let mut plane = Vec::with_capacity(height * width);
-        for y in 0..height {
-            plane.extend_from_slice(sources[0].row(y));
+        let mut plane = memory::take(height * width);
+        for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+            row.copy_from_slice(sources[0].row(y));
         }
         return vec![plane];
     }
-    let [mut red, mut green, mut blue] = [0; 3].map(|_| vec![0_u8; height * width]);
+    let [mut red, mut green, mut blue] = [0; 3].map(|_| memory::take(height * width));
     let rows = red.chunks_exact_mut(width).zip(green.chunks_exact_mut(width));
     for (y, ((red, green), blue)) in rows.zip(blue.chunks_exact_mut(width)).enumerate() {
         let [first, second, third, rest @ ..] = &mut sources[..] else { continue };

@@ -12,6 +12,7 @@ use std::num::Wrapping;
 use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::BLOCK;
+use crate::transpose::transposed;
 
 type Lanes = [[i32; BLOCK]; BLOCK];
 
@@ -56,9 +57,9 @@ fn inverse_of<const SIDE: usize>(coefficients: &[i32; 64], samples: &mut [u8], s
     let mut lanes: Lanes = [[0; BLOCK]; BLOCK];
     lanes.copy_from_slice(rows);
     pass::<SIDE, { CONSTANT_BITS - PASS_BITS }>(&mut lanes);
-    let mut lanes = transposed(&lanes);
+    let mut lanes = transposed(lanes);
     pass::<SIDE, { CONSTANT_BITS + PASS_BITS + 3 }>(&mut lanes);
-    for (lanes, row) in transposed(&lanes).iter().zip(samples.chunks_mut(stride)) {
+    for (lanes, row) in transposed(lanes).iter().zip(samples.chunks_mut(stride)) {
         let Some(row) = row.first_chunk_mut::<BLOCK>() else { return };
         *row = lanes.map(to_sample);
     }
@@ -76,11 +77,6 @@ fn inverse_flat(mean: i32, samples: &mut [u8], stride: usize) {
 fn to_sample(value: i32) -> u8 {
     // It has at most 14 bits. Vectors of 16-bit numbers are clamped at once.
     (value as i16 + MIDDLE).clamp(0, 255) as u8
-}
-
-#[inline(always)]
-fn transposed(lanes: &Lanes) -> Lanes {
-    std::array::from_fn(|row| std::array::from_fn(|column| lanes[column][row]))
 }
 
 /// One dimension, for each lane, of which the first `SIDE` coefficients are not 0; the result is rounded

@@ -6,6 +6,7 @@ use super::frame::{BLOCK, Component, Frame, Scan};
 use super::header::Tables;
 use super::huffman::HuffmanTable;
 use super::{JpegError, damaged, dct};
+use crate::picture::memory;
 
 /// The lowest bit of a coefficient of which nothing came.
 const NOTHING: u8 = u8::MAX;
@@ -46,7 +47,7 @@ impl Planes {
             low_bits: [NOTHING; 64],
             prediction: 0,
         };
-        let samples = |component| vec![0; blocks(component) * BLOCK * BLOCK];
+        let samples = |component| memory::take(blocks(component) * BLOCK * BLOCK);
         Self {
             samples: frame.components.iter().map(samples).collect(),
             components: frame.components.iter().map(state).collect(),
@@ -122,6 +123,12 @@ impl Planes {
             state.coefficients = Vec::new();
         }
         Ok(())
+    }
+}
+
+impl Drop for Planes {
+    fn drop(&mut self) {
+        self.samples.drain(..).for_each(memory::give);
     }
 }
 

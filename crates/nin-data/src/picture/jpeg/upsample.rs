@@ -1,5 +1,10 @@
 //! Rows of a component at the picture's size: libjpeg's upsampling (`jdsample.c`), bit for bit.
 
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
+use nin_kernels::{Vectorize, vectorized};
+
 use super::frame::{Component, Frame};
 
 /// Narrower components are not smoothed along their rows.
@@ -70,19 +75,9 @@ impl<'a> Rows<'a> {
 
     fn smooth_both(&mut self, y: usize) {
         let (near, far) = self.near_and_far(y);
-        self.sums.clear();
-        let sum = |(&near, &far): (&u8, &u8)| 3 * u16::from(near) + u16::from(far);
-        self.sums.extend(near.iter().zip(far).map(sum));
-        let count = self.sums.len();
-        self.row.resize(2 * count, 0);
-        let [first, last] = [self.sums[0], self.sums[count - 1]];
-        self.row[0] = ((4 * first + 8) >> 4) as u8;
-        self.row[2 * count - 1] = ((4 * last + 7) >> 4) as u8;
-        let pairs = self.row[1..2 * count - 1].as_chunks_mut::<2>().0;
-        for (pair, sums) in pairs.iter_mut().zip(self.sums.windows(2)) {
-            pair[0] = ((3 * sums[0] + sums[1] + 7) >> 4) as u8;
-            pair[1] = ((3 * sums[1] + sums[0] + 8) >> 4) as u8;
-        }
+        self.sums.resize(near.len(), 0);
+        self.row.resize(2 * near.len(), 0);
+        vectorized(SmoothBoth { near, far, sums: &mut self.sums, row: &mut self.row });
     }
 
     /// Of twice as many picture rows: the component's row of `y`, and the next nearest.
@@ -91,6 +86,35 @@ impl<'a> Rows<'a> {
         let last = self.component.size[0] - 1;
         let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(last) };
         (source(self.samples, self.component, near), source(self.samples, self.component, far))
+    }
+}
+
+/// A component's two nearest rows that become a row of twice the width.
+struct SmoothBoth<'a> {
+    near: &'a [u8],
+    far: &'a [u8],
+    /// As long as these.
+    sums: &'a mut [u16],
+    row: &'a mut [u8],
+}
+
+impl Vectorize for SmoothBoth<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { near, far, sums, row } = self;
+        for ((sum, &near), &far) in sums.iter_mut().zip(near).zip(far) {
+            *sum = 3 * u16::from(near) + u16::from(far);
+        }
+        let count = sums.len();
+        row[0] = ((4 * sums[0] + 8) >> 4) as u8;
+        row[2 * count - 1] = ((4 * sums[count - 1] + 7) >> 4) as u8;
+        let pairs = row[1..2 * count - 1].as_chunks_mut::<2>().0;
+        for ((pair, &left), &right) in pairs.iter_mut().zip(&sums[..count - 1]).zip(&sums[1..]) {
+            pair[0] = ((3 * left + right + 7) >> 4) as u8;
+            pair[1] = ((3 * right + left + 8) >> 4) as u8;
+        }
     }
 }
 

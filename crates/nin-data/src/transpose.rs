@@ -1,0 +1,39 @@
+//! Squares of numbers, mirrored along their diagonal.
+
+// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+#![allow(clippy::inline_always)]
+
+/// Lines as columns. `SIDE` is a power of two.
+///
+/// Lines that are half a square apart are interleaved, as often as the side has binary digits: compilers
+/// know vector instructions that do this.
+#[inline(always)]
+pub(crate) fn transposed<T: Copy, const SIDE: usize>(
+    mut lines: [[T; SIDE]; SIDE],
+) -> [[T; SIDE]; SIDE] {
+    const { assert!(SIDE.is_power_of_two()) };
+    for _ in 0..SIDE.ilog2() {
+        let before = lines;
+        for (at, pair) in lines.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let both = [before[at], before[at + SIDE / 2]];
+            for (half, line) in pair.iter_mut().enumerate() {
+                *line = std::array::from_fn(|to| both[to % 2][half * SIDE / 2 + to / 2]);
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transposed;
+
+    #[test]
+    fn lines_become_columns() {
+        let lines: [[usize; 8]; 8] =
+            std::array::from_fn(|line| std::array::from_fn(|column| line * 8 + column));
+        let expected =
+            std::array::from_fn(|line| std::array::from_fn(|column| lines[column][line]));
+        assert_eq!(transposed(lines), expected);
+    }
+}
