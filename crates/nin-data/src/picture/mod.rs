@@ -10,6 +10,7 @@ mod format;
 mod grey;
 mod header;
 mod jpeg;
+mod metadata;
 mod orientation;
 mod read;
 mod whole;

@@ -162,7 +162,7 @@ fn prepare_all(
 ) {
     let prepare = |source: &Source| -> Result<Ready, PictureError> {
         let bytes = source.read()?;
-        let prepared = preparation.prepare(Picture::decode(&bytes)?)?;
+        let prepared = Picture::decode_then(&bytes, |picture| preparation.prepare(picture))??;
         let bytes = (keeps_pipes && !source.is_file()).then_some(bytes);
         Ok(Ready { source: source.clone(), prepared, bytes })
     };
