@@ -15,6 +15,8 @@ use crate::serve::{AllowedHosts, Defaults, Limits, Server, stop_switch};
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
+    // Before anything listens.
+    metadata.batch_in_memory(1)?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     let limits = Limits {

@@ -47,7 +47,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     if arguments.dense {
         preparation = preparation.dense();
     }
-    let batch = if arguments.dense { 1 } else { BATCH };
+    let batch = if arguments.dense { 1 } else { metadata.batch_in_memory(BATCH)? };
     let mut printer =
         Printer::new(arguments.format, metadata.clone(), arguments.top as usize, threshold);
     printer.begin()?;
