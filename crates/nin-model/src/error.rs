@@ -59,6 +59,32 @@ pub enum ModelError {
         /// What was counted: `activations`, `parameters` or `multiply-accumulates`.
         what: &'static str,
     },
+    /// One image takes more memory on its way through the network than a batch may.
+    #[error(
+        "an image of {}x{}x{} takes {} in the network, a batch may take {}",
+        input[0], input[1], input[2], gibibytes(*bytes), gibibytes(*limit)
+    )]
+    Memory {
+        /// `[channels, height, width]` of the image.
+        input: [usize; 3],
+        /// What it takes, in bytes, estimated from above.
+        bytes: u64,
+        /// What a batch may take, in bytes.
+        limit: u64,
+    },
+    /// There are too many classes to count each answer for each label.
+    #[error(
+        "a confusion matrix of {classes} classes takes {}, at most {} are taken",
+        gibibytes(*bytes), gibibytes(*limit)
+    )]
+    ConfusionMatrix {
+        /// The number of classes.
+        classes: usize,
+        /// What the matrix takes, in bytes.
+        bytes: u64,
+        /// What it may take, in bytes.
+        limit: u64,
+    },
     /// A tensor that the architecture has is not among the weights.
     #[error("tensor `{name}` is missing")]
     MissingTensor {
@@ -163,6 +189,8 @@ impl ModelError {
                 "use images of as many channels, or an architecture made for these".to_owned()
             }
             Self::TooLarge { .. } => "give smaller widths or a smaller input".to_owned(),
+            Self::Memory { .. } => "take a checkpoint of smaller images".to_owned(),
+            Self::ConfusionMatrix { .. } => "take a checkpoint of fewer classes".to_owned(),
             Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
                 "the weights are of another architecture".to_owned()
             }
@@ -193,4 +221,8 @@ impl ModelError {
             }
         }
     }
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }

@@ -32,6 +32,7 @@ mod error;
 #[cfg(feature = "kernels")]
 mod fused;
 mod initialization;
+mod memory;
 mod metadata;
 mod mlpconv;
 mod network;
@@ -57,6 +58,7 @@ pub use fused::{
     time_layers,
 };
 pub use initialization::{Initialization, LayerPart, LayerScale};
+pub use memory::{BATCH_BYTES, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;

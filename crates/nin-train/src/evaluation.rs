@@ -4,6 +4,7 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn::train::InferenceStep;
 use nin_data::OrderedLoader;
+use nin_model::confusion_matrix;
 
 use crate::TrainError;
 use crate::classifier::Classifier;
@@ -45,7 +46,7 @@ impl Evaluation {
     ) -> Result<(Self, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
         let mut evaluation =
-            Self { score: Score::default(), confusion: vec![vec![0; classes]; classes] };
+            Self { score: Score::default(), confusion: confusion_matrix(classes)? };
         let total = loader.num_items();
         for batch in loader.iter() {
             let answers = classifier.step(batch).0?;

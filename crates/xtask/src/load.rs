@@ -105,7 +105,7 @@ fn single_calls(subject: &Subject, checkpoint: &str, picture: &Path) -> anyhow::
 /// One client: one request after the other on one connection, each timed.
 fn ask_until(server: &Server, picture: &[u8], end: Instant) -> anyhow::Result<Vec<Duration>> {
     let head = format!(
-        "POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         picture.len()
     );
     let request = [head.as_bytes(), picture].concat();

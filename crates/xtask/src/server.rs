@@ -10,7 +10,8 @@ use anyhow::{Context, bail, ensure};
 use crate::training::{Subject, send};
 
 /// How a request begins; its other headers, an empty line and the picture follow.
-pub(crate) const HEAD: &str = "POST /v1/predict HTTP/1.1\r\nhost: nin\r\nconnection: close\r\n";
+pub(crate) const HEAD: &str =
+    "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
 
 /// The server under test.
 #[derive(Debug)]
@@ -58,7 +59,8 @@ impl Server {
     /// A figure of `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let mut stream = self.connect()?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: nin\r\nconnection: close\r\n\r\n")?;
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let text = String::from_utf8(read(&mut stream)?.1)?;
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)

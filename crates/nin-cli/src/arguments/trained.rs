@@ -149,6 +149,10 @@ pub struct ServeArguments {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub addr: String,
+    /// Answer requests to this host name too, and from its pages; may be repeated. IP addresses and localhost are
+    /// always answered
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArguments,

@@ -18,6 +18,12 @@ use crate::terminal::printable_text;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let (metadata, weights) = arguments.checkpoint.load()?;
+    let asked = arguments.batch_size as usize;
+    let batch_size = metadata.batch_in_memory(asked)?;
+    if batch_size < asked {
+        let [_, height, width] = metadata.input();
+        note(format!("note: batches of {batch_size}: more images of {height}x{width} do not fit"));
+    }
     let run = arguments.checkpoint.path().and_then(run_of);
     let asked = Evaluated {
         metadata: &metadata,
@@ -43,7 +49,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         metadata: &metadata,
         weights: &weights,
         images: chosen.images.clone(),
-        batch_size: arguments.batch_size as usize,
+        batch_size,
         flips: arguments.flips,
     };
     let (evaluation, images_per_sec) = selected.run(task)?;

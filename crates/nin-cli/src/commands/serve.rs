@@ -10,11 +10,13 @@ use crate::backend::Selected;
 use crate::failure::CommandError;
 use crate::interrupt;
 use crate::output::{note, print_text};
-use crate::serve::{Defaults, Limits, Server, stop_switch};
+use crate::serve::{AllowedHosts, Defaults, Limits, Server, stop_switch};
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
+    // Before anything listens.
+    metadata.batch_in_memory(1)?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
     let limits = Limits {
@@ -27,7 +29,8 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     interrupt::on_signal(move || stop.stop())?;
 
     let address = listener.local_addr()?;
-    let server = Server::new(metadata, selected, limits, Defaults { threshold })?;
+    let hosts = AllowedHosts::new(name_of(&arguments.addr), &arguments.allow_host);
+    let server = Server::new(metadata, selected, limits, Defaults { threshold }, hosts)?;
     server.run(&weights, listener, &stopped, |device| {
         note(format!("the network runs with {device}"));
         if !address.ip().is_loopback() {
@@ -37,6 +40,11 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
         print_text(&format!("http://{address}"))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name or the IP address in an address to listen at.
+fn name_of(address: &str) -> Option<&str> {
+    address.rsplit_once(':').map(|(name, _)| name)
 }
 
 fn listen(address: &str) -> anyhow::Result<TcpListener> {

@@ -3,7 +3,7 @@
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
-use nin_model::{MapGeometry, ModelMetadata, Weights};
+use nin_model::{MapGeometry, ModelMetadata, Weights, confusion_matrix};
 use nin_train::{Evaluation, Prediction, Predictor, Score, fit, transform};
 
 use crate::backend::Task;
@@ -108,8 +108,9 @@ impl Task for Inspect<'_> {
     {
         let size = self.metadata.preprocessing.input_size;
         let classes = self.metadata.classes.len();
+        let batch = self.metadata.batch_in_memory(BATCH)?;
         let loader =
-            OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), BATCH, &device)
+            OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), batch, &device)
                 .with_size(size)
                 .with_fit(fit(&self.metadata.preprocessing))
                 .with_transform(transform(self.metadata))
@@ -119,7 +120,7 @@ impl Task for Inspect<'_> {
             classes: self.metadata.classes.clone(),
             evaluation: Evaluation {
                 score: Score::default(),
-                confusion: vec![vec![0; classes]; classes],
+                confusion: confusion_matrix(classes)?,
             },
             confidences: Vec::new(),
             hottest: vec![0.0; classes],

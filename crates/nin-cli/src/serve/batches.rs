@@ -14,7 +14,7 @@ use crate::backend::Task;
 use crate::pictures::Picture;
 
 /// Pictures that go through the network together, at most.
-const BATCH: usize = 32;
+pub(super) const BATCH: usize = 32;
 /// How long a picture waits for others that are being decoded.
 const GATHERING: Duration = Duration::from_millis(4);
 
@@ -98,7 +98,8 @@ impl Task for AnswerAll<'_> {
         // The first batch is the slowest: what a device compiles, it compiles before requests come.
         predictor.predict_prepared(&[&blank(self.metadata)])?;
         let _ = self.is_ready.send(());
-        while let Some(batch) = self.jobs.gather(self.metrics) {
+        let most = self.metadata.batch_in_memory(BATCH)?;
+        while let Some(batch) = self.jobs.gather(most, self.metrics) {
             let pictures: Vec<&Prepared> = batch.iter().map(|job| &job.picture).collect();
             let predictions = predictor.predict_prepared(&pictures)?;
             self.metrics.count_batch(batch.len());
@@ -115,14 +116,14 @@ impl Task for AnswerAll<'_> {
 }
 
 impl Jobs {
-    /// The next batch, or `None` where the queue is gone: what is there, and what else is on its
-    /// way if it comes soon. A picture that is alone does not wait.
-    fn gather(&self, metrics: &Metrics) -> Option<Vec<Job>> {
+    /// The next batch of at most so many, or `None` where the queue is gone: what is there, and what else is
+    /// on its way if it comes soon. A picture that is alone does not wait.
+    fn gather(&self, most: usize, metrics: &Metrics) -> Option<Vec<Job>> {
         loop {
             let first = self.0.recv().ok()?;
             let deadline = Instant::now() + GATHERING;
             let mut batch = vec![first];
-            while batch.len() < BATCH {
+            while batch.len() < most {
                 let job = match self.0.try_recv() {
                     Ok(job) => job,
                     Err(_) if batch.len() >= metrics.waiting.value() => break,
@@ -172,12 +173,12 @@ mod tests {
         let (one, other, gone) = (submit(&queue), submit(&queue), submit(&queue));
         assert!(queue.place().is_none(), "three places are taken");
         drop(gone);
-        let batch = jobs.gather(&metrics).unwrap();
+        let batch = jobs.gather(BATCH, &metrics).unwrap();
         assert_eq!(batch.len(), 2);
         drop(batch);
         assert!(queue.place().is_some() && metrics.waiting.value() == 0);
         drop((one, other, queue));
-        assert!(jobs.gather(&metrics).is_none());
+        assert!(jobs.gather(BATCH, &metrics).is_none());
     }
 
     #[test]
@@ -187,7 +188,7 @@ mod tests {
         let begun = Instant::now();
         for _ in 0..1000 {
             let _answer = queue.submit(picture(), queue.place().unwrap());
-            assert_eq!(jobs.gather(&metrics).unwrap().len(), 1);
+            assert_eq!(jobs.gather(BATCH, &metrics).unwrap().len(), 1);
         }
         assert!(begun.elapsed() < GATHERING * 500, "{:?}", begun.elapsed());
     }

@@ -15,10 +15,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::wire::Wire;
 use super::{Service, first_of, routes};
 
 /// How long a connection may be silent, or its head take, before it is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to read what it is sent. The sockets' buffers hold most answers whole, so
+/// that only a client that does not read runs into it.
+const LONGEST_STALL: Duration = Duration::from_secs(5);
+/// How long the server waits, once it is to end, for requests that were begun.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 /// What is read ahead, in bytes.
 const BUFFER: usize = 64 << 10;
 /// The longest head of a request, in bytes.
@@ -48,8 +54,7 @@ pub(super) async fn serve(
     first_of(until, accept_all(&listener, &service, &graceful)).await;
     // New connections are refused from here on.
     drop(listener);
-    let longest = service.limits.patience * 2 + LONGEST_SILENCE;
-    Ok(timeout(longest, graceful.shutdown()).await.is_ok())
+    Ok(timeout(LONGEST_DRAIN, graceful.shutdown()).await.is_ok())
 }
 
 /// Never ends.
@@ -60,7 +65,7 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
         .header_read_timeout(LONGEST_SILENCE.min(service.limits.patience))
         .max_buf_size(BUFFER)
         .max_header_size(LONGEST_HEAD)
-        // Whoever sends nothing more may still wait for the answer.
+        // A client that shut down its sending half may still wait for the answer.
         .half_close(true);
     loop {
         let stream = match listener.accept().await {
@@ -81,11 +86,13 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
         };
         let service = Arc::clone(service);
         let open = Open::new(&service);
+        let wire = Wire::new(stream, LONGEST_STALL);
+        let presence = wire.presence();
         let answer = service_fn(move |request| {
-            let service = Arc::clone(&service);
-            async move { Ok::<_, Infallible>(routes::answer(service, request).await) }
+            let (service, presence) = (Arc::clone(&service), presence.clone());
+            async move { Ok::<_, Infallible>(routes::answer(service, presence, request).await) }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(wire), answer));
         tokio::spawn(async move {
             // A client that breaks off is no concern of the server's.
             let _ = connection.await;

@@ -1,18 +1,23 @@
 //! `serve`: HTTP around one network.
 //!
 //! One thread owns the network and answers pictures in batches ([`batches`]); one thread speaks
-//! HTTP; pictures are decoded on a few threads beside it. All memory that requests can ask for is
-//! bounded by [`Limits`], and no part of a request is ever taken for a path.
+//! HTTP; a few threads decode pictures ([`lanes`]). All memory that requests can ask for is bounded by
+//! [`Limits`], and no part of a request is ever taken for a path. docs/threat-model.md says what is promised
+//! to whom.
 
 mod assets;
 mod batches;
 mod connections;
 mod gallery;
+mod lanes;
+mod memory;
 mod metrics;
 mod multipart;
+mod origin;
 mod problem;
 mod requests;
 mod routes;
+mod wire;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -32,8 +37,11 @@ use crate::output::note;
 use crate::pictures::Invert;
 use batches::{AnswerAll, Queue};
 use gallery::Gallery;
+use lanes::Lanes;
+use memory::BodyMemory;
 use metrics::Metrics;
 use nin_train::Preparation;
+pub use origin::AllowedHosts;
 
 /// What requests may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +106,9 @@ struct Service {
     description: String,
     limits: Limits,
     defaults: Defaults,
+    hosts: AllowedHosts,
+    bodies: BodyMemory,
+    lanes: Lanes,
     queue: Queue,
     metrics: Arc<Metrics>,
     stopped: Stopped,
@@ -117,6 +128,7 @@ pub struct Server {
     selected: Selected,
     limits: Limits,
     defaults: Defaults,
+    hosts: AllowedHosts,
     gallery: Gallery,
 }
 
@@ -127,9 +139,10 @@ impl Server {
         selected: Selected,
         limits: Limits,
         defaults: Defaults,
+        hosts: AllowedHosts,
     ) -> anyhow::Result<Self> {
         let gallery = Gallery::of(&metadata)?;
-        Ok(Self { metadata, selected, limits, defaults, gallery })
+        Ok(Self { metadata, selected, limits, defaults, hosts, gallery })
     }
 
     /// Serves until `stopped`, and until what was begun by then is answered. `ready` is called with
@@ -160,7 +173,7 @@ impl Server {
                 let service = self.service(queue, Arc::clone(&metrics), stopped.clone());
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
-                    .max_blocking_threads(default_threads())
+                    .max_blocking_threads(Lanes::threads(default_threads()))
                     .build()
                     .context("cannot start the server")?;
                 let drained = runtime.block_on(async {
@@ -202,6 +215,9 @@ impl Server {
             metadata: self.metadata.clone(),
             limits: self.limits,
             defaults: self.defaults,
+            hosts: self.hosts.clone(),
+            bodies: BodyMemory::new(self.limits.body_bytes),
+            lanes: Lanes::new(default_threads(), self.limits.queue),
             queue,
             metrics,
             stopped,
@@ -210,7 +226,7 @@ impl Server {
 
     /// What the page needs to know of the network.
     fn description(&self) -> String {
-        let Self { metadata, selected, limits, defaults, gallery } = self;
+        let Self { metadata, selected, limits, defaults, gallery, .. } = self;
         let parameters =
             metadata.architecture.shapes(metadata.input()).map_or(0, |shapes| shapes.parameters());
         json!({

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
 use super::Limits;
+use super::memory::{Body, BodyMemory};
 use super::multipart::{self, FormError};
 use super::problem::Problem;
 use crate::answer::Threshold;
@@ -76,7 +77,7 @@ fn refused(name: &str, expected: &str) -> Problem {
 /// A body that came whole, and what its header calls it.
 pub(super) struct Upload {
     content_type: Option<String>,
-    body: Vec<u8>,
+    body: Body,
 }
 
 impl Upload {
@@ -84,6 +85,7 @@ impl Upload {
     pub(super) async fn receive(
         request: Request<Incoming>,
         limits: &Limits,
+        memory: &BodyMemory,
     ) -> Result<Self, Problem> {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         if let Some(encoding) = text(CONTENT_ENCODING)
@@ -97,7 +99,7 @@ impl Upload {
         }
         let content_type = text(CONTENT_TYPE).map(str::to_owned);
         let asks_first = request.headers().contains_key(EXPECT);
-        let receiving = receive(request.into_body(), limits.body_bytes, asks_first);
+        let receiving = receive(request.into_body(), limits.body_bytes, memory, asks_first);
         let body =
             timeout(limits.patience, receiving).await.map_err(|_| slow(limits.patience))??;
         Ok(Self { content_type, body })
@@ -109,9 +111,9 @@ impl Upload {
         let picture = match &self.content_type {
             Some(kind) if is_form(kind) => {
                 let boundary = multipart::boundary(kind).map_err(form_problem)?;
-                multipart::field(&self.body, boundary, "image").map_err(form_problem)?
+                multipart::field(self.body.bytes(), boundary, "image").map_err(form_problem)?
             }
-            _ => &self.body,
+            _ => self.body.bytes(),
         };
         if picture.is_empty() {
             return Err(Problem::new(
@@ -148,7 +150,12 @@ fn slow(patience: Duration) -> Problem {
     )
 }
 
-async fn receive(mut body: Incoming, limit: usize, asks_first: bool) -> Result<Vec<u8>, Problem> {
+async fn receive(
+    mut body: Incoming,
+    limit: usize,
+    memory: &BodyMemory,
+    asks_first: bool,
+) -> Result<Body, Problem> {
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -161,21 +168,31 @@ async fn receive(mut body: Incoming, limit: usize, asks_first: bool) -> Result<V
     if declared > limit + DISCARDED || (asks_first && declared > limit) {
         return Err(too_large());
     }
-    let (mut length, mut bytes) = (0, Vec::new());
+    let (mut length, mut received) = (0, Ok(Body::default()));
     while let Some(frame) = body.frame().await {
         let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off", HOW);
         let data: Bytes = frame.map_err(broken)?.into_data().unwrap_or_default();
         length += data.len() as u64;
-        if length <= limit {
-            bytes.extend_from_slice(&data);
-        } else {
-            bytes = Vec::new();
-            if length > limit + DISCARDED {
-                break;
-            }
+        if length > limit {
+            received = Err(too_large());
+        } else if let Ok(body) = &mut received
+            && memory.append(body, &data, limit as usize).is_err()
+        {
+            received = Err(no_memory());
+        }
+        if length > limit + DISCARDED {
+            break;
         }
     }
-    if length > limit { Err(too_large()) } else { Ok(bytes) }
+    received
+}
+
+fn no_memory() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many large pictures come in at a time",
+        "come back in a second, or send a smaller picture",
+    )
 }
 
 #[cfg(test)]
@@ -206,9 +223,11 @@ mod tests {
 
     #[test]
     fn a_picture_is_the_body_or_a_field() {
-        let upload = |kind: Option<&str>, body: &[u8]| Upload {
-            content_type: kind.map(str::to_owned),
-            body: body.to_vec(),
+        let memory = BodyMemory::new(1000);
+        let upload = |kind: Option<&str>, bytes: &[u8]| {
+            let mut body = Body::default();
+            memory.append(&mut body, bytes, 1000).unwrap();
+            Upload { content_type: kind.map(str::to_owned), body }
         };
         let status = |upload: Upload| {
             upload.picture().map(<[u8]>::to_vec).map_err(|problem| problem.status.as_u16())

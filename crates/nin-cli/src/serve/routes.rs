@@ -11,10 +11,11 @@ use tokio::time::timeout;
 
 use super::Service;
 use super::assets::{Asset, JSON, asset};
+use super::lanes::Work;
 use super::problem::Problem;
 use super::requests::{Parameters, Upload};
+use super::wire::Presence;
 use crate::answer::{Answer, NO_FILE, answers};
-use crate::pictures::Picture;
 
 /// A body that is sent.
 pub(super) type Content = Full<Bytes>;
@@ -91,13 +92,20 @@ impl Route {
 }
 
 /// The answer to a request, whatever it is.
-pub(super) async fn answer(service: Arc<Service>, request: Request<Incoming>) -> Response<Content> {
+pub(super) async fn answer(
+    service: Arc<Service>,
+    presence: Presence,
+    request: Request<Incoming>,
+) -> Response<Content> {
     let route = Route::of(request.uri().path(), &service);
     let name = route.as_ref().map_or("none", Route::name);
     let begun = Instant::now();
     let is_prediction = matches!(route, Some(Route::Predict));
-    let mut response =
-        dispatch(&service, route, request).await.unwrap_or_else(|problem| problem.response());
+    let response = match service.hosts.check(&request) {
+        Ok(()) => dispatch(&service, route, presence, request).await,
+        Err(problem) => Err(problem),
+    };
+    let mut response = response.unwrap_or_else(|problem| problem.response());
     for (header, value) in HEADERS {
         let header = HeaderName::from_static(header);
         response.headers_mut().insert(header, HeaderValue::from_static(value));
@@ -110,6 +118,7 @@ pub(super) async fn answer(service: Arc<Service>, request: Request<Incoming>) ->
 async fn dispatch(
     service: &Service,
     route: Option<Route>,
+    presence: Presence,
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Problem> {
     let Some(route) = route else {
@@ -130,7 +139,7 @@ async fn dispatch(
         return Ok(response);
     }
     Ok(match route {
-        Route::Predict => predict(service, request).await?,
+        Route::Predict => predict(service, presence, request).await?,
         Route::Model => content(StatusCode::OK, JSON, service.description.clone()),
         Route::Gallery(png) => content(StatusCode::OK, "image/png", png),
         Route::Health => health(service)?,
@@ -152,10 +161,11 @@ fn health(service: &Service) -> Result<Response<Content>, Problem> {
 /// The classes of a request's picture.
 async fn predict(
     service: &Service,
+    presence: Presence,
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Problem> {
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default())?;
-    let upload = Upload::receive(request, &service.limits).await?;
+    let upload = Upload::receive(request, &service.limits, &service.bodies).await?;
     let place = service.queue.place().ok_or_else(|| {
         Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -165,12 +175,7 @@ async fn predict(
     })?;
     let answering = async {
         let preparation = service.preparation(parameters.invert);
-        let prepare = move || {
-            let picture = Picture::decode(upload.picture()?)?;
-            Ok::<_, Problem>((preparation.prepare(picture)?, place))
-        };
-        let (picture, place) =
-            tokio::task::spawn_blocking(prepare).await.map_err(|_| broken())??;
+        let picture = service.lanes.prepare(Work { upload, preparation, presence }).await?;
         service.queue.submit(picture, place).await.map_err(|_| ending())
     };
     let answered = timeout(service.limits.patience, answering).await.map_err(|_| {
@@ -197,14 +202,6 @@ async fn predict(
 
 fn ending() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending", "start it again")
-}
-
-fn broken() -> Problem {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "a decoder broke on the picture",
-        "convert the picture anew; please report it with the picture",
-    )
 }
 
 /// A response of these bytes.

@@ -82,10 +82,13 @@ impl PictureStore {
         if content_of(&bytes) != file.content {
             return Err(DataError::PictureChanged { path });
         }
-        let picture =
-            Picture::decode(&bytes).map_err(|source| DataError::Picture { path, source })?;
-        let picture = if self.channels == 1 { picture.into_grey() } else { picture.into_colour() };
-        let picture = picture.reduced(self.input);
+        let reduced = |picture: Picture| {
+            let is_grey = self.channels == 1;
+            let picture = if is_grey { picture.into_grey() } else { picture.into_colour() };
+            picture.reduced(self.input)
+        };
+        let picture = Picture::decode_then(&bytes, reduced)
+            .map_err(|source| DataError::Picture { path, source })?;
         let (planes, size) = (picture.planes.concat(), picture.size);
         picture.recycle();
         if let Some(cache) = &self.cache {

@@ -1,5 +1,6 @@
 //! From a file's bytes to upright pixels without alpha.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::Cursor;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,6 +15,7 @@ use super::format::PictureFormat;
 use super::grey::grey_of;
 use super::jpeg::{self, Jpeg, JpegError};
 use super::memory;
+use super::metadata::{Metadata, without_metadata};
 use super::orientation::Orientation;
 use super::whole::{png_flaw, webp_flaw};
 
@@ -26,7 +28,10 @@ const LONGEST_SIDE: u32 = 65_535;
 /// a gigabyte.
 const MANY_PIXELS: u64 = 1 << 24;
 static LARGE: Mutex<()> = Mutex::new(());
-/// Bytes that a decoder may ask for.
+/// Bytes that a decoder may ask for: for each pixel those of four 32-bit values twice over, and some for
+/// its tables; never more than [`MOST_DECODER_BYTES`].
+const DECODER_BYTES: u64 = 16 << 20;
+const DECODER_BYTES_PER_PIXEL: u64 = 32;
 const MOST_DECODER_BYTES: u64 = 768 << 20;
 
 /// An upright 8-bit picture, grey or colour.
@@ -48,6 +53,20 @@ impl Picture {
     /// [`PictureError::TooManyPixels`], [`PictureError::SideTooLong`],
     /// [`PictureError::UnsupportedKind`], [`PictureError::Undecodable`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+        Self::decode_then(bytes, |picture| picture)
+    }
+
+    /// Decodes a picture and makes something smaller of it. Large pictures do this one at a time, however
+    /// many threads there are: only one of them is in memory.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_then<T>(bytes: &[u8], then: impl FnOnce(Self) -> T) -> Result<T, PictureError> {
+        let (picture, _turn) = Self::decode_in_turn(bytes)?;
+        Ok(then(picture))
+    }
+
+    fn decode_in_turn(bytes: &[u8]) -> Result<(Self, Option<Turn>), PictureError> {
         let format = PictureFormat::of_bytes(bytes)?;
         let undecodable =
             |reason: String| PictureError::Undecodable { format: format.name(), reason };
@@ -64,34 +83,39 @@ impl Picture {
             .unwrap_or_else(|| Err(undecodable("its decoder broke down".to_owned())))
     }
 
-    fn decode_jpeg(bytes: &[u8]) -> Result<Self, PictureError> {
-        let Jpeg { mut planes, size, exif, xmp } = jpeg::decode(bytes, MOST_PIXELS, turn)?;
+    fn decode_jpeg(bytes: &[u8]) -> Result<(Self, Option<Turn>), PictureError> {
+        let (jpeg, turn) = jpeg::decode(bytes, MOST_PIXELS, turn)?;
+        let Jpeg { mut planes, size, exif, xmp } = jpeg;
         let orientation = Orientation::of_metadata(exif.as_deref(), xmp.as_deref());
         let size = orientation.apply(&mut planes, size);
-        Ok(Self { planes, size })
+        Ok((Self { planes, size }, turn.flatten()))
     }
 
-    fn decode_as(format: PictureFormat, bytes: &[u8]) -> Result<Self, PictureError> {
+    fn decode_as(
+        format: PictureFormat,
+        bytes: &[u8],
+    ) -> Result<(Self, Option<Turn>), PictureError> {
         let broken = |error: ImageError| PictureError::of_decoder(format.name(), &error);
-        let mut limits = Limits::no_limits();
-        limits.max_alloc = Some(MOST_DECODER_BYTES);
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(broken)?;
+        let part = decoded_part(format, bytes);
+        let mut decoder = decoder_of(format, &part).map_err(broken)?;
         let size = decodable_size(format, decoder.dimensions())?;
-        let _turn = turn(size);
+        let turn = turn(size);
+        let most_bytes = decoder_bytes(size);
+        decoder.set_limits(limits(most_bytes)).map_err(broken)?;
         // A picture with broken metadata is still a picture.
         let orientation = if format == PictureFormat::Tiff {
             let number = decoder.orientation().map_or(1, image::metadata::Orientation::to_exif);
             Orientation::of_number(u16::from(number))
         } else {
-            let exif = decoder.exif_metadata().ok().flatten();
-            let xmp = decoder.xmp_metadata().ok().flatten();
-            Orientation::of_metadata(exif.as_deref(), xmp.as_deref())
+            let Metadata { exif, xmp } = Metadata::of(format, bytes);
+            // A GIF's is a slice of the file that its decoder copied.
+            let is_gif = format == PictureFormat::Gif;
+            let gif = if is_gif { decoder.xmp_metadata().ok().flatten() } else { None };
+            Orientation::of_metadata(exif, xmp.or(gif.map(Cow::Owned)).as_deref())
         };
         let is_cmyk = decoder.original_color_type() == ExtendedColorType::Cmyk8;
         let cmyk = if format == PictureFormat::Tiff && is_cmyk {
-            let planes = tiff_planes(bytes, MOST_DECODER_BYTES as usize);
+            let planes = tiff_planes(bytes, most_bytes as usize);
             planes.map_err(|error| {
                 let (format, reason) = (format.name(), error.to_string());
                 match error {
@@ -109,7 +133,7 @@ impl Picture {
             None => Self::from_image(DynamicImage::from_decoder(decoder).map_err(broken)?),
         };
         let size = orientation.apply(&mut planes, size);
-        Ok(Self { planes, size })
+        Ok((Self { planes, size }, turn))
     }
 
     fn from_image(image: DynamicImage) -> Self {
@@ -168,8 +192,39 @@ impl From<JpegError> for PictureError {
     }
 }
 
+/// The one place of large pictures, taken.
+type Turn = MutexGuard<'static, ()>;
+
+/// The part of a file that its decoder needs.
+pub(super) fn decoded_part(format: PictureFormat, bytes: &[u8]) -> Cow<'_, [u8]> {
+    if format == PictureFormat::Png { without_metadata(bytes) } else { bytes.into() }
+}
+
+/// The decoder of a file's [`decoded_part`], which has read the header.
+pub(super) fn decoder_of(
+    format: PictureFormat,
+    part: &[u8],
+) -> Result<impl ImageDecoder + '_, ImageError> {
+    let mut reader = ImageReader::with_format(Cursor::new(part), format.codec());
+    // A PNG's decoder keeps to this to the end: it needs no more than a few rows.
+    reader.limits(limits(DECODER_BYTES));
+    reader.into_decoder()
+}
+
+fn limits(most_bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(most_bytes);
+    limits
+}
+
+/// Bytes that the decoder of a picture of this `[height, width]` may ask for.
+fn decoder_bytes([height, width]: [usize; 2]) -> u64 {
+    let pixels = height as u64 * width as u64;
+    (DECODER_BYTES + pixels * DECODER_BYTES_PER_PIXEL).min(MOST_DECODER_BYTES)
+}
+
 /// Waits for the one place of large pictures, where one of this `[height, width]` needs it.
-fn turn([height, width]: [usize; 2]) -> Option<MutexGuard<'static, ()>> {
+fn turn([height, width]: [usize; 2]) -> Option<Turn> {
     let is_large = height as u64 * width as u64 > MANY_PIXELS;
     is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -1,10 +1,8 @@
 //! What a picture's first bytes say, without decoding it.
 
-use std::io::Cursor;
+use image::ImageDecoder;
 
-use image::{ImageDecoder, ImageReader};
-
-use super::decode::decodable_size;
+use super::decode::{decodable_size, decoded_part, decoder_of};
 use super::format::PictureFormat;
 use super::{PictureError, jpeg};
 
@@ -34,8 +32,8 @@ impl PictureHeader {
             return Ok(Self { format: name, size, channels });
         }
         let broken = |error: image::ImageError| PictureError::of_decoder(name, &error);
-        let reader = ImageReader::with_format(Cursor::new(bytes), format.codec());
-        let decoder = reader.into_decoder().map_err(broken)?;
+        let part = decoded_part(format, bytes);
+        let decoder = decoder_of(format, &part).map_err(broken)?;
         let size = decodable_size(format, decoder.dimensions())?;
         let channels = if decoder.color_type().channel_count() < 3 { 1 } else { 3 };
         Ok(Self { format: name, size, channels })

@@ -11,6 +11,7 @@ mod grey;
 mod header;
 mod jpeg;
 mod memory;
+mod metadata;
 mod orientation;
 mod read;
 mod whole;

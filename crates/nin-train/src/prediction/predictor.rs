@@ -109,8 +109,11 @@ impl<B: Backend> Predictor<B> {
     /// # Errors
     /// [`PredictionError`] where the picture cannot be prepared or the network cannot answer.
     pub fn predict(&self, picture: &Picture) -> Result<Prediction, PredictionError> {
-        let prepared = self.preparation.prepare(picture.clone())?;
-        let mut predictions = self.predict_prepared(&[&prepared])?;
+        self.predict_one(&self.preparation.prepare(picture.clone())?)
+    }
+
+    fn predict_one(&self, picture: &Prepared) -> Result<Prediction, PredictionError> {
+        let mut predictions = self.predict_prepared(&[picture])?;
         predictions.pop().ok_or_else(|| {
             let (name, reason) = ("class maps".to_owned(), "they are empty".to_owned());
             ModelError::Device { name, reason }.into()
@@ -122,7 +125,8 @@ impl<B: Backend> Predictor<B> {
     /// # Errors
     /// [`PredictionError`] where the picture cannot be decoded or prepared, or the network cannot answer.
     pub fn predict_bytes(&self, bytes: &[u8]) -> Result<Prediction, PredictionError> {
-        self.predict(&Picture::decode(bytes)?)
+        let prepare = |picture| self.preparation.prepare(picture);
+        self.predict_one(&Picture::decode_then(bytes, prepare)??)
     }
 
     /// The prediction for a picture's file.

@@ -47,7 +47,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     if arguments.dense {
         preparation = preparation.dense();
     }
-    let batch = if arguments.dense { 1 } else { BATCH };
+    let batch = if arguments.dense { 1 } else { metadata.batch_in_memory(BATCH)? };
     let mut printer =
         Printer::new(arguments.format, metadata.clone(), arguments.top as usize, threshold);
     printer.begin()?;
@@ -162,7 +162,7 @@ fn prepare_all(
 ) {
     let prepare = |source: &Source| -> Result<Ready, PictureError> {
         let bytes = source.read()?;
-        let prepared = preparation.prepare(Picture::decode(&bytes)?)?;
+        let prepared = Picture::decode_then(&bytes, |picture| preparation.prepare(picture))??;
         let bytes = (keeps_pipes && !source.is_file()).then_some(bytes);
         Ok(Ready { source: source.clone(), prepared, bytes })
     };

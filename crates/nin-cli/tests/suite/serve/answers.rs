@@ -235,8 +235,10 @@ fn one_connection_takes_one_request_after_another() {
     let server = Server::start(root.path(), &[]);
     let mut stream = server.connect();
     let picture = square();
-    let head =
-        format!("POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: {}\r\n", picture.len());
+    let head = format!(
+        "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
+        picture.len()
+    );
     // Pipelined: the second is sent before the first is answered.
     stream.write_all(&[format!("{head}\r\n").as_bytes(), &picture].concat()).unwrap();
     stream

@@ -21,14 +21,14 @@ fn what_was_begun_is_answered_and_the_program_is_content() {
         // Connected and silent, as browsers are; and one that was answered and is kept open.
         let silent = server.connect();
         let mut kept = server.connect();
-        kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: nin\r\n\r\n").unwrap();
+        kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
         let mut answer = [0; 64];
         assert!(kept.read(&mut answer).unwrap() > 0);
         // Half a request.
         let mut begun = server.connect();
         write!(
             begun,
-            "POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: {}\r\n\r\n",
+            "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
             picture.len()
         )
         .unwrap();
@@ -61,7 +61,7 @@ fn a_second_signal_ends_it_at_once() {
     let server = Server::start(root.path(), &[]);
     let mut stream = server.connect();
     stream
-        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: 1000\r\n\r\nx")
+        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nx")
         .unwrap();
     thread::sleep(Duration::from_millis(200));
     server.signal("-TERM");

@@ -68,7 +68,7 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
     let mut stream = server.connect();
     stream
         .write_all(
-            b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\nexpect: 100-continue\r\n\
+            b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\n\
               content-length: 2000000\r\n\r\n",
         )
         .unwrap();
@@ -76,7 +76,9 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
     // Chunks without an end.
     let mut stream = server.connect();
     stream
-        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ntransfer-encoding: chunked\r\n\r\n")
+        .write_all(
+            b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n",
+        )
         .unwrap();
     let chunk = [&b"10000\r\n"[..], &vec![7; 1 << 16], b"\r\n"].concat();
     while stream.write_all(&chunk).is_ok() {}
@@ -91,13 +93,17 @@ fn whoever_is_slow_is_given_up_on() {
     // A body of which nothing more comes.
     let mut stream = server.connect();
     stream
-        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: 1000\r\n\r\nslow")
+        .write_all(
+            b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nslow",
+        )
         .unwrap();
     read_reply(stream).problem(408);
     // A head that never ends, a connection that says nothing, and one that says no more.
-    for said in
-        ["POST /v1/predict HTTP/1.1\r\nhost: n", "", "GET /healthz HTTP/1.1\r\nhost: n\r\n\r\n"]
-    {
+    for said in [
+        "POST /v1/predict HTTP/1.1\r\nhost: n",
+        "",
+        "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    ] {
         let mut stream = server.connect();
         stream.write_all(said.as_bytes()).unwrap();
         let mut rest = Vec::new();
@@ -108,7 +114,7 @@ fn whoever_is_slow_is_given_up_on() {
     // A body that comes byte after byte, in time for each but not for all.
     let mut stream = server.connect();
     stream
-        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: 1000\r\n\r\n")
+        .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")
         .unwrap();
     for _ in 0..15 {
         let _ = stream.write_all(b"x");
@@ -125,7 +131,7 @@ fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
     let server = Server::start(root.path(), &[]);
     let picture = square();
     let head = format!(
-        "POST /v1/predict HTTP/1.1\r\nhost: nin\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         picture.len()
     );
     let mut stream = server.connect();
@@ -187,7 +193,7 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
     reply.problem(503);
     // Whoever speaks late is still listened to: a reset would take the answer away.
     let mut stream = server.connect();
-    for said in ["GET /healthz HTTP/1.1\r\n", "host: nin\r\n", "\r\n"] {
+    for said in ["GET /healthz HTTP/1.1\r\n", "host: localhost\r\n", "\r\n"] {
         thread::sleep(Duration::from_millis(50));
         stream.write_all(said.as_bytes()).unwrap();
     }

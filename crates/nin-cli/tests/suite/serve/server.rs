@@ -66,7 +66,7 @@ impl Server {
         let mut stream = self.connect();
         let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: nin\r\nconnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-length: {length}\r\n{headers}\r\n"
         );
         // A server that has heard enough may stop listening.

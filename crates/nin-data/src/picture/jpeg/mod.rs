@@ -73,12 +73,12 @@ pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), Jpe
 }
 
 /// Decodes a whole JPEG file of at most `most_pixels` pixels. `on_size` is called with `[height, width]`
-/// before memory is taken for pixels; what it returns is kept until they are there.
+/// before memory is taken for pixels; what it returned comes back with the picture.
 pub(super) fn decode<T>(
     bytes: &[u8],
     most_pixels: u64,
     on_size: impl FnOnce([usize; 2]) -> T,
-) -> Result<Jpeg, JpegError> {
+) -> Result<(Jpeg, Option<T>), JpegError> {
     let mut headers = Headers::new(bytes)?;
     let mut on_size = Some(on_size);
     let mut guard = None;
@@ -114,13 +114,8 @@ pub(super) fn decode<T>(
                 planes.finish(frame, has_marker)?;
                 let colour = headers.colour_space(frame);
                 let pixels = colour::to_pixels(frame, &planes.samples, colour);
-                drop(guard);
-                return Ok(Jpeg {
-                    planes: pixels,
-                    size: frame.size,
-                    exif: headers.exif.take(),
-                    xmp: headers.xmp.take(),
-                });
+                let (exif, xmp) = (headers.exif.take(), headers.xmp.take());
+                return Ok((Jpeg { planes: pixels, size: frame.size, exif, xmp }, guard));
             }
         }
     }
@@ -162,8 +157,8 @@ mod tests {
     #[test]
     fn the_number_of_scans_is_bounded() {
         let decode = |bits| decode(&progressive(bits), 64, |_| ());
-        assert_eq!(decode(1).map(|jpeg| jpeg.size).unwrap(), [8, 8]);
-        let error = decode(2).map(|jpeg| jpeg.size).unwrap_err();
+        assert_eq!(decode(1).map(|(jpeg, _)| jpeg.size).unwrap(), [8, 8]);
+        let error = decode(2).map(|(jpeg, _)| jpeg.size).unwrap_err();
         assert_eq!(error, JpegError::Unsupported("more than 100 scans".to_owned()));
     }
 

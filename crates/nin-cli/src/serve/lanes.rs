@@ -1,0 +1,198 @@
+//! Where pictures are decoded: small ones on every core, large ones in a lane of their own.
+//!
+//! A file of a few kilobytes can hold a picture that takes seconds to decode. Such pictures wait for one
+//! another, never in front of small ones, and never for a client that is gone.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use nin_data::{Picture, PictureHeader};
+use nin_train::{Preparation, Prepared};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use super::first_of;
+use super::problem::Problem;
+use super::requests::Upload;
+use super::wire::Presence;
+
+/// Pictures of more pixels are large: a megapixel takes some milliseconds to decode.
+pub(super) const MOST_SMALL_PIXELS: usize = 1 << 20;
+/// Pictures of more pixels are huge: one of them at a time, whatever the number of cores.
+pub(super) const MOST_LARGE_PIXELS: usize = 1 << 24;
+/// The most lanes for large pictures.
+const MOST_LARGE_LANES: usize = 4;
+/// The longest side of a picture.
+const LONGEST_SIDE: usize = 32_768;
+/// How many times as long as the other a side may be. Short sides count as [`SHORTEST_SIDE`].
+const LARGEST_RATIO: usize = 100;
+const SHORTEST_SIDE: usize = 32;
+
+/// The lanes and who waits for them.
+pub(super) struct Lanes {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    huge: Arc<Semaphore>,
+    /// Large pictures that may wait.
+    large_places: Arc<Semaphore>,
+}
+
+/// What became of a picture in the lane of small ones.
+enum Looked {
+    Prepared(Prepared),
+    /// It is too large for that lane.
+    Large {
+        upload: Upload,
+        pixels: usize,
+    },
+}
+
+/// The work on one picture.
+pub(super) struct Work {
+    pub(super) upload: Upload,
+    pub(super) preparation: Preparation,
+    pub(super) presence: Presence,
+}
+
+impl Lanes {
+    /// Lanes for this many cores. Of the pictures that may wait, a quarter may be large.
+    pub(super) fn new(cores: usize, places: usize) -> Self {
+        let lane = |places: usize| Arc::new(Semaphore::new(places));
+        Self {
+            small: lane(cores),
+            large: lane(Self::large_lanes(cores)),
+            huge: lane(1),
+            large_places: lane((places / 4).max(1)),
+        }
+    }
+
+    /// Large pictures that are decoded at a time.
+    pub(super) fn large_lanes(cores: usize) -> usize {
+        (cores / 2).clamp(1, MOST_LARGE_LANES)
+    }
+
+    /// Threads that all lanes together can keep busy.
+    pub(super) fn threads(cores: usize) -> usize {
+        cores + Self::large_lanes(cores)
+    }
+
+    /// Decodes and prepares a picture when its turn comes.
+    pub(super) async fn prepare(&self, work: Work) -> Result<Prepared, Problem> {
+        let Work { upload, preparation, presence } = work;
+        let lane = turn(&self.small).await?;
+        let prepares = preparation.clone();
+        let looked = spawn_blocking(move || {
+            let _lane = lane;
+            look(upload, &prepares)
+        });
+        let (upload, pixels) = match looked.await.map_err(|_| broken())?? {
+            Looked::Prepared(prepared) => return Ok(prepared),
+            Looked::Large { upload, pixels } => (upload, pixels),
+        };
+        let place = Arc::clone(&self.large_places).try_acquire_owned().map_err(|_| busy())?;
+        let mut lane = None;
+        let waiting = async {
+            // The one lane of huge pictures first: who waits for it keeps none from other large ones.
+            let huge = if pixels > MOST_LARGE_PIXELS { Some(turn(&self.huge).await) } else { None };
+            lane = Some((huge.transpose(), turn(&self.large).await));
+        };
+        first_of(waiting, presence.hung_up()).await;
+        let Some((huge, large)) = lane else { return Err(hung_up()) };
+        let (huge, large) = (huge?, large?);
+        let prepared = spawn_blocking(move || {
+            let _lane = (place, huge, large);
+            if presence.has_hung_up() {
+                return Err(hung_up());
+            }
+            Ok(Picture::decode_then(upload.picture()?, |picture| preparation.prepare(picture))??)
+        });
+        prepared.await.map_err(|_| broken())?
+    }
+}
+
+/// Waits for a place in a lane.
+async fn turn(lane: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(lane).acquire_owned().await.map_err(|_| broken())
+}
+
+/// Reads a picture's header, and the picture too if it is small.
+fn look(upload: Upload, preparation: &Preparation) -> Result<Looked, Problem> {
+    let picture = upload.picture()?;
+    let [height, width] = PictureHeader::read(picture)?.size;
+    check_sides(height, width)?;
+    let pixels = height * width;
+    if pixels > MOST_SMALL_PIXELS {
+        return Ok(Looked::Large { upload, pixels });
+    }
+    Ok(Looked::Prepared(preparation.prepare(Picture::decode(picture)?)?))
+}
+
+fn check_sides(height: usize, width: usize) -> Result<(), Problem> {
+    let (short, long) = (height.min(width), height.max(width));
+    let is_long = long > LONGEST_SIDE;
+    if !is_long && long <= LARGEST_RATIO * short.max(SHORTEST_SIDE) {
+        return Ok(());
+    }
+    let allowed = if is_long {
+        format!("no side may be longer than {LONGEST_SIDE}")
+    } else {
+        format!("no side may be more than {LARGEST_RATIO} times as long as the other")
+    };
+    Err(Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("{width}x{height} pixels: {allowed}"),
+        "crop it or scale it down: the network sees no more than its input size",
+    ))
+}
+
+fn busy() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many large pictures wait already",
+        "come back in a second, or send a picture of at most a megapixel",
+    )
+}
+
+/// Nobody reads this but a client that shut down its sending half.
+fn hung_up() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "the client closed the connection before the turn of its large picture",
+        "keep the connection open until the answer comes",
+    )
+}
+
+fn broken() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "a decoder broke on the picture",
+        "convert the picture anew; please report it with the picture",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_are_limited_and_so_is_their_ratio() {
+        for (height, width, is_taken) in [
+            (1, 1, true),
+            (1, 3200, true),
+            (1, 3201, false),
+            (40, 4000, true),
+            (40, 4001, false),
+            (32_768, 2048, true),
+            (32_769, 2048, false),
+            (65_535, 1024, false),
+        ] {
+            assert_eq!(check_sides(height, width).is_ok(), is_taken, "{height}x{width}");
+            assert_eq!(check_sides(width, height).is_ok(), is_taken, "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn one_core_has_a_lane_of_each() {
+        assert_eq!([1, 2, 4, 64].map(Lanes::large_lanes), [1, 1, 2, 4]);
+    }
+}

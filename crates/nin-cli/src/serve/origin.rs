@@ -1,0 +1,229 @@
+//! Whom a request is for, and which page sent it.
+//!
+//! A web page in a browser on this machine can send requests to a server that only listens on loopback. A
+//! name that resolves to 127.0.0.1 (DNS rebinding) would even let it read the answers. Both are refused: a
+//! request must name this server by an IP address, a loopback name or a name from the command line, and a
+//! `POST` from a page must come from a page of this server.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+use hyper::http::uri::Authority;
+use hyper::{Method, Request, StatusCode};
+
+use super::problem::Problem;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const HOW_TO_ALLOW: &str =
+    "use the server's IP address or localhost, or start it with --allow-host NAME";
+
+/// Names of this server besides IP addresses and loopback names.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedHosts {
+    /// The name that it listens at.
+    own: Option<String>,
+    /// Names from the command line. Their pages may post, too.
+    named: Vec<String>,
+}
+
+impl AllowedHosts {
+    /// These names, whatever their case.
+    pub fn new(own: Option<&str>, named: &[String]) -> Self {
+        let named = named.iter().map(|name| normalized(name)).collect();
+        Self { own: own.map(normalized), named }
+    }
+
+    /// Checks that a request is for this server, and that no foreign page sent it.
+    pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Problem> {
+        let host = self.host_of(request)?;
+        if request.method() == Method::GET || request.method() == Method::HEAD {
+            return Ok(()); // no page can read the answer: there is no CORS header
+        }
+        self.check_origin(request.headers(), &host)
+    }
+
+    /// The host that a request names in its head, and in its target where that is a whole URL.
+    fn host_of<T>(&self, request: &Request<T>) -> Result<Authority, Problem> {
+        let named = only(request.headers(), &HOST).and_then(authority);
+        let Some(host) = named else {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "a request needs one `Host` header with a host name or an IP address",
+                "such as `Host: localhost:8080`",
+            ));
+        };
+        for authority in [Some(&host), request.uri().authority()].into_iter().flatten() {
+            if !self.has(authority.host()) {
+                return Err(Problem::new(
+                    StatusCode::MISDIRECTED_REQUEST,
+                    "this server does not answer for that host name",
+                    HOW_TO_ALLOW,
+                ));
+            }
+        }
+        Ok(host)
+    }
+
+    /// Checks where a browser says that a request comes from. Other clients say nothing.
+    fn check_origin(&self, headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
+        let foreign = || {
+            Problem::new(
+                StatusCode::FORBIDDEN,
+                "the request comes from a page of another site",
+                "open this server's own page; for a page elsewhere start it with --allow-host NAME",
+            )
+        };
+        let mut is_named = false;
+        if headers.contains_key(ORIGIN) {
+            let origin = only(headers, &ORIGIN).and_then(|origin| {
+                let (_, authority_part) = origin.split_once("://")?;
+                authority(authority_part)
+            });
+            let origin = origin.ok_or_else(foreign)?;
+            is_named = self.named.contains(&normalized(origin.host()));
+            let is_own = normalized(origin.host()) == normalized(host.host())
+                && port_of(&origin) == port_of(host);
+            if !is_own && !is_named {
+                return Err(foreign());
+            }
+        }
+        if headers.contains_key(SEC_FETCH_SITE) {
+            let site = only(headers, &SEC_FETCH_SITE).ok_or_else(foreign)?;
+            if !is_named && !["same-origin", "none"].contains(&site) {
+                return Err(foreign());
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, host: &str) -> bool {
+        let host = normalized(host);
+        let is_loopback = host == "localhost" || host.ends_with(".localhost");
+        is_loopback
+            || is_address(&host)
+            || self.own.as_ref() == Some(&host)
+            || self.named.contains(&host)
+    }
+}
+
+/// The value of a header that is there once, as text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() { None } else { value.to_str().ok() }
+}
+
+/// A host with perhaps a port, without a user.
+fn authority(text: &str) -> Option<Authority> {
+    let authority: Authority = text.parse().ok()?;
+    let is_plain = !text.contains('@') && !authority.host().is_empty();
+    let has_port = authority.as_str().len() > authority.host().len();
+    (is_plain && (!has_port || authority.port_u16().is_some())).then_some(authority)
+}
+
+/// The port, or `None` for that of HTTP and of HTTPS: a proxy may speak the one and hand on the other.
+fn port_of(authority: &Authority) -> Option<u16> {
+    authority.port_u16().filter(|port| ![80, 443].contains(port))
+}
+
+/// A host name in lower case, without the dot of the root.
+fn normalized(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+fn is_address(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match literal {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The status with which a request is refused, if it is.
+    fn refusal(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<u16> {
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let hosts = AllowedHosts::new(Some("Box"), &["Pictures.Example".to_owned()]);
+        hosts.check(&request.body(()).unwrap()).err().map(|problem| problem.status.as_u16())
+    }
+
+    #[test]
+    fn names_of_this_server_are_answered() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8080",
+            "localhost.",
+            "nin.localhost:1",
+            "127.0.0.1:8080",
+            "192.168.1.7",
+            "[::1]:8080",
+            "pictures.example:9000",
+            "box:8080",
+        ] {
+            assert_eq!(refusal("GET", "/", &[("host", host)]), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn other_names_and_broken_ones_are_refused() {
+        for (host, status) in [
+            ("evil.example", 421),
+            ("localhost.evil.example", 421),
+            ("127.0.0.1.evil.example", 421),
+            ("evil.example:8080", 421),
+            ("xpictures.example", 421),
+            ("0x7f000001", 421),
+            ("", 400),
+            ("localhost:", 400),
+            ("localhost:80:80", 400),
+            ("localhost:99999", 400),
+            ("user@localhost", 400),
+            ("local host", 400),
+        ] {
+            assert_eq!(refusal("GET", "/", &[("host", host)]), Some(status), "{host}");
+        }
+        assert_eq!(refusal("GET", "/", &[]), Some(400));
+        assert_eq!(refusal("GET", "/", &[("host", "localhost"), ("host", "localhost")]), Some(400));
+        let target = "http://evil.example/";
+        assert_eq!(refusal("GET", target, &[("host", "localhost")]), Some(421));
+    }
+
+    #[test]
+    fn a_foreign_page_may_not_post() {
+        let host = ("host", "127.0.0.1:8080");
+        let post = |headers: &[(&str, &str)]| refusal("POST", "/", &[&[host], headers].concat());
+        assert_eq!(post(&[]), None);
+        for own in [
+            &[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")][..],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "https://pictures.example"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert_eq!(post(own), None, "{own:?}");
+        }
+        for foreign in [
+            &[("origin", "http://evil.example")][..],
+            &[("origin", "http://127.0.0.1:3000")],
+            &[("origin", "http://localhost:8080")],
+            &[("origin", "null")],
+            &[("origin", "file://")],
+            &[("origin", "http://127.0.0.1:8080"), ("origin", "http://evil.example")],
+            &[("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")],
+        ] {
+            assert_eq!(post(foreign), Some(403), "{foreign:?}");
+        }
+        let beside = [("host", "box:8080"), ("origin", "http://box:3000")];
+        assert_eq!(refusal("POST", "/", &beside), Some(403));
+        // Behind a proxy that speaks HTTPS.
+        let proxied = [("host", "pictures.example:443"), ("origin", "https://pictures.example")];
+        assert_eq!(refusal("POST", "/", &proxied), None);
+    }
+}
