@@ -36,11 +36,11 @@ fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a file as it is, to be read and changed, or makes an empty one.
+/// Opens a file of one's own as it is, to be read and changed, or makes an empty one.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(test)]
     let is_new = path.symlink_metadata().is_err();
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let file = nin_data::open_own(path)?;
     #[cfg(test)]
     if is_new {
         note(|| Operation::Write(path.to_owned(), Vec::new()));

@@ -14,8 +14,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use nin_data::NotOwn;
+
 use crate::TrainError;
-use crate::bounded::require_file;
+use crate::bounded::read_file;
 
 #[cfg(test)]
 pub(crate) use disk::recording;
@@ -90,6 +92,32 @@ pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
     sync_folder(folder)
 }
 
+/// Points a symbolic link at a neighbour, in place of a folder, which is removed.
+pub(crate) fn replace_folder_by_link(folder: &Path, target: &str) -> Result<(), TrainError> {
+    let parent = parent_of(folder);
+    let new = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .make_in(parent, |new| disk::link(target, new))
+        .map_err(TrainError::io("create", folder))?
+        .into_temp_path();
+    let replaced = disk::exchange(&new, folder);
+    if replaced.as_ref().is_err_and(|error| cannot_exchange(error.kind())) {
+        drop(new);
+        remove_folder(folder)?;
+        return write_link(folder, target);
+    }
+    replaced.map_err(TrainError::io("replace", folder))?;
+    let old = new.keep().map_err(|error| TrainError::io("replace", folder)(error.error))?;
+    sync_folder(parent)?;
+    disk::remove_folder(&old).map_err(TrainError::io("remove", &old))
+}
+
+/// Gives a folder the name of a neighbour that is not there.
+pub(crate) fn move_folder(from: &Path, to: &Path) -> Result<(), TrainError> {
+    disk::rename(from, to).map_err(TrainError::io("create", to))?;
+    sync_folder(parent_of(to))
+}
+
 /// Makes a folder, and those above it that are missing, the name of each flushed to disk.
 ///
 /// # Errors
@@ -108,21 +136,42 @@ pub(crate) fn create_folders(path: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Opens a file that is written bit by bit, as it is; an empty one, its name flushed to disk, where
-/// there was none.
+/// Opens a file that is written in place; an empty one, its name flushed to disk, where there was none.
+/// A file with a second hard link, such as a backup by `cp -al` leaves, is replaced by a copy first.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where something else stands there, [`TrainError::Io`].
-pub(crate) fn open_or_create(path: &Path) -> Result<File, TrainError> {
-    let found = path.metadata();
-    if let Ok(metadata) = &found {
-        require_file(path, metadata)?;
-    }
-    let file = disk::open_or_create(path).map_err(TrainError::io("open", path))?;
-    if found.is_err() {
+/// [`TrainError::Damaged`] where it is a link, a folder or longer than `most` bytes; [`TrainError::Io`].
+pub(crate) fn open_or_create(path: &Path, most: u64) -> Result<File, TrainError> {
+    let is_new = path.symlink_metadata().is_err();
+    let file = match disk::open_or_create(path) {
+        Err(error) if NotOwn::of(&error) == Some(NotOwn::HardLink) => {
+            write_file(path, &read_file(path, most)?)?;
+            disk::open_or_create(path)
+        }
+        opened => opened,
+    };
+    let file = file.map_err(not_own("open", path))?;
+    if is_new {
         sync_folder(parent_of(path))?;
     }
     Ok(file)
+}
+
+/// The error where something stands at a path that is not written to.
+pub(crate) fn not_own(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> TrainError {
+    let path = path.to_owned();
+    move |error| match NotOwn::of(&error) {
+        Some(found @ NotOwn::File) => {
+            TrainError::Damaged { path, expected: "a folder".to_owned(), found: found.to_string() }
+        }
+        Some(found) => {
+            TrainError::Damaged { path, expected: "a file".to_owned(), found: found.to_string() }
+        }
+        None => TrainError::io(action, path)(error),
+    }
 }
 
 /// Removes a folder: at its path there is all of it or nothing.
