@@ -10,7 +10,8 @@ use thiserror::Error;
 use crate::recipe::RecipeError;
 
 /// Files by which a run goes on, each with its own sum.
-const SEALED: [&str; 4] = ["recipe.toml", "environment.json", "attempt.json", "start.safetensors"];
+const SEALED: [&str; 5] =
+    ["recipe.toml", "environment.json", "attempt.json", "pictures.csv", "start.safetensors"];
 
 /// An error of this crate.
 #[derive(Debug, Error)]

@@ -16,6 +16,9 @@ use crate::sealed;
 /// A run's own copy of the weights that it began with; its sum is in a file beside it.
 pub(crate) const START: &str = "start.safetensors";
 
+/// Longer lists of pictures are refused.
+const LARGEST_LIST: u64 = 4 << 30;
+
 /// A run's folder: recipe, environment, metrics, curves, summary and checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
@@ -53,9 +56,7 @@ impl RunFolder {
         remove_unfinished(path)?;
         if let Some(start) = start {
             // Before the recipe: a folder with a recipe is a run, and has all that it needs.
-            durable::write_file(&folder.start_path(), start)?;
-            let sum = sealed::sum_line(start, &folder.start_path());
-            durable::write_file(&sealed::sum_path(&folder.start_path()), sum.as_bytes())?;
+            folder.write_with_sum(&folder.start_path(), start)?;
         }
         folder.write_recipe(recipe)?;
         folder.claim_folders()?;
@@ -270,6 +271,41 @@ impl RunFolder {
         let path = self.recipe_path();
         sealed::check_text(&path, &read_file(&path, LARGEST_JSON)?)?;
         Ok(Recipe::from_file(&path)?)
+    }
+
+    /// Reads the list of the pictures that the run was trained on; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] where it is not what the run wrote; [`TrainError::Io`].
+    pub fn pictures(&self) -> Result<Option<Vec<u8>>, TrainError> {
+        let path = self.pictures_path();
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let list = read_file(&path, LARGEST_LIST)?;
+        sealed::check_beside(&path, &list)?;
+        Ok(Some(list))
+    }
+
+    /// Writes the list of the run's pictures.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub(crate) fn write_pictures(&self, list: &[u8]) -> Result<(), TrainError> {
+        if self.pictures().is_ok_and(|found| found.as_deref() == Some(list)) {
+            return Ok(());
+        }
+        self.write_with_sum(&self.pictures_path(), list)
+    }
+
+    /// Writes a file and its sum beside it. Cut in between, it has no sum.
+    fn write_with_sum(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+        let sum = sealed::sum_path(path);
+        if sum.symlink_metadata().is_ok() {
+            fs::remove_file(&sum).map_err(TrainError::io("remove", &sum))?;
+        }
+        self.write(path, bytes)?;
+        self.write(&sum, sealed::sum_line(bytes, path).as_bytes())
     }
 
     /// Writes the resolved recipe.

@@ -100,6 +100,19 @@ impl MetricsLog {
         Ok(self.bytes)
     }
 
+    /// Writes what a full disk kept from the log, at the end of a training.
+    ///
+    /// # Errors
+    /// [`TrainError::NotSaved`] where there is still no room for it.
+    pub(crate) fn finish(&mut self) -> Result<(), TrainError> {
+        self.write().map_err(|error| match error {
+            full if full.is_out_of_space() => {
+                TrainError::NotSaved { path: self.run.path().to_owned(), source: Box::new(full) }
+            }
+            other => other,
+        })
+    }
+
     /// Draws the curves of all events so far; on a full disk the old ones stay.
     pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
         self.run.check_place()?;

@@ -377,7 +377,7 @@ fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), T
 /// Writes the list of a data set's pictures into the run, where it is one of pictures.
 fn write_pictures(run: &RunFolder, data: &DataSet) -> Result<(), TrainError> {
     match &data.pictures {
-        Some(pictures) => run.write(&run.pictures_path(), pictures.list.as_bytes()),
+        Some(pictures) => run.write_pictures(pictures.list.as_bytes()),
         None => Ok(()),
     }
 }

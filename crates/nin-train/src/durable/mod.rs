@@ -19,6 +19,7 @@ use nin_data::NotOwn;
 use crate::TrainError;
 use crate::bounded::read_file;
 
+use disk::Unnamed;
 #[cfg(test)]
 pub(crate) use disk::recording;
 pub(crate) use leftovers::{is_unfinished, remove_unfinished};
@@ -35,9 +36,24 @@ const SPACE_BESIDES: u64 = 256 << 10;
 /// [`TrainError::Io`], [`TrainError::NoSpace`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = parent_of(path);
+    let unnamed = Unnamed::write(folder, bytes).map_err(TrainError::io("write", path))?;
+    if path.symlink_metadata().is_err()
+        && unnamed.as_ref().is_some_and(|file| file.name(path).is_ok())
+    {
+        return sync_folder(folder);
+    }
+    // A rename alone replaces a file; its source needs a name.
+    let name = |new: &Path| match &unnamed {
+        Some(file) => file.name(new).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Err(error),
+            // As where /proc is missing.
+            _ => disk::write_new(new, bytes),
+        }),
+        None => disk::write_new(new, bytes),
+    };
     let new = tempfile::Builder::new()
         .prefix(UNFINISHED)
-        .make_in(folder, |new| disk::write_new(new, bytes))
+        .make_in(folder, name)
         .map_err(TrainError::io("write", path))?
         .into_temp_path();
     disk::rename(&new, path).map_err(TrainError::io("write", path))?;
@@ -308,6 +324,27 @@ mod tests {
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left behind");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    /// What a killed process would leave is what has a name while the bytes are written.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_file_has_a_name_before_its_content_is_on_the_disk() {
+        use disk::Operation::{Rename, SyncFile, SyncFolder, Write};
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("report.html");
+        let folder = || SyncFolder(root.path().to_owned());
+        let (written, operations) = recording(None, || write_file(&path, b"one"));
+        written.unwrap();
+        let expected = [Write(path.clone(), b"one".to_vec()), SyncFile(path.clone()), folder()];
+        assert_eq!(operations, expected, "a new file has no other name");
+        let (written, operations) = recording(None, || write_file(&path, b"two"));
+        written.unwrap();
+        let [Write(new, _), SyncFile(_), Rename(from, to), last] = &operations[..] else {
+            panic!("{operations:?}");
+        };
+        assert_eq!((new, to, last), (from, &path, &folder()));
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 
     #[test]
