@@ -1,11 +1,13 @@
 //! Ctrl-C and its kin: the first asks a training or a server to end, the second ends the program.
 
 use std::fs;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context;
 use burn::train::Interrupter;
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
@@ -42,6 +44,13 @@ pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
         .spawn(listener)
         .context("cannot listen for signals")?;
     Ok(())
+}
+
+/// Lets a write that exceeds the limit on the size of files (`ulimit -f`) fail with an error, which the
+/// program can report. Without this, the signal ends it without a word.
+pub fn outlive_file_limit() {
+    // Where it cannot be done, the signal ends the program as it did.
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Whether whoever started this program told it to ignore a signal; Linux says so.

@@ -33,6 +33,7 @@ use crate::arguments::Arguments;
 
 fn main() -> ExitCode {
     backend::configure();
+    interrupt::outlive_file_limit();
     // A wrong usage ends here, with 2; help and version with 0.
     let arguments = Arguments::parse();
     match commands::run(arguments) {

@@ -1,10 +1,11 @@
 //! stdout is data, as text or as JSON; stderr is for people.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use nin_data::NotOwn;
 use nin_train::one_line;
 use serde::Serialize;
 
@@ -63,6 +64,21 @@ pub fn note_replaced(path: &Path) {
 /// Makes a folder that was asked for, and those that it lies in, where they are not there.
 pub fn create_folder(path: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(path).map_err(|error| unwritable("create the folder", path, &error))
+}
+
+/// Makes a folder inside one that was asked for. A link in its place is refused: what leads out of that
+/// folder was not asked for.
+pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Result<PathBuf> {
+    create_folder(folder)?;
+    let path = folder.join(name);
+    nin_data::create_own_folder(&path).map_err(|error| match NotOwn::of(&error) {
+        Some(found) => {
+            let message = format!("`{}` is {found}, expected a folder", path.display());
+            CommandError::new(message, "remove it, or name another folder").into()
+        }
+        None => unwritable("create the folder", &path, &error),
+    })?;
+    Ok(path)
 }
 
 /// That something cannot be written where it was asked for.

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use nin_data::{NotOwn, require_folder};
 use nin_train::recipe::{Recipe, RecipeBuilder};
-use nin_train::{TrainError, one_line, read_file};
+use nin_train::{TrainError, check_sealed_text, one_line, read_file, sealed_text};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::CommandError;
@@ -106,11 +107,15 @@ impl SeedsFolder {
         let bytes = read_file(&plan, LARGEST_PLAN).map_err(|error| {
             CommandError::new(one_line(&error), "name a folder that `train --seeds` left")
         })?;
-        let Plan { seeds, recipe } = toml::from_slice(&bytes).map_err(|error| {
+        let damaged = |message: String| {
             CommandError::new(
-                format!("`{}` is damaged: {}", plan.display(), error.message()),
+                message,
                 "resume its runs one by one, or begin anew with another --run",
             )
+        };
+        check_sealed_text(&plan, &bytes).map_err(|error| damaged(error.to_string()))?;
+        let Plan { seeds, recipe } = toml::from_slice(&bytes).map_err(|error| {
+            damaged(format!("`{}` is damaged: {}", plan.display(), error.message()))
         })?;
         Ok((Self { path: path.to_owned() }, seeds, recipe))
     }
@@ -119,7 +124,20 @@ impl SeedsFolder {
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
         create_folder(&self.path)?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
-        save(&plan_path(&self.path), toml::to_string(&plan)?.as_bytes())
+        save(&plan_path(&self.path), sealed_text(&toml::to_string(&plan)?).as_bytes())
+    }
+
+    /// Checks that the run of each seed is in this folder, or not there: a link would have another run
+    /// trained.
+    pub fn check_runs(&self, seeds: &Seeds) -> anyhow::Result<()> {
+        for run in seeds.0.iter().map(|seed| self.run(*seed)) {
+            if let Some(found) = require_folder(&run).err().as_ref().and_then(NotOwn::of) {
+                let message = format!("`{}` is {found}, expected a folder", run.display());
+                let hint = "put the run itself there, or remove it";
+                return Err(CommandError::new(message, hint).into());
+            }
+        }
+        Ok(())
     }
 
     /// The run of a seed.

@@ -54,14 +54,19 @@ impl TrainSettings {
         let takes_free_run = arguments.run.is_none() && !arguments.resume;
         let claims = takes_free_run.then(|| named.name().to_owned());
         let resumed = arguments.resume && arguments.config.is_none() && RunFolder::is_run(&folder);
-        let builder =
-            if resumed { RecipeBuilder::from_file(&folder.join("recipe.toml"))? } else { named };
+        let builder = if resumed {
+            let run = RunFolder::open(&folder)?;
+            run.recipe()?;
+            RecipeBuilder::from_file(&run.recipe_path())?
+        } else {
+            named
+        };
         let copy = folder.join("start.safetensors");
         let copy = arguments.resume.then_some(copy.as_path());
         let (mut recipe, is_named) = with_flags(builder, arguments, copy)?;
         if arguments.resume
             && !is_named
-            && let Ok(stored) = Recipe::from_file(&folder.join("recipe.toml"))
+            && let Ok(stored) = RunFolder::open(&folder).and_then(|run| run.recipe())
         {
             // The run chose it when it began.
             recipe.data.selection = stored.data.selection;

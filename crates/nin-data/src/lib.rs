@@ -41,6 +41,7 @@ mod loader;
 mod locations;
 mod mixing;
 mod names;
+mod own_file;
 mod picture;
 mod resize;
 mod sample;
@@ -68,6 +69,10 @@ pub use idx::{read_images, read_labels};
 pub use loader::OrderedLoader;
 pub use locations::{DataSet, Locations};
 pub use mixing::{Mixing, SecondLabels};
+pub use own_file::{
+    FolderId, NotOwn, create_own_folder, open_own, open_own_or_anew, open_unlinked, require_file,
+    require_folder,
+};
 pub use picture::{
     Fit, Picture, PictureError, PictureFormat, PictureHeader, UnknownFit, foreign_ending,
     read_picture, rim_colour,

@@ -3,16 +3,22 @@
 //! The recipe keeps the seed that was asked for. `attempt.json` says which attempt goes on, with the
 //! seed that it draws from, and how much of the log is of the attempts before: written first, it
 //! makes every checkpoint of an earlier attempt void, whenever the process is cut. The new attempt
-//! then begins as any run that has no checkpoint yet.
+//! then begins as any run that has no checkpoint yet; those of earlier attempts are removed when it has
+//! one.
+//!
+//! A wrong `attempt.json` would end in other weights. It carries its own sum; its seed follows from the
+//! recipe's, and the log, written before it, has the attempt's beginning.
+
+use std::path::Path;
 
 use nin_random::{Purpose, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{TrainingState, read_json, to_json};
+use crate::checkpoint::TrainingState;
 use crate::events::Event;
-use crate::metrics_log::MetricsLog;
+use crate::metrics_log::{MetricsLog, restart_end};
 use crate::recipe::Recipe;
-use crate::{RunFolder, TrainError, durable};
+use crate::{RunFolder, TrainError, sealed};
 
 /// A run that collapses so often has a recipe that cannot be helped by another seed.
 pub(crate) const MOST_ATTEMPTS: usize = 10;
@@ -34,13 +40,30 @@ impl Attempt {
     /// The one that goes on in a run.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] or [`TrainError::Io`] where its file is there and cannot be read.
+    /// [`TrainError::Damaged`] or [`TrainError::Io`] where its file is there and cannot be read, or names
+    /// another seed than the recipe's gives.
     pub(crate) fn current(run: &RunFolder, recipe: &Recipe) -> Result<Self, TrainError> {
         let path = run.attempt_path();
-        if path.exists() {
-            return read_json(&path);
+        if path.symlink_metadata().is_err() {
+            return Ok(Self { attempt: 1, seed: recipe.training.seed, metrics_bytes: 0 });
         }
-        Ok(Self { attempt: 1, seed: recipe.training.seed, metrics_bytes: 0 })
+        let found: Self = sealed::read_json(&path)?;
+        let most = MOST_ATTEMPTS;
+        if !(2..=most).contains(&found.attempt) {
+            return Err(found.damaged(&path, format!("an attempt from 2 to {most}")));
+        }
+        let seed = derived_seed(recipe.training.seed, found.attempt);
+        if found.seed != seed {
+            let expected = format!("seed {seed}, that of attempt {}", found.attempt);
+            return Err(found.damaged(&path, expected));
+        }
+        Ok(found)
+    }
+
+    fn damaged(&self, path: &Path, expected: String) -> TrainError {
+        let Self { attempt, seed, metrics_bytes } = self;
+        let found = format!("attempt {attempt}, seed {seed}, from byte {metrics_bytes} of the log");
+        TrainError::Damaged { path: path.to_owned(), expected, found }
     }
 
     /// The one after this; its seed is a function of the recipe's and of its number.
@@ -76,19 +99,27 @@ impl Attempt {
     /// Writes it down: from here on the checkpoints of earlier attempts are void.
     fn write(&self, run: &RunFolder) -> Result<(), TrainError> {
         let path = run.attempt_path();
-        durable::write_file(&path, &to_json(&path, self)?)
+        run.write(&path, &sealed::json(&path, self)?)
     }
 
-    /// That a checkpoint is of this attempt, not of one that `attempt.json` knows nothing of.
-    pub(crate) fn check(&self, run: &RunFolder, state: &TrainingState) -> Result<(), TrainError> {
-        if state.attempt == self.attempt {
-            return Ok(());
-        }
-        Err(TrainError::Damaged {
-            path: run.attempt_path(),
-            expected: format!("attempt {}, as in the latest checkpoint", state.attempt),
-            found: format!("attempt {}", self.attempt),
-        })
+    /// Checks that a checkpoint is of this attempt or, where it has none yet, that the log has the beginning
+    /// of this attempt where `attempt.json` says.
+    pub(crate) fn check(
+        &self,
+        run: &RunFolder,
+        state: Option<&TrainingState>,
+    ) -> Result<(), TrainError> {
+        let expected = match state {
+            Some(state) if state.attempt == self.attempt => return Ok(()),
+            Some(state) => format!("attempt {}, as in the latest checkpoint", state.attempt),
+            None if self.attempt == 1 => return Ok(()),
+            None => match restart_end(&run.metrics_path(), self.attempt, self.seed)? {
+                Some(end) if end == self.metrics_bytes => return Ok(()),
+                Some(end) => format!("attempt {} from byte {end} of the log", self.attempt),
+                None => "an attempt that has a checkpoint or that the log knows".to_owned(),
+            },
+        };
+        Err(self.damaged(&run.attempt_path(), expected))
     }
 
     /// The recipe with the seed that counts.
@@ -114,7 +145,7 @@ fn derived_seed(seed: u64, attempt: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample;
+    use crate::{durable, sample};
 
     #[test]
     fn seeds_of_attempts_are_a_function_of_the_first_and_differ() {
@@ -156,10 +187,39 @@ mod tests {
         assert_eq!(Attempt::current(&run, &recipe).unwrap(), second);
         assert_eq!(second.recipe(&recipe).training.seed, second.seed);
         assert_eq!(second.beginning().metrics_bytes, 7);
-        second.check(&run, &second.beginning()).unwrap();
-        first.check(&run, &second.beginning()).unwrap_err();
+        second.check(&run, Some(&second.beginning())).unwrap();
+        first.check(&run, Some(&second.beginning())).unwrap_err();
         std::fs::write(run.attempt_path(), "{}").unwrap();
         let error = Attempt::current(&run, &recipe).unwrap_err();
         assert!(error.to_string().contains("attempt.json` is damaged"), "{error}");
+    }
+
+    #[test]
+    fn without_a_sum_another_attempt_seed_or_length_is_refused_all_the_same() {
+        let (_root, run, _lock) = sample::run();
+        let recipe = sample::recipe();
+        let first = Attempt::current(&run, &recipe).unwrap();
+        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        first.next(&recipe).begin(&run, &mut log, (1, 3)).unwrap();
+        let second = Attempt::current(&run, &recipe).unwrap();
+        second.check(&run, None).unwrap();
+        let read = |attempt: &Attempt| {
+            let old = serde_json::to_vec(attempt).unwrap();
+            std::fs::write(run.attempt_path(), old).unwrap();
+            Attempt::current(&run, &recipe).and_then(|found| found.check(&run, None))
+        };
+        read(&second).unwrap();
+        let third = Attempt { metrics_bytes: second.metrics_bytes, ..second.next(&recipe) };
+        for (changed, expected) in [
+            (Attempt { attempt: 3, ..second.clone() }, "that of attempt 3"),
+            (third, "an attempt that has a checkpoint or that the log knows"),
+            (Attempt { seed: second.seed ^ 1, ..second.clone() }, "that of attempt 2"),
+            (Attempt { metrics_bytes: 0, ..second.clone() }, "attempt 2 from byte"),
+            (Attempt { attempt: 0, ..second.clone() }, "an attempt from 2 to 10"),
+        ] {
+            let error = read(&changed).unwrap_err().to_string();
+            assert!(error.contains("attempt.json` is damaged"), "{error}");
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

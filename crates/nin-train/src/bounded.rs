@@ -31,7 +31,7 @@ pub(crate) fn open_file(path: &Path, most: u64) -> Result<Take<File>, TrainError
 ///
 /// # Errors
 /// [`TrainError::Damaged`].
-pub(crate) fn require_file(path: &Path, metadata: &Metadata) -> Result<(), TrainError> {
+fn require_file(path: &Path, metadata: &Metadata) -> Result<(), TrainError> {
     if metadata.is_file() {
         return Ok(());
     }

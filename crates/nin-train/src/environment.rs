@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nin_data::FileChecksum;
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::read_json;
+use crate::sealed::read_json;
 use crate::{RunFolder, TrainError};
 
 /// What a run's figures depend on besides its recipe; the program fills it in, a library may.

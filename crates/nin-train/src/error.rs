@@ -9,6 +9,10 @@ use thiserror::Error;
 
 use crate::recipe::RecipeError;
 
+/// Files by which a run goes on, each with its own sum.
+const SEALED: [&str; 5] =
+    ["recipe.toml", "environment.json", "attempt.json", "pictures.csv", "start.safetensors"];
+
 /// An error of this crate.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -129,6 +133,12 @@ pub enum TrainError {
         /// The number of that process, if it wrote it down.
         holder: Option<u32>,
     },
+    /// A run's folder is not the one that is trained.
+    #[error("`{}` is not the folder that this training began in", path.display())]
+    RunMoved {
+        /// The run's folder.
+        path: PathBuf,
+    },
     /// A run goes on with other data than it began with.
     #[error(
         "the data of the run `{}` has changed: `{file}` had SHA-256 {expected}, now {found}",
@@ -217,10 +227,18 @@ impl TrainError {
         match self {
             Self::NoSpace { .. } => true,
             Self::Io { source, .. } => {
-                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+                let kind = source.kind();
+                matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+                    || self.is_file_too_large()
             }
             _ => false,
         }
+    }
+
+    /// Whether a file may not be as long as it has to be: the limit of the process (`ulimit -f`), or that of
+    /// the file system.
+    fn is_file_too_large(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::FileTooLarge)
     }
 
     /// What to do about it.
@@ -251,8 +269,16 @@ impl TrainError {
             Self::NoCheckpoint { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }
+            Self::Damaged { found, .. } if found == "a symbolic link" => {
+                "put what it points to in its place: nothing is written through links".to_owned()
+            }
             Self::Damaged { path, .. } if path.ends_with("metrics.jsonl") => {
                 "move it away: a run goes on without it, and nothing but its curves is lost".to_owned()
+            }
+            Self::Damaged { path, .. } if SEALED.iter().any(|name| path.ends_with(name)) => {
+                "put back the file as the run wrote it, from a copy of the run, or begin a new run; \
+                 its checkpoints can still be read"
+                    .to_owned()
             }
             Self::Damaged { .. } => {
                 "name another checkpoint of the run: see its folder checkpoints/".to_owned()
@@ -279,6 +305,10 @@ impl TrainError {
             Self::RunLocked { holder: None, .. } => {
                 "wait for its end, or name another folder".to_owned()
             }
+            Self::RunMoved { .. } => {
+                "it was moved, replaced or removed: put it back, then resume from its last checkpoint"
+                    .to_owned()
+            }
             Self::NoEvents { .. } => {
                 "it is no log of this program: put the run's own there, or remove it".to_owned()
             }
@@ -287,11 +317,19 @@ impl TrainError {
                  folder"
                     .to_owned()
             }
+            Self::NotSaved { source, .. } if source.is_file_too_large() => {
+                "raise the limit on the size of a file (`ulimit -f unlimited`), then resume from the \
+                 last whole checkpoint"
+                    .to_owned()
+            }
             Self::NotSaved { source, .. } if source.is_out_of_space() => {
                 "make room, then resume from the last whole checkpoint".to_owned()
             }
             Self::NotSaved { source, .. } => source.hint(),
             Self::NoSpace { .. } => "make room on the disk".to_owned(),
+            Self::Io { .. } if self.is_file_too_large() => {
+                "raise the limit on the size of a file (`ulimit -f unlimited`)".to_owned()
+            }
             Self::Io { .. } if self.is_out_of_space() => "make room on the disk".to_owned(),
             Self::Io { action: "read", .. } => {
                 "check that it is there and that you may read it".to_owned()

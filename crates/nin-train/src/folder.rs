@@ -1,17 +1,36 @@
-//! The folder of a run: which file stands where.
+//! The folder of a run: which file stands where, and who may write it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nin_data::{FolderId, NotOwn, require_file, require_folder};
+
 use crate::TrainError;
+use crate::bounded::read_file;
+use crate::checkpoint::{self, LARGEST_JSON};
 use crate::durable::{self, is_unfinished, remove_unfinished};
 use crate::lock::RunLock;
 use crate::recipe::Recipe;
+use crate::sealed;
+
+/// A run's own copy of the weights that it began with; its sum is in a file beside it.
+pub(crate) const START: &str = "start.safetensors";
+
+/// Longer lists of pictures are refused.
+const LARGEST_LIST: u64 = 4 << 30;
 
 /// A run's folder: recipe, environment, metrics, curves, summary and checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
+    claimed: Option<Claimed>,
+}
+
+/// The folders that a training writes into, as they were when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Claimed {
+    run: FolderId,
+    checkpoints: FolderId,
 }
 
 impl RunFolder {
@@ -26,22 +45,26 @@ impl RunFolder {
         recipe: &Recipe,
         start: Option<&[u8]>,
     ) -> Result<(Self, RunLock), TrainError> {
-        let folder = Self { path: path.to_owned() };
-        if !folder.lock_path().exists() {
-            // Nothing is put into a folder that is somebody else's.
-            folder.refuse_used()?;
+        let mut folder = Self::at(path);
+        if !path.is_dir() {
+            durable::create_folders(path)?;
         }
-        durable::create_folders(path)?;
-        let lock = RunLock::take(&folder)?;
+        let mut lock = RunLock::take(&folder)?;
+        // Nothing is put into a folder that is somebody else's.
         folder.refuse_used()?;
+        lock.sign(&folder)?;
         remove_unfinished(path)?;
         if let Some(start) = start {
             // Before the recipe: a folder with a recipe is a run, and has all that it needs.
-            durable::write_file(&folder.start_path(), start)?;
+            folder.write_with_sum(&folder.start_path(), start)?;
         }
         folder.write_recipe(recipe)?;
-        folder.make_checkpoints()?;
+        folder.claim_folders()?;
         Ok((folder, lock))
+    }
+
+    fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), claimed: None }
     }
 
     /// The folder of a run that is there.
@@ -49,7 +72,7 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::NoCheckpoint`] where it holds no run.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
-        let folder = Self { path: path.to_owned() };
+        let folder = Self::at(path);
         if !folder.recipe_path().is_file() {
             return Err(TrainError::NoCheckpoint {
                 path: path.to_owned(),
@@ -59,23 +82,100 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Opens a run to go on with it: locked, and cleaned of what an earlier process left
-    /// unfinished.
+    /// Opens and locks a run to go on with it. Nothing is written before [`RunFolder::claim`].
     ///
     /// # Errors
-    /// As [`RunFolder::open`], and [`TrainError::RunLocked`] where another process trains it.
+    /// As [`RunFolder::open`]; [`TrainError::RunLocked`] where another process trains it;
+    /// [`TrainError::Damaged`] where something in it leads elsewhere.
     pub(crate) fn resume(path: &Path) -> Result<(Self, RunLock), TrainError> {
         let folder = Self::open(path)?;
         let lock = RunLock::take(&folder)?;
-        folder.make_checkpoints()?;
-        for parent in [&folder.path, &folder.checkpoints_path()] {
-            remove_unfinished(parent)?;
-        }
+        folder.check_layout()?;
         Ok((folder, lock))
     }
 
-    fn make_checkpoints(&self) -> Result<(), TrainError> {
-        durable::create_folders(&self.checkpoints_path())
+    /// Begins to write: signs the lock, removes what an earlier process left unfinished, and remembers
+    /// which folders these are.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`], and as [`RunLock::sign`].
+    pub(crate) fn claim(&mut self, lock: &mut RunLock) -> Result<(), TrainError> {
+        lock.sign(self)?;
+        self.claim_folders()?;
+        for parent in [&self.path, &self.checkpoints_path()] {
+            remove_unfinished(parent)?;
+        }
+        checkpoint::relink(self)
+    }
+
+    fn claim_folders(&mut self) -> Result<(), TrainError> {
+        let checkpoints = self.checkpoints_path();
+        durable::create_folders(&checkpoints)?;
+        self.claimed = Some(Claimed {
+            run: FolderId::of(&self.path).map_err(TrainError::io("read", &self.path))?,
+            checkpoints: FolderId::of_own(&checkpoints)
+                .map_err(durable::not_own("read", &checkpoints))?,
+        });
+        Ok(())
+    }
+
+    /// Checks, before a training writes, that its folders are those that it claimed. Someone may have moved
+    /// the run away and put another in its place.
+    ///
+    /// # Errors
+    /// [`TrainError::RunMoved`].
+    pub(crate) fn check_place(&self) -> Result<(), TrainError> {
+        let Some(claimed) = self.claimed else { return Ok(()) };
+        let run = FolderId::of(&self.path);
+        let checkpoints = FolderId::of_own(&self.checkpoints_path());
+        match (run, checkpoints) {
+            (Ok(run), Ok(checkpoints)) if claimed == (Claimed { run, checkpoints }) => Ok(()),
+            _ => Err(TrainError::RunMoved { path: self.path.clone() }),
+        }
+    }
+
+    /// Replaces one of the run's files.
+    ///
+    /// # Errors
+    /// As [`durable::write_file`] and [`RunFolder::check_place`].
+    pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+        self.check_place()?;
+        durable::write_file(path, bytes)
+    }
+
+    /// Checks what a training is going to write to: nothing in the run may lead out of it, and no folder may
+    /// be where a file goes.
+    fn check_layout(&self) -> Result<(), TrainError> {
+        // Written in place.
+        for path in [self.metrics_path(), self.lock_path()] {
+            require_file(&path).map_err(durable::not_own("read", &path))?;
+        }
+        // Replaced as a whole, with whatever links there are.
+        for path in [
+            self.recipe_path(),
+            self.environment_path(),
+            self.pictures_path(),
+            self.attempt_path(),
+            self.curves_path(),
+            self.summary_path(),
+        ] {
+            match require_file(&path) {
+                Err(error) if NotOwn::of(&error) == Some(NotOwn::Folder) => {
+                    return Err(durable::not_own("read", &path)(error));
+                }
+                _ => {}
+            }
+        }
+        let checkpoints = self.checkpoints_path();
+        require_folder(&checkpoints).map_err(|error| match NotOwn::of(&error) {
+            Some(found) => TrainError::Damaged {
+                path: checkpoints.clone(),
+                expected: "a folder".to_owned(),
+                found: found.to_string(),
+            },
+            None => TrainError::io("read", &checkpoints)(error),
+        })?;
+        checkpoint::check_links(self)
     }
 
     /// That a new run may begin here.
@@ -93,7 +193,8 @@ impl RunFolder {
         let is_ours = lock.exists();
         let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
         let start = self.start_path();
-        let is_left = |path: &Path| is_unfinished(path) || *path == start;
+        let sum = sealed::sum_path(&start);
+        let is_left = |path: &Path| is_unfinished(path) || *path == start || *path == sum;
         let is_foreign = |path: &Path| *path != lock && !(is_ours && is_left(path));
         if entries.any(|entry| entry.is_ok_and(|entry| is_foreign(&entry.path()))) {
             return Err(TrainError::NotARun { path: path.clone() });
@@ -143,7 +244,7 @@ impl RunFolder {
 
     /// `start.safetensors`, the run's own copy of the weights that it began with, if it did.
     pub fn start_path(&self) -> PathBuf {
-        self.path.join("start.safetensors")
+        self.path.join(START)
     }
 
     /// `checkpoints/`
@@ -161,12 +262,58 @@ impl RunFolder {
         self.path.join("run.lock")
     }
 
+    /// Reads the resolved recipe.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] where it is not what the run wrote; [`TrainError::Recipe`],
+    /// [`TrainError::Io`].
+    pub fn recipe(&self) -> Result<Recipe, TrainError> {
+        let path = self.recipe_path();
+        sealed::check_text(&path, &read_file(&path, LARGEST_JSON)?)?;
+        Ok(Recipe::from_file(&path)?)
+    }
+
+    /// Reads the list of the pictures that the run was trained on; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`TrainError::Damaged`] where it is not what the run wrote; [`TrainError::Io`].
+    pub fn pictures(&self) -> Result<Option<Vec<u8>>, TrainError> {
+        let path = self.pictures_path();
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let list = read_file(&path, LARGEST_LIST)?;
+        sealed::check_beside(&path, &list)?;
+        Ok(Some(list))
+    }
+
+    /// Writes the list of the run's pictures.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub(crate) fn write_pictures(&self, list: &[u8]) -> Result<(), TrainError> {
+        if self.pictures().is_ok_and(|found| found.as_deref() == Some(list)) {
+            return Ok(());
+        }
+        self.write_with_sum(&self.pictures_path(), list)
+    }
+
+    /// Writes a file and its sum beside it. Cut in between, it has no sum.
+    fn write_with_sum(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+        let sum = sealed::sum_path(path);
+        if sum.symlink_metadata().is_ok() {
+            fs::remove_file(&sum).map_err(TrainError::io("remove", &sum))?;
+        }
+        self.write(path, bytes)?;
+        self.write(&sum, sealed::sum_line(bytes, path).as_bytes())
+    }
+
     /// Writes the resolved recipe.
     ///
     /// # Errors
     /// [`TrainError::Recipe`], [`TrainError::Io`].
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
-        durable::write_file(&self.recipe_path(), recipe.to_toml()?.as_bytes())
+        self.write(&self.recipe_path(), sealed::text(&recipe.to_toml()?).as_bytes())
     }
 }
 
@@ -188,8 +335,9 @@ mod tests {
         fs::write(root.path().join("precious"), b"of the user").unwrap();
         symlink(root.path(), run.path().join(".unfinished-link")).unwrap();
         RunFolder::open(run.path()).unwrap();
+        let (mut run, mut lock) = RunFolder::resume(run.path()).unwrap();
         assert!(left.exists(), "whoever only reads removes nothing");
-        drop(RunFolder::resume(run.path()).unwrap());
+        run.claim(&mut lock).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(run.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();

@@ -12,6 +12,7 @@ use crate::checkpoint::LARGEST_JSON;
 use crate::events::{Ending, EpochReport, Event, TestReport, last_attempt};
 use crate::metrics_log::read_log;
 use crate::recipe::Recipe;
+use crate::sealed::parse_json;
 use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
 
@@ -48,8 +49,9 @@ impl RunHistory {
         let last_written = fs::metadata(&metrics).and_then(|metadata| metadata.modified()).ok();
         Ok(Self {
             path: path.to_owned(),
-            recipe: Recipe::from_file(&run.recipe_path())?,
-            environment: environment.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            recipe: run.recipe()?,
+            environment: environment
+                .and_then(|bytes| parse_json(&run.environment_path(), &bytes).ok()),
             events: if last_written.is_some() { read_log(&metrics)? } else { Vec::new() },
             last_written,
         })

@@ -89,6 +89,7 @@ pub mod recipe;
 mod sample;
 mod schedule;
 mod score;
+mod sealed;
 mod selection;
 mod sentinel;
 mod strategy;
@@ -115,6 +116,7 @@ pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparat
 pub use preprocessing::{fit, transform};
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
+pub use sealed::{check_text as check_sealed_text, text as sealed_text};
 pub use selection::Figures;
 pub use sentinel::{Alarm, AlarmKind, Vitals};
 pub use strategy::Components;

@@ -1,46 +1,80 @@
-//! One run, one process: a lock on the run's folder that dies with who holds it.
+//! One run, one process: a lock on the run's folder that ends with the process.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+
+use nin_data::open_unlinked;
 
 use crate::{RunFolder, TrainError, durable};
 
 /// No process has a longer number.
 const LONGEST_HOLDER: u64 = 20;
 
-/// Held while a run is trained. It is a lock of the operating system's on `run.lock`, which holds
-/// the number of the process for people to read: the file stays, the lock ends with the process,
-/// however that ends.
+/// Nor is a `run.lock` longer, which holds just that.
+const LONGEST_FILE: u64 = 1 << 10;
+
+/// Held while a run is trained: the operating system's lock on the folder itself, so that nothing in the
+/// folder can be removed to get around it. `run.lock` holds the number of the process for people to read,
+/// and is locked too: by that, versions before this one are kept out.
 #[derive(Debug)]
 pub(crate) struct RunLock {
-    _file: File,
+    _folder: File,
+    file: Option<File>,
+    is_folder_locked: bool,
     warning: Option<String>,
 }
 
 impl RunLock {
-    /// Takes the lock of a run.
+    /// Takes the lock of a run and writes nothing.
     ///
     /// # Errors
-    /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Io`].
+    /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Damaged`] where
+    /// `run.lock` is a link; [`TrainError::Io`].
     pub(crate) fn take(run: &RunFolder) -> Result<Self, TrainError> {
-        let path = run.lock_path();
-        let mut file = durable::open_or_create(&path)?;
-        let warning = match file.try_lock() {
-            Ok(()) => None,
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder(&mut file);
-                return Err(TrainError::RunLocked { path: run.path().to_owned(), holder });
-            }
-            // Some network file systems have no locks: no reason not to train on them.
-            Err(TryLockError::Error(error)) => Some(format!(
-                "`{}` cannot be locked ({error}): nothing keeps a second training out of this run",
-                path.display()
-            )),
+        let folder = File::open(run.path()).map_err(TrainError::io("open", run.path()))?;
+        let is_folder_locked = match folder.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock) => return Err(locked(run)),
+            // Some network file systems lock no folders.
+            Err(TryLockError::Error(_)) => false,
         };
+        let path = run.lock_path();
+        let file = open_unlinked(&path).map_err(durable::not_own("open", &path))?;
+        if let Some(file) = &file
+            && let Err(TryLockError::WouldBlock) = file.try_lock()
+        {
+            return Err(locked(run));
+        }
+        Ok(Self { _folder: folder, file, is_folder_locked, warning: None })
+    }
+
+    /// Writes the number of this process into `run.lock`.
+    ///
+    /// # Errors
+    /// As [`RunLock::take`].
+    pub(crate) fn sign(&mut self, run: &RunFolder) -> Result<(), TrainError> {
+        let path = run.lock_path();
+        // A process that holds two handles of one file locks itself out.
+        self.file = None;
+        let mut file = durable::open_or_create(&path, LONGEST_FILE)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(locked(run)),
+            Err(TryLockError::Error(_)) if self.is_folder_locked => {}
+            // No reason not to train there.
+            Err(TryLockError::Error(error)) => {
+                self.warning = Some(format!(
+                    "`{}` cannot be locked ({error}): nothing keeps a second training out of this \
+                     run",
+                    path.display()
+                ));
+            }
+        }
         // For people: where it cannot be written, the lock holds all the same.
         let _ = file.set_len(0);
         let _ = writeln!(file, "{}", std::process::id());
-        Ok(Self { _file: file, warning })
+        self.file = Some(file);
+        Ok(())
     }
 
     /// Why it keeps nobody out, where it does not.
@@ -49,11 +83,24 @@ impl RunLock {
     }
 }
 
-/// The number of the process that holds the lock, if the file says it.
-fn holder(file: &mut File) -> Option<u32> {
+fn locked(run: &RunFolder) -> TrainError {
+    TrainError::RunLocked { path: run.path().to_owned(), holder: holder(run) }
+}
+
+/// The number of the process that holds the lock, if the file says it. What a process before that one
+/// left in a file that nobody has locked is not it.
+fn holder(run: &RunFolder) -> Option<u32> {
+    let file = open_unlinked(&run.lock_path()).ok()??;
+    if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    number(&file).ok()?
+}
+
+fn number(file: &File) -> io::Result<Option<u32>> {
     let mut text = String::new();
-    file.take(LONGEST_HOLDER).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    file.take(LONGEST_HOLDER).read_to_string(&mut text)?;
+    Ok(text.trim().parse().ok())
 }
 
 #[cfg(test)]
@@ -83,5 +130,44 @@ mod tests {
             let error = RunFolder::resume(run.path()).unwrap_err();
             assert!(error.to_string().ends_with("trained by another process"), "{error}");
         }
+    }
+
+    #[test]
+    fn without_its_file_or_with_another_the_lock_still_holds() {
+        let (_root, run, _lock) = sample::run();
+        std::fs::remove_file(run.lock_path()).unwrap();
+        for stale in [false, true] {
+            if stale {
+                std::fs::write(run.lock_path(), "1\n").unwrap();
+            }
+            let error = RunFolder::resume(run.path()).unwrap_err();
+            assert!(error.to_string().ends_with("trained by another process"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_locks_the_file_alone_is_kept_out_and_keeps_us_out() {
+        let (_root, run, lock) = sample::run();
+        let file = || File::open(run.lock_path()).unwrap();
+        assert!(matches!(file().try_lock(), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        let theirs = file();
+        theirs.try_lock().unwrap();
+        let error = RunFolder::resume(run.path()).unwrap_err();
+        assert!(matches!(error, TrainError::RunLocked { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_lock_is_signed_without_changing_a_backup_of_hard_links() {
+        let (root, run, lock) = sample::run();
+        drop(lock);
+        let backup = root.path().join("backup");
+        std::fs::write(run.lock_path(), "1\n").unwrap();
+        std::fs::hard_link(run.lock_path(), &backup).unwrap();
+        let (mut run, mut lock) = RunFolder::resume(run.path()).unwrap();
+        run.claim(&mut lock).unwrap();
+        assert_eq!(std::fs::read_to_string(&backup).unwrap(), "1\n");
+        let signed = std::fs::read_to_string(run.lock_path()).unwrap();
+        assert_eq!(signed, format!("{}\n", std::process::id()));
     }
 }

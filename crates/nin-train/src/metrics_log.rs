@@ -36,7 +36,7 @@ impl MetricsLog {
         observer: Box<dyn Observer>,
     ) -> Result<Self, TrainError> {
         let path = run.metrics_path();
-        let mut file = durable::open_or_create(&path)?;
+        let mut file = durable::open_or_create(&path, LARGEST_LOG)?;
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let events = read_events(&path)?;
@@ -100,8 +100,22 @@ impl MetricsLog {
         Ok(self.bytes)
     }
 
+    /// Writes what a full disk kept from the log, at the end of a training.
+    ///
+    /// # Errors
+    /// [`TrainError::NotSaved`] where there is still no room for it.
+    pub(crate) fn finish(&mut self) -> Result<(), TrainError> {
+        self.write().map_err(|error| match error {
+            full if full.is_out_of_space() => {
+                TrainError::NotSaved { path: self.run.path().to_owned(), source: Box::new(full) }
+            }
+            other => other,
+        })
+    }
+
     /// Draws the curves of all events so far; on a full disk the old ones stay.
     pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
+        self.run.check_place()?;
         match curves::write(&self.run.curves_path(), last_attempt(&self.events)) {
             Err(error) if error.is_out_of_space() => Ok(()),
             other => other,
@@ -110,6 +124,7 @@ impl MetricsLog {
 
     /// Writes what is not written yet, whole or not at all.
     fn write(&mut self) -> Result<(), TrainError> {
+        self.run.check_place()?;
         if let Err(error) = self.file.write_all(&self.unwritten) {
             let back = self.file.set_len(self.bytes);
             let back = back.and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
@@ -160,19 +175,48 @@ pub(crate) fn read_log(path: &Path) -> Result<Vec<Event>, TrainError> {
     }
 }
 
+/// Where in a log the last line ends that begins this attempt with this seed, in bytes; `None` where there
+/// is none.
+pub(crate) fn restart_end(
+    path: &Path,
+    attempt: usize,
+    seed: u64,
+) -> Result<Option<u64>, TrainError> {
+    if path.symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    let (mut found, mut end) = (None, 0);
+    each_line(path, |line| {
+        end += line.len() as u64;
+        if let Ok(Event::Restart { attempt: begun, seed: with, .. }) = serde_json::from_slice(line)
+            && (begun, with) == (attempt, seed)
+        {
+            found = Some(end);
+        }
+    })?;
+    Ok(found)
+}
+
 /// The events of a file, and how many whole lines it has.
 fn read_lines(path: &Path) -> Result<(Vec<Event>, usize), TrainError> {
-    let mut reader = BufReader::new(open_file(path, LARGEST_LOG)?);
     let (mut events, mut lines) = (Vec::new(), 0);
+    each_line(path, |line| {
+        lines += usize::from(line.ends_with(b"\n"));
+        events.extend(serde_json::from_slice::<Event>(line));
+    })?;
+    Ok((events, lines))
+}
+
+fn each_line(path: &Path, mut seen: impl FnMut(&[u8])) -> Result<(), TrainError> {
+    let mut reader = BufReader::new(open_file(path, LARGEST_LOG)?);
     loop {
         let mut line = Vec::new();
         let mut bounded = Read::take(&mut reader, LONGEST_LINE);
         let length = bounded.read_until(b'\n', &mut line).map_err(TrainError::io("read", path))?;
         if length == 0 {
-            return Ok((events, lines));
+            return Ok(());
         }
-        lines += usize::from(line.ends_with(b"\n"));
-        events.extend(serde_json::from_slice::<Event>(&line));
+        seen(&line);
     }
 }
 

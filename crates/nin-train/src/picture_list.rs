@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use nin_data::{PictureRow, PictureSet, parse_picture_list};
 
-use crate::bounded::read_file;
 use crate::{RunFolder, TrainError};
-
-/// Longer lists are refused.
-const LARGEST_LIST: u64 = 4 << 30;
 
 /// Label, part and SHA-256 of each picture, by its path.
 type Rows = BTreeMap<String, [String; 3]>;
@@ -16,11 +12,8 @@ type Rows = BTreeMap<String, [String; 3]>;
 /// Checks that a run resumes with the pictures it began with, and names the first that differs. A run
 /// without a list has nothing to compare.
 pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainError> {
-    let path = run.pictures_path();
-    if !path.exists() {
-        return Ok(());
-    }
-    let old = rows(&read_file(&path, LARGEST_LIST)?);
+    let Some(old) = run.pictures()? else { return Ok(()) };
+    let old = rows(&old);
     let new = rows(pictures.list.as_bytes());
     let changed = |(picture, row): (&String, &[String; 3])| {
         let change = match new.get(picture) {

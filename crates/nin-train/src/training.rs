@@ -11,7 +11,7 @@ use nin_model::{Architecture, ModelMetadata, Preprocessing};
 
 use crate::attempt::Attempt;
 use crate::beginning::{Start, learner, starting_weights};
-use crate::checkpoint::{self, Newest, TrainingState, to_json};
+use crate::checkpoint::{self, Checkpoint, Newest, TrainingState, to_json};
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
 use crate::fine_tuning::StartingWeights;
@@ -23,7 +23,7 @@ use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
 use crate::{
-    RunFolder, RunHistory, TrainError, durable, fine_tuning, picture_list, preprocessing, weighting,
+    RunFolder, RunHistory, TrainError, fine_tuning, picture_list, preprocessing, sealed, weighting,
 };
 
 /// A training to be run.
@@ -62,16 +62,16 @@ pub fn train<B: AutodiffBackend>(
     observer: Box<dyn Observer>,
 ) -> Result<Summary, TrainError> {
     let metadata = model_metadata(&plan.recipe, &plan.data)?;
-    let (run, lock) = open_run(&plan, &metadata)?;
-    let mut voice =
-        Voice::New { observer, warnings: lock.warning().map(str::to_owned).into_iter().collect() };
+    let mut run = open_run(&plan, &metadata)?;
+    let mut voice = Voice::New(observer);
     loop {
-        let attempt = Attempt::current(&run, &plan.recipe)?;
+        let attempt = Attempt::current(&run.folder, &plan.recipe)?;
         let interrupter = interrupter.clone();
-        match train_attempt::<B>(&plan, &attempt, &metadata, &run, device, interrupter, voice)? {
+        match train_attempt::<B>(&plan, &attempt, &metadata, &mut run, device, interrupter, voice)?
+        {
             Outcome::Ended(summary) => return Ok(summary),
             Outcome::Restart { mut log, epoch, step } => {
-                attempt.next(&plan.recipe).begin(&run, &mut log, (epoch, step))?;
+                attempt.next(&plan.recipe).begin(&run.folder, &mut log, (epoch, step))?;
                 voice = Voice::GoesOn(log);
             }
         }
@@ -80,40 +80,52 @@ pub fn train<B: AutodiffBackend>(
 
 /// Who is told of an attempt.
 enum Voice {
-    /// An observer, to whom the log is yet to be opened; and what he is to be warned of.
-    New { observer: Box<dyn Observer>, warnings: Vec<String> },
+    /// An observer, to whom the log is yet to be opened.
+    New(Box<dyn Observer>),
     /// The log of the attempts before.
     GoesOn(MetricsLog),
 }
 
-/// One attempt of a run, from its beginning or from its latest checkpoint.
+/// A run's folder, and the lock that is held on it.
+struct OpenRun {
+    folder: RunFolder,
+    lock: RunLock,
+}
+
+/// One attempt of a run, from its beginning or from its latest checkpoint. Nothing is written before all
+/// that is there has been checked.
 fn train_attempt<B: AutodiffBackend>(
     plan: &TrainingPlan,
     attempt: &Attempt,
     metadata: &ModelMetadata,
-    run: &RunFolder,
+    open: &mut OpenRun,
     device: &B::Device,
     interrupter: Interrupter,
     voice: Voice,
 ) -> Result<Outcome, TrainError> {
     let TrainingPlan { data, environment, .. } = plan;
     let recipe = attempt.recipe(&plan.recipe);
+    let run = &open.folder;
     let Newest { checkpoint, warnings: damaged } = checkpoint::newest_whole(run, attempt.attempt)?;
+    attempt.check(run, checkpoint.as_ref().map(|checkpoint| &checkpoint.state))?;
     let mut changed = Vec::new();
-    if let Some(checkpoint) = &checkpoint {
-        attempt.check(run, &checkpoint.state)?;
+    if let Some(Checkpoint { state, .. }) = &checkpoint {
         if let Some(pictures) = &data.pictures {
             picture_list::check(run, pictures)?;
         }
         changed = environment.check_resumption(run)?;
-    } else if attempt.attempt > 1 {
-        checkpoint::clear(run)?;
-    }
-    if plan.resume {
-        run.write_recipe(&plan.recipe)?;
+        fits_the_epoch(run, state, data.train.len().div_ceil(recipe.training.batch_size))?;
     }
     let starting_weights =
         starting_weights(&recipe, plan.start.as_ref(), run, checkpoint.is_some())?;
+    if plan.resume && matches!(voice, Voice::New(_)) {
+        open.folder.claim(&mut open.lock)?;
+        open.folder.write_recipe(&plan.recipe)?;
+        if checkpoint.is_some() {
+            checkpoint::clear_earlier(&open.folder, attempt.attempt)?;
+        }
+    }
+    let run = &open.folder;
     let preprocessing = if let Some(checkpoint) = &checkpoint {
         // Fitted once: whoever goes on, goes on with the same.
         checkpoint.metadata.preprocessing.clone()
@@ -131,13 +143,12 @@ fn train_attempt<B: AutodiffBackend>(
 
     let state =
         checkpoint.as_ref().map_or_else(|| attempt.beginning(), |found| found.state.clone());
-    fits_the_epoch(run, &state, steps_per_epoch)?;
     if let Some(summary) = finished(run, &state, &recipe, (metadata, data))? {
         return Ok(Outcome::Ended(summary));
     }
     let description = description(run, metadata, &recipe, steps_per_epoch, &state);
     let mut log = match voice {
-        Voice::New { mut observer, warnings } => {
+        Voice::New(mut observer) => {
             write_environment(run, environment)?;
             write_pictures(run, data)?;
             observer.begin(&description);
@@ -145,7 +156,8 @@ fn train_attempt<B: AutodiffBackend>(
             let imbalance =
                 checkpoint.is_none().then(|| weighting::warning(&recipe, data, metadata));
             let more = changed.into_iter().chain(imbalance.flatten());
-            for warning in damaged.into_iter().chain(warnings).chain(more) {
+            let unlocked = open.lock.warning().map(str::to_owned);
+            for warning in damaged.into_iter().chain(unlocked).chain(more) {
                 log.warn(warning)?;
             }
             log
@@ -244,7 +256,7 @@ fn description(
 /// Writes what a training came to into its run.
 fn write_summary(run: &RunFolder, summary: &Summary) -> Result<(), TrainError> {
     let path = run.summary_path();
-    match durable::write_file(&path, &to_json(&path, summary)?) {
+    match run.write(&path, &to_json(&path, summary)?) {
         // All that it says stands in the log and in the checkpoint.
         Err(error) if error.is_out_of_space() => Ok(()),
         other => other,
@@ -334,37 +346,38 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
 }
 
 /// The run's folder, new or there already with a recipe of the same mathematics, and its lock.
-fn open_run(
-    plan: &TrainingPlan,
-    metadata: &ModelMetadata,
-) -> Result<(RunFolder, RunLock), TrainError> {
-    let TrainingPlan { recipe, folder, .. } = plan;
+fn open_run(plan: &TrainingPlan, metadata: &ModelMetadata) -> Result<OpenRun, TrainError> {
+    let TrainingPlan { recipe, folder: path, .. } = plan;
     if !plan.resume {
-        let Some(start) = &plan.start else { return RunFolder::create(folder, recipe, None) };
-        // Whatever does not fit is said before a folder is made.
-        let initial = recipe.initialization()?.weights(&metadata.architecture, 0);
-        start.begin(metadata, initial)?;
-        let copy = start.metadata.to_safetensors(&start.weights)?;
-        return RunFolder::create(folder, recipe, Some(&copy));
+        let copy = match &plan.start {
+            None => None,
+            Some(start) => {
+                // Whatever does not fit is said before a folder is made.
+                let initial = recipe.initialization()?.weights(&metadata.architecture, 0);
+                start.begin(metadata, initial)?;
+                Some(start.metadata.to_safetensors(&start.weights)?)
+            }
+        };
+        let (folder, lock) = RunFolder::create(path, recipe, copy.as_deref())?;
+        return Ok(OpenRun { folder, lock });
     }
-    let (run, lock) = RunFolder::resume(folder)?;
-    let stored = Recipe::from_file(&run.recipe_path())?;
-    let keys = stored.changes_that_matter(recipe)?;
+    let (folder, lock) = RunFolder::resume(path)?;
+    let keys = folder.recipe()?.changes_that_matter(recipe)?;
     if !keys.is_empty() {
-        return Err(TrainError::RecipeChanged { path: folder.to_owned(), keys });
+        return Err(TrainError::RecipeChanged { path: path.to_owned(), keys });
     }
-    Ok((run, lock))
+    Ok(OpenRun { folder, lock })
 }
 
 fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {
     let path = run.environment_path();
-    durable::write_file(&path, &to_json(&path, environment)?)
+    run.write(&path, &sealed::json(&path, environment)?)
 }
 
 /// Writes the list of a data set's pictures into the run, where it is one of pictures.
 fn write_pictures(run: &RunFolder, data: &DataSet) -> Result<(), TrainError> {
     match &data.pictures {
-        Some(pictures) => durable::write_file(&run.pictures_path(), pictures.list.as_bytes()),
+        Some(pictures) => run.write_pictures(pictures.list.as_bytes()),
         None => Ok(()),
     }
 }

@@ -1,12 +1,13 @@
 //! `completions` and `man`: what shells and `man` know of this program, from its own arguments.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use crate::arguments::{Arguments, CompletionsArguments, ManArguments};
-use crate::output::{create_folder, note, print_text, unwritable};
+use crate::output::{note, print_text, save};
 
 const PROGRAM: &str = "nin-cli";
 
@@ -24,9 +25,20 @@ pub fn man(arguments: &ManArguments) -> anyhow::Result<ExitCode> {
         print_text(String::from_utf8_lossy(&page).trim_end())?;
         return Ok(ExitCode::SUCCESS);
     };
-    create_folder(folder)?;
-    clap_mangen::generate_to(Arguments::command(), folder)
-        .map_err(|error| unwritable("write into", folder, &error))?;
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    command.build();
+    save_pages(&command, folder)?;
     note(format!("wrote the pages into {}", folder.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a page for each command, as `clap_mangen::generate_to`, and follows no link.
+fn save_pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        save_pages(command, folder)?;
+    }
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    save(&folder.join(man.get_filename()), &page)
 }

@@ -32,6 +32,7 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let Series { mut folder, seeds, mut recipe, claims, selection_is_free } =
         Series::resolve(arguments)?;
+    folder.check_runs(&seeds)?;
     let are_all_begun = seeds.0.iter().all(|seed| RunFolder::is_run(&folder.run(*seed)));
     let start = if are_all_begun {
         None

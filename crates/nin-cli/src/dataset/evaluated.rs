@@ -9,7 +9,7 @@ use nin_data::{
 };
 use nin_model::ModelMetadata;
 use nin_train::recipe::Recipe;
-use nin_train::{RunFolder, RunHistory};
+use nin_train::{RunFolder, RunHistory, TrainError};
 
 use super::classes::{has_names, match_classes};
 use super::{Reading, remembered_folder, selected};
@@ -56,7 +56,7 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     let remembered = asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_folder);
     let asked = Evaluated { folder: asked.folder.or(remembered.as_deref()), ..asked };
     let Evaluated { metadata, folder, .. } = asked;
-    let recipe = asked.run.and_then(|run| Recipe::from_file(&run.join("recipe.toml")).ok());
+    let recipe = asked.run.map(recipe_of).transpose()?.flatten();
     let name = asked.dataset.map_or_else(|| name_of_data(&metadata.dataset, folder), str::to_owned);
     let options = PictureOptions {
         input_size: metadata.preprocessing.input_size,
@@ -87,6 +87,15 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     Ok(Chosen { dataset, part: part.map_or("all", Part::name), images, remark, unknown_classes })
 }
 
+/// A run's recipe; `None` where this version does not know all of it.
+fn recipe_of(run: &Path) -> Result<Option<Recipe>, TrainError> {
+    match RunFolder::open(run).and_then(|run| run.recipe()) {
+        // Other images than the run's would give another figure.
+        Err(error @ TrainError::Damaged { .. }) => Err(error),
+        recipe => Ok(recipe.ok()),
+    }
+}
+
 /// Data as the run had it.
 struct Narrowed {
     data: DataSet,
@@ -110,7 +119,7 @@ fn narrowed(
         Narrowed { images: data.part(part), part: Some(part), data, remark }
     };
     if let Some(pictures) = data.pictures.as_ref().filter(|set| set.is_split_by_content) {
-        let old = asked.run.map(pictures_of).unwrap_or_default();
+        let old = asked.run.map(pictures_of).transpose()?.unwrap_or_default();
         let new = parse_picture_list(pictures.list.as_bytes());
         if new.iter().all(|row| !old.contains_key(&row.sha256)) {
             let data = data.as_one_part();
@@ -137,10 +146,10 @@ fn narrowed(
 }
 
 /// The part of each picture of a run, by the SHA-256 of its file.
-fn pictures_of(run: &Path) -> HashMap<String, String> {
-    let list = RunFolder::open(run).ok().and_then(|run| fs::read(run.pictures_path()).ok());
+fn pictures_of(run: &Path) -> Result<HashMap<String, String>, TrainError> {
+    let list = RunFolder::open(run)?.pictures()?;
     let rows = parse_picture_list(&list.unwrap_or_default());
-    rows.into_iter().map(|row| (row.sha256, row.part)).collect()
+    Ok(rows.into_iter().map(|row| (row.sha256, row.part)).collect())
 }
 
 /// The pictures of a part as the run had them, where some were added or removed since. Pictures that

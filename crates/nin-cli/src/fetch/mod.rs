@@ -3,12 +3,12 @@
 mod error;
 mod request;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use nin_data::{DataError, KnownFile, read_images, read_labels};
+use nin_data::{DataError, KnownFile, open_own_or_anew, read_images, read_labels};
 use reqwest::Client;
 use tokio::runtime::Runtime;
 
@@ -74,13 +74,7 @@ impl Fetcher {
 
     fn attempt(&self, file: &KnownFile, address: &str, path: &Path) -> Result<(), FetchError> {
         let part_path = with_ending(path, ".part");
-        let mut part = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&part_path)
-            .map_err(failed("create", &part_path))?;
+        let mut part = open_own_or_anew(&part_path).map_err(failed("create", &part_path))?;
         if let Err(TryLockError::WouldBlock) = part.try_lock() {
             return Err(FetchError::Busy { path: part_path });
         }

@@ -1,10 +1,11 @@
 //! An event file: TFRecords, each a length, its checksum, the message and its checksum.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nin_data::create_own_folder;
 use prost::Message;
 
 use super::message::{Event, What};
@@ -18,9 +19,10 @@ const MOST_IN_A_SECOND: u32 = 1000;
 pub(super) struct EventFile(File);
 
 impl EventFile {
-    /// Begins a new file in a folder, which is made. Readers take files in the order of their names.
+    /// Begins a new file in a folder of a run, which is made. A link in its place is refused. Readers take
+    /// files in the order of their names.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        create_own_folder(folder)?;
         let now = now();
         for number in 0..MOST_IN_A_SECOND {
             let name = format!("events.out.tfevents.{:010}.{number:03}.nin", now as u64);

@@ -9,14 +9,15 @@
 //! writer, size limit), pictures are decoded each epoch, and a warning says so.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use super::split::Content;
+use crate::own_file::open_own_or_anew;
 
 /// Format and version.
 const MAGIC: [u8; 8] = *b"ninpic01";
@@ -87,13 +88,7 @@ impl Cache {
     ) -> io::Result<Self> {
         fs::create_dir_all(&options.folder)?;
         let path = options.folder.join(key.file_name());
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(NO_FOLLOW)
-            .open(&path)?;
+        let file = open_own_or_anew(&path)?;
         let is_writer = file.try_lock().is_ok();
         let (mut index, mut end) = read_index(&file, key.channels)?;
         let length = |entry: &Entry| HEADER as u64 + entry.length();
@@ -194,13 +189,6 @@ impl Cache {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-/// `O_NOFOLLOW` on Linux: a symbolic link is not followed.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const NO_FOLLOW: i32 = 0o400_000;
-/// `O_NOFOLLOW` on BSD and macOS.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-const NO_FOLLOW: i32 = 0x100;
 
 impl Key<'_> {
     fn file_name(&self) -> String {

@@ -7,7 +7,8 @@ use nin_model::{ModelMetadata, Weights};
 
 use super::{LARGEST_FILE, MANIFEST, MODEL, checked, read_json};
 use crate::bounded::read_tensors;
-use crate::{RunFolder, TrainError};
+use crate::folder::START;
+use crate::{RunFolder, TrainError, sealed};
 
 /// The weights at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
 /// folder, or a bare `.safetensors` file.
@@ -29,7 +30,11 @@ fn load_from(
 ) -> Result<(ModelMetadata, Weights), TrainError> {
     let load = |folder: Option<PathBuf>| -> Result<(PathBuf, Vec<u8>), TrainError> {
         let Some(folder) = folder else {
-            return Ok((path.to_owned(), read_tensors(path, LARGEST_FILE)?));
+            let bytes = read_tensors(path, LARGEST_FILE)?;
+            if path.file_name() == Some(START.as_ref()) {
+                sealed::check_beside(path, &bytes)?;
+            }
+            return Ok((path.to_owned(), bytes));
         };
         let manifest = read_json(&folder.join(MANIFEST))?;
         Ok((folder.join(MODEL), checked(&manifest, &folder, MODEL)?))

@@ -1,5 +1,6 @@
 //! A checkpoint: a folder with the weights, and with all that the training needs to go on.
 
+mod links;
 mod loading;
 mod selection;
 
@@ -11,8 +12,9 @@ use nin_data::sha256;
 use nin_model::{ModelMetadata, Weights};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::links::{check_links, relink};
 pub use self::loading::{load_model, read_weights};
-pub(crate) use self::selection::{Newest, best_checkpoint, clear, newest_whole, prune};
+pub(crate) use self::selection::{Newest, best_checkpoint, clear_earlier, newest_whole, prune};
 use crate::bounded::{open_file, read_file, read_tensors};
 use crate::events::Ending;
 use crate::recipe::TrainingRecipe;
@@ -119,6 +121,14 @@ impl TrainingState {
         self.best_saved.or(self.best_saved_accuracy.map(Figures::of_accuracy))
     }
 
+    /// The name of its checkpoint's folder: `epoch-003` at an epoch's end, else `step-00000123`.
+    pub(crate) fn folder_name(&self) -> String {
+        match self.step {
+            0 => epoch_name(self.epoch.saturating_sub(1)),
+            _ => step_name(self.total_steps),
+        }
+    }
+
     /// How the training has ended, if it has.
     pub(crate) fn ending(&self, recipe: &TrainingRecipe) -> Option<Ending> {
         let patience = recipe.early_stop_epochs;
@@ -180,16 +190,14 @@ fn is_folder_name(name: &str) -> bool {
 impl Checkpoint {
     /// The name of its folder: `epoch-003` at an epoch's end, else `step-00000123`.
     pub fn folder_name(&self) -> String {
-        match self.state {
-            TrainingState { step: 0, epoch, .. } => epoch_name(epoch - 1),
-            TrainingState { total_steps, .. } => step_name(total_steps),
-        }
+        self.state.folder_name()
     }
 
     /// Writes it into a run, and points `latest`, and `best` where it is the best, at it.
     ///
     /// # Errors
-    /// [`TrainError::Io`], [`TrainError::Model`]; the checkpoints that were there stay whole.
+    /// [`TrainError::Io`], [`TrainError::Model`], [`TrainError::RunMoved`]; the checkpoints that were there
+    /// stay whole.
     pub fn write(&self, run: &RunFolder, best: bool) -> Result<String, TrainError> {
         let name = self.folder_name();
         let parent = run.checkpoints_path();
@@ -206,7 +214,9 @@ impl Checkpoint {
         });
         let manifest = Manifest { format: FORMAT, files: sums.collect() };
         files.push((MANIFEST, to_json(&folder.join(MANIFEST), &manifest)?));
+        run.check_place()?;
         durable::write_folder(&folder, &files)?;
+        run.check_place()?;
         if best {
             // Before `latest`: from there the training goes on, and knows which is the best.
             durable::write_link(&parent.join("best"), &name)?;
@@ -239,15 +249,23 @@ impl Checkpoint {
     }
 }
 
-/// Steps taken until this checkpoint, if its folder is as whole as names and lengths tell.
-pub(crate) fn steps_if_whole(folder: &Path) -> Option<usize> {
+/// How far a training is: further in a later attempt, whatever the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    attempt: usize,
+    total_steps: usize,
+}
+
+/// Where the training was at this checkpoint, if its folder is as whole as names and lengths tell.
+fn place_if_whole(folder: &Path) -> Option<Place> {
     let manifest: Manifest = read_json(&folder.join(MANIFEST)).ok()?;
     let is_whole = manifest.files.iter().all(|(name, sum)| {
         is_plain_name(name)
             && fs::metadata(folder.join(name)).is_ok_and(|found| found.len() == sum.bytes)
     });
     let state: TrainingState = read_json(&folder.join(STATE)).ok()?;
-    (is_whole && manifest.files.contains_key(MODEL)).then_some(state.total_steps)
+    let TrainingState { attempt, total_steps, .. } = state;
+    (is_whole && manifest.files.contains_key(MODEL)).then_some(Place { attempt, total_steps })
 }
 
 /// A name that does not leave its folder.

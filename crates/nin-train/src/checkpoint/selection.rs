@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Checkpoint, is_folder_name, steps_if_whole};
+use super::links::{LINKS, linked};
+use super::{Checkpoint, Place, is_folder_name, place_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 
@@ -52,35 +54,46 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
     }
 }
 
-/// The best checkpoint of a run; its newest whole one where that is damaged or was not saved.
+/// The best checkpoint of an attempt; its newest whole one where that is damaged or was not saved.
 ///
 /// # Errors
 /// [`TrainError::NoWholeCheckpoint`], [`TrainError::NoCheckpoint`].
-pub(crate) fn best_checkpoint(run: &RunFolder) -> Result<Checkpoint, TrainError> {
+pub(crate) fn best_checkpoint(run: &RunFolder, attempt: usize) -> Result<Checkpoint, TrainError> {
     let parent = run.checkpoints_path();
     if let Some(name) = linked(&parent, "best")
         && let Ok(best) = Checkpoint::read(&parent.join(name))
+        && best.state.attempt >= attempt
     {
         return Ok(best);
     }
-    newest_whole(run, 1)?.checkpoint.ok_or_else(|| TrainError::NoCheckpoint {
+    newest_whole(run, attempt)?.checkpoint.ok_or_else(|| TrainError::NoCheckpoint {
         path: run.path().to_owned(),
         reason: "the run has not written a checkpoint yet".to_owned(),
     })
 }
 
-/// Removes all checkpoints, those of an attempt that was given up.
-pub(crate) fn clear(run: &RunFolder) -> Result<(), TrainError> {
+/// Removes the checkpoints of the attempts before this one, and the links to them. Nothing is removed
+/// before this attempt has a whole checkpoint.
+pub(crate) fn clear_earlier(run: &RunFolder, attempt: usize) -> Result<(), TrainError> {
     let parent = run.checkpoints_path();
-    for link in ["best", "latest"].map(|link| parent.join(link)) {
-        if link.is_symlink() {
+    let places = placed(&parent)?;
+    let is_of_this = |place: &Option<Place>| place.is_some_and(|place| place.attempt >= attempt);
+    if !places.iter().any(|(place, _)| is_of_this(place)) {
+        return Ok(());
+    }
+    run.check_place()?;
+    let earlier: Vec<_> = places
+        .into_iter()
+        .filter(|(place, _)| place.is_some_and(|place| place.attempt < attempt))
+        .map(|(_, name)| name)
+        .collect();
+    for link in LINKS {
+        if linked(&parent, link).is_some_and(|name| earlier.contains(&name)) {
+            let link = parent.join(link);
             fs::remove_file(&link).map_err(TrainError::io("remove", &link))?;
         }
     }
-    for name in newest_first(&parent)? {
-        durable::remove_folder(&parent.join(name))?;
-    }
-    Ok(())
+    earlier.iter().try_for_each(|name| durable::remove_folder(&parent.join(name)))
 }
 
 /// Removes all but the newest `keep` whole checkpoints, the best and the latest; 0 keeps all.
@@ -91,38 +104,43 @@ pub(crate) fn prune(run: &RunFolder, keep: usize) -> Result<(), TrainError> {
     if keep == 0 {
         return Ok(());
     }
+    run.check_place()?;
     let parent = run.checkpoints_path();
-    let kept = ["best", "latest"].map(|link| linked(&parent, link));
+    let kept = LINKS.map(|link| linked(&parent, link));
     let mut whole = 0;
     for name in newest_first(&parent)? {
         let path = parent.join(&name);
         if whole >= keep && !kept.iter().flatten().any(|kept| *kept == name) {
             durable::remove_folder(&path)?;
-        } else if steps_if_whole(&path).is_some() {
+        } else if place_if_whole(&path).is_some() {
             whole += 1;
         }
     }
     Ok(())
 }
 
-/// What a link among the checkpoints points to.
-fn linked(parent: &Path, link: &str) -> Option<OsString> {
-    fs::read_link(parent.join(link)).ok()?.file_name().map(ToOwned::to_owned)
-}
-
 /// The checkpoints' names; those that are not whole, whose steps nobody knows, last.
 fn newest_first(parent: &Path) -> Result<Vec<OsString>, TrainError> {
+    Ok(placed(parent)?.into_iter().rev().map(|(_, name)| name).collect())
+}
+
+/// The checkpoints' names and places, oldest first.
+fn placed(parent: &Path) -> Result<Vec<(Option<Place>, OsString)>, TrainError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(parent).map_err(TrainError::io("read", parent))? {
+    let entries = match fs::read_dir(parent) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
+        entries => entries.map_err(TrainError::io("read", parent))?,
+    };
+    for entry in entries {
         let entry = entry.map_err(TrainError::io("read", parent))?;
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name();
         if is_folder && is_folder_name(&name.to_string_lossy()) {
-            found.push((steps_if_whole(&entry.path()), name));
+            found.push((place_if_whole(&entry.path()), name));
         }
     }
     found.sort();
-    Ok(found.into_iter().rev().map(|(_, name)| name).collect())
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -144,6 +162,12 @@ mod tests {
     fn cut_short(run: &RunFolder, name: &str) {
         let path = run.checkpoints_path().join(name).join("optimizer.safetensors");
         OpenOptions::new().write(true).open(path).unwrap().set_len(7).unwrap();
+    }
+
+    fn write_of_attempt(run: &RunFolder, attempt: usize, total_steps: usize) {
+        let mut checkpoint = sample::checkpoint(total_steps);
+        checkpoint.state.attempt = attempt;
+        checkpoint.write(run, false).unwrap();
     }
 
     fn names(run: &RunFolder) -> Vec<OsString> {
@@ -257,13 +281,14 @@ mod tests {
         }
         prune(&run, 1).unwrap();
         assert_eq!(names(&run), ["step-00000015"]);
-        clear(&run).unwrap();
+        write_of_attempt(&run, 2, 5);
+        clear_earlier(&run, 2).unwrap();
         let mut left: Vec<_> = fs::read_dir(run.checkpoints_path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
         left.sort();
-        assert_eq!(left, theirs);
+        assert_eq!(left, [&theirs[..2], &["latest", "step-00000005"], &theirs[2..]].concat());
     }
 
     #[test]
@@ -274,8 +299,15 @@ mod tests {
         }
         let Newest { checkpoint, warnings } = newest_whole(&run, 2).unwrap();
         assert_eq!((checkpoint, warnings.len()), (None, 0));
-        clear(&run).unwrap();
-        assert_eq!(fs::read_dir(run.checkpoints_path()).unwrap().count(), 0);
-        clear(&run).unwrap();
+        // They stay until the next attempt has one of its own, and count less than that one.
+        clear_earlier(&run, 2).unwrap();
+        assert_eq!(names(&run), ["epoch-001", "step-00000005"]);
+        write_of_attempt(&run, 2, 3);
+        assert_eq!(names(&run)[0], "step-00000003");
+        assert_eq!(best_checkpoint(&run, 2).unwrap().state.total_steps, 3);
+        clear_earlier(&run, 2).unwrap();
+        assert_eq!(names(&run), ["step-00000003"]);
+        let links = LINKS.map(|link| linked(&run.checkpoints_path(), link));
+        assert_eq!(links, [None, Some("step-00000003".into())]);
     }
 }

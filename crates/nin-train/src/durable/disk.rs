@@ -29,6 +29,52 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A file without a name, its content flushed to disk. A process that ends before it has one leaves
+/// nothing.
+pub(super) struct Unnamed {
+    file: File,
+    #[cfg(test)]
+    bytes: Vec<u8>,
+}
+
+impl Unnamed {
+    /// Writes one in a folder; `None` where the file system knows no such files.
+    #[cfg(target_os = "linux")]
+    pub(super) fn write(folder: &Path, bytes: &[u8]) -> io::Result<Option<Self>> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(rustix::fs::OFlags::TMPFILE.bits() as i32);
+        let Ok(mut file) = options.open(folder) else { return Ok(None) };
+        write_and_flush(&mut file, bytes)?;
+        Ok(Some(Self {
+            file,
+            #[cfg(test)]
+            bytes: bytes.to_owned(),
+        }))
+    }
+
+    /// Writes one in a folder: this system knows no such files.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn write(_folder: &Path, _bytes: &[u8]) -> io::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    /// Gives it a name that nothing has.
+    pub(super) fn name(&self, path: &Path) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+
+        use rustix::fs::{AtFlags, CWD, linkat};
+        let file = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        linkat(CWD, file.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?;
+        #[cfg(test)]
+        {
+            note(|| Operation::Write(path.to_owned(), self.bytes.clone()));
+            note(|| Operation::SyncFile(path.to_owned()));
+        }
+        Ok(())
+    }
+}
+
 fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     #[cfg(test)]
     room_for(bytes)?;
@@ -36,11 +82,11 @@ fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a file as it is, to be read and changed, or makes an empty one.
+/// Opens a file of one's own as it is, to be read and changed, or makes an empty one.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(test)]
     let is_new = path.symlink_metadata().is_err();
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let file = nin_data::open_own(path)?;
     #[cfg(test)]
     if is_new {
         note(|| Operation::Write(path.to_owned(), Vec::new()));

@@ -14,9 +14,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::TrainError;
-use crate::bounded::require_file;
+use nin_data::NotOwn;
 
+use crate::TrainError;
+use crate::bounded::read_file;
+
+use disk::Unnamed;
 #[cfg(test)]
 pub(crate) use disk::recording;
 pub(crate) use leftovers::{is_unfinished, remove_unfinished};
@@ -33,9 +36,24 @@ const SPACE_BESIDES: u64 = 256 << 10;
 /// [`TrainError::Io`], [`TrainError::NoSpace`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = parent_of(path);
+    let unnamed = Unnamed::write(folder, bytes).map_err(TrainError::io("write", path))?;
+    if path.symlink_metadata().is_err()
+        && unnamed.as_ref().is_some_and(|file| file.name(path).is_ok())
+    {
+        return sync_folder(folder);
+    }
+    // A rename alone replaces a file; its source needs a name.
+    let name = |new: &Path| match &unnamed {
+        Some(file) => file.name(new).or_else(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Err(error),
+            // As where /proc is missing.
+            _ => disk::write_new(new, bytes),
+        }),
+        None => disk::write_new(new, bytes),
+    };
     let new = tempfile::Builder::new()
         .prefix(UNFINISHED)
-        .make_in(folder, |new| disk::write_new(new, bytes))
+        .make_in(folder, name)
         .map_err(TrainError::io("write", path))?
         .into_temp_path();
     disk::rename(&new, path).map_err(TrainError::io("write", path))?;
@@ -90,6 +108,32 @@ pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
     sync_folder(folder)
 }
 
+/// Points a symbolic link at a neighbour, in place of a folder, which is removed.
+pub(crate) fn replace_folder_by_link(folder: &Path, target: &str) -> Result<(), TrainError> {
+    let parent = parent_of(folder);
+    let new = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .make_in(parent, |new| disk::link(target, new))
+        .map_err(TrainError::io("create", folder))?
+        .into_temp_path();
+    let replaced = disk::exchange(&new, folder);
+    if replaced.as_ref().is_err_and(|error| cannot_exchange(error.kind())) {
+        drop(new);
+        remove_folder(folder)?;
+        return write_link(folder, target);
+    }
+    replaced.map_err(TrainError::io("replace", folder))?;
+    let old = new.keep().map_err(|error| TrainError::io("replace", folder)(error.error))?;
+    sync_folder(parent)?;
+    disk::remove_folder(&old).map_err(TrainError::io("remove", &old))
+}
+
+/// Gives a folder the name of a neighbour that is not there.
+pub(crate) fn move_folder(from: &Path, to: &Path) -> Result<(), TrainError> {
+    disk::rename(from, to).map_err(TrainError::io("create", to))?;
+    sync_folder(parent_of(to))
+}
+
 /// Makes a folder, and those above it that are missing, the name of each flushed to disk.
 ///
 /// # Errors
@@ -108,21 +152,42 @@ pub(crate) fn create_folders(path: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Opens a file that is written bit by bit, as it is; an empty one, its name flushed to disk, where
-/// there was none.
+/// Opens a file that is written in place; an empty one, its name flushed to disk, where there was none.
+/// A file with a second hard link, such as a backup by `cp -al` leaves, is replaced by a copy first.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where something else stands there, [`TrainError::Io`].
-pub(crate) fn open_or_create(path: &Path) -> Result<File, TrainError> {
-    let found = path.metadata();
-    if let Ok(metadata) = &found {
-        require_file(path, metadata)?;
-    }
-    let file = disk::open_or_create(path).map_err(TrainError::io("open", path))?;
-    if found.is_err() {
+/// [`TrainError::Damaged`] where it is a link, a folder or longer than `most` bytes; [`TrainError::Io`].
+pub(crate) fn open_or_create(path: &Path, most: u64) -> Result<File, TrainError> {
+    let is_new = path.symlink_metadata().is_err();
+    let file = match disk::open_or_create(path) {
+        Err(error) if NotOwn::of(&error) == Some(NotOwn::HardLink) => {
+            write_file(path, &read_file(path, most)?)?;
+            disk::open_or_create(path)
+        }
+        opened => opened,
+    };
+    let file = file.map_err(not_own("open", path))?;
+    if is_new {
         sync_folder(parent_of(path))?;
     }
     Ok(file)
+}
+
+/// The error where something stands at a path that is not written to.
+pub(crate) fn not_own(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> TrainError {
+    let path = path.to_owned();
+    move |error| match NotOwn::of(&error) {
+        Some(found @ NotOwn::File) => {
+            TrainError::Damaged { path, expected: "a folder".to_owned(), found: found.to_string() }
+        }
+        Some(found) => {
+            TrainError::Damaged { path, expected: "a file".to_owned(), found: found.to_string() }
+        }
+        None => TrainError::io(action, path)(error),
+    }
 }
 
 /// Removes a folder: at its path there is all of it or nothing.
@@ -259,6 +324,27 @@ mod tests {
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left behind");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left behind");
+    }
+
+    /// What a killed process would leave is what has a name while the bytes are written.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_file_has_a_name_before_its_content_is_on_the_disk() {
+        use disk::Operation::{Rename, SyncFile, SyncFolder, Write};
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("report.html");
+        let folder = || SyncFolder(root.path().to_owned());
+        let (written, operations) = recording(None, || write_file(&path, b"one"));
+        written.unwrap();
+        let expected = [Write(path.clone(), b"one".to_vec()), SyncFile(path.clone()), folder()];
+        assert_eq!(operations, expected, "a new file has no other name");
+        let (written, operations) = recording(None, || write_file(&path, b"two"));
+        written.unwrap();
+        let [Write(new, _), SyncFile(_), Rename(from, to), last] = &operations[..] else {
+            panic!("{operations:?}");
+        };
+        assert_eq!((new, to, last), (from, &path, &folder()));
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 
     #[test]

@@ -212,7 +212,11 @@ fn check(
     let context = || format!("behind {} operations, {chosen:?}", operations.len());
 
     let path = root.path().join(RUN);
-    let (run, _lock) = match RunFolder::resume(&path) {
+    let resumed = RunFolder::resume(&path).and_then(|(mut run, mut lock)| {
+        run.claim(&mut lock)?;
+        Ok((run, lock))
+    });
+    let (run, _lock) = match resumed {
         // Nothing was promised yet; what is left of a beginning is in nobody's way.
         Err(_) if announced.is_none() => {
             let created = RunFolder::create(&path, &sample::recipe(), None);

@@ -210,6 +210,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             return Err(TrainError::NotSaved { path, source: Box::new(source) });
         }
         self.log.event(Event::End { ending })?;
+        self.log.finish()?;
         self.log.draw()?;
         let of = SummaryOf {
             metadata: &self.shared.metadata,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::backend::AutodiffBackend;
 
 use super::Training;
-use crate::checkpoint::{Checkpoint, TrainingState, prune};
+use crate::checkpoint::{Checkpoint, TrainingState, clear_earlier, prune};
 use crate::error::one_line;
 use crate::events::Event;
 use crate::{TrainError, averaging, moments};
@@ -43,6 +43,11 @@ impl Saving {
         self.saved == Some((epoch, total_steps))
     }
 
+    /// Whether nothing was saved yet.
+    fn has_none(&self) -> bool {
+        self.saved.is_none()
+    }
+
     /// That it is.
     pub(super) fn succeeded(&mut self, epoch: usize, total_steps: usize) {
         self.saved = Some((epoch, total_steps));
@@ -52,7 +57,8 @@ impl Saving {
     /// That there was no room; gives what is to be said, the first time.
     pub(super) fn failed(&mut self, error: TrainError) -> Option<String> {
         let first = self.failed.is_none();
-        let message = format!("{error}; the training goes on, and saves when there is room");
+        let message =
+            format!("{}; the training goes on, and saves when there is room", one_line(&error));
         self.failed = Some(Failed { error, again_at: Instant::now() + RETRY });
         first.then_some(message)
     }
@@ -92,8 +98,13 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 if self.saving.is_failing() {
                     self.log.warn("there is room again: the state is saved".to_owned())?;
                 }
+                let is_first = self.saving.has_none();
                 self.saving.succeeded(epoch, total_steps);
                 self.log.event(Event::Checkpoint { name, total_steps })?;
+                if is_first && self.state.attempt > 1 {
+                    // From here on the attempt before is not needed.
+                    clear_earlier(&self.shared.run, self.state.attempt)?;
+                }
                 self.prune(keep)
             }
             Err(error) if error.is_out_of_space() => match self.saving.failed(error) {
@@ -108,6 +119,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
         match prune(&self.shared.run, keep) {
             Ok(()) => Ok(()),
+            Err(error @ TrainError::RunMoved { .. }) => Err(error),
             Err(error) => self.log.warn(one_line(&error)),
         }
     }

@@ -86,7 +86,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     /// Tests the best checkpoint, once, where other images than the test ones chose it.
     pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
         let Some(loader) = &self.shared.test_loader else { return Ok(FinalTest::Done(None)) };
-        let best = best_checkpoint(&self.shared.run)?;
+        let best = best_checkpoint(&self.shared.run, self.state.attempt)?;
         let Self { shared, log, state, interrupter, .. } = self;
         let Shared { recipe, device, .. } = shared;
         let (metadata, weights) = (&best.metadata, &best.weights);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::answer::UNKNOWN;
 use crate::failure::CommandError;
-use crate::output::{create_folder, unwritable};
+use crate::output::{create_folder_within, unwritable};
 use crate::pictures::Source;
 
 /// The longest name of a class's folder, in letters.
@@ -15,17 +15,17 @@ const LONGEST_NAME: usize = 60;
 
 /// Folders of classes.
 pub(super) struct Sorting {
-    /// One for each class.
-    folders: Vec<PathBuf>,
-    unknown: PathBuf,
+    root: PathBuf,
+    /// The name of each class's.
+    folders: Vec<String>,
 }
 
 impl Sorting {
     pub(super) fn new(folder: &Path, classes: &[String]) -> Self {
         // A class of that name is not what lies below the threshold.
         let mut names = HashSet::from([UNKNOWN.to_owned()]);
-        let folders = classes.iter().map(|class| folder.join(distinct(class, &mut names)));
-        Self { folders: folders.collect(), unknown: folder.join(UNKNOWN) }
+        let folders = classes.iter().map(|class| distinct(class, &mut names));
+        Self { root: folder.to_owned(), folders: folders.collect() }
     }
 
     /// Copies the picture under its own name, with a number where there is another of that name.
@@ -36,8 +36,8 @@ impl Sorting {
         bytes: Option<&[u8]>,
         class: Option<usize>,
     ) -> anyhow::Result<()> {
-        let folder = class.map_or(&self.unknown, |class| &self.folders[class]);
-        create_folder(folder)?;
+        let folder = class.map_or(UNKNOWN, |class| &self.folders[class]);
+        let folder = &create_folder_within(&self.root, folder)?;
         let read;
         let bytes = if let Some(bytes) = bytes {
             bytes

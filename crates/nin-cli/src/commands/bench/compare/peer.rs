@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{BenchArguments, PeerChoice};
 use crate::failure::CommandError;
+use crate::output::save;
 use crate::settings::NetworkSettings;
 
 /// The scripts, which `python` reads from its standard input.
@@ -103,8 +104,8 @@ impl Peer {
         };
         let weights = recipe.initialization()?.weights(architecture, recipe.training.seed);
         let model = std::env::temp_dir().join(format!("nin-bench-{}.onnx", std::process::id()));
-        std::fs::write(&model, nin_exchange::onnx::encode(&metadata, &weights)?)
-            .with_context(|| format!("cannot write `{}`", model.display()))?;
+        // Anyone may leave a link of this name there.
+        save(&model, &nin_exchange::onnx::encode(&metadata, &weights)?)?;
         words.extend(["--model".to_owned(), model.display().to_string()]);
         words.extend(["--runtime".to_owned(), choice.name()]);
         words.extend(["--shape".to_owned(), format!("{batch}x{channels}x{height}x{width}")]);

@@ -1,0 +1,126 @@
+//! `latest` and `best`, the links among the checkpoints; and their copies in a run that was copied with
+//! its links followed (`cp -L`), where each is a folder.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::Path;
+
+use super::{MANIFEST, STATE, TrainingState, read_json};
+use crate::bounded::read_file;
+use crate::checkpoint::LARGEST_JSON;
+use crate::{RunFolder, TrainError, durable};
+
+/// The links of a run.
+pub(super) const LINKS: [&str; 2] = ["best", "latest"];
+
+/// The name that a link points to.
+pub(super) fn linked(parent: &Path, link: &str) -> Option<OsString> {
+    fs::read_link(parent.join(link)).ok()?.file_name().map(OsStr::to_owned)
+}
+
+/// Checks that each of the links is one, or a copy of a checkpoint that [`relink`] makes one again.
+///
+/// # Errors
+/// [`TrainError::Damaged`].
+pub(crate) fn check_links(run: &RunFolder) -> Result<(), TrainError> {
+    LINKS.iter().try_for_each(|link| copied(run, link).map(|_| ()))
+}
+
+/// Makes the copies of checkpoints links again. One whose checkpoint is gone becomes that checkpoint.
+///
+/// # Errors
+/// [`TrainError::Damaged`], [`TrainError::Io`].
+pub(crate) fn relink(run: &RunFolder) -> Result<(), TrainError> {
+    let parent = run.checkpoints_path();
+    for link in LINKS {
+        let Some(name) = copied(run, link)? else { continue };
+        let path = parent.join(&name);
+        if path.symlink_metadata().is_err() {
+            durable::move_folder(&parent.join(link), &path)?;
+            durable::write_link(&parent.join(link), &name)?;
+        } else {
+            durable::replace_folder_by_link(&parent.join(link), &name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The checkpoint of which a folder in a link's place is a copy; `None` where no folder is there.
+fn copied(run: &RunFolder, link: &str) -> Result<Option<String>, TrainError> {
+    let parent = run.checkpoints_path();
+    let path = parent.join(link);
+    if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Ok(None);
+    }
+    let state = read_json::<TrainingState>(&path.join(STATE)).ok();
+    let name = state.map(|state| state.folder_name());
+    let manifest = |folder: &Path| read_file(&folder.join(MANIFEST), LARGEST_JSON).ok();
+    let is_copy_of = |name: &String| {
+        let original = parent.join(name);
+        let is_gone = original.symlink_metadata().is_err();
+        manifest(&path).is_some_and(|copy| is_gone || manifest(&original) == Some(copy))
+    };
+    name.filter(is_copy_of).map(Some).ok_or_else(|| TrainError::Damaged {
+        path,
+        expected: "a link to a checkpoint".to_owned(),
+        found: "a folder".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{Checkpoint, best_checkpoint};
+    use crate::sample;
+
+    /// Puts a copy of a link's checkpoint in the link's place, as `cp -L` does.
+    fn copy_through(parent: &Path, link: &str) {
+        let (link, aside) = (parent.join(link), parent.join("aside"));
+        fs::create_dir(&aside).unwrap();
+        for entry in fs::read_dir(&link).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), aside.join(entry.file_name())).unwrap();
+        }
+        fs::remove_file(&link).unwrap();
+        fs::rename(aside, link).unwrap();
+    }
+
+    #[test]
+    fn copies_become_links_again() {
+        for is_gone in [false, true] {
+            let (_root, run, _lock) = sample::run();
+            for total_steps in [10, 20] {
+                sample::write(&run, total_steps, total_steps == 10).unwrap();
+            }
+            let parent = run.checkpoints_path();
+            LINKS.iter().for_each(|link| copy_through(&parent, link));
+            if is_gone {
+                fs::remove_dir_all(parent.join("epoch-001")).unwrap();
+            }
+            check_links(&run).unwrap();
+            assert!(parent.join("best").symlink_metadata().unwrap().is_dir(), "nothing is written");
+            relink(&run).unwrap();
+            assert_eq!(linked(&parent, "latest"), Some("epoch-002".into()));
+            assert_eq!(linked(&parent, "best"), Some("epoch-001".into()));
+            assert_eq!(best_checkpoint(&run, 1).unwrap(), sample::checkpoint(10));
+            assert_eq!(Checkpoint::read(&parent.join("latest")).unwrap(), sample::checkpoint(20));
+            assert_eq!(fs::read_dir(&parent).unwrap().count(), 4, "nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_no_copy_is_refused_and_kept() {
+        let (_root, run, _lock) = sample::run();
+        sample::write(&run, 10, true).unwrap();
+        let parent = run.checkpoints_path();
+        copy_through(&parent, "latest");
+        fs::write(parent.join("latest").join(MANIFEST), "{}").unwrap();
+        for result in [check_links(&run), relink(&run)] {
+            let error = result.unwrap_err().to_string();
+            assert!(error.ends_with("expected a link to a checkpoint, found a folder"), "{error}");
+        }
+        fs::remove_file(parent.join("latest").join(STATE)).unwrap();
+        check_links(&run).unwrap_err();
+        assert!(parent.join("latest").join(MANIFEST).exists());
+    }
+}
