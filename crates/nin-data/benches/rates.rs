@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
-use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageDataset, Locations, OrderedLoader, Resizer};
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageDataset, Locations, OrderedLoader};
+use nin_preprocessing::Resizer;
 
 const BATCH_SIZE: usize = 128;
 /// Of each measurement; the median of several is told.

@@ -13,7 +13,8 @@ use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
-use nin_data::{CacheOptions, DataSet, Fit, OrderedLoader, PictureOptions, Shares};
+use nin_data::{CacheOptions, DataSet, OrderedLoader, PictureOptions, Shares};
+use nin_preprocessing::{Fit, Preprocessing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
@@ -39,8 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let data = DataSet::open_pictures("pictures", &folder, &options)?;
         seconds.push(begun.elapsed().as_secs_f64());
         let loader = OrderedLoader::<Flex>::shuffled(data.train, 64, 1, &FlexDevice)
-            .with_size([side, side])
-            .with_fit(Fit::Crop)
+            .with_preprocessing(Preprocessing {
+                fit: Some(Fit::Crop),
+                ..Preprocessing::resized([side, side])
+            })
             .with_workers(workers);
         let begun = Instant::now();
         let pictures: usize = loader.iter().map(|batch| batch.labels.len()).sum();

@@ -4,7 +4,9 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{Fit, ImageItem, Picture, Resizer, SecondLabels, Transform};
+use nin_preprocessing::{Fit, Preprocessing, Resizer};
+
+use crate::{ImageItem, SecondLabels};
 
 /// A batch on a device.
 #[derive(Debug, Clone)]
@@ -91,9 +93,7 @@ pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tenso
 /// ```
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
-    size: [usize; 2],
-    fit: Fit,
-    transform: Transform,
+    preprocessing: Preprocessing,
     /// The resize of the images' usual size, worked out once.
     usual: Option<Resizer>,
 }
@@ -102,47 +102,35 @@ impl ImageBatcher {
     /// Batches of images that are to have `size`, `[height, width]` in pixels, neither of them zero.
     /// Images are stretched to it.
     pub fn new(size: [usize; 2]) -> Self {
-        Self { size, fit: Fit::Stretch, transform: Transform::none(), usual: None }
+        Self::with_preprocessing(Preprocessing::resized(size))
     }
 
-    /// Fits images of other proportions in this way.
-    #[must_use]
-    pub fn with_fit(self, fit: Fit) -> Self {
-        Self { fit, ..self }
-    }
-
-    /// Transforms the values of each image.
-    #[must_use]
-    pub fn with_transform(self, transform: Transform) -> Self {
-        Self { transform, ..self }
+    /// Batches of images that are prepared so.
+    pub fn with_preprocessing(preprocessing: Preprocessing) -> Self {
+        Self { preprocessing, usual: None }
     }
 
     /// Computes the resize from this `[height, width]` once; other sizes still work.
     pub(crate) fn with_usual_size(self, from: Option<[usize; 2]>) -> Self {
-        let usual = from.map(|from| Resizer::new(from, self.size));
+        let usual = from.map(|from| Resizer::new(from, self.size()));
         Self { usual, ..self }
     }
 
-    /// What becomes of the values.
-    pub(crate) fn transform(&self) -> &Transform {
-        &self.transform
-    }
-
-    /// How images of other proportions are fitted.
-    pub(crate) fn fit(&self) -> Fit {
-        self.fit
+    /// How images become inputs.
+    pub(crate) fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
     }
 
     /// `[height, width]` of the batches' images.
     pub(crate) fn size(&self) -> [usize; 2] {
-        self.size
+        self.preprocessing.input_size
     }
 
     /// Returns the values of images that already have the batches' size.
     pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
-        let [height, width] = self.size;
+        let [height, width] = self.size();
         let mut values = to_unit(bytes);
-        self.transform.apply(&mut values, channels * height * width);
+        self.preprocessing.apply(&mut values, channels * height * width);
         values
     }
 
@@ -150,13 +138,13 @@ impl ImageBatcher {
     pub(crate) fn append(&self, pixels: &[u8], from: [usize; 2], bytes: &mut Vec<u8>) {
         match &self.usual {
             Some(resizer) if resizer.from() == from => append_planes(resizer, pixels, bytes),
-            _ if self.fit == Fit::Stretch => {
-                append_planes(&Resizer::new(from, self.size), pixels, bytes);
+            _ if matches!(self.preprocessing.fit, None | Some(Fit::Stretch)) => {
+                append_planes(&Resizer::new(from, self.size()), pixels, bytes);
             }
             _ => {
-                let planes = pixels.chunks_exact(from[0] * from[1]).map(<[u8]>::to_vec).collect();
-                let picture = Picture { planes, size: from };
-                for plane in self.fit.apply(&picture, self.size).planes {
+                let planes: Vec<_> =
+                    pixels.chunks_exact(from[0] * from[1]).map(<[u8]>::to_vec).collect();
+                for plane in self.preprocessing.fitted(&planes, from) {
                     bytes.extend_from_slice(&plane);
                 }
             }
@@ -165,7 +153,7 @@ impl ImageBatcher {
 
     /// Nothing yet, with room for so many planes.
     pub(crate) fn room_for(&self, planes: usize) -> Vec<u8> {
-        let [height, width] = self.size;
+        let [height, width] = self.size();
         Vec::with_capacity(planes * height * width)
     }
 }

@@ -117,12 +117,6 @@ pub enum DataError {
         /// The data set's name.
         name: String,
     },
-    /// No whitening can be fitted to the images.
-    #[error("cannot whiten the images: {reason}")]
-    Whitening {
-        /// Why not.
-        reason: String,
-    },
     /// A file's or a folder's name cannot be written as text.
     #[error("the name of `{}` is not Unicode", path.display())]
     NotUnicode {
@@ -264,11 +258,6 @@ impl DataError {
                 "{name} has {classes} classes: fetch or write the file again, or give data of other \
                  classes another name"
             ),
-            Self::Whitening { .. } => {
-                "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
-                 preprocessing.whitening_bias"
-                    .to_owned()
-            }
             Self::Inconsistent { .. } => {
                 "give each image channels x height x width pixels and one label".to_owned()
             }

@@ -43,12 +43,8 @@ mod mixing;
 mod names;
 mod own_file;
 mod picture;
-mod resize;
 mod sample;
 mod selection;
-mod transform;
-mod transpose;
-mod whitening;
 
 pub use augmentation::{Augmentation, ColourJitter};
 pub use batch::{HostBatch, ImageBatch, ImageBatcher};
@@ -74,11 +70,7 @@ pub use own_file::{
     require_folder,
 };
 pub use picture::{
-    Fit, Picture, PictureError, PictureFormat, PictureHeader, UnknownFit, foreign_ending,
-    read_picture, rim_colour,
+    Picture, PictureError, PictureFormat, PictureHeader, foreign_ending, read_picture,
 };
-pub use resize::Resizer;
 pub use sample::choose as choose_sample;
 pub use selection::Selection;
-pub use transform::{Transform, channel_statistics};
-pub use whitening::{LARGEST_WHITENED, Whitening};

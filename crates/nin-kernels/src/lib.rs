@@ -34,6 +34,7 @@ mod peak;
 mod pool;
 mod precision;
 mod scratch;
+mod transpose;
 mod vectorized;
 
 #[doc(hidden)]
@@ -48,4 +49,5 @@ pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights}
 pub use panels::{PANEL, nchw_from_panels, panels_from_nchw, panels_len};
 pub use precision::Precision;
 pub use scratch::Scratch;
+pub use transpose::transposed;
 pub use vectorized::{Vectorize, vectorized};

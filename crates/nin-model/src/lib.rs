@@ -64,9 +64,9 @@ pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
 #[cfg(feature = "kernels")]
 pub use nin_kernels::keep_freed_memory;
+pub use nin_preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
-pub use preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};

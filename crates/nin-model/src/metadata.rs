@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
+use crate::preprocessing::{add_tensors, take_tensors};
 use crate::{Architecture, ModelError, Precision, Preprocessing, Weights};
 
 /// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
@@ -47,7 +48,7 @@ impl ModelMetadata {
             return weights.to_safetensors(KEY, &text);
         }
         let mut tensors = weights.clone();
-        self.preprocessing.add_tensors(&mut tensors);
+        add_tensors(&self.preprocessing, &mut tensors);
         tensors.to_safetensors(KEY, &text)
     }
 
@@ -60,7 +61,7 @@ impl ModelMetadata {
         let (mut weights, metadata) = Weights::from_safetensors(bytes)?;
         let mut metadata = Self::parse(&metadata)?;
         let length = metadata.input().iter().product();
-        metadata.preprocessing.take_tensors(&mut weights, length)?;
+        take_tensors(&mut metadata.preprocessing, &mut weights, length)?;
         metadata.check()?;
         weights.check(&metadata.architecture)?;
         Ok((metadata, weights))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nin_data::DataError;
 use nin_model::ModelError;
+use nin_preprocessing::WhiteningError;
 use thiserror::Error;
 
 use crate::recipe::RecipeError;
@@ -23,6 +24,9 @@ pub enum TrainError {
     /// The data set is refused.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// No whitening can be fitted to the images.
+    #[error(transparent)]
+    Whitening(#[from] WhiteningError),
     /// The network is refused.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -246,6 +250,11 @@ impl TrainError {
         match self {
             Self::Recipe(error) => error.hint(),
             Self::Data(error) => error.hint(),
+            Self::Whitening(_) => {
+                "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
+                 preprocessing.whitening_bias"
+                    .to_owned()
+            }
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
             Self::StartingWeights { .. } => {
                 "leave model.architecture and model.blocks out of the recipe: the network is then that \

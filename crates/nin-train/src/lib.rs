@@ -113,7 +113,6 @@ pub use history::RunHistory;
 pub use metrics_log::read_events;
 pub use optimizer::{GradientDescent, Moments, RunOptimizer};
 pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparation, Prepared};
-pub use preprocessing::{fit, transform};
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
 pub use sealed::{check_text as check_sealed_text, text as sealed_text};

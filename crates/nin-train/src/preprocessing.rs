@@ -1,14 +1,12 @@
-//! Preprocessing: fitted to the training images, and from a checkpoint into the loader.
+//! A recipe's preprocessing, fitted to the training images.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
-use nin_data::{
-    DataError, DataSet, Fit, LARGEST_WHITENED, OrderedLoader, Transform, channel_statistics,
-};
-use nin_model::{ModelMetadata, Normalization, Preprocessing, Whitening};
+use nin_data::{DataError, DataSet, OrderedLoader};
+use nin_model::ModelMetadata;
+use nin_preprocessing::{LARGEST_WHITENED, Normalization, Preprocessing, Whitening};
 
 use crate::TrainError;
 use crate::fine_tuning::StartingWeights;
@@ -17,39 +15,6 @@ use crate::recipe::{NormalizationKind, PreprocessingRecipe, Recipe, RecipeError}
 /// Images that are prepared together while something is fitted; of no influence on the result but by
 /// the order of its sums, and never changed for that.
 const BLOCK: usize = 256;
-
-/// What becomes of images' values, as a network's file says it: for a loader, or for pictures from
-/// outside.
-pub fn transform(metadata: &ModelMetadata) -> Transform {
-    let Preprocessing { normalization, whitening, .. } = &metadata.preprocessing;
-    let transform = normalized(normalization);
-    let whitening = whitening
-        .as_ref()
-        .and_then(|whitening| nin_data::Whitening::new(&whitening.mean, &whitening.matrix));
-    match whitening {
-        Some(whitening) => transform.then_whitening(Arc::new(whitening)),
-        None => transform,
-    }
-}
-
-/// How pictures are brought to the input's size, as a network's file says it.
-pub fn fit(preprocessing: &Preprocessing) -> Fit {
-    match preprocessing.fit {
-        None | Some(nin_model::Fit::Stretch) => Fit::Stretch,
-        Some(nin_model::Fit::Crop) => Fit::Crop,
-        Some(nin_model::Fit::Pad) => Fit::Pad,
-    }
-}
-
-fn normalized(normalization: &Normalization) -> Transform {
-    match normalization {
-        Normalization::None => Transform::none(),
-        Normalization::Channels { mean, deviation } => {
-            Transform::none().then_channels(mean.clone(), deviation.clone())
-        }
-        Normalization::Contrast { scale } => Transform::none().then_contrast(*scale),
-    }
-}
 
 /// That inputs of this shape can be preprocessed so.
 pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError> {
@@ -84,32 +49,31 @@ pub(crate) fn fitted<B: Backend>(
         return Ok(preprocessing);
     }
     let [channels, height, width] = metadata.input();
-    let loader = |transform| {
+    // Without what is fitted here.
+    preprocessing.normalization = Normalization::None;
+    preprocessing.whitening = None;
+    let loader = |preprocessing: &Preprocessing| {
         OrderedLoader::<B>::in_order(data.train.clone(), BLOCK, device)
-            .with_size([height, width])
-            .with_fit(fit(&metadata.preprocessing))
-            .with_transform(transform)
+            .with_preprocessing(preprocessing.clone())
     };
     preprocessing.normalization = match recipe.normalization {
         NormalizationKind::None | NormalizationKind::Weights => Normalization::None,
         NormalizationKind::Channels => {
-            let plain = Blocks::of(loader(Transform::none()));
-            let (mean, deviation) = channel_statistics(plain.iter(), channels, height * width);
+            let plain = Blocks::of(loader(&preprocessing));
+            let fitted = Normalization::fit_channels(plain.iter(), channels, height * width);
             plain.finish()?;
-            Normalization::Channels { mean, deviation }
+            fitted
         }
         NormalizationKind::Contrast => {
             Normalization::Contrast { scale: recipe.contrast_scale as f32 }
         }
     };
     if recipe.whitening {
-        let normalized = Blocks::of(loader(normalized(&preprocessing.normalization)));
+        let normalized = Blocks::of(loader(&preprocessing));
         let (length, bias) = (channels * height * width, recipe.whitening_bias);
-        let found = nin_data::Whitening::fit(|| normalized.iter(), length, bias);
+        let found = Whitening::fit(|| normalized.iter(), length, bias);
         normalized.finish()?;
-        let found = found?;
-        let (mean, matrix) = (found.mean().into(), found.matrix().into());
-        preprocessing.whitening = Some(Whitening { bias, mean, matrix });
+        preprocessing.whitening = Some(found?);
     }
     Ok(preprocessing)
 }

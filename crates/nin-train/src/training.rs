@@ -399,20 +399,15 @@ fn loaders<B: AutodiffBackend>(
     device: &B::Device,
 ) -> Loaders<B> {
     let TrainingPlan { data, workers, .. } = plan;
-    let size = metadata.preprocessing.input_size;
     let (batch_size, seed) = (recipe.training.batch_size, recipe.training.seed);
     let train = OrderedLoader::shuffled(data.train.clone(), batch_size, seed, device)
-        .with_size(size)
-        .with_fit(preprocessing::fit(&metadata.preprocessing))
-        .with_transform(preprocessing::transform(metadata))
+        .with_preprocessing(metadata.preprocessing.clone())
         .with_augmentation(recipe.augmentation.changes())
         .with_mixing(recipe.augmentation.mixing())
         .with_workers(*workers);
     let in_order = |images: &ImageDataset| {
         OrderedLoader::in_order(images.clone(), batch_size, device)
-            .with_size(size)
-            .with_fit(preprocessing::fit(&metadata.preprocessing))
-            .with_transform(preprocessing::transform(metadata))
+            .with_preprocessing(metadata.preprocessing.clone())
             .with_workers(*workers)
     };
     let eval = in_order(data.validation.as_ref().unwrap_or(&data.test));

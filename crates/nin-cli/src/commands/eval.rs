@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::{Classifier, Evaluation, fit, transform};
+use nin_train::{Classifier, Evaluation};
 use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, ProgressChoice};
@@ -90,9 +90,7 @@ impl Task for Evaluate<'_> {
         )?
         .with_precision(self.metadata.precision);
         let loader = OrderedLoader::in_order(self.images, self.batch_size, &device)
-            .with_size(self.metadata.preprocessing.input_size)
-            .with_fit(fit(&self.metadata.preprocessing))
-            .with_transform(transform(self.metadata))
+            .with_preprocessing(self.metadata.preprocessing.clone())
             .with_workers(1);
         let begun = Instant::now();
         let classifier = Classifier::new(network, 0).with_flips(self.flips);

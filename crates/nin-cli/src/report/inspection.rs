@@ -4,7 +4,7 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{MapGeometry, ModelMetadata, Weights, confusion_matrix};
-use nin_train::{Evaluation, Prediction, Predictor, Score, fit, transform};
+use nin_train::{Evaluation, Prediction, Predictor, Score};
 
 use crate::backend::Task;
 use crate::pictures::Picture;
@@ -111,9 +111,7 @@ impl Task for Inspect<'_> {
         let batch = self.metadata.batch_in_memory(BATCH)?;
         let loader =
             OrderedLoader::<B::InnerBackend>::in_order(self.images.clone(), batch, &device)
-                .with_size(size)
-                .with_fit(fit(&self.metadata.preprocessing))
-                .with_transform(transform(self.metadata))
+                .with_preprocessing(self.metadata.preprocessing.clone())
                 .with_workers(1);
         let predictor = Predictor::new(self.metadata, self.weights, &device)?;
         let mut inspection = Inspection {

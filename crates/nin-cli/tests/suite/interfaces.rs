@@ -100,6 +100,7 @@ fn helps() {
     assert!(helps_of(&[]) >= 14);
 }
 
+#[cfg(all(feature = "wgpu", feature = "ndarray", feature = "flex"))]
 /// The help of a command, and of each command within it; gives how many there are within.
 fn helps_of(command: &[&str]) -> usize {
     let help = nin(Path::new("."), &[command, &["--help"]].concat()).ok().stdout;

@@ -2,8 +2,8 @@
 
 use nin_random::Stream;
 
-use crate::Resizer;
 use crate::batch::append_planes;
+use nin_preprocessing::Resizer;
 
 /// Proportions of a crop, width by height (torchvision's `RandomResizedCrop`).
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];

@@ -61,7 +61,7 @@ impl Epoch {
 
     /// Whether images are moved and erased behind the transform of their values.
     fn is_behind(&self) -> bool {
-        self.batcher.transform().mixes_pixels()
+        self.batcher.preprocessing().mixes_pixels()
     }
 
     /// Appends an image in the batches' size, changed as this epoch has it.

@@ -12,9 +12,9 @@ use nin_random::{Purpose, Stream};
 
 use self::epoch::Epoch;
 use self::worker::Worker;
-use crate::{
-    Augmentation, DataError, Fit, ImageBatch, ImageBatcher, ImageDataset, Mixing, Transform,
-};
+use nin_preprocessing::Preprocessing;
+
+use crate::{Augmentation, DataError, ImageBatch, ImageBatcher, ImageDataset, Mixing};
 
 /// The side that pictures are resized to unless told, in pixels.
 const PICTURE_SIDE: usize = 96;
@@ -110,25 +110,19 @@ impl<B: Backend> OrderedLoader<B> {
     /// become 96x96.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
-        let batcher = ImageBatcher::new(size)
-            .with_fit(self.batcher.fit())
-            .with_transform(self.batcher.transform().clone())
+        let preprocessing = self.batcher.preprocessing().clone();
+        self.with_preprocessing(Preprocessing { input_size: size, ..preprocessing })
+    }
+
+    /// Prepares images in this way; of pictures of other proportions than the input's it says how they are
+    /// fitted, images of one size are stretched. Augmentation comes before normalisation, or, where a value
+    /// depends on the other pixels of its image, behind it: then it moves by pixels of the resized image,
+    /// and brings in 0.
+    #[must_use]
+    pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
+        let batcher = ImageBatcher::with_preprocessing(preprocessing)
             .with_usual_size(self.dataset.image_size());
         Self { batcher, ..self }
-    }
-
-    /// Brings pictures of other proportions to that size in this way; images of one size are stretched.
-    #[must_use]
-    pub fn with_fit(self, fit: Fit) -> Self {
-        Self { batcher: self.batcher.with_fit(fit), ..self }
-    }
-
-    /// Transforms the values of each image. Augmentation comes before it, or, where a value depends on
-    /// the other pixels of its image, behind it: then it moves by pixels of the resized image, and
-    /// brings in 0.
-    #[must_use]
-    pub fn with_transform(self, transform: Transform) -> Self {
-        Self { batcher: self.batcher.with_transform(transform), ..self }
     }
 
     /// Changes images as they are drawn for training; batches in order stay as they are.

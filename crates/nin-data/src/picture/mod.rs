@@ -5,7 +5,6 @@
 mod cmyk;
 mod decode;
 mod error;
-mod fit;
 mod format;
 mod grey;
 mod header;
@@ -14,11 +13,11 @@ mod memory;
 mod metadata;
 mod orientation;
 mod read;
+mod reduce;
 mod whole;
 
 pub use decode::Picture;
 pub use error::PictureError;
-pub use fit::{Fit, UnknownFit, rim_colour};
 pub use format::{PictureFormat, foreign_ending};
 pub use header::PictureHeader;
 pub use read::read_picture;

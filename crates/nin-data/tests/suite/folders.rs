@@ -7,10 +7,11 @@ use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use image::{GrayImage, RgbImage};
 use nin_data::{
-    Augmentation, CacheOptions, ColourJitter, DataError, DataSet, Fit, ImageBatch, ImageDataset,
+    Augmentation, CacheOptions, ColourJitter, DataError, DataSet, ImageBatch, ImageDataset,
     Inventory, Listing, OnBadPicture, OrderedLoader, Part, Picture, PictureLayout, PictureOptions,
     Problem,
 };
+use nin_preprocessing::{Fit, Preprocessing};
 
 /// A picture whose pixels `number` decides, in the format of the name's ending.
 fn draw(path: &Path, number: u32, [height, width]: [u32; 2]) {
@@ -60,8 +61,7 @@ fn epochs(images: &ImageDataset, workers: usize) -> Vec<(Vec<f32>, Vec<usize>)> 
         ..Augmentation::default()
     };
     let loader = OrderedLoader::<Flex>::shuffled(images.clone(), 7, 3, &FlexDevice)
-        .with_size([8, 8])
-        .with_fit(Fit::Crop)
+        .with_preprocessing(fitted(Fit::Crop))
         .with_augmentation(augmentation)
         .with_workers(workers);
     let read = |batch: ImageBatch<Flex>| (batch.images.into_data().to_vec().unwrap(), batch.labels);
@@ -106,18 +106,21 @@ fn a_folder_per_class_is_split_by_content_and_loads_the_same_with_any_cache_and_
     assert_eq!(epochs(&cached.train, 2), expected);
 }
 
+fn fitted(fit: Fit) -> Preprocessing {
+    Preprocessing { fit: Some(fit), ..Preprocessing::resized([8, 8]) }
+}
+
 #[test]
 fn a_loaded_picture_is_the_decoded_one_reduced_and_fitted() {
     let root = photos();
     let data = open(root.path(), None).unwrap();
     for fit in Fit::ALL {
         let loader = OrderedLoader::<Flex>::in_order(data.test.clone(), 4, &FlexDevice)
-            .with_size([8, 8])
-            .with_fit(fit);
+            .with_preprocessing(fitted(fit));
         for index in 0..data.test.len() {
             let path = root.path().join(data.test.file_name(index).unwrap());
             let picture = Picture::decode(&fs::read(path).unwrap()).unwrap().into_colour();
-            let expected = fit.apply(&picture.reduced([8, 8]), [8, 8]).planes.concat();
+            let expected = picture.fitted(&fitted(fit)).planes.concat();
             assert_eq!(loader.pixels(&[index]).unwrap(), expected);
         }
     }

@@ -1,6 +1,6 @@
 //! The resize is PIL's, bit for bit.
 
-use nin_data::Resizer;
+use nin_preprocessing::Resizer;
 
 /// Written by `resize_golden.py` with Pillow 11.3.
 const GOLDEN: &str = include_str!("resize_golden.txt");

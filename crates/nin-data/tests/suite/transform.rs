@@ -1,12 +1,9 @@
 //! Normalisation and whitening are numpy's, and the same whoever prepares the batch.
 
-use std::sync::Arc;
-
 use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
-use nin_data::{
-    Augmentation, ImageDataset, Images, OrderedLoader, Transform, Whitening, channel_statistics,
-};
+use nin_data::{Augmentation, ImageDataset, Images, OrderedLoader};
+use nin_preprocessing::{Normalization, Preprocessing, Whitening};
 
 /// transform_golden.py wrote it.
 const GOLDEN: &str = include_str!("transform_golden.txt");
@@ -43,9 +40,9 @@ fn dataset() -> ImageDataset {
 }
 
 /// Blocks of seven images.
-fn blocks(transform: &Transform) -> impl Iterator<Item = Vec<f32>> + use<> {
+fn blocks(preprocessing: &Preprocessing) -> impl Iterator<Item = Vec<f32>> + use<> {
     let loader = OrderedLoader::<Flex>::in_order(dataset(), 7, &FlexDevice)
-        .with_transform(transform.clone());
+        .with_preprocessing(preprocessing.clone());
     (0..COUNT)
         .step_by(7)
         .map(move |from| loader.values(&(from..COUNT.min(from + 7)).collect::<Vec<_>>()).unwrap())
@@ -60,41 +57,44 @@ fn assert_close(name: &str, found: &[f32]) {
     }
 }
 
-fn contrast() -> Transform {
-    Transform::none().then_contrast(SCALE)
+fn plain() -> Preprocessing {
+    Preprocessing::resized([HEIGHT, WIDTH])
 }
 
-fn whitened() -> (Whitening, Transform) {
+fn contrast() -> Preprocessing {
+    Preprocessing { normalization: Normalization::Contrast { scale: SCALE }, ..plain() }
+}
+
+fn whitened() -> Preprocessing {
     let whitening = Whitening::fit(|| blocks(&contrast()), LENGTH, BIAS).unwrap();
-    let transform = contrast().then_whitening(Arc::new(whitening.clone()));
-    (whitening, transform)
+    Preprocessing { whitening: Some(whitening), ..contrast() }
 }
 
 #[test]
 fn they_are_numpys() {
-    let plane = HEIGHT * WIDTH;
-    let (mean, deviation) = channel_statistics(blocks(&Transform::none()), CHANNELS, plane);
+    let fitted = Normalization::fit_channels(blocks(&plain()), CHANNELS, HEIGHT * WIDTH);
+    let Normalization::Channels { mean, deviation } = fitted else { panic!("{fitted:?}") };
     assert_close("channel_mean", &mean);
     assert_close("channel_deviation", &deviation);
-    let first =
-        |transform: &Transform| blocks(transform).flatten().take(4 * LENGTH).collect::<Vec<f32>>();
+    let first = |preprocessing: &Preprocessing| {
+        blocks(preprocessing).flatten().take(4 * LENGTH).collect::<Vec<f32>>()
+    };
     assert_close("contrast", &first(&contrast()));
-    let (whitening, transform) = whitened();
-    assert_close("zca_mean", &whitening.mean());
-    assert_close("zca_matrix", &whitening.matrix());
-    assert_close("zca", &first(&transform));
-    let again = Whitening::new(&whitening.mean(), &whitening.matrix()).unwrap();
-    assert_eq!(again, whitening);
+    let whitened = whitened();
+    let whitening = whitened.whitening.as_ref().unwrap();
+    assert_close("zca_mean", &whitening.mean);
+    assert_close("zca_matrix", &whitening.matrix);
+    assert_close("zca", &first(&whitened));
 }
 
 /// An epoch's values, and the positions of its images.
 fn epoch(
-    transform: &Transform,
+    preprocessing: &Preprocessing,
     augmentation: Augmentation,
     workers: usize,
 ) -> Vec<(usize, Vec<f32>)> {
     let loader = OrderedLoader::<Flex>::shuffled(dataset(), 8, 5, &FlexDevice)
-        .with_transform(transform.clone())
+        .with_preprocessing(preprocessing.clone())
         .with_augmentation(augmentation)
         .with_workers(workers);
     let batches = loader.iter().flat_map(|batch| {
@@ -108,15 +108,17 @@ fn epoch(
 #[test]
 fn batches_are_transformed_alike_whoever_prepares_them() {
     let (mean, deviation) = (vec![0.4, 0.5, 0.6], vec![0.1, 0.2, 0.3]);
-    for transform in [Transform::none().then_channels(mean, deviation), whitened().1] {
+    let normalized =
+        Preprocessing { normalization: Normalization::Channels { mean, deviation }, ..plain() };
+    for preprocessing in [normalized, whitened()] {
         let changes = Augmentation { flip: true, shift: 1, erase: 0.5, ..Augmentation::default() };
         for augmentation in [Augmentation::default(), changes] {
-            let alone = epoch(&transform, augmentation, 0);
+            let alone = epoch(&preprocessing, augmentation, 0);
             assert_eq!(alone.len(), COUNT);
-            assert_eq!(epoch(&transform, augmentation, 3), alone);
+            assert_eq!(epoch(&preprocessing, augmentation, 3), alone);
         }
-        let plain: Vec<f32> = blocks(&transform).flatten().collect();
-        for (index, image) in epoch(&transform, Augmentation::default(), 2) {
+        let plain: Vec<f32> = blocks(&preprocessing).flatten().collect();
+        for (index, image) in epoch(&preprocessing, Augmentation::default(), 2) {
             assert_eq!(image, plain[index * LENGTH..][..LENGTH]);
         }
     }
@@ -124,11 +126,11 @@ fn batches_are_transformed_alike_whoever_prepares_them() {
 
 #[test]
 fn a_whitened_image_is_moved_behind_its_whitening_and_0_comes_in() {
-    let (_, transform) = whitened();
-    let plain: Vec<f32> = blocks(&transform).flatten().collect();
+    let preprocessing = whitened();
+    let plain: Vec<f32> = blocks(&preprocessing).flatten().collect();
     let shift = Augmentation { shift: 1, ..Augmentation::default() };
     let mut moved = 0;
-    for (index, image) in epoch(&transform, shift, 0) {
+    for (index, image) in epoch(&preprocessing, shift, 0) {
         let original = &plain[index * LENGTH..][..LENGTH];
         // Every value is the image's own, or nothing.
         assert!(image.iter().all(|value| *value == 0.0 || original.contains(value)), "{index}");

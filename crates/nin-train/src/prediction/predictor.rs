@@ -4,11 +4,10 @@ use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use nin_data::{Picture, PictureError, Transform};
+use nin_data::{Picture, PictureError};
 use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
 
 use super::{PredictionError, Preparation, Prepared};
-use crate::preprocessing::transform;
 use crate::{TrainError, load_model};
 
 /// A trained network on its device, ready to classify pictures.
@@ -31,7 +30,6 @@ pub struct Predictor<B: Backend> {
     network: NetworkInNetwork<B>,
     classes: Vec<String>,
     preparation: Preparation,
-    transform: Transform,
     device: B::Device,
     keeps_maps: bool,
 }
@@ -76,7 +74,6 @@ impl<B: Backend> Predictor<B> {
             network,
             classes: metadata.classes.clone(),
             preparation: Preparation::new(metadata),
-            transform: transform(metadata),
             device: device.clone(),
             keeps_maps: true,
         })
@@ -150,7 +147,7 @@ impl<B: Backend> Predictor<B> {
         for picture in pictures {
             picture.append_values(&mut values);
         }
-        self.transform.apply(&mut values, channels * height * width);
+        self.preparation.normalize(&mut values, channels * height * width);
         let images = TensorData::new(values, [pictures.len(), channels, height, width]);
         self.answer(Tensor::from_data(images, &self.device))
     }

@@ -1,9 +1,8 @@
 //! From a picture to the network's input, as in training.
 
-use nin_data::{Fit, Picture, PictureError, rim_colour};
+use nin_data::{Picture, PictureError};
 use nin_model::{Architecture, ModelMetadata};
-
-use crate::preprocessing::fit;
+use nin_preprocessing::{Fit, Preprocessing, rim_colour};
 
 /// Values that the layers of one dense pass may hold together: 1 GiB of 32-bit floats.
 const MOST_DENSE_VALUES: u64 = 1 << 28;
@@ -29,11 +28,7 @@ pub enum Inversion {
 #[derive(Debug, Clone)]
 pub struct Preparation {
     architecture: Architecture,
-    /// `[height, width]` of the network's input.
-    input_size: [usize; 2],
-    /// `None` for a network that was not trained on pictures.
-    fit: Option<Fit>,
-    is_whitened: bool,
+    preprocessing: Preprocessing,
     is_dense: bool,
     inversion: Inversion,
     /// Whether the network was trained on white things on black ground.
@@ -54,12 +49,9 @@ pub struct Prepared {
 impl Preparation {
     /// The preparation that a network's file describes.
     pub fn new(metadata: &ModelMetadata) -> Self {
-        let preprocessing = &metadata.preprocessing;
         Self {
             architecture: metadata.architecture.clone(),
-            input_size: preprocessing.input_size,
-            fit: preprocessing.fit.map(|_| fit(preprocessing)),
-            is_whitened: preprocessing.whitening.is_some(),
+            preprocessing: metadata.preprocessing.clone(),
             is_dense: false,
             inversion: Inversion::Auto,
             has_black_ground: metadata.has_black_ground(),
@@ -102,9 +94,11 @@ impl Preparation {
         if self.is_dense {
             self.check_dense(picture.size)?;
         } else {
-            picture = match self.fit {
-                Some(fit) => fit.apply(&picture.reduced(self.input_size), self.input_size),
-                None => Fit::Pad.apply(&picture, self.input_size),
+            picture = if self.preprocessing.fit.is_some() {
+                picture.fitted(&self.preprocessing)
+            } else {
+                let size = self.preprocessing.input_size;
+                Picture { planes: Fit::Pad.apply(&picture.planes, picture.size, size), size }
             };
         }
         if inverted {
@@ -127,8 +121,8 @@ impl Preparation {
 
     fn check_dense(&self, [height, width]: [usize; 2]) -> Result<(), PictureError> {
         let refused = |reason: String| PictureError::Size { height, width, reason };
-        if self.is_whitened && self.input_size != [height, width] {
-            let [rows, columns] = self.input_size;
+        let [rows, columns] = self.preprocessing.input_size;
+        if self.preprocessing.whitening.is_some() && [rows, columns] != [height, width] {
             return Err(refused(format!("it whitens {rows}x{columns} pixels")));
         }
         let input = [self.architecture.input_channels(), height, width];
@@ -138,6 +132,11 @@ impl Preparation {
             return Err(refused(format!("its layers hold {values} values")));
         }
         Ok(())
+    }
+
+    /// Normalises and whitens what [`Prepared::append_values`] gave, inputs of `length` values each.
+    pub(crate) fn normalize(&self, values: &mut [f32], length: usize) {
+        self.preprocessing.apply(values, length);
     }
 }
 

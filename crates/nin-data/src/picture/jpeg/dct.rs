@@ -9,10 +9,9 @@
 
 use std::num::Wrapping;
 
-use nin_kernels::{Vectorize, vectorized};
+use nin_kernels::{Vectorize, transposed, vectorized};
 
 use super::frame::BLOCK;
-use crate::transpose::transposed;
 
 type Lanes = [[i32; BLOCK]; BLOCK];
 

@@ -4,7 +4,8 @@ mod table;
 
 use std::fs;
 
-use nin_data::{Fit, Picture, PictureError, PictureHeader, sha256};
+use nin_data::{Picture, PictureError, PictureHeader, sha256};
+use nin_preprocessing::{Fit, Preprocessing};
 use table::{Expected, Hashes, INPUT, rows};
 
 fn hash(picture: &Picture) -> String {
@@ -13,9 +14,9 @@ fn hash(picture: &Picture) -> String {
 
 fn assert_equal(name: &str, picture: &Picture, expected: &Hashes) {
     assert_eq!(hash(picture), expected.whole, "{name}");
-    let reduced = picture.clone().reduced(INPUT);
     for (fit, expected) in Fit::ALL.into_iter().zip(&expected.fitted) {
-        let fitted = fit.apply(&reduced, INPUT);
+        let preprocessing = Preprocessing { fit: Some(fit), ..Preprocessing::resized(INPUT) };
+        let fitted = picture.clone().fitted(&preprocessing);
         assert_eq!(fitted.size, INPUT);
         assert_eq!(&hash(&fitted), expected, "{name}, {fit}");
     }

@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Picture, memory};
 use crate::Resizer;
 
 /// How a picture of other proportions than the input's is brought to the input's size.
@@ -34,18 +33,21 @@ impl Fit {
         }
     }
 
-    /// The picture at `[height, width]` of `size`, neither of them zero.
-    pub fn apply(self, picture: &Picture, size: [usize; 2]) -> Picture {
+    /// Returns planes of `[height, width]` `from` at that of `to`; no side is zero.
+    ///
+    /// # Panics
+    /// Where a plane has fewer pixels than `from` says.
+    pub fn apply(self, planes: &[Vec<u8>], from: [usize; 2], to: [usize; 2]) -> Vec<Vec<u8>> {
         match self {
-            Self::Stretch => resized(picture, &Resizer::new(picture.size, size)),
+            Self::Stretch => Resizer::new(from, to).planes(planes),
             Self::Crop => {
-                let scaled = covering_size(picture.size, size);
+                let scaled = covering_size(from, to);
                 // torchvision's `int(round((image - crop) / 2.0))`, which rounds halves to even.
-                let middle = |side| (scaled[side] - size[side]) as f64 / 2.0;
+                let middle = |side| (scaled[side] - to[side]) as f64 / 2.0;
                 let corner = [0, 1].map(|side| middle(side).round_ties_even() as usize);
-                resized(picture, &Resizer::window(picture.size, scaled, corner, size))
+                Resizer::window(from, scaled, corner, to).planes(planes)
             }
-            Self::Pad => padded(picture, size),
+            Self::Pad => padded(planes, from, to),
         }
     }
 }
@@ -69,32 +71,6 @@ impl FromStr for Fit {
 #[error("a fit is `stretch`, `crop` or `pad`")]
 pub struct UnknownFit;
 
-impl Picture {
-    /// The intermediate that a network's input of `[height, width]` is made from: large pictures
-    /// are resized, proportions kept, to a shorter side of twice the input's longer side. Others
-    /// stay as they are.
-    #[must_use]
-    pub fn reduced(self, input: [usize; 2]) -> Self {
-        match reduced_size(self.size, input) {
-            Some(size) => {
-                let reduced = resized(&self, &Resizer::new(self.size, size));
-                self.recycle();
-                reduced
-            }
-            None => self,
-        }
-    }
-}
-
-/// The `[height, width]` that a picture is reduced to, or `None` where it stays as it is.
-fn reduced_size(from: [usize; 2], input: [usize; 2]) -> Option<[usize; 2]> {
-    let shorter = from[0].min(from[1]);
-    let target = 2 * input[0].max(input[1]);
-    // Rounded to the next pixel, halves up.
-    let scaled = |side: usize| (2 * side * target + shorter) / (2 * shorter);
-    (shorter > target).then(|| from.map(scaled))
-}
-
 /// The smallest `[height, width]` with the proportions of `from` that covers `size`, rounded down
 /// as torchvision does.
 fn covering_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
@@ -112,31 +88,21 @@ fn inner_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
     [0, 1].map(|side| ((from[side] as f64 * scale).round() as usize).clamp(1, size[side]))
 }
 
-fn resized(picture: &Picture, resizer: &Resizer) -> Picture {
-    let plane = |plane: &Vec<u8>| {
-        let mut output = memory::take(resizer.size().iter().product());
-        output.clear();
-        resizer.resize(plane, &mut output);
-        output
-    };
-    Picture { planes: picture.planes.iter().map(plane).collect(), size: resizer.size() }
-}
-
-fn padded(picture: &Picture, size: [usize; 2]) -> Picture {
-    let inner = inner_size(picture.size, size);
-    let scaled = resized(picture, &Resizer::new(picture.size, inner));
-    if inner == size {
+fn padded(planes: &[Vec<u8>], from: [usize; 2], to: [usize; 2]) -> Vec<Vec<u8>> {
+    let inner = inner_size(from, to);
+    let scaled = Resizer::new(from, inner).planes(planes);
+    if inner == to {
         return scaled;
     }
-    let [top, left] = [0, 1].map(|side| (size[side] - inner[side]) / 2);
-    let planes = picture.planes.iter().zip(&scaled.planes).map(|(original, scaled)| {
-        let mut filled = vec![rim_colour(original, picture.size); size[0] * size[1]];
+    let [top, left] = [0, 1].map(|side| (to[side] - inner[side]) / 2);
+    let planes = planes.iter().zip(&scaled).map(|(original, scaled)| {
+        let mut filled = vec![rim_colour(original, from); to[0] * to[1]];
         for (row, pixels) in scaled.chunks_exact(inner[1]).enumerate() {
-            filled[(top + row) * size[1] + left..][..inner[1]].copy_from_slice(pixels);
+            filled[(top + row) * to[1] + left..][..inner[1]].copy_from_slice(pixels);
         }
         filled
     });
-    Picture { planes: planes.collect(), size }
+    planes.collect()
 }
 
 /// The median of a plane's outermost pixels.
@@ -184,27 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn only_large_pictures_are_reduced() {
-        assert_eq!(reduced_size([375, 500], [96, 96]), Some([192, 256]));
-        assert_eq!(reduced_size([500, 333], [96, 64]), Some([288, 192]));
-        assert_eq!(reduced_size([193, 1000], [96, 96]), Some([192, 995]));
-        assert_eq!(reduced_size([192, 1000], [96, 96]), None);
-    }
-
-    #[test]
     fn what_is_left_has_the_colour_of_the_rim() {
-        let picture = Picture { planes: vec![vec![200, 10, 200, 200]], size: [4, 1] };
-        let wide = Fit::Pad.apply(&picture, [4, 3]);
-        assert_eq!(wide.planes[0], [200, 200, 200, 200, 10, 200, 200, 200, 200, 200, 200, 200]);
+        let wide = Fit::Pad.apply(&[vec![200, 10, 200, 200]], [4, 1], [4, 3]);
+        assert_eq!(wide[0], [200, 200, 200, 200, 10, 200, 200, 200, 200, 200, 200, 200]);
     }
 
     #[test]
     fn a_crop_keeps_the_middle() {
-        let picture = Picture { planes: vec![(0..5).collect(), (10..15).collect()], size: [1, 5] };
-        assert_eq!(Fit::Crop.apply(&picture, [1, 1]).planes, [[2], [12]]);
+        let planes = [(0..5).collect(), (10..15).collect()];
+        assert_eq!(Fit::Crop.apply(&planes, [1, 5], [1, 1]), [[2], [12]]);
         // (5 - 2) / 2 is a half, rounded to the even 2.
-        let wide = Picture { planes: vec![[0, 1, 2, 3, 4].repeat(2)], size: [2, 5] };
-        assert_eq!(Fit::Crop.apply(&wide, [2, 2]).planes, [[2, 3, 2, 3]]);
+        let wide = [[0, 1, 2, 3, 4].repeat(2)];
+        assert_eq!(Fit::Crop.apply(&wide, [2, 5], [2, 2]), [[2, 3, 2, 3]]);
     }
 
     #[test]

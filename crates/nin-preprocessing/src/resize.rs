@@ -10,9 +10,7 @@
 
 use std::ops::Range;
 
-use nin_kernels::{Vectorize, vectorized};
-
-use crate::transpose::transposed;
+use nin_kernels::{Vectorize, transposed, vectorized};
 
 /// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -95,6 +93,21 @@ impl Resizer {
         let length = output.len();
         output.resize(length + self.to[0] * self.to[1], 0);
         vectorized(Resize { resizer: self, pixels, output: &mut output[length..] });
+    }
+}
+
+impl Resizer {
+    /// Returns each plane resized.
+    ///
+    /// # Panics
+    /// Where one has fewer pixels than the input size has.
+    pub fn planes(&self, planes: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let plane = |plane: &Vec<u8>| {
+            let mut output = Vec::with_capacity(self.to.iter().product());
+            self.resize(plane, &mut output);
+            output
+        };
+        planes.iter().map(plane).collect()
     }
 }
 

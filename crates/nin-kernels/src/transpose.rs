@@ -1,16 +1,14 @@
 //! Squares of numbers, mirrored along their diagonal.
 
-// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+// What is vectorized has to be inlined: `Vectorize` says why.
 #![allow(clippy::inline_always)]
 
-/// Lines as columns. `SIDE` is a power of two.
+/// Returns lines as columns; `SIDE` is a power of two. Inlined, for [`crate::Vectorize`].
 ///
 /// Lines that are half a square apart are interleaved, as often as the side has binary digits: compilers
 /// know vector instructions that do this.
 #[inline(always)]
-pub(crate) fn transposed<T: Copy, const SIDE: usize>(
-    mut lines: [[T; SIDE]; SIDE],
-) -> [[T; SIDE]; SIDE] {
+pub fn transposed<T: Copy, const SIDE: usize>(mut lines: [[T; SIDE]; SIDE]) -> [[T; SIDE]; SIDE] {
     const { assert!(SIDE.is_power_of_two()) };
     for _ in 0..SIDE.ilog2() {
         let before = lines;

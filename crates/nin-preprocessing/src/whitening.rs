@@ -6,9 +6,10 @@
 //! digits; it is computed by coupled Newton-Schulz iterations (Higham, "Functions of Matrices", 2008,
 //! section 6.3 and theorem 6.9), which are products of matrices alone: docs/adr/0030 says why.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis};
+use std::sync::Arc;
 
-use crate::DataError;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
+use serde::{Deserialize, Serialize};
 
 /// A matrix of more rows takes gigabytes and hours.
 pub const LARGEST_WHITENED: usize = 4096;
@@ -19,36 +20,42 @@ const RESIDUAL: f64 = 1e-9;
 /// fifty.
 const MOST_ITERATIONS: usize = 100;
 
-/// A mean image and a matrix.
-#[derive(Debug, Clone, PartialEq)]
+/// ZCA whitening: an image's values, less a mean image, times a symmetric matrix. Clones share both. They
+/// are not serialized: `nin-model` keeps them as tensors beside the weights.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Whitening {
-    /// `[values]`
-    mean: Array1<f32>,
-    /// `[values, values]`, symmetric.
-    matrix: Array2<f32>,
+    /// What was added to the covariance's eigenvalues.
+    pub bias: f64,
+    /// One value for each of an input, plane after plane, row after row.
+    #[serde(skip)]
+    pub mean: Arc<[f32]>,
+    /// Row after row; as many rows and columns as the mean has values.
+    #[serde(skip)]
+    pub matrix: Arc<[f32]>,
+}
+
+/// Why a whitening cannot be fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot whiten the images: {reason}")]
+pub struct WhiteningError {
+    /// In words.
+    pub reason: String,
 }
 
 impl Whitening {
-    /// Of a mean and a symmetric matrix, row after row; `None` where their lengths do not fit each
-    /// other.
-    pub fn new(mean: &[f32], matrix: &[f32]) -> Option<Self> {
-        let length = mean.len();
-        let matrix = Array2::from_shape_vec((length, length), matrix.to_vec()).ok()?;
-        Some(Self { mean: Array1::from(mean.to_vec()), matrix })
-    }
-
     /// Of training images of `length` values each, which come in blocks, and twice: `blocks` begins
     /// anew at each call. `bias` is added to each eigenvalue.
     ///
     /// # Errors
-    /// [`DataError::Whitening`] where there are no images, they are longer than
+    /// [`WhiteningError`] where there are no images, they are longer than
     /// [`LARGEST_WHITENED`], or the root is not found.
     pub fn fit<I: Iterator<Item = Vec<f32>>>(
         blocks: impl Fn() -> I,
         length: usize,
         bias: f64,
-    ) -> Result<Self, DataError> {
-        let refused = |reason: String| DataError::Whitening { reason };
+    ) -> Result<Self, WhiteningError> {
+        let refused = |reason: String| WhiteningError { reason };
         if length == 0 || length > LARGEST_WHITENED {
             let most = LARGEST_WHITENED;
             return Err(refused(format!("expected images of 1 to {most} values, found {length}")));
@@ -72,32 +79,37 @@ impl Whitening {
         covariance /= count;
         covariance.diag_mut().map_inplace(|value| *value += bias);
         let root = inverse_square_root(&covariance).map_err(refused)?;
-        Ok(Self { mean: mean.mapv(|value| value as f32), matrix: root.mapv(|value| value as f32) })
+        Ok(Self {
+            bias,
+            mean: mean.iter().map(|&value| value as f32).collect(),
+            matrix: root.iter().map(|&value| value as f32).collect(),
+        })
     }
 
-    /// The mean image.
-    pub fn mean(&self) -> Vec<f32> {
-        self.mean.to_vec()
-    }
-
-    /// The matrix, row after row.
-    pub fn matrix(&self) -> Vec<f32> {
-        self.matrix.iter().copied().collect()
+    /// Whether images of so many values can be whitened so.
+    pub(crate) fn is_usable(&self, length: usize) -> bool {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let fits =
+            self.mean.len() == length && length.checked_mul(length) == Some(self.matrix.len());
+        fits && self.bias.is_finite() && finite(&self.mean) && finite(&self.matrix)
     }
 
     /// Whitens images in place.
     ///
     /// # Panics
     /// Where they have other lengths than those that it was fitted to.
-    pub(crate) fn apply(&self, values: &mut [f32]) {
+    pub fn apply(&self, values: &mut [f32]) {
         let length = self.mean.len();
         assert!(values.len().is_multiple_of(length), "whitening is for images of {length} values");
         let count = values.len() / length;
-        let Ok(mut images) = ArrayViewMut2::from_shape((count, length), values) else {
-            unreachable!("{count} images of {length} values");
+        let (Ok(mut images), Ok(matrix)) = (
+            ArrayViewMut2::from_shape((count, length), values),
+            ArrayView2::from_shape((length, length), &self.matrix),
+        ) else {
+            panic!("a whitening of {length} values has {} in its matrix", self.matrix.len());
         };
-        let centred = &images - &self.mean;
-        images.assign(&centred.dot(&self.matrix));
+        let centred = &images - &ArrayView1::from(&self.mean[..]);
+        images.assign(&centred.dot(&matrix));
     }
 }
 
@@ -173,6 +185,7 @@ mod tests {
         assert!(fails(5000).contains("expected images of 1 to 4096 values, found 5000"));
         let none = || std::iter::empty::<Vec<f32>>();
         assert!(Whitening::fit(none, 3, 0.1).unwrap_err().to_string().contains("no images"));
-        assert!(Whitening::new(&[0.0; 3], &[0.0; 8]).is_none());
+        let short = Whitening { mean: [0.0; 3].into(), matrix: [0.0; 8].into(), bias: 0.0 };
+        assert!(!short.is_usable(3));
     }
 }
