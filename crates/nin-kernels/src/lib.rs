@@ -33,6 +33,7 @@ mod panels;
 mod peak;
 mod pool;
 mod precision;
+mod priority;
 mod scratch;
 mod vectorized;
 
@@ -47,5 +48,6 @@ pub use memory::keep_freed_memory;
 pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights};
 pub use panels::{PANEL, nchw_from_panels, panels_from_nchw, panels_len};
 pub use precision::Precision;
+pub use priority::let_others_go_first;
 pub use scratch::Scratch;
 pub use vectorized::{Vectorize, vectorized};
