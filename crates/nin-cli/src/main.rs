@@ -24,6 +24,7 @@ mod serve;
 mod settings;
 mod tensorboard;
 mod terminal;
+mod xml;
 
 use std::process::ExitCode;
 

@@ -48,7 +48,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
 
 fn is_unprintable(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(letter, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn escaped(text: &str, is_unprintable: impl Fn(char) -> bool) -> String {

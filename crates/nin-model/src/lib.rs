@@ -64,6 +64,7 @@ pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
 #[cfg(feature = "kernels")]
 pub use nin_kernels::keep_freed_memory;
+pub use nin_kernels::let_others_go_first;
 pub use nin_preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;

@@ -1,9 +1,12 @@
 //! A recipe's preprocessing, fitted to the training images.
 
 use std::cell::RefCell;
+use std::ops::Range;
+use std::thread;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
+use burn::train::Interrupter;
 use nin_data::{DataError, DataSet, OrderedLoader};
 use nin_model::ModelMetadata;
 use nin_preprocessing::{LARGEST_WHITENED, Normalization, Preprocessing, Whitening};
@@ -33,13 +36,14 @@ pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError
     }))
 }
 
-/// The preprocessing of a recipe, fitted to the training images.
+/// The preprocessing of a recipe, fitted to the training images, which `workers` threads prepare.
 pub(crate) fn fitted<B: Backend>(
     recipe: &PreprocessingRecipe,
     data: &DataSet,
     metadata: &ModelMetadata,
-    device: &B::Device,
     start: Option<&StartingWeights>,
+    workers: usize,
+    (device, interrupter): (&B::Device, &Interrupter),
 ) -> Result<Preprocessing, TrainError> {
     let mut preprocessing = metadata.preprocessing.clone();
     if let (NormalizationKind::Weights, Some(start)) = (recipe.normalization, start) {
@@ -52,14 +56,17 @@ pub(crate) fn fitted<B: Backend>(
     // Without what is fitted here.
     preprocessing.normalization = Normalization::None;
     preprocessing.whitening = None;
-    let loader = |preprocessing: &Preprocessing| {
-        OrderedLoader::<B>::in_order(data.train.clone(), BLOCK, device)
-            .with_preprocessing(preprocessing.clone())
+    let blocks = |preprocessing: &Preprocessing| Blocks {
+        loader: OrderedLoader::<B>::in_order(data.train.clone(), BLOCK, device)
+            .with_preprocessing(preprocessing.clone()),
+        workers: workers.max(1),
+        interrupter,
+        failure: RefCell::new(None),
     };
     preprocessing.normalization = match recipe.normalization {
         NormalizationKind::None | NormalizationKind::Weights => Normalization::None,
         NormalizationKind::Channels => {
-            let plain = Blocks::of(loader(&preprocessing));
+            let plain = blocks(&preprocessing);
             let fitted = Normalization::fit_channels(plain.iter(), channels, height * width);
             plain.finish()?;
             fitted
@@ -69,7 +76,7 @@ pub(crate) fn fitted<B: Backend>(
         }
     };
     if recipe.whitening {
-        let normalized = Blocks::of(loader(&preprocessing));
+        let normalized = blocks(&preprocessing);
         let (length, bias) = (channels * height * width, recipe.whitening_bias);
         let found = Whitening::fit(|| normalized.iter(), length, bias);
         normalized.finish()?;
@@ -79,24 +86,40 @@ pub(crate) fn fitted<B: Backend>(
 }
 
 /// All images of a loader, in the order of the data set, in blocks.
-struct Blocks<B: Backend> {
+struct Blocks<'a, B: Backend> {
     loader: OrderedLoader<B>,
+    workers: usize,
+    interrupter: &'a Interrupter,
     failure: RefCell<Option<DataError>>,
 }
 
-impl<B: Backend> Blocks<B> {
-    fn of(loader: OrderedLoader<B>) -> Self {
-        Self { loader, failure: RefCell::new(None) }
-    }
-
-    /// The blocks; they end early where an image cannot be had.
+impl<B: Backend> Blocks<'_, B> {
+    /// The blocks; they end early where an image cannot be had, and where the training is to stop.
     fn iter(&self) -> impl Iterator<Item = Vec<f32>> {
         let count = self.loader.num_items();
         (0..count).step_by(BLOCK).map_while(move |from| {
-            let indices: Vec<usize> = (from..count.min(from + BLOCK)).collect();
-            let values = self.loader.values(&indices);
+            let values = self.block(from..count.min(from + BLOCK));
             values.map_err(|error| *self.failure.borrow_mut() = Some(error)).ok()
         })
+    }
+
+    fn block(&self, range: Range<usize>) -> Result<Vec<f32>, DataError> {
+        if self.interrupter.should_stop() {
+            return Err(DataError::Interrupted);
+        }
+        let indices: Vec<usize> = range.collect();
+        let loader = &self.loader;
+        let parts = thread::scope(|scope| {
+            let shares = indices.chunks(indices.len().div_ceil(self.workers));
+            let parts: Vec<_> =
+                shares.map(|share| scope.spawn(move || loader.values(share))).collect();
+            let joined = parts.into_iter().map(|part| match part.join() {
+                Ok(values) => values,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(parts.concat())
     }
 
     /// That every block was there.

@@ -131,7 +131,9 @@ fn train_attempt<B: AutodiffBackend>(
         checkpoint.metadata.preprocessing.clone()
     } else {
         let start = starting_weights.as_ref();
-        preprocessing::fitted::<B>(&recipe.preprocessing, data, metadata, device, start)?
+        let with = (device, &interrupter);
+        let kind = &recipe.preprocessing;
+        preprocessing::fitted::<B>(kind, data, metadata, start, plan.workers, with)?
     };
     let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use crate::SubjectArguments;
 use crate::chance::Chance;
-use crate::pictures::{claiming, png};
+use crate::pictures::{claiming, deep_png, png, profiled_png};
+use crate::pressure;
 use crate::server::{HEAD, Server, read, request};
 use crate::training::{Subject, finish};
 
@@ -33,7 +34,7 @@ struct Kind {
     statuses: &'static [u16],
 }
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 25] = [
     Kind { name: "picture", statuses: &[200] },
     Kind { name: "cut picture", statuses: &[422] },
     Kind { name: "changed picture", statuses: &[200, 413, 415, 422] },
@@ -52,6 +53,13 @@ const KINDS: [Kind; 18] = [
     Kind { name: "form that is none", statuses: &[400] },
     Kind { name: "head too large", statuses: &[431] },
     Kind { name: "no HTTP", statuses: &[0, 400] },
+    Kind { name: "profile of 100 MiB", statuses: &[200] },
+    Kind { name: "1x65535", statuses: &[413] },
+    Kind { name: "foreign host", statuses: &[421] },
+    Kind { name: "no host", statuses: &[400] },
+    Kind { name: "two hosts", statuses: &[400] },
+    Kind { name: "page of another site", statuses: &[403] },
+    Kind { name: "origin that is none", statuses: &[403] },
 ];
 
 /// Sends so many requests; the report.
@@ -88,6 +96,7 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
         thread::sleep(Duration::from_millis(100));
     }
     server.end()?;
+    let pressed = pressure::run(&subject)?;
     let counts = counts.into_inner().map_err(|_| anyhow::anyhow!("a client panicked"))?;
     Ok(json!({
         "check": "hostile",
@@ -97,6 +106,7 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
         "secs": secs,
         "memory_bytes": memory,
         "answers": counts,
+        "small_pictures": pressed,
         "whole": true,
     }))
 }
@@ -198,6 +208,17 @@ impl Server {
                 let length = form.len();
                 say(format!("{HEAD}{kind}content-length: {length}\r\n\r\n{form}").as_bytes());
             }
+            "profile of 100 MiB" => say(&request(&pictures.profiled)),
+            "1x65535" => say(&request(&pictures.narrow)),
+            "foreign host" => say(&with_head("host: evil.example\r\n", whole)),
+            "no host" => say(&with_head("", whole)),
+            "two hosts" => say(&with_head("host: localhost\r\nhost: evil.example\r\n", whole)),
+            "page of another site" => {
+                say(&with_head("host: localhost\r\nsec-fetch-site: cross-site\r\n", whole));
+            }
+            "origin that is none" => {
+                say(&with_head("host: localhost\r\norigin: null\r\n", whole));
+            }
             "head too large" => {
                 say(format!("{HEAD}x-long: {}\r\n\r\n", "a".repeat(100_000)).as_bytes());
             }
@@ -210,13 +231,29 @@ impl Server {
     }
 }
 
+/// A request with these headers and this picture.
+fn with_head(headers: &str, picture: &[u8]) -> Vec<u8> {
+    let length = picture.len();
+    let head = format!(
+        "POST /v1/predict HTTP/1.1\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), picture].concat()
+}
+
 struct Pictures {
     whole: Vec<u8>,
     bomb: Vec<u8>,
+    profiled: Vec<u8>,
+    narrow: Vec<u8>,
 }
 
 impl Pictures {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self { whole: png(20, 90)?, bomb: png(8000, 0)? })
+        Ok(Self {
+            whole: png(20, 90)?,
+            bomb: png(8000, 0)?,
+            profiled: profiled_png(100)?,
+            narrow: deep_png(1, 65_535)?,
+        })
     }
 }

@@ -9,6 +9,7 @@ mod hostile;
 mod kills;
 mod load;
 mod pictures;
+mod pressure;
 mod ratios;
 mod server;
 mod shapes;

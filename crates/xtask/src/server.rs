@@ -56,6 +56,11 @@ impl Server {
         read(&mut stream)
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A figure of `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let mut stream = self.connect()?;

@@ -12,6 +12,7 @@ use nin_model::Precision;
 pub use configuration::configure;
 
 pub use adapters::{Adapter, adapters, may_have_gpu};
+pub use nin_model::let_others_go_first;
 pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels};
 
 use crate::failure::CommandError;

@@ -17,6 +17,7 @@ use crate::progress::PreparationProgress;
 use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
 use crate::seeds::SeedsFolder;
 use crate::tensorboard;
+use crate::terminal::printable;
 
 /// The report's file within a run's folder.
 const FILE: &str = "report.html";
@@ -54,7 +55,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let selected = Selected::choose(device.backend, device.thread_count())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
     write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
-    print_text(&output.display().to_string())?;
+    print_text(&printable(&output.display().to_string()))?;
     if *open {
         show(&output);
     }
@@ -70,7 +71,7 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
         create_folder(folder)?;
         save(&folder.join("seeds.svg"), comparison.svg()?.as_bytes())?;
     }
-    print_text(&output.display().to_string())?;
+    print_text(&printable(&output.display().to_string()))?;
     if arguments.open {
         show(output);
     }

@@ -19,6 +19,7 @@ use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
+use crate::terminal::printable;
 
 /// In bytes; what `summary.json` says is a few hundred.
 const LARGEST_SUMMARY: u64 = 1 << 20;
@@ -190,7 +191,7 @@ fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
     if let Some((history, lines)) =
         middle.and_then(|history| Some((history, closing_lines(history)?)))
     {
-        text.extend(["\n\nthe run in the middle is ", &history.name(), ":\n", &lines]);
+        text.extend(["\n\nthe run in the middle is ", &printable(&history.name()), ":\n", &lines]);
     }
     text
 }

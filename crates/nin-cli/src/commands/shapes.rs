@@ -12,6 +12,7 @@ use crate::arguments::{ShapesArguments, ShapesFormat};
 use crate::backend::{Selected, Task, default_threads};
 use crate::output::{note, print_json, print_text};
 use crate::settings::NetworkSettings;
+use crate::terminal::printable_text;
 
 const BYTES_PER_ACTIVATION: u64 = 4;
 
@@ -90,7 +91,7 @@ fn as_table(architecture: &Architecture, shapes: &NetworkShapes) -> String {
         grouped(shapes.macs()),
         grouped(activations * BYTES_PER_ACTIVATION),
     ));
-    lines.join("\n")
+    printable_text(&lines)
 }
 
 /// `1234567` as `1,234,567`.

@@ -7,6 +7,7 @@ use plotters::prelude::*;
 
 use super::{Comparison, Published, Row};
 use crate::comparison::spread::{GOOD, POOR};
+use crate::xml::stripped;
 
 const SIZE: (u32, u32) = (1080, 460);
 /// More runs than these are told apart by how they went, not one by one.
@@ -121,7 +122,7 @@ impl Comparison {
             let drawn = chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
             if is_labelled {
                 let line = move |(x, y)| PathElement::new([(x, y), (x + 20, y)], style);
-                drawn.label(row.run.clone()).legend(line);
+                drawn.label(stripped(&row.run)).legend(line);
             }
             if is_accuracy {
                 let circles = points.iter().map(|&point| Circle::new(point, 3, colour.filled()));

@@ -8,6 +8,7 @@ use nin_train::{Event, Observer, Progress, RunDescription, StepReport};
 
 use super::dashboard::terminal_size;
 use super::plain::{Remarks, epoch_line, title};
+use crate::terminal::printable;
 
 /// How often the bars are drawn while nothing happens: the clock goes on.
 const TICK: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ impl Bars {
     fn println(&self, line: &str) {
         // There is nobody to tell that the terminal is gone.
         let columns = terminal_size().map_or(0, |[columns, _]| columns);
-        let _ = self.both.println(wrapped(line, columns));
+        let _ = self.both.println(wrapped(&printable(line), columns));
     }
 
     fn show(&self, report: &StepReport) {

@@ -7,6 +7,7 @@ use nin_model::LayerScale;
 use nin_train::{EpochReport, Event, Observer, RunDescription, StepReport};
 
 use crate::output::note;
+use crate::terminal::printable;
 
 /// A line at the beginning, at each point of the curves and at each epoch's end.
 pub struct PlainLines {
@@ -91,7 +92,7 @@ fn fitted(layers: &[LayerScale]) -> String {
 /// What is not as it should be, on one line.
 fn warning(event: &Event) -> Option<String> {
     match event {
-        Event::Warning { message } => Some(format!("warning: {message}")),
+        Event::Warning { message } => Some(format!("warning: {}", printable(message))),
         Event::NonFinite { epoch, step, loss, layer, skipped: true, .. } => {
             let what = match (loss, layer) {
                 (Some(_), Some(layer)) => format!("the gradient of `{layer}` is no number"),

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::figures::Figure;
-use super::page::{escaped, joined};
+use super::page::joined;
+use crate::xml::escaped;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 260.0;

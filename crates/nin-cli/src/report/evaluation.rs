@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::figures::Figure;
 use super::inspection::Inspection;
-use super::page::{Section, escaped, grouped, joined, percent, scrolling, table, unbroken};
+use super::page::{Section, grouped, joined, percent, scrolling, table, unbroken};
+use crate::xml::escaped;
 
 /// Beyond so many classes the matrix is a list of its largest entries.
 const LARGEST_MATRIX: usize = 30;

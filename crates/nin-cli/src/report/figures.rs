@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::page::{FIGURES, escaped};
+use super::page::FIGURES;
+use crate::xml::escaped;
 
 /// A file.
 pub struct Figure {

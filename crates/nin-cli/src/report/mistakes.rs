@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::figures::{self, Figure};
 use super::inspection::{Inspection, Mistake};
-use super::page::{Section, escaped, grouped, image, joined, percent, unbroken};
+use super::page::{Section, grouped, image, joined, percent, unbroken};
 use crate::pictures::{Picture, overlay, shown_size};
 use crate::tensorboard;
+use crate::xml::escaped;
 
 /// The side at which pictures are shown, in CSS pixels.
 const SHOWN_SIDE: usize = 112;

@@ -5,8 +5,9 @@ use nin_model::HostTensor;
 
 use super::Network;
 use super::figures::{self, Figure};
-use super::page::{self, Section, escaped, grouped, missing, table};
+use super::page::{self, Section, grouped, missing, table};
 use crate::pictures::encode_png;
+use crate::xml::escaped;
 
 /// Filters that are drawn.
 const MOST_FILTERS: usize = 256;

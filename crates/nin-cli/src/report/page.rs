@@ -5,6 +5,8 @@ use std::fmt::Display;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::xml::escaped;
+
 /// Colours, light and dark, and what figures are drawn with: on the page and in files of their own.
 pub(super) const FIGURES: &str = include_str!("figures.css");
 const STYLE: &str = include_str!("style.css");
@@ -60,22 +62,6 @@ pub(super) fn page(run: &str, verdict: &str, sections: &[Section]) -> String {
 /// Parts one behind the other.
 pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().concat()
-}
-
-/// Text as it may stand in an element or in a quoted attribute.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// A table that scrolls by itself where the page is narrower. The first cell of each row heads it;
@@ -154,7 +140,6 @@ mod tests {
 
     #[test]
     fn names_are_text_and_no_markup() {
-        assert_eq!(escaped("<a href='x'>\"&\""), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;");
         let page = page("<script>", "", &[missing("a", "A", "<b>")]);
         assert!(page.contains("<title>&lt;script&gt;: report"));
         assert!(page.contains("Not shown: &lt;b&gt;."));

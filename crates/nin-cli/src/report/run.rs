@@ -5,7 +5,8 @@ use nin_train::{Event, RunHistory, StepReport};
 use serde_json::Value;
 
 use super::chart::{Chart, Series};
-use super::page::{Section, escaped, grouped, missing, percent, table};
+use super::page::{Section, grouped, missing, percent, table};
+use crate::xml::escaped;
 
 /// Losses above are drawn at the rim: one wild step hides nothing else.
 const HIGHEST_LOSS: f64 = 5.0;

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nin_train::RunHistory;
 
-use super::page::{self, Section, escaped, percent, table};
+use super::page::{self, Section, percent, table};
 use crate::comparison::{Comparison, Row};
+use crate::xml::escaped;
 
 /// A row each, this run among them, and how they are spread.
 pub(super) fn section(history: &RunHistory, comparison: &Comparison) -> Section {

@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use nin_train::{Ending, RunHistory};
 
 use super::inspection::Inspection;
-use super::page::{escaped, grouped, joined, percent};
+use super::page::{grouped, joined, percent};
+use crate::xml::escaped;
 
 /// Figures and sentences, as HTML.
 pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> String {

@@ -4,17 +4,20 @@
 //! another, never in front of small ones, and never for a client that is gone.
 
 use std::sync::Arc;
+use std::thread;
 
 use hyper::StatusCode;
 use nin_data::{Picture, PictureHeader};
 use nin_train::{Preparation, Prepared};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
 use super::first_of;
+use super::metrics::Metrics;
 use super::problem::Problem;
 use super::requests::Upload;
 use super::wire::Presence;
+use crate::backend::let_others_go_first;
 
 /// Pictures of more pixels are large: a megapixel takes some milliseconds to decode.
 pub(super) const MOST_SMALL_PIXELS: usize = 1 << 20;
@@ -35,6 +38,7 @@ pub(super) struct Lanes {
     huge: Arc<Semaphore>,
     /// Large pictures that may wait.
     large_places: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 }
 
 /// What became of a picture in the lane of small ones.
@@ -56,24 +60,20 @@ pub(super) struct Work {
 
 impl Lanes {
     /// Lanes for this many cores. Of the pictures that may wait, a quarter may be large.
-    pub(super) fn new(cores: usize, places: usize) -> Self {
+    pub(super) fn new(cores: usize, places: usize, metrics: Arc<Metrics>) -> Self {
         let lane = |places: usize| Arc::new(Semaphore::new(places));
         Self {
             small: lane(cores),
             large: lane(Self::large_lanes(cores)),
             huge: lane(1),
             large_places: lane((places / 4).max(1)),
+            metrics,
         }
     }
 
     /// Large pictures that are decoded at a time.
     pub(super) fn large_lanes(cores: usize) -> usize {
         (cores / 2).clamp(1, MOST_LARGE_LANES)
-    }
-
-    /// Threads that all lanes together can keep busy.
-    pub(super) fn threads(cores: usize) -> usize {
-        cores + Self::large_lanes(cores)
     }
 
     /// Decodes and prepares a picture when its turn comes.
@@ -97,17 +97,42 @@ impl Lanes {
             lane = Some((huge.transpose(), turn(&self.large).await));
         };
         first_of(waiting, presence.hung_up()).await;
-        let Some((huge, large)) = lane else { return Err(hung_up()) };
+        let Some((huge, large)) = lane else { return Err(self.abandoned()) };
         let (huge, large) = (huge?, large?);
-        let prepared = spawn_blocking(move || {
+        if presence.has_hung_up() {
+            return Err(self.abandoned());
+        }
+        in_background(move || {
             let _lane = (place, huge, large);
-            if presence.has_hung_up() {
-                return Err(hung_up());
-            }
             Ok(Picture::decode_then(upload.picture()?, |picture| preparation.prepare(picture))??)
-        });
-        prepared.await.map_err(|_| broken())?
+        })
+        .await
     }
+
+    /// Nobody reads this but a client that shut down its sending half.
+    fn abandoned(&self) -> Problem {
+        self.metrics.count_abandoned();
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the client closed the connection before the turn of its large picture",
+            "keep the connection open until the answer comes",
+        )
+    }
+}
+
+/// Works in a thread that gets what others leave of the processor. It is its own: no thread can go back to
+/// where it was.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let (sender, done) = oneshot::channel();
+    let thread = thread::Builder::new().name("large picture".to_owned()).spawn(move || {
+        let_others_go_first();
+        // The client may have gone meanwhile.
+        let _ = sender.send(work());
+    });
+    thread.map_err(|_| busy())?;
+    done.await.map_err(|_| broken())?
 }
 
 /// Waits for a place in a lane.
@@ -150,15 +175,6 @@ fn busy() -> Problem {
         StatusCode::TOO_MANY_REQUESTS,
         "too many large pictures wait already",
         "come back in a second, or send a picture of at most a megapixel",
-    )
-}
-
-/// Nobody reads this but a client that shut down its sending half.
-fn hung_up() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "the client closed the connection before the turn of its large picture",
-        "keep the connection open until the answer comes",
     )
 }
 

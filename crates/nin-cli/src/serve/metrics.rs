@@ -24,6 +24,7 @@ pub(super) struct Metrics {
     /// Open connections.
     pub(super) connections: Gauge,
     refused_connections: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 /// How many there are at the moment.
@@ -49,6 +50,7 @@ impl Metrics {
             waiting: Gauge::default(),
             connections: Gauge::default(),
             refused_connections: AtomicU64::default(),
+            abandoned: AtomicU64::default(),
         }
     }
 
@@ -75,6 +77,11 @@ impl Metrics {
     /// A connection was one too many.
     pub(super) fn count_refused_connection(&self) {
         self.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A picture's client was gone before it was decoded.
+    pub(super) fn count_abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The text.
@@ -112,6 +119,9 @@ impl Metrics {
         let name = "nin_connections_refused_total";
         let refused = read(&self.refused_connections);
         metric(name, "counter", "Connections that were one too many.", &refused);
+        let name = "nin_abandoned_pictures_total";
+        let help = "Large pictures whose clients were gone before their turn.";
+        metric(name, "counter", help, &read(&self.abandoned));
         if let Some(bytes) = resident_bytes() {
             let name = "process_resident_memory_bytes";
             metric(name, "gauge", "Memory in use.", &one(bytes.to_string()));

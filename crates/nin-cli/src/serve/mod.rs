@@ -43,6 +43,10 @@ use metrics::Metrics;
 use nin_train::Preparation;
 pub use origin::AllowedHosts;
 
+/// What pictures take, in bytes, that are decoded and wait for the network: fewer may wait where the network
+/// takes large ones.
+const PREPARED_BYTES: usize = 256 << 20;
+
 /// What requests may ask for.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -142,6 +146,8 @@ impl Server {
         hosts: AllowedHosts,
     ) -> anyhow::Result<Self> {
         let gallery = Gallery::of(&metadata)?;
+        let most = (PREPARED_BYTES / metadata.input().iter().product::<usize>().max(1)).max(1);
+        let limits = Limits { queue: limits.queue.min(most), ..limits };
         Ok(Self { metadata, selected, limits, defaults, hosts, gallery })
     }
 
@@ -173,7 +179,7 @@ impl Server {
                 let service = self.service(queue, Arc::clone(&metrics), stopped.clone());
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
-                    .max_blocking_threads(Lanes::threads(default_threads()))
+                    .max_blocking_threads(default_threads())
                     .build()
                     .context("cannot start the server")?;
                 let drained = runtime.block_on(async {
@@ -217,7 +223,7 @@ impl Server {
             defaults: self.defaults,
             hosts: self.hosts.clone(),
             bodies: BodyMemory::new(self.limits.body_bytes),
-            lanes: Lanes::new(default_threads(), self.limits.queue),
+            lanes: Lanes::new(default_threads(), self.limits.queue, Arc::clone(&metrics)),
             queue,
             metrics,
             stopped,

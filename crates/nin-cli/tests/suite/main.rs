@@ -16,6 +16,8 @@ mod idx_names;
 mod imbalance;
 mod interfaces;
 mod many_pictures;
+mod memory;
+mod names;
 mod odd_pictures;
 mod photos;
 mod precision;

@@ -16,6 +16,7 @@ use crate::comparison::median;
 use crate::failure::CommandError;
 use crate::output::{Format, note, print_json, print_text};
 use crate::settings::NetworkSettings;
+use crate::terminal::printable_text;
 
 /// What one process of ours found.
 #[derive(Debug, Clone, Serialize)]
@@ -212,7 +213,7 @@ impl Comparison<'_> {
                 lines.push(format!("{name:<14}{median:>6.2}x ({least:.2}, {most:.2})"));
             }
         }
-        lines.join("\n")
+        printable_text(&lines)
     }
 }
 

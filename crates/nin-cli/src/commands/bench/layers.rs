@@ -60,6 +60,8 @@ mod table {
     use nin_model::{LayerTiming, NetworkTiming};
     use serde_json::{Value, json};
 
+    use crate::terminal::printable_text;
+
     /// What is printed.
     pub struct Table<'a> {
         pub architecture: &'a str,
@@ -173,7 +175,7 @@ mod table {
                 ));
             }
             lines.push(format!("{:<46}{:>9.2}{:>16}  {:>9.2}", "sum", totals[0], "", totals[1]));
-            lines.join("\n")
+            printable_text(&lines)
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::arguments::BenchArguments;
 use crate::backend::Selected;
 use crate::output::{Format, print_json, print_text};
 use crate::settings::{NetworkSettings, open_data};
+use crate::terminal::printable_text;
 
 /// What stands in for a data set that is not at hand, or has other images.
 const STAND_IN: &str = "fashion-mnist-sample";
@@ -109,5 +110,5 @@ fn describe(figures: &Figures, selected: &Selected) -> String {
     if let Some(faults) = figures.train_minor_faults_per_step {
         lines.push(format!("page faults    {faults:>10} a training step"));
     }
-    lines.join("\n")
+    printable_text(&lines)
 }

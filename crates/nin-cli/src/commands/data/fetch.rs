@@ -11,6 +11,7 @@ use crate::arguments::FetchArguments;
 use crate::failure::CommandError;
 use crate::fetch::Fetcher;
 use crate::output::{note, print_text};
+use crate::terminal::printable;
 
 /// Where the files of the known data sets are.
 const FASHION_MNIST_SERVERS: [&str; 2] = [
@@ -55,7 +56,7 @@ pub fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
         note(format!("{name}: {}", file.name));
         fetcher.fetch(&file, &folder)?;
     }
-    print_text(&folder.display().to_string())?;
+    print_text(&printable(&folder.display().to_string()))?;
     Ok(ExitCode::SUCCESS)
 }
 

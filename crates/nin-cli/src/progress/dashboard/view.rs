@@ -6,6 +6,7 @@ use indicatif::HumanDuration;
 use nin_train::{Event, Progress, RunDescription, StepReport};
 
 use super::canvas::Canvas;
+use crate::terminal::printable;
 
 const TRAIN: &str = "\x1b[36m";
 const TEST: &str = "\x1b[33m";
@@ -75,7 +76,7 @@ struct Curves {
 impl View {
     pub(super) fn new(title: &str, run: &RunDescription, palette: Palette) -> Self {
         Self {
-            title: title.to_owned(),
+            title: printable(title).into_owned(),
             palette,
             epochs: run.epochs,
             steps_per_epoch: run.steps_per_epoch,

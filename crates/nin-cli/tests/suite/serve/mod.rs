@@ -7,3 +7,6 @@ mod ending;
 mod limits;
 mod odd_pictures;
 mod server;
+mod strangers;
+
+pub(crate) use server::square;

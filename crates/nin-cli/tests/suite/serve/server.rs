@@ -9,12 +9,16 @@ use std::time::Duration;
 use image::{GrayImage, ImageFormat};
 use serde_json::Value;
 
+use crate::memory::limited;
 use crate::predict::encoded;
 use crate::program::{Finished, command};
 use crate::workshop::SIDE;
 
 /// No answer takes so long.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// What is served, and where.
+const LINE: [&str; 5] = ["serve", "--checkpoint", "run", "--addr", "127.0.0.1:0"];
 
 /// A running server.
 pub(super) struct Server {
@@ -33,12 +37,16 @@ pub(super) struct Reply {
 impl Server {
     /// Serves the run in a folder; requests are answered when this returns.
     pub(super) fn start(root: &Path, more: &[&str]) -> Self {
-        let line = ["serve", "--checkpoint", "run", "--addr", "127.0.0.1:0"];
-        let mut child = command(root, &[&line[..], more].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(command(root, &[&LINE[..], more].concat()))
+    }
+
+    /// The same with so many KiB of addresses.
+    pub(super) fn start_with_memory(root: &Path, limit_kib: u64, more: &[&str]) -> Self {
+        Self::spawn(limited(root, limit_kib, &[&LINE[..], more].concat()))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
@@ -150,7 +158,7 @@ impl Reply {
 }
 
 /// A bright square on black, as PNG.
-pub(super) fn square() -> Vec<u8> {
+pub(crate) fn square() -> Vec<u8> {
     let side = SIDE as u32;
     let inside = |at: u32| (side / 4..side * 3 / 4).contains(&at);
     let image = GrayImage::from_fn(side, side, |x, y| {

@@ -1,0 +1,132 @@
+//! Small pictures timed while others press: large pictures, abandoned ones, inflated metadata, clients that do
+//! not read.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use crate::pictures::{deep_png, png, profiled_png};
+use crate::server::{Server, request};
+use crate::training::Subject;
+
+/// Small pictures that are timed, one after the other.
+const TIMED: usize = 300;
+/// How many times as long small pictures may take under pressure, in the middle.
+const SLOWEST: f64 = 3.0;
+/// Requests of clients that are gone.
+const ABANDONED: usize = 70;
+/// Clients that ask for large pictures without a pause.
+const CLIENTS: usize = 2;
+/// Connections that do not read; a few more can be open.
+const DEAF: usize = 240;
+/// How soon the server ends, whoever is connected.
+const SOONEST: Duration = Duration::from_secs(10);
+/// The documented bound of two cores with bodies of 16 MiB and a small network (docs/threat-model.md), in
+/// bytes. Of more cores, more pictures are decoded at a time.
+const MEMORY_BYTES: f64 = 1536.0 * 1024.0 * 1024.0;
+
+/// Presses a server in each way; the medians.
+pub(crate) fn run(subject: &Subject) -> anyhow::Result<Value> {
+    let mut server = Server::start(subject, "run", &["--timeout", "60"])?;
+    let small = png(20, 90)?;
+    let alone = median(&server, &small)?;
+    let (huge, wide) = (deep_png(2048, 32_768)?, deep_png(4000, 4000)?);
+    let tall = deep_png(600, 32_768)?;
+    let profiled = profiled_png(700)?;
+    let mut medians = vec![("alone", alone)];
+
+    for _ in 0..ABANDONED {
+        server.connect()?.write_all(&request(&huge))?;
+    }
+    medians.push(("70 huge pictures of clients that are gone", median(&server, &small)?));
+    for (name, picture) in [
+        ("2 clients with 2048x32768 of 64 bits", &huge),
+        ("2 clients with 4000x4000 of 64 bits", &wide),
+        ("2 clients with 600x32768 of 64 bits", &tall),
+        ("2 clients with colour profiles of 700 MiB", &profiled),
+    ] {
+        medians.push((name, median_beside(&server, picture, &small)?));
+    }
+    let deaf = connect_deaf(&server)?;
+    medians.push(("240 clients that do not read", median(&server, &small)?));
+    let peak_bytes = peak_bytes(server.id())?;
+    let begun = Instant::now();
+    server.end()?;
+    let end_secs = begun.elapsed().as_secs_f64();
+    drop(deaf);
+
+    for (name, millis) in &medians {
+        ensure!(*millis <= SLOWEST * alone, "{name}: {millis:.1} ms, alone {alone:.1} ms");
+    }
+    ensure!(end_secs < SOONEST.as_secs_f64(), "it took {end_secs:.1} s to end");
+    let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() <= 2);
+    ensure!(!has_two_cores || peak_bytes < MEMORY_BYTES, "it took {peak_bytes} bytes");
+    let medians: serde_json::Map<String, Value> =
+        medians.into_iter().map(|(name, millis)| (name.to_owned(), millis.into())).collect();
+    Ok(json!({ "median_millis": medians, "peak_bytes": peak_bytes, "end_secs": end_secs }))
+}
+
+/// The middle time of small pictures, in milliseconds.
+fn median(server: &Server, small: &[u8]) -> anyhow::Result<f64> {
+    let mut times = Vec::with_capacity(TIMED);
+    for _ in 0..TIMED {
+        let begun = Instant::now();
+        let (status, _) = server.predict(small)?;
+        ensure!(status == 200, "a small picture is answered with {status}");
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[TIMED / 2])
+}
+
+/// The same while clients ask for another picture without a pause.
+fn median_beside(server: &Server, other: &[u8], small: &[u8]) -> anyhow::Result<f64> {
+    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let ask = || -> anyhow::Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let (status, _) = server.predict(other)?;
+            ensure!([200, 429, 503].contains(&status), "a large picture is answered with {status}");
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(ask)).collect();
+        thread::sleep(Duration::from_millis(300));
+        let millis = median(server, small);
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        }
+        ensure!(answered.load(Ordering::Relaxed) > 0, "no large picture was answered");
+        millis
+    })
+}
+
+/// Clients that ask for more than their sockets hold, and read nothing.
+fn connect_deaf(server: &Server) -> anyhow::Result<Vec<TcpStream>> {
+    let requests = b"GET /page.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2000);
+    (0..DEAF)
+        .map(|_| {
+            let mut stream = server.connect()?;
+            stream.set_nonblocking(true)?;
+            // What the socket takes is enough.
+            let _ = stream.write(&requests);
+            Ok(stream)
+        })
+        .collect()
+}
+
+/// The most memory that a process has held.
+fn peak_bytes(id: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).context("no /proc")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024.0)
+}
