@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use nin_data::sha256;
 use serde_json::Value;
 
 use super::planted::{contents, nin};
@@ -73,11 +74,26 @@ fn a_run_of_an_earlier_version_goes_on_and_gets_its_sums() {
     let mut json: Value = serde_json::from_slice(&fs::read(&environment).unwrap()).unwrap();
     assert!(json.as_object_mut().unwrap().remove("sha256").is_some());
     fs::write(&environment, json.to_string()).unwrap();
+    forget_the_logs_sum(&root.join("run/checkpoints/latest"));
     let resumed = resume(root, "run").ok();
     assert!(!resumed.stderr.contains("warning"), "{}", resumed.stderr);
     assert!(workshop.weights("run") == workshop.weights("uncut"));
     assert!(fs::read_to_string(&recipe).unwrap().contains("# SHA-256 of the lines above: "));
     assert!(fs::read_to_string(&environment).unwrap().contains("\"sha256\""));
+}
+
+/// Makes a checkpoint one of a version whose `state.json` has no sum of the log.
+fn forget_the_logs_sum(checkpoint: &Path) {
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap()
+    };
+    let (mut state, mut manifest) = (read("state.json"), read("manifest.json"));
+    assert!(state.as_object_mut().unwrap().remove("metrics_sha256").is_some());
+    let state = state.to_string();
+    manifest["files"]["state.json"]["bytes"] = state.len().into();
+    manifest["files"]["state.json"]["sha256"] = sha256(state.as_bytes()).into();
+    fs::write(checkpoint.join("state.json"), state).unwrap();
+    fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
 /// A limit on the size of files, as the shell's `ulimit -f` sets it, in blocks of 512 bytes.

@@ -9,8 +9,8 @@ mod planted;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::planted::contents;
-use self::planted::{ALL, Planted, copy, flaw, nin};
+pub(crate) use self::planted::{ALL, contents, flaw};
+use self::planted::{Planted, copy, nin};
 use crate::workshop::{Workshop, words};
 
 /// Every file and folder that a run leaves, and those that a training may make.

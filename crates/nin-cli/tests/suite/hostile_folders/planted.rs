@@ -12,7 +12,7 @@ use crate::program::{Finished, finish, isolate};
 
 /// What is in the place of a file or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Planted {
+pub(crate) enum Planted {
     SymbolicLink,
     HardLink,
     DanglingLink,
@@ -25,7 +25,7 @@ pub(super) enum Planted {
 use Planted::{DanglingLink, FlippedBit, Folder, HardLink, Pipe, SymbolicLink};
 
 /// All of them.
-pub(super) const ALL: [Planted; 8] = [
+pub(crate) const ALL: [Planted; 8] = [
     SymbolicLink,
     HardLink,
     DanglingLink,
@@ -39,7 +39,7 @@ pub(super) const ALL: [Planted; 8] = [
 impl Planted {
     /// Puts itself in the place of `path`; what was there is in `outside` under its own name.
     /// `false` where there is no such thing, such as a flipped bit of a folder.
-    pub(super) fn plant(self, path: &Path, outside: &Path) -> bool {
+    pub(crate) fn plant(self, path: &Path, outside: &Path) -> bool {
         let there = outside.join(path.file_name().unwrap());
         let found = path.symlink_metadata().unwrap();
         match self {
@@ -103,7 +103,7 @@ pub(super) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
 }
 
 /// What is wrong with an answer: neither success, nor one error with a hint.
-pub(super) fn flaw(finished: &Finished) -> Option<String> {
+pub(crate) fn flaw(finished: &Finished) -> Option<String> {
     let Finished { code, stderr, .. } = finished;
     let lines = |start: &str| stderr.lines().filter(|line| line.starts_with(start)).count();
     let is_refused = (*code, lines("error: "), lines("hint: ")) == (Some(1), 1, 1);
