@@ -66,7 +66,7 @@ fn outputs_replace_what_is_planted_or_leave_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn write_pictures(folder: &Path) {
+pub(super) fn write_pictures(folder: &Path) {
     for (class, shade) in [("dark", 20), ("light", 200)] {
         fs::create_dir_all(folder.join(class)).unwrap();
         for at in 0..12_u8 {
