@@ -64,6 +64,9 @@ fn of_training(error: &TrainError) -> Option<String> {
             return Some(format!("nin-cli train --run {} --resume", path.display()));
         }
         TrainError::NotSaved { source, .. } => return of_training(source),
+        TrainError::Damaged { path, .. } if path.ends_with("recipe.toml") => {
+            "what may change when a run goes on: --set KEY=VALUE"
+        }
         TrainError::RunExists { .. } => "--resume, or --run FOLDER",
         TrainError::NotARun { .. }
         | TrainError::RecipeChanged { .. }

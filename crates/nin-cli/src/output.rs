@@ -73,7 +73,8 @@ pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Re
     let path = folder.join(name);
     nin_data::create_own_folder(&path).map_err(|error| match NotOwn::of(&error) {
         Some(found) => {
-            let message = format!("`{}` is {found}, expected a folder", path.display());
+            let message =
+                format!("cannot create the folder `{}`: {found} is there", path.display());
             CommandError::new(message, "remove it, or name another folder").into()
         }
         None => unwritable("create the folder", &path, &error),

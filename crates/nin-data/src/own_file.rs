@@ -159,6 +159,14 @@ impl FolderId {
         path.metadata().map(|metadata| Self::new(&metadata))
     }
 
+    /// An open folder.
+    ///
+    /// # Errors
+    /// As [`File::metadata`].
+    pub fn of_open(folder: &File) -> io::Result<Self> {
+        folder.metadata().map(|metadata| Self::new(&metadata))
+    }
+
     /// The folder at a path that is no link.
     ///
     /// # Errors

@@ -127,6 +127,14 @@ pub enum ModelError {
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
+    /// The network answers images with values that are no finite numbers.
+    #[error("the network answers {found} of {images} images with NaN or infinity")]
+    NonFiniteAnswers {
+        /// Images with such answers.
+        found: usize,
+        /// All images that it answered.
+        images: usize,
+    },
     /// The device did not give a tensor back.
     #[error("tensor `{name}` cannot be read from the device: {reason}")]
     Device {
@@ -199,6 +207,9 @@ impl ModelError {
             }
             Self::NonFinite { .. } => {
                 "the training that wrote it had diverged: take an earlier checkpoint".to_owned()
+            }
+            Self::NonFiniteAnswers { .. } => {
+                "its weights or its preprocessing overflow: take another checkpoint".to_owned()
             }
             Self::Kernel { .. } => {
                 "set NIN_CPU=portable, or take another initialization or architecture".to_owned()

@@ -145,6 +145,7 @@ fn derived_seed(seed: u64, attempt: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics_log::Kept;
     use crate::{durable, sample};
 
     #[test]
@@ -165,7 +166,7 @@ mod tests {
         let (_root, run, _lock) = sample::run();
         let recipe = sample::recipe();
         let first = Attempt::current(&run, &recipe).unwrap();
-        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
         let next = first.next(&recipe);
         let (begun, _) = durable::recording(Some(1), || next.clone().begin(&run, &mut log, (1, 3)));
         let error = begun.unwrap_err();
@@ -199,7 +200,7 @@ mod tests {
         let (_root, run, _lock) = sample::run();
         let recipe = sample::recipe();
         let first = Attempt::current(&run, &recipe).unwrap();
-        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
         first.next(&recipe).begin(&run, &mut log, (1, 3)).unwrap();
         let second = Attempt::current(&run, &recipe).unwrap();
         second.check(&run, None).unwrap();

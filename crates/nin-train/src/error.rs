@@ -241,7 +241,7 @@ impl TrainError {
 
     /// Whether a file may not be as long as it has to be: the limit of the process (`ulimit -f`), or that of
     /// the file system.
-    fn is_file_too_large(&self) -> bool {
+    pub(crate) fn is_file_too_large(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::FileTooLarge)
     }
 
@@ -283,6 +283,12 @@ impl TrainError {
             }
             Self::Damaged { path, .. } if path.ends_with("metrics.jsonl") => {
                 "move it away: a run goes on without it, and nothing but its curves is lost".to_owned()
+            }
+            Self::Damaged { path, .. } if path.ends_with("latest") || path.ends_with("best") => {
+                "move it away: the run goes on from its newest whole checkpoint".to_owned()
+            }
+            Self::Damaged { path, .. } if path.ends_with("checkpoints") => {
+                "move it away, and put the run's own folder there".to_owned()
             }
             Self::Damaged { path, .. } if SEALED.iter().any(|name| path.ends_with(name)) => {
                 "put back the file as the run wrote it, from a copy of the run, or begin a new run; \

@@ -4,7 +4,7 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn::train::InferenceStep;
 use nin_data::OrderedLoader;
-use nin_model::confusion_matrix;
+use nin_model::{ModelError, confusion_matrix};
 
 use crate::TrainError;
 use crate::classifier::Classifier;
@@ -17,14 +17,25 @@ pub struct Evaluation {
     pub score: Score,
     /// `[label][answer]` counts.
     pub confusion: Vec<Vec<usize>>,
+    /// Images with a logit that is no finite number.
+    pub non_finite: usize,
 }
 
 impl Evaluation {
+    /// An evaluation of no images yet.
+    ///
+    /// # Errors
+    /// As [`confusion_matrix`].
+    pub fn new(classes: usize) -> Result<Self, ModelError> {
+        let confusion = confusion_matrix(classes)?;
+        Ok(Self { score: Score::default(), confusion, non_finite: 0 })
+    }
+
     /// Evaluates over every batch of the loader; `progress` is told the images done and in all.
     ///
     /// # Errors
-    /// [`TrainError::Model`] where the device does not give the logits back, [`TrainError::Data`] where
-    /// an image cannot be had.
+    /// [`TrainError::Model`] where the device does not give the logits back, or where one is no finite number:
+    /// the accuracy of such answers means nothing. [`TrainError::Data`] where an image cannot be had.
     pub fn run<B: Backend>(
         classifier: &Classifier<B>,
         loader: &OrderedLoader<B>,
@@ -34,7 +45,12 @@ impl Evaluation {
             progress(images, total);
             true
         })?;
-        Ok(evaluation)
+        match evaluation.non_finite {
+            0 => Ok(evaluation),
+            found => {
+                Err(ModelError::NonFiniteAnswers { found, images: evaluation.score.images }.into())
+            }
+        }
     }
 
     /// Evaluates batch after batch while `go_on`, told the images done and in all, says so; gives
@@ -45,13 +61,13 @@ impl Evaluation {
         mut go_on: impl FnMut(usize, usize) -> bool,
     ) -> Result<(Self, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
-        let mut evaluation =
-            Self { score: Score::default(), confusion: confusion_matrix(classes)? };
+        let mut evaluation = Self::new(classes)?;
         let total = loader.num_items();
         for batch in loader.iter() {
             let answers = classifier.step(batch).0?;
-            for (_, answer, label) in answers.iter() {
+            for (logits, answer, label) in answers.iter() {
                 evaluation.confusion[label][answer] += 1;
+                evaluation.non_finite += usize::from(logits.iter().any(|logit| !logit.is_finite()));
             }
             evaluation.score.add(answers.score());
             let done = evaluation.score.images;
@@ -112,8 +128,8 @@ mod tests {
     #[test]
     fn precision_reads_columns_and_recall_rows() {
         let evaluation = Evaluation {
-            score: Score::default(),
             confusion: vec![vec![3, 1, 0], vec![1, 1, 0], vec![0; 3]],
+            ..Evaluation::new(3).unwrap()
         };
         assert_eq!(evaluation.precision(0), Some(0.75));
         assert_eq!(evaluation.recall(1), Some(0.5));
@@ -126,13 +142,13 @@ mod tests {
         // scikit-learn, of labels [0]*8 + [1]*2 and answers [0]*6 + [1]*1 + [2]*1 + [0]*1 + [1]*1:
         // recalls 6/8 and 1/2; F1 2*6/15, 2*1/4 and 0.
         let evaluation = Evaluation {
-            score: Score::default(),
             confusion: vec![vec![6, 1, 1, 0], vec![1, 1, 0, 0], vec![0; 4], vec![0; 4]],
+            ..Evaluation::new(4).unwrap()
         };
         assert_eq!(evaluation.balanced_accuracy(), Some(0.625));
         let macro_f1 = evaluation.macro_f1().unwrap();
         assert!((macro_f1 - (0.8 + 0.5 + 0.0) / 3.0).abs() < 1e-15, "{macro_f1}");
-        let none = Evaluation { score: Score::default(), confusion: vec![vec![0; 2]; 2] };
+        let none = Evaluation::new(2).unwrap();
         assert_eq!((none.balanced_accuracy(), none.macro_f1()), (None, None));
     }
 }

@@ -59,7 +59,7 @@ impl RunFolder {
             folder.write_with_sum(&folder.start_path(), start)?;
         }
         folder.write_recipe(recipe)?;
-        folder.claim_folders()?;
+        folder.claim_folders(&lock)?;
         Ok((folder, lock))
     }
 
@@ -101,22 +101,23 @@ impl RunFolder {
     /// [`TrainError::Io`], and as [`RunLock::sign`].
     pub(crate) fn claim(&mut self, lock: &mut RunLock) -> Result<(), TrainError> {
         lock.sign(self)?;
-        self.claim_folders()?;
+        self.claim_folders(lock)?;
         for parent in [&self.path, &self.checkpoints_path()] {
             remove_unfinished(parent)?;
         }
         checkpoint::relink(self)
     }
 
-    fn claim_folders(&mut self) -> Result<(), TrainError> {
+    fn claim_folders(&mut self, lock: &RunLock) -> Result<(), TrainError> {
         let checkpoints = self.checkpoints_path();
         durable::create_folders(&checkpoints)?;
         self.claimed = Some(Claimed {
-            run: FolderId::of(&self.path).map_err(TrainError::io("read", &self.path))?,
+            run: lock.folder(self)?,
             checkpoints: FolderId::of_own(&checkpoints)
                 .map_err(durable::not_own("read", &checkpoints))?,
         });
-        Ok(())
+        // What was locked may have been moved since.
+        self.check_place()
     }
 
     /// Checks, before a training writes, that its folders are those that it claimed. Someone may have moved
@@ -125,7 +126,7 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::RunMoved`].
     pub(crate) fn check_place(&self) -> Result<(), TrainError> {
-        let Some(claimed) = self.claimed else { return Ok(()) };
+        let Some(claimed) = self.claimed else { return self.check_checkpoints() };
         let run = FolderId::of(&self.path);
         let checkpoints = FolderId::of_own(&self.checkpoints_path());
         match (run, checkpoints) {
@@ -155,6 +156,7 @@ impl RunFolder {
             self.recipe_path(),
             self.environment_path(),
             self.pictures_path(),
+            sealed::sum_path(&self.pictures_path()),
             self.attempt_path(),
             self.curves_path(),
             self.summary_path(),
@@ -166,16 +168,21 @@ impl RunFolder {
                 _ => {}
             }
         }
-        let checkpoints = self.checkpoints_path();
-        require_folder(&checkpoints).map_err(|error| match NotOwn::of(&error) {
+        self.check_checkpoints()?;
+        checkpoint::check_links(self)
+    }
+
+    /// Checks that the folder of checkpoints is none of another run's.
+    fn check_checkpoints(&self) -> Result<(), TrainError> {
+        let path = self.checkpoints_path();
+        require_folder(&path).map_err(|error| match NotOwn::of(&error) {
             Some(found) => TrainError::Damaged {
-                path: checkpoints.clone(),
+                path: path.clone(),
                 expected: "a folder".to_owned(),
                 found: found.to_string(),
             },
-            None => TrainError::io("read", &checkpoints)(error),
-        })?;
-        checkpoint::check_links(self)
+            None => TrainError::io("read", &path)(error),
+        })
     }
 
     /// That a new run may begin here.

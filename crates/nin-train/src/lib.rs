@@ -79,6 +79,7 @@ mod history;
 mod lock;
 mod metrics_log;
 mod moments;
+mod opening;
 mod optimizer;
 mod picture_list;
 mod prediction;

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
 
-use nin_data::open_unlinked;
+use nin_data::{FolderId, open_unlinked};
 
 use crate::{RunFolder, TrainError, durable};
 
@@ -18,7 +18,7 @@ const LONGEST_FILE: u64 = 1 << 10;
 /// and is locked too: by that, versions before this one are kept out.
 #[derive(Debug)]
 pub(crate) struct RunLock {
-    _folder: File,
+    folder: File,
     file: Option<File>,
     is_folder_locked: bool,
     warning: Option<String>,
@@ -45,7 +45,7 @@ impl RunLock {
         {
             return Err(locked(run));
         }
-        Ok(Self { _folder: folder, file, is_folder_locked, warning: None })
+        Ok(Self { folder, file, is_folder_locked, warning: None })
     }
 
     /// Writes the number of this process into `run.lock`.
@@ -75,6 +75,14 @@ impl RunLock {
         let _ = writeln!(file, "{}", std::process::id());
         self.file = Some(file);
         Ok(())
+    }
+
+    /// The folder that is locked.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`].
+    pub(crate) fn folder(&self, run: &RunFolder) -> Result<FolderId, TrainError> {
+        FolderId::of_open(&self.folder).map_err(TrainError::io("read", run.path()))
     }
 
     /// Why it keeps nobody out, where it does not.

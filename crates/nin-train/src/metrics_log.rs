@@ -1,8 +1,11 @@
 //! The log of a run, `metrics.jsonl`: a line of JSON an event, and the curves drawn from it.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+use sha2::{Digest, Sha256};
 
 use crate::bounded::open_file;
 use crate::events::{EpochReport, Event, Observer, Progress, RunDescription, last_attempt};
@@ -22,26 +25,48 @@ pub(crate) struct MetricsLog {
     run: RunFolder,
     file: File,
     bytes: u64,
+    /// Of these bytes.
+    sum: Sha256,
     /// Lines that a full disk did not take yet.
     unwritten: Vec<u8>,
     events: Vec<Event>,
     observer: Box<dyn Observer>,
 }
 
+/// What a checkpoint knows of the log that it was written with.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Kept<'a> {
+    /// Its length.
+    pub(crate) bytes: u64,
+    /// Its SHA-256; checkpoints of earlier versions lack it.
+    pub(crate) sha256: Option<&'a str>,
+}
+
 impl MetricsLog {
-    /// Goes on after the first `keep_bytes` bytes of the run's log; the rest is cut off.
+    /// Goes on after the part of the run's log that is kept; the rest is cut off.
     pub(crate) fn open(
         run: &RunFolder,
-        keep_bytes: u64,
+        kept: Kept<'_>,
         observer: Box<dyn Observer>,
     ) -> Result<Self, TrainError> {
         let path = run.metrics_path();
+        let keep_bytes = kept.bytes;
         let mut file = durable::open_or_create(&path, LARGEST_LOG)?;
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
+        let sum = sum_of(&mut file).map_err(TrainError::io("read", &path))?;
         let events = read_events(&path)?;
         let (run, unwritten) = (run.clone(), Vec::new());
-        let mut log = Self { run, file, bytes, unwritten, events, observer };
+        let mut log = Self { run, file, bytes, sum, unwritten, events, observer };
+        let (sum, expected) = (log.sha256(), kept.sha256);
+        if bytes == keep_bytes && expected.is_some_and(|expected| expected != sum) {
+            log.warn(format!(
+                "`{}` is damaged: expected SHA-256 {}, found {sum}; its figures may be others than \
+                 those of the training, which goes on by its checkpoint",
+                path.display(),
+                expected.unwrap_or_default()
+            ))?;
+        }
         if bytes < keep_bytes {
             log.warn(format!(
                 "`{}` is damaged: expected at least {keep_bytes} bytes of whole lines, found \
@@ -93,6 +118,14 @@ impl MetricsLog {
         self.observer.progress(progress);
     }
 
+    /// The SHA-256 of what is written of it.
+    pub(crate) fn sha256(&self) -> String {
+        self.sum.clone().finalize().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
     /// Flushes the log to disk and gives its length, in bytes.
     pub(crate) fn flush(&mut self) -> Result<u64, TrainError> {
         self.write()?;
@@ -131,6 +164,7 @@ impl MetricsLog {
             let error = back.err().unwrap_or(error);
             return Err(TrainError::io("write", self.run.metrics_path())(error));
         }
+        self.sum.update(&self.unwritten);
         self.bytes += self.unwritten.len() as u64;
         self.unwritten.clear();
         Ok(())
@@ -151,6 +185,14 @@ fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
     file.set_len(keep)?;
     file.seek(SeekFrom::Start(keep))?;
     Ok((keep, found))
+}
+
+/// The sum of a whole file; then it is at its end.
+fn sum_of(file: &mut File) -> io::Result<Sha256> {
+    file.rewind()?;
+    let mut sum = Sha256::new();
+    io::copy(file, &mut sum)?;
+    Ok(sum)
 }
 
 /// The events of a `metrics.jsonl`. Lines that are no events, which a crash may leave at the end,
@@ -238,26 +280,50 @@ mod tests {
     #[test]
     fn what_was_logged_behind_the_checkpoint_is_cut_off() {
         let (_root, run) = run();
-        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
         log.event(resume(1)).unwrap();
         let bytes = log.flush().unwrap();
         log.event(resume(2)).unwrap();
-        let mut log = MetricsLog::open(&run, bytes, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, Kept { bytes, sha256: None }, Box::new(())).unwrap();
         log.event(resume(3)).unwrap();
         assert_eq!(read_events(&run.metrics_path()).unwrap(), [resume(1), resume(3)]);
     }
 
     #[test]
+    fn a_flipped_bit_of_the_log_is_a_warning_and_none_is_none() {
+        let (_root, run) = run();
+        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        log.event(resume(1)).unwrap();
+        let (bytes, sum) = (log.flush().unwrap(), log.sha256());
+        let whole = std::fs::read(run.metrics_path()).unwrap();
+        assert_eq!(sum, nin_data::sha256(&whole));
+        for is_damaged in [false, true] {
+            let mut content = whole.clone();
+            content[bytes as usize / 2] ^= u8::from(is_damaged);
+            std::fs::write(run.metrics_path(), content).unwrap();
+            let kept = Kept { bytes, sha256: Some(&sum) };
+            let mut log = MetricsLog::open(&run, kept, Box::new(())).unwrap();
+            let warned = log.events.iter().any(|event| matches!(event, Event::Warning { .. }));
+            assert_eq!(warned, is_damaged);
+            log.event(resume(2)).unwrap();
+            log.flush().unwrap();
+            let content = std::fs::read(run.metrics_path()).unwrap();
+            assert_eq!(log.sha256(), nin_data::sha256(&content));
+        }
+    }
+
+    #[test]
     fn a_log_that_lost_lines_is_a_warning() {
         let (_root, run) = run();
-        let mut log = MetricsLog::open(&run, 0, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
         log.event(resume(1)).unwrap();
         log.event(resume(2)).unwrap();
         let bytes = log.flush().unwrap();
         for (found, left) in [(bytes - 3, 1), (3, 0), (0, 0)] {
             let file = std::fs::OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
             file.set_len(found).unwrap();
-            let mut log = MetricsLog::open(&run, bytes, Box::new(())).unwrap();
+            let mut log =
+                MetricsLog::open(&run, Kept { bytes, sha256: None }, Box::new(())).unwrap();
             let message = format!("expected at least {bytes} bytes of whole lines, found {found}");
             assert!(
                 matches!(log.events.last(), Some(Event::Warning { message: said })

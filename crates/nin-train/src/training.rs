@@ -11,20 +11,18 @@ use nin_model::{Architecture, ModelMetadata, Preprocessing};
 
 use crate::attempt::Attempt;
 use crate::beginning::{Start, learner, starting_weights};
-use crate::checkpoint::{self, Checkpoint, Newest, TrainingState, to_json};
+use crate::checkpoint::{TrainingState, to_json};
 use crate::environment::Environment;
 use crate::events::{Event, Observer, RunDescription};
 use crate::fine_tuning::StartingWeights;
-use crate::lock::RunLock;
-use crate::metrics_log::MetricsLog;
+use crate::metrics_log::{Kept, MetricsLog};
+use crate::opening::{Checked, OpenRun, open_run};
 use crate::quiet::Quiet;
 use crate::recipe::{Recipe, RecipeError};
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
-use crate::{
-    RunFolder, RunHistory, TrainError, fine_tuning, picture_list, preprocessing, sealed, weighting,
-};
+use crate::{RunFolder, RunHistory, TrainError, fine_tuning, preprocessing, sealed, weighting};
 
 /// A training to be run.
 #[derive(Debug)]
@@ -72,7 +70,7 @@ pub fn train<B: AutodiffBackend>(
             Outcome::Ended(summary) => return Ok(summary),
             Outcome::Restart { mut log, epoch, step } => {
                 attempt.next(&plan.recipe).begin(&run.folder, &mut log, (epoch, step))?;
-                voice = Voice::GoesOn(log);
+                voice = Voice::GoesOn(Box::new(log));
             }
         }
     }
@@ -83,13 +81,7 @@ enum Voice {
     /// An observer, to whom the log is yet to be opened.
     New(Box<dyn Observer>),
     /// The log of the attempts before.
-    GoesOn(MetricsLog),
-}
-
-/// A run's folder, and the lock that is held on it.
-struct OpenRun {
-    folder: RunFolder,
-    lock: RunLock,
+    GoesOn(Box<MetricsLog>),
 }
 
 /// One attempt of a run, from its beginning or from its latest checkpoint. Nothing is written before all
@@ -105,25 +97,11 @@ fn train_attempt<B: AutodiffBackend>(
 ) -> Result<Outcome, TrainError> {
     let TrainingPlan { data, environment, .. } = plan;
     let recipe = attempt.recipe(&plan.recipe);
-    let run = &open.folder;
-    let Newest { checkpoint, warnings: damaged } = checkpoint::newest_whole(run, attempt.attempt)?;
-    attempt.check(run, checkpoint.as_ref().map(|checkpoint| &checkpoint.state))?;
-    let mut changed = Vec::new();
-    if let Some(Checkpoint { state, .. }) = &checkpoint {
-        if let Some(pictures) = &data.pictures {
-            picture_list::check(run, pictures)?;
-        }
-        changed = environment.check_resumption(run)?;
-        fits_the_epoch(run, state, data.train.len().div_ceil(recipe.training.batch_size))?;
-    }
+    let Checked { checkpoint, warnings } = open.check(plan, attempt)?;
     let starting_weights =
-        starting_weights(&recipe, plan.start.as_ref(), run, checkpoint.is_some())?;
+        starting_weights(&recipe, plan.start.as_ref(), &open.folder, checkpoint.is_some())?;
     if plan.resume && matches!(voice, Voice::New(_)) {
-        open.folder.claim(&mut open.lock)?;
-        open.folder.write_recipe(&plan.recipe)?;
-        if checkpoint.is_some() {
-            checkpoint::clear_earlier(&open.folder, attempt.attempt)?;
-        }
+        open.claim(plan, attempt, checkpoint.is_some())?;
     }
     let run = &open.folder;
     let preprocessing = if let Some(checkpoint) = &checkpoint {
@@ -154,19 +132,20 @@ fn train_attempt<B: AutodiffBackend>(
             write_environment(run, environment)?;
             write_pictures(run, data)?;
             observer.begin(&description);
-            let mut log = MetricsLog::open(run, state.metrics_bytes, observer)?;
+            let sha256 = state.metrics_sha256.as_deref();
+            let kept = Kept { bytes: state.metrics_bytes, sha256 };
+            let mut log = MetricsLog::open(run, kept, observer)?;
             let imbalance =
                 checkpoint.is_none().then(|| weighting::warning(&recipe, data, metadata));
-            let more = changed.into_iter().chain(imbalance.flatten());
             let unlocked = open.lock.warning().map(str::to_owned);
-            for warning in damaged.into_iter().chain(unlocked).chain(more) {
+            for warning in warnings.into_iter().chain(unlocked).chain(imbalance.flatten()) {
                 log.warn(warning)?;
             }
             log
         }
         Voice::GoesOn(mut log) => {
             log.begin(&description);
-            log
+            *log
         }
     };
     log.event(if checkpoint.is_some() {
@@ -284,22 +263,6 @@ fn start_event(
     })
 }
 
-/// That a checkpoint is of a training with so many steps an epoch: its loader starts there.
-fn fits_the_epoch(
-    run: &RunFolder,
-    state: &TrainingState,
-    steps_per_epoch: usize,
-) -> Result<(), TrainError> {
-    if state.epoch > 0 && state.step <= steps_per_epoch {
-        return Ok(());
-    }
-    Err(TrainError::Damaged {
-        path: run.checkpoints_path(),
-        expected: format!("an epoch of {steps_per_epoch} steps"),
-        found: format!("epoch {}, step {}", state.epoch, state.step),
-    })
-}
-
 /// Architecture, classes and preprocessing of a recipe on its data, checked against each other.
 ///
 /// # Errors
@@ -345,30 +308,6 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
     weighting::class_weights(recipe, data, &metadata)?;
     fine_tuning::check(recipe)?;
     Ok(metadata)
-}
-
-/// The run's folder, new or there already with a recipe of the same mathematics, and its lock.
-fn open_run(plan: &TrainingPlan, metadata: &ModelMetadata) -> Result<OpenRun, TrainError> {
-    let TrainingPlan { recipe, folder: path, .. } = plan;
-    if !plan.resume {
-        let copy = match &plan.start {
-            None => None,
-            Some(start) => {
-                // Whatever does not fit is said before a folder is made.
-                let initial = recipe.initialization()?.weights(&metadata.architecture, 0);
-                start.begin(metadata, initial)?;
-                Some(start.metadata.to_safetensors(&start.weights)?)
-            }
-        };
-        let (folder, lock) = RunFolder::create(path, recipe, copy.as_deref())?;
-        return Ok(OpenRun { folder, lock });
-    }
-    let (folder, lock) = RunFolder::resume(path)?;
-    let keys = folder.recipe()?.changes_that_matter(recipe)?;
-    if !keys.is_empty() {
-        return Err(TrainError::RecipeChanged { path: path.to_owned(), keys });
-    }
-    Ok(OpenRun { folder, lock })
 }
 
 fn write_environment(run: &RunFolder, environment: &Environment) -> Result<(), TrainError> {

@@ -166,7 +166,7 @@ fn largest_confusions(inspection: &Inspection) -> String {
 #[cfg(test)]
 mod tests {
     use nin_model::MapGeometry;
-    use nin_train::{Evaluation, Score};
+    use nin_train::Evaluation;
 
     use super::*;
 
@@ -177,7 +177,7 @@ mod tests {
         (counts[3][7], counts[98][0], counts[5][5]) = (4, 9, 50);
         let inspection = Inspection {
             classes: (0..classes).map(|class| format!("class <{class}>")).collect(),
-            evaluation: Evaluation { score: Score::default(), confusion: counts },
+            evaluation: Evaluation { confusion: counts, ..Evaluation::new(classes).unwrap() },
             confidences: Vec::new(),
             hottest: vec![1.0; classes],
             mistakes: Vec::new(),

@@ -116,10 +116,7 @@ impl Task for Inspect<'_> {
         let predictor = Predictor::new(self.metadata, self.weights, &device)?;
         let mut inspection = Inspection {
             classes: self.metadata.classes.clone(),
-            evaluation: Evaluation {
-                score: Score::default(),
-                confusion: confusion_matrix(classes)?,
-            },
+            evaluation: Evaluation::new(classes)?,
             confidences: Vec::new(),
             hottest: vec![0.0; classes],
             mistakes: Vec::new(),

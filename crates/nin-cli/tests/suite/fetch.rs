@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::hostile_folders::{ALL, contents, flaw};
 use crate::program::{Finished, command};
 use crate::workshop::{PACKAGE, has_package};
 
@@ -271,4 +272,25 @@ fn unknown_names_and_addresses_are_refused() {
     let refused = fetch(root.path(), "no address", None);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("error: "), "{}", refused.stderr);
+}
+
+#[test]
+fn a_part_is_written_through_no_link() {
+    // Its answer empties the part, before its length is found too large.
+    let server = Server::start(Manner::Huge);
+    for planted in ALL {
+        let root = tempfile::tempdir().unwrap();
+        let outside = root.path().join("outside");
+        let folder = root.path().join("cache/nin/fashion-mnist");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::create_dir_all(&folder).unwrap();
+        let part = folder.join("train-images-idx3-ubyte.gz.part");
+        std::fs::write(&part, "precious").unwrap();
+        planted.plant(&part, &outside);
+        let before = contents(&outside);
+        let fetched = fetch(root.path(), &server.address, None);
+        assert_eq!((flaw(&fetched), fetched.code), (None, Some(1)), "{planted:?}");
+        assert_eq!(contents(&outside), before, "{planted:?}");
+    }
+    assert!(server.requests().len() >= 3, "some of them were written to");
 }

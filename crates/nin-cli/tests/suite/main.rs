@@ -12,6 +12,7 @@ mod exchange;
 mod fetch;
 mod fine_tuning;
 mod full_disk;
+mod hostile_folders;
 mod idx_names;
 mod imbalance;
 mod interfaces;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use nin_model::{HostTensor, ModelMetadata, Normalization, Weights};
+
 use crate::colour::{png, prepare, train};
 use crate::program::{metrics, nin};
 use crate::workshop::words;
@@ -99,4 +101,45 @@ fn what_cannot_be_done_is_refused() {
     nin(root, &words("export --checkpoint plain --to safetensors --output x.safetensors")).ok();
     let module = fs::read_to_string(root.join("model.py")).unwrap();
     assert!(module.contains("return normalized(values)"), "{module}");
+}
+
+/// Answers that are no numbers are no answers: the accuracy would be the share of the first class.
+#[test]
+fn a_network_that_overflows_is_refused_by_every_command() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    prepare(root);
+    train(root, "run", CHANNELS);
+    fs::write(root.join("one.png"), png(1, 0)).unwrap();
+    let (metadata, weights) = ModelMetadata::from_safetensors(&model(root, "run")).unwrap();
+    // Each value is finite; what comes of an image is not.
+    let huge: Weights = weights
+        .iter()
+        .map(|(name, tensor)| {
+            let values = tensor.values.iter().map(|value| value.signum() * 1e38).collect();
+            (name.to_owned(), HostTensor { values, ..tensor.clone() })
+        })
+        .collect();
+    fs::write(root.join("huge.safetensors"), metadata.to_safetensors(&huge).unwrap()).unwrap();
+    let mut thin = metadata;
+    let (mean, deviation) = (vec![0.5; 3], vec![1e-45; 3]);
+    thin.preprocessing.normalization = Normalization::Channels { mean, deviation };
+    let mut names = vec!["huge.safetensors"];
+    // Or it is refused where it is written.
+    if let Ok(bytes) = thin.to_safetensors(&weights) {
+        fs::write(root.join("thin.safetensors"), bytes).unwrap();
+        names.push("thin.safetensors");
+    }
+    for name in names {
+        for command in ["eval --data data --dataset cifar10", "predict one.png"] {
+            let finished = nin(root, &words(&format!("{command} --checkpoint {name}")));
+            assert_eq!(finished.code, Some(1), "{command} {name}: {}", finished.stdout);
+            let error = "error: the network answers ";
+            let hint = "\nhint: its weights or its preprocessing overflow";
+            for part in [error, " images with NaN or infinity", hint] {
+                assert!(finished.stderr.contains(part), "{command} {name}: {}", finished.stderr);
+            }
+            assert_eq!(finished.stdout, "", "{command} {name}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::hostile_folders::contents;
 use crate::program::{Finished, metrics, nin};
 use crate::workshop::{Workshop, words};
 
@@ -141,11 +142,39 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
             assert_eq!(events(&workshop, &run, name), events(&workshop, cut, name), "{cut}");
         }
     }
+    another_attempt_is_refused(&workshop, &run);
     // A checkpoint that `attempt.json` knows nothing of is none of the first attempt.
     fs::remove_file(path("early/attempt.json")).unwrap();
     let refused = resume(&workshop, "early", "--epochs 17");
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("attempt.json` is damaged"), "{}", refused.stderr);
+}
+
+/// Another attempt or seed than the run's is refused, with and without the file's sum, and every
+/// checkpoint stays.
+fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
+    copy(&workshop.path().join(run), &workshop.path().join("damaged"));
+    let path = workshop.path().join("damaged/attempt.json");
+    let sealed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let mut old = sealed.clone();
+    old.as_object_mut().unwrap().remove("sha256").unwrap();
+    for whole in [&sealed, &old] {
+        for key in ["attempt", "seed"] {
+            let mut changed = whole.clone();
+            changed[key] = (changed[key].as_u64().unwrap() ^ 1).into();
+            fs::write(&path, changed.to_string()).unwrap();
+            let before = contents(&workshop.path().join("damaged"));
+            let refused = resume(workshop, "damaged", "--epochs 17");
+            assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+            for part in ["attempt.json` is damaged: expected ", "hint: put back the file"] {
+                assert!(refused.stderr.contains(part), "{}", refused.stderr);
+            }
+            assert_eq!(contents(&workshop.path().join("damaged")), before, "{key}");
+        }
+    }
+    // As an earlier version wrote it.
+    fs::write(&path, old.to_string()).unwrap();
+    resume(workshop, "damaged", "").ok();
 }
 
 /// Puts the checkpoints of the attempt that was given up in the place of a run's own.

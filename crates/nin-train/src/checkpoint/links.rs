@@ -93,7 +93,9 @@ mod tests {
                 sample::write(&run, total_steps, total_steps == 10).unwrap();
             }
             let parent = run.checkpoints_path();
-            LINKS.iter().for_each(|link| copy_through(&parent, link));
+            for link in LINKS {
+                copy_through(&parent, link);
+            }
             if is_gone {
                 fs::remove_dir_all(parent.join("epoch-001")).unwrap();
             }

@@ -62,6 +62,9 @@ pub struct TrainingState {
     pub epochs_since_best: usize,
     /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
     pub metrics_bytes: u64,
+    /// The SHA-256 of these bytes; checkpoints of earlier versions lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_sha256: Option<String>,
     /// Seconds and images of all training steps so far, for the rate at the end.
     pub step_secs: f64,
     /// Images of all training steps so far.
@@ -101,6 +104,7 @@ impl TrainingState {
             best_saved: None,
             epochs_since_best: 0,
             metrics_bytes: 0,
+            metrics_sha256: None,
             step_secs: 0.0,
             step_images: 0,
             learning_rate: 0.0,

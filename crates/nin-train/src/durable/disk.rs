@@ -31,6 +31,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A file without a name, its content flushed to disk. A process that ends before it has one leaves
 /// nothing.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has such files"))]
 pub(super) struct Unnamed {
     file: File,
     #[cfg(test)]
@@ -150,9 +151,14 @@ pub(super) fn link(target: &str, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a folder with all that is in it.
+/// Removes a folder with all that is in it, or whatever was in a folder's place. A link is removed, not
+/// followed.
 pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
-    fs::remove_dir_all(path)?;
+    if path.symlink_metadata()?.is_dir() {
+        fs::remove_dir_all(path)?;
+    } else {
+        fs::remove_file(path)?;
+    }
     #[cfg(test)]
     note(|| Operation::Remove(path.to_owned()));
     Ok(())

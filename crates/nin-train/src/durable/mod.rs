@@ -266,6 +266,33 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_in_a_folders_place_is_replaced_and_no_link_is_followed() {
+        use std::os::unix::fs::symlink;
+        for has_exchange in [true, false] {
+            let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let folder = root.path().join("folder");
+            fs::write(outside.path().join("inner"), "precious").unwrap();
+            let write = || {
+                let write = || write_folder(&folder, &[("inner", "new".into())]).unwrap();
+                if has_exchange {
+                    write();
+                } else {
+                    disk::without_exchange(write);
+                }
+                assert_eq!(fs::read_to_string(folder.join("inner")).unwrap(), "new");
+                assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "nothing is left behind");
+                fs::remove_dir_all(&folder).unwrap();
+            };
+            symlink(outside.path(), &folder).unwrap();
+            write();
+            fs::write(&folder, "a file").unwrap();
+            write();
+            let precious = fs::read_to_string(outside.path().join("inner")).unwrap();
+            assert_eq!(precious, "precious");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_exchanged_is_replaced_by_two_renames() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("folder");

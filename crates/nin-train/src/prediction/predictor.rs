@@ -138,7 +138,8 @@ impl<B: Backend> Predictor<B> {
     /// The predictions for prepared pictures of one size, in one batch.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the maps back.
+    /// [`ModelError::Device`] where the device does not give the maps back,
+    /// [`ModelError::NonFiniteAnswers`] where an answer is no finite number.
     pub fn predict_prepared(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let [height, width] = first.picture.size;
@@ -155,16 +156,23 @@ impl<B: Backend> Predictor<B> {
     /// The predictions for a batch as a loader prepares it, `[batch, channels, height, width]`.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the maps back.
+    /// [`ModelError::Device`] where the device does not give the maps back,
+    /// [`ModelError::NonFiniteAnswers`] where an answer is no finite number.
     pub fn answer(&self, images: Tensor<B, 4>) -> Result<Vec<Prediction>, ModelError> {
         let maps = self.network.class_maps(images);
         let [_, classes, map_height, map_width] = maps.dims();
         let HostTensor { values, .. } = HostTensor::read("class maps", &maps)?;
         let map_size = [map_height, map_width];
-        Ok(values
+        let predictions: Vec<_> = values
             .chunks_exact(classes * map_height * map_width)
             .map(|maps| Prediction::new(maps, map_size, self.keeps_maps))
-            .collect())
+            .collect();
+        let is_finite = |one: &&Prediction| one.logits.iter().all(|logit| logit.is_finite());
+        let (images, finite) = (predictions.len(), predictions.iter().filter(is_finite).count());
+        if finite < images {
+            return Err(ModelError::NonFiniteAnswers { found: images - finite, images });
+        }
+        Ok(predictions)
     }
 }
 

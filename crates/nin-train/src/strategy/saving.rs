@@ -68,6 +68,12 @@ impl Saving {
         self.failed.is_some()
     }
 
+    /// Whether the last attempt failed for want of room, which may come yet; a limit on the size of files
+    /// stays.
+    fn is_waiting_for_room(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| !failed.error.is_file_too_large())
+    }
+
     /// Whether it failed a while ago.
     pub(super) fn is_due_again(&self) -> bool {
         self.failed.as_ref().is_some_and(|failed| Instant::now() >= failed.again_at)
@@ -127,6 +133,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     fn write_checkpoint(&mut self) -> Result<String, TrainError> {
         // The record first: a checkpoint that is there says how much of it there is.
         self.state.metrics_bytes = self.log.flush()?;
+        self.state.metrics_sha256 = Some(self.log.sha256());
         let mut state = self.state.clone();
         let by = self.shared.recipe.checkpoint.best_by;
         let best = self.tested.filter(|tested| {
@@ -153,7 +160,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
     /// At the end, where the last state could not be saved: waits for room, for a while.
     pub(super) fn wait_for_room(&mut self) -> Result<(), TrainError> {
         let begun = Instant::now();
-        while self.saving.is_failing()
+        while self.saving.is_waiting_for_room()
             && begun.elapsed() < LAST_WAIT
             && !self.interrupter.should_stop()
         {

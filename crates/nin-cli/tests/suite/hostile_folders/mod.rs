@@ -1,0 +1,225 @@
+//! Folders from strangers: whatever is planted in them, nothing outside them changes, and no run goes on
+//! to other weights than its own.
+
+mod backups;
+mod moved;
+mod outputs;
+mod planted;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::planted::{ALL, contents, flaw};
+use self::planted::{Planted, copy, nin};
+use crate::workshop::{Workshop, words};
+
+/// Every file and folder that a run leaves, and those that a training may make.
+const OF_A_RUN: [&str; 9] = [
+    "attempt.json",
+    "curves.svg",
+    "environment.json",
+    "metrics.jsonl",
+    "recipe.toml",
+    "report.html",
+    "run.lock",
+    "summary.json",
+    "tensorboard",
+];
+
+const OF_ITS_CHECKPOINTS: [&str; 8] = [
+    "checkpoints",
+    "checkpoints/best",
+    "checkpoints/epoch-002",
+    "checkpoints/epoch-002/manifest.json",
+    "checkpoints/epoch-002/model.safetensors",
+    "checkpoints/epoch-002/optimizer.safetensors",
+    "checkpoints/epoch-002/state.json",
+    "checkpoints/latest",
+];
+
+/// What a run on pictures has besides.
+const OF_PICTURES: [&str; 2] = ["pictures.csv", "pictures.csv.sha256"];
+
+const OPTIONS: &str = "--backend flex --set data.limit=60 --tensorboard";
+
+/// The arguments of a run on the made-up shapes, and of one on pictures.
+const SHAPES: &str = "--config small.toml --data data";
+const PICTURES: &str = "--config small.toml --data photos --set data.dataset=photos --set \
+                        data.input_size=20";
+
+/// What a training came to with something planted in its run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It went on, to the bits of the run that nothing happened to.
+    SameBits,
+    /// It was refused, and nothing in the run changed.
+    Refused,
+}
+
+use Outcome::{Refused, SameBits};
+
+/// What is expected: most of a run is replaced as a whole, links and all.
+#[allow(clippy::match_same_arms, reason = "each has a reason of its own")]
+fn expected(file: &str, planted: Planted) -> Outcome {
+    use Planted::{DanglingLink, FlippedBit, Folder, HardLink, Pipe, SymbolicLink};
+    match (file, planted) {
+        // Written in place: what cannot be a file of the run's own is refused. A hard link is copied first.
+        ("metrics.jsonl" | "run.lock", SymbolicLink | DanglingLink | Pipe | Folder) => Refused,
+        // Written into; without its checkpoints a run begins again.
+        ("checkpoints", SymbolicLink | DanglingLink | Pipe) => Refused,
+        // Without its recipe it is no run, and by another recipe it is another run.
+        ("recipe.toml", DanglingLink | Pipe | Folder | FlippedBit(_)) => Refused,
+        // None is none: the run was begun once. This one is of a run that was not begun again.
+        ("attempt.json", _) => Refused,
+        // A folder is in the way of the file.
+        ("curves.svg" | "environment.json" | "summary.json", Folder) => Refused,
+        ("checkpoints/best" | "checkpoints/latest", Folder) => Refused,
+        // The end of the sum's line is no part of it.
+        ("pictures.csv.sha256", FlippedBit(2)) => SameBits,
+        ("pictures.csv" | "pictures.csv.sha256", DanglingLink | Pipe | Folder | FlippedBit(_)) => {
+            Refused
+        }
+        (_, SymbolicLink | HardLink | DanglingLink | Pipe | Folder | FlippedBit(_)) => SameBits,
+    }
+}
+
+fn train(root: &Path, line: &str) -> crate::program::Finished {
+    nin(root, &words(&format!("train --progress none {line} {OPTIONS}")))
+}
+
+fn weights(run: &Path) -> Vec<u8> {
+    fs::read(run.join("checkpoints/latest/model.safetensors")).unwrap()
+}
+
+#[test]
+fn nothing_planted_in_a_run_changes_what_is_outside_or_what_is_learnt() {
+    plant_in_a_run(&OF_A_RUN, SHAPES);
+}
+
+#[test]
+fn nothing_planted_in_its_checkpoints_does_either() {
+    plant_in_a_run(&OF_ITS_CHECKPOINTS, SHAPES);
+}
+
+#[test]
+fn nothing_planted_in_a_run_on_pictures_does() {
+    plant_in_a_run(&OF_PICTURES, PICTURES);
+}
+
+fn plant_in_a_run(files: &[&str], begun: &str) {
+    let workshop = Workshop::new();
+    let root = workshop.path();
+    outputs::write_pictures(&root.join("photos"));
+    let resumed = begun.replace("--config small.toml", "--resume --epochs 3");
+    // All checkpoints stay, so that there is one before a damaged one.
+    train(root, &format!("{begun} --epochs 2 --run run --set checkpoint.keep=0")).ok();
+    copy(&root.join("run"), &root.join("uncut"));
+    train(root, &format!("{resumed} --run uncut")).ok();
+    // Another run's checkpoints are what a link may lead to.
+    copy(&root.join("run"), &root.join("precious"));
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    for file in files {
+        for planted in ALL {
+            let evil = root.join("evil");
+            let outside = root.join("outside");
+            copy(&root.join("run"), &evil);
+            fs::create_dir(&outside).unwrap();
+            let path = evil.join(file);
+            if path.symlink_metadata().is_err() {
+                fs::write(&path, r#"{"attempt": 3, "seed": 1, "metrics_bytes": 0}"#).unwrap();
+            }
+            if planted.plant(&path, &outside) {
+                cases += 1;
+                let found = check(root, expected(file, planted), [begun, &resumed]);
+                wrong.extend(found.map(|flaw| format!("{planted:?} of {file}: {flaw}")));
+            }
+            fs::remove_dir_all(evil).unwrap();
+            fs::remove_dir_all(outside).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(cases > files.len() * 5, "{cases}");
+}
+
+/// Resumes, begins, evaluates and reports the run `evil`; returns what is wrong.
+fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<String> {
+    let (evil, outside) = (root.join("evil"), root.join("outside"));
+    let others =
+        || [&outside, &root.join("precious"), &root.join("data")].map(|path| contents(path));
+    let (before, before_outside) = (contents(&evil), others());
+    let changed = |what: &str| {
+        (others() != before_outside).then(|| format!("{what} changed what is outside"))
+    };
+    // A new run is refused there, before anything is written.
+    let begun = train(root, &format!("{begun} --run evil"));
+    if begun.code != Some(1) || contents(&evil) != before {
+        return Some(format!("a new run: {:?}, {}", begun.code, begun.stderr));
+    }
+    for line in ["eval --checkpoint evil", "compare evil"] {
+        let found = nin(root, &words(line));
+        if let Some(flaw) = flaw(&found) {
+            return Some(format!("{line} {flaw}"));
+        }
+        if contents(&evil) != before {
+            return Some(format!("{line} changed the run"));
+        }
+    }
+    let resumed = train(root, &format!("{resumed} --run evil --set checkpoint.keep=1"));
+    let outcome = match (flaw(&resumed), resumed.code) {
+        (Some(flaw), _) => return Some(flaw),
+        (None, Some(0)) => SameBits,
+        _ => Refused,
+    };
+    if outcome != expected {
+        return Some(format!("{outcome:?} instead of {expected:?}: {}", resumed.stderr));
+    }
+    if outcome == SameBits && weights(&evil) != weights(&root.join("uncut")) {
+        return Some("it went on to other weights".to_owned());
+    }
+    if outcome == Refused && contents(&evil) != before {
+        return Some("it was refused, and had written before".to_owned());
+    }
+    let reported = nin(root, &words("report evil --backend flex"));
+    flaw(&reported).or_else(|| changed("a training or a report"))
+}
+
+/// Every file of a data folder, and of one of pictures with the cache that is made of it.
+#[test]
+fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
+    let workshop = Workshop::new();
+    let root = workshop.path();
+    let data = root.join("data");
+    fs::write(data.join("classes.txt"), "square\nbar\ncross\n").unwrap();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 5);
+    let mut wrong = Vec::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        for planted in ALL {
+            let (evil, outside) = (root.join("evil"), root.join("outside"));
+            copy(&data, &evil);
+            fs::create_dir(&outside).unwrap();
+            assert!(planted.plant(&evil.join(name), &outside));
+            let before = (contents(&evil), contents(&outside));
+            let line =
+                format!("train --config small.toml --data evil --epochs 1 --run run {OPTIONS}");
+            for line in [line.as_str(), "data check evil"] {
+                let finished = nin(root, &words(line));
+                // `data check` tells what is wrong with a data set and exits 1, without a hint.
+                let flaw = if line.starts_with("data") { None } else { flaw(&finished) };
+                wrong.extend(flaw.map(|flaw| format!("{planted:?} of {name}: {flaw}")));
+                assert_ne!(finished.code, Some(124), "{planted:?} of {name}: {line} waits");
+            }
+            if (contents(&evil), contents(&outside)) != before {
+                wrong.push(format!("{planted:?} of {name}: something changed"));
+            }
+            for path in [evil, outside, root.join("run")] {
+                let _ = fs::remove_dir_all(path);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

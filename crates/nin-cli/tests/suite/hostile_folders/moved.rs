@@ -1,0 +1,74 @@
+//! A run's folder that changes under a training: its lock removed, the folder moved and replaced.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::planted::{contents, copy, nin};
+use crate::signals::Running;
+use crate::workshop::{Workshop, words};
+
+const ENDLESS: &str = "--config small.toml --data data --run run --epochs 100000 --set checkpoint.every_steps=2 --set \
+     checkpoint.keep=1";
+
+#[test]
+fn without_its_lock_file_a_run_is_still_trained_by_one_process() {
+    let workshop = Workshop::new();
+    let mut running = Running::start(&workshop, &words(ENDLESS));
+    running.wait_for(r#""event":"checkpoint""#);
+    fs::remove_file(workshop.path().join("run/run.lock")).unwrap();
+    for line in ["train --run run --resume --data data", "train --run run --data data"] {
+        let second = nin(workshop.path(), &words(line));
+        assert_eq!(second.code, Some(1), "{}", second.stderr);
+        let error = "error: the run `run` is being trained by another process";
+        assert!(second.stderr.contains(error), "{}", second.stderr);
+    }
+    running.signal("-TERM");
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(130), "{}", finished.stderr);
+    // Each line of its log is whole.
+    crate::program::metrics(&workshop.path().join("run"));
+}
+
+#[test]
+fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
+    let workshop = Workshop::new();
+    let root = workshop.path();
+    let train = "--backend flex --epochs 2 --set checkpoint.keep=0";
+    workshop.train("other", &words(train)).ok();
+    let before = contents(&root.join("other"));
+    // The whole run, or its checkpoints alone; by another folder, or by a link to one.
+    for (place, by_link) in [("run", false), ("run", true), ("run/checkpoints", true)] {
+        let mut running = Running::start(&workshop, &words(ENDLESS));
+        running.wait_for(r#""event":"checkpoint""#);
+        let theirs = root.join(place.replace("run", "other"));
+        let place = root.join(place);
+        fs::rename(&place, root.join("aside")).unwrap();
+        if by_link {
+            symlink(&theirs, &place).unwrap();
+        } else {
+            copy(&theirs, &place);
+        }
+        let finished = running.finish();
+        assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+        for part in [
+            "error: `run` is not the folder that this training began in",
+            "hint: it was moved, replaced or removed",
+        ] {
+            assert!(finished.stderr.contains(part), "{}", finished.stderr);
+        }
+        assert_eq!(contents(&root.join("other")), before, "{place:?}");
+        if by_link {
+            fs::remove_file(&place).unwrap();
+        } else {
+            let copied = contents(&place).into_values().collect::<Vec<_>>();
+            assert_eq!(copied, before.values().cloned().collect::<Vec<_>>());
+            fs::remove_dir_all(&place).unwrap();
+        }
+        // Put back, it goes on.
+        fs::rename(root.join("aside"), &place).unwrap();
+        let running = Running::start(&workshop, &words("--run run --resume --data data"));
+        running.signal("-TERM");
+        assert_eq!(running.finish().code, Some(130));
+        fs::remove_dir_all(root.join("run")).unwrap();
+    }
+}
