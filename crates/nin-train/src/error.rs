@@ -278,26 +278,7 @@ impl TrainError {
             Self::NoCheckpoint { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }
-            Self::Damaged { found, .. } if found == "a symbolic link" => {
-                "put what it points to in its place: nothing is written through links".to_owned()
-            }
-            Self::Damaged { path, .. } if path.ends_with("metrics.jsonl") => {
-                "move it away: a run goes on without it, and nothing but its curves is lost".to_owned()
-            }
-            Self::Damaged { path, .. } if path.ends_with("latest") || path.ends_with("best") => {
-                "move it away: the run goes on from its newest whole checkpoint".to_owned()
-            }
-            Self::Damaged { path, .. } if path.ends_with("checkpoints") => {
-                "move it away, and put the run's own folder there".to_owned()
-            }
-            Self::Damaged { path, .. } if SEALED.iter().any(|name| path.ends_with(name)) => {
-                "put back the file as the run wrote it, from a copy of the run, or begin a new run; \
-                 its checkpoints can still be read"
-                    .to_owned()
-            }
-            Self::Damaged { .. } => {
-                "name another checkpoint of the run: see its folder checkpoints/".to_owned()
-            }
+            Self::Damaged { path, found, .. } => hint_of_damaged(path, found).to_owned(),
             Self::DataMismatch { .. } => {
                 "name data that the network was made for; a recipe without model.classes and \
                  model.input_channels follows the data"
@@ -352,6 +333,27 @@ impl TrainError {
             Self::Io { .. } => "name a folder that you may write to".to_owned(),
             Self::NoOutcome => "please report this: every training ends somehow".to_owned(),
         }
+    }
+}
+
+/// What to do about a file of a run or a checkpoint that is not what it must be.
+fn hint_of_damaged(path: &Path, found: &str) -> &'static str {
+    if found == "a symbolic link" {
+        return "put what it points to in its place: nothing is written through links";
+    }
+    let name = path.file_name().unwrap_or_default();
+    if SEALED.iter().any(|sealed| name == *sealed) {
+        return "put back the file as the run wrote it, from a copy of the run, or begin a new run; its \
+                checkpoints can still be read";
+    }
+    match name.to_str() {
+        Some("metrics.jsonl") => {
+            "move it away: a run goes on without it, and nothing but its curves is lost"
+        }
+        Some("latest" | "best") => "move it away: the run goes on from its newest whole checkpoint",
+        Some("checkpoints") => "move it away, and put the run's own folder there",
+        Some("run.lock" | "curves.svg" | "summary.json") => "move it away: the run writes it anew",
+        _ => "name another checkpoint of the run: see its folder checkpoints/",
     }
 }
 
