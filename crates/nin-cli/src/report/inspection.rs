@@ -3,7 +3,7 @@
 use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
-use nin_model::{MapGeometry, ModelMetadata, Weights, confusion_matrix};
+use nin_model::{MapGeometry, ModelMetadata, Weights};
 use nin_train::{Evaluation, Prediction, Predictor, Score};
 
 use crate::backend::Task;
