@@ -60,6 +60,7 @@ impl Queue {
     pub(super) fn place(&self) -> Option<Place> {
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         self.metrics.waiting.add(1);
+        self.metrics.coming.add(1);
         Some(Place { _permit: permit, metrics: Arc::clone(&self.metrics) })
     }
 
@@ -75,6 +76,7 @@ impl Queue {
 impl Drop for Place {
     fn drop(&mut self) {
         self.metrics.waiting.subtract(1);
+        self.metrics.coming.subtract(1);
     }
 }
 
@@ -126,7 +128,7 @@ impl Jobs {
             while batch.len() < most {
                 let job = match self.0.try_recv() {
                     Ok(job) => job,
-                    Err(_) if batch.len() >= metrics.waiting.value() => break,
+                    Err(_) if batch.len() >= metrics.coming.value() => break,
                     Err(_) => {
                         let left = deadline.saturating_duration_since(Instant::now());
                         match self.0.recv_timeout(left) {
@@ -185,6 +187,9 @@ mod tests {
     fn a_picture_alone_does_not_wait() {
         let metrics = Arc::new(Metrics::new("flex"));
         let (queue, jobs) = Queue::new(8, Arc::clone(&metrics));
+        // A large one that is still decoded.
+        let _large = queue.place().unwrap();
+        metrics.coming.subtract(1);
         let begun = Instant::now();
         for _ in 0..1000 {
             let _answer = queue.submit(picture(), queue.place().unwrap());

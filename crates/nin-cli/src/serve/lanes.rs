@@ -80,15 +80,17 @@ impl Lanes {
     pub(super) async fn prepare(&self, work: Work) -> Result<Prepared, Problem> {
         let Work { upload, preparation, presence } = work;
         let lane = turn(&self.small).await?;
-        let prepares = preparation.clone();
+        let small = preparation.clone();
         let looked = spawn_blocking(move || {
             let _lane = lane;
-            look(upload, &prepares)
+            look(upload, &small)
         });
         let (upload, pixels) = match looked.await.map_err(|_| broken())?? {
             Looked::Prepared(prepared) => return Ok(prepared),
             Looked::Large { upload, pixels } => (upload, pixels),
         };
+        // No batch waits for it.
+        let _aside = Aside::new(&self.metrics);
         let place = Arc::clone(&self.large_places).try_acquire_owned().map_err(|_| busy())?;
         let mut lane = None;
         let waiting = async {
@@ -117,6 +119,22 @@ impl Lanes {
             "the client closed the connection before the turn of its large picture",
             "keep the connection open until the answer comes",
         )
+    }
+}
+
+/// A large picture that waits for its lane or is in it.
+struct Aside<'a>(&'a Metrics);
+
+impl<'a> Aside<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.coming.subtract(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.coming.add(1);
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Metrics {
     pictures: AtomicU64,
     /// Pictures in the queue or being decoded for it.
     pub(super) waiting: Gauge,
+    /// Those of them that come to the network soon: large pictures only once they are decoded.
+    pub(super) coming: Gauge,
     /// Open connections.
     pub(super) connections: Gauge,
     refused_connections: AtomicU64,
@@ -48,6 +50,7 @@ impl Metrics {
             batches: AtomicU64::default(),
             pictures: AtomicU64::default(),
             waiting: Gauge::default(),
+            coming: Gauge::default(),
             connections: Gauge::default(),
             refused_connections: AtomicU64::default(),
             abandoned: AtomicU64::default(),

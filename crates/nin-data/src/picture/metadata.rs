@@ -153,12 +153,12 @@ mod tests {
 
     use super::*;
 
-    fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    fn chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
         let length = (content.len() as u32).to_be_bytes();
         let mut crc = flate2::Crc::new();
-        crc.update(name);
+        crc.update(&name);
         crc.update(content);
-        [&length[..], name, content, &crc.sum().to_be_bytes()].concat()
+        [&length[..], &name, content, &crc.sum().to_be_bytes()].concat()
     }
 
     fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
@@ -167,12 +167,12 @@ mod tests {
 
     #[test]
     fn a_decoder_sees_only_what_changes_pixels() {
-        let pixels = [chunk(b"IHDR", b"13"), chunk(b"tRNS", b"1"), chunk(b"IDAT", b"5")];
-        let end = chunk(b"IEND", b"");
-        let profile = chunk(b"iCCP", &[7; 100]);
+        let pixels = [chunk(*b"IHDR", b"13"), chunk(*b"tRNS", b"1"), chunk(*b"IDAT", b"5")];
+        let end = chunk(*b"IEND", b"");
+        let profile = chunk(*b"iCCP", &[7; 100]);
         let plain = png(&[pixels.concat(), end.clone()]);
         assert!(matches!(without_metadata(&plain), Cow::Borrowed(_)));
-        let long = png(&[pixels.concat(), profile.clone(), chunk(b"zTXt", b"x"), end]);
+        let long = png(&[pixels.concat(), profile.clone(), chunk(*b"zTXt", b"x"), end]);
         assert_eq!(*without_metadata(&long), plain);
         let cut = &long[..long.len() - 5];
         assert_eq!(without_metadata(cut)[..], plain[..plain.len() - 5]);
@@ -183,18 +183,18 @@ mod tests {
 
     #[test]
     fn the_orientation_is_found_before_the_pixels() {
-        let exif = chunk(b"eXIf", b"II*\0");
+        let exif = chunk(*b"eXIf", b"II*\0");
         let text = |text: &[u8], compressed: u8| {
-            chunk(b"iTXt", &[XMP_KEYWORD, &[0, compressed, 0, 0, 0], text].concat())
+            chunk(*b"iTXt", &[XMP_KEYWORD, &[0, compressed, 0, 0, 0], text].concat())
         };
         let metadata = |chunks: &[Vec<u8>]| {
             let png = png(chunks);
             let Metadata { exif, xmp } = Metadata::of(PictureFormat::Png, &png);
             (exif.map(<[u8]>::to_vec), xmp.map(Cow::into_owned))
         };
-        let found = metadata(&[exif.clone(), text(b"<x/>", 0), chunk(b"IDAT", b"")]);
+        let found = metadata(&[exif.clone(), text(b"<x/>", 0), chunk(*b"IDAT", b"")]);
         assert_eq!(found, (Some(b"II*\0".to_vec()), Some(b"<x/>".to_vec())));
-        assert_eq!(metadata(&[chunk(b"IDAT", b""), exif, text(b"<x/>", 0)]), (None, None));
+        assert_eq!(metadata(&[chunk(*b"IDAT", b""), exif, text(b"<x/>", 0)]), (None, None));
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
         zlib.write_all(&vec![b' '; 64 << 20]).unwrap();
         let bomb = zlib.finish().unwrap();

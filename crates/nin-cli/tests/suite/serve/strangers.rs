@@ -20,12 +20,12 @@ fn root() -> tempfile::TempDir {
     root
 }
 
-fn chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
-    crc.update(name);
+    crc.update(&name);
     crc.update(content);
     let length = (content.len() as u32).to_be_bytes();
-    [&length[..], name, content, &crc.sum().to_be_bytes()].concat()
+    [&length[..], &name, content, &crc.sum().to_be_bytes()].concat()
 }
 
 /// A compressed run of zeros.
@@ -44,7 +44,7 @@ fn png(width: u32, height: u32, more: &[u8]) -> Vec<u8> {
     let header = [&size[..], &[16, 6, 0, 0, 0]].concat();
     let pixels = zeros(height as usize * (width as usize * 8 + 1));
     let chunks =
-        [chunk(b"IHDR", &header), more.to_vec(), chunk(b"IDAT", &pixels), chunk(b"IEND", b"")];
+        [chunk(*b"IHDR", &header), more.to_vec(), chunk(*b"IDAT", &pixels), chunk(*b"IEND", b"")];
     [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat()
 }
 
@@ -55,7 +55,7 @@ fn huge() -> Vec<u8> {
 
 /// A small picture whose colour profile inflates to 700 MB.
 fn profiled() -> Vec<u8> {
-    png(20, 20, &chunk(b"iCCP", &[b"p\0\0", &zeros(700 << 20)[..]].concat()))
+    png(20, 20, &chunk(*b"iCCP", &[b"p\0\0", &zeros(700 << 20)[..]].concat()))
 }
 
 /// Sends a picture and closes the connection at once.
