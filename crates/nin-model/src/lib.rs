@@ -58,7 +58,7 @@ pub use fused::{
     time_layers,
 };
 pub use initialization::{Initialization, LayerPart, LayerScale};
-pub use memory::{BATCH_BYTES, confusion_matrix};
+pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;

@@ -47,13 +47,22 @@ impl ModelMetadata {
 /// Returns an empty confusion matrix, `[label][answer]`.
 ///
 /// # Errors
-/// [`ModelError::ConfusionMatrix`] where it would take more than [`BATCH_BYTES`].
+/// As [`check_confusion_matrix`].
 pub fn confusion_matrix(classes: usize) -> Result<Vec<Vec<usize>>, ModelError> {
+    check_confusion_matrix(classes)?;
+    Ok(vec![vec![0; classes]; classes])
+}
+
+/// Checks that a confusion matrix of so many classes can be had.
+///
+/// # Errors
+/// [`ModelError::ConfusionMatrix`] where it would take more than [`BATCH_BYTES`].
+pub fn check_confusion_matrix(classes: usize) -> Result<(), ModelError> {
     let bytes = (classes as u64).saturating_pow(2).saturating_mul(size_of::<usize>() as u64);
     if bytes > BATCH_BYTES {
         return Err(ModelError::ConfusionMatrix { classes, bytes, limit: BATCH_BYTES });
     }
-    Ok(vec![vec![0; classes]; classes])
+    Ok(())
 }
 
 #[cfg(test)]

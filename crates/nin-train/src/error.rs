@@ -230,13 +230,14 @@ impl TrainError {
     pub fn is_out_of_space(&self) -> bool {
         match self {
             Self::NoSpace { .. } => true,
-            Self::Io { source, .. } => {
-                let kind = source.kind();
-                matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-                    || self.is_file_too_large()
-            }
-            _ => false,
+            _ => self.is_disk_full() || self.is_file_too_large(),
         }
+    }
+
+    /// Whether other files would have to go first. Where a file may not be so long, that would not help.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let is_full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { source, .. } if is_full(source.kind()))
     }
 
     /// Whether a file may not be as long as it has to be: the limit of the process (`ulimit -f`), or that of
@@ -343,8 +344,8 @@ fn hint_of_damaged(path: &Path, found: &str) -> &'static str {
     }
     let name = path.file_name().unwrap_or_default();
     if SEALED.iter().any(|sealed| name == *sealed) {
-        return "put back the file as the run wrote it, from a copy of the run, or begin a new run; its \
-                checkpoints can still be read";
+        return "put back the file as the run wrote it, from a copy of the run, or begin a new run; move it \
+                away to read the checkpoints without it";
     }
     match name.to_str() {
         Some("metrics.jsonl") => {

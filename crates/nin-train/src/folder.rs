@@ -1,6 +1,7 @@
 //! The folder of a run: which file stands where, and who may write it.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use nin_data::{FolderId, NotOwn, require_file, require_folder};
@@ -100,6 +101,10 @@ impl RunFolder {
     /// # Errors
     /// [`TrainError::Io`], and as [`RunLock::sign`].
     pub(crate) fn claim(&mut self, lock: &mut RunLock) -> Result<(), TrainError> {
+        let id = FolderId::of(&self.path).map_err(TrainError::io("read", &self.path))?;
+        if id != lock.folder(self)? {
+            return Err(TrainError::RunMoved { path: self.path.clone() });
+        }
         lock.sign(self)?;
         self.claim_folders(lock)?;
         for parent in [&self.path, &self.checkpoints_path()] {
@@ -131,6 +136,10 @@ impl RunFolder {
         let checkpoints = FolderId::of_own(&self.checkpoints_path());
         match (run, checkpoints) {
             (Ok(run), Ok(checkpoints)) if claimed == (Claimed { run, checkpoints }) => Ok(()),
+            // A disk that does not answer has moved nothing.
+            (Err(error), _) | (_, Err(error)) if !is_replaced(&error) => {
+                Err(TrainError::io("read", &self.path)(error))
+            }
             _ => Err(TrainError::RunMoved { path: self.path.clone() }),
         }
     }
@@ -322,6 +331,12 @@ impl RunFolder {
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         self.write(&self.recipe_path(), sealed::text(&recipe.to_toml()?).as_bytes())
     }
+}
+
+/// Whether an error says that something else is where a folder was.
+fn is_replaced(error: &io::Error) -> bool {
+    NotOwn::of(error).is_some()
+        || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

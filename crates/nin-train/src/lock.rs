@@ -2,6 +2,8 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nin_data::{FolderId, open_unlinked};
 
@@ -12,6 +14,10 @@ const LONGEST_HOLDER: u64 = 20;
 
 /// Nor is a `run.lock` longer, which holds just that.
 const LONGEST_FILE: u64 = 1 << 10;
+
+/// How long, and how often, a process waits for one that only looks at `run.lock`.
+const LOOK: Duration = Duration::from_millis(5);
+const LOOKS: usize = 10;
 
 /// Held while a run is trained: the operating system's lock on the folder itself, so that nothing in the
 /// folder can be removed to get around it. `run.lock` holds the number of the process for people to read,
@@ -57,10 +63,9 @@ impl RunLock {
         // A process that holds two handles of one file locks itself out.
         self.file = None;
         let mut file = durable::open_or_create(&path, LONGEST_FILE)?;
-        match file.try_lock() {
+        match self.lock_file(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(locked(run)),
-            Err(TryLockError::Error(_)) if self.is_folder_locked => {}
             // No reason not to train there.
             Err(TryLockError::Error(error)) => {
                 self.warning = Some(format!(
@@ -75,6 +80,17 @@ impl RunLock {
         let _ = writeln!(file, "{}", std::process::id());
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Locks `run.lock`. Another process may have it for a moment, to see whose it is.
+    fn lock_file(&self, file: &File) -> Result<(), TryLockError> {
+        for _ in 0..LOOKS {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if self.is_folder_locked => sleep(LOOK),
+                result => return result,
+            }
+        }
+        file.try_lock()
     }
 
     /// The folder that is locked.

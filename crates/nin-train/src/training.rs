@@ -7,7 +7,7 @@ use std::time::Duration;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Interrupter, SupervisedTraining, TrainingStrategy};
 use nin_data::{DataSet, ImageDataset, OrderedLoader};
-use nin_model::{Architecture, ModelMetadata, Preprocessing};
+use nin_model::{Architecture, ModelMetadata, Preprocessing, check_confusion_matrix};
 
 use crate::attempt::Attempt;
 use crate::beginning::{Start, learner, starting_weights};
@@ -304,6 +304,8 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         architecture,
     };
     metadata.architecture.shapes(metadata.input())?;
+    // Each epoch is evaluated.
+    check_confusion_matrix(metadata.classes.len())?;
     preprocessing::check(recipe, metadata.input())?;
     weighting::class_weights(recipe, data, &metadata)?;
     fine_tuning::check(recipe)?;

@@ -22,7 +22,9 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     let batch_size = metadata.batch_in_memory(asked)?;
     if batch_size < asked {
         let [_, height, width] = metadata.input();
-        note(format!("note: batches of {batch_size}: more images of {height}x{width} do not fit"));
+        note(format!(
+            "note: batches of {batch_size}: more images of {height}x{width} would not fit into 2 GiB"
+        ));
     }
     let run = arguments.checkpoint.path().and_then(run_of);
     let asked = Evaluated {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_model::{ModelMetadata, Weights};
+use nin_model::{ModelError, ModelMetadata, Weights};
 use nin_train::{Prediction, Predictor, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -35,7 +35,7 @@ pub(super) struct Place {
 struct Job {
     picture: Prepared,
     place: Place,
-    answer: oneshot::Sender<Answered>,
+    answer: oneshot::Sender<Result<Answered, ModelError>>,
 }
 
 /// A picture that went through the network.
@@ -44,6 +44,9 @@ pub(super) struct Answered {
     pub(super) inverted: bool,
     pub(super) prediction: Prediction,
 }
+
+/// Where the answer comes. It has an error where the network has no answer to this picture.
+pub(super) type Receipt = oneshot::Receiver<Result<Answered, ModelError>>;
 
 /// What the network's thread takes its work from.
 pub(super) struct Jobs(Receiver<Job>);
@@ -65,7 +68,7 @@ impl Queue {
     }
 
     /// Hands a picture over. The receiver fails where the network does.
-    pub(super) fn submit(&self, picture: Prepared, place: Place) -> oneshot::Receiver<Answered> {
+    pub(super) fn submit(&self, picture: Prepared, place: Place) -> Receipt {
         let (answer, receiver) = oneshot::channel();
         // Without a network the job is dropped here, and the receiver says so.
         let _ = self.jobs.send(Job { picture, place, answer });
@@ -103,17 +106,36 @@ impl Task for AnswerAll<'_> {
         let most = self.metadata.batch_in_memory(BATCH)?;
         while let Some(batch) = self.jobs.gather(most, self.metrics) {
             let pictures: Vec<&Prepared> = batch.iter().map(|job| &job.picture).collect();
-            let predictions = predictor.predict_prepared(&pictures)?;
+            let predictions = predict_each(&predictor, &pictures)?;
             self.metrics.count_batch(batch.len());
             for (job, prediction) in batch.into_iter().zip(predictions) {
                 let Job { picture, place, answer } = job;
                 drop(place);
                 let (size, inverted) = (picture.original_size, picture.inverted);
                 // Whoever asked may have gone.
-                let _ = answer.send(Answered { size, inverted, prediction });
+                let answered = |prediction| Answered { size, inverted, prediction };
+                let _ = answer.send(prediction.map(answered));
             }
         }
         Ok(())
+    }
+}
+
+/// Predicts a batch, or each picture by itself where one of them has no answer: the others keep theirs.
+fn predict_each<B: Backend>(
+    predictor: &Predictor<B>,
+    pictures: &[&Prepared],
+) -> Result<Vec<Result<Prediction, ModelError>>, ModelError> {
+    match predictor.predict_prepared(pictures) {
+        Ok(predictions) => Ok(predictions.into_iter().map(Ok).collect()),
+        Err(error @ ModelError::NonFiniteAnswers { .. }) if pictures.len() == 1 => {
+            Ok(vec![Err(error)])
+        }
+        Err(ModelError::NonFiniteAnswers { .. }) => {
+            let each = pictures.iter().map(|&picture| predict_each(predictor, &[picture]));
+            Ok(each.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -23,8 +23,9 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it is sent. The sockets' buffers hold most answers whole, so
 /// that only a client that does not read runs into it.
 const LONGEST_STALL: Duration = Duration::from_secs(5);
-/// How long the server waits, once it is to end, for requests that were begun.
-const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+/// How long the server waits, once it is to end, for requests that were begun. It then has two seconds for the
+/// batch in the network until ten are over.
+const LONGEST_DRAIN: Duration = Duration::from_secs(8);
 /// What is read ahead, in bytes.
 const BUFFER: usize = 64 << 10;
 /// The longest head of a request, in bytes.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use nin_data::{Picture, PictureHeader};
@@ -27,6 +28,9 @@ pub(super) const MOST_LARGE_PIXELS: usize = 1 << 24;
 const MOST_LARGE_LANES: usize = 4;
 /// The longest side of a picture.
 const LONGEST_SIDE: usize = 32_768;
+/// Who waited less than this for a small picture's turn is not asked whether they are still there: a client that
+/// shut down its sending half is, and looks as if it were gone.
+const PATIENT: Duration = Duration::from_millis(100);
 /// How many times as long as the other a side may be. Short sides count as [`SHORTEST_SIDE`].
 const LARGEST_RATIO: usize = 100;
 const SHORTEST_SIDE: usize = 32;
@@ -79,7 +83,11 @@ impl Lanes {
     /// Decodes and prepares a picture when its turn comes.
     pub(super) async fn prepare(&self, work: Work) -> Result<Prepared, Problem> {
         let Work { upload, preparation, presence } = work;
+        let asked = Instant::now();
         let lane = turn(&self.small).await?;
+        if asked.elapsed() > PATIENT && presence.has_hung_up() {
+            return Err(self.abandoned());
+        }
         let small = preparation.clone();
         let looked = spawn_blocking(move || {
             let _lane = lane;
@@ -116,7 +124,7 @@ impl Lanes {
         self.metrics.count_abandoned();
         Problem::new(
             StatusCode::BAD_REQUEST,
-            "the client closed the connection before the turn of its large picture",
+            "the client closed the connection before its picture's turn came",
             "keep the connection open until the answer comes",
         )
     }
@@ -191,15 +199,15 @@ fn check_sides(height: usize, width: usize) -> Result<(), Problem> {
 fn busy() -> Problem {
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
-        "too many large pictures wait already",
-        "come back in a second, or send a picture of at most a megapixel",
+        "too many large pictures are already waiting",
+        "come back in a second, or send a picture of at most a megapixel; a quarter of --max-queue may be large",
     )
 }
 
 fn broken() -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
-        "a decoder broke on the picture",
+        "a decoder failed on the picture",
         "convert the picture anew; please report it with the picture",
     )
 }

@@ -190,7 +190,7 @@ async fn receive(
 fn no_memory() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many large pictures come in at a time",
+        "too many large pictures are coming in at once",
         "come back in a second, or send a smaller picture",
     )
 }

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use nin_model::ModelError;
 use tokio::time::timeout;
 
 use super::Service;
@@ -169,14 +170,15 @@ async fn predict(
     let place = service.queue.place().ok_or_else(|| {
         Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
-            format!("{} pictures wait already", service.limits.queue),
+            format!("{} pictures are already waiting", service.limits.queue),
             "come back in a second; nin-cli serve --max-queue lets more wait",
         )
     })?;
     let answering = async {
         let preparation = service.preparation(parameters.invert);
         let picture = service.lanes.prepare(Work { upload, preparation, presence }).await?;
-        service.queue.submit(picture, place).await.map_err(|_| ending())
+        let answered = service.queue.submit(picture, place).await.map_err(|_| ending())?;
+        answered.map_err(|error| no_answer(&error))
     };
     let answered = timeout(service.limits.patience, answering).await.map_err(|_| {
         Problem::new(
@@ -198,6 +200,11 @@ async fn predict(
     );
     let body = answers(&[image], &[]).to_string() + "\n";
     Ok(content(StatusCode::OK, JSON, body))
+}
+
+/// The network overflowed on the picture.
+fn no_answer(error: &ModelError) -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), error.hint())
 }
 
 fn ending() -> Problem {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::Path;
 
-use super::{MANIFEST, STATE, TrainingState, read_json};
+use super::{Checkpoint, MANIFEST, STATE, TrainingState, read_json};
 use crate::bounded::read_file;
 use crate::checkpoint::LARGEST_JSON;
 use crate::{RunFolder, TrainError, durable};
@@ -18,6 +18,12 @@ pub(super) fn linked(parent: &Path, link: &str) -> Option<OsString> {
     fs::read_link(parent.join(link)).ok()?.file_name().map(OsStr::to_owned)
 }
 
+/// The checkpoint in a link's place: the one that it points to, or the copy of one that stands there itself.
+pub(super) fn in_place(parent: &Path, link: &str) -> Option<OsString> {
+    let is_folder = parent.join(link).symlink_metadata().is_ok_and(|found| found.is_dir());
+    if is_folder { Some(link.into()) } else { linked(parent, link) }
+}
+
 /// Checks that each of the links is one, or a copy of a checkpoint that [`relink`] makes one again.
 ///
 /// # Errors
@@ -26,7 +32,8 @@ pub(crate) fn check_links(run: &RunFolder) -> Result<(), TrainError> {
     LINKS.iter().try_for_each(|link| copied(run, link).map(|_| ()))
 }
 
-/// Makes the copies of checkpoints links again. One whose checkpoint is gone becomes that checkpoint.
+/// Makes the copies of checkpoints links again. One whose checkpoint is gone or damaged becomes that
+/// checkpoint.
 ///
 /// # Errors
 /// [`TrainError::Damaged`], [`TrainError::Io`].
@@ -34,13 +41,17 @@ pub(crate) fn relink(run: &RunFolder) -> Result<(), TrainError> {
     let parent = run.checkpoints_path();
     for link in LINKS {
         let Some(name) = copied(run, link)? else { continue };
-        let path = parent.join(&name);
-        if path.symlink_metadata().is_err() {
-            durable::move_folder(&parent.join(link), &path)?;
-            durable::write_link(&parent.join(link), &name)?;
-        } else {
-            durable::replace_folder_by_link(&parent.join(link), &name)?;
+        let (copy, path) = (parent.join(link), parent.join(&name));
+        let is_there = path.symlink_metadata().is_ok();
+        if is_there && (Checkpoint::read(&path).is_ok() || Checkpoint::read(&copy).is_err()) {
+            durable::replace_folder_by_link(&copy, &name)?;
+            continue;
         }
+        if is_there {
+            durable::remove_folder(&path)?;
+        }
+        durable::move_folder(&copy, &path)?;
+        durable::write_link(&copy, &name)?;
     }
     Ok(())
 }
@@ -70,7 +81,7 @@ fn copied(run: &RunFolder, link: &str) -> Result<Option<String>, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{Checkpoint, best_checkpoint};
+    use crate::checkpoint::{best_checkpoint, newest_whole};
     use crate::sample;
 
     /// Puts a copy of a link's checkpoint in the link's place, as `cp -L` does.
@@ -107,6 +118,37 @@ mod tests {
             assert_eq!(best_checkpoint(&run, 1).unwrap(), sample::checkpoint(10));
             assert_eq!(Checkpoint::read(&parent.join("latest")).unwrap(), sample::checkpoint(20));
             assert_eq!(fs::read_dir(&parent).unwrap().count(), 4, "nothing is left behind");
+        }
+    }
+
+    #[test]
+    fn a_run_goes_on_from_a_copy_whose_checkpoint_is_gone_or_damaged() {
+        for is_gone in [false, true] {
+            let (_root, run, _lock) = sample::run();
+            for total_steps in [10, 20] {
+                sample::write(&run, total_steps, total_steps == 10).unwrap();
+            }
+            let parent = run.checkpoints_path();
+            for link in LINKS {
+                copy_through(&parent, link);
+            }
+            for name in ["epoch-001", "epoch-002"] {
+                if is_gone {
+                    fs::remove_dir_all(parent.join(name)).unwrap();
+                } else {
+                    fs::write(parent.join(name).join("model.safetensors"), "cut").unwrap();
+                }
+            }
+            let newest = || newest_whole(&run, 1).unwrap().checkpoint.unwrap();
+            assert_eq!(newest(), sample::checkpoint(20), "before anything is written");
+            assert_eq!(best_checkpoint(&run, 1).unwrap(), sample::checkpoint(10));
+            relink(&run).unwrap();
+            assert_eq!(newest(), sample::checkpoint(20));
+            for (link, total_steps) in LINKS.into_iter().zip([10, 20]) {
+                assert!(linked(&parent, link).is_some());
+                let read = Checkpoint::read(&parent.join(link)).unwrap();
+                assert_eq!(read, sample::checkpoint(total_steps));
+            }
         }
     }
 

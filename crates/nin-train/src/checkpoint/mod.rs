@@ -185,7 +185,7 @@ fn step_name(total_steps: usize) -> String {
 }
 
 /// Whether a checkpoint's folder has this name, to the letter: `epoch-003-mine` is somebody else's.
-fn is_folder_name(name: &str) -> bool {
+pub(crate) fn is_folder_name(name: &str) -> bool {
     name.split_once('-').is_some_and(|(_, number)| {
         number.parse().is_ok_and(|number| name == epoch_name(number) || name == step_name(number))
     })

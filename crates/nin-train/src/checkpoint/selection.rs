@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::links::{LINKS, linked};
+use super::links::{LINKS, in_place, linked};
 use super::{Checkpoint, Place, is_folder_name, place_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
@@ -19,17 +19,19 @@ pub(crate) struct Newest {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Of an attempt, the checkpoint that `latest` points to, if it is whole; else the newest one that is.
+/// Of an attempt, the checkpoint that `latest` points to or is a copy of, if it is whole; else the newest one
+/// that is. Damaged ones are warnings, also where the attempt has to begin again.
 ///
 /// # Errors
 /// [`TrainError::NoWholeCheckpoint`] where there are checkpoints, and each is damaged.
 pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, TrainError> {
     let parent = run.checkpoints_path();
     let mut names = newest_first(&parent)?;
-    if let Some(latest) = linked(&parent, "latest") {
+    if let Some(latest) = in_place(&parent, "latest") {
         names.retain(|name| *name != latest);
         names.insert(0, latest);
     }
+    names.extend(in_place(&parent, "best").filter(|name| name == "best"));
     let (mut damaged, mut is_void) = (Vec::new(), false);
     for name in names {
         match Checkpoint::read(&parent.join(&name)) {
@@ -45,13 +47,12 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
             Err(error) => damaged.push(error),
         }
     }
-    match damaged.into_iter().next().filter(|_| !is_void) {
-        None => Ok(Newest { checkpoint: None, warnings: Vec::new() }),
-        Some(source) => Err(TrainError::NoWholeCheckpoint {
-            path: run.path().to_owned(),
-            source: Box::new(source),
-        }),
+    if is_void || damaged.is_empty() {
+        let warn = |error: &TrainError| format!("{}; attempt {attempt} begins again", one_line(error));
+        return Ok(Newest { checkpoint: None, warnings: damaged.iter().map(warn).collect() });
     }
+    let source = Box::new(damaged.swap_remove(0));
+    Err(TrainError::NoWholeCheckpoint { path: run.path().to_owned(), source })
 }
 
 /// The best checkpoint of an attempt; its newest whole one where that is damaged or was not saved.
@@ -60,7 +61,7 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
 /// [`TrainError::NoWholeCheckpoint`], [`TrainError::NoCheckpoint`].
 pub(crate) fn best_checkpoint(run: &RunFolder, attempt: usize) -> Result<Checkpoint, TrainError> {
     let parent = run.checkpoints_path();
-    if let Some(name) = linked(&parent, "best")
+    if let Some(name) = in_place(&parent, "best")
         && let Ok(best) = Checkpoint::read(&parent.join(name))
         && best.state.attempt >= attempt
     {

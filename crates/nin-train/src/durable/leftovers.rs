@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{UNFINISHED, disk, sync_folder};
 use crate::TrainError;
+use crate::checkpoint::is_folder_name;
 
 /// Whether something by this name is not finished.
 pub(crate) fn is_unfinished(path: &Path) -> bool {
@@ -33,14 +34,15 @@ pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Where two renames stood in for an exchange, and were cut in between, the folder that was to be
+/// Where two renames stood in for an exchange, and were cut in between, the checkpoint that was to be
 /// replaced stands aside under its own name: a half-written one holds files alone.
 fn put_back(aside: &Path, folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(aside).map_err(TrainError::io("read", aside))? {
         let entry = entry.map_err(TrainError::io("read", aside))?;
         let place = folder.join(entry.file_name());
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && place.symlink_metadata().is_err() {
+        let is_checkpoint = is_folder_name(&entry.file_name().to_string_lossy());
+        if is_folder && is_checkpoint && place.symlink_metadata().is_err() {
             disk::rename(&entry.path(), &place).map_err(TrainError::io("create", &place))?;
             sync_folder(folder)?;
         }

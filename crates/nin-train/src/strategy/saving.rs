@@ -94,7 +94,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         }
         let keep = self.shared.recipe.checkpoint.keep;
         let mut result = self.write_checkpoint();
-        if keep > 1 && result.as_ref().is_err_and(TrainError::is_out_of_space) {
+        if keep > 1 && result.as_ref().is_err_and(TrainError::is_disk_full) {
             // Fewer old ones may make room for the new one.
             self.prune(1)?;
             result = self.write_checkpoint();

@@ -177,7 +177,7 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
         replies.iter().partition(|reply| reply.status == 200);
     assert!(!answered.is_empty() && !sent_away.is_empty(), "{}", answered.len());
     for reply in sent_away {
-        assert!(reply.problem(429).contains("1 pictures wait already"));
+        assert!(reply.problem(429).contains("1 pictures are already waiting"));
         assert!(reply.head.contains("retry-after: 1"), "{}", reply.head);
     }
 
