@@ -131,7 +131,9 @@ fn a_network_that_overflows_is_refused_by_every_command() {
         names.push("thin.safetensors");
     }
     for name in names {
-        for command in ["eval --data data --dataset cifar10", "predict one.png"] {
+        for command in
+            ["eval --data data --dataset cifar10", "predict one.png", "serve --addr 127.0.0.1:0"]
+        {
             let finished = nin(root, &words(&format!("{command} --checkpoint {name}")));
             assert_eq!(finished.code, Some(1), "{command} {name}: {}", finished.stdout);
             let error = "error: the network answers ";

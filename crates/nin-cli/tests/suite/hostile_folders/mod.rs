@@ -7,7 +7,7 @@ mod outputs;
 mod planted;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(crate) use self::planted::{ALL, contents, flaw};
 use self::planted::{Planted, copy, nin};
@@ -184,28 +184,50 @@ fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<
     flaw(&reported).or_else(|| changed("a training or a report"))
 }
 
-/// Every file of a data folder, and of one of pictures with the cache that is made of it.
 #[test]
 fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
     let workshop = Workshop::new();
-    let root = workshop.path();
-    let data = root.join("data");
+    let data = workshop.path().join("data");
     fs::write(data.join("classes.txt"), "square\nbar\ncross\n").unwrap();
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<String> = fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
     assert_eq!(files.len(), 5);
+    plant_in_data(workshop.path(), &data, &files, "--config small.toml");
+}
+
+#[test]
+fn nothing_planted_among_pictures_does_either() {
+    let workshop = Workshop::new();
+    let data = workshop.path().join("photos");
+    outputs::write_pictures(&data);
+    let mut table = "path,label\n".to_owned();
+    let mut first = None;
+    for class in fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()) {
+        let label = class.file_name().unwrap().to_str().unwrap();
+        for picture in fs::read_dir(&class).unwrap().map(|entry| entry.unwrap().path()) {
+            let path = picture.strip_prefix(&data).unwrap().to_str().unwrap().to_owned();
+            table += &format!("{path},{label}\n");
+            first.get_or_insert(path);
+        }
+    }
+    fs::write(data.join("labels.csv"), table).unwrap();
+    let begun = "--config small.toml --set data.dataset=photos --set data.input_size=20";
+    plant_in_data(workshop.path(), &data, &[first.unwrap(), "labels.csv".to_owned()], begun);
+}
+
+fn plant_in_data(root: &Path, data: &Path, files: &[String], begun: &str) {
     let mut wrong = Vec::new();
-    for file in files {
-        let name = file.file_name().unwrap().to_str().unwrap();
+    for name in files {
         for planted in ALL {
             let (evil, outside) = (root.join("evil"), root.join("outside"));
-            copy(&data, &evil);
+            copy(data, &evil);
             fs::create_dir(&outside).unwrap();
             assert!(planted.plant(&evil.join(name), &outside));
             let before = (contents(&evil), contents(&outside));
-            let line =
-                format!("train --config small.toml --data evil --epochs 1 --run run {OPTIONS}");
+            let line = format!("train {begun} --data evil --epochs 1 --run run {OPTIONS}");
             for line in [line.as_str(), "data check evil"] {
                 let finished = nin(root, &words(line));
                 // `data check` tells what is wrong with a data set and exits 1, without a hint.

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
+use nin_model::{Fit, HostTensor, ModelMetadata, Weights};
+
 use super::server::{Server, read_reply, square};
+use crate::odd_pictures::write_network;
 use crate::workshop::train_small;
 
 fn root() -> tempfile::TempDir {
@@ -56,6 +59,58 @@ fn huge() -> Vec<u8> {
 /// A small picture whose colour profile inflates to 700 MB.
 fn profiled() -> Vec<u8> {
     png(20, 20, &chunk(*b"iCCP", &[b"p\0\0", &zeros(700 << 20)[..]].concat()))
+}
+
+/// A black picture of one channel.
+fn black() -> Vec<u8> {
+    let header = [[0, 0, 0, 20], [0, 0, 0, 20]].concat();
+    let chunks = [
+        chunk(*b"IHDR", &[&header[..], &[8, 0, 0, 0, 0]].concat()),
+        chunk(*b"IDAT", &zeros(20 * 21)),
+        chunk(*b"IEND", b""),
+    ];
+    [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat()
+}
+
+/// A network that overflows on all pictures but black ones.
+fn write_overflowing(path: &Path) {
+    write_network(path, 1, Some(Fit::Stretch), "photos");
+    let (metadata, weights) = ModelMetadata::from_safetensors(&fs::read(path).unwrap()).unwrap();
+    let weights: Weights = weights
+        .iter()
+        .map(|(name, tensor)| {
+            let scale = if name.ends_with("bias") { 0.0 } else { 1e30 };
+            let values = tensor.values.iter().map(|value| value.abs() * scale).collect();
+            (name.to_owned(), HostTensor { values, ..tensor.clone() })
+        })
+        .collect();
+    fs::write(path, metadata.to_safetensors(&weights).unwrap()).unwrap();
+}
+
+#[test]
+fn a_picture_on_which_the_network_overflows_is_refused_and_all_others_are_answered() {
+    let root = tempfile::tempdir().unwrap();
+    write_overflowing(&root.path().join("run"));
+    let server = Server::start(root.path(), &[]);
+    let (black, white) = (black(), square());
+    // Together, so that they meet in batches.
+    thread::scope(|scope| {
+        for client in 0..8 {
+            let (server, picture) = (&server, if client % 2 == 0 { &black } else { &white });
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let reply = server.predict(picture);
+                    if client % 2 == 0 {
+                        assert_eq!(reply.status, 200, "{}", reply.text());
+                    } else {
+                        assert!(reply.problem(500).contains("NaN or infinity"));
+                    }
+                }
+            });
+        }
+    });
+    server.signal("TERM");
+    assert_eq!(server.finish().code, Some(0));
 }
 
 /// Sends a picture and closes the connection at once.
