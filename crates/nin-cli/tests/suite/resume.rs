@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use nin_model::ModelMetadata;
+
 use crate::program::{Finished, command, finish, metrics, nin};
 use crate::workshop::{Workshop, words};
 
@@ -230,7 +232,8 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
     // The checkpoint of the step before is whole, and its weights are numbers.
     let latest = fs::read_link(workshop.path().join("run/checkpoints/latest")).unwrap();
     assert_eq!(latest.to_str(), Some("step-00000001"));
-    nin(workshop.path(), &["eval", "--checkpoint", "run", "--data", "data"]).ok();
+    // A file with a weight that is no number is refused; what such weights answer is another matter.
+    ModelMetadata::from_safetensors(&workshop.weights("run")).unwrap();
 }
 
 #[test]

@@ -48,7 +48,8 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
         }
     }
     if is_void || damaged.is_empty() {
-        let warn = |error: &TrainError| format!("{}; attempt {attempt} begins again", one_line(error));
+        let warn =
+            |error: &TrainError| format!("{}; attempt {attempt} begins again", one_line(error));
         return Ok(Newest { checkpoint: None, warnings: damaged.iter().map(warn).collect() });
     }
     let source = Box::new(damaged.swap_remove(0));
