@@ -232,9 +232,8 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
     // The checkpoint of the step before is whole, and its weights are numbers.
     let latest = fs::read_link(workshop.path().join("run/checkpoints/latest")).unwrap();
     assert_eq!(latest.to_str(), Some("step-00000001"));
-    let model = workshop.path().join("run/checkpoints/latest/model.safetensors");
-    let (_, weights) = ModelMetadata::from_safetensors(&fs::read(model).unwrap()).unwrap();
-    assert!(weights.iter().all(|(_, tensor)| tensor.values.iter().all(|value| value.is_finite())));
+    // A file with a weight that is no number is refused; what such weights answer is another matter.
+    ModelMetadata::from_safetensors(&workshop.weights("run")).unwrap();
 }
 
 #[test]
