@@ -8,6 +8,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_model::{ModelError, ModelMetadata, Weights};
 use nin_train::{Prediction, Predictor, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::metrics::Metrics;
 use crate::backend::Task;
@@ -17,6 +18,9 @@ use crate::pictures::Picture;
 pub(super) const BATCH: usize = 32;
 /// How long a picture waits for others that are being decoded.
 const GATHERING: Duration = Duration::from_millis(4);
+
+/// How long a picture waits for a place.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The way to the network.
 pub(super) struct Queue {
@@ -60,11 +64,23 @@ impl Queue {
     }
 
     /// A place, unless all are taken.
-    pub(super) fn place(&self) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+    #[cfg(test)]
+    fn place(&self) -> Option<Place> {
+        Some(self.taken(Arc::clone(&self.places).try_acquire_owned().ok()?))
+    }
+
+    /// The same, after a short wait where all are taken: pictures whose clients are gone give theirs back
+    /// within milliseconds.
+    pub(super) async fn place_soon(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.places).acquire_owned();
+        let permit = timeout(PATIENCE, permit).await.ok()?.ok()?;
+        Some(self.taken(permit))
+    }
+
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Place {
         self.metrics.waiting.add(1);
         self.metrics.coming.add(1);
-        Some(Place { _permit: permit, metrics: Arc::clone(&self.metrics) })
+        Place { _permit: permit, metrics: Arc::clone(&self.metrics) }
     }
 
     /// Hands a picture over. The receiver fails where the network does.

@@ -167,7 +167,7 @@ async fn predict(
 ) -> Result<Response<Content>, Problem> {
     let parameters = Parameters::parse(request.uri().query().unwrap_or_default())?;
     let upload = Upload::receive(request, &service.limits, &service.bodies).await?;
-    let place = service.queue.place().ok_or_else(|| {
+    let place = service.queue.place_soon().await.ok_or_else(|| {
         Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!("{} pictures are already waiting", service.limits.queue),
