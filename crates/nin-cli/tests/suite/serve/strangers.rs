@@ -109,7 +109,7 @@ fn a_picture_on_which_the_network_overflows_is_refused_and_all_others_are_answer
             });
         }
     });
-    server.signal("TERM");
+    server.signal("-TERM");
     assert_eq!(server.finish().code, Some(0));
 }
 
