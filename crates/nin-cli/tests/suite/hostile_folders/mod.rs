@@ -203,17 +203,17 @@ fn nothing_planted_among_pictures_does_either() {
     let workshop = Workshop::new();
     let data = workshop.path().join("photos");
     outputs::write_pictures(&data);
-    let mut table = "path,label\n".to_owned();
+    let mut rows = vec!["path,label".to_owned()];
     let mut first = None;
     for class in fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()) {
         let label = class.file_name().unwrap().to_str().unwrap();
         for picture in fs::read_dir(&class).unwrap().map(|entry| entry.unwrap().path()) {
             let path = picture.strip_prefix(&data).unwrap().to_str().unwrap().to_owned();
-            table += &format!("{path},{label}\n");
+            rows.push(format!("{path},{label}"));
             first.get_or_insert(path);
         }
     }
-    fs::write(data.join("labels.csv"), table).unwrap();
+    fs::write(data.join("labels.csv"), rows.join("\n") + "\n").unwrap();
     let begun = "--config small.toml --set data.dataset=photos --set data.input_size=20";
     plant_in_data(workshop.path(), &data, &[first.unwrap(), "labels.csv".to_owned()], begun);
 }
