@@ -110,12 +110,7 @@ pub fn open_unlinked(path: &Path) -> io::Result<Option<File>> {
 /// # Errors
 /// [`NotOwn`] inside the error.
 pub fn require_file(path: &Path) -> io::Result<()> {
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => Ok(()),
-        Ok(metadata) => Err(NotOwn::of_kind(&metadata).into()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+    require(path, Metadata::is_file)
 }
 
 /// Checks that a path holds a folder or nothing; a link is neither.
@@ -123,8 +118,13 @@ pub fn require_file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// [`NotOwn`] inside the error.
 pub fn require_folder(path: &Path) -> io::Result<()> {
+    require(path, Metadata::is_dir)
+}
+
+/// Checks that a path holds what is wanted, or nothing.
+fn require(path: &Path, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<()> {
     match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(metadata) if is_wanted(&metadata) => Ok(()),
         Ok(metadata) => Err(NotOwn::of_kind(&metadata).into()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

@@ -53,7 +53,7 @@ pub fn confusion_matrix(classes: usize) -> Result<Vec<Vec<usize>>, ModelError> {
     Ok(vec![vec![0; classes]; classes])
 }
 
-/// Checks that a confusion matrix of so many classes can be had.
+/// Checks that a confusion matrix of this number of classes fits into the memory of a batch.
 ///
 /// # Errors
 /// [`ModelError::ConfusionMatrix`] where it would take more than [`BATCH_BYTES`].

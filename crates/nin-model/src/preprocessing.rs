@@ -19,7 +19,7 @@ pub(crate) fn add_tensors(preprocessing: &Preprocessing, tensors: &mut Weights) 
     }
 }
 
-/// Takes the tensors that were fitted out of those of a file, for inputs of so many values.
+/// Takes the fitted tensors out of a file's, for inputs of `length` values.
 pub(crate) fn take_tensors(
     preprocessing: &mut Preprocessing,
     tensors: &mut Weights,

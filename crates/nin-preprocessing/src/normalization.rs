@@ -67,7 +67,7 @@ impl Normalization {
         matches!(self, Self::Contrast { .. })
     }
 
-    /// Whether images of so many channels can be normalised so.
+    /// Whether it fits images of this number of channels.
     pub(crate) fn is_usable(&self, channels: usize) -> bool {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let above = |values: &[f32]| finite(values) && values.iter().all(|value| *value > 0.0);

@@ -86,7 +86,7 @@ impl Whitening {
         })
     }
 
-    /// Whether images of so many values can be whitened so.
+    /// Whether it fits images of `length` values.
     pub(crate) fn is_usable(&self, length: usize) -> bool {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let fits =

@@ -56,7 +56,7 @@ pub(super) type Receipt = oneshot::Receiver<Result<Answered, ModelError>>;
 pub(super) struct Jobs(Receiver<Job>);
 
 impl Queue {
-    /// A queue with so many places.
+    /// A queue with this number of places.
     pub(super) fn new(places: usize, metrics: Arc<Metrics>) -> (Self, Jobs) {
         let (sender, receiver) = channel();
         let places = Arc::new(Semaphore::new(places));
@@ -156,7 +156,7 @@ fn predict_each<B: Backend>(
 }
 
 impl Jobs {
-    /// The next batch of at most so many, or `None` where the queue is gone: what is there, and what else is
+    /// The next batch of at most `most`, or `None` where the queue is gone: what is there, and what else is
     /// on its way if it comes soon. A picture that is alone does not wait.
     fn gather(&self, most: usize, metrics: &Metrics) -> Option<Vec<Job>> {
         loop {

@@ -68,7 +68,7 @@ mod tests {
 
     const LARGEST: usize = 1 << 20;
 
-    /// A body of so many bytes that comes in pieces.
+    /// A body of this length that arrives in pieces.
     fn received(memory: &BodyMemory, length: usize) -> Result<Body, Full> {
         let mut body = Body::default();
         for piece in vec![7; length].chunks(10_000) {

@@ -90,7 +90,6 @@ impl PictureStore {
         let picture = Picture::decode_then(&bytes, reduced)
             .map_err(|source| DataError::Picture { path, source })?;
         let (planes, size) = (picture.planes.concat(), picture.size);
-        picture.recycle();
         if let Some(cache) = &self.cache {
             cache.add(&file.content, &planes, size, self.channels);
         }

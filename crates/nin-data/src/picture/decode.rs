@@ -206,7 +206,7 @@ pub(super) fn decoder_of(
     part: &[u8],
 ) -> Result<impl ImageDecoder + '_, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(part), format.codec());
-    // A PNG's decoder keeps to this to the end: it needs no more than a few rows.
+    // A PNG's decoder keeps this limit to the end: it only needs a few rows.
     reader.limits(limits(DECODER_BYTES));
     reader.into_decoder()
 }

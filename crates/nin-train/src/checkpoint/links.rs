@@ -20,8 +20,12 @@ pub(super) fn linked(parent: &Path, link: &str) -> Option<OsString> {
 
 /// The checkpoint in a link's place: the one that it points to, or the copy of one that stands there itself.
 pub(super) fn in_place(parent: &Path, link: &str) -> Option<OsString> {
-    let is_folder = parent.join(link).symlink_metadata().is_ok_and(|found| found.is_dir());
-    if is_folder { Some(link.into()) } else { linked(parent, link) }
+    if is_copy(&parent.join(link)) { Some(link.into()) } else { linked(parent, link) }
+}
+
+/// Whether a folder stands in a link's place.
+fn is_copy(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
 /// Checks that each of the links is one, or a copy of a checkpoint that [`relink`] makes one again.
@@ -60,7 +64,7 @@ pub(crate) fn relink(run: &RunFolder) -> Result<(), TrainError> {
 fn copied(run: &RunFolder, link: &str) -> Result<Option<String>, TrainError> {
     let parent = run.checkpoints_path();
     let path = parent.join(link);
-    if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+    if !is_copy(&path) {
         return Ok(None);
     }
     let state = read_json::<TrainingState>(&path.join(STATE)).ok();
@@ -80,8 +84,11 @@ fn copied(run: &RunFolder, link: &str) -> Result<Option<String>, TrainError> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
     use crate::checkpoint::{best_checkpoint, newest_whole};
+    use crate::lock::RunLock;
     use crate::sample;
 
     /// Puts a copy of a link's checkpoint in the link's place, as `cp -L` does.
@@ -96,17 +103,23 @@ mod tests {
         fs::rename(aside, link).unwrap();
     }
 
+    /// A run of two checkpoints, the first of them the best, that was copied with `cp -L`.
+    fn copied_run() -> (TempDir, RunFolder, RunLock) {
+        let (root, run, lock) = sample::run();
+        for total_steps in [10, 20] {
+            sample::write(&run, total_steps, total_steps == 10).unwrap();
+        }
+        for link in LINKS {
+            copy_through(&run.checkpoints_path(), link);
+        }
+        (root, run, lock)
+    }
+
     #[test]
     fn copies_become_links_again() {
         for is_gone in [false, true] {
-            let (_root, run, _lock) = sample::run();
-            for total_steps in [10, 20] {
-                sample::write(&run, total_steps, total_steps == 10).unwrap();
-            }
+            let (_root, run, _lock) = copied_run();
             let parent = run.checkpoints_path();
-            for link in LINKS {
-                copy_through(&parent, link);
-            }
             if is_gone {
                 fs::remove_dir_all(parent.join("epoch-001")).unwrap();
             }
@@ -124,14 +137,8 @@ mod tests {
     #[test]
     fn a_run_goes_on_from_a_copy_whose_checkpoint_is_gone_or_damaged() {
         for is_gone in [false, true] {
-            let (_root, run, _lock) = sample::run();
-            for total_steps in [10, 20] {
-                sample::write(&run, total_steps, total_steps == 10).unwrap();
-            }
+            let (_root, run, _lock) = copied_run();
             let parent = run.checkpoints_path();
-            for link in LINKS {
-                copy_through(&parent, link);
-            }
             for name in ["epoch-001", "epoch-002"] {
                 if is_gone {
                     fs::remove_dir_all(parent.join(name)).unwrap();

@@ -18,7 +18,7 @@ fn resume(root: &Path, run: &str) -> crate::program::Finished {
     nin(root, &words(&line))
 }
 
-/// A run of two epochs, and the same of three.
+/// A run of two epochs, and the same run with three.
 fn trained() -> Workshop {
     let workshop = Workshop::new();
     let options = words(TRAIN);

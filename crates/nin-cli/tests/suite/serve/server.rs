@@ -40,7 +40,7 @@ impl Server {
         Self::spawn(command(root, &[&LINE[..], more].concat()))
     }
 
-    /// The same with so many KiB of addresses.
+    /// The same with its addresses limited to this many KiB.
     pub(super) fn start_with_memory(root: &Path, limit_kib: u64, more: &[&str]) -> Self {
         Self::spawn(limited(root, limit_kib, &[&LINE[..], more].concat()))
     }

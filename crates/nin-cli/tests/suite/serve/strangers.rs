@@ -123,7 +123,7 @@ fn abandon(server: &Server, picture: &[u8]) {
     stream.write_all(&[head.as_bytes(), picture].concat()).unwrap();
 }
 
-/// The middle time of so many small pictures, one after the other.
+/// The median time of `count` small pictures, sent one after the other.
 fn median(server: &Server, count: usize) -> Duration {
     let picture = square();
     let mut times: Vec<Duration> = (0..count)
