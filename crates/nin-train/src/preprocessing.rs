@@ -36,14 +36,21 @@ pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError
     }))
 }
 
-/// The preprocessing of a recipe, fitted to the training images, which `workers` threads prepare.
+/// The training images, and who prepares them.
+pub(crate) struct Source<'a, B: Backend> {
+    pub(crate) data: &'a DataSet,
+    /// Threads that prepare images; 0 counts as one.
+    pub(crate) workers: usize,
+    pub(crate) device: &'a B::Device,
+    pub(crate) interrupter: &'a Interrupter,
+}
+
+/// The preprocessing of a recipe, fitted to the training images.
 pub(crate) fn fitted<B: Backend>(
     recipe: &PreprocessingRecipe,
-    data: &DataSet,
     metadata: &ModelMetadata,
     start: Option<&StartingWeights>,
-    workers: usize,
-    (device, interrupter): (&B::Device, &Interrupter),
+    source: &Source<'_, B>,
 ) -> Result<Preprocessing, TrainError> {
     let mut preprocessing = metadata.preprocessing.clone();
     if let (NormalizationKind::Weights, Some(start)) = (recipe.normalization, start) {
@@ -56,17 +63,10 @@ pub(crate) fn fitted<B: Backend>(
     // Without what is fitted here.
     preprocessing.normalization = Normalization::None;
     preprocessing.whitening = None;
-    let blocks = |preprocessing: &Preprocessing| Blocks {
-        loader: OrderedLoader::<B>::in_order(data.train.clone(), BLOCK, device)
-            .with_preprocessing(preprocessing.clone()),
-        workers: workers.max(1),
-        interrupter,
-        failure: RefCell::new(None),
-    };
     preprocessing.normalization = match recipe.normalization {
         NormalizationKind::None | NormalizationKind::Weights => Normalization::None,
         NormalizationKind::Channels => {
-            let plain = blocks(&preprocessing);
+            let plain = Blocks::new(source, &preprocessing);
             let fitted = Normalization::fit_channels(plain.iter(), channels, height * width);
             plain.finish()?;
             fitted
@@ -76,7 +76,7 @@ pub(crate) fn fitted<B: Backend>(
         }
     };
     if recipe.whitening {
-        let normalized = blocks(&preprocessing);
+        let normalized = Blocks::new(source, &preprocessing);
         let (length, bias) = (channels * height * width, recipe.whitening_bias);
         let found = Whitening::fit(|| normalized.iter(), length, bias);
         normalized.finish()?;
@@ -88,12 +88,17 @@ pub(crate) fn fitted<B: Backend>(
 /// All images of a loader, in the order of the data set, in blocks.
 struct Blocks<'a, B: Backend> {
     loader: OrderedLoader<B>,
-    workers: usize,
-    interrupter: &'a Interrupter,
+    source: &'a Source<'a, B>,
     failure: RefCell<Option<DataError>>,
 }
 
-impl<B: Backend> Blocks<'_, B> {
+impl<'a, B: Backend> Blocks<'a, B> {
+    fn new(source: &'a Source<'a, B>, preprocessing: &Preprocessing) -> Self {
+        let loader = OrderedLoader::in_order(source.data.train.clone(), BLOCK, source.device)
+            .with_preprocessing(preprocessing.clone());
+        Self { loader, source, failure: RefCell::new(None) }
+    }
+
     /// The blocks; they end early where an image cannot be had, and where the training is to stop.
     fn iter(&self) -> impl Iterator<Item = Vec<f32>> {
         let count = self.loader.num_items();
@@ -104,13 +109,13 @@ impl<B: Backend> Blocks<'_, B> {
     }
 
     fn block(&self, range: Range<usize>) -> Result<Vec<f32>, DataError> {
-        if self.interrupter.should_stop() {
+        if self.source.interrupter.should_stop() {
             return Err(DataError::Interrupted);
         }
         let indices: Vec<usize> = range.collect();
         let loader = &self.loader;
         let parts = thread::scope(|scope| {
-            let shares = indices.chunks(indices.len().div_ceil(self.workers));
+            let shares = indices.chunks(indices.len().div_ceil(self.source.workers.max(1)));
             let parts: Vec<_> =
                 shares.map(|share| scope.spawn(move || loader.values(share))).collect();
             let joined = parts.into_iter().map(|part| match part.join() {

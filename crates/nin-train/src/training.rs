@@ -17,12 +17,13 @@ use crate::events::{Event, Observer, RunDescription};
 use crate::fine_tuning::StartingWeights;
 use crate::metrics_log::{Kept, MetricsLog};
 use crate::opening::{Checked, OpenRun, open_run};
+use crate::preprocessing::{self, Source};
 use crate::quiet::Quiet;
 use crate::recipe::{Recipe, RecipeError};
 use crate::schedule::Schedule;
 use crate::strategy::{Outcome, RunStrategy, Shared};
 use crate::summary::{Summary, SummaryOf};
-use crate::{RunFolder, RunHistory, TrainError, fine_tuning, preprocessing, sealed, weighting};
+use crate::{RunFolder, RunHistory, TrainError, fine_tuning, sealed, weighting};
 
 /// A training to be run.
 #[derive(Debug)]
@@ -109,9 +110,9 @@ fn train_attempt<B: AutodiffBackend>(
         checkpoint.metadata.preprocessing.clone()
     } else {
         let start = starting_weights.as_ref();
-        let with = (device, &interrupter);
-        let kind = &recipe.preprocessing;
-        preprocessing::fitted::<B>(kind, data, metadata, start, plan.workers, with)?
+        let source: Source<'_, B> =
+            Source { data, workers: plan.workers, device, interrupter: &interrupter };
+        preprocessing::fitted(&recipe.preprocessing, metadata, start, &source)?
     };
     let metadata = &ModelMetadata { preprocessing, ..metadata.clone() };
 
