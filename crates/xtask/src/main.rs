@@ -8,6 +8,7 @@ mod hashes;
 mod hostile;
 mod kills;
 mod load;
+mod modules;
 mod pictures;
 mod pressure;
 mod ratios;
@@ -16,7 +17,7 @@ mod shapes;
 mod tables;
 mod training;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -33,6 +34,7 @@ const CPU_BACKENDS: [&str; 2] = ["flex", "ndarray"];
   cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
   cargo xtask hostile --requests 1000
   cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart
+  cargo xtask modules
   cargo xtask tables --check")]
 struct Arguments {
     #[command(subcommand)]
@@ -58,6 +60,8 @@ enum Command {
     Hostile(HostileArguments),
     /// How many pictures a server answers, how fast, and whether its memory grows
     Load(LoadArguments),
+    /// No two modules of a crate import each other, directly or through others
+    Modules,
     /// The tables of a Markdown file are made from the files under `results/`
     Tables(TablesArguments),
 }
@@ -237,6 +241,7 @@ fn main() -> anyhow::Result<()> {
         Command::Costs(arguments) => costs::run(&arguments)?,
         Command::Early(arguments) => early::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
+        Command::Modules => modules::run(Path::new("crates"))?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,
         Command::Kills(arguments) => kills::run(&arguments.subject, arguments.kills)?,
