@@ -3,6 +3,7 @@
 //! differ from each other in last bits: what is not the project's own kernels (loss, optimiser) they
 //! compute each in its way.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -21,8 +22,83 @@ const WORKERS: [&str; 2] = ["1", "4"];
 /// A cut training is cut behind the second of the five points that an epoch reports.
 const CUT_AT_POINT: usize = 2;
 
+/// What `--baseline` compares: the precisions, each with every instruction set that this CPU has.
+const PRECISIONS: [&str; 2] = ["fp32", "bf16"];
+
+/// Instruction sets by the names that `NIN_CPU` takes, and the CPU feature that each needs.
+const KERNELS: [(&str, Option<&str>); 6] = [
+    ("portable", None),
+    ("portable-wide", None),
+    ("portable-tiles", None),
+    ("avx2", Some("avx2")),
+    ("avx512", Some("avx512f")),
+    ("amx", Some("amx-bf16")),
+];
+
+/// Compares the weights after fifty steps with those of an earlier version, for each backend, instruction set
+/// and precision; writes what the file does not have yet.
+///
+/// Burn's own operations pick their vectors by themselves, so the file has a table for each class of machine.
+///
+/// # Errors
+/// Some weights differ, or a training fails.
+fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value> {
+    let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+    let binary = find(&arguments.binary)?;
+    let devices = Command::new(&binary).args(["devices", "--format", "json"]).output()?;
+    let devices: Value = serde_json::from_slice(&devices.stdout)?;
+    let has = |name: &str| {
+        devices["cpu_features"].as_array().into_iter().flatten().any(|feature| feature == name)
+    };
+    let machine = ["avx512bf16", "avx512f", "avx2"].into_iter().find(|name| has(name));
+    let machine = machine.unwrap_or("none");
+    let mut known: Value = match fs::read(baseline) {
+        Ok(text) => serde_json::from_slice(&text)?,
+        Err(_) => json!({}),
+    };
+    let (mut compared, mut added) = (0, 0);
+    for backend in CPU_BACKENDS {
+        for (kernels, _) in KERNELS.iter().filter(|(_, needs)| needs.is_none_or(has)) {
+            for precision in PRECISIONS {
+                let name = format!("{backend}, {kernels}, {precision}");
+                let run = root.path().join(&name);
+                let mut command = Command::new(&binary);
+                command.arg("train").arg("--run").arg(&run).args(STEPS).args([
+                    "--backend",
+                    backend,
+                    "--set",
+                    &format!("training.precision={precision}"),
+                ]);
+                finish({
+                    command.env("NIN_CPU", kernels);
+                    command
+                })
+                .with_context(|| name.clone())?;
+                let found = weights(&run)?;
+                match known[machine][&name].as_str() {
+                    Some(expected) => {
+                        ensure!(found == expected, "{name} on {machine}: {found}, once {expected}");
+                        compared += 1;
+                    }
+                    None => {
+                        known[machine][&name] = found.into();
+                        added += 1;
+                    }
+                }
+            }
+        }
+    }
+    if added > 0 {
+        fs::write(baseline, serde_json::to_string_pretty(&known)? + "\n")?;
+    }
+    Ok(json!({ "check": "hashes", "machine": machine, "compared": compared, "added": added }))
+}
+
 /// Trains once for each backend, threads, workers, cut or not; fails where two of one backend differ.
 pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
+    if let Some(baseline) = &arguments.baseline {
+        return compare(arguments, baseline);
+    }
     let root = tempfile::tempdir().context("cannot make a folder to train in")?;
     let binary = find(&arguments.binary)?;
     let mut hashes = serde_json::Map::new();

@@ -175,6 +175,9 @@ struct HashesArguments {
     /// Override a key of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Compare each instruction set's weights with those in this file instead; add what it lacks
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["config", "set"])]
+    baseline: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

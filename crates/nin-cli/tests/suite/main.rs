@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod dashboard;
 mod datasets;
+mod earlier_versions;
 mod exchange;
 mod fetch;
 mod fine_tuning;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::hostile_folders::contents;
 use crate::program::{Finished, metrics, nin};
-use crate::workshop::{Workshop, words};
+use crate::workshop::{Workshop, copy_folder, words};
 
 /// At this rate every class channel is pushed below zero with whatever seed, and stays there.
 const DEADLY: &str = "--backend flex --set optimizer.kind=sgd --learning-rate 30 --epochs 8";
@@ -128,7 +128,7 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
     // it; and between `attempt.json` and the removal of what the first attempt left.
     let path = |name: &str| workshop.path().join(name);
     for cut in ["early", "middle", "between"] {
-        copy(&path(&run), &path(cut));
+        copy_folder(&path(&run), &path(cut));
     }
     fs::remove_dir_all(path("early/checkpoints")).unwrap();
     fs::remove_file(path("middle/checkpoints/latest")).unwrap();
@@ -153,7 +153,7 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
 /// Another attempt or seed than the run's is refused, with and without the file's sum, and every
 /// checkpoint stays.
 fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
-    copy(&workshop.path().join(run), &workshop.path().join("damaged"));
+    copy_folder(&workshop.path().join(run), &workshop.path().join("damaged"));
     let path = workshop.path().join("damaged/attempt.json");
     let sealed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let mut old = sealed.clone();
@@ -183,7 +183,7 @@ fn first_attempts_checkpoints(workshop: &Workshop, run: &str, seed: u64) {
     assert_eq!(workshop.train("first", &words(&line)).code, Some(1));
     let checkpoints = workshop.path().join(run).join("checkpoints");
     fs::remove_dir_all(&checkpoints).unwrap();
-    copy(&workshop.path().join("first/checkpoints"), &checkpoints);
+    copy_folder(&workshop.path().join("first/checkpoints"), &checkpoints);
 }
 
 #[test]
@@ -197,9 +197,4 @@ fn a_recipe_that_no_seed_helps_is_given_up_after_ten_attempts() {
     seeds.sort_unstable();
     seeds.dedup();
     assert_eq!((restarts.len(), seeds.len()), (9, 9));
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
-    assert!(copied.success());
 }

@@ -52,6 +52,12 @@ fn train(root: &Path, run: &str, more: &[&str]) -> Finished {
     nin(root, &[&words(&line)[..], more].concat())
 }
 
+/// Copies a folder with its links.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success());
+}
+
 /// A command line, split at its spaces.
 pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()

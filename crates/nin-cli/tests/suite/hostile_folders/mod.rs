@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 pub(crate) use self::planted::{ALL, contents, flaw};
-use self::planted::{Planted, copy, nin};
+use self::planted::{Planted, nin};
+use crate::workshop::copy_folder;
 use crate::workshop::{Workshop, words};
 
 /// Every file and folder that a run leaves, and those that a training may make.
@@ -113,17 +114,17 @@ fn plant_in_a_run(files: &[&str], begun: &str) {
     let resumed = begun.replace("--config small.toml", "--resume --epochs 3");
     // All checkpoints stay, so that there is one before a damaged one.
     train(root, &format!("{begun} --epochs 2 --run run --set checkpoint.keep=0")).ok();
-    copy(&root.join("run"), &root.join("uncut"));
+    copy_folder(&root.join("run"), &root.join("uncut"));
     train(root, &format!("{resumed} --run uncut")).ok();
     // Another run's checkpoints are what a link may lead to.
-    copy(&root.join("run"), &root.join("precious"));
+    copy_folder(&root.join("run"), &root.join("precious"));
     let mut wrong = Vec::new();
     let mut cases = 0;
     for file in files {
         for planted in ALL {
             let evil = root.join("evil");
             let outside = root.join("outside");
-            copy(&root.join("run"), &evil);
+            copy_folder(&root.join("run"), &evil);
             fs::create_dir(&outside).unwrap();
             let path = evil.join(file);
             if path.symlink_metadata().is_err() {
@@ -223,7 +224,7 @@ fn plant_in_data(root: &Path, data: &Path, files: &[String], begun: &str) {
     for name in files {
         for planted in ALL {
             let (evil, outside) = (root.join("evil"), root.join("outside"));
-            copy(data, &evil);
+            copy_folder(data, &evil);
             fs::create_dir(&outside).unwrap();
             assert!(planted.plant(&evil.join(name), &outside));
             let before = (contents(&evil), contents(&outside));

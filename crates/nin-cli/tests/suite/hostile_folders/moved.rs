@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::planted::{contents, copy, nin};
+use super::planted::{contents, nin};
 use crate::signals::Running;
+use crate::workshop::copy_folder;
 use crate::workshop::{Workshop, words};
 
 const ENDLESS: &str = "--config small.toml --data data --run run --epochs 100000 --set checkpoint.every_steps=2 --set \
@@ -46,7 +47,7 @@ fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
         if by_link {
             symlink(&theirs, &place).unwrap();
         } else {
-            copy(&theirs, &place);
+            copy_folder(&theirs, &place);
         }
         let finished = running.finish();
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);

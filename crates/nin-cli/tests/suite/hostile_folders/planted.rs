@@ -89,11 +89,6 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// Copies a folder with its links.
-pub(super) fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
-}
-
 /// The program in a folder; a wait for the other end of a pipe ends after half a minute, with 124.
 pub(super) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
     let mut command = Command::new("timeout");
