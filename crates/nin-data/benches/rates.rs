@@ -1,4 +1,4 @@
-//! Images per second of the resize and of a loader's batches, on one core.
+//! Measures images per second of the resize and of the data loader, on one core.
 //!
 //! ```text
 //! cargo bench -p nin-data
@@ -12,7 +12,7 @@ use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageDataset, Locations, OrderedLo
 use nin_preprocessing::Resizer;
 
 const BATCH_SIZE: usize = 128;
-/// Of each measurement; the median of several is told.
+/// The duration of a measurement; the median of several is printed.
 const DURATION: Duration = Duration::from_millis(300);
 const REPETITIONS: usize = 5;
 
@@ -45,7 +45,7 @@ fn loader_rate(data: &ImageDataset, to: usize) -> f64 {
     rate(|| loader.iter().map(|batch| std::hint::black_box(batch).labels.len()).sum())
 }
 
-/// Images per second of some work that says how many it did.
+/// Measures images per second of `work`, which returns the number of images it handled.
 fn rate(mut work: impl FnMut() -> usize) -> f64 {
     let mut rates: Vec<f64> = (0..REPETITIONS)
         .map(|_| {

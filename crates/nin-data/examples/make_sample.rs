@@ -1,5 +1,5 @@
-//! Writes the embedded sample from the whole Fashion-MNIST: 600 training and 100 test images of
-//! each class, in a fixed random order.
+//! Writes the embedded sample from Fashion-MNIST: 600 training and 100 test images per class, in a fixed
+//! random order.
 //!
 //! ```text
 //! cargo run -p nin-data --example make_sample -- /usr/share/datasets/fashion-mnist crates/nin-data/sample
@@ -54,7 +54,7 @@ fn write_split(
     write_gzip(&folder.join(format!("{name}-labels-idx1-ubyte.gz")), &labels)
 }
 
-/// Without name and time, so that equal content is an equal file.
+/// Writes a gzip file without name and time, so that equal content gives equal files.
 fn write_gzip(path: &Path, content: &[u8]) -> Result<(), Box<dyn Error>> {
     let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(content)?;

@@ -1,4 +1,4 @@
-//! Pictures a second that the loader gives of a folder: decoded each time, and from the cache.
+//! Measures pictures per second of the data loader on a folder: decoded each time, and from the cache.
 //!
 //! ```text
 //! cargo run --release -p nin-data --example picture_rate -- FOLDER [SIDE] [WORKERS]

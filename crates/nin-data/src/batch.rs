@@ -1,4 +1,4 @@
-//! From images to a batch: resized, scaled to 0..1, on the device.
+//! Turns images into batches: resized, scaled to `[0, 1]`, moved to the device.
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::backend::Backend;
@@ -11,46 +11,46 @@ use crate::{ImageItem, SecondLabels};
 /// A batch on a device.
 #[derive(Debug, Clone)]
 pub struct ImageBatch<B: Backend> {
-    /// `[batch, channels, height, width]`, 0 for black to 1 for white where nothing transforms it.
+    /// `[batch, channels, height, width]`, in `[0, 1]` unless preprocessing normalizes; 0 is black.
     pub images: Tensor<B, 4>,
-    /// `[batch]`, the classes; where images are mixed, of the larger part.
+    /// The classes, `[batch]`. For mixed images, the class with the larger share.
     pub targets: Tensor<B, 1, Int>,
-    /// The classes, on the host.
+    /// The same classes on the host.
     pub labels: Vec<usize>,
-    /// Where images are mixed: the class of the smaller part of each.
+    /// The class with the smaller share of each image, if images are mixed.
     pub second: Option<SecondLabels>,
-    /// The images' positions in their data set.
+    /// The position of each image in its data set.
     pub indices: Vec<usize>,
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// The batch's place in the epoch, counted from 0.
+    /// The position of the batch in the epoch, counted from 0.
     pub step: usize,
 }
 
 /// A batch on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostBatch {
-    /// Image after image, plane after plane, row after row, 0 for black to 1 for white where nothing
-    /// transforms it.
+    /// `[batch, channels, height, width]` in row-major order, in `[0, 1]` unless preprocessing normalizes;
+    /// 0 is black.
     pub values: Vec<f32>,
-    /// Planes of each image.
+    /// Channels of each image.
     pub channels: usize,
     /// `[height, width]` of each image.
     pub size: [usize; 2],
-    /// The classes; where images are mixed, of the larger part.
+    /// The classes. For mixed images, the class with the larger share.
     pub labels: Vec<usize>,
-    /// Where images are mixed: the class of the smaller part of each.
+    /// The class with the smaller share of each image, if images are mixed.
     pub second: Option<SecondLabels>,
-    /// The images' positions in their data set.
+    /// The position of each image in its data set.
     pub indices: Vec<usize>,
     /// The epoch, counted from 1.
     pub epoch: usize,
-    /// The batch's place in the epoch, counted from 0.
+    /// The position of the batch in the epoch, counted from 0.
     pub step: usize,
 }
 
 impl HostBatch {
-    /// The batch on a device.
+    /// Moves the batch to a device.
     pub fn to_device<B: Backend>(self, device: &B::Device) -> ImageBatch<B> {
         let Self { values, channels, size, labels, second, indices, epoch, step } = self;
         let count = labels.len();
@@ -67,13 +67,13 @@ impl HostBatch {
     }
 }
 
-/// Classes on a device, `[batch]`.
+/// Moves classes to a device, `[batch]`.
 pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tensor<B, 1, Int> {
     let classes: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
     Tensor::from_data(TensorData::new(classes, [labels.len()]), device)
 }
 
-/// Makes batches of one image size; one batch at a time is resized, never the whole set.
+/// Collates images into batches of one size. It resizes one batch at a time, never the whole data set.
 ///
 /// ```
 /// use burn::data::dataloader::batcher::Batcher;
@@ -94,39 +94,38 @@ pub(crate) fn targets<B: Backend>(labels: &[usize], device: &B::Device) -> Tenso
 #[derive(Debug, Clone)]
 pub struct ImageBatcher {
     preprocessing: Preprocessing,
-    /// The resize of the images' usual size, worked out once.
+    /// The resize from the usual size of the images, computed once.
     usual: Option<Resizer>,
 }
 
 impl ImageBatcher {
-    /// Batches of images that are to have `size`, `[height, width]` in pixels, neither of them zero.
-    /// Images are stretched to it.
+    /// Creates a batcher that stretches images to `[height, width]` pixels. No side may be zero.
     pub fn new(size: [usize; 2]) -> Self {
         Self::with_preprocessing(Preprocessing::resized(size))
     }
 
-    /// Batches of images that are prepared so.
+    /// Creates a batcher that applies this preprocessing.
     pub fn with_preprocessing(preprocessing: Preprocessing) -> Self {
         Self { preprocessing, usual: None }
     }
 
-    /// Computes the resize from this `[height, width]` once; other sizes still work.
+    /// Precomputes the resize from this `[height, width]`. Other sizes still work.
     pub(crate) fn with_usual_size(self, from: Option<[usize; 2]>) -> Self {
         let usual = from.map(|from| Resizer::new(from, self.size()));
         Self { usual, ..self }
     }
 
-    /// How images become inputs.
+    /// Returns the preprocessing.
     pub(crate) fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
     }
 
-    /// `[height, width]` of the batches' images.
+    /// Returns the `[height, width]` of the images in a batch.
     pub(crate) fn size(&self) -> [usize; 2] {
         self.preprocessing.input_size
     }
 
-    /// Returns the values of images that already have the batches' size.
+    /// Scales and normalizes images that already have the size of the batch.
     pub(crate) fn values(&self, bytes: &[u8], channels: usize) -> Vec<f32> {
         let [height, width] = self.size();
         let mut values = to_unit(bytes);
@@ -134,7 +133,7 @@ impl ImageBatcher {
         values
     }
 
-    /// Appends an image of `[height, width]` `from`, resized to the batches' size.
+    /// Appends an image of `[height, width]` `from`, resized to the size of the batch.
     pub(crate) fn append(&self, pixels: &[u8], from: [usize; 2], bytes: &mut Vec<u8>) {
         match &self.usual {
             Some(resizer) if resizer.from() == from => append_planes(resizer, pixels, bytes),
@@ -151,14 +150,14 @@ impl ImageBatcher {
         }
     }
 
-    /// Nothing yet, with room for so many planes.
+    /// Returns an empty buffer with capacity for this number of planes.
     pub(crate) fn room_for(&self, planes: usize) -> Vec<u8> {
         let [height, width] = self.size();
         Vec::with_capacity(planes * height * width)
     }
 }
 
-/// Appends each plane of an image, resized.
+/// Resizes each plane of an image and appends it.
 pub(crate) fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8>) {
     let [height, width] = resizer.from();
     for plane in pixels.chunks_exact(height * width) {
@@ -166,16 +165,16 @@ pub(crate) fn append_planes(resizer: &Resizer, pixels: &[u8], bytes: &mut Vec<u8
     }
 }
 
-/// A division and no product with 1/255: torchvision's ToTensor divides.
+/// Divides by 255, as torchvision's `ToTensor` does; multiplying by 1/255 rounds differently.
 fn to_unit(bytes: &[u8]) -> Vec<f32> {
     bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect()
 }
 
-/// Any images as one batch: of epoch 1, at positions from 0 on.
+/// Collates any images into one batch, with epoch 1, step 0 and positions from 0.
 ///
 /// # Panics
-/// Where an item has another number of channels than the first, or fewer pixels than that many planes
-/// of its height times its width.
+/// Panics if an item has another number of channels than the first, or fewer than
+/// `channels * height * width` pixels.
 impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
     fn batch(&self, items: Vec<ImageItem>, device: &B::Device) -> ImageBatch<B> {
         let channels = items.first().map_or(1, |item| item.channels);
@@ -185,7 +184,7 @@ impl<B: Backend> Batcher<B, ImageItem, ImageBatch<B>> for ImageBatcher {
         for item in &items {
             let size = [item.height, item.width];
             let pixels = &item.pixels[..channels * size[0] * size[1]];
-            assert_eq!(item.channels, channels, "images of a batch have the same channels");
+            assert_eq!(item.channels, channels, "the images of a batch must have equal channels");
             batcher.append(pixels, size, &mut bytes);
         }
         HostBatch {

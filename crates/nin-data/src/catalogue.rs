@@ -1,26 +1,26 @@
-//! The data sets that are known by name.
+//! Data sets known by name.
 
 /// Zalando's Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747).
 pub const FASHION_MNIST: &str = "fashion-mnist";
-/// The part of it that is embedded in the program.
+/// The sample of Fashion-MNIST that is embedded in the program.
 pub const FASHION_MNIST_SAMPLE: &str = "fashion-mnist-sample";
-/// LeCun, Cortes and Burges's handwritten digits.
+/// The handwritten digits of LeCun, Cortes and Burges.
 pub const MNIST: &str = "mnist";
-/// Krizhevsky's small photographs of ten classes.
+/// Krizhevsky's 32x32 photographs of ten classes.
 pub const CIFAR10: &str = "cifar10";
-/// The same of a hundred classes.
+/// Krizhevsky's 32x32 photographs of a hundred classes.
 pub const CIFAR100: &str = "cifar100";
 
-/// Classes of MNIST, the digits, and of Fashion-MNIST.
+/// The number of classes of MNIST and Fashion-MNIST.
 const TEN: usize = 10;
 
-/// The number of classes of a known data set in MNIST's format; in any other, it follows the labels.
+/// Returns the number of classes of a known data set in MNIST's format; for others it follows from the
+/// labels.
 pub(crate) fn known_classes(name: &str) -> Option<usize> {
     matches!(name, FASHION_MNIST | FASHION_MNIST_SAMPLE | MNIST).then_some(TEN)
 }
 
-/// The four files of a data set, in the order training images, training labels, test images, test
-/// labels.
+/// The four files of a data set: training images, training labels, test images, test labels.
 pub(crate) const FILES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -44,8 +44,8 @@ const CLOTHES: [&str; TEN] = [
 const PHOTOGRAPHS: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// SHA-256 of the uncompressed files of Fashion-MNIST, in the order of [`FILES`]: whoever packs
-/// them compresses anew.
+/// SHA-256 of the uncompressed files of Fashion-MNIST, in the order of [`FILES`]. Compressed files differ
+/// between distributors.
 const FASHION_MNIST_SUMS: [&str; 4] = [
     "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -53,7 +53,7 @@ const FASHION_MNIST_SUMS: [&str; 4] = [
     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 ];
 
-/// The same of MNIST, as its mirrors (CVDF's, PyTorch's) give them.
+/// SHA-256 of the uncompressed files of MNIST, as its mirrors (CVDF, PyTorch) publish them.
 const MNIST_SUMS: [&str; 4] = [
     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -61,7 +61,7 @@ const MNIST_SUMS: [&str; 4] = [
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 ];
 
-/// The known sums of a data set's files, in the order of [`FILES`].
+/// Returns the published checksums of a data set, in the order of [`FILES`].
 pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
     match name {
         FASHION_MNIST => Some(FASHION_MNIST_SUMS),
@@ -73,15 +73,15 @@ pub(crate) fn known_sums(name: &str) -> Option<[&'static str; 4]> {
 /// A file of a known data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownFile {
-    /// Its name, without `.gz`.
+    /// The name of the file, without `.gz`.
     pub name: &'static str,
-    /// Of its uncompressed content, in hexadecimal.
+    /// The SHA-256 of the uncompressed content, in hexadecimal.
     pub sha256: &'static str,
-    /// Whether it holds images; else labels.
+    /// Whether the file holds images rather than labels.
     pub holds_images: bool,
 }
 
-/// The four files of a known data set.
+/// Returns the four files of a known data set, or `None` if their checksums are unknown.
 pub fn known_files(name: &str) -> Option<[KnownFile; 4]> {
     let sums = known_sums(name)?;
     Some(std::array::from_fn(|index| KnownFile {
@@ -91,7 +91,7 @@ pub fn known_files(name: &str) -> Option<[KnownFile; 4]> {
     }))
 }
 
-/// The classes' names: those of the data set where they are known, else their numbers.
+/// Returns the class names of a known data set, or the class numbers for any other.
 pub fn class_names(name: &str, classes: usize) -> Vec<String> {
     let known = match name {
         FASHION_MNIST | FASHION_MNIST_SAMPLE => Some(CLOTHES),

@@ -1,4 +1,4 @@
-//! SHA-256 of what a data set's files hold.
+//! SHA-256 checksums of data set files.
 
 use std::fmt::Write;
 
@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 /// The SHA-256 of a file of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChecksum {
-    /// The file's name, without `.gz`.
+    /// The name of the file, without `.gz`.
     pub name: String,
-    /// Of the uncompressed content, in hexadecimal.
+    /// The SHA-256 of the uncompressed content, in hexadecimal.
     pub sha256: String,
-    /// Whether it is the known one; `None` where none is known.
+    /// Whether it matches the published checksum; `None` if none is known.
     pub known: Option<bool>,
 }
 
-/// The SHA-256 of some bytes, in hexadecimal.
+/// Computes the SHA-256 of some bytes, in hexadecimal.
 pub fn sha256(content: &[u8]) -> String {
     hexadecimal(&Sha256::digest(content))
 }
@@ -23,7 +23,7 @@ pub fn sha256(content: &[u8]) -> String {
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
@@ -33,9 +33,9 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// FIPS 180-2, appendix B.1.
+    /// From FIPS 180-2, appendix B.1.
     #[test]
-    fn known_answer() {
+    fn sha256_gives_the_known_answer() {
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(b"abc"), expected);
     }

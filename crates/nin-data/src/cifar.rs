@@ -1,9 +1,9 @@
-//! CIFAR-10 and CIFAR-100 in their binary form (Krizhevsky, "Learning Multiple Layers of Features from
-//! Tiny Images", 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>): read strictly, with nothing
-//! allocated that the files do not hold.
+//! A strict reader for the binary version of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning Multiple Layers
+//! of Features from Tiny Images", 2009; <https://www.cs.toronto.edu/~kriz/cifar.html>). It never allocates
+//! more than the files hold.
 //!
-//! A file is records without a header: the label in one byte (CIFAR-100: two, the coarse one first),
-//! then 32x32 red values, row after row, then the green ones, then the blue ones.
+//! A file is a sequence of records without a header. A record is one label byte (two in CIFAR-100, the
+//! coarse label first) and 32x32 red, green and blue values, plane by plane, each row-major.
 
 use std::io::Read;
 use std::path::Path;
@@ -18,18 +18,17 @@ const CHANNELS: usize = 3;
 const SIDE: usize = 32;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
 
-/// Which of the two.
+/// One of the two CIFAR data sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cifar {
     /// CIFAR-10: ten classes.
     Ten,
-    /// CIFAR-100: a hundred classes, in twenty coarse ones, which are checked and not kept.
+    /// CIFAR-100: a hundred classes. Coarse labels are checked and dropped.
     Hundred,
 }
 
 impl Cifar {
-    /// How many labels of each kind there are, in the order of a record's first bytes; the last kind
-    /// is the class.
+    /// The name and number of values of each label byte of a record; the last label is the class.
     const fn labels(self) -> &'static [(&'static str, u8)] {
         match self {
             Self::Ten => &[("label", 10)],
@@ -37,7 +36,7 @@ impl Cifar {
         }
     }
 
-    /// Number of classes.
+    /// Returns the number of classes.
     pub const fn classes(self) -> usize {
         match self {
             Self::Ten => 10,
@@ -50,12 +49,14 @@ impl Cifar {
     }
 }
 
-/// Images and labels from a file, plain or gzip, and the SHA-256 of the file's uncompressed bytes.
+/// Reads images and labels from a plain or gzip file. Also returns the SHA-256 of the uncompressed bytes.
+///
+/// Images are `[3, 32, 32]` bytes.
 ///
 /// # Errors
-/// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
-/// file, no whole gzip file, holds no record, a part of one, a label out of range, or more than 640 MiB
-/// of pixels.
+/// Returns [`DataError::Read`] if the file cannot be read, and [`DataError::Malformed`] if it is not a
+/// regular file, is a truncated gzip file, has no record, an incomplete record or a label out of range, or
+/// holds more than 640 MiB of pixels.
 pub fn read_cifar(path: &Path, kind: Cifar) -> Result<(Images, Vec<u8>, String), DataError> {
     let mut records = Records::default();
     let sum = records.append(path, open(path)?, kind)?;
@@ -71,7 +72,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Appends those of a file, plain or gzip; gives the SHA-256 of its uncompressed bytes.
+    /// Appends the records of a plain or gzip file. Returns the SHA-256 of its uncompressed bytes.
     pub(crate) fn append(
         &mut self,
         path: &Path,
@@ -137,7 +138,7 @@ impl Records {
         Ok(())
     }
 
-    /// Images and labels.
+    /// Returns the images and labels.
     pub(crate) fn finish(mut self) -> (Images, Vec<u8>) {
         self.pixels.shrink_to_fit();
         let Self { pixels, labels } = self;
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_gzip_read_alike_plane_after_plane() {
+    fn plain_and_gzip_files_give_the_same_planes() {
         let bytes = [record(&[7], 1), record(&[0], 2)].concat();
         let plain = read_cifar(file(&bytes).path(), Cifar::Ten).unwrap();
         assert_eq!(read_cifar(file(&gzip(&bytes)).path(), Cifar::Ten).unwrap(), plain);
@@ -169,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn the_fine_label_is_cifar_100s_class() {
+    fn cifar_100_uses_the_fine_label() {
         let bytes = record(&[19, 99], 1);
         let (images, labels, _) = read_cifar(file(&bytes).path(), Cifar::Hundred).unwrap();
         assert_eq!((images.count, labels, &images.pixels[..]), (1, vec![99], &bytes[2..]));
     }
 
     #[test]
-    fn whatever_is_wrong_is_said() {
+    fn errors_say_what_was_expected_and_found() {
         let two = [record(&[7], 1), record(&[0], 2)].concat();
         let whole = gzip(&two);
         let ten = |expected, bytes| (expected, Cifar::Ten, bytes);
@@ -193,8 +194,8 @@ mod tests {
             hundred("a coarse label below 20 in record 1, found 20", record(&[20, 1], 0)),
             hundred("a fine label below 100 in record 1, found 100", record(&[1, 100], 0)),
             hundred("expected records of 3074 bytes, found 6146", two.clone()),
-            ten("a whole gzip file", whole[..whole.len() - 9].to_vec()),
-            ten("a whole gzip file", [&whole[..], b"more"].concat()),
+            ten("a complete gzip file", whole[..whole.len() - 9].to_vec()),
+            ten("a complete gzip file", [&whole[..], b"more"].concat()),
         ];
         for (expected, kind, bytes) in cases {
             let error = read_cifar(file(&bytes).path(), kind).unwrap_err().to_string();

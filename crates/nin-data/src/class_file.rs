@@ -1,4 +1,4 @@
-//! Files of class names: one a line.
+//! Files of class names, one per line.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use crate::files::{Content, malformed, open, unreadable};
 use crate::{DataError, sha256};
 
-/// No list of names is longer.
+/// The size limit of a list of names, in bytes.
 const LONGEST_NAMES: u64 = 1 << 20;
 
-/// The classes' names, one a line, from a file such as `batches.meta.txt`, and the SHA-256 of its
-/// uncompressed bytes. Empty lines are passed over.
+/// Reads class names, one per line, from a file such as `batches.meta.txt`. Skips empty lines. Also returns
+/// the SHA-256 of the uncompressed bytes.
 pub(crate) fn read_names(path: &Path) -> Result<(Vec<String>, String), DataError> {
     let mut bytes = Vec::new();
     let read = match Content::of(path, open(path)?)? {
@@ -23,7 +23,7 @@ pub(crate) fn read_names(path: &Path) -> Result<(Vec<String>, String), DataError
     }
     let sum = sha256(&bytes);
     let text = String::from_utf8(bytes).map_err(|error| {
-        let found = format!("a wrong byte at {}", error.utf8_error().valid_up_to());
+        let found = format!("an invalid byte at {}", error.utf8_error().valid_up_to());
         malformed(path, "names in UTF-8", &found)
     })?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
@@ -41,7 +41,7 @@ mod tests {
         let (names, _) = read_names(file(b"a\nb c\r\n\n d \n").path()).unwrap();
         assert_eq!(names, ["a", "b c", "d"]);
         for (expected, bytes) in [
-            ("names in UTF-8, found a wrong byte at 1", vec![b'a', 0xff]),
+            ("names in UTF-8, found an invalid byte at 1", vec![b'a', 0xff]),
             ("at most 1048576 bytes of names, found more", vec![b'\n'; 1 << 21]),
         ] {
             let error = read_names(file(&bytes).path()).unwrap_err().to_string();

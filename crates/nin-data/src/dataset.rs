@@ -1,4 +1,4 @@
-//! Images and labels behind burn-dataset's `Dataset` trait.
+//! Images and labels as burn-dataset's `Dataset`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,27 +11,27 @@ use burn_dataset::vision::MnistItem;
 use crate::DataError;
 use crate::folder::PictureStore;
 
-/// Images of one size.
+/// Images of one size, in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Images {
     /// Number of images.
     pub count: usize,
-    /// Planes of each: 1 (grey) or 3 (red, green, blue).
+    /// Channels of each image: 1 (grey) or 3 (red, green, blue).
     pub channels: usize,
     /// Height, in pixels.
     pub height: usize,
     /// Width, in pixels.
     pub width: usize,
-    /// Image after image, plane after plane, row after row; 0 is black.
+    /// `[images, channels, height, width]` in row-major order; 0 is black.
     pub pixels: Vec<u8>,
 }
 
 /// One image of any size, with its label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageItem {
-    /// Plane after plane, row after row; 0 is black.
+    /// `[channels, height, width]` in row-major order; 0 is black.
     pub pixels: Vec<u8>,
-    /// Planes: 1 (grey) or 3 (red, green, blue).
+    /// Channels: 1 (grey) or 3 (red, green, blue).
     pub channels: usize,
     /// Height, in pixels.
     pub height: usize,
@@ -41,10 +41,10 @@ pub struct ImageItem {
     pub label: u16,
 }
 
-/// An image of a data set: borrowed where the data set is in memory, decoded where it is pictures.
+/// An image of a data set: borrowed if the data set is in memory, owned if it was decoded from a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageView<'a> {
-    /// Plane after plane, row after row; 0 is black.
+    /// `[channels, height, width]` in row-major order; 0 is black.
     pub pixels: Cow<'a, [u8]>,
     /// `[height, width]`, in pixels.
     pub size: [usize; 2],
@@ -52,18 +52,18 @@ pub struct ImageView<'a> {
     pub label: u16,
 }
 
-/// Labelled images, in memory or as picture files that are decoded when asked for; clones share them.
+/// Labelled images, in memory or as picture files that are decoded on demand. Clones share them.
 ///
-/// It is a `Dataset<ImageItem>`, and with the feature `mnist-item`, where images are grey and 28x28,
-/// also burn-dataset's own `Dataset<MnistItem>`.
+/// Implements `Dataset<ImageItem>`. With the feature `mnist-item` it also implements burn-dataset's
+/// `Dataset<MnistItem>` for grey 28x28 images.
 #[derive(Debug, Clone)]
 pub struct ImageDataset {
     source: Source,
-    /// Which of the source's images these are.
+    /// The position of each image in the source.
     positions: Arc<[u32]>,
-    /// Their classes.
+    /// The class of each image.
     labels: Arc<[u16]>,
-    /// The part of both that is meant.
+    /// The range of both that this data set covers.
     range: Range<usize>,
 }
 
@@ -74,11 +74,11 @@ enum Source {
 }
 
 impl ImageDataset {
-    /// Images in memory with their labels.
+    /// Creates a data set from images in memory and their labels.
     ///
     /// # Errors
-    /// [`DataError::Inconsistent`] where there are more or fewer pixels than images of that size
-    /// have, or more or fewer labels than images.
+    /// Returns [`DataError::Inconsistent`] if the number of pixels does not match the images, or the number
+    /// of labels does not match the number of images.
     pub fn new(images: Images, labels: Vec<u16>) -> Result<Self, DataError> {
         let Images { count, channels, height, width, ref pixels } = images;
         let expected =
@@ -95,7 +95,7 @@ impl ImageDataset {
         Ok(Self::of(Source::Memory(Arc::new(images)), positions, labels))
     }
 
-    /// Pictures of a store, by their positions there, with their labels.
+    /// Creates a data set from pictures of a store, given their positions and labels.
     pub(crate) fn of_pictures(
         store: &Arc<PictureStore>,
         positions: Vec<u32>,
@@ -109,17 +109,17 @@ impl ImageDataset {
         Self { source, positions: positions.into(), labels: labels.into(), range }
     }
 
-    /// Number of images.
+    /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.range.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
 
-    /// Planes of every image: 1 (grey) or 3 (red, green, blue).
+    /// Returns the number of channels of every image: 1 (grey) or 3 (red, green, blue).
     pub fn channels(&self) -> usize {
         match &self.source {
             Source::Memory(images) => images.channels,
@@ -127,7 +127,7 @@ impl ImageDataset {
         }
     }
 
-    /// `[height, width]` of every image, in pixels; `None` where pictures have sizes of their own.
+    /// Returns the `[height, width]` of every image in pixels, or `None` if pictures differ in size.
     pub fn image_size(&self) -> Option<[usize; 2]> {
         match &self.source {
             Source::Memory(images) => Some([images.height, images.width]),
@@ -135,16 +135,16 @@ impl ImageDataset {
         }
     }
 
-    /// The labels, image after image.
+    /// Returns the label of each image.
     pub fn labels(&self) -> &[u16] {
         &self.labels[self.range.clone()]
     }
 
-    /// The image at a position, with its label. A picture is read from the cache or decoded.
+    /// Returns the image at a position, with its label. A picture is read from the cache or decoded.
     ///
     /// # Errors
-    /// [`DataError::NoImage`] beyond the last image; where it is a picture, [`DataError::Read`],
-    /// [`DataError::Picture`] and [`DataError::PictureChanged`].
+    /// Returns [`DataError::NoImage`] beyond the last image. A picture can also fail with
+    /// [`DataError::Read`], [`DataError::Picture`] or [`DataError::PictureChanged`].
     pub fn image(&self, index: usize) -> Result<ImageView<'_>, DataError> {
         let at = self.range.start.checked_add(index).filter(|at| self.range.contains(at));
         let at = at.ok_or(DataError::NoImage { index, count: self.len() })?;
@@ -163,7 +163,8 @@ impl ImageDataset {
         }
     }
 
-    /// The name of an image's file, relative to the data set's folder; `None` for images in memory.
+    /// Returns the path of an image's file, relative to the folder of the data set; `None` for images in
+    /// memory.
     pub fn file_name(&self, index: usize) -> Option<&str> {
         let position = *self.positions[self.range.clone()].get(index)?;
         match &self.source {
@@ -172,7 +173,7 @@ impl ImageDataset {
         }
     }
 
-    /// The images of a range of positions, cut to those that there are.
+    /// Returns the images in a range of positions, clamped to the existing ones.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         let clamp = |at: usize| self.range.start + at.min(self.len());
@@ -180,7 +181,7 @@ impl ImageDataset {
         Self { range: start..end.max(start), ..self.clone() }
     }
 
-    /// The images at these positions, in this order; positions beyond the last are left out.
+    /// Returns the images at these positions, in this order. Skips positions beyond the last image.
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
         let chosen = || indices.iter().filter(|&&index| index < self.len());
@@ -192,7 +193,7 @@ impl ImageDataset {
         )
     }
 
-    /// The images of parts of one source, in the order of the source.
+    /// Joins parts of one source, in the order of the source.
     pub(crate) fn joined<'a>(parts: impl Iterator<Item = &'a Self> + Clone) -> Self {
         let source = parts.clone().map(|part| part.source.clone()).next();
         let mut pairs: Vec<(u32, u16)> = parts
@@ -207,7 +208,7 @@ impl ImageDataset {
         Self::of(source.unwrap_or_else(nothing), positions, labels)
     }
 
-    /// The same images with the label that `map` gives for theirs; those without one are left out.
+    /// Replaces each label by `map[label]`. Drops images whose label maps to `None`.
     #[must_use]
     pub fn relabelled(&self, map: &[Option<u16>]) -> Self {
         let new = |label: u16| map.get(usize::from(label)).copied().flatten();
@@ -219,8 +220,8 @@ impl ImageDataset {
 }
 
 impl Dataset<ImageItem> for ImageDataset {
-    /// `None` beyond the last image, and where a picture cannot be decoded: [`ImageDataset::image`]
-    /// says why.
+    /// Returns `None` beyond the last image and for a picture that cannot be decoded;
+    /// [`ImageDataset::image`] returns the error.
     fn get(&self, index: usize) -> Option<ImageItem> {
         let ImageView { pixels, size: [height, width], label } = self.image(index).ok()?;
         let channels = self.channels();
@@ -232,7 +233,7 @@ impl Dataset<ImageItem> for ImageDataset {
     }
 }
 
-/// burn-dataset's MNIST item has room for 28x28 grey pixels: other images have no items here.
+/// burn-dataset's MNIST item holds 28x28 grey pixels. For other images this data set is empty.
 #[cfg(feature = "mnist-item")]
 impl Dataset<MnistItem> for ImageDataset {
     fn get(&self, index: usize) -> Option<MnistItem> {
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_and_labels_must_be_those_of_the_images() {
+    fn pixels_and_labels_must_match_the_images() {
         for (pixels, labels) in [(11, 3), (13, 3), (12, 2), (12, 4)] {
             let images =
                 Images { count: 3, channels: 1, height: 2, width: 2, pixels: vec![0; pixels] };
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_selection_and_new_labels_keep_images_with_their_labels() {
+    fn selecting_and_relabelling_keep_labels_with_their_images() {
         let chosen = three(2).select(&[2, 0, 9]);
         assert_eq!(chosen.labels(), [1, 2]);
         assert_eq!(chosen.image(0).unwrap().pixels[0], 8);

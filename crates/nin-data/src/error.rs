@@ -1,4 +1,4 @@
-//! What can be wrong with a data set.
+//! Errors of opening and reading data sets, with hints.
 
 use std::path::{Path, PathBuf};
 
@@ -10,32 +10,32 @@ use crate::{
     SkippedFiles,
 };
 
-/// An error of this crate.
+/// A data set that cannot be opened or read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A data set's name is the name of its folder: not empty, and no path.
-    #[error("the data set's name is `{name}`, expected the name of a folder")]
+    /// The name of a data set must be a folder name: not empty, and not a path.
+    #[error("invalid data set name `{name}`: expected a folder name")]
     Name {
         /// The name.
         name: String,
     },
-    /// The data set is nowhere.
+    /// The data set is in none of the searched folders.
     #[error("the data set `{name}` was not found in {}", list(searched))]
     NotFound {
-        /// Its name.
+        /// The name of the data set.
         name: String,
-        /// Where it was looked for, in order.
+        /// The folders that were searched, in order.
         searched: Vec<PathBuf>,
-        /// Where its files can be put, so that it is found; `None` without a home.
+        /// The folder to put its files into; `None` without a home directory.
         folder: Option<PathBuf>,
     },
-    /// One of a data set's files is missing.
+    /// A file of the data set is missing.
     #[error("`{}` has no file `{name}`, plain or .gz", folder.display())]
     MissingFile {
         /// The folder.
         folder: PathBuf,
-        /// The file's name without `.gz`.
+        /// The name of the file, without `.gz`.
         name: &'static str,
     },
     /// A folder holds several data sets.
@@ -43,17 +43,17 @@ pub enum DataError {
     SeveralSets {
         /// The folder.
         folder: PathBuf,
-        /// What their files' names begin with.
+        /// The file name prefixes that tell them apart.
         names: Vec<String>,
     },
-    /// An IDX file holds values of another kind, such as floats or colour.
+    /// An IDX file holds values of another type or shape, such as floats or colour images.
     #[error("`{}`: expected {expected}, found {found}", path.display())]
     IdxKind {
         /// The file.
         path: PathBuf,
-        /// The kind that is read.
+        /// The expected type and number of dimensions.
         expected: String,
-        /// The kind that it holds.
+        /// The type and number of dimensions in the file.
         found: String,
     },
     /// A file cannot be read.
@@ -61,11 +61,11 @@ pub enum DataError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file is not what its name promises.
+    /// A file does not have the content that its name promises.
     #[error("`{}`: expected {expected}, found {found}", path.display())]
     Malformed {
         /// The file.
@@ -75,130 +75,130 @@ pub enum DataError {
         /// What it holds.
         found: String,
     },
-    /// A file that was found for a known data set has other content.
+    /// A file found for a known data set has other content.
     #[error("`{}`: expected SHA-256 {expected} of its content, found {found}", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// The known sum.
+        /// The published SHA-256.
         expected: &'static str,
-        /// The sum of what is there.
+        /// The SHA-256 of the file.
         found: String,
     },
-    /// Images and labels in memory do not belong together.
+    /// Images and labels in memory do not match.
     #[error("expected {expected}, found {found}")]
     Inconsistent {
-        /// What there should be.
+        /// The sizes that would match.
         expected: String,
-        /// What there is.
+        /// The sizes passed in.
         found: String,
     },
-    /// A file of labels does not belong to its file of images.
+    /// A label file has more or fewer labels than its image file has images.
     #[error("`{}` has {labels} labels for {images} images", path.display())]
     Unequal {
-        /// The file of labels.
+        /// The label file.
         path: PathBuf,
-        /// Images.
+        /// Number of images.
         images: usize,
-        /// Labels.
+        /// Number of labels.
         labels: usize,
     },
-    /// A label of a known data set is none of its classes.
+    /// A label of a known data set is out of range.
     #[error("`{}`: expected labels below {classes}, found {found} at position {position}", path.display())]
     Label {
-        /// The file of labels.
+        /// The label file.
         path: PathBuf,
-        /// The first such label's, counted from 0.
+        /// The position of the first such label, counted from 0.
         position: usize,
-        /// The data set's number of classes.
+        /// The number of classes of the data set.
         classes: usize,
         /// The label.
         found: u8,
-        /// The data set's name.
+        /// The name of the data set.
         name: String,
     },
-    /// A file's or a folder's name cannot be written as text.
+    /// The name of a file or folder is not valid Unicode.
     #[error("the name of `{}` is not Unicode", path.display())]
     NotUnicode {
         /// The file or folder.
         path: PathBuf,
     },
-    /// A folder holds no picture that has a class.
+    /// A folder holds no picture with a class.
     #[error("`{}` holds no pictures in class folders", root.display())]
     NoPictures {
         /// The folder.
         root: PathBuf,
-        /// What it holds instead.
+        /// The files that it holds instead.
         skipped: SkippedFiles,
     },
-    /// A row of a table of labels is refused.
+    /// A row of `labels.csv` is invalid.
     #[error("`{}`, row {row}: expected {expected}, found {found}", path.display())]
     Table {
         /// The table.
         path: PathBuf,
-        /// The row, counted from 1, the header being the first.
+        /// The row, counted from 1; the header is row 1.
         row: usize,
         /// What was expected.
         expected: String,
         /// What was found.
         found: String,
     },
-    /// There are more of something than can be numbered.
+    /// A folder has more classes or pictures than can be numbered.
     #[error("`{}` has {found} {what}, expected at most {most}", root.display())]
     TooMany {
         /// The folder.
         root: PathBuf,
-        /// What there is too much of.
+        /// `classes` or `pictures`.
         what: &'static str,
         /// How many there are.
         found: usize,
-        /// How many there may be.
+        /// The limit.
         most: usize,
     },
     /// A picture cannot be used.
     #[error("`{}`: {source}", path.display())]
     Picture {
-        /// Its file.
+        /// The file of the picture.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: PictureError,
     },
-    /// Pictures of a data set cannot be used.
+    /// Some pictures of a data set cannot be used.
     #[error("{}", list_bad(root, bad))]
     BadPictures {
-        /// The data set's folder.
+        /// The folder of the data set.
         root: PathBuf,
-        /// Each of them.
+        /// Every such picture.
         bad: Vec<BadPicture>,
     },
-    /// A picture is no longer what it was when the data set was opened.
+    /// A picture changed after the data set was opened.
     #[error("`{}` changed while it was in use", path.display())]
     PictureChanged {
-        /// Its file.
+        /// The file of the picture.
         path: PathBuf,
     },
-    /// There is no image at a position.
-    #[error("there is no image {index}: the data set has {count}")]
+    /// A position is out of range.
+    #[error("image index {index} is out of range: the data set has {count} images")]
     NoImage {
         /// The position, counted from 0.
         index: usize,
-        /// Images that there are.
+        /// Number of images.
         count: usize,
     },
-    /// A data set has nothing to train on, or nothing to tell apart.
+    /// A data set cannot be trained on: it lacks images or has a single class.
     #[error("{name} has {reason}")]
     NotTrainable {
-        /// The data set's name.
+        /// The name of the data set.
         name: String,
         /// What it has, or lacks.
         reason: String,
     },
-    /// Reading was stopped on request.
-    #[error("interrupted while the data set was read")]
+    /// Reading was interrupted on request.
+    #[error("interrupted while reading the data set")]
     Interrupted,
     /// Training and test images have different sizes.
     #[error(
-        "`{}` has test images of {}x{}, expected {}x{} as the training images",
+        "`{}` has test images of {}x{}, expected {}x{} like the training images",
         folder.display(), found[0], found[1], expected[0], expected[1]
     )]
     Sizes {
@@ -212,12 +212,12 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> String {
         match self {
             Self::Name { .. } => format!(
-                "known here are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE}, {MNIST}, {CIFAR10} and \
-                 {CIFAR100}; any other has to be named with its folder"
+                "known data sets are {FASHION_MNIST}, {FASHION_MNIST_SAMPLE}, {MNIST}, {CIFAR10} and \
+                 {CIFAR100}; for any other, name its folder"
             ),
             Self::NotFound { name, folder, .. } => {
                 let (package, files) = match name.as_str() {
@@ -241,27 +241,27 @@ impl DataError {
                 format!("{package}{put}name their folder{without}")
             }
             Self::SeveralSets { .. } => {
-                "call the data by the one that is meant, or put its files into a folder of their own"
+                "select one by its name, or move its files into a folder of their own"
                     .to_owned()
             }
             Self::IdxKind { .. } => {
-                "write grey images as unsigned bytes, 0 to 255, or save the images as PNG files in a \
-                 folder per class, which may be in colour"
+                "write grey images as unsigned bytes, 0 to 255, or save the images, grey or colour, as \
+                 PNG files in a folder per class"
                     .to_owned()
             }
             Self::MissingFile { name, .. } => Layout::with_file(name).described().to_owned(),
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::Malformed { .. } | Self::Unequal { .. } | Self::Sizes { .. } => {
-                "fetch or write the file again: it is not a whole file of this data set".to_owned()
+                "the file is incomplete or not of this data set; fetch or write it again".to_owned()
             }
             Self::Label { name, classes, .. } => format!(
-                "{name} has {classes} classes: fetch or write the file again, or give data of other \
-                 classes another name"
+                "{name} has {classes} classes; fetch or write the file again, or use another name for \
+                 data with other classes"
             ),
             Self::Inconsistent { .. } => {
                 "give each image channels x height x width pixels and one label".to_owned()
             }
-            Self::NotUnicode { .. } => "rename it with letters of UTF-8".to_owned(),
+            Self::NotUnicode { .. } => "rename it to valid UTF-8".to_owned(),
             Self::NoPictures { skipped, .. } => no_pictures_hint(*skipped),
             Self::Table { .. } => {
                 "labels.csv has the header `path,label` and optionally `split`; paths are relative to \
@@ -274,14 +274,14 @@ impl DataError {
                 "replace or remove them, or leave them out with --set data.on_bad_picture=skip"
                     .to_owned()
             }
-            Self::PictureChanged { .. } => "leave the pictures alone while they are in use".to_owned(),
-            Self::NoImage { .. } => "ask for a position below the number of images".to_owned(),
+            Self::PictureChanged { .. } => "do not change pictures while they are in use".to_owned(),
+            Self::NoImage { .. } => "use an index below the number of images".to_owned(),
             Self::NotTrainable { .. } => {
-                "a training takes images of two classes or more, and others to choose the best \
-                 checkpoint on"
+                "training needs images of at least two classes, and validation or test images to choose \
+                 the best checkpoint"
                     .to_owned()
             }
-            Self::Interrupted => "start it again: decoded pictures are kept".to_owned(),
+            Self::Interrupted => "start it again; decoded pictures stay in the cache".to_owned(),
             Self::Checksum { .. } => {
                 "fetch the file again; to use other content on purpose, name its folder".to_owned()
             }
@@ -289,11 +289,11 @@ impl DataError {
     }
 }
 
-/// Nothing is downloaded: CIFAR comes as an archive.
+/// `data fetch` does not download CIFAR, which comes as an archive.
 const CIFAR_ARCHIVE: &str =
     "download its binary version from https://www.cs.toronto.edu/~kriz/cifar.html and ";
 
-/// Bad pictures that an error names.
+/// The number of bad pictures that an error names.
 const NAMED: usize = 5;
 
 fn list_bad(root: &Path, bad: &[BadPicture]) -> String {
@@ -313,8 +313,8 @@ fn list_bad(root: &Path, bad: &[BadPicture]) -> String {
 }
 
 fn no_pictures_hint(skipped: SkippedFiles) -> String {
-    let layout = "a data set is a folder per class with JPEG, PNG, WebP, GIF, BMP or TIFF pictures in \
-                  it, the four files of MNIST's format, or CIFAR's binary files";
+    let layout = "a data set is a folder per class with JPEG, PNG, WebP, GIF, BMP or TIFF pictures, \
+                  four files in MNIST's format, or CIFAR's binary files";
     let found = skipped.describe().join("; ");
     if found.is_empty() { layout.to_owned() } else { format!("{layout} (found: {found})") }
 }

@@ -1,4 +1,4 @@
-//! Files of any format, plain or gzip, opened so that nothing but a file is read.
+//! Opens plain and gzip files; reads nothing but regular files.
 
 use std::fs::File;
 use std::io::{BufReader, Chain, Cursor, ErrorKind, Read};
@@ -9,16 +9,16 @@ use flate2::read::MultiGzDecoder;
 use crate::DataError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// No data set of this kind is larger (EMNIST by class, the largest known here, has 522 MiB), and a
-/// small .gz that unpacks to more must not fill the memory.
+/// The size limit, in bytes, so that a small `.gz` cannot inflate to fill the memory. The largest known data
+/// set of this kind, EMNIST by class, has 522 MiB.
 pub(crate) const LARGEST_CONTENT: u64 = 640 << 20;
-/// Allocated at once; beyond it a vector grows with what is really there, by an eighth at a time:
-/// doubling would ask for twice what the largest file needs.
+/// The first allocation, in bytes. A vector then grows by an eighth at a time as data arrives; doubling
+/// would take twice the memory of the largest file.
 pub(crate) const FIRST_ALLOCATION: usize = 1 << 20;
 
 type Whole<R> = BufReader<Chain<Cursor<Vec<u8>>, R>>;
 
-/// What a file holds: which of the two it is its first bytes say, not its name.
+/// The content of a file. The first bytes decide whether it is gzip, not the name.
 pub(crate) enum Content<R> {
     Plain(Whole<R>),
     Gzip(MultiGzDecoder<Whole<R>>),
@@ -35,10 +35,10 @@ impl<R: Read> Content<R> {
     }
 }
 
-/// Opens a file, and nothing else.
+/// Opens a regular file; anything else is an error.
 pub(crate) fn open(path: &Path) -> Result<File, DataError> {
     let unreadable = |source| DataError::Read { path: path.to_owned(), source };
-    // Asked before it is opened: opening a pipe waits for its writer.
+    // Check before opening, because opening a pipe blocks until it has a writer.
     let metadata = path.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         let found = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
@@ -47,10 +47,10 @@ pub(crate) fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(unreadable)
 }
 
-/// A file's path, plain or .gz; `None` where there is neither.
+/// Finds a file, plain or `.gz`.
 pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| {
-        // A dangling link is there, and so is what may not be seen: reading says what is wrong.
+        // Dangling links and inaccessible files count as found, so that reading reports the cause.
         path.symlink_metadata().map_or_else(
             |error| !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
             |_| true,
@@ -62,7 +62,7 @@ pub(crate) fn unreadable(path: &Path, position: usize, source: std::io::Error) -
     use ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     if matches!(source.kind(), InvalidData | InvalidInput | UnexpectedEof) {
         let found = format!("`{source}` after {position} bytes");
-        malformed(path, "a whole gzip file", &found)
+        malformed(path, "a complete gzip file", &found)
     } else {
         DataError::Read { path: path.to_owned(), source }
     }
@@ -76,19 +76,19 @@ pub(crate) fn malformed(path: &Path, expected: &str, found: &str) -> DataError {
     }
 }
 
-/// Files that tests make.
+/// Creates files for tests.
 #[cfg(test)]
 pub(crate) mod made {
     use std::io::Write;
 
-    /// One that holds these bytes.
+    /// Creates a file that holds these bytes.
     pub(crate) fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         file
     }
 
-    /// The bytes, compressed.
+    /// Compresses the bytes.
     pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! Finds what a data set lacks: parts, classes, and classes within parts.
+//! Finds what a data set lacks: whole parts, classes, and classes within a part.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ impl DataSet {
     /// Checks that there is something to train on.
     ///
     /// # Errors
-    /// [`DataError::NotTrainable`] without training images, or with a single class.
+    /// Returns [`DataError::NotTrainable`] if there are no training images, no validation or test images, or
+    /// fewer than two classes.
     pub fn check_trainable(&self) -> Result<(), DataError> {
         let classes = self.class_names.len();
         let reason = if self.train.is_empty() {
@@ -24,7 +25,7 @@ impl DataSet {
         Err(DataError::NotTrainable { name: self.name.clone(), reason })
     }
 
-    /// Describes the classes without images, and those that a part lacks, in a sentence each.
+    /// Describes classes without images and classes that a part lacks, one phrase per finding.
     pub fn gaps(&self) -> Vec<String> {
         let parts = Part::ALL.map(|part| (part, self.part(part)));
         let counts = parts.each_ref().map(|(_, images)| self.counts(images));
@@ -65,7 +66,7 @@ impl DataSet {
     }
 }
 
-/// Describes the highest label if it lies above a class without images: it may be a stray one.
+/// Describes the highest label if a class below it has no images, because it may be a stray label.
 fn stray(part: Part, images: &ImageDataset, empty: &[usize]) -> Option<String> {
     let first_empty = *empty.first()?;
     let mut seen: BTreeMap<u16, (usize, usize)> = BTreeMap::new();
@@ -95,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn whole_data_has_no_gaps() {
+    fn complete_data_has_no_gaps() {
         let data = data(&[0, 1, 2, 0], &[2, 1, 0]);
         assert!(data.gaps().is_empty() && data.check_trainable().is_ok());
     }
 
     #[test]
-    fn a_stray_label_and_classes_that_a_part_lacks_are_named() {
+    fn stray_labels_and_missing_classes_are_named() {
         let gaps = data(&[1, 2, 9, 1], &[1]).gaps();
         assert_eq!(
             gaps,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_train_or_to_choose_on_is_refused() {
+    fn data_without_training_or_evaluation_images_is_an_error() {
         for (train, test) in [(&[][..], &[0, 1][..]), (&[0, 1], &[])] {
             let error = data(train, test).check_trainable().unwrap_err();
             assert!(matches!(error, DataError::NotTrainable { .. }), "{error}");

@@ -1,8 +1,7 @@
-//! IDX files, the format of MNIST: read strictly, with nothing allocated that the file does not
-//! hold.
+//! A strict reader for IDX files, the format of MNIST. It never allocates more than the file holds.
 //!
-//! A file is a magic number (two zeros, the type, the number of dimensions), the size of each
-//! dimension as a big-endian 32-bit number, and the values.
+//! A file holds a magic number (two zero bytes, the type, the number of dimensions), the size of each
+//! dimension as a big-endian 32-bit integer, and the values.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,27 +9,28 @@ use std::path::Path;
 use crate::files::{Content, FIRST_ALLOCATION, LARGEST_CONTENT, malformed, open, unreadable};
 use crate::{DataError, Images, sha256};
 
-/// The type byte of unsigned bytes.
+/// The type code for unsigned bytes.
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// Images from a file of three dimensions, plain or gzip, and the SHA-256 of the file's uncompressed
-/// bytes.
+/// Reads images from a file of three dimensions, `[images, height, width]`, plain or gzip. Also returns the
+/// SHA-256 of the uncompressed bytes.
 ///
-/// Which of the two it is its first bytes say, not its name.
+/// The first bytes decide whether the file is gzip, not its name.
 ///
 /// # Errors
-/// [`DataError::Read`] where the file cannot be read; [`DataError::Malformed`] where it is no regular
-/// file, no whole gzip file, has another magic number ([`DataError::IdxKind`] where it is one of IDX), a dimension of 0, more than 640 MiB of values,
-/// or fewer or more of them than its dimensions promise.
+/// Returns [`DataError::Read`] if the file cannot be read, [`DataError::IdxKind`] if it is an IDX file of
+/// another type or number of dimensions, and [`DataError::Malformed`] if it is not a regular file, is a
+/// truncated gzip file, has another magic number or a dimension of 0, exceeds 640 MiB of values, or has
+/// fewer or more values than its dimensions announce.
 pub fn read_images(path: &Path) -> Result<(Images, String), DataError> {
     parse_images(path, open(path)?)
 }
 
-/// Labels from a file of one dimension, plain or gzip, and the SHA-256 of the file's uncompressed
+/// Reads labels from a file of one dimension, plain or gzip. Also returns the SHA-256 of the uncompressed
 /// bytes.
 ///
 /// # Errors
-/// As [`read_images`].
+/// Returns the errors of [`read_images`].
 pub fn read_labels(path: &Path) -> Result<(Vec<u8>, String), DataError> {
     parse_labels(path, open(path)?)
 }
@@ -39,19 +39,19 @@ const fn header_length<const D: usize>() -> usize {
     4 + 4 * D
 }
 
-/// Images from the content of a file, plain or gzip; `path` stands in errors.
+/// Parses images from plain or gzip content. Errors name `path`.
 pub(crate) fn parse_images(path: &Path, reader: impl Read) -> Result<(Images, String), DataError> {
     let (pixels, [count, height, width], sha256) = parse_any(path, reader)?;
     Ok((Images { count, channels: 1, height, width, pixels }, sha256))
 }
 
-/// Labels from the content of a file, plain or gzip; `path` stands in errors.
+/// Parses labels from plain or gzip content. Errors name `path`.
 pub(crate) fn parse_labels(path: &Path, reader: impl Read) -> Result<(Vec<u8>, String), DataError> {
     let (labels, [_], sha256) = parse_any(path, reader)?;
     Ok((labels, sha256))
 }
 
-/// Values, dimensions, and the SHA-256 of all.
+/// The values, the dimensions, and the SHA-256 of the content.
 type Parsed<const D: usize> = (Vec<u8>, [usize; D], String);
 
 fn parse_any<const D: usize>(path: &Path, reader: impl Read) -> Result<Parsed<D>, DataError> {
@@ -86,7 +86,7 @@ fn parse<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>
             let found = format!("dimensions {sizes:?}");
             malformed(path, &format!("at most {LARGEST_CONTENT} values"), &found)
         })?;
-    // One byte more than promised tells whether something stands behind the values.
+    // Reading one extra byte detects trailing data.
     read_up_to(path, &mut reader, length + 1, &mut content)?;
     let found = (content.len() - header) as u64;
     if found != length {
@@ -95,7 +95,7 @@ fn parse<const D: usize>(path: &Path, mut reader: impl Read) -> Result<Parsed<D>
         return Err(malformed(path, &expected, &found));
     }
     let sum = sha256(&content);
-    // In place: a copy of the values would double the memory that a data set takes.
+    // In place, because copying the values would double the memory of a data set.
     content.drain(..header);
     content.shrink_to_fit();
     Ok((content, sizes, sum))
@@ -143,7 +143,7 @@ fn check_magic<const D: usize>(path: &Path, header: &[u8]) -> Result<(), DataErr
     }
 }
 
-/// The kinds of values that the format has.
+/// Returns the name of an IDX type code.
 fn kind_name(kind: u8) -> Option<&'static str> {
     match kind {
         UNSIGNED_BYTE => Some("unsigned bytes"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_and_gzip_read_alike() {
+    fn plain_and_gzip_files_give_the_same_images() {
         let bytes = images(2, 3, 4, 24);
         let plain = read_images(file(&bytes).path()).unwrap();
         let zipped = read_images(file(&gzip(&bytes)).path()).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_wrong_is_said() {
+    fn errors_say_what_was_expected_and_found() {
         let whole = gzip(&images(2, 3, 4, 24));
         let cases: [(&str, Vec<u8>); 14] = [
             ("found 0 bytes", vec![]),
@@ -199,9 +199,9 @@ mod tests {
                 "600000000 values for dimensions [1000000, 600, 1], found 3",
                 images(1_000_000, 600, 1, 3),
             ),
-            ("a whole gzip file", whole[..whole.len() - 9].to_vec()),
-            ("a whole gzip file", [&whole[..whole.len() - 8], &[0; 8]].concat()),
-            ("a whole gzip file", [&whole[..], b"more"].concat()),
+            ("a complete gzip file", whole[..whole.len() - 9].to_vec()),
+            ("a complete gzip file", [&whole[..whole.len() - 8], &[0; 8]].concat()),
+            ("a complete gzip file", [&whole[..], b"more"].concat()),
         ];
         for (expected, bytes) in cases {
             let error = read_images(file(&bytes).path()).unwrap_err().to_string();
@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_gzip_ends() {
-        // 64 MiB of zeros behind an image that promises one pixel.
+    fn a_gzip_bomb_is_not_inflated() {
+        // 64 MiB of zeros follow an image that announces one pixel.
         let mut bytes = images(1, 1, 1, 1);
         bytes.resize(64 << 20, 0);
         let error = read_images(file(&gzip(&bytes)).path()).unwrap_err().to_string();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_missing_files_and_pipes_are_no_files() {
+    fn folders_missing_files_and_pipes_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(read_labels(folder.path()), Err(DataError::Malformed { .. })));
         let link = folder.path().join("dangling");

@@ -1,5 +1,5 @@
-//! The four files of MNIST's format under the names that they have elsewhere: `train-images.idx3-ubyte`,
-//! `emnist-letters-train-images-idx3-ubyte`, and one folder down, as in torchvision's `MNIST/raw`.
+//! Finds the four files in MNIST's format under the names used elsewhere, such as `train-images.idx3-ubyte`
+//! or `emnist-letters-train-images-idx3-ubyte`, and in subfolders, such as torchvision's `MNIST/raw`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::DataError;
 use crate::catalogue::FILES;
 use crate::files::find;
 
-/// The words of each of [`FILES`]: parts, what it holds, and the type in its name.
+/// The parts of the name of each of [`FILES`]: the split, the content and the type.
 const WORDS: [(&[&str], &str, &str); 4] = [
     (&["train"], "images", "idx3-ubyte"),
     (&["train"], "labels", "idx1-ubyte"),
@@ -16,16 +16,16 @@ const WORDS: [(&[&str], &str, &str); 4] = [
     (&["t10k", "test"], "labels", "idx1-ubyte"),
 ];
 
-/// The folder within its own that torchvision unpacks a data set to.
+/// The subfolder that torchvision unpacks a data set to.
 const RAW: &str = "raw";
 
-/// A folder with more folders in it is one of pictures by class, not of data sets.
+/// A folder with more subfolders holds pictures by class, not data sets.
 const MOST_FOLDERS: usize = 32;
 
 /// The files of one data set, in the order of [`FILES`].
 type Found = [Option<PathBuf>; 4];
 
-/// The folder where the files lie: this one, or one or two further down.
+/// Finds the folder that holds the files: this one, or one up to two levels below.
 pub(crate) fn folder(folder: &Path, name: &str) -> Option<PathBuf> {
     let raw = folder.join(RAW);
     if let Some(found) = [folder.to_owned(), raw].into_iter().find(|folder| holds_a_file(folder)) {
@@ -46,10 +46,10 @@ pub(crate) fn folder(folder: &Path, name: &str) -> Option<PathBuf> {
     }
 }
 
-/// The four files in a folder.
+/// Finds the four files in a folder.
 ///
 /// # Errors
-/// [`DataError::SeveralSets`] where there are several data sets of which none has this name;
+/// Returns [`DataError::SeveralSets`] if there are several data sets and none has this name, and
 /// [`DataError::MissingFile`].
 pub(crate) fn files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError> {
     let missing =
@@ -81,7 +81,7 @@ fn holds_a_file(folder: &Path) -> bool {
     FILES.iter().any(|file| find(folder, file).is_some()) || !sets_in(folder).is_empty()
 }
 
-/// The data sets in a folder, by what their files' names begin with.
+/// Returns the data sets in a folder, keyed by the prefix of their file names.
 fn sets_in(folder: &Path) -> BTreeMap<String, Found> {
     let mut sets: BTreeMap<String, Found> = BTreeMap::new();
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
@@ -89,7 +89,7 @@ fn sets_in(folder: &Path) -> BTreeMap<String, Found> {
         let name = entry.file_name();
         let Some((prefix, index)) = name.to_str().and_then(role) else { continue };
         let file = &mut sets.entry(prefix.to_owned()).or_default()[index];
-        // The plain file counts where there is a packed one, too.
+        // A plain file takes precedence over a compressed one.
         let path = entry.path();
         if file.is_none() || path.extension().is_none_or(|extension| extension != "gz") {
             *file = Some(path);
@@ -98,7 +98,7 @@ fn sets_in(folder: &Path) -> BTreeMap<String, Found> {
     sets
 }
 
-/// What a file's name begins with, and its place in [`FILES`].
+/// Splits a file name into its prefix and its index in [`FILES`].
 fn role(name: &str) -> Option<(&str, usize)> {
     let name = name.strip_suffix(".gz").unwrap_or(name);
     WORDS.iter().enumerate().find_map(|(index, (parts, kind, idx))| {
@@ -111,7 +111,7 @@ fn role(name: &str) -> Option<(&str, usize)> {
     })
 }
 
-/// The folders in a folder, in the order of their names; none where they are many.
+/// Returns the subfolders of a folder, sorted by name; none if there are more than [`MOST_FOLDERS`].
 fn folders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let is_folder = |path: &PathBuf| path.is_dir();
@@ -124,7 +124,7 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// A name's letters and digits: `Fashion-MNIST` and `FashionMNIST` are one.
+/// Reduces a name to lower-case letters and digits, so that `Fashion-MNIST` equals `FashionMNIST`.
 fn plain(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_apart_by_their_words() {
+    fn roles_follow_from_file_names() {
         for (name, expected) in [
             ("train-images-idx3-ubyte", Some(("", 0))),
             ("train-labels.idx1-ubyte", Some(("", 1))),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_found_under_other_names_and_further_down() {
+    fn files_are_found_under_other_names_and_in_subfolders() {
         let dotted = ["train-images.idx3-ubyte", "train-labels.idx1-ubyte"];
         for inner in ["", "raw", "MNIST", "MNIST/raw"] {
             let root = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_data_sets_the_name_tells_which() {
+    fn the_name_selects_one_of_several_data_sets() {
         let root = tempfile::tempdir().unwrap();
         for (set, test) in [("emnist-letters", "test"), ("emnist-digits", "test")] {
             for (part, kind) in [

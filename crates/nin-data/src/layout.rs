@@ -1,4 +1,4 @@
-//! Which files a data set's folder holds: four of IDX, or those of CIFAR.
+//! The file layout of a data set folder: four IDX files, or those of CIFAR.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::cifar::Cifar;
 use crate::files::find;
 use crate::{DataError, idx_names};
 
-/// CIFAR-10's files of images: five for training, one for testing.
+/// The files of CIFAR-10: five for training, one for testing.
 const CIFAR10_FILES: [&str; 6] = [
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -18,19 +18,19 @@ const CIFAR10_FILES: [&str; 6] = [
 ];
 const CIFAR100_FILES: [&str; 2] = ["train.bin", "test.bin"];
 
-/// The files of a data set.
+/// The file layout of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Four files in MNIST's format.
     Idx,
-    /// CIFAR's binary form.
+    /// The binary version of CIFAR.
     Cifar(Cifar),
 }
 
 impl Layout {
     const ALL: [Self; 3] = [Self::Idx, Self::Cifar(Cifar::Ten), Self::Cifar(Cifar::Hundred)];
 
-    /// What a data set of this name has where its folder does not tell.
+    /// Returns the layout to expect from the name alone.
     pub(crate) fn expected(name: &str) -> Self {
         match name {
             CIFAR10 => Self::Cifar(Cifar::Ten),
@@ -39,7 +39,7 @@ impl Layout {
         }
     }
 
-    /// Every file of images and labels.
+    /// Returns the names of all files with images or labels.
     pub(crate) fn files(self) -> &'static [&'static str] {
         match self {
             Self::Idx => &FILES,
@@ -48,18 +48,19 @@ impl Layout {
         }
     }
 
-    /// The layout that a file of this name is part of.
+    /// Returns the layout that has a file of this name.
     pub(crate) fn with_file(name: &str) -> Self {
         Self::ALL.into_iter().find(|layout| layout.files().contains(&name)).unwrap_or(Self::Idx)
     }
 
-    /// What a data set of this layout is.
+    /// Describes the files of this layout, for hints.
     pub(crate) fn described(self) -> &'static str {
         match self {
             Self::Idx => {
                 "a data set is four files: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz (also as \
-                 train-images.idx3-ubyte, emnist-letters-train-images-idx3-ubyte, or in MNIST/raw)"
+                 t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, each plain or .gz (names such as \
+                 train-images.idx3-ubyte or emnist-letters-train-images-idx3-ubyte and the subfolder \
+                 MNIST/raw work too)"
             }
             Self::Cifar(Cifar::Ten) => {
                 "CIFAR-10 is six files: data_batch_1.bin to data_batch_5.bin and test_batch.bin, each \
@@ -72,7 +73,7 @@ impl Layout {
         }
     }
 
-    /// The folder within a data set's own that its archive unpacks to.
+    /// Returns the subfolder that the archive unpacks to.
     fn subfolder(self) -> Option<&'static str> {
         match self {
             Self::Idx => None,
@@ -81,11 +82,10 @@ impl Layout {
         }
     }
 
-    /// The paths of every file of images and labels of a data set of this name, in the order of
-    /// [`Layout::files`].
+    /// Returns the path of each of [`Layout::files`], in the same order.
     ///
     /// # Errors
-    /// [`DataError::MissingFile`]; [`DataError::SeveralSets`].
+    /// Returns [`DataError::MissingFile`] or [`DataError::SeveralSets`].
     pub(crate) fn paths(self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError> {
         if self == Self::Idx {
             return idx_names::files(folder, name);
@@ -95,8 +95,8 @@ impl Layout {
         files.map(|file| find(folder, file).ok_or_else(|| missing(file))).collect()
     }
 
-    /// The layout of which a folder holds a file, with the folder where it lies: this one, or the one
-    /// within it that an archive unpacked to. Where there are several, the one that the name tells.
+    /// Detects the layout of a folder, and the folder with the files: this one, or the subfolder that an
+    /// archive unpacked to. If several layouts match, the one of the name wins.
     pub(crate) fn find(folder: &Path, name: &str) -> Option<(Self, PathBuf)> {
         let expected = Self::expected(name);
         std::iter::once(expected).chain(Self::ALL).find_map(|layout| {

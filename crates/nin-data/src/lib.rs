@@ -1,7 +1,9 @@
-//! MNIST-style data sets and CIFAR for Burn: strict IDX and CIFAR files behind burn-dataset's types, a
-//! resize equal to PIL's, and a loader whose order is a function of seed and epoch.
+//! Image data sets for Burn: IDX files (MNIST), CIFAR and folders of pictures as burn-dataset's `Dataset`,
+//! augmentation, and a data loader whose order depends only on seed and epoch.
 //!
-//! With the feature `mnist-item`, grey images of 28x28 are also items of burn-dataset's own MNIST type.
+//! IDX and CIFAR files are parsed strictly, and no memory is allocated for data that a file does not hold.
+//! Pictures decode to the same pixels as in PIL. With the feature `mnist-item`, grey 28x28 images are also
+//! items of burn-dataset's own MNIST type.
 //!
 //! ```
 //! use burn_dataset::Dataset;
@@ -12,7 +14,7 @@
 //! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?;
 //! assert_eq!((data.train.len(), data.test.len()), (6000, 1000));
 //!
-//! // burn-dataset's transforms take it as any other data set.
+//! // burn-dataset's transforms accept it like any other data set.
 //! let first_ten = PartialDataset::<_, ImageItem>::new(data.train, 0, 10);
 //! assert_eq!(first_ten.get(9).map(|item| item.pixels.len()), Some(28 * 28));
 //! let rest = PartialDataset::<_, ImageItem>::new(data.test, 990, 1000);

@@ -1,4 +1,4 @@
-//! Where a data set is found, and what it is made of.
+//! Finds and opens data sets.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -16,24 +16,24 @@ use crate::{
     read_images, read_labels, sample,
 };
 
-/// Where distributions put data sets (Debian: `dataset-fashion-mnist`).
+/// Where distributions install data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
-/// The classes' names of MNIST-style files, one a line.
+/// The file with the class names of a data set in MNIST's format, one per line.
 const CLASSES_FILE: &str = "classes.txt";
 
-/// The folders that are searched, in this order, where the user names none.
+/// The folders that are searched, in this order, if the user names none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locations {
-    /// `$NIN_DATA`: a folder of folders, one for each data set.
+    /// `$NIN_DATA`, which has one folder per data set.
     pub own: Option<PathBuf>,
     /// The cache folder, `$XDG_CACHE_HOME/nin` or `~/.cache/nin`.
     pub cache: Option<PathBuf>,
-    /// Where the system's packages are.
+    /// The folder where system packages install data sets.
     pub system: Option<PathBuf>,
 }
 
 impl Locations {
-    /// As the process's environment has them.
+    /// Reads the locations from the environment of the process.
     pub fn from_environment() -> Self {
         let folder =
             |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -45,7 +45,7 @@ impl Locations {
         }
     }
 
-    /// Where a data set of this name is looked for, in order.
+    /// Returns the folders to search for a data set, in order.
     fn folders(&self, name: &str) -> Vec<PathBuf> {
         [&self.own, &self.cache, &self.system]
             .into_iter()
@@ -54,43 +54,43 @@ impl Locations {
             .collect()
     }
 
-    /// Where the user can put a data set of this name, so that it is found.
+    /// Returns the folder where a user can put a data set of this name, or `None` without a home directory.
     pub fn writable(&self, name: &str) -> Option<PathBuf> {
         self.own.as_ref().or(self.cache.as_ref()).map(|folder| folder.join(name))
     }
 }
 
-/// A data set: training and test images, and what is known of them.
+/// A data set: training, validation and test images with their class names.
 #[derive(Debug, Clone)]
 pub struct DataSet {
-    /// Its name.
+    /// The name of the data set.
     pub name: String,
-    /// Where its files lie; `None` for the embedded sample.
+    /// The folder of its files; `None` for the embedded sample.
     pub folder: Option<PathBuf>,
     /// The name of each class, in the order of the labels.
     pub class_names: Vec<String>,
-    /// The training images; none in a set that is only for testing.
+    /// The training images; empty if the data set is only for testing.
     pub train: ImageDataset,
-    /// The images that choose the best checkpoint, where there are some besides the test images.
+    /// The images that choose the best checkpoint; `None` if the test images do.
     pub validation: Option<ImageDataset>,
     /// The test images.
     pub test: ImageDataset,
-    /// Of its files.
+    /// The checksums of its files.
     pub checksums: Vec<FileChecksum>,
-    /// What is known besides, where it is a folder of pictures.
+    /// Details of a folder of pictures; `None` for other data sets.
     pub pictures: Option<PictureSet>,
 }
 
 impl DataSet {
-    /// Opens a data set: from `folder` alone where one is given; else the embedded sample where
-    /// that is asked for; else from the first of the locations that has one of its files.
+    /// Opens a data set: from `folder` if one is given, else the embedded sample if `name` is its name, else
+    /// from the first location that has one of the files.
     ///
-    /// The known checksums bind where it was searched for; in a given `folder` a difference is
-    /// recorded in [`DataSet::checksums`], not refused.
+    /// In a searched location, a file that differs from its published checksum is an error. In a given
+    /// `folder` the difference is only recorded in [`DataSet::checksums`].
     ///
     /// # Errors
-    /// [`DataError::Name`] for a name that is no folder's, [`DataError::NotFound`], and whatever is
-    /// wrong with the files that were found.
+    /// Returns [`DataError::Name`] if `name` is not a folder name, [`DataError::NotFound`], and the errors of
+    /// reading the files.
     pub fn open(
         name: &str,
         folder: Option<&Path>,
@@ -99,10 +99,10 @@ impl DataSet {
         Self::open_with(name, folder, locations, &PictureOptions::default())
     }
 
-    /// Opens a data set as [`DataSet::open`] does; a folder of pictures with these options.
+    /// Opens a data set like [`DataSet::open`], with options for a folder of pictures.
     ///
     /// # Errors
-    /// Those of [`DataSet::open`] and [`DataSet::open_pictures`].
+    /// Returns the errors of [`DataSet::open`] and [`DataSet::open_pictures`].
     pub fn open_with(
         name: &str,
         folder: Option<&Path>,
@@ -143,18 +143,18 @@ impl DataSet {
         if self.validation.is_some() { Part::Validation } else { Part::Test }
     }
 
-    /// Whether the best checkpoint is tested at the end: if validation images chose it, and there are
+    /// Returns whether the best checkpoint is tested at the end: validation images chose it and there are
     /// test images.
     pub fn is_tested_at_the_end(&self) -> bool {
         self.validation.is_some() && !self.test.is_empty()
     }
 
-    /// Returns the number of pictures that were left out because they cannot be decoded.
+    /// Returns the number of pictures that were skipped because they cannot be decoded.
     pub fn bad_pictures(&self) -> usize {
         self.pictures.as_ref().map_or(0, |pictures| pictures.bad.len())
     }
 
-    /// Returns the images of a part; none if there is no such part.
+    /// Returns the images of a part; empty if there is no such part.
     pub fn part(&self, part: Part) -> ImageDataset {
         match part {
             Part::Train => self.train.clone(),
@@ -163,7 +163,7 @@ impl DataSet {
         }
     }
 
-    /// Puts every image into the test part: for data that nothing was trained on.
+    /// Moves every image to the test part, for data that was not trained on.
     #[must_use]
     pub fn as_one_part(self) -> Self {
         let parts = [Some(&self.train), self.validation.as_ref(), Some(&self.test)];
@@ -171,13 +171,13 @@ impl DataSet {
         Self { train: self.train.part(0..0), validation: None, test, ..self }
     }
 
-    /// The first `limit` images of each part.
+    /// Keeps the first `limit` images of each part.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
         self.limited_by(limit, Selection::First)
     }
 
-    /// At most `limit` images of each part.
+    /// Keeps at most `limit` images of each part.
     #[must_use]
     pub fn limited_by(self, limit: usize, selection: Selection) -> Self {
         Self {
@@ -188,20 +188,20 @@ impl DataSet {
         }
     }
 
-    /// The last `count` training images in place of the test images, and the others for training.
+    /// Holds out the last `count` training images; they replace the test images.
     #[must_use]
     pub fn held_out(self, count: usize) -> Self {
         self.held_out_by(count, Selection::First)
     }
 
-    /// Replaces the test images by `count` selected training images; the others stay for training.
+    /// Holds out `count` training images; they replace the test images.
     #[must_use]
     pub fn held_out_by(self, count: usize, selection: Selection) -> Self {
         let (train, test) = selection.hold_out(&self.train, count);
         Self { train, test, ..self }
     }
 
-    /// Whether a folder holds pictures, and no files of MNIST's or CIFAR's format.
+    /// Returns whether a folder holds pictures and no files in MNIST's or CIFAR's format.
     pub fn is_of_pictures(folder: &Path) -> bool {
         folder.is_dir() && Layout::find(folder, "").is_none() && holds_pictures(folder)
     }
@@ -258,7 +258,7 @@ impl DataSet {
         if expected != found {
             return Err(DataError::Sizes { folder: folder.to_owned(), expected, found });
         }
-        // What a known data set is called, and its classes are, other data is not.
+        // Other data does not get the name and the class names of a known data set.
         let is_other = checksums.iter().any(|file| file.known == Some(false));
         let own_name = folder_name(folder);
         let name = if is_other { own_name.as_str() } else { name };
@@ -267,7 +267,7 @@ impl DataSet {
             let (names, sha256) = read_names(&path)?;
             let (found, classes) = (names.len(), data.class_names.len());
             if found < classes {
-                let expected = format!("at least {classes} names, one for each label");
+                let expected = format!("at least {classes} names, one per label");
                 return Err(malformed(&path, &expected, &found.to_string()));
             }
             let name = CLASSES_FILE.to_owned();
@@ -278,7 +278,7 @@ impl DataSet {
         Ok(data)
     }
 
-    /// The last file is the one for testing; known sums there are none.
+    /// Reads CIFAR. The last file holds the test images. There are no published checksums to check.
     fn read_cifar(
         name: &str,
         folder: &Path,
@@ -305,7 +305,7 @@ impl DataSet {
             Some(path) => {
                 let (names, sum) = read_names(&path)?;
                 if names.len() != kind.classes() {
-                    let expected = format!("{} names, one a line", kind.classes());
+                    let expected = format!("{} names, one per line", kind.classes());
                     return Err(malformed(&path, &expected, &names.len().to_string()));
                 }
                 record(name_file, sum);
@@ -322,7 +322,7 @@ impl DataSet {
         Ok(Self { name, folder, class_names, train, validation, test, checksums, pictures })
     }
 
-    /// Of images in memory: as many classes as the labels tell.
+    /// Creates a data set from images in memory. The largest label gives the number of classes.
     pub(crate) fn new(
         name: &str,
         train: ImageDataset,
@@ -344,7 +344,7 @@ impl DataSet {
     }
 }
 
-/// That a data set's folder is one.
+/// Checks that the folder of a data set is a folder.
 fn check_folder(folder: &Path) -> Result<(), DataError> {
     let source = match folder.metadata() {
         Ok(metadata) if metadata.is_dir() => return Ok(()),
@@ -354,14 +354,13 @@ fn check_folder(folder: &Path) -> Result<(), DataError> {
     Err(DataError::Read { path: folder.to_owned(), source })
 }
 
-/// A folder's own name, links followed.
+/// Returns the name of a folder after resolving links.
 fn folder_name(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// That the labels of a known data set are its classes: one damaged byte would else add classes that no
-/// image has.
+/// Checks the labels of a known data set; otherwise one damaged byte would add classes without images.
 fn check_labels(name: &str, path: &Path, labels: &[u8]) -> Result<(), DataError> {
     let Some(classes) = known_classes(name) else { return Ok(()) };
     match labels.iter().position(|&label| usize::from(label) >= classes) {

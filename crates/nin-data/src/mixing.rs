@@ -1,4 +1,4 @@
-//! Mixup and CutMix: batches whose images are each two.
+//! Mixup and CutMix: each image of a batch is mixed with another one.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
@@ -6,55 +6,56 @@ use nin_random::{Purpose, Stream};
 
 use crate::batch;
 
-/// How the images of a training batch are mixed with each other, as torchvision's `v2.MixUp` and `v2.CutMix`
-/// do it: each image with the one before it in the batch (the first with the last), in one ratio for the
-/// whole batch, drawn from Beta(alpha, alpha). What is drawn is a function of seed, epoch and step.
+/// Mixup and CutMix for training batches, as in torchvision's `v2.MixUp` and `v2.CutMix`.
 ///
-/// Where both are asked for, each batch gets one of them, both as often (`v2.RandomChoice`, and timm's
-/// switch probability of one half).
+/// Each image is mixed with the previous one in the batch (the first with the last). One ratio, drawn from
+/// Beta(alpha, alpha), applies to the whole batch. Draws depend only on seed, epoch and step.
+///
+/// If both are enabled, each batch gets one of them with equal probability (`v2.RandomChoice`; timm's
+/// switch probability of 0.5).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Mixing {
-    /// Mixup's alpha (Zhang, Cisse, Dauphin and Lopez-Paz, arXiv:1710.09412): values are the weighted
-    /// mean of both images'. 0 for none.
+    /// The alpha of mixup (Zhang, Cisse, Dauphin and Lopez-Paz, arXiv:1710.09412), which takes the weighted
+    /// mean of both images. 0 disables it.
     pub mixup: f64,
-    /// `CutMix`'s alpha (Yun, Han, Oh, Chun, Choe and Yoo, arXiv:1905.04899): a box of one image is
-    /// taken from the other. 0 for none.
+    /// The alpha of `CutMix` (Yun, Han, Oh, Chun, Choe and Yoo, arXiv:1905.04899), which pastes a box from
+    /// the other image. 0 disables it.
     pub cutmix: f64,
 }
 
-/// The other label that each image of a mixed batch has: that of which less is in it.
+/// The second label of each image in a mixed batch: the class with the smaller share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecondLabels {
-    /// The classes.
+    /// The second class of each image.
     pub labels: Vec<usize>,
-    /// Their share of each target, 0 to 0.5; the rest is the first label's.
+    /// Its share of the target, in `[0, 0.5]`; the first label has the rest.
     pub share: f64,
 }
 
 impl SecondLabels {
-    /// The classes on a device, `[batch]`.
+    /// Moves the classes to a device, `[batch]`.
     pub fn targets<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
         batch::targets(&self.labels, device)
     }
 }
 
-/// Where in a batch's stream the numbers of each draw lie.
+/// Positions of the draws in the random stream of a batch.
 const WHICH: u64 = 0;
 const CENTRE: u64 = 8;
 const RATIO: u64 = 1 << 16;
 
-/// A rectangle of pixels: rows and columns, ends excluded.
+/// A rectangle of pixels: a range of rows and a range of columns.
 type Rectangle = [std::ops::Range<usize>; 2];
 
 impl Mixing {
-    /// Whether images stay as they are.
+    /// Returns whether images stay as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Mixes the images of a batch in place: `values` are image after image, plane after plane of
-    /// `size` `[height, width]`; `place` is the batch's epoch and step. `labels` become the classes of
-    /// which most is in each image; gives the others.
+    /// Mixes the images of a batch in place. `values` is `[batch, channels, height, width]`, `size` is
+    /// `[height, width]`, and `place` is the epoch and step of the batch. Sets `labels` to the classes with
+    /// the larger share and returns the others.
     pub(crate) fn apply(
         &self,
         values: &mut [f32],
@@ -94,13 +95,13 @@ impl Mixing {
     }
 }
 
-/// The centre of a box: any pixel, as likely.
+/// Draws the centre of a box, uniformly over all pixels.
 fn centre(stream: &Stream, size: [usize; 2]) -> [usize; 2] {
-    // Each axis has a block of its own: `below` takes a whole one.
+    // Each axis uses its own position, because `below` consumes a whole block.
     [0, 1].map(|axis| stream.below(size[axis] as u64, CENTRE + axis as u64) as usize)
 }
 
-/// The box around a centre that is `1 - ratio` of the image, but for what lies outside and what is rounded.
+/// Returns the box around a centre that covers `1 - ratio` of the image, before rounding and clipping.
 fn cut_out(ratio: f64, size: [usize; 2], centre: [usize; 2]) -> Rectangle {
     let half = 0.5 * (1.0 - ratio).sqrt();
     [0, 1].map(|axis| {
@@ -109,7 +110,7 @@ fn cut_out(ratio: f64, size: [usize; 2], centre: [usize; 2]) -> Rectangle {
     })
 }
 
-/// The box of another image, in each plane.
+/// Copies a box from another image, in every plane.
 fn paste(image: &mut [f32], other: &[f32], [height, width]: [usize; 2], cut: &Rectangle) {
     let [rows, columns] = cut;
     for start in (0..image.len()).step_by(height * width) {
@@ -121,7 +122,7 @@ fn paste(image: &mut [f32], other: &[f32], [height, width]: [usize; 2], cut: &Re
     }
 }
 
-/// Calls for each image with the one before it as that was; the last one is before the first.
+/// Calls `mix` on each image with the unmixed previous one; the first image is paired with the last.
 fn each_with_the_one_before(
     values: &mut [f32],
     images: usize,
@@ -129,7 +130,7 @@ fn each_with_the_one_before(
 ) {
     let length = values.len() / images;
     let last = values[values.len() - length..].to_vec();
-    // From the end, so that the one before is as it was.
+    // Backwards, so that the previous image is still unmixed.
     for at in (1..images).rev() {
         let (before, from_here) = values.split_at_mut(at * length);
         mix(&mut from_here[..length], &before[(at - 1) * length..]);
@@ -156,7 +157,7 @@ mod tests {
         (values, labels, second)
     }
 
-    /// The ratio of the images' own values, which is not half and half, from the labels.
+    /// Infers the share of the image itself from the order of the labels. Assumes it is not 0.5.
     fn own_share(labels: &[usize], second: &SecondLabels) -> f64 {
         let own = [3, 1, 4, 0];
         let before = [0, 3, 1, 4];
@@ -170,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_mixed_unless_asked_for() {
+    fn the_default_mixes_nothing() {
         let (mut changed, mut labels) = (values(), vec![3, 1, 4, 0]);
         let mixing = Mixing::default();
         assert_eq!(mixing.apply(&mut changed, SIZE, &mut labels, 7, [2, 0]), None);
         assert_eq!((changed, labels), (values(), vec![3, 1, 4, 0]));
     }
 
-    /// torchvision's `MixUp`: `x.roll(1, 0).mul(1 - lam).add(x.mul(lam))`.
+    /// torchvision's `MixUp` computes `x.roll(1, 0).mul(1 - lam).add(x.mul(lam))`.
     #[test]
     fn mixup_is_the_weighted_mean_with_the_batch_rolled_by_one() {
         let mut swapped = 0;
@@ -196,7 +197,7 @@ mod tests {
         assert!((60..140).contains(&swapped), "{swapped} of 200");
     }
 
-    /// torchvision's `CutMix`: a box of the rolled batch, and the ratio by its area.
+    /// torchvision's `CutMix` pastes a box of the rolled batch and derives the ratio from its area.
     #[test]
     fn cutmix_pastes_one_box_and_the_labels_follow_its_area() {
         let mut areas = std::collections::BTreeSet::new();
@@ -207,13 +208,13 @@ mod tests {
             let is_cut: Vec<bool> = found.iter().zip(values()).map(|(a, b)| *a != b).collect();
             for (at, &cut) in is_cut.iter().enumerate() {
                 assert_eq!(found[at], if cut { rolled[at] } else { values()[at] });
-                // In all planes of all images alike.
+                // The box is the same in all planes of all images.
                 assert_eq!(cut, is_cut[at % 30]);
             }
             let cut: Vec<usize> = (0..30).filter(|&at| is_cut[at]).collect();
             let rows: std::collections::BTreeSet<_> = cut.iter().map(|at| at / 5).collect();
             let columns: std::collections::BTreeSet<_> = cut.iter().map(|at| at % 5).collect();
-            assert_eq!(cut.len(), rows.len() * columns.len(), "a rectangle: {cut:?}");
+            assert_eq!(cut.len(), rows.len() * columns.len(), "not a rectangle: {cut:?}");
             let expected = 1.0 - cut.len() as f64 / 30.0;
             assert!((own_share(&labels, &second) - expected).abs() < 1e-12);
             areas.insert(cut.len());
@@ -221,9 +222,9 @@ mod tests {
         assert!(areas.len() > 5, "{areas:?}");
     }
 
-    /// By torchvision's own lines: `r_w_half = int(0.5 * sqrt(1 - lam) * W)`, clamped to the image.
+    /// torchvision computes `r_w_half = int(0.5 * sqrt(1 - lam) * W)` and clamps to the image.
     #[test]
-    fn boxes_are_torchvisions() {
+    fn boxes_match_torchvision() {
         for (ratio, centre, expected) in [
             (0.0, [14, 14], [0..28, 0..28]),
             (0.75, [14, 14], [7..21, 7..21]),
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn of_both_each_batch_gets_one() {
+    fn with_both_enabled_each_batch_gets_one() {
         let both = Mixing { mixup: 0.4, cutmix: 1.0 };
         let mixups = (0..200).filter(|&step| {
             let only = |mixing| mixed(mixing, step) == mixed(both, step);
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_alone_is_mixed_with_itself() {
+    fn a_single_image_is_mixed_with_itself() {
         let mut alone = values()[..LENGTH].to_vec();
         let mut labels = vec![5];
         let mixing = Mixing { mixup: 1.0, cutmix: 0.0 };

@@ -1,9 +1,9 @@
 //! Lists of names in messages.
 
-/// Names that a list spells out.
+/// The number of names that a list spells out.
 const NAMED: usize = 5;
 
-/// Lists the first names in backticks, and counts the others.
+/// Lists the first names in backticks and counts the rest.
 pub(crate) fn named(names: &[String]) -> String {
     let first: Vec<String> = names.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
     match names.len().saturating_sub(NAMED) {

@@ -1,8 +1,8 @@
-//! Opens files that this program writes in place, so that no file elsewhere changes.
+//! Opens files for writing in place without changing any file elsewhere.
 //!
-//! A folder may come from a stranger. A symbolic link in it leads to a file outside, and so does a hard
-//! link, whose other name may be anywhere. Reading may follow both; writing, truncating and deleting
-//! follow neither. What is replaced whole, by a rename, needs none of this: a rename replaces the link.
+//! A folder may come from an untrusted source. A symbolic link or a hard link in it can point to a file
+//! outside. Reading may follow both; writing, truncating and deleting follow neither. Files that are replaced
+//! by a rename do not need this, because the rename replaces the link.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -12,17 +12,17 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use thiserror::Error;
 
-/// Follows no link at the end of a path, and waits for nobody at the other end of a pipe.
+/// Does not follow a link at the end of the path, and does not block on a pipe.
 const FLAGS: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits() as i32;
 
-/// Why something is not written to.
+/// Why a path is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NotOwn {
     /// A symbolic link.
     #[error("a symbolic link")]
     SymbolicLink,
-    /// A file that has another name, too.
+    /// A file that also has another name.
     #[error("a file with a second hard link")]
     HardLink,
     /// A folder where a file was expected.
@@ -37,7 +37,7 @@ pub enum NotOwn {
 }
 
 impl NotOwn {
-    /// The reason that an error of this module carries.
+    /// Extracts the reason from an error of this module.
     pub fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
@@ -58,16 +58,17 @@ impl From<NotOwn> for io::Error {
     }
 }
 
-/// Opens a file to read and write it in place; creates an empty one where there is none.
+/// Opens a file for reading and writing in place; creates an empty one if there is none.
 ///
 /// # Errors
-/// [`NotOwn`] inside the error where something else is there, or where the file has a second hard link.
+/// Returns an error with [`NotOwn`] inside if the path is not a regular file, or if the file has a second
+/// hard link, and any error of opening it.
 pub fn open_own(path: &Path) -> io::Result<File> {
     require_file(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).custom_flags(FLAGS);
     let file = options.open(path)?;
-    // The handle says what was opened, whatever took the path's place meanwhile.
+    // Check the handle as well, because the path may have been replaced since the first check.
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(NotOwn::of_kind(&metadata).into());
@@ -78,11 +79,11 @@ pub fn open_own(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file as [`open_own`] does. One with a second hard link is given up first: the path gets an
-/// empty file, and the other name keeps the content.
+/// Opens a file like [`open_own`]. Unlinks a file with a second hard link first: the path gets an empty
+/// file, and the other name keeps the content.
 ///
 /// # Errors
-/// As [`open_own`], without [`NotOwn::HardLink`].
+/// Returns the errors of [`open_own`] except [`NotOwn::HardLink`].
 pub fn open_own_or_anew(path: &Path) -> io::Result<File> {
     match open_own(path) {
         Err(error) if NotOwn::of(&error) == Some(NotOwn::HardLink) => {
@@ -93,10 +94,10 @@ pub fn open_own_or_anew(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a file to read it without following a link; `None` where there is nothing.
+/// Opens a file for reading without following a link; returns `None` if the path does not exist.
 ///
 /// # Errors
-/// [`NotOwn`] inside the error where something else is there.
+/// Returns an error with [`NotOwn`] inside if the path is not a regular file, and any error of opening it.
 pub fn open_unlinked(path: &Path) -> io::Result<Option<File>> {
     require_file(path)?;
     match OpenOptions::new().read(true).custom_flags(FLAGS).open(path) {
@@ -105,23 +106,23 @@ pub fn open_unlinked(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Checks that a path holds a file or nothing; a link is neither.
+/// Checks that a path is a regular file or does not exist; a link is neither.
 ///
 /// # Errors
-/// [`NotOwn`] inside the error.
+/// Returns an error with [`NotOwn`] inside, and any error of reading the metadata.
 pub fn require_file(path: &Path) -> io::Result<()> {
     require(path, Metadata::is_file)
 }
 
-/// Checks that a path holds a folder or nothing; a link is neither.
+/// Checks that a path is a folder or does not exist; a link is neither.
 ///
 /// # Errors
-/// [`NotOwn`] inside the error.
+/// Returns an error with [`NotOwn`] inside, and any error of reading the metadata.
 pub fn require_folder(path: &Path) -> io::Result<()> {
     require(path, Metadata::is_dir)
 }
 
-/// Checks that a path holds what is wanted, or nothing.
+/// Checks that a path satisfies `is_wanted` or does not exist.
 fn require(path: &Path, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<()> {
     match path.symlink_metadata() {
         Ok(metadata) if is_wanted(&metadata) => Ok(()),
@@ -131,10 +132,10 @@ fn require(path: &Path, is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<()>
     }
 }
 
-/// Creates a folder inside one that is there; a folder that is there already is kept.
+/// Creates a folder in an existing one; keeps a folder that already exists.
 ///
 /// # Errors
-/// [`NotOwn`] inside the error where a link or a file is there.
+/// Returns an error with [`NotOwn`] inside if the path is a link or a file, and any error of creating it.
 pub fn create_own_folder(path: &Path) -> io::Result<()> {
     require_folder(path)?;
     match fs::create_dir(path) {
@@ -143,7 +144,7 @@ pub fn create_own_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Identifies a folder, whatever it is called.
+/// Identifies a folder independently of its path, by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderId {
     device: u64,
@@ -151,26 +152,27 @@ pub struct FolderId {
 }
 
 impl FolderId {
-    /// The folder at a path; links are followed.
+    /// Identifies the folder at a path. Follows links.
     ///
     /// # Errors
-    /// As [`fs::metadata`].
+    /// Returns the errors of [`fs::metadata`].
     pub fn of(path: &Path) -> io::Result<Self> {
         path.metadata().map(|metadata| Self::new(&metadata))
     }
 
-    /// An open folder.
+    /// Identifies an open folder.
     ///
     /// # Errors
-    /// As [`File::metadata`].
+    /// Returns the errors of [`File::metadata`].
     pub fn of_open(folder: &File) -> io::Result<Self> {
         folder.metadata().map(|metadata| Self::new(&metadata))
     }
 
-    /// The folder at a path that is no link.
+    /// Identifies the folder at a path without following a link.
     ///
     /// # Errors
-    /// [`NotOwn`] inside the error where something else is there; as [`fs::symlink_metadata`].
+    /// Returns an error with [`NotOwn`] inside if the path is not a folder, and the errors of
+    /// [`fs::symlink_metadata`].
     pub fn of_own(path: &Path) -> io::Result<Self> {
         let metadata = path.symlink_metadata()?;
         if !metadata.is_dir() {
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn links_pipes_and_folders_are_refused_and_nothing_outside_changes() {
+    fn links_pipes_and_folders_are_errors_and_nothing_outside_changes() {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
         fs::write(path("outside"), "precious").unwrap();
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_link_is_given_up_and_its_other_name_keeps_the_content() {
+    fn a_hard_link_is_unlinked_and_its_other_name_keeps_the_content() {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
         fs::write(path("outside"), "precious").unwrap();
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_our_own_is_opened_as_it_is_or_created() {
+    fn an_own_file_is_opened_or_created() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("log");
         assert!(open_unlinked(&path).unwrap().is_none());
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_created_or_kept_and_no_link_is_followed() {
+    fn a_folder_is_created_or_kept_and_links_are_not_followed() {
         let root = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);

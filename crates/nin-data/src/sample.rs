@@ -1,4 +1,4 @@
-//! `fashion-mnist-sample`: a stratified part of Fashion-MNIST, embedded in the program.
+//! `fashion-mnist-sample`: a stratified sample of Fashion-MNIST, embedded in the program.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,11 +16,11 @@ const CONTENT: [&[u8]; 4] = [
     include_bytes!("../sample/t10k-labels-idx1-ubyte.gz"),
 ];
 
-/// The seed of the choice; another one is another sample.
+/// The seed of the sample; must never change.
 const SEED: u64 = 28;
 
-/// The positions of a stratified sample, shuffled: the first images of each class, as many as
-/// `per_class`, in a fixed random order. `split` is 0 for the training images, 1 for the test ones.
+/// Draws a stratified sample: shuffles the positions in a fixed order and keeps the first `per_class` of each
+/// class. `split` is 0 for training images and 1 for test images.
 pub fn choose(labels: &[u16], per_class: usize, split: u64) -> Vec<usize> {
     let stream = Stream::new(SEED, Purpose::Sampling, [split, 0]);
     let mut taken: HashMap<u16, usize> = HashMap::new();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_takes_each_class_equally_and_none_twice() {
+    fn a_sample_has_equal_classes_and_no_duplicates() {
         let labels: Vec<u16> = (0..1000).map(|at| (at % 7) as u16).collect();
         let mut chosen = choose(&labels, 20, 0);
         assert_eq!(chosen.len(), 140);

@@ -1,17 +1,17 @@
-//! Selects some images of a data set.
+//! Selects a subset of a data set.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ImageDataset;
 
-/// How some of a data set's images are selected.
+/// How a subset of a data set is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Selection {
-    /// The first ones, whatever their classes.
+    /// The first images, regardless of class.
     #[default]
     First,
-    /// The first ones of each class, by its share.
+    /// The first images of each class, in proportion to its size.
     Stratified,
 }
 
@@ -24,7 +24,7 @@ impl Selection {
         }
     }
 
-    /// Splits off `count` images: returns the rest, and these.
+    /// Holds out `count` images. Returns the others and the held-out ones.
     pub(crate) fn hold_out(
         self,
         images: &ImageDataset,
@@ -46,8 +46,8 @@ impl Selection {
     }
 }
 
-/// Returns the positions of `count` labels in ascending order: the first ones of each class, by its share,
-/// rounded by largest remainders.
+/// Returns the positions of `count` labels in ascending order: the first ones of each class, in proportion
+/// to its size, rounded by the largest remainder method.
 fn stratified(labels: &[u16], count: usize) -> Vec<usize> {
     let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
     let mut of_class = vec![Vec::new(); classes];
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_class_has_its_share_and_the_shares_add_up() {
+    fn each_class_gets_its_share_and_shares_add_up() {
         for count in 0..=301 {
             let chosen = stratified(&sorted_labels(), count);
             assert_eq!(chosen.len(), count.min(300));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn sorted_labels_hide_no_class() {
+    fn stratified_selection_keeps_every_class_of_sorted_labels() {
         let images = Images { count: 300, channels: 1, height: 1, width: 1, pixels: vec![0; 300] };
         let images = ImageDataset::new(images, sorted_labels()).unwrap();
         let (rest, held) = Selection::Stratified.hold_out(&images, 90);

@@ -1,53 +1,55 @@
-//! What can be wrong with a network that is to go out or come in.
+//! Errors of exporting and importing a network.
 
 use nin_model::ModelError;
 use thiserror::Error;
 
-/// An error of this crate.
+/// An export or import that failed.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
-    /// The weights are not the architecture's.
+    /// The weights do not match the architecture.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// ONNX has no words for a layer.
+    /// ONNX cannot express a layer.
     #[error("{layer} cannot be written as ONNX: {reason}")]
     NotInOnnx {
         /// The layer.
         layer: String,
-        /// Why not.
+        /// Why ONNX cannot express it.
         reason: &'static str,
     },
-    /// A network whitens its images by a matrix that only our own files hold.
-    #[error("the network's ZCA whitening cannot be written in this form")]
+    /// The network whitens its images with a matrix that only nin's own files can hold.
+    #[error("the network's ZCA whitening cannot be exported to this format")]
     Whitening,
-    /// A protobuf message ends at 2 GiB.
-    #[error("the weights have {bytes} bytes, an ONNX file holds {limit}")]
+    /// The weights exceed the 2 GiB limit of a protobuf message.
+    #[error("the weights take {bytes} bytes, but an ONNX file holds at most {limit}")]
     TooLargeForOnnx {
-        /// Of the weights.
+        /// Size of the weights, in bytes.
         bytes: u64,
-        /// Of a protobuf message.
+        /// The most bytes of weights that fit.
         limit: u64,
     },
 }
 
 impl ExchangeError {
-    /// What to do about it.
+    /// Returns what to do about the error.
     pub fn hint(&self) -> String {
         match self {
             Self::Model(
                 ModelError::MissingTensor { .. }
                 | ModelError::ExtraTensor { .. }
                 | ModelError::TensorShape { .. },
-            ) => "the file is of another network: name its recipe or architecture".to_owned(),
+            ) => {
+                "the weights belong to another network; name its recipe or architecture".to_owned()
+            }
             Self::Model(error) => error.hint(),
             Self::Whitening => {
-                "the checkpoint's own model.safetensors holds it beside the weights, as \
-                                preprocessing.whitening.mean and .matrix"
+                "the checkpoint's own model.safetensors has it next to the weights, as \
+                                `preprocessing.whitening.mean` and `preprocessing.whitening.matrix`"
                     .to_owned()
             }
             Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
-                "take it out as safetensors".to_owned()
+                "export to safetensors instead".to_owned()
             }
         }
     }

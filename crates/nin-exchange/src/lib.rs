@@ -1,4 +1,4 @@
-//! The ways out of and into a checkpoint: ONNX for any runtime, safetensors for PyTorch.
+//! Exports networks to ONNX, and exports and imports weights under PyTorch's names.
 //!
 //! ```
 //! use nin_exchange::{onnx, pytorch};
@@ -15,10 +15,10 @@
 //!     architecture,
 //! };
 //! let model = onnx::encode(&metadata, &weights)?;
-//! assert!(model.len() > 349_674 * 4); // the parameters, and what is said about them
+//! assert!(model.len() > 349_674 * 4); // the parameters, the graph and the metadata
 //!
 //! let named = pytorch::from_ours(&metadata.architecture, &weights)?;
-//! assert!(named.get("0.0.weight").is_some()); // nn.Sequential's name of the first convolution
+//! assert!(named.get("0.0.weight").is_some()); // the first convolution in an nn.Sequential
 //! assert_eq!(pytorch::to_ours(&metadata.architecture, &named)?, weights);
 //! # Ok(())
 //! # }

@@ -1,4 +1,4 @@
-//! From a picture of any size to the network's input size.
+//! Fits images of any size to the input size of a network.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Resizer;
 
-/// How a picture of other proportions than the input's is brought to the input's size.
+/// How an image is fitted to an input size with a different aspect ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Resized in both directions, whatever its proportions.
+    /// Resize both sides independently; the aspect ratio may change.
     Stretch,
-    /// Resized so that it covers the input, the middle kept: torchvision's `Resize` of the shorter
-    /// side and `CenterCrop`.
+    /// Resize to cover the input, then crop the centre: torchvision's `Resize` of the shorter side and
+    /// `CenterCrop`.
     Crop,
-    /// Resized so that it fits inside, in the middle of the colour of its rim.
+    /// Resize to fit inside the input, then centre it on the median colour of the border pixels.
     Pad,
 }
 
 impl Fit {
-    /// All of them.
+    /// Every variant.
     pub const ALL: [Self; 3] = [Self::Stretch, Self::Crop, Self::Pad];
 
-    /// Its name in a recipe.
+    /// Returns the name that recipes use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Stretch => "stretch",
@@ -33,10 +33,10 @@ impl Fit {
         }
     }
 
-    /// Returns planes of `[height, width]` `from` at that of `to`; no side is zero.
+    /// Fits row-major planes of `[height, width]` `from` to `to`. No side may be zero.
     ///
     /// # Panics
-    /// Where a plane has fewer pixels than `from` says.
+    /// Panics if a plane has fewer pixels than `from` implies.
     pub fn apply(self, planes: &[Vec<u8>], from: [usize; 2], to: [usize; 2]) -> Vec<Vec<u8>> {
         match self {
             Self::Stretch => Resizer::new(from, to).planes(planes),
@@ -66,12 +66,12 @@ impl FromStr for Fit {
     }
 }
 
-/// The error of a name that is no [`Fit`]'s.
+/// The error for a name that matches no [`Fit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a fit is `stretch`, `crop` or `pad`")]
+#[error("expected `stretch`, `crop` or `pad`")]
 pub struct UnknownFit;
 
-/// The smallest `[height, width]` with the proportions of `from` that covers `size`, rounded down
+/// Returns the smallest `[height, width]` with the aspect ratio of `from` that covers `size`. Rounds down,
 /// as torchvision does.
 fn covering_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
     let [height, width] = from;
@@ -82,7 +82,7 @@ fn covering_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
     }
 }
 
-/// The largest `[height, width]` within `size` that has the proportions of `from`.
+/// Returns the largest `[height, width]` within `size` that has the aspect ratio of `from`.
 fn inner_size(from: [usize; 2], size: [usize; 2]) -> [usize; 2] {
     let scale = f64::min(size[0] as f64 / from[0] as f64, size[1] as f64 / from[1] as f64);
     [0, 1].map(|side| ((from[side] as f64 * scale).round() as usize).clamp(1, size[side]))
@@ -105,7 +105,7 @@ fn padded(planes: &[Vec<u8>], from: [usize; 2], to: [usize; 2]) -> Vec<Vec<u8>> 
     planes.collect()
 }
 
-/// The median of a plane's outermost pixels.
+/// Returns the median of the border pixels of a row-major plane of `[height, width]`.
 pub fn rim_colour(plane: &[u8], [height, width]: [usize; 2]) -> u8 {
     let mut counts = [0_usize; 256];
     for (number, row) in plane.chunks_exact(width).enumerate() {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proportions_are_kept_to_the_last_pixel() {
+    fn inner_size_keeps_the_aspect_ratio() {
         assert_eq!(inner_size([28, 28], [96, 96]), [96, 96]);
         assert_eq!(inner_size([400, 300], [96, 96]), [96, 72]);
         assert_eq!(inner_size([1, 10_000], [28, 28]), [1, 28]);
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cover_has_torchvisions_sizes() {
-        // transforms.Resize(96) of torchvision: int(96 * long / short).
+    fn covering_size_matches_torchvision() {
+        // torchvision's transforms.Resize(96) computes int(96 * long / short).
         assert_eq!(covering_size([375, 500], [96, 96]), [96, 128]);
         assert_eq!(covering_size([500, 333], [96, 96]), [144, 96]);
         assert_eq!(covering_size([7, 7], [96, 96]), [96, 96]);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_has_the_colour_of_the_rim() {
+    fn padding_has_the_median_colour_of_the_border() {
         let wide = Fit::Pad.apply(&[vec![200, 10, 200, 200]], [4, 1], [4, 3]);
         assert_eq!(wide[0], [200, 200, 200, 200, 10, 200, 200, 200, 200, 200, 200, 200]);
     }
@@ -159,13 +159,13 @@ mod tests {
     fn a_crop_keeps_the_middle() {
         let planes = [(0..5).collect(), (10..15).collect()];
         assert_eq!(Fit::Crop.apply(&planes, [1, 5], [1, 1]), [[2], [12]]);
-        // (5 - 2) / 2 is a half, rounded to the even 2.
+        // (5 - 2) / 2 = 1.5 rounds to the even 2.
         let wide = [[0, 1, 2, 3, 4].repeat(2)];
         assert_eq!(Fit::Crop.apply(&wide, [2, 5], [2, 2]), [[2, 3, 2, 3]]);
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_round_trip() {
         for fit in Fit::ALL {
             assert_eq!(fit.name().parse(), Ok(fit));
         }

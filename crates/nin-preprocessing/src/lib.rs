@@ -1,8 +1,8 @@
-//! How an image becomes a network's input: fitted to its size, divided by 255, normalised, whitened.
+//! Turns images into network input: fit to the input size, divide by 255, normalize, whiten.
 //!
-//! [`Preprocessing`] is both the description that travels with a network's weights and what is done: the
-//! same bits in training, evaluation, prediction and on a server. Everything is computed on the host, image
-//! for image, in a fixed order.
+//! [`Preprocessing`] is saved with the weights of a network and also does the work. Training, evaluation,
+//! prediction and serving therefore feed the network the same bits. Everything runs on the host, one image
+//! at a time, in a fixed order.
 //!
 //! ```
 //! use nin_preprocessing::{Fit, Normalization, Preprocessing};
@@ -12,7 +12,7 @@
 //!     normalization: Normalization::Channels { mean: vec![0.5], deviation: vec![0.25] },
 //!     ..Preprocessing::resized([2, 2])
 //! };
-//! // A grey picture of two rows and four columns, of which the middle is kept.
+//! // A grey 2x4 image; the crop keeps the middle 2x2.
 //! let plane = vec![0, 255, 0, 0, 0, 255, 0, 0];
 //! let planes = preprocessing.fitted(&[plane], [2, 4]);
 //! let mut values: Vec<f32> = planes[0].iter().map(|&byte| f32::from(byte) / 255.0).collect();

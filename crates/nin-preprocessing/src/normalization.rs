@@ -1,37 +1,39 @@
-//! Normalisation: by the training set's mean and deviation, or each image by its own contrast.
+//! Normalization: by the channel statistics of the training set, or by the contrast of each image.
 
 use serde::{Deserialize, Serialize};
 
-/// A norm below this counts as none: the image is flat (pylearn2's `min_divisor`).
+/// An image with a norm below this is flat and is not scaled (pylearn2's `min_divisor`).
 const SMALLEST_NORM: f64 = 1e-8;
 
-/// What becomes of an image's values from 0 to 1.
+/// How the values of an image, in `[0, 1]`, are normalized.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Normalization {
-    /// Nothing.
+    /// Values stay as they are.
     #[default]
     None,
-    /// Less the training set's mean, divided by its deviation: one of each for each channel.
+    /// Subtracts the mean of the training set and divides by its standard deviation, per channel.
     Channels {
-        /// Of each channel.
+        /// One mean per channel.
         mean: Vec<f32>,
-        /// Of each channel; above 0.
+        /// One standard deviation per channel, each above 0.
         deviation: Vec<f32>,
     },
-    /// Global contrast normalisation: less the image's own mean, scaled to this Euclidean norm, as
-    /// Goodfellow et al. have it (arXiv:1302.4389, section 5.2; pylearn2's `GlobalContrastNormalization`,
-    /// where `scale` is 55).
+    /// Global contrast normalization: subtracts the mean of the image and scales it to a Euclidean norm
+    /// (Goodfellow et al., arXiv:1302.4389, section 5.2; pylearn2's `GlobalContrastNormalization` with a
+    /// `scale` of 55).
     Contrast {
-        /// Above 0.
+        /// The Euclidean norm of every image; above 0.
         scale: f32,
     },
 }
 
 impl Normalization {
-    /// Fits mean and deviation of each channel to images of `channels` planes of `plane` values, which come
-    /// in blocks: images one after the other. A channel without any deviation has 1, so that it can be
-    /// divided by.
+    /// Fits the mean and standard deviation of each channel. A block holds consecutive images of `channels`
+    /// planes with `plane` values each. A constant channel gets a deviation of 1.
+    ///
+    /// # Panics
+    /// Panics if `channels` or `plane` is 0 and there is a block.
     pub fn fit_channels(
         blocks: impl Iterator<Item = Vec<f32>>,
         channels: usize,
@@ -58,7 +60,7 @@ impl Normalization {
         Self::Channels { mean, deviation }
     }
 
-    /// Whether values stay as they are.
+    /// Returns whether values stay as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::None
     }
@@ -67,7 +69,7 @@ impl Normalization {
         matches!(self, Self::Contrast { .. })
     }
 
-    /// Whether it fits images of this number of channels.
+    /// Returns whether the parameters are finite and match this number of channels.
     pub(crate) fn is_usable(&self, channels: usize) -> bool {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let above = |values: &[f32]| finite(values) && values.iter().all(|value| *value > 0.0);
@@ -81,7 +83,10 @@ impl Normalization {
         }
     }
 
-    /// Normalises images of `length` values each, plane after plane, in place.
+    /// Normalizes images in place. Each image is `length` values, plane by plane.
+    ///
+    /// # Panics
+    /// Panics if `length` is 0, or smaller than the number of channels.
     pub fn apply(&self, values: &mut [f32], length: usize) {
         match self {
             Self::None => {}
@@ -104,7 +109,7 @@ impl Normalization {
     }
 }
 
-/// pylearn2's `global_contrast_normalize` with its mean subtracted, the norm and no bias.
+/// Matches pylearn2's `global_contrast_normalize` with `subtract_mean=True`, `use_std=False` and no bias.
 fn normalize_contrast(image: &mut [f32], scale: f32) {
     let sum: f64 = image.iter().copied().map(f64::from).sum();
     let mean = sum / image.len() as f64;
@@ -123,7 +128,7 @@ mod tests {
 
     #[test]
     fn channels_have_mean_0_and_deviation_1() {
-        // Two images of two planes of two values.
+        // Two images with two planes of two values each.
         let values = vec![1.0, 3.0, 7.0, 7.0, 5.0, 7.0, 7.0, 7.0];
         let blocks = || values.chunks(4).map(<[f32]>::to_vec);
         let root = 5.0_f32.sqrt();
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn contrast_has_mean_0_and_the_norm_asked_for_and_flat_images_are_0() {
+    fn contrast_gives_mean_0_and_the_requested_norm_and_zeroes_flat_images() {
         let mut values = vec![0.0, 1.0, 0.0, 3.0, 0.5, 0.5, 0.5, 0.5];
         Normalization::Contrast { scale: 55.0 }.apply(&mut values, 4);
         let norm: f32 = values[..4].iter().map(|value| value * value).sum::<f32>().sqrt();

@@ -1,4 +1,4 @@
-//! All of it together.
+//! The preprocessing of one network: size, fit, normalization and whitening.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,50 +8,51 @@ use crate::{Fit, Normalization, Whitening};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// `[height, width]` that images are resized to, with PIL's bilinear filter.
+    /// The input size `[height, width]`. Images are resized to it with PIL's bilinear filter.
     pub input_size: [usize; 2],
-    /// How pictures of any size are brought there; absent for networks that were trained on images of
-    /// one size.
+    /// How images of any size are fitted to the input size; `None` if the network was trained on images
+    /// of a single size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
-    /// What becomes of values from 0 to 1.
+    /// The normalization of values in `[0, 1]`.
     #[serde(default, skip_serializing_if = "Normalization::is_none")]
     pub normalization: Normalization,
-    /// What becomes of them then.
+    /// The whitening that follows the normalization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whitening: Option<Whitening>,
 }
 
 impl Preprocessing {
-    /// Images resized to `[height, width]`, their values from 0 to 1.
+    /// Creates a preprocessing that only resizes to `[height, width]`; values stay in `[0, 1]`.
     pub fn resized(input_size: [usize; 2]) -> Self {
         Self { input_size, fit: None, normalization: Normalization::None, whitening: None }
     }
 
-    /// Whether values stay from 0 to 1.
+    /// Returns whether values stay in `[0, 1]`, with neither normalization nor whitening.
     pub fn is_plain(&self) -> bool {
         self.normalization.is_none() && self.whitening.is_none()
     }
 
-    /// Whether a value depends on other pixels of its image. Black that comes in from outside would
-    /// then change the whole image: augmentation comes behind, and brings in 0.
+    /// Returns whether an output value depends on other pixels of its image. If so, black pixels that
+    /// augmentation adds at the border would change the whole image, so augmentation runs after this
+    /// preprocessing and fills with 0.
     pub fn mixes_pixels(&self) -> bool {
         self.normalization.mixes_pixels() || self.whitening.is_some()
     }
 
-    /// Returns planes of `[height, width]` `size`, each row after row, at the input's size. Without a `fit`
-    /// they are stretched.
+    /// Fits row-major planes of `[height, width]` `size` to the input size. Stretches them if `fit` is
+    /// `None`.
     ///
     /// # Panics
-    /// Where a plane has fewer pixels than `size` says.
+    /// Panics if a plane has fewer than `height * width` pixels.
     pub fn fitted(&self, planes: &[Vec<u8>], size: [usize; 2]) -> Vec<Vec<u8>> {
         self.fit.unwrap_or(Fit::Stretch).apply(planes, size, self.input_size)
     }
 
-    /// Normalises and whitens images of `length` values from 0 to 1 each, plane after plane, in place.
+    /// Normalizes and whitens images in place. Each image is `length` values in `[0, 1]`, plane by plane.
     ///
     /// # Panics
-    /// Where a whitening is for images of another length.
+    /// Panics if the whitening was fitted to images of another length.
     pub fn apply(&self, values: &mut [f32], length: usize) {
         self.normalization.apply(values, length);
         if let Some(whitening) = &self.whitening {
@@ -59,7 +60,8 @@ impl Preprocessing {
         }
     }
 
-    /// Returns what is wrong with it for inputs of this shape, if anything is.
+    /// Returns what inputs of shape `[channels, height, width]` would need instead, if this preprocessing
+    /// does not fit them.
     pub fn flaw(&self, [channels, height, width]: [usize; 3]) -> Option<String> {
         if !self.normalization.is_usable(channels) {
             let found = &self.normalization;

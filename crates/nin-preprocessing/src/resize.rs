@@ -1,54 +1,54 @@
-//! Resize equal to PIL's bilinear filter, bit for bit: what the book's loader does.
+//! Bilinear resize, bit-identical to PIL's, which the book's data loader uses.
 //!
-//! `Image.resize(size, BILINEAR)` of Pillow on 8-bit grey images (`src/libImaging/Resample.c`): a
-//! triangle filter as wide as the scale where the image shrinks, coefficients in 22-bit fixed
-//! point, along each row first, then along the columns, rounded to bytes in between. (Pillow 13 takes
-//! the other order for some sizes that are not square.)
+//! Implements Pillow's `Image.resize(size, BILINEAR)` on 8-bit grey images (`src/libImaging/Resample.c`).
+//! A triangle filter, widened by the scale when the image shrinks, has coefficients in 22-bit fixed point.
+//! It is applied along the rows, rounded to bytes, then along the columns. (Pillow 13 swaps the two passes
+//! for some sizes that are not square.)
 
-// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+// Vectorized code must be inlined; `nin_kernels::Vectorize` explains why.
 #![allow(clippy::inline_always)]
 
 use std::ops::Range;
 
 use nin_kernels::{Vectorize, transposed, vectorized};
 
-/// Bits behind the point of a coefficient: 32 less 8 of the pixel, less 2 for sums beyond it.
+/// Fractional bits of a coefficient: 32, minus 8 for the pixel, minus 2 for overshooting sums.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
-/// A resize from one size to another; its coefficients are computed once.
+/// A resize between two fixed sizes. Coefficients are computed once, on construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resizer {
     from: [usize; 2],
-    /// The size of the whole result, of which `to` is a window.
+    /// The size of the full result; the output is a window of size `to` in it.
     scaled: [usize; 2],
     to: [usize; 2],
     rows: Filter,
     columns: Filter,
 }
 
-/// The input pixels that each output pixel is a sum of, in one direction. There are as many for each,
-/// neighbours from its start on; a coefficient may be 0.
+/// The filter in one direction. Every output pixel is a weighted sum of the same number of consecutive
+/// input pixels; some coefficients may be 0.
 #[derive(Debug, Clone, PartialEq)]
 struct Filter {
-    /// Grow from pixel to pixel, or stay.
+    /// The first input pixel of each output pixel, never decreasing.
     starts: Vec<usize>,
-    /// Of each output pixel.
+    /// Coefficients per output pixel.
     count: usize,
     coefficients: Vec<i32>,
 }
 
 impl Resizer {
-    /// A resize between two `[height, width]` sizes, none of them zero.
+    /// Creates a resize between two `[height, width]` sizes. No side may be zero.
     pub fn new(from: [usize; 2], to: [usize; 2]) -> Self {
         Self::window(from, to, [0, 0], to)
     }
 
-    /// A resize to the `[height, width]` size `scaled`, of which only the window of `size` at
-    /// `[top, left]` is computed. No size is zero, and the window lies inside.
+    /// Creates a resize to `[height, width]` `scaled` that computes only the window of `size` at
+    /// `[top, left]`. No side may be zero.
     ///
     /// # Panics
-    /// If the window does not lie inside `scaled`.
+    /// Panics if the window exceeds `scaled`.
     pub fn window(
         from: [usize; 2],
         scaled: [usize; 2],
@@ -56,7 +56,10 @@ impl Resizer {
         size: [usize; 2],
     ) -> Self {
         let [height, width] = size;
-        assert!(top + height <= scaled[0] && left + width <= scaled[1], "a window inside");
+        assert!(
+            top + height <= scaled[0] && left + width <= scaled[1],
+            "the window exceeds the image"
+        );
         Self {
             from,
             scaled,
@@ -66,23 +69,23 @@ impl Resizer {
         }
     }
 
-    /// `[height, width]` of the images that it takes.
+    /// Returns the `[height, width]` of the input.
     pub fn from(&self) -> [usize; 2] {
         self.from
     }
 
-    /// `[height, width]` of the result.
+    /// Returns the `[height, width]` of the result.
     pub fn size(&self) -> [usize; 2] {
         self.to
     }
 
-    /// Appends the resized image to `output`; `pixels` are row after row of the input size.
+    /// Resizes row-major `pixels` of the input size and appends the result to `output`.
     ///
-    /// Sixteen input rows at a time are resized and added to the output rows that they are part of, so that
-    /// memory is the output's, however high the input is. Sums of integers do not depend on order.
+    /// Resizes sixteen input rows at a time and adds them to the output rows they contribute to, so memory
+    /// does not grow with the height of the input. The order of integer sums does not affect the result.
     ///
     /// # Panics
-    /// Where there are fewer pixels than the input size has.
+    /// Panics if there are fewer pixels than the input size needs.
     pub fn resize(&self, pixels: &[u8], output: &mut Vec<u8>) {
         let [height, width] = self.from;
         let pixels = &pixels[..height * width];
@@ -97,10 +100,10 @@ impl Resizer {
 }
 
 impl Resizer {
-    /// Returns each plane resized.
+    /// Resizes each row-major plane.
     ///
     /// # Panics
-    /// Where one has fewer pixels than the input size has.
+    /// Panics if a plane has fewer pixels than the input size needs.
     pub fn planes(&self, planes: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let plane = |plane: &Vec<u8>| {
             let mut output = Vec::with_capacity(self.to.iter().product());
@@ -111,7 +114,7 @@ impl Resizer {
     }
 }
 
-/// A plane that is resized.
+/// The resize of one plane, as a vectorized operation.
 struct Resize<'a> {
     resizer: &'a Resizer,
     pixels: &'a [u8],
@@ -134,7 +137,7 @@ impl Resizer {
         let width = self.from[1];
         let mut sums = vec![HALF; self.to[0] * self.to[1]];
         let mut buffers = Buffers::new(width, self.to[1]);
-        // Output rows from `first` on are not complete.
+        // Output rows before `first` are complete.
         let mut first = 0;
         for (block, pixels) in pixels.chunks(LANES * width).enumerate() {
             let rows = block * LANES..block * LANES + pixels.len() / width;
@@ -150,7 +153,7 @@ impl Resizer {
         }
     }
 
-    /// Resizes input rows along their length and adds them to these output rows.
+    /// Resizes input rows horizontally and adds them to the given output rows.
     #[inline(always)]
     fn add_rows(
         &self,
@@ -182,10 +185,10 @@ impl Resizer {
     }
 }
 
-/// Rows that are resized together, a byte of each in a column.
+/// Rows that are resized together, one lane per row.
 const LANES: usize = 16;
 
-/// A byte of each of these rows.
+/// One byte from each of [`LANES`] rows.
 type Column = [u8; LANES];
 
 /// Memory that all blocks of rows share.
@@ -209,7 +212,7 @@ impl Buffers {
     }
 }
 
-/// Up to 16 rows of a width as columns.
+/// Transposes up to [`LANES`] rows of `width` pixels into columns.
 #[inline(always)]
 fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [Column]) {
     for (square, columns) in columns.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
@@ -226,7 +229,7 @@ fn transpose_rows(pixels: &[u8], width: usize, columns: &mut [Column]) {
     }
 }
 
-/// Columns as rows of a width.
+/// Transposes columns back into rows of `width` pixels.
 #[inline(always)]
 fn transpose_columns(columns: &[Column], width: usize, rows: &mut [u8]) {
     for (square, columns) in columns.as_chunks::<LANES>().0.iter().enumerate() {
@@ -243,17 +246,17 @@ fn transpose_columns(columns: &[Column], width: usize, rows: &mut [u8]) {
 
 #[inline(always)]
 fn to_byte(sum: i32) -> u8 {
-    // It fits: vectors of 16-bit numbers are clamped at once.
+    // The sum fits in 16 bits, and 16-bit lanes clamp faster.
     ((sum >> PRECISION_BITS) as i16).clamp(0, 255) as u8
 }
 
 impl Filter {
-    /// PIL's `precompute_coeffs` and `normalize_coeffs_8bpc`, in the same order of operations, for some
-    /// of the output pixels.
+    /// Computes PIL's `precompute_coeffs` and `normalize_coeffs_8bpc` for the `wanted` output pixels, with
+    /// the same order of operations.
     fn new(from: usize, to: usize, wanted: Range<usize>) -> Self {
         let scale = from as f64 / to as f64;
         let filter_scale = scale.max(1.0);
-        // The triangle reaches one pixel to each side, times the scale.
+        // The triangle extends one pixel to each side, times the scale.
         let support = filter_scale;
         let inverse = 1.0 / filter_scale;
         let range = |at: usize| {
@@ -276,7 +279,7 @@ impl Filter {
                 range.clone().map(|pixel| triangle((pixel as f64 - center + 0.5) * inverse)),
             );
             let total: f64 = weights.iter().sum();
-            // What is beyond the last pixel is moved in front of the first.
+            // A window that would run past the last input pixel starts earlier instead.
             let start = range.start.min(from - count);
             filter.starts.push(start);
             for (coefficient, &weight) in
@@ -289,7 +292,7 @@ impl Filter {
         filter
     }
 
-    /// The first input pixel of an output pixel, and the coefficients from there on.
+    /// Returns the first input pixel of an output pixel and its coefficients.
     #[inline(always)]
     fn pixel(&self, at: usize) -> (usize, &[i32]) {
         (self.starts[at], &self.coefficients[at * self.count..][..self.count])
@@ -319,7 +322,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_size_is_the_same_image() {
+    fn resizing_to_the_same_size_changes_nothing() {
         let pixels: Vec<u8> = (0..12).collect();
         let mut output = Vec::new();
         Resizer::new([3, 4], [3, 4]).resize(&pixels, &mut output);
@@ -327,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_a_part_of_the_whole() {
+    fn a_window_equals_the_crop_of_the_full_result() {
         let pixels: Vec<u8> = (0..13 * 17).map(|at| (at * 89 % 251) as u8).collect();
         let resized = |resizer: Resizer| {
             let mut output = Vec::new();
@@ -341,7 +344,7 @@ mod tests {
                 assert_eq!(part, &whole[(1 + row) * scaled[1] + 2..][..5], "{scaled:?}");
             }
         }
-        // Windows of the input's own size, and others from the first column on.
+        // Windows as large as the input, and windows that start at the first column.
         for (scaled, size) in [([14, 18], [13, 17]), ([13, 18], [13, 17]), ([14, 30], [14, 17])] {
             let whole = resized(Resizer::new([13, 17], scaled));
             let part = resized(Resizer::window([13, 17], scaled, [0, 0], size));

@@ -1,36 +1,36 @@
-//! ZCA whitening (Bell and Sejnowski, "The independent components of natural scenes are edge
-//! filters", 1997; Krizhevsky 2009, appendix A), as pylearn2's `ZCA` has it: with the covariance C of
-//! the training images, an image x becomes W (x - mean), where W = (C + bias I)^(-1/2).
+//! ZCA whitening (Bell and Sejnowski, "The independent components of natural scenes are edge filters",
+//! 1997; Krizhevsky 2009, appendix A), as in pylearn2's `ZCA`. With the covariance C of the training images,
+//! an image x becomes W (x - mean), where W = (C + bias I)^(-1/2).
 //!
-//! The root is that of the eigen-decomposition, V diag(1/sqrt(e)) V', to the last of a 32-bit float's
-//! digits; it is computed by coupled Newton-Schulz iterations (Higham, "Functions of Matrices", 2008,
-//! section 6.3 and theorem 6.9), which are products of matrices alone: docs/adr/0030 says why.
+//! Coupled Newton-Schulz iterations compute the root with matrix products alone (Higham, "Functions of
+//! Matrices", 2008, section 6.3 and theorem 6.9); docs/adr/0030 explains why. The result agrees with the
+//! eigendecomposition V diag(1/sqrt(e)) V' to the precision of a 32-bit float.
 
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
 
-/// A matrix of more rows takes gigabytes and hours.
+/// The largest number of values per image. A larger matrix takes gigabytes and hours.
 pub const LARGEST_WHITENED: usize = 4096;
 
-/// The root is found where no entry of W W (C + bias I) differs more from that of the identity.
+/// The iteration has converged when no entry of W W (C + bias I) differs from the identity by more.
 const RESIDUAL: f64 = 1e-9;
-/// Each step more than doubles the smallest eigenvalue until it is near 1: a condition of 10^16 takes
-/// fifty.
+/// Each iteration more than doubles the smallest eigenvalue until it is near 1, so a condition number of
+/// 10^16 takes about fifty.
 const MOST_ITERATIONS: usize = 100;
 
-/// ZCA whitening: an image's values, less a mean image, times a symmetric matrix. Clones share both. They
-/// are not serialized: `nin-model` keeps them as tensors beside the weights.
+/// ZCA whitening: subtracts a mean image and multiplies by a symmetric matrix. Clones share both. Serde
+/// skips both; `nin-model` stores them as tensors next to the weights.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Whitening {
-    /// What was added to the covariance's eigenvalues.
+    /// The bias added to each eigenvalue of the covariance.
     pub bias: f64,
-    /// One value for each of an input, plane after plane, row after row.
+    /// The mean image, `[channels, height, width]` in row-major order.
     #[serde(skip)]
     pub mean: Arc<[f32]>,
-    /// Row after row; as many rows and columns as the mean has values.
+    /// The matrix W in row-major order, square, with one row per value of the mean.
     #[serde(skip)]
     pub matrix: Arc<[f32]>,
 }
@@ -39,17 +39,18 @@ pub struct Whitening {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot whiten the images: {reason}")]
 pub struct WhiteningError {
-    /// In words.
+    /// What went wrong.
     pub reason: String,
 }
 
 impl Whitening {
-    /// Of training images of `length` values each, which come in blocks, and twice: `blocks` begins
-    /// anew at each call. `bias` is added to each eigenvalue.
+    /// Fits a whitening to training images of `length` values each. `blocks` is called twice, once for the
+    /// mean and once for the covariance, and yields blocks of consecutive images. `bias` is added to each
+    /// eigenvalue of the covariance.
     ///
     /// # Errors
-    /// [`WhiteningError`] where there are no images, they are longer than
-    /// [`LARGEST_WHITENED`], or the root is not found.
+    /// Returns [`WhiteningError`] if there are no images, if `length` is 0 or above [`LARGEST_WHITENED`], or
+    /// if the iteration does not converge.
     pub fn fit<I: Iterator<Item = Vec<f32>>>(
         blocks: impl Fn() -> I,
         length: usize,
@@ -86,7 +87,7 @@ impl Whitening {
         })
     }
 
-    /// Whether it fits images of `length` values.
+    /// Returns whether the parameters are finite and match images of `length` values.
     pub(crate) fn is_usable(&self, length: usize) -> bool {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let fits =
@@ -94,43 +95,44 @@ impl Whitening {
         fits && self.bias.is_finite() && finite(&self.mean) && finite(&self.matrix)
     }
 
-    /// Whitens images in place.
+    /// Whitens consecutive images in place.
     ///
     /// # Panics
-    /// Where they have other lengths than those that it was fitted to.
+    /// Panics if the number of values is not a multiple of the length of the mean, or if the mean is empty
+    /// or does not match the matrix.
     pub fn apply(&self, values: &mut [f32]) {
         let length = self.mean.len();
-        assert!(values.len().is_multiple_of(length), "whitening is for images of {length} values");
+        assert!(values.len().is_multiple_of(length), "whitening expects images of {length} values");
         let count = values.len() / length;
         let (Ok(mut images), Ok(matrix)) = (
             ArrayViewMut2::from_shape((count, length), values),
             ArrayView2::from_shape((length, length), &self.matrix),
         ) else {
-            panic!("a whitening of {length} values has {} in its matrix", self.matrix.len());
+            panic!("a whitening of {length} values has a matrix of {}", self.matrix.len());
         };
         let centred = &images - &ArrayView1::from(&self.mean[..]);
         images.assign(&centred.dot(&matrix));
     }
 }
 
-/// `[images, length]` of 64-bit floats; a part of an image is left out.
+/// Converts a block to 64-bit floats, `[images, length]`. Drops an incomplete last image.
 fn images(block: &[f32], length: usize) -> Array2<f64> {
     let count = block.len() / length;
     ArrayView2::from_shape((count, length), &block[..count * length])
         .map_or_else(|_| Array2::zeros((0, length)), |view| view.mapv(f64::from))
 }
 
-/// A^(-1/2) of a symmetric positive definite matrix.
+/// Computes A^(-1/2) of a symmetric positive definite matrix.
 fn inverse_square_root(matrix: &Array2<f64>) -> Result<Array2<f64>, String> {
     let identity = Array2::<f64>::eye(matrix.nrows());
-    // No eigenvalue is larger than the largest sum of a row.
+    // No eigenvalue exceeds the largest absolute row sum.
     let row = |row: ndarray::ArrayView1<f64>| row.iter().map(|value| value.abs()).sum::<f64>();
     let bound = matrix.rows().into_iter().map(row).fold(0.0, f64::max);
     let (mut root, mut inverse) = (matrix / bound, identity.clone());
     for _ in 0..MOST_ITERATIONS {
         let product = inverse.dot(&root);
         let difference = &identity - &product;
-        // A NaN is no small difference.
+        // `f64::max` ignores NaN, so the check below also asks for finite values.
         let residual = difference.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
         if residual < RESIDUAL && difference.iter().all(|value| value.is_finite()) {
             let symmetric = (&inverse + &inverse.t()) / 2.0;
@@ -140,14 +142,14 @@ fn inverse_square_root(matrix: &Array2<f64>) -> Result<Array2<f64>, String> {
         root = root.dot(&step);
         inverse = step.dot(&inverse);
     }
-    Err("the covariance has no inverse root: a larger bias helps".to_owned())
+    Err("the covariance has no inverse square root; try a larger bias".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Images of three values, of which the second follows the first.
+    /// Images of three values; the second value correlates with the first.
     fn blocks() -> impl Iterator<Item = Vec<f32>> {
         let value = |at: usize| ((at * 7919 % 101) as f32) / 101.0;
         let image = move |at: usize| {
@@ -159,7 +161,7 @@ mod tests {
 
     #[test]
     fn whitened_images_are_uncorrelated() {
-        /// What a bias of 1e-6 leaves of the smallest variance, and 32-bit floats.
+        /// Covers a bias of 1e-6 against the smallest variance, and 32-bit rounding.
         const TOLERANCE: f32 = 5e-3;
         let whitening = Whitening::fit(blocks, 3, 1e-6).unwrap();
         let mut values: Vec<f32> = blocks().flatten().collect();
@@ -173,14 +175,14 @@ mod tests {
                 assert!((covariance - expected).abs() < TOLERANCE, "{one} {other}: {covariance}");
             }
         }
-        // An image alone is what it is among others.
+        // An image whitened alone gives the same values as in a batch.
         let mut alone: Vec<f32> = blocks().next().unwrap()[..3].to_vec();
         whitening.apply(&mut alone);
         assert_eq!(alone, values[..3]);
     }
 
     #[test]
-    fn what_cannot_be_fitted_is_said() {
+    fn fitting_reports_why_it_fails() {
         let fails = |length| Whitening::fit(blocks, length, 0.1).unwrap_err().to_string();
         assert!(fails(5000).contains("expected images of 1 to 4096 values, found 5000"));
         let none = || std::iter::empty::<Vec<f32>>();

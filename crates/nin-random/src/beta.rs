@@ -2,31 +2,31 @@
 
 use super::{Stream, UNIT_53};
 
-/// Where the numbers of another attempt lie: positions of one draw are below it.
+/// The distance between the positions of successive attempts, above every position of one attempt.
 const NEXT_ATTEMPT: u64 = 1 << 32;
 
 impl Stream {
-    /// A number of the distribution Beta(`first`, `second`), from 0 to 1: the share that one of two Gamma
-    /// distributed numbers has of their sum. Positions are below 2^30.
+    /// Draws from Beta(`first`, `second`) as X / (X + Y), where X and Y are Gamma-distributed. The result
+    /// lies in `[0, 1]`. `position` must be below 2^30.
     ///
     /// # Panics
-    /// Where a parameter is not above 0.
+    /// Panics if a parameter is not above 0.
     pub fn beta(&self, first: f64, second: f64, position: u64) -> f64 {
         let [first, second] = [(first, 2 * position), (second, 2 * position + 1)]
             .map(|(shape, position)| self.ln_gamma(shape, position));
-        // In logarithms: with a small parameter both numbers are nearly 0.
+        // In log space, because both numbers underflow for small parameters.
         1.0 / (1.0 + (second - first).exp())
     }
 
-    /// The logarithm of a Gamma distributed number of this shape and scale 1 (Marsaglia and Tsang, "A simple
-    /// method for generating gamma variables", ACM TOMS 26 (3), 2000; shapes below 1 as in its section 6).
+    /// Draws the logarithm of a Gamma variable with this shape and scale 1 (Marsaglia and Tsang, "A simple
+    /// method for generating gamma variables", ACM TOMS 26 (3), 2000; section 6 for shapes below 1).
     fn ln_gamma(&self, shape: f64, position: u64) -> f64 {
-        assert!(shape > 0.0, "a Gamma distribution's shape is above 0");
+        assert!(shape > 0.0, "the shape of a Gamma distribution must be above 0");
         let boosted = if shape < 1.0 { shape + 1.0 } else { shape };
         let d = boosted - 1.0 / 3.0;
         let c = 1.0 / (9.0 * d).sqrt();
         for attempt in 0_u64.. {
-            // Two blocks each: one for the normal number, one for two uniform ones.
+            // An attempt takes two blocks: one for the normal draw, one for two uniform draws.
             let place = 2 * position + attempt * NEXT_ATTEMPT;
             let x = f64::from(self.normal(2 * place));
             let [accept, boost] = self.above_0(place + 1);
@@ -36,10 +36,10 @@ impl Stream {
                 return if shape < 1.0 { drawn + boost.ln() / shape } else { drawn };
             }
         }
-        0.0 // not reached: an attempt fails with a probability below 0.05
+        0.0 // unreachable: an attempt fails with probability below 0.05
     }
 
-    /// Two numbers in `(0, 1]` of 53 random bits.
+    /// Returns two uniform numbers in `(0, 1]` with 53 random bits each.
     fn above_0(&self, position: u64) -> [f64; 2] {
         let [a, b, c, d] = self.block(position);
         [(a, b), (c, d)].map(|(high, low)| {
@@ -55,7 +55,8 @@ mod tests {
     use crate::{Purpose, Stream};
 
     const DRAWS: usize = 20_000;
-    /// Kolmogorov's statistic times the root of the draws; 1.95 is exceeded once in a thousand times.
+    /// The Kolmogorov-Smirnov statistic times the square root of the number of draws exceeds 1.95 once in
+    /// a thousand samples.
     const KOLMOGOROV: f64 = 1.95;
 
     fn draws(first: f64, second: f64) -> Vec<f64> {
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn betas_are_distributed_as_their_closed_forms() {
+    fn beta_draws_match_the_closed_form_distributions() {
         type Distribution = fn(f64) -> f64;
         let cases: [(f64, f64, Distribution); 5] = [
             (1.0, 1.0, |x| x),
@@ -91,18 +92,18 @@ mod tests {
     }
 
     #[test]
-    fn extreme_parameters_give_numbers() {
+    fn extreme_parameters_give_finite_draws() {
         for alpha in [1e-9, 1e-3, 100.0, 1e6] {
             let drawn = draws(alpha, alpha);
             assert!(drawn.iter().all(|x| (0.0..=1.0).contains(x)), "{alpha}");
             let mean = drawn.iter().sum::<f64>() / DRAWS as f64;
-            // Five deviations of the mean of numbers whose own deviation is at most a half.
+            // Five standard errors; the standard deviation of a Beta variable is at most 0.5.
             assert!((mean - 0.5).abs() < 2.5 / (DRAWS as f64).sqrt(), "{alpha}: {mean}");
         }
     }
 
     #[test]
-    fn a_beta_is_a_function_of_its_position() {
+    fn a_beta_draw_depends_only_on_its_position() {
         let stream = Stream::new(11, Purpose::Mixing, [1, 2]);
         assert!(stream.beta(0.2, 0.2, 3) == stream.beta(0.2, 0.2, 3));
         assert!(stream.beta(0.2, 0.2, 3) != stream.beta(0.2, 0.2, 4));

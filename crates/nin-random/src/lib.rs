@@ -1,12 +1,12 @@
 //! Counter-based random numbers: a pure function of a seed, a purpose and a position.
 //!
-//! Nothing has a state that could be lost or be consumed in another order: the number at a position
-//! is the same whichever thread asks for it, and whatever was asked for before. That is what makes
-//! a run's order, weights, dropout and augmentation the same bits on every backend, with any number
-//! of workers, and after any resumption.
+//! There is no state to save or to consume in a different order: the number at a position does not
+//! depend on the thread that asks for it, or on earlier draws. This is why the order of an epoch, the
+//! initial weights, dropout and augmentation are bit-identical on every backend, with any number of
+//! data loader workers, and after a resume.
 //!
 //! The generator is Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-//! as 1, 2, 3", SC 2011), checked against the known answers of the authors' Random123.
+//! as 1, 2, 3", SC 2011), checked against the known-answer tests of the authors' Random123.
 //!
 //! ```
 //! use nin_random::{Purpose, Stream};
@@ -19,28 +19,28 @@
 
 mod beta;
 
-/// What numbers are drawn for; streams of different purposes are independent.
+/// What the numbers of a [`Stream`] are for. Streams with different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Purpose {
     /// Initial weights.
     Weights,
-    /// The order of an epoch.
+    /// The order of the images in an epoch.
     Order,
     /// Dropout masks.
     Dropout,
-    /// Augmentation of images.
+    /// Image augmentation.
     Augmentation,
-    /// Choosing a part of a data set.
+    /// Sampling a subset of a data set.
     Sampling,
-    /// Mixing the images of a batch.
+    /// Mixup and CutMix within a batch.
     Mixing,
-    /// The seeds of a run that begins again.
+    /// The seeds of a run that restarts.
     Restart,
 }
 
 impl Purpose {
-    /// Never changed: published runs depend on it.
+    /// Must never change: published runs depend on these numbers.
     const fn number(self) -> u32 {
         match self {
             Self::Weights => 1,
@@ -54,7 +54,7 @@ impl Purpose {
     }
 }
 
-/// Blocks of four random words, one at each 64-bit position.
+/// A random stream: one block of four 32-bit words at each 64-bit position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stream {
     key: [u32; 2],
@@ -62,10 +62,10 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The stream of this seed, purpose and place; a place is, for example, `[epoch, step]`.
+    /// Creates the stream of a seed, a purpose and a place such as `[epoch, step]`.
     pub fn new(seed: u64, purpose: Purpose, place: [u64; 2]) -> Self {
-        // A block cipher of what does not fit into key and counter makes streams of neighbouring
-        // seeds and places independent.
+        // Seed, place and purpose do not fit into one key and counter. Enciphering them first keeps
+        // the streams of neighbouring seeds and places independent.
         let [first, second] = place.map(halves);
         let seed = halves(seed);
         let mixed = philox([first[0], first[1], second[0], second[1]], seed);
@@ -75,31 +75,32 @@ impl Stream {
         Self { key: [drawn[0], drawn[1]], upper: [drawn[2], drawn[3]] }
     }
 
-    /// Four random words at a position.
+    /// Returns the four random words at `position`.
     pub fn block(&self, position: u64) -> [u32; 4] {
         let [low, high] = halves(position);
         philox([low, high, self.upper[0], self.upper[1]], self.key)
     }
 
-    /// A 32-bit number in `[0, 1)` at a position, of 24 random bits.
+    /// Returns a uniform number in `[0, 1)` with 24 random bits. Four positions share a block.
     pub fn uniform(&self, position: u64) -> f32 {
         unit(self.word(position))
     }
 
-    /// A normally distributed number of mean 0 and deviation 1 at a position (Box and Muller).
+    /// Returns a normal number with mean 0 and standard deviation 1 (Box-Muller). Two positions share a
+    /// block.
     pub fn normal(&self, position: u64) -> f32 {
         let [a, b, c, d] = self.block(position / 2);
         let (words, is_second) = (
             [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)],
             position % 2 == 1,
         );
-        // (0, 1] for the logarithm, [0, 1) for the angle.
+        // In (0, 1] for the logarithm, in [0, 1) for the angle.
         let radius = (-2.0 * (((words[0] >> 11) + 1) as f64 * UNIT_53).ln()).sqrt();
         let angle = std::f64::consts::TAU * (words[1] >> 11) as f64 * UNIT_53;
         (radius * if is_second { angle.sin() } else { angle.cos() }) as f32
     }
 
-    /// The numbers `0..length` in a random order (Fisher and Yates).
+    /// Returns `0..length` in random order (Fisher-Yates).
     pub fn permutation(&self, length: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..length).collect();
         for last in (1..length).rev() {
@@ -108,14 +109,14 @@ impl Stream {
         order
     }
 
-    /// A number below `bound` at a position, each as likely (Lemire, arXiv:1805.10941).
+    /// Returns an unbiased integer in `0..bound` (Lemire, arXiv:1805.10941).
     ///
     /// # Panics
-    /// Where `bound` is 0.
+    /// Panics if `bound` is 0.
     pub fn below(&self, bound: u64, position: u64) -> u64 {
-        assert!(bound > 0, "no number is below 0");
+        assert!(bound > 0, "the bound must be above 0");
         let threshold = bound.wrapping_neg() % bound;
-        // Another try takes another counter, far from every position in use.
+        // Each attempt uses a counter far from every position in use.
         for attempt in 0_u64.. {
             let [a, b, c, d] = self.block(position ^ (attempt << 48));
             for word in [u64::from(a) << 32 | u64::from(b), u64::from(c) << 32 | u64::from(d)] {
@@ -125,10 +126,10 @@ impl Stream {
                 }
             }
         }
-        0 // not reached: a try fails with a probability below one half
+        0 // unreachable: an attempt fails with probability below 0.5
     }
 
-    /// One random word at a position, four to a block.
+    /// Returns the random word at `position`. Four positions share a block.
     pub fn word(&self, position: u64) -> u32 {
         self.block(position / 4)[(position % 4) as usize]
     }
@@ -136,7 +137,7 @@ impl Stream {
 
 const UNIT_53: f64 = 1.0 / (1_u64 << 53) as f64;
 
-/// The upper 24 bits of a word as a number in `[0, 1)`.
+/// Converts the upper 24 bits of a word to a number in `[0, 1)`.
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / (1 << 24) as f32)
 }
@@ -145,7 +146,7 @@ fn halves(word: u64) -> [u32; 2] {
     [word as u32, (word >> 32) as u32]
 }
 
-/// Philox4x32-10: four words from a counter and a key.
+/// Computes Philox4x32-10: four random words from a counter and a key.
 #[inline]
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     const MULTIPLIERS: [u64; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -163,9 +164,9 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 mod tests {
     use super::*;
 
-    /// `kat_vectors` of Random123 1.14, `philox4x32 10`.
+    /// From `kat_vectors` of Random123 1.14, entry `philox4x32 10`.
     #[test]
-    fn known_answers() {
+    fn philox_gives_the_known_answers() {
         let cases = [
             ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
             ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permutation_has_each_number_once() {
+    fn a_permutation_contains_each_number_once() {
         let stream = Stream::new(3, Purpose::Order, [1, 0]);
         for length in [0, 1, 2, 1000] {
             let mut order = stream.permutation(length);
@@ -205,11 +206,11 @@ mod tests {
         assert_ne!(stream.permutation(50), (0..50).collect::<Vec<_>>());
     }
 
-    /// Over 10^5 draws the mean of a uniform number is within 5 deviations of its own.
+    /// Five standard errors of the mean of 10^5 uniform numbers.
     const UNIFORM_MEAN_TOLERANCE: f64 = 5.0 * 0.288_675 / 316.2;
 
     #[test]
-    fn moments() {
+    fn means_and_variance_match_the_distributions() {
         let stream = Stream::new(9, Purpose::Weights, [0, 0]);
         let count = 100_000;
         let mean = (0..count).map(|at| f64::from(stream.uniform(at))).sum::<f64>() / count as f64;
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn bounded_numbers_reach_every_value_below() {
+    fn bounded_numbers_cover_every_value_evenly() {
         let stream = Stream::new(5, Purpose::Sampling, [0, 0]);
         let mut seen = [0; 7];
         for position in 0..7000 {

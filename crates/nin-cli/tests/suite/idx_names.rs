@@ -57,7 +57,7 @@ fn of_several_data_sets_in_a_folder_the_name_tells_which() {
     assert_eq!(finished.code, Some(1));
     for part in [
         "error: `data` holds several data sets: emnist-digits, emnist-letters",
-        "hint: call the data by the one that is meant",
+        "hint: select one by its name",
         "(--dataset NAME)",
     ] {
         assert!(finished.stderr.contains(part), "{part}: {}", finished.stderr);

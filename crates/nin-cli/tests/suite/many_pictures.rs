@@ -58,8 +58,8 @@ fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
     let notes: Vec<_> = finished.stderr.lines().filter(|line| line.contains("skipped")).collect();
     assert_eq!(
         notes,
-        ["note: 4 skipped, hidden or left by the system; \
-          1 skipped, of formats that are not read (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to JPEG or PNG; \
+        ["note: 4 skipped, hidden or created by the system; \
+          1 skipped, of unsupported formats (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to JPEG or PNG; \
           1 skipped, of other types; 1 skipped, not regular files (pipes, devices, broken links)"]
     );
 }
@@ -113,7 +113,7 @@ fn a_failure_leaves_whole_json_and_names_what_was_refused() {
         let finished = nin(root.path(), &words(&line));
         assert_eq!(finished.code, Some(1));
         assert!(finished.stderr.contains("error: cannot create the folder"), "{}", finished.stderr);
-        let note = "\n`photos/00000-cut.png`: not a whole PNG picture";
+        let note = "\n`photos/00000-cut.png`: incomplete or damaged PNG picture";
         assert!(finished.stderr.contains(note), "{}", finished.stderr);
         if format == "json" {
             let json: Value = serde_json::from_str(&finished.stdout).unwrap();
@@ -153,7 +153,8 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
     let csv = run("csv");
     let mut rows = csv.lines();
     assert_eq!(rows.next(), Some("path,class,probability,class_2,probability_2,error"));
-    let (refused, answered): (Vec<_>, Vec<_>) = rows.partition(|row| row.contains("not a whole"));
+    let (refused, answered): (Vec<_>, Vec<_>) =
+        rows.partition(|row| row.contains("incomplete or damaged"));
     assert!(refused[0].starts_with("photos/00007-cut.png,,,,,"), "{}", refused[0]);
     for (image, row) in images.iter().zip(answered) {
         let [first, second] = [0, 1].map(|rank| &image["top"][rank]);
@@ -215,7 +216,7 @@ fn a_damaged_photo_is_refused_whatever_the_way() {
         let output = command.stdin(stdin).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{stderr}");
-        assert!(stderr.contains("error: `-`: not a whole JPEG picture"), "{stderr}");
+        assert!(stderr.contains("error: `-`: incomplete or damaged JPEG picture"), "{stderr}");
     }
 }
 

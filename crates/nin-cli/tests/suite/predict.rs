@@ -360,7 +360,7 @@ fn pictures_that_are_none_are_named_and_the_others_answered() {
     let long = std::fs::File::create(root.path().join("long.webp")).unwrap();
     long.set_len(1 << 30).unwrap();
     for (name, expected) in [
-        ("cut.png", "`cut.png`: not a whole PNG picture"),
+        ("cut.png", "`cut.png`: incomplete or damaged PNG picture"),
         ("text.png", "`text.png`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
         ("empty.jpg", "`empty.jpg`: neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
         ("bomb.png", "`bomb.png`: 60000x60000 pixels are more than"),

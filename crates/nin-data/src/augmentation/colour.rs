@@ -1,23 +1,23 @@
-//! Brightness, contrast, saturation and hue, bit-equal to PIL's `ImageEnhance` and torchvision's
-//! functions on PIL images.
+//! Brightness, contrast, saturation and hue, bit-identical to torchvision on PIL images (PIL's
+//! `ImageEnhance`).
 
 use crate::picture::grey_of;
 
-/// A change of an image's colours.
+/// A colour change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum ColourChange {
-    /// Towards black (0) or away from it; 1 changes nothing.
+    /// Blends with black; 0 is black, 1 changes nothing.
     Brightness(f32),
-    /// Towards the mean grey (0) or away from it.
+    /// Blends with the mean grey; 0 is flat grey, 1 changes nothing.
     Contrast(f32),
-    /// Towards its greys (0) or away from them.
+    /// Blends with the grey image; 0 is grey, 1 changes nothing.
     Saturation(f32),
-    /// Turned around the colour circle, by so much of it: -0.5 to 0.5.
+    /// Shifts the hue by this share of the colour circle, -0.5 to 0.5.
     Hue(f32),
 }
 
 impl ColourChange {
-    /// Changes an image of one or three planes of `pixels` pixels each, in place.
+    /// Changes an image in place: one or three planes of `pixels` values each.
     pub(crate) fn apply(self, image: &mut [u8], pixels: usize) {
         match self {
             Self::Brightness(factor) => {
@@ -49,17 +49,17 @@ impl ColourChange {
     }
 }
 
-/// PIL's `Image.blend` of two bytes.
+/// Computes PIL's `Image.blend` for two bytes.
 fn blend(from: u8, to: u8, factor: f32) -> u8 {
     if factor == 1.0 {
         return to;
     }
     let value = f32::from(from) + factor * (f32::from(to) - f32::from(from));
-    // A cast cuts off what is behind the point, and what lies beyond a byte.
+    // The cast truncates and saturates, as PIL does.
     value as u8
 }
 
-/// PIL's `convert("L")` of an image of three planes; `None` for one of one.
+/// Computes PIL's `convert("L")` for three planes; returns `None` for a single plane.
 fn grey(image: &[u8], pixels: usize) -> Option<impl Iterator<Item = u8>> {
     if image.len() < 3 * pixels {
         return None;
@@ -83,7 +83,7 @@ fn turn_hue(image: &mut [u8], pixels: usize, turn: f32) {
     }
 }
 
-/// PIL's `rgb2hsv_row` (libImaging/Convert.c), in its mix of 32 and 64 bits.
+/// Computes PIL's `rgb2hsv_row` (libImaging/Convert.c) with its mix of 32-bit and 64-bit floats.
 fn to_hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
     if most == least {
@@ -103,7 +103,7 @@ fn to_hsv([red, green, blue]: [u8; 3]) -> [u8; 3] {
     [(f64::from(hue) * 255.0) as u8, (f64::from(saturation) * 255.0) as u8, most]
 }
 
-/// PIL's `hsv2rgb` (libImaging/Convert.c).
+/// Computes PIL's `hsv2rgb` (libImaging/Convert.c).
 fn to_rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
     if saturation == 0 {
         return [value; 3];
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_factor_of_1_and_no_turn_of_grey_change_nothing() {
+    fn a_factor_of_1_and_a_hue_shift_of_grey_change_nothing() {
         let original: Vec<u8> = (0..60).map(|at| (at * 7 % 256) as u8).collect();
         for change in [
             ColourChange::Brightness(1.0),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_go_to_black_to_grey_and_around() {
+    fn colour_changes_match_values_computed_by_hand() {
         let mut image = [200, 100, 50];
         ColourChange::Brightness(0.5).apply(&mut image, 1);
         assert_eq!(image, [100, 50, 25]);

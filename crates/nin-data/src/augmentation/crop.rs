@@ -1,16 +1,17 @@
-//! Random resized crops: a part of the picture, of random area and proportions, in the input's size.
+//! Random resized crops: a random part of an image with a random area and aspect ratio, resized to the input
+//! size.
 
 use nin_random::Stream;
 
 use crate::batch::append_planes;
 use nin_preprocessing::Resizer;
 
-/// Proportions of a crop, width by height (torchvision's `RandomResizedCrop`).
+/// The range of aspect ratios, width to height (torchvision's `RandomResizedCrop`).
 const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];
-/// Crops tried until one fits into the picture.
+/// Attempts to draw a crop that fits into the image.
 const TRIES: u64 = 10;
 
-/// A rectangle of a picture, in pixels.
+/// A rectangle of an image, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Crop {
     pub(crate) top: usize,
@@ -20,15 +21,15 @@ pub(crate) struct Crop {
 }
 
 impl Crop {
-    /// Draws a crop of at least the share `smallest` of a picture's area from the stream's words from
-    /// `position` on; `size` is the picture's `[height, width]`.
+    /// Draws a crop that covers at least the share `smallest` of an image of `[height, width]` `size`. Uses
+    /// the words of the stream from `position`.
     pub(super) fn draw(smallest: f64, size: [usize; 2], stream: &Stream, position: u64) -> Self {
         let mut draws = (position..).map(|at| f64::from(stream.uniform(at)));
         Self::choose([smallest, 1.0], RATIO, size, &mut draws)
     }
 
-    /// Chooses a crop as torchvision's `RandomResizedCrop.get_params` does, from uniform numbers in
-    /// `[0, 1)`. `share` and `ratio` are the ranges of area and of width to height.
+    /// Chooses a crop as torchvision's `RandomResizedCrop.get_params` does, given uniform draws in `[0, 1)`.
+    /// `share` is the range of areas, `ratio` the range of aspect ratios, width to height.
     fn choose(
         share: [f64; 2],
         ratio: [f64; 2],
@@ -41,7 +42,7 @@ impl Crop {
         for _ in 0..TRIES {
             let area = (height * width) as f64 * between(share, draw());
             let proportions = between(ratio.map(f64::ln), draw()).exp();
-            // Python rounds halves to even.
+            // Round halves to even, as Python does.
             let across = (area * proportions).sqrt().round_ties_even() as usize;
             let down = (area / proportions).sqrt().round_ties_even() as usize;
             if across > 0 && across <= width && down > 0 && down <= height {
@@ -53,7 +54,7 @@ impl Crop {
         Self::middle(ratio, size)
     }
 
-    /// Returns the largest central crop whose proportions are allowed.
+    /// Returns the largest central crop with an allowed aspect ratio.
     fn middle([lowest, highest]: [f64; 2], [height, width]: [usize; 2]) -> Self {
         let ratio = width as f64 / height as f64;
         let (down, across) = if ratio < lowest {
@@ -92,14 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crops_lie_inside_and_have_allowed_areas_and_proportions() {
+    fn crops_lie_inside_and_have_allowed_areas_and_aspect_ratios() {
         for size in [[100, 150], [64, 64], [500, 375]] {
             for index in 0..500 {
                 let stream = Stream::new(1, Purpose::Augmentation, [1, index]);
                 let Crop { top, left, height, width } = Crop::draw(0.25, size, &stream, 64);
                 assert!(top + height <= size[0] && left + width <= size[1]);
                 let area = (height * width) as f64 / (size[0] * size[1]) as f64;
-                // Both sides are rounded to whole pixels.
+                // Tolerances cover rounding to whole pixels.
                 assert!((0.24..=1.0).contains(&area), "{area}");
                 let ratio = width as f64 / height as f64;
                 assert!((0.72..1.38).contains(&ratio), "{ratio}");
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn extreme_pictures_give_their_middle() {
+    fn extreme_aspect_ratios_give_the_central_crop() {
         for size in [[1, 1000], [1000, 1], [1, 1]] {
             let stream = Stream::new(1, Purpose::Augmentation, [1, 0]);
             let crop = Crop::draw(0.9, size, &stream, 64);
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn crops_are_torchvisions() {
+    fn crops_match_torchvision() {
         let mut count = 0;
         for line in include_str!("../../tests/suite/augmentation/torchvision_golden.txt").lines() {
             let Some(line) = line.strip_prefix("draw ") else { continue };

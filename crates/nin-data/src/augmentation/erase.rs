@@ -1,17 +1,17 @@
-//! Random erasing: a rectangle of an image becomes random pixels (arXiv:1708.04896).
+//! Random erasing: fills a rectangle of an image with random pixels (arXiv:1708.04896).
 
 use nin_random::{Stream, unit};
 
-/// Shares of the image that an erased rectangle has, and its proportions (arXiv:1708.04896, table 1).
+/// The range of areas, as shares of the image, and of aspect ratios (arXiv:1708.04896, table 1).
 const ERASED_AREA: [f32; 2] = [0.02, 0.4];
 const ERASED_ASPECT: [f32; 2] = [0.3, 1.0 / 0.3];
-/// Rectangles tried until one fits into the image.
+/// Attempts to draw a rectangle that fits into the image.
 const TRIES: u64 = 10;
-/// Where in an image's stream the rectangles (blocks) and the pixels (words) lie.
+/// Positions of the rectangles (blocks) and of the pixels (words) in the random stream of an image.
 const RECTANGLES: u64 = 32;
 const PIXELS: u64 = 1 << 16;
 
-/// Fills a rectangle of an image of `[height, width]`, the same in all planes.
+/// Fills a random rectangle of an image of `[height, width]`, the same one in all planes.
 pub(super) fn erase<T>(
     stream: &Stream,
     [height, width]: [usize; 2],
@@ -22,7 +22,7 @@ pub(super) fn erase<T>(
         let [area, aspect, top, left] = stream.block(RECTANGLES + rectangle).map(unit);
         let area =
             (ERASED_AREA[0] + area * (ERASED_AREA[1] - ERASED_AREA[0])) * (height * width) as f32;
-        // Tall and wide ones are as likely.
+        // Uniform in log space, so that tall and wide rectangles are equally likely.
         let [low, high] = ERASED_ASPECT.map(f32::ln);
         let aspect = (low + aspect * (high - low)).exp();
         let tall = (area * aspect).sqrt().round() as usize;

@@ -1,4 +1,5 @@
-//! torchvision's results, byte for byte: `torchvision_golden.py` beside the integration tests wrote them.
+//! Compares each operation with torchvision, byte for byte. `torchvision_golden.py` among the integration
+//! tests wrote the golden file.
 
 use super::colour::ColourChange;
 use super::crop::Crop;
@@ -6,7 +7,7 @@ use super::rotation::rotate;
 
 const GOLDEN: &str = include_str!("../../tests/suite/augmentation/torchvision_golden.txt");
 
-/// The bytes of an input, as the script's `pixels` computes them.
+/// Computes the bytes of an input like the function `pixels` of the script.
 fn input(count: usize) -> Vec<u8> {
     let value = |at: usize| {
         let word = i64::from((at as u32).wrapping_mul(2_654_435_761) >> 13 & 0xff);
@@ -15,13 +16,14 @@ fn input(count: usize) -> Vec<u8> {
     (0..count).map(value).collect()
 }
 
-/// Pixel after pixel into plane after plane, and back.
+/// Converts interleaved pixels to planes.
 fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
     (0..channels)
         .flat_map(|channel| bytes.iter().skip(channel).step_by(channels).copied())
         .collect()
 }
 
+/// Converts planes to interleaved pixels.
 fn pixels(planes: &[u8], channels: usize) -> Vec<u8> {
     let count = planes.len() / channels;
     (0..planes.len()).map(|at| planes[at % channels * count + at / channels]).collect()
@@ -38,7 +40,7 @@ fn change(name: char, factor: f32) -> ColourChange {
 }
 
 #[test]
-fn every_operation_gives_torchvisions_bytes() {
+fn every_operation_matches_torchvision() {
     let mut count = 0;
     for line in GOLDEN.lines().filter(|line| !line.starts_with("draw ")) {
         let fields: Vec<&str> = line.split(' ').collect();

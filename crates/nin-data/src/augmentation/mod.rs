@@ -1,4 +1,4 @@
-//! Random changes of training images that leave their class as it is.
+//! Image augmentation: random changes to training images that keep the class.
 
 mod colour;
 mod crop;
@@ -13,8 +13,8 @@ use self::colour::ColourChange;
 use self::crop::Crop;
 use self::erase::erase;
 
-/// What may happen to a training image, before it is resized. What does happen is a function of
-/// seed, epoch and the image's position in its data set: the same whoever prepares the batch.
+/// The augmentation of training images, before they are resized. All draws depend only on the seed, the epoch
+/// and the position of the image in its data set, so every data loader worker draws the same.
 ///
 /// ```
 /// use nin_data::Augmentation;
@@ -25,44 +25,44 @@ use self::erase::erase;
 ///     augmentation.apply(&[1, 2, 3, 4], [2, 2], 42, [epoch, 0], &mut flipped);
 ///     flipped == [2, 1, 4, 3]
 /// });
-/// assert!((4..=16).contains(&epochs.count())); // about every other time
+/// assert!((4..=16).contains(&epochs.count())); // about half of the epochs
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Augmentation {
-    /// Left and right change places with probability one half.
+    /// Whether to flip images horizontally with probability 0.5.
     pub flip: bool,
-    /// Moved by up to so many pixels along each axis; what comes in from outside is black. (The
-    /// usual crop of the padded image.)
+    /// The largest shift along each axis, in pixels; black fills the border. (The usual random crop of the
+    /// padded image.)
     pub shift: usize,
-    /// The probability that a rectangle is filled with random pixels: random erasing (Zhong, Zheng,
-    /// Kang, Li and Yang, arXiv:1708.04896), 2 to 40 % of the image.
+    /// The probability of random erasing (Zhong, Zheng, Kang, Li and Yang, arXiv:1708.04896), which fills a
+    /// rectangle of 2 to 40 % of the image with random pixels.
     pub erase: f64,
-    /// Crops a random part with at least this share of the image's area and proportions from 3:4 to
-    /// 4:3: torchvision's `RandomResizedCrop`. `None` keeps the whole image.
+    /// The smallest share of the image that a random crop covers, with an aspect ratio from 3:4 to 4:3:
+    /// torchvision's `RandomResizedCrop`. `None` keeps the whole image.
     pub crop: Option<f64>,
-    /// The largest rotation in degrees, in either direction; black fills the corners: torchvision's
+    /// The largest rotation in either direction, in degrees; black fills the corners: torchvision's
     /// `RandomRotation`.
     pub rotation: f64,
-    /// Random changes of the colours.
+    /// Random colour changes.
     pub colour: ColourJitter,
 }
 
-/// torchvision's `ColorJitter`: scales brightness, contrast and saturation by random factors around 1
-/// and shifts the hue, in random order.
+/// torchvision's `ColorJitter`: scales brightness, contrast and saturation by random factors around 1 and
+/// shifts the hue, in random order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ColourJitter {
-    /// The largest distance of the factor from 1; 0 for no change.
+    /// The largest distance of the brightness factor from 1; 0 disables it.
     pub brightness: f64,
-    /// As for brightness.
+    /// The largest distance of the contrast factor from 1; 0 disables it.
     pub contrast: f64,
-    /// As for brightness. Grey images do not change.
+    /// The largest distance of the saturation factor from 1; 0 disables it. Grey images do not change.
     pub saturation: f64,
-    /// The largest shift as a share of the colour circle, 0 to 0.5. Grey images do not change.
+    /// The largest hue shift, as a share of the colour circle in `[0, 0.5]`. Grey images do not change.
     pub hue: f64,
 }
 
 impl ColourJitter {
-    /// Draws the changes of an image, in their order.
+    /// Draws the changes of an image, in random order.
     fn draw(&self, stream: &Stream) -> Vec<ColourChange> {
         if *self == Self::default() {
             return Vec::new();
@@ -86,29 +86,33 @@ impl ColourJitter {
     }
 }
 
-/// Where in an image's stream the numbers of each change lie.
+/// Positions of the draws in the random stream of an image.
 const FLIP: u64 = 0;
 const SHIFT: u64 = 8;
 const ERASE: u64 = 16;
 const CROP: u64 = 256;
 const ROTATION: u64 = 512;
-const COLOURS: u64 = 160; // a block, as the next
+const COLOURS: u64 = 160; // a block number, like COLOUR_ORDER
 const COLOUR_ORDER: u64 = 176;
 
-/// The random numbers of an image in an epoch.
+/// Returns the random stream of an image in an epoch.
 fn stream(seed: u64, place: [usize; 2]) -> Stream {
     Stream::new(seed, Purpose::Augmentation, place.map(|part| part as u64))
 }
 
 impl Augmentation {
-    /// Whether images stay as they are.
+    /// Returns whether images stay as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The image as the epoch sees it, in place of what was in `output`; `place` is the epoch and
-    /// the image's position in its data set, `size` `[height, width]`. All planes of an image are
-    /// flipped, moved, rotated and erased alike. The loader crops before.
+    /// Augments an image and replaces the content of `output` by the result. `pixels` is
+    /// `[channels, height, width]`, `size` is `[height, width]`, and `place` is the epoch and the position of
+    /// the image in its data set. Flip, shift, rotation and erasing treat all planes alike. Does not crop;
+    /// the data loader crops first.
+    ///
+    /// # Panics
+    /// Panics if a side is 0.
     pub fn apply(
         &self,
         pixels: &[u8],
@@ -123,8 +127,8 @@ impl Augmentation {
         self.erase_part(&stream, size, output, |word| word as u8);
     }
 
-    /// Rotates and recolours the image's bytes; the rest of [`Augmentation::apply`] follows on its
-    /// transformed values.
+    /// Rotates and recolours the bytes of an image. [`Augmentation::apply_to_values`] does the rest after
+    /// preprocessing.
     pub(crate) fn apply_before_transform(
         &self,
         pixels: &[u8],
@@ -138,13 +142,13 @@ impl Augmentation {
         self.turn_and_recolour(&stream(seed, place), size, output);
     }
 
-    /// Returns the part of an image of `[height, width]` to crop, or `None` for the whole image.
+    /// Draws the crop of an image of `[height, width]`, or `None` for the whole image.
     pub(crate) fn crop_of(&self, size: [usize; 2], seed: u64, place: [usize; 2]) -> Option<Crop> {
         Some(Crop::draw(self.crop?, size, &stream(seed, place), CROP))
     }
 
-    /// The same of values that were transformed: what comes in is 0, and erased pixels have mean 0 and
-    /// deviation 1.
+    /// Flips, shifts and erases preprocessed values. The border is filled with 0; erased pixels have mean 0
+    /// and standard deviation 1.
     pub(crate) fn apply_to_values(
         &self,
         values: &[f32],
@@ -153,7 +157,7 @@ impl Augmentation {
         place: [usize; 2],
         output: &mut Vec<f32>,
     ) {
-        let spread = 12.0_f32.sqrt(); // of a uniform distribution
+        let spread = 12.0_f32.sqrt(); // the width of a uniform distribution with deviation 1
         let stream = stream(seed, place);
         self.move_image(&stream, values, size, output);
         self.erase_part(&stream, size, output, |word| (unit(word) - 0.5) * spread);
@@ -214,12 +218,12 @@ impl Augmentation {
         }
     }
 
-    /// From `-shift` to `shift`.
+    /// Draws an offset from `-shift` to `shift`.
     fn offset(&self, stream: &Stream, axis: u64) -> isize {
         if self.shift == 0 {
             return 0;
         }
-        // Each axis has a block of its own: `below` takes a whole one.
+        // Each axis uses its own position, because `below` consumes a whole block.
         let offset = stream.below(2 * self.shift as u64 + 1, SHIFT + axis);
         offset as isize - self.shift as isize
     }
@@ -242,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn none_changes_nothing() {
+    fn the_default_changes_nothing() {
         assert!(Augmentation::default().is_none());
         assert_eq!(augmented(Augmentation::default(), [1, 2]), image());
     }
 
     #[test]
-    fn a_shift_moves_the_image_and_brings_in_black() {
+    fn a_shift_moves_the_image_and_fills_with_black() {
         let shift = Augmentation { shift: 3, ..Augmentation::default() };
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..500 {
@@ -263,13 +267,13 @@ mod tests {
                         output[at as usize] == expected
                     })
                 });
-            seen.insert(offset.expect("it is the image, moved"));
+            seen.insert(offset.expect("a shifted image"));
         }
         assert_eq!(seen.len(), 49);
     }
 
     #[test]
-    fn erasing_changes_one_rectangle_of_a_part_of_the_images() {
+    fn erasing_changes_one_rectangle_in_some_images() {
         let erase = Augmentation { erase: 0.5, ..Augmentation::default() };
         let original = image();
         let mut erased = 0;
@@ -284,16 +288,16 @@ mod tests {
             let left = changed.iter().map(|at| at % 28).min().unwrap();
             let right = changed.iter().map(|at| at % 28).max().unwrap();
             let area = (bottom - top + 1) * (right - left + 1);
-            // A random pixel may be the old one: a rectangle is nearly full of changes.
+            // A random pixel may equal the old one, so not every pixel of the rectangle changes.
             assert!(changed.len() * 10 >= area * 9 - 10, "{} of {area}", changed.len());
-            assert!(area <= 340, "{area}"); // 40 % of 784, rounded sides
+            assert!(area <= 340, "{area}"); // 40 % of 784, plus rounding of the sides
             erased += 1;
         }
         assert!((150..250).contains(&erased), "{erased}");
     }
 
     #[test]
-    fn all_planes_move_and_are_erased_alike() {
+    fn all_planes_are_moved_and_erased_alike() {
         let all = Augmentation { flip: true, shift: 4, erase: 1.0, ..Augmentation::default() };
         let planes = [image(), image()].concat();
         for index in 0..50 {
@@ -301,19 +305,19 @@ mod tests {
             all.apply(&planes, SIZE, 7, [1, index], &mut output);
             let (first, second) = output.split_at(784);
             assert_eq!(first, augmented(all, [1, index]));
-            // Where they were not erased, they are the same; where they were, each has its own pixels.
+            // Planes agree outside the erased rectangle; inside, each has its own random pixels.
             let kept = augmented(Augmentation { erase: 0.0, ..all }, [1, index]);
             let is_erased = |plane: &[u8]| -> Vec<bool> {
                 plane.iter().zip(&kept).map(|(value, kept)| value != kept).collect()
             };
             let (one, other) = (is_erased(first), is_erased(second));
             let differences = one.iter().zip(&other).filter(|(one, other)| one != other).count();
-            assert!(first != second && differences < 12, "{differences} of chance");
+            assert!(first != second && differences < 12, "{differences} differences");
         }
     }
 
     #[test]
-    fn it_is_a_function_of_seed_epoch_and_image() {
+    fn augmentation_depends_only_on_seed_epoch_and_image() {
         let all = Augmentation { flip: true, shift: 4, erase: 0.5, ..Augmentation::default() };
         assert_eq!(augmented(all, [2, 9]), augmented(all, [2, 9]));
         assert_ne!(augmented(all, [2, 9]), augmented(all, [3, 9]));

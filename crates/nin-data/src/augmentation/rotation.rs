@@ -1,5 +1,5 @@
-//! Rotation as PIL's `Image.rotate` has it, and so torchvision's `RandomRotation`: the nearest pixel,
-//! the same size, black where nothing is.
+//! Rotation, bit-identical to PIL's `Image.rotate` and so to torchvision's `RandomRotation`: nearest
+//! neighbour, unchanged size, black corners.
 
 /// Rotates a plane of `[height, width]` counterclockwise around its centre.
 pub(super) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, output: &mut [u8]) {
@@ -8,7 +8,7 @@ pub(super) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, ou
         output.copy_from_slice(plane);
         return;
     }
-    // PIL/Image.py, `rotate`: the inverse map, in 15 digits.
+    // PIL/Image.py, `rotate`: the inverse transform, rounded to 15 digits.
     let angle = -degrees.to_radians();
     let digits = |value: f64| (value * 1e15).round_ties_even() / 1e15;
     let (cosine, sine) = (digits(angle.cos()), digits(angle.sin()));
@@ -17,7 +17,7 @@ pub(super) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, ou
         cosine * -middle_x + sine * -middle_y + middle_x,
         -sine * -middle_x + cosine * -middle_y + middle_y,
     ];
-    // libImaging/Geometry.c, `affine_fixed`: 16 bits behind the point, from the pixels' middles.
+    // libImaging/Geometry.c, `affine_fixed`: 16.16 fixed point, from pixel centres.
     let fixed = |value: f64| (value * 65536.0 + 0.5).floor() as i64;
     let (step_x, step_y) = ([fixed(cosine), fixed(-sine)], [fixed(sine), fixed(cosine)]);
     let mut row_start =
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_turn_moves_corners_and_a_full_turn_nothing() {
+    fn a_quarter_turn_rotates_and_a_full_turn_changes_nothing() {
         let plane = [1, 2, 3, 4, 5, 6, 7, 8, 9];
         let mut output = [0; 9];
         rotate(&plane, [3, 3], 90.0, &mut output);

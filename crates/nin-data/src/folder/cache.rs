@@ -1,11 +1,11 @@
-//! Keeps decoded pictures on disk, so that each is decoded once instead of every epoch.
+//! Caches decoded pictures on disk, so that each is decoded once instead of every epoch.
 //!
-//! A cache is one file per folder of pictures and preparation. Its entries are appended and never
-//! changed: SHA-256 of the picture's file, height, width, CRC-32, planes. An entry is read with one
-//! system call and checked; a damaged, truncated or foreign entry counts as missing. One process writes
-//! a cache at a time; others read the entries that were there when they opened it.
+//! There is one cache file per picture folder, number of channels and input size. Entries are appended and
+//! never changed: SHA-256 of the picture file, height, width, CRC-32, planes. An entry is read with one
+//! system call and verified; a damaged, truncated or foreign entry is a miss. One process at a time writes a
+//! cache. Others read the entries that existed when they opened it.
 //!
-//! A cache saves time and changes no result. If it cannot be written (full or read-only disk, another
+//! A cache saves time and never changes a result. If it cannot be written (full or read-only disk, another
 //! writer, size limit), pictures are decoded each epoch, and a warning says so.
 
 use std::collections::HashMap;
@@ -19,17 +19,17 @@ use std::time::SystemTime;
 use super::split::Content;
 use crate::own_file::open_own_or_anew;
 
-/// Format and version.
+/// The format and its version.
 const MAGIC: [u8; 8] = *b"ninpic01";
 const HEADER: usize = 32 + 4 + 4 + 4;
 const ENDING: &str = "pictures";
-/// The largest entry: a colour picture of 2^26 pixels.
+/// The largest entry, in bytes: a colour picture of 2^26 pixels.
 const LARGEST_ENTRY: u64 = 3 << 26;
 
-/// Where decoded pictures are kept, and how much space they may take.
+/// Where decoded pictures are cached, and how much space they may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheOptions {
-    /// The folder of all caches.
+    /// The folder that holds all caches.
     pub folder: PathBuf,
     /// The size limit of all caches together, in bytes.
     pub limit: u64,
@@ -51,7 +51,7 @@ pub(super) struct Cache {
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Of the entry's header.
+    /// The offset of the entry's header in the file.
     offset: u64,
     size: [u32; 2],
     channels: usize,
@@ -69,18 +69,18 @@ struct Writer {
     limit: u64,
 }
 
-/// Identifies a cache: a folder, and how its pictures are prepared.
+/// Identifies a cache: a picture folder, and how its pictures are prepared.
 #[derive(Debug)]
 pub(super) struct Key<'a> {
     pub(super) root: &'a Path,
     pub(super) channels: usize,
-    /// The largest side of the network's input; 0 where pictures keep their size.
+    /// The longer side of the network's input, in pixels.
     pub(super) input: usize,
 }
 
 impl Cache {
-    /// Opens or creates the cache of a folder. Starts it anew if more than half of it belongs to pictures
-    /// that are gone.
+    /// Opens or creates the cache of a folder. Clears it if more than half of it belongs to pictures that no
+    /// longer exist.
     pub(super) fn open(
         options: &CacheOptions,
         key: &Key<'_>,
@@ -105,15 +105,15 @@ impl Cache {
                 file.write_all_at(&MAGIC, 0)?;
                 end = MAGIC.len() as u64;
             }
-            // Drops what a killed process left unfinished.
+            // Drop the partial entry of a killed process.
             file.set_len(end)?;
-            // Marks the last use: the least recently used cache is removed first.
+            // Mark the cache as recently used; the least recently used one is removed first.
             file.set_modified(SystemTime::now())?;
             let others = make_room(&options.folder, &path, options.limit)?;
             Some(Writer { end, limit: options.limit.saturating_sub(others) })
         } else {
             warnings.push(
-                "another process fills the cache of these pictures: those that it lacks now are \
+                "another process is writing the cache of these pictures; those that it lacks now are \
                  decoded each epoch"
                     .to_owned(),
             );
@@ -127,7 +127,7 @@ impl Cache {
         })
     }
 
-    /// Whether there is an entry for a picture, judged by its header.
+    /// Returns whether there is an entry for a picture, judging by the header alone.
     pub(super) fn has(&self, content: &Content) -> bool {
         self.index.read().unwrap_or_else(PoisonError::into_inner).contains_key(content)
     }
@@ -150,7 +150,7 @@ impl Cache {
         Some((bytes, entry.size.map(|side| side as usize)))
     }
 
-    /// Adds a picture. After a failure nothing more is added, and a warning is kept.
+    /// Adds a picture. After a failure it records a warning and adds no further pictures.
     pub(super) fn add(&self, content: &Content, planes: &[u8], size: [usize; 2], channels: usize) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Writer { end, limit }) = &mut *writer else { return };
@@ -184,7 +184,7 @@ impl Cache {
         self.index.write().unwrap_or_else(PoisonError::into_inner).insert(*content, entry);
     }
 
-    /// Takes the warnings since the last call.
+    /// Takes the warnings recorded since the last call.
     pub(super) fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -206,7 +206,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// Computes the checksum of an entry, without its own four bytes.
+/// Computes the checksum of an entry, excluding the four bytes of the checksum itself.
 fn checksum(entry: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(&entry[..40]);
@@ -214,8 +214,8 @@ fn checksum(entry: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// Reads the entries' headers; returns the index and the end of the last complete entry, 0 if the file is
-/// not a cache.
+/// Reads the headers of all entries. Returns the index and the end of the last complete entry, or 0 if the
+/// file is not a cache.
 fn read_index(file: &File, channels: usize) -> io::Result<(HashMap<Content, Entry>, u64)> {
     let length = file.metadata()?.len();
     let mut index = HashMap::new();
@@ -242,8 +242,8 @@ fn read_index(file: &File, channels: usize) -> io::Result<(HashMap<Content, Entr
     Ok((index, offset))
 }
 
-/// Removes other caches, least recently used first, until they fit into half of the limit; returns the
-/// bytes that they still take.
+/// Removes other caches, least recently used first, until they fit into half of the limit. Returns the bytes
+/// that the remaining ones take.
 fn make_room(folder: &Path, own: &Path, limit: u64) -> io::Result<u64> {
     let mut others = Vec::new();
     for entry in fs::read_dir(folder)?.filter_map(Result::ok) {
@@ -291,7 +291,7 @@ mod tests {
     const PLANES: [u8; 12] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
     #[test]
-    fn what_was_added_is_there_for_the_next_process() {
+    fn entries_persist_after_reopening() {
         let folder = tempfile::tempdir().unwrap();
         let cache = open(folder.path(), 1 << 20);
         cache.add(&[1; 32], &PLANES, [2, 2], 3);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_process_reads_and_does_not_write() {
+    fn a_second_process_reads_but_does_not_write() {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path(), 1 << 20);
         first.add(&[1; 32], &PLANES, [2, 2], 3);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn any_flipped_bit_and_any_cut_is_a_miss_and_never_another_picture() {
+    fn flipped_bits_and_truncation_are_misses_and_never_another_picture() {
         let folder = tempfile::tempdir().unwrap();
         let cache = open(folder.path(), 1 << 20);
         cache.add(&[1; 32], &PLANES, [2, 2], 3);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cache_says_so_once_and_stays_whole() {
+    fn a_full_cache_warns_once_and_stays_intact() {
         let folder = tempfile::tempdir().unwrap();
         let cache = open(folder.path(), 100);
         for number in 0..9 {
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_that_was_not_used_longest_makes_room() {
+    fn the_least_recently_used_cache_is_removed_first() {
         let folder = tempfile::tempdir().unwrap();
         for (name, age) in [("old", 200), ("new", 100)] {
             let file = File::create(folder.path().join(format!("{name}.{ENDING}"))).unwrap();
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_are_gone_do_not_fill_the_cache() {
+    fn pictures_that_no_longer_exist_do_not_fill_the_cache() {
         let folder = tempfile::tempdir().unwrap();
         let cache = open(folder.path(), 1 << 20);
         for number in 0..9 {

@@ -1,4 +1,4 @@
-//! Content sums and headers of the files of a listing; nothing is decoded.
+//! Checksums and headers of the picture files in a listing, without decoding them.
 
 use super::listing::Listing;
 use super::open::{PictureOptions, Preparing, Stage};
@@ -7,23 +7,23 @@ use super::store::{content_of, in_parallel, read_file};
 use super::{ListedPicture, Part};
 use crate::{DataError, PictureHeader};
 
-/// A listing whose files were read.
+/// A listing with the checksum and header of each file.
 #[derive(Debug)]
 pub struct Inventory {
     /// The listing.
     pub listing: Listing,
-    /// What each of its pictures' files holds, in the same order.
+    /// The file of each picture, in the order of the listing.
     pub files: Vec<InventoryFile>,
 }
 
-/// What a picture's file holds.
+/// A picture file.
 #[derive(Debug)]
 pub struct InventoryFile {
-    /// The SHA-256 of its bytes; zeros if it cannot be read.
+    /// The SHA-256 of the file; zeros if it cannot be read.
     pub sha256: [u8; 32],
-    /// Its length, in bytes.
+    /// The length of the file, in bytes.
     pub bytes: u64,
-    /// Its header, or why it is no picture.
+    /// The header of the picture, or why the file is not a picture.
     pub header: Result<PictureHeader, DataError>,
 }
 
@@ -31,7 +31,8 @@ impl Inventory {
     /// Reads every file of a listing.
     ///
     /// # Errors
-    /// [`DataError::Interrupted`]. An unreadable file is no error: its entry says what is wrong.
+    /// Returns [`DataError::Interrupted`] if stopped. An unreadable file is not an error here; its entry has
+    /// the error.
     pub fn read(listing: Listing, options: &PictureOptions<'_>) -> Result<Self, DataError> {
         let progress = |done, total| {
             (options.progress)(Preparing { stage: Stage::Reading, done, total });
@@ -52,20 +53,20 @@ impl Inventory {
         Ok(Self { listing, files })
     }
 
-    /// Returns 3 if any picture is in colour, else 1.
+    /// Returns the number of channels: 3 if any picture is in colour, else 1.
     pub fn channels(&self) -> usize {
         let headers = self.files.iter().filter_map(|file| file.header.as_ref().ok());
         headers.map(|header| header.channels).max().unwrap_or(1)
     }
 
-    /// Whether the folder does not split its pictures into parts.
+    /// Returns whether the folder does not split its pictures into parts.
     pub fn is_unsplit(&self) -> bool {
         let parts = || self.listing.pictures.iter().map(|picture| picture.part);
         parts().all(|part| part.is_none()) || parts().all(|part| part == Some(Part::Train))
     }
 
-    /// Returns the part of each picture: the folder's, or one decided by content. Pictures that are not
-    /// usable get `Train`; the caller skips them.
+    /// Returns the part of each picture, taken from the folder or decided by content. Unusable pictures get
+    /// [`Part::Train`]; the caller skips them.
     pub fn parts(&self, shares: Shares, is_usable: impl Fn(usize) -> bool) -> Vec<Part> {
         if !self.is_unsplit() {
             let given = |picture: &ListedPicture| picture.part.unwrap_or(Part::Train);

@@ -1,4 +1,4 @@
-//! The list of a data set's pictures as CSV: `path,label,split,sha256`.
+//! The list of pictures in use as CSV: `path,label,split,sha256`.
 
 use super::inventory::Inventory;
 use super::part::Part;
@@ -7,9 +7,9 @@ use crate::checksum::hexadecimal;
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PictureRow {
-    /// The picture's path, relative to the data set's folder.
+    /// The path of the picture, relative to the folder of the data set.
     pub path: String,
-    /// Its class.
+    /// The name of its class.
     pub label: String,
     /// The name of its part.
     pub part: String,
@@ -17,7 +17,7 @@ pub struct PictureRow {
     pub sha256: String,
 }
 
-/// Parses a list of pictures; rows that cannot be read are left out.
+/// Parses a list of pictures. Skips malformed rows.
 pub fn parse_picture_list(list: &[u8]) -> Vec<PictureRow> {
     let mut reader = csv::Reader::from_reader(list);
     let row = |record: csv::StringRecord| {
@@ -27,14 +27,14 @@ pub fn parse_picture_list(list: &[u8]) -> Vec<PictureRow> {
     reader.records().filter_map(Result::ok).map(row).collect()
 }
 
-/// Writes the list of the pictures that are used.
+/// Writes the list of the pictures for which `is_used` holds.
 pub(super) fn write(
     inventory: &Inventory,
     parts: &[Part],
     is_used: impl Fn(usize) -> bool,
 ) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory does not fail.
+    // Writing to memory cannot fail.
     let _ = writer.write_record(["path", "label", "split", "sha256"]);
     let pictures = inventory.listing.pictures.iter().enumerate();
     for (at, picture) in pictures.filter(|(at, _)| is_used(*at)) {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_fields_are_read() {
+    fn quoted_fields_are_parsed() {
         let rows =
             parse_picture_list(b"path,label,split,sha256\n\"a, b.png\",\"x \"\"y\"\"\",test,12\n");
         let expected = PictureRow {

@@ -1,4 +1,4 @@
-//! The pictures of a folder with the class and part of each.
+//! Lists the pictures of a folder with the class and part of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use super::table;
 use super::walk::{SkippedFiles, walk};
 use crate::DataError;
 
-/// The name of a data set's table.
+/// The file name of the table of labels.
 pub(super) const TABLE: &str = "labels.csv";
-/// Labels are numbered by 16 bits.
+/// Labels have 16 bits.
 const MOST_CLASSES: usize = 1 << 16;
-/// Positions are numbered by 32 bits.
+/// Positions have 32 bits.
 const MOST_PICTURES: usize = u32::MAX as usize;
 
 /// How a folder of pictures assigns classes.
@@ -29,7 +29,7 @@ pub enum PictureLayout {
 }
 
 impl PictureLayout {
-    /// Its name in words.
+    /// Describes the layout in words.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::ClassFolders => "a folder per class",
@@ -42,7 +42,7 @@ impl PictureLayout {
 /// A picture of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPicture {
-    /// Its path, relative to the data set's folder, with `/` between its parts.
+    /// Its path, relative to the folder of the data set, with `/` separators.
     pub path: String,
     /// Its class.
     pub class: u16,
@@ -50,14 +50,14 @@ pub struct ListedPicture {
     pub part: Option<Part>,
 }
 
-/// The pictures of a folder, not yet read.
+/// The pictures of a folder, before they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The folder.
     pub root: PathBuf,
     /// How it assigns classes.
     pub layout: PictureLayout,
-    /// The classes' names in Unicode's NFC, in byte order.
+    /// The class names in Unicode NFC, in byte order.
     pub classes: Vec<String>,
     /// The pictures, in byte order of their paths.
     pub pictures: Vec<ListedPicture>,
@@ -66,11 +66,11 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Lists a folder of pictures; no picture is opened.
+    /// Lists a folder of pictures without opening them.
     ///
     /// # Errors
-    /// [`DataError::NoPictures`] where it holds none with a class, [`DataError::NotUnicode`],
-    /// [`DataError::Table`], [`DataError::TooMany`], [`DataError::Read`].
+    /// Returns [`DataError::NoPictures`] if no picture has a class, [`DataError::NotUnicode`],
+    /// [`DataError::Table`], [`DataError::TooMany`] or [`DataError::Read`].
     pub fn read(root: &Path) -> Result<Self, DataError> {
         let (paths, skipped) = walk(root)?;
         let table = root.join(TABLE);
@@ -104,7 +104,7 @@ impl Listing {
                 part = Some(*parts.get(class)?);
                 class = names.next()?;
             }
-            names.next()?; // The file itself: a picture beside the classes' folders has none.
+            names.next()?; // the file name; a picture outside the class folders has none left
             Some((class.nfc().collect(), part))
         };
         let mut placed = Vec::new();
@@ -130,7 +130,7 @@ impl Listing {
         let rows = table::read(root, table)?;
         let named: BTreeSet<&str> = rows.iter().map(|row| row.path.as_str()).collect();
         skipped.unlabelled += paths.iter().filter(|path| !named.contains(path.as_str())).count();
-        // The table itself was counted as a file of another type.
+        // The walk counted the table itself as a file of another type.
         skipped.other_types = skipped.other_types.saturating_sub(1);
         let placed = rows.into_iter().map(|row| (row.path, row.label, row.part)).collect();
         Ok(Self::numbered(root, PictureLayout::Table, placed, skipped))
@@ -159,8 +159,8 @@ impl Listing {
     }
 }
 
-/// Returns the folders that are parts, if the layout has parts: at least two folders (or the only one) with
-/// a part's name that hold folders of pictures. A class may be called `train`, too.
+/// Returns the folders that are parts, if the layout has parts: at least two folders (or the only one) that
+/// are named like a part and hold subfolders with pictures. A class may also be called `train`.
 fn part_folders(paths: &[String]) -> Option<BTreeMap<String, Part>> {
     let mut holds_folders: BTreeMap<&str, bool> = BTreeMap::new();
     for path in paths {
@@ -192,7 +192,7 @@ mod tests {
         Listing::read(root.path())
     }
 
-    /// Layout, classes, class and part of each picture, and how many have no class.
+    /// The layout, the classes, the class and part of each picture, and the number without a class.
     type Summary = (PictureLayout, Vec<String>, Vec<(u16, Option<Part>)>, usize);
 
     fn summary(names: &[&str]) -> Summary {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_per_class_in_byte_order() {
+    fn class_folders_are_sorted_in_byte_order() {
         let (layout, classes, pictures, unlabelled) =
             summary(&["b/1.png", "B/2.png", "a/deep/3.png", "loose.png"]);
         assert_eq!((layout, unlabelled), (PictureLayout::ClassFolders, 1));
@@ -246,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_composition_alone_are_one_class() {
+    fn names_that_differ_only_in_unicode_composition_are_one_class() {
         let (_, classes, ..) = summary(&["caf\u{e9}/1.png", "cafe\u{301}/2.png"]);
         assert_eq!(classes, ["caf\u{e9}"]);
     }
 
     #[test]
-    fn a_folder_without_pictures_says_what_it_holds() {
+    fn a_folder_without_pictures_is_an_error_that_says_what_it_holds() {
         let error = listing(&["a/1.heic", "a/2.txt"]).unwrap_err();
         assert!(matches!(error, DataError::NoPictures { .. }), "{error}");
         assert!(error.hint().contains("HEIC"), "{}", error.hint());

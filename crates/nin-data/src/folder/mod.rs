@@ -1,5 +1,5 @@
-//! Folders of pictures as data sets: what is there, which picture is of which class and for which
-//! part, and how pictures are read, checked and kept decoded.
+//! Folders of pictures as data sets: lists them, assigns class and part, reads, verifies, decodes and caches
+//! them.
 
 mod cache;
 mod inventory;

@@ -1,4 +1,4 @@
-//! From a folder of pictures to a data set.
+//! Opens a folder of pictures as a data set.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use super::store::{PictureStore, StoredFile};
 use super::walk::SkippedFiles;
 use crate::{DataError, DataSet, FileChecksum, ImageDataset, sha256};
 
-/// The name of a data set's list of pictures, in a run and among its checksums.
+/// The name of the list of pictures, in a run folder and among the checksums.
 const LIST: &str = "pictures.csv";
 
 /// How a folder of pictures is opened.
 pub struct PictureOptions<'a> {
-    /// `[height, width]` of the network's input, in pixels. Pictures whose shorter side is more than twice
-    /// the input's longer side are reduced to that.
+    /// The input size `[height, width]` of the network, in pixels. A picture whose shorter side exceeds twice
+    /// the longer side of the input is reduced to that size.
     pub input_size: [usize; 2],
-    /// Planes of every picture, 1 or 3; 0 for 3 where any picture is in colour.
+    /// Channels of every picture, 1 or 3; 0 selects 3 if any picture is in colour, else 1.
     pub channels: usize,
-    /// The split of a folder that has no parts.
+    /// How to split a folder without parts.
     pub shares: Shares,
     /// What to do with pictures that cannot be decoded.
     pub on_bad_picture: OnBadPicture,
-    /// Where decoded pictures are kept; `None` to decode them each epoch.
+    /// Where to cache decoded pictures; `None` decodes them each epoch.
     pub cache: Option<CacheOptions>,
-    /// Threads that read and decode.
+    /// Number of threads that read and decode.
     pub threads: usize,
-    /// Called for every picture that is read or decoded, from any thread.
+    /// Called after each picture that is read or decoded, from any thread.
     pub progress: &'a (dyn Fn(Preparing) + Sync),
-    /// Whether to stop, asked before each picture.
+    /// Called before each picture; `true` interrupts.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -54,47 +54,47 @@ impl Default for PictureOptions<'_> {
     }
 }
 
-/// What to do with pictures that cannot be decoded; none is used silently.
+/// What to do with pictures that cannot be decoded. None is skipped silently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBadPicture {
-    /// The data set is refused.
+    /// Fail with an error that names them.
     #[default]
     Stop,
-    /// They are left out, and named.
+    /// Skip them and report their names.
     Skip,
 }
 
 /// Progress of reading a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preparing {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// Pictures that are done.
+    /// Number of pictures done.
     pub done: usize,
-    /// Pictures in all.
+    /// Number of pictures in total.
     pub total: usize,
 }
 
-/// What is done with each picture.
+/// A stage of opening a folder of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Its file is read.
+    /// Reading the files.
     Reading,
-    /// It is decoded, checked and cached.
+    /// Decoding, checking and caching the pictures.
     Decoding,
 }
 
-/// Describes a data set of pictures beyond its images.
+/// Details of a data set that was opened from a folder of pictures.
 #[derive(Debug, Clone)]
 pub struct PictureSet {
-    /// How its folder says which class each picture is of.
+    /// How the folder assigns classes.
     pub layout: PictureLayout,
-    /// Whether the parts were decided by the pictures' content.
+    /// Whether the content of the pictures decided their parts.
     pub is_split_by_content: bool,
     /// The pictures in use as CSV: `path,label,split,sha256`.
     pub list: String,
-    /// The pictures that were left out.
+    /// The pictures that were skipped.
     pub bad: Vec<BadPicture>,
     /// The other files in the folder.
     pub skipped: SkippedFiles,
@@ -105,18 +105,17 @@ pub struct PictureSet {
 /// A picture that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadPicture {
-    /// Its path, relative to the data set's folder.
+    /// Its path, relative to the folder of the data set.
     pub path: String,
-    /// Why not.
+    /// Why it cannot be used.
     pub reason: String,
 }
 
 impl DataSet {
-    /// Opens a folder of pictures: reads every file and decodes those that the cache lacks.
+    /// Opens a folder of pictures. Reads every file and decodes those missing from the cache.
     ///
     /// # Errors
-    /// [`DataError::NoPictures`], [`DataError::Table`], [`DataError::BadPictures`] where pictures
-    /// cannot be decoded and are not to be skipped, [`DataError::Interrupted`], [`DataError::Read`].
+    /// Returns the errors of [`Listing::read`] and [`DataSet::of_inventory`].
     pub fn open_pictures(
         name: &str,
         folder: &Path,
@@ -126,11 +125,11 @@ impl DataSet {
         Self::of_inventory(name, &inventory, options)
     }
 
-    /// Builds the data set of an inventory; pictures that the cache lacks are decoded.
+    /// Builds a data set from an inventory. Decodes the pictures missing from the cache.
     ///
     /// # Errors
-    /// [`DataError::BadPictures`] where pictures cannot be decoded and are not to be skipped,
-    /// [`DataError::Interrupted`].
+    /// Returns [`DataError::BadPictures`] if pictures cannot be decoded and `on_bad_picture` is
+    /// [`OnBadPicture::Stop`], and [`DataError::Interrupted`] if stopped.
     pub fn of_inventory(
         name: &str,
         inventory: &Inventory,

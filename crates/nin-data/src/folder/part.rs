@@ -1,13 +1,13 @@
 //! The parts of a data set.
 
-/// What the images of a data set are for.
+/// A part of a data set (its split).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
-    /// Trained on.
+    /// Images to train on.
     Train,
-    /// Chooses the best checkpoint, and stops a training early.
+    /// Images that choose the best checkpoint and drive early stopping.
     Validation,
-    /// Measures the result, once.
+    /// Images that measure the result once, at the end.
     Test,
 }
 
@@ -15,7 +15,7 @@ impl Part {
     /// Every part.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// Its name: `train`, `validation` or `test`.
+    /// Returns the name: `train`, `validation` or `test`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -24,7 +24,7 @@ impl Part {
         }
     }
 
-    /// Its short name, as in `val acc`.
+    /// Returns the short name, as in `val acc`.
     pub const fn short_name(self) -> &'static str {
         match self {
             Self::Validation => "val",
@@ -32,7 +32,8 @@ impl Part {
         }
     }
 
-    /// Parses the name of a folder or of a table's column: also `val` and `valid`, in any case.
+    /// Parses the name of a folder or a value of the column `split`. Accepts `val` and `valid` as well, in
+    /// upper or lower case.
     pub(crate) fn named(name: &str) -> Option<Self> {
         let is = |known: &&str| known.eq_ignore_ascii_case(name);
         match () {

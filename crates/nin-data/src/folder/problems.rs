@@ -1,4 +1,4 @@
-//! Finds what is odd about the pictures of a folder.
+//! Finds suspicious things about the pictures of a folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,17 +9,17 @@ use super::inventory::Inventory;
 use super::part::Part;
 use crate::names::named;
 
-/// Something that the owner of the pictures may want to fix.
+/// Something that the owner of a data set may want to fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Files of the same bytes.
+    /// Files with the same content.
     Duplicates {
         /// Their paths.
         paths: Vec<String>,
-        /// Whether they are of more than one class.
+        /// Whether they belong to more than one class.
         across_classes: bool,
-        /// Whether they are for more than one part.
+        /// Whether they belong to more than one part.
         across_parts: bool,
     },
     /// A class with a single picture.
@@ -32,7 +32,7 @@ pub enum Problem {
         /// Its path.
         path: String,
     },
-    /// Classes whose names differ in capitals alone.
+    /// Classes whose names differ only in case.
     SimilarNames {
         /// The names.
         classes: Vec<String>,
@@ -47,7 +47,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Returns its kind in one word, such as `duplicates`.
+    /// Returns the kind of problem as an identifier, such as `duplicates`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Duplicates { .. } => "duplicates",
@@ -85,11 +85,11 @@ impl fmt::Display for Problem {
             }
             Self::OnePixel { path } => write!(formatter, "`{path}` has a side of one pixel"),
             Self::SimilarNames { classes } => {
-                write!(formatter, "classes that differ in capitals alone: {}", named(classes))
+                write!(formatter, "class names that differ only in case: {}", named(classes))
             }
             Self::Imbalance { most, fewest } => write!(
                 formatter,
-                "class `{}` has {} training pictures, `{}` {}: consider \
+                "class `{}` has {} training pictures, `{}` has {}; consider \
                  --set training.class_weights=balanced",
                 most.0, most.1, fewest.0, fewest.1
             ),
@@ -98,7 +98,7 @@ impl fmt::Display for Problem {
 }
 
 impl Inventory {
-    /// Returns everything odd about the usable pictures, given their parts.
+    /// Returns the problems of the usable pictures, given the part of each picture.
     pub fn problems(&self, parts: &[Part], is_usable: impl Fn(usize) -> bool) -> Vec<Problem> {
         let usable: Vec<usize> = (0..self.files.len()).filter(|&at| is_usable(at)).collect();
         let mut problems = self.duplicates(parts, &usable);

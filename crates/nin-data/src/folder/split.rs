@@ -1,10 +1,10 @@
 //! Splits pictures into training, validation and test parts by their content.
 //!
-//! A picture's content and a seed give a number in 0..1. The lowest numbers go to the test part, the next
-//! to validation, the rest to training. So names, order and platform do not matter, copies of a picture
-//! stay together, and a picture keeps its part when others are added. Within a class the parts follow
-//! their shares to within about half a standard deviation: exact shares would move more pictures each
-//! time some are added.
+//! The content of a picture and a seed hash to a number in `[0, 1)`. The lowest numbers go to the test part,
+//! the next to validation, the rest to training. Names, order and platform therefore do not matter, copies of
+//! a picture stay together, and most pictures keep their part when others are added. Within a class, the parts
+//! match their shares to about half a standard deviation; exact shares would move more pictures whenever some
+//! are added.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use sha2::{Digest, Sha256};
 
 use super::part::Part;
 
-/// A part may always deviate from its share of a class by this many pictures.
+/// A part may always deviate from its share of a class by this number of pictures.
 const LEAST_SLACK: f64 = 1.5;
 
-/// A picture's content: the SHA-256 of its file.
+/// The content of a picture, as the SHA-256 of its file.
 pub(crate) type Content = [u8; 32];
 
-/// The shares of pictures that are not trained on.
+/// The shares of pictures that are held out from training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
-    /// For validation, 0 to 1.
+    /// The share for validation, 0 to 1.
     pub validation: f64,
-    /// For testing, 0 to 1.
+    /// The share for testing, 0 to 1.
     pub test: f64,
-    /// Another seed is another split.
+    /// The seed of the split.
     pub seed: u64,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn split(pictures: &[(Content, u16)], shares: Shares) -> Vec<Part> {
         of_class.entry(*class).or_default().push((place(content, shares.seed), *content));
     }
     for contents in of_class.values_mut() {
-        // Copies within a class count once; those in an earlier class have their part already.
+        // Copies within a class count once; copies in an earlier class already have a part.
         contents.sort_unstable_by(|one, other| {
             one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1))
         });
@@ -63,25 +63,25 @@ pub(crate) fn split(pictures: &[(Content, u16)], shares: Shares) -> Vec<Part> {
     pictures.iter().map(|(content, _)| parts.get(content).copied().unwrap_or(Part::Train)).collect()
 }
 
-/// Returns how many pictures of a class go to the test and the validation part, given their ascending
-/// places.
+/// Returns how many pictures of a class go to the test and validation parts, given their numbers in
+/// ascending order.
 fn counts(places: &[f64], Shares { validation, test, .. }: Shares) -> [usize; 2] {
     let count = places.len();
     let below = |limit: f64| places.partition_point(|&place| place < limit);
     let (tested, held) = (below(test), below(test + validation));
-    // One picture is trained on, and the next two are for the other parts.
+    // The first picture is for training; the next two are for the other parts.
     let room = count.saturating_sub(1);
     let for_test = near(tested, test * count as f64).min(room);
     let room = room - for_test;
     let for_validation = near(held.saturating_sub(for_test), validation * count as f64).min(room);
-    // Three pictures are one of each part.
+    // With three or more pictures, each part gets at least one.
     if count >= 3 && validation > 0.0 && test > 0.0 && for_validation == 0 {
         return [for_test - 1, 1];
     }
     [for_test, for_validation]
 }
 
-/// Clamps a count to the neighbourhood of its share, and above 0 if there is a share.
+/// Clamps a count to within the slack around its share, and to at least 1 if the share is above 0.
 fn near(count: usize, share: f64) -> usize {
     if share <= 0.0 {
         return 0;
@@ -103,7 +103,7 @@ fn place(content: &Content, seed: u64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The expected share of pictures that move is below 1 %; over ten seeds.
+    /// Over ten seeds, the expected share of pictures that change parts is below 1 %.
     const MOST_MOVED: f64 = 0.02;
 
     fn content(number: usize) -> Content {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_class_has_its_shares() {
+    fn each_class_is_split_by_its_shares() {
         for (of_each, lowest, highest) in [(3, 1, 1), (10, 1, 3), (100, 8, 12), (1000, 95, 106)] {
             let pictures = pictures(of_each, 20);
             let parts = split(&pictures, Shares::default());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_are_in_one_part_also_across_classes() {
+    fn copies_share_a_part_even_across_classes() {
         let mut pictures = pictures(40, 3);
         let copies: Vec<_> =
             pictures.iter().map(|(content, class)| (*content, 2 - class)).collect();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn no_share_is_no_part_and_small_classes_are_trained_on_first() {
+    fn a_share_of_0_gives_no_part_and_small_classes_are_for_training() {
         let none = Shares { validation: 0.0, test: 0.0, seed: 0 };
         assert!(split(&pictures(30, 2), none).iter().all(|part| *part == Part::Train));
         let parts = split(&pictures(1, 5), Shares::default());

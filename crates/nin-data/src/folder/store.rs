@@ -1,4 +1,4 @@
-//! The pictures of a data set, read and decoded on demand.
+//! Reads and decodes the pictures of a data set on demand.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,27 +10,27 @@ use super::split::Content;
 use crate::files::open;
 use crate::{DataError, Picture, PictureError, read_picture};
 
-/// Pictures by position: where each lies and what it holds.
+/// The pictures of a data set by position: the path and content of each.
 #[derive(Debug)]
 pub(crate) struct PictureStore {
     root: PathBuf,
     files: Vec<StoredFile>,
     channels: usize,
-    /// `[height, width]` of the network's input, which pictures are reduced for.
+    /// The input size `[height, width]` that pictures are reduced for.
     input: [usize; 2],
     cache: Option<Cache>,
 }
 
-/// A picture's file.
+/// The file of a picture.
 #[derive(Debug, Clone)]
 pub(super) struct StoredFile {
-    /// Relative to the root.
+    /// The path relative to the root.
     pub(super) path: Box<str>,
     pub(super) content: Content,
 }
 
 impl PictureStore {
-    /// Creates a store of these files; also returns warnings about the cache.
+    /// Creates a store of these files. Also returns warnings about the cache.
     pub(super) fn new(
         root: &Path,
         files: Vec<StoredFile>,
@@ -65,8 +65,8 @@ impl PictureStore {
         self.files.get(position).map(|file| &*file.path)
     }
 
-    /// Returns a picture's planes and `[height, width]`: decoded, converted to the store's channels and
-    /// reduced.
+    /// Returns the planes and `[height, width]` of a picture: decoded, converted to the channels of the store
+    /// and reduced.
     pub(crate) fn load(&self, position: usize) -> Result<(Vec<u8>, [usize; 2]), DataError> {
         let count = self.files.len();
         let file = self.files.get(position).ok_or(DataError::NoImage { index: position, count })?;
@@ -96,8 +96,8 @@ impl PictureStore {
         Ok((planes, size))
     }
 
-    /// Decodes every picture that the cache lacks, on `threads` threads. Returns those that cannot be
-    /// used with the reason, in order. `progress` gets the pictures done and in all.
+    /// Decodes every picture missing from the cache on `threads` threads. Returns the position and error of
+    /// those that cannot be used, in order. `progress` receives the number done and the total.
     pub(super) fn prepare(
         &self,
         threads: usize,
@@ -115,18 +115,18 @@ impl PictureStore {
         Ok(bad.into_iter().flatten().collect())
     }
 
-    /// Takes the cache's warnings since the last call.
+    /// Takes the warnings of the cache since the last call.
     pub(super) fn take_warnings(&self) -> Vec<String> {
         self.cache.as_ref().map_or_else(Vec::new, Cache::take_warnings)
     }
 }
 
-/// Returns the SHA-256 of a file's bytes.
+/// Computes the SHA-256 of the bytes of a file.
 pub(super) fn content_of(bytes: &[u8]) -> Content {
     Sha256::digest(bytes).into()
 }
 
-/// Reads a picture's file.
+/// Reads the file of a picture.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     read_picture(open(path)?).map_err(|error| {
         let path = path.to_owned();
@@ -137,7 +137,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     })
 }
 
-/// Calls `work` for each number below `count` on `threads` threads; returns the results in order.
+/// Calls `work` for each number below `count` on `threads` threads. Returns the results in order.
 pub(super) fn in_parallel<T: Send>(
     count: usize,
     threads: usize,

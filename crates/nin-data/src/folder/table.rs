@@ -1,4 +1,4 @@
-//! `labels.csv`: a row a picture, with the header `path,label` and optionally `split`.
+//! Parses `labels.csv`: one row per picture, with the header `path,label` and optionally `split`.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -10,20 +10,20 @@ use super::part::Part;
 use crate::DataError;
 use crate::files::open;
 
-/// Longer tables are refused.
+/// The size limit of a table, in bytes.
 const LONGEST_TABLE: u64 = 256 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A row of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Relative to the folder of the table, with `/` between its parts.
+    /// The path relative to the folder of the table, with `/` separators.
     pub(super) path: String,
     pub(super) label: String,
     pub(super) part: Option<Part>,
 }
 
-/// Reads a data set's table; checks each row and that its file exists.
+/// Reads the table of a data set. Checks each row and that its file exists.
 pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Row>, DataError> {
     let mut bytes = Vec::new();
     let unreadable = |source| DataError::Read { path: path.to_owned(), source };
@@ -41,7 +41,7 @@ pub(super) fn read(root: &Path, path: &Path) -> Result<Vec<Row>, DataError> {
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
-/// Parses the rows, with their numbers; the header is row 1.
+/// Parses the rows, each with its number; the header is row 1.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Row)>, DataError> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
@@ -72,8 +72,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Row)>, Data
             refused(path, number, "a path within the folder, without `..`", &found)
         })?;
         if let Some(first) = first_seen.insert(picture.clone(), number) {
-            let found = format!("`{picture}`, which row {first} names too");
-            return Err(refused(path, number, "another picture", &found));
+            let found = format!("`{picture}` again, first in row {first}");
+            return Err(refused(path, number, "each path once", &found));
         }
         let label: String = field(label_at).nfc().collect();
         if label.is_empty() {
@@ -89,7 +89,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<(usize, Row)>, Data
     Ok(rows)
 }
 
-/// Normalizes a path to `/` separators; `None` if it is empty, absolute or leaves its folder.
+/// Normalizes a path to `/` separators. Returns `None` if it is empty, absolute or leaves its folder.
 fn relative(path: &str) -> Option<String> {
     let path = path.replace('\\', "/");
     let mut parts = Vec::new();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn quoted_fields_a_byte_order_mark_and_other_orders_of_columns_are_read() {
+    fn quoted_fields_a_byte_order_mark_and_any_column_order_are_accepted() {
         let text =
             "\u{feff}label,split,path\r\n\"a, b\",val,\"x, y.png\"\n c ,train, ./d\\e.jpg \n";
         let rows = parsed(text).unwrap();
@@ -154,7 +154,7 @@ mod tests {
             ("path,label\na,b\n/etc/passwd,b\n", 3, "`/etc/passwd`"),
             ("path,label\n../a,b\n", 2, "`../a`"),
             ("path,label\nC:\\a.png,b\n", 2, "`C:\\a.png`"),
-            ("path,label\na,b\nc,b\n./a,d\n", 4, "which row 2 names too"),
+            ("path,label\na,b\nc,b\n./a,d\n", 4, "again, first in row 2"),
             ("path,label\na,\n", 2, "none"),
             ("path,label\na,b\na,b,c\n", 3, "3 fields instead of 2"),
             ("path,label,split\na,b,dev\n", 2, "`dev`"),

@@ -1,4 +1,4 @@
-//! Finds the picture files below a folder and counts everything else.
+//! Finds the picture files under a folder and counts all other files.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, Metadata};
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use super::listing::TABLE;
 use crate::{DataError, PictureFormat, foreign_ending};
 
-/// Files that operating systems leave in folders.
+/// Files that operating systems create in folders.
 const SYSTEM_NAMES: [&str; 3] = ["Thumbs.db", "desktop.ini", "__MACOSX"];
 
-/// Counts the files of a folder that are not used.
+/// The number of skipped files under a folder, by reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SkippedFiles {
-    /// Hidden files and folders, and those that operating systems leave behind.
+    /// Hidden files and folders, and those that operating systems create.
     pub hidden: usize,
-    /// HEIC, AVIF, JPEG XL and JPEG 2000 pictures, which have to be converted to JPEG or PNG first.
+    /// HEIC, AVIF, JPEG XL and JPEG 2000 pictures, which must be converted to JPEG or PNG first.
     pub to_convert: usize,
     /// Files of other types.
     pub other_types: usize,
-    /// Pipes, devices and links that lead nowhere.
+    /// Pipes, devices and broken links.
     pub not_files: usize,
     /// Pictures outside the class folders, or without a row in the table.
     pub unlabelled: usize,
@@ -37,24 +37,23 @@ impl AddAssign for SkippedFiles {
 }
 
 impl SkippedFiles {
-    /// Returns the number of skipped files.
+    /// Returns the total number of skipped files.
     pub fn total(&self) -> usize {
         let Self { hidden, to_convert, other_types, not_files, unlabelled } = self;
         hidden + to_convert + other_types + not_files + unlabelled
     }
 
-    /// Describes each kind that was found, in a sentence.
+    /// Describes each reason that occurs, in one phrase.
     pub fn describe(&self) -> Vec<String> {
         [
-            (self.hidden, "hidden or left by the system"),
+            (self.hidden, "hidden or created by the system"),
             (
                 self.to_convert,
-                "of formats that are not read (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to \
-                 JPEG or PNG",
+                "of unsupported formats (HEIC, AVIF, JPEG XL, JPEG 2000): convert them to JPEG or PNG",
             ),
             (self.other_types, "of other types"),
             (self.not_files, "not regular files (pipes, devices, broken links)"),
-            (self.unlabelled, "without a class: neither in a class's folder nor in a table"),
+            (self.unlabelled, "without a class: neither in a class folder nor in a table"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -63,9 +62,9 @@ impl SkippedFiles {
     }
 }
 
-/// Lists the pictures below a folder as relative paths with `/` separators, in byte order.
+/// Lists the pictures under a folder as relative paths with `/` separators, in byte order.
 ///
-/// Follows links to folders, but visits each folder once, so loops end. Lists regular files only.
+/// Follows links to folders but visits each folder once, so loops end. Lists regular files only.
 pub(super) fn walk(root: &Path) -> Result<(Vec<String>, SkippedFiles), DataError> {
     let Walk { found, skipped, errors, .. } = Walk::below(root);
     if let Some(error) = errors.into_iter().next() {
@@ -80,16 +79,17 @@ pub(super) fn walk(root: &Path) -> Result<(Vec<String>, SkippedFiles), DataError
     Ok((found, skipped))
 }
 
-/// The pictures below a folder whatever their names, what was passed over, and what could not be listed.
+/// Lists the pictures under a folder, including those with names that are not Unicode. Also returns the
+/// skipped files and the errors of folders that could not be listed.
 ///
-/// The paths begin with the folder's, in byte order. Links to folders are followed, each folder once: a
-/// loop ends. Nothing but regular files is listed, so that opening them never waits.
+/// The paths start with the folder and are in byte order. Follows links to folders but visits each folder
+/// once, so loops end. Lists regular files only, so that opening them never blocks.
 pub fn list_pictures(root: &Path) -> (Vec<PathBuf>, SkippedFiles, Vec<DataError>) {
     let Walk { found, skipped, errors, .. } = Walk::below(root);
     (found.into_iter().map(|path| root.join(path)).collect(), skipped, errors)
 }
 
-/// Whether there is a picture, or a table of pictures, below a folder; stops at the first one.
+/// Returns whether there is a picture or a table under a folder. Stops at the first one.
 pub(crate) fn holds_pictures(root: &Path) -> bool {
     if root.join(TABLE).is_file() {
         return true;
@@ -109,11 +109,11 @@ fn read(path: &Path) -> impl FnOnce(std::io::Error) -> DataError {
 
 #[derive(Default)]
 struct Walk {
-    /// Relative to where it began.
+    /// Pictures, relative to the root.
     found: Vec<PathBuf>,
     skipped: SkippedFiles,
     errors: Vec<DataError>,
-    /// Folders to list, with the prefix of their files' relative paths.
+    /// Folders left to list, each with its path relative to the root.
     folders: Vec<(PathBuf, PathBuf)>,
     links: Vec<(PathBuf, PathBuf)>,
     visited: HashSet<(u64, u64)>,
@@ -128,7 +128,7 @@ impl Walk {
         walk
     }
 
-    /// Begins a walk at a folder.
+    /// Starts a walk at a folder.
     fn from(root: &Path) -> Self {
         let mut walk = Self::default();
         match fs::metadata(root).map_err(read(root)) {
@@ -138,9 +138,9 @@ impl Walk {
         walk
     }
 
-    /// Lists one more folder; `false` if there is none left.
+    /// Lists one more folder. Returns `false` if none is left.
     fn step(&mut self) -> bool {
-        // Links last: a folder is listed under its own name where it has one below the root.
+        // Links come last, so that a folder under the root is listed by its own path.
         let Some((folder, prefix)) = self.folders.pop().or_else(|| self.next_link()) else {
             return false;
         };
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_listed_in_byte_order_and_everything_else_is_counted() {
+    fn pictures_are_listed_in_byte_order_and_other_files_are_counted() {
         let root = tempfile::tempdir().unwrap();
         let names = ["b/1.JPG", "a/deep/2.png", "B/3.webp", "a/notes.txt", "a/4.heic"];
         touch(root.path(), &names);

@@ -3,15 +3,15 @@
 use crate::batch::HostBatch;
 use crate::{Augmentation, DataError, ImageBatcher, ImageDataset, ImageView, Mixing};
 
-/// One epoch's batches, as pure data.
+/// The batches of one epoch, without state.
 pub(super) struct Epoch {
     pub(super) dataset: ImageDataset,
     pub(super) order: Vec<usize>,
     pub(super) batch_size: usize,
     pub(super) batcher: ImageBatcher,
-    /// How images are changed, and the seed of it.
+    /// The augmentation of images and its seed.
     pub(super) augmented: Option<(Augmentation, u64)>,
-    /// How they are mixed with each other, and the seed of it.
+    /// The mixing of images within a batch and its seed.
     pub(super) mixed: Option<(Mixing, u64)>,
     pub(super) number: usize,
 }
@@ -21,7 +21,7 @@ impl Epoch {
         self.order.len().div_ceil(self.batch_size)
     }
 
-    /// A batch by its place in the epoch.
+    /// Prepares the batch at a step of the epoch.
     pub(super) fn batch(&self, step: usize) -> Result<HostBatch, DataError> {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
@@ -59,19 +59,19 @@ impl Epoch {
         })
     }
 
-    /// Whether images are moved and erased behind the transform of their values.
+    /// Returns whether images are shifted and erased after preprocessing.
     fn is_behind(&self) -> bool {
         self.batcher.preprocessing().mixes_pixels()
     }
 
-    /// Appends an image in the batches' size, changed as this epoch has it.
+    /// Augments an image, resizes it to the size of the batch and appends it.
     fn append(&self, index: usize, image: &ImageView<'_>, bytes: &mut Vec<u8>) {
         let Some((augmentation, seed)) = &self.augmented else {
             self.batcher.append(&image.pixels, image.size, bytes);
             return;
         };
         let place = [self.number, index];
-        // Images of one size are changed in that size.
+        // Images of a single size are augmented in that size; pictures are resized first.
         let is_sized_first = self.dataset.image_size().is_none() || augmentation.crop.is_some();
         let size = if is_sized_first { self.batcher.size() } else { image.size };
         let mut sized = Vec::new();

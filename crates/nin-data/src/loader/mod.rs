@@ -1,5 +1,5 @@
-//! The loader: ordered batches whatever the number of workers, an order that is a function of seed
-//! and epoch, and nothing dropped.
+//! The data loader: batches in an order that depends only on seed and epoch, with any number of workers,
+//! and without dropping images.
 
 mod epoch;
 mod worker;
@@ -16,21 +16,21 @@ use nin_preprocessing::Preprocessing;
 
 use crate::{Augmentation, DataError, ImageBatch, ImageBatcher, ImageDataset, Mixing};
 
-/// The side that pictures are resized to unless told, in pixels.
+/// The default size of pictures, in pixels per side.
 const PICTURE_SIDE: usize = 96;
 
-/// Gives the batches of an epoch in order; the last one may be short.
+/// A data loader that yields the batches of an epoch in order; the last batch may be short.
 ///
-/// Each call of `iter` is the next epoch, unless [`OrderedLoader::start_at`] says which one. Order
-/// and content of the batches, augmentation included, are a function of data set, batch size, seed
-/// and epoch: workers only prepare them earlier, at most two each. Pixels are prepared on the host;
-/// the tensor is made in the consumer's thread.
+/// Each call of `iter` starts the next epoch, unless [`OrderedLoader::start_at`] chose another one. The order
+/// and content of batches, augmentation included, depend only on data set, batch size, seed and epoch. Workers
+/// only prepare them ahead of time, up to two each. Pixels are prepared on the host; the consumer's thread
+/// creates the tensor.
 ///
-/// Where an image cannot be had (a picture's file is gone, say), the iterator ends early, and
-/// [`OrderedLoader::take_failure`] says why: ask after each.
+/// If an image cannot be loaded, for example because its file was deleted, the iterator ends early and
+/// [`OrderedLoader::take_failure`] returns the error. Check it after each epoch.
 ///
 /// # Panics
-/// The iterator, where one of its workers panicked.
+/// The iterator panics if one of its workers panicked.
 ///
 /// ```
 /// use burn::data::dataloader::DataLoader;
@@ -43,7 +43,7 @@ const PICTURE_SIDE: usize = 96;
 /// let sizes: Vec<usize> = loader.iter().map(|batch| batch.labels.len()).collect();
 /// assert_eq!(sizes, [32, 32, 32, 4]);
 ///
-/// loader.start_at(3, 2); // epoch 3, from its third batch on
+/// loader.start_at(3, 2); // epoch 3, from its third batch
 /// let steps: Vec<_> = loader.iter().map(|batch| (batch.epoch, batch.step)).collect();
 /// assert_eq!(steps, [(3, 2), (3, 3)]);
 /// # Ok(())
@@ -74,7 +74,7 @@ struct Position {
 }
 
 impl<B: Backend> OrderedLoader<B> {
-    /// Batches in another order each epoch, for training; a batch size of 0 counts as 1.
+    /// Creates a loader for training, with a new order each epoch. A batch size of 0 counts as 1.
     pub fn shuffled(
         dataset: ImageDataset,
         batch_size: usize,
@@ -86,7 +86,7 @@ impl<B: Backend> OrderedLoader<B> {
         Self::new(dataset, batch_size, order, device)
     }
 
-    /// Batches in the data set's order, for evaluation; a batch size of 0 counts as 1.
+    /// Creates a loader for evaluation, in the order of the data set. A batch size of 0 counts as 1.
     pub fn in_order(dataset: ImageDataset, batch_size: usize, device: &B::Device) -> Self {
         Self::new(dataset, batch_size, Order::InOrder, device)
     }
@@ -106,18 +106,19 @@ impl<B: Backend> OrderedLoader<B> {
         }
     }
 
-    /// Resizes images to `[height, width]`. Unless told, images of one size keep it, and pictures
-    /// become 96x96.
+    /// Resizes images to `[height, width]`. By default, images of a single size keep it and pictures become
+    /// 96x96.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
         let preprocessing = self.batcher.preprocessing().clone();
         self.with_preprocessing(Preprocessing { input_size: size, ..preprocessing })
     }
 
-    /// Prepares images in this way; of pictures of other proportions than the input's it says how they are
-    /// fitted, images of one size are stretched. Augmentation comes before normalisation, or, where a value
-    /// depends on the other pixels of its image, behind it: then it moves by pixels of the resized image,
-    /// and brings in 0.
+    /// Sets the preprocessing. Its `fit` applies to pictures; images of a single size are always stretched.
+    ///
+    /// Augmentation runs before normalization. If normalization or whitening mixes pixels
+    /// ([`Preprocessing::mixes_pixels`]), flips, shifts and erasing run after it, in pixels of the resized
+    /// image, and fill the border with 0.
     #[must_use]
     pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
         let batcher = ImageBatcher::with_preprocessing(preprocessing)
@@ -125,7 +126,7 @@ impl<B: Backend> OrderedLoader<B> {
         Self { batcher, ..self }
     }
 
-    /// Changes images as they are drawn for training; batches in order stay as they are.
+    /// Sets the augmentation. Has no effect on a loader created by [`OrderedLoader::in_order`].
     #[must_use]
     pub fn with_augmentation(mut self, changes: Augmentation) -> Self {
         if let Order::Shuffled { augmentation, .. } = &mut self.order {
@@ -134,8 +135,8 @@ impl<B: Backend> OrderedLoader<B> {
         self
     }
 
-    /// Mixes the images of each batch that is drawn for training, after everything else has become of
-    /// them; batches in order stay as they are.
+    /// Sets the mixing of images within a batch, which runs last. Has no effect on a loader created by
+    /// [`OrderedLoader::in_order`].
     #[must_use]
     pub fn with_mixing(mut self, asked: Mixing) -> Self {
         if let Order::Shuffled { mixing, .. } = &mut self.order {
@@ -144,20 +145,21 @@ impl<B: Backend> OrderedLoader<B> {
         self
     }
 
-    /// The images at these positions, resized, not augmented: image after image, plane after plane,
-    /// row after row.
+    /// Returns the preprocessed images at these positions without augmentation, as
+    /// `[images, channels, height, width]` in row-major order.
     ///
     /// # Errors
-    /// Those of [`ImageDataset::image`].
+    /// Returns the errors of [`ImageDataset::image`].
     pub fn values(&self, indices: &[usize]) -> Result<Vec<f32>, DataError> {
         let bytes = self.pixels(indices)?;
         Ok(self.batcher.values(&bytes, self.dataset.channels()))
     }
 
-    /// The same images as bytes, before their values are transformed.
+    /// Returns the resized images at these positions as bytes, before normalization, as
+    /// `[images, channels, height, width]` in row-major order.
     ///
     /// # Errors
-    /// Those of [`ImageDataset::image`].
+    /// Returns the errors of [`ImageDataset::image`].
     pub fn pixels(&self, indices: &[usize]) -> Result<Vec<u8>, DataError> {
         let mut bytes = self.batcher.room_for(indices.len() * self.dataset.channels());
         for &index in indices {
@@ -167,28 +169,28 @@ impl<B: Backend> OrderedLoader<B> {
         Ok(bytes)
     }
 
-    /// What made the last iterator end early, if something did.
+    /// Takes the error that ended the last iterator early, if any.
     pub fn take_failure(&self) -> Option<DataError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Prepares batches in so many threads beside the consumer's; 0 prepares them when asked.
+    /// Sets the number of worker threads; 0 prepares batches on the consumer's thread.
     #[must_use]
     pub fn with_workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
 
-    /// Batches of an epoch; the last one may be short.
+    /// Returns the number of batches per epoch; the last one may be short.
     pub fn steps_per_epoch(&self) -> usize {
         self.dataset.len().div_ceil(self.batch_size)
     }
 
-    /// The next `iter` begins in this epoch, counted from 1, at this batch, counted from 0.
+    /// Makes the next `iter` start in this epoch, counted from 1, at this batch, counted from 0.
     pub fn start_at(&self, epoch: usize, step: usize) {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Position { epoch, step };
     }
 
-    /// The images' positions in the order of an epoch.
+    /// Returns the positions of the images in the order of an epoch.
     fn order_of(&self, epoch: usize) -> Vec<usize> {
         match self.order {
             Order::InOrder => (0..self.dataset.len()).collect(),
@@ -288,7 +290,7 @@ impl<B: Backend> Iterator for Batches<'_, B> {
             }
         };
         self.step += 1;
-        // In the consumer's thread: tensors made in others leak a GPU's pools.
+        // On the consumer's thread, because tensors created on other threads leak GPU memory pools.
         Some(batch.to_device(self.device))
     }
 }

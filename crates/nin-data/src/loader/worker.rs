@@ -1,4 +1,4 @@
-//! Threads that prepare batches ahead.
+//! Data loader workers: threads that prepare batches ahead of time.
 
 use std::io;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use super::epoch::Epoch;
 use crate::DataError;
 use crate::batch::HostBatch;
 
-/// A batch, or the error after which the worker stops.
+/// A batch, or the error that stops the worker.
 type Made = Result<HostBatch, DataError>;
 
-/// Batches that each worker may have ready and not yet taken.
+/// The number of finished batches that a worker may queue.
 const READY_PER_WORKER: usize = 2;
 
 /// A thread that prepares every n-th batch.
@@ -23,8 +23,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// So many workers, or as many as there are batches left; none where the system refuses a
-    /// thread, and then the consumer prepares each batch itself.
+    /// Starts `count` workers, but no more than there are batches left. Returns none if the system refuses a
+    /// thread; the consumer then prepares each batch itself.
     pub(super) fn start(epoch: &Arc<Epoch>, first_step: usize, count: usize) -> Vec<Self> {
         let count = count.min(epoch.steps().saturating_sub(first_step));
         let workers: io::Result<_> = (0..count)
@@ -51,23 +51,23 @@ impl Worker {
         }
     }
 
-    /// The worker's next batch. Where it panicked, so does its consumer: no batch is left out.
+    /// Takes the next batch of the worker. Propagates a panic of the worker, so that no batch is skipped.
     pub(super) fn take(&mut self) -> Made {
         if let Some(batch) = self.ready.as_ref().and_then(|ready| ready.recv().ok()) {
             return batch;
         }
         match self.thread.take().map(JoinHandle::join) {
             Some(Err(panic)) => std::panic::resume_unwind(panic),
-            _ => unreachable!("a worker sends every batch of its own"),
+            _ => unreachable!("a worker sends each of its batches"),
         }
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.ready = None; // wakes a worker that waits to send
+        self.ready = None; // unblocks a worker that is waiting to send
         if let Some(thread) = self.thread.take() {
-            // Its panic, if any, was either seen by the consumer or no longer matters.
+            // The consumer has already seen a panic, or no longer needs the batch.
             let _ = thread.join();
         }
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::{ImageBatcher, ImageDataset, Images};
 
-    /// An epoch of single images whose third does not exist.
+    /// An epoch with a batch size of 1 whose third image does not exist.
     fn broken_epoch() -> Arc<Epoch> {
         let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
         Arc::new(Epoch {
@@ -95,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_a_worker_is_its_consumers() {
+    fn a_worker_error_reaches_the_consumer() {
         for count in [1, 2, 5, 9] {
             let epoch = broken_epoch();
             let mut workers = Worker::start(&epoch, 0, count);
             let count = workers.len();
             assert_eq!(workers[0].take().unwrap(), epoch.batch(0).unwrap());
             assert_eq!(workers[1 % count].take().unwrap(), epoch.batch(1).unwrap());
-            // Also when the worker is long gone.
+            // The error also arrives after the worker has finished.
             while workers[2 % count].thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
                 std::thread::yield_now();
             }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_a_worker_is_its_consumers() {
+    fn a_worker_panic_reaches_the_consumer() {
         let mut epoch = broken_epoch();
         Arc::get_mut(&mut epoch).unwrap().batch_size = 2;
         Arc::get_mut(&mut epoch).unwrap().order = vec![0, 1, 2];

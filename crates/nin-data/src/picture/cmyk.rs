@@ -1,11 +1,11 @@
-//! CMYK in TIFF, converted as PIL does.
+//! Converts CMYK TIFFs as PIL does.
 
 use std::io::Cursor;
 
 use tiff::TiffResult;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
-/// Red, green and blue of a TIFF in CMYK of 8 bits; `None` where it is of another kind.
+/// Returns the red, green and blue planes of an 8-bit CMYK TIFF, or `None` for any other TIFF.
 pub(super) fn tiff_planes(bytes: &[u8], most_bytes: usize) -> TiffResult<Option<Vec<Vec<u8>>>> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = most_bytes;
@@ -17,7 +17,7 @@ pub(super) fn tiff_planes(bytes: &[u8], most_bytes: usize) -> TiffResult<Option<
     let DecodingResult::U8(values) = decoder.read_image()? else { return Ok(None) };
     let (width, height) = decoder.dimensions()?;
     if values.len() as u64 != 4 * u64::from(width) * u64::from(height) {
-        // Inks in planes of their own: only the first is read.
+        // The inks are in separate planes, of which the decoder reads only the first.
         return Ok(None);
     }
     let pixels = values.as_chunks::<4>().0;
@@ -25,7 +25,7 @@ pub(super) fn tiff_planes(bytes: &[u8], most_bytes: usize) -> TiffResult<Option<
     Ok(Some((0..3).map(plane).collect()))
 }
 
-/// What ink and black leave of the light.
+/// Computes the light that ink and black leave.
 fn light(ink: u8, black: u8) -> u8 {
     let white = u32::from(255 - black);
     let taken = u32::from(ink) * white + 128;

@@ -1,4 +1,4 @@
-//! From a file's bytes to upright pixels without alpha.
+//! Decodes the bytes of a file to upright pixels without alpha.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -19,17 +19,17 @@ use super::metadata::{Metadata, without_metadata};
 use super::orientation::Orientation;
 use super::whole::{png_flaw, webp_flaw};
 
-/// A camera of 64 megapixels is let in. A file of a few bytes can claim any size: what is more is
-/// refused before a pixel is decoded.
+/// The largest picture, enough for a 64-megapixel camera. A file of a few bytes can claim any size, so
+/// larger ones are rejected before a pixel is decoded.
 const MOST_PIXELS: u64 = 1 << 26;
-/// The longest side: a row's buffers are taken for each thread, however few pixels there are.
+/// The longest side. Each thread allocates buffers for a row, even if there are few pixels.
 const LONGEST_SIDE: u32 = 65_535;
-/// Pictures of more pixels are decoded one at a time, however many threads there are: one takes up to
-/// a gigabyte.
+/// Pictures with more pixels are decoded one at a time across all threads, because one takes up to a
+/// gigabyte.
 const MANY_PIXELS: u64 = 1 << 24;
 static LARGE: Mutex<()> = Mutex::new(());
-/// Bytes that a decoder may ask for: for each pixel those of four 32-bit values twice over, and some for
-/// its tables; never more than [`MOST_DECODER_BYTES`].
+/// Bytes that a decoder may allocate: four 32-bit values per pixel twice over, plus a base for its tables, and
+/// never more than [`MOST_DECODER_BYTES`].
 const DECODER_BYTES: u64 = 16 << 20;
 const DECODER_BYTES_PER_PIXEL: u64 = 32;
 const MOST_DECODER_BYTES: u64 = 768 << 20;
@@ -37,30 +37,30 @@ const MOST_DECODER_BYTES: u64 = 768 << 20;
 /// An upright 8-bit picture, grey or colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// One plane (grey) or three (red, green, blue), each row after row.
+    /// One plane (grey) or three (red, green, blue), each `[height, width]` in row-major order.
     pub planes: Vec<Vec<u8>>,
     /// `[height, width]`, in pixels.
     pub size: [usize; 2],
 }
 
 impl Picture {
-    /// Decodes a picture of any [`PictureFormat`], turned upright as EXIF says, transparent parts over
-    /// white; of an animation the first frame. A damaged picture is an error, as far as its format
-    /// shows damage.
+    /// Decodes a picture of any [`PictureFormat`]. Turns it upright by EXIF, blends transparent parts over
+    /// white, and takes the first frame of an animation. A damaged picture is an error, as far as the format
+    /// reveals damage.
     ///
     /// # Errors
-    /// [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
+    /// Returns [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
     /// [`PictureError::TooManyPixels`], [`PictureError::SideTooLong`],
-    /// [`PictureError::UnsupportedKind`], [`PictureError::Undecodable`].
+    /// [`PictureError::UnsupportedKind`] or [`PictureError::Undecodable`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
         Self::decode_then(bytes, |picture| picture)
     }
 
-    /// Decodes a picture and makes something smaller of it. Large pictures do this one at a time, however
-    /// many threads there are: only one of them is in memory.
+    /// Decodes a picture and passes it to `then`, which should return something smaller. Large pictures take
+    /// turns across all threads, so that only one of them is in memory at a time.
     ///
     /// # Errors
-    /// As [`Picture::decode`].
+    /// Returns the errors of [`Picture::decode`].
     pub fn decode_then<T>(bytes: &[u8], then: impl FnOnce(Self) -> T) -> Result<T, PictureError> {
         let (picture, _turn) = Self::decode_in_turn(bytes)?;
         Ok(then(picture))
@@ -80,7 +80,7 @@ impl Picture {
             return Err(undecodable(flaw.to_owned()));
         }
         contained(|| Self::decode_as(format, bytes))
-            .unwrap_or_else(|| Err(undecodable("its decoder broke down".to_owned())))
+            .unwrap_or_else(|| Err(undecodable("its decoder panicked".to_owned())))
     }
 
     fn decode_jpeg(bytes: &[u8]) -> Result<(Self, Option<Turn>), PictureError> {
@@ -108,7 +108,7 @@ impl Picture {
             Orientation::of_number(u16::from(number))
         } else {
             let Metadata { exif, xmp } = Metadata::of(format, bytes);
-            // A GIF's is a slice of the file that its decoder copied.
+            // For GIF, the decoder has copied XMP out of the file.
             let is_gif = format == PictureFormat::Gif;
             let gif = if is_gif { decoder.xmp_metadata().ok().flatten() } else { None };
             Orientation::of_metadata(exif, xmp.or(gif.map(Cow::Owned)).as_deref())
@@ -151,12 +151,12 @@ impl Picture {
         Self { planes, size }
     }
 
-    /// Keeps the planes' memory for the next picture of this thread.
+    /// Keeps the memory of the planes for the next picture on this thread.
     pub(crate) fn recycle(self) {
         self.planes.into_iter().for_each(memory::give);
     }
 
-    /// The same picture in one plane: PIL's `convert("L")`, the weights of ITU-R 601-2.
+    /// Converts to one plane, as PIL's `convert("L")` does, with the weights of ITU-R 601-2.
     #[must_use]
     pub fn into_grey(self) -> Self {
         let [red, green, blue] = &self.planes[..] else { return self };
@@ -171,7 +171,7 @@ impl Picture {
         Self { planes: vec![grey], size }
     }
 
-    /// The same picture in three planes.
+    /// Converts to three planes.
     #[must_use]
     pub fn into_colour(self) -> Self {
         if self.planes.len() != 1 {
@@ -192,21 +192,21 @@ impl From<JpegError> for PictureError {
     }
 }
 
-/// The one place of large pictures, taken.
+/// The turn of a large picture, held until dropped.
 type Turn = MutexGuard<'static, ()>;
 
-/// The part of a file that its decoder needs.
+/// Returns the part of a file that its decoder needs.
 pub(super) fn decoded_part(format: PictureFormat, bytes: &[u8]) -> Cow<'_, [u8]> {
     if format == PictureFormat::Png { without_metadata(bytes) } else { bytes.into() }
 }
 
-/// The decoder of a file's [`decoded_part`], which has read the header.
+/// Creates the decoder for the [`decoded_part`] of a file. It has read the header.
 pub(super) fn decoder_of(
     format: PictureFormat,
     part: &[u8],
 ) -> Result<impl ImageDecoder + '_, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(part), format.codec());
-    // A PNG's decoder keeps this limit to the end: it only needs a few rows.
+    // The PNG decoder keeps this limit for the whole file; it only needs a few rows.
     reader.limits(limits(DECODER_BYTES));
     reader.into_decoder()
 }
@@ -217,19 +217,19 @@ fn limits(most_bytes: u64) -> Limits {
     limits
 }
 
-/// Bytes that the decoder of a picture of this `[height, width]` may ask for.
+/// Returns the bytes that the decoder of a picture of `[height, width]` may allocate.
 fn decoder_bytes([height, width]: [usize; 2]) -> u64 {
     let pixels = height as u64 * width as u64;
     (DECODER_BYTES + pixels * DECODER_BYTES_PER_PIXEL).min(MOST_DECODER_BYTES)
 }
 
-/// Waits for the one place of large pictures, where one of this `[height, width]` needs it.
+/// Waits for the turn of a picture of `[height, width]`, if it is large.
 fn turn([height, width]: [usize; 2]) -> Option<Turn> {
     let is_large = height as u64 * width as u64 > MANY_PIXELS;
     is_large.then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// `[height, width]` of a picture of this width and height, if it is decoded.
+/// Returns `[height, width]`, or an error if pictures of this size are not decoded.
 pub(super) fn decodable_size(
     format: PictureFormat,
     (width, height): (u32, u32),
@@ -253,7 +253,7 @@ fn too_many_pixels([height, width]: [usize; 2]) -> PictureError {
     PictureError::TooManyPixels { width, height, limit: MOST_PIXELS }
 }
 
-/// Calls a decoder that is not ours; `None` where it panics, of which nothing is printed.
+/// Calls a third-party decoder. If it panics, returns `None` and prints nothing.
 fn contained<T>(decode: impl FnOnce() -> T) -> Option<T> {
     thread_local! {
         static IS_CONTAINED: Cell<bool> = const { Cell::new(false) };
@@ -278,7 +278,7 @@ fn split<const N: usize>(pixels: &[u8]) -> Vec<Vec<u8>> {
     (0..N).map(|channel| pixels.iter().map(|pixel| pixel[channel]).collect()).collect()
 }
 
-/// Planes of pixels whose last channel is alpha, laid over white, as pages and shops show them.
+/// Splits pixels whose last channel is alpha into planes, blended over white as on a web page.
 fn split_over_white<const N: usize>(pixels: &[u8]) -> Vec<Vec<u8>> {
     let over_white = |value: u8, alpha: u8| {
         let [value, alpha] = [value, alpha].map(u32::from);
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transparent_is_white_and_opaque_is_itself() {
+    fn transparent_pixels_blend_over_white() {
         let planes = split_over_white::<4>(&[9, 8, 7, 255, 9, 8, 7, 0, 0, 0, 0, 51]);
         assert_eq!(planes, [[9, 255, 204], [8, 255, 204], [7, 255, 204]]);
     }
@@ -309,8 +309,8 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_pils() {
-        // Image.new("RGB", (1, 1), colour).convert("L") of Pillow 11.3.
+    fn grey_matches_pil() {
+        // Image.new("RGB", (1, 1), colour).convert("L") in Pillow 11.3.
         for (colour, grey) in [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29)] {
             let planes = colour.map(|value: u8| vec![value]).to_vec();
             assert_eq!(Picture { planes, size: [1, 1] }.into_grey().planes, [[grey]]);

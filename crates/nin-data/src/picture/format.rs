@@ -1,27 +1,27 @@
-//! Which kind of picture bytes are.
+//! Picture formats, detected by their first bytes or by file extension.
 
 use image::ImageFormat;
 
 use super::PictureError;
 
-/// A kind of picture that is decoded.
+/// A picture format that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PictureFormat {
     /// JPEG, baseline or progressive.
     Jpeg,
-    /// PNG; of an animation the picture that others show.
+    /// PNG; for an animation, the default image.
     Png,
-    /// WebP, of an animation the first frame.
+    /// WebP; the first frame of an animation.
     WebP,
-    /// GIF, of an animation the first frame.
+    /// GIF; the first frame of an animation.
     Gif,
     /// BMP.
     Bmp,
-    /// TIFF, of several pages the first.
+    /// TIFF; the first of several pages.
     Tiff,
 }
 
-/// Endings of files that may be pictures, in lower case.
+/// File extensions of supported pictures, in lower case.
 const ENDINGS: [(&str, PictureFormat); 10] = [
     ("jpg", PictureFormat::Jpeg),
     ("jpeg", PictureFormat::Jpeg),
@@ -34,7 +34,7 @@ const ENDINGS: [(&str, PictureFormat); 10] = [
     ("tif", PictureFormat::Tiff),
     ("tiff", PictureFormat::Tiff),
 ];
-/// Endings of pictures that are known and not decoded.
+/// File extensions of known but unsupported pictures.
 const FOREIGN_ENDINGS: [(&str, &str); 6] = [
     ("heic", "HEIC"),
     ("heif", "HEIC"),
@@ -45,7 +45,7 @@ const FOREIGN_ENDINGS: [(&str, &str); 6] = [
 ];
 
 impl PictureFormat {
-    /// Its name.
+    /// Returns the name of the format.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jpeg => "JPEG",
@@ -57,10 +57,11 @@ impl PictureFormat {
         }
     }
 
-    /// The format of a file, by its first bytes.
+    /// Detects the format of a file by its first bytes.
     ///
     /// # Errors
-    /// [`PictureError::ForeignFormat`], [`PictureError::UnknownFormat`].
+    /// Returns [`PictureError::ForeignFormat`] for a known but unsupported format, else
+    /// [`PictureError::UnknownFormat`].
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, PictureError> {
         match bytes {
             [0xFF, 0xD8, 0xFF, ..] => Ok(Self::Jpeg),
@@ -77,7 +78,7 @@ impl PictureFormat {
         }
     }
 
-    /// The format that a file's name ends with, whatever the case.
+    /// Returns the format of a file extension, ignoring case.
     pub fn of_ending(ending: &str) -> Option<Self> {
         find(&ENDINGS, ending)
     }
@@ -94,7 +95,7 @@ impl PictureFormat {
     }
 }
 
-/// The name of a picture format that is known and not decoded, by a file's ending.
+/// Returns the name of a known but unsupported picture format, given a file extension.
 pub fn foreign_ending(ending: &str) -> Option<&'static str> {
     find(&FOREIGN_ENDINGS, ending)
 }
@@ -107,7 +108,7 @@ fn find<T: Copy>(endings: &[(&str, T)], ending: &str) -> Option<T> {
 fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [_, _, _, _, b'f', b't', b'y', b'p', brands @ ..] => {
-            // The major brand, a version, and compatible brands.
+            // The major brand, the version, and the compatible brands.
             let (brands, _) = brands.as_chunks::<4>();
             let has =
                 |names: &[&[u8; 4]]| brands.iter().take(16).any(|brand| names.contains(&brand));
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_told_by_their_first_bytes() {
+    fn formats_are_detected_by_their_first_bytes() {
         assert!(matches!(PictureFormat::of_bytes(b"GIF89a...."), Ok(PictureFormat::Gif)));
         for (bytes, name) in [
             (&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], "HEIC"),

@@ -1,4 +1,4 @@
-//! What a picture's first bytes say, without decoding it.
+//! Reads the header of a picture without decoding it.
 
 use image::ImageDecoder;
 
@@ -9,21 +9,21 @@ use super::{PictureError, jpeg};
 /// Format, size and channels of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureHeader {
-    /// Its format's name, such as `JPEG`.
+    /// The name of the format, such as `JPEG`.
     pub format: &'static str,
-    /// `[height, width]` as stored, in pixels: EXIF may turn it.
+    /// `[height, width]` as stored, in pixels, before EXIF orientation.
     pub size: [usize; 2],
-    /// 1 where it is stored in grey, else 3.
+    /// Channels: 1 if stored in grey, else 3.
     pub channels: usize,
 }
 
 impl PictureHeader {
-    /// Reads the header of a picture's file.
+    /// Reads the header of a picture file.
     ///
     /// # Errors
-    /// [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
+    /// Returns [`PictureError::UnknownFormat`], [`PictureError::ForeignFormat`],
     /// [`PictureError::TooManyPixels`], [`PictureError::SideTooLong`],
-    /// [`PictureError::UnsupportedKind`], [`PictureError::Undecodable`].
+    /// [`PictureError::UnsupportedKind`] or [`PictureError::Undecodable`].
     pub fn read(bytes: &[u8]) -> Result<Self, PictureError> {
         let format = PictureFormat::of_bytes(bytes)?;
         let name = format.name();

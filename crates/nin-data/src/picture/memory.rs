@@ -1,18 +1,17 @@
-//! Memory of planes that is used again: for new pages the system takes about as long as a decoder
-//! for the pixels in them.
+//! Reuses the memory of planes. Faulting in new pages takes about as long as decoding the pixels in them.
 
 use std::cell::RefCell;
 
-/// Planes that a thread keeps, at most.
+/// The number of planes that a thread keeps.
 const MOST_PLANES: usize = 8;
-/// Larger planes are handed back, in bytes.
+/// Larger planes are freed, in bytes.
 const LARGEST_PLANE: usize = 2 << 20;
 
 thread_local! {
     static IDLE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A plane of `length` bytes. What it holds is unspecified: all of it has to be written.
+/// Returns a plane of `length` bytes with unspecified content; the caller must write all of it.
 pub(super) fn take(length: usize) -> Vec<u8> {
     let found = IDLE.with_borrow_mut(|idle| {
         let fitting = idle.iter().enumerate().filter(|(_, plane)| plane.capacity() >= length);
@@ -24,14 +23,14 @@ pub(super) fn take(length: usize) -> Vec<u8> {
     plane
 }
 
-/// Keeps a plane's memory for the next one.
+/// Keeps the memory of a plane for reuse.
 pub(super) fn give(plane: Vec<u8>) {
     if plane.capacity() > LARGEST_PLANE || plane.capacity() == 0 {
         return;
     }
     IDLE.with_borrow_mut(|idle| {
         if idle.len() == MOST_PLANES {
-            // Pictures have become larger, or are of another kind: the oldest goes.
+            // Pictures grew or changed in kind, so the kept planes no longer fit. Drop one.
             idle.remove(0);
         }
         idle.push(plane);
@@ -43,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_and_bounded() {
+    fn memory_is_reused_and_bounded() {
         let plane = take(100);
         let address = plane.as_ptr();
         give(plane);

@@ -1,8 +1,7 @@
-//! What a file says besides its pixels.
+//! Finds EXIF and XMP, which hold the orientation of a picture.
 //!
-//! Decoders keep or inflate whatever a file carries: a colour profile of 700 KB can inflate to
-//! gigabytes. Only the orientation matters here. It is read from slices of the file, and a PNG's decoder
-//! never sees the rest.
+//! Decoders keep or inflate all metadata of a file: a colour profile of 700 KB can inflate to gigabytes. Only
+//! the orientation matters here. It is read from slices of the file, and the PNG decoder never sees the rest.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,16 +10,16 @@ use flate2::read::ZlibDecoder;
 
 use super::format::PictureFormat;
 
-/// How much of a compressed XMP is read.
+/// The most bytes to inflate from compressed XMP.
 const MOST_XMP_BYTES: u64 = 1 << 20;
-/// The keyword of XMP in a PNG's text.
+/// The keyword of XMP in a PNG text chunk.
 const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
-/// The length of a PNG's signature.
+/// The length of the PNG signature.
 const SIGNATURE: usize = 8;
-/// Ancillary chunks that change a PNG's pixels, or what its decoder takes for them.
+/// Ancillary PNG chunks that affect the decoded pixels.
 const PIXEL_CHUNKS: [&[u8; 4]; 4] = [b"tRNS", b"acTL", b"fcTL", b"fdAT"];
 
-/// The parts of a file that may tell its orientation.
+/// The metadata that may hold the orientation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata<'a> {
     pub(super) exif: Option<&'a [u8]>,
@@ -28,7 +27,7 @@ pub(super) struct Metadata<'a> {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads a PNG's or a WebP's metadata; other formats have none here.
+    /// Finds the metadata of a PNG or WebP file; returns none for other formats.
     pub(super) fn of(format: PictureFormat, bytes: &'a [u8]) -> Self {
         match format {
             PictureFormat::Png => Self::of_png(bytes),
@@ -49,7 +48,7 @@ impl<'a> Metadata<'a> {
         metadata
     }
 
-    /// Only an extended file has such chunks.
+    /// Finds the metadata chunks, which only the extended format (`VP8X`) has.
     fn of_webp(bytes: &'a [u8]) -> Self {
         let mut rest = bytes.get(12..).unwrap_or_default();
         let mut metadata = Self::default();
@@ -71,7 +70,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// Returns what a PNG's decoder needs: the file without the chunks that do not change its pixels.
+/// Returns the part of a PNG file that its decoder needs: no chunks that do not affect pixels.
 pub(super) fn without_metadata(bytes: &[u8]) -> Cow<'_, [u8]> {
     if PngChunks::new(bytes).all(|chunk| chunk.has_pixels()) {
         return bytes.into();
@@ -81,12 +80,12 @@ pub(super) fn without_metadata(bytes: &[u8]) -> Cow<'_, [u8]> {
     for chunk in chunks.by_ref().filter(PngChunk::has_pixels) {
         kept.extend(chunk.whole);
     }
-    // What is no chunk, the decoder names.
+    // Keep trailing bytes that are not a chunk, so that the decoder reports them.
     kept.extend(chunks.0);
     kept.into()
 }
 
-/// The text of an `iTXt` chunk, if it is XMP.
+/// Returns the text of an `iTXt` chunk if it is XMP.
 fn png_xmp(content: &[u8]) -> Option<Cow<'_, [u8]>> {
     let (keyword, rest) = split_at_zero(content)?;
     if !keyword.windows(XMP_KEYWORD.len()).any(|window| window == XMP_KEYWORD) {
@@ -99,7 +98,7 @@ fn png_xmp(content: &[u8]) -> Option<Cow<'_, [u8]>> {
         return Some(text.into());
     }
     let mut inflated = Vec::new();
-    // What is damaged behind the orientation does not matter.
+    // Damage after the orientation does not matter.
     let _ = ZlibDecoder::new(text).take(MOST_XMP_BYTES).read_to_end(&mut inflated);
     Some(inflated.into())
 }
@@ -112,18 +111,18 @@ fn split_at_zero(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 struct PngChunk<'a> {
     name: &'a [u8; 4],
     content: &'a [u8],
-    /// With its length and its checksum.
+    /// The chunk including its length and checksum.
     whole: &'a [u8],
 }
 
 impl PngChunk<'_> {
     fn has_pixels(&self) -> bool {
-        // A small first letter marks what a decoder may leave out.
+        // A lower-case first letter marks an ancillary chunk.
         self.name[0].is_ascii_uppercase() || PIXEL_CHUNKS.contains(&self.name)
     }
 }
 
-/// A PNG's chunks, and then what is left.
+/// Iterates over the chunks of a PNG file; afterwards holds the remaining bytes.
 struct PngChunks<'a>(&'a [u8]);
 
 impl<'a> PngChunks<'a> {
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoder_sees_only_what_changes_pixels() {
+    fn the_png_decoder_sees_only_chunks_that_affect_pixels() {
         let pixels = [chunk(*b"IHDR", b"13"), chunk(*b"tRNS", b"1"), chunk(*b"IDAT", b"5")];
         let end = chunk(*b"IEND", b"");
         let profile = chunk(*b"iCCP", &[7; 100]);
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webp_chunk_that_is_longer_than_the_file_is_left_out() {
+    fn a_webp_chunk_that_exceeds_the_file_is_ignored() {
         let chunk = |name: &[u8; 4], claimed: u32, content: &[u8]| {
             [&name[..], &claimed.to_le_bytes(), content].concat()
         };

@@ -1,6 +1,6 @@
-//! Pictures: from a file's bytes to upright 8-bit planes.
+//! Decodes picture files to upright 8-bit planes.
 //!
-//! Training, `eval`, `predict`, `serve` and library users all decode here.
+//! Training, `eval`, `predict`, `serve` and library users share this code.
 
 mod cmyk;
 mod decode;

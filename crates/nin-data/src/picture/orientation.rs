@@ -1,17 +1,16 @@
-//! How a camera was held: EXIF's orientation, or XMP's where EXIF has none, as PIL reads them.
+//! Turns pictures upright by EXIF orientation, or by XMP if EXIF has none, as PIL does.
 
 use super::memory;
 
-/// Pixels along the sides of a tile.
+/// The side of a tile, in pixels.
 const TILE: usize = 64;
 
-/// The tag of the orientation in EXIF's first directory.
+/// The tag of the orientation in the first EXIF directory.
 const ORIENTATION: u16 = 0x0112;
-/// What XMP writes before the number.
+/// The XMP attribute or element that holds the number.
 const XMP_ORIENTATION: &[u8] = b"tiff:Orientation";
 
-/// How a stored picture is turned upright: mirrored along its diagonal first, then left to right, then
-/// top to bottom.
+/// How to turn a stored picture upright: transpose, then mirror left to right, then mirror top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Orientation {
     transpose: bool,
@@ -20,7 +19,7 @@ pub(super) struct Orientation {
 }
 
 impl Orientation {
-    /// The orientation of EXIF's number 1 to 8; upright for any other.
+    /// Returns the orientation for an EXIF number from 1 to 8; upright for any other number.
     pub(super) fn of_number(number: u16) -> Self {
         let [transpose, mirror_columns, mirror_rows] = match number {
             2 => [false, true, false],
@@ -35,19 +34,19 @@ impl Orientation {
         Self { transpose, mirror_columns, mirror_rows }
     }
 
-    /// The orientation that a file's metadata give. What cannot be read says nothing.
+    /// Reads the orientation from metadata. Ignores metadata that cannot be parsed.
     pub(super) fn of_metadata(exif: Option<&[u8]>, xmp: Option<&[u8]>) -> Self {
         let exif = exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
         let number = exif.and_then(exif_number).or_else(|| xmp.and_then(xmp_number));
         number.map(Self::of_number).unwrap_or_default()
     }
 
-    /// `[height, width]` of the upright picture.
+    /// Returns the `[height, width]` of the upright picture.
     fn size(self, [height, width]: [usize; 2]) -> [usize; 2] {
         if self.transpose { [width, height] } else { [height, width] }
     }
 
-    /// Turns planes of this `[height, width]` upright, and returns the new size.
+    /// Turns planes of `[height, width]` `size` upright and returns the new size.
     pub(super) fn apply(self, planes: &mut [Vec<u8>], size: [usize; 2]) -> [usize; 2] {
         if self != Self::default() {
             for plane in planes {
@@ -61,7 +60,7 @@ impl Orientation {
     fn turned(self, plane: &[u8], size: [usize; 2]) -> Vec<u8> {
         let [height, width] = self.size(size);
         let mut turned = memory::take(plane.len());
-        // In tiles, whose lines of the memory cache are used whole in both directions.
+        // In tiles, so that cache lines are fully used in both directions.
         for top in (0..height).step_by(TILE) {
             for left in (0..width).step_by(TILE) {
                 for (below, output) in
@@ -82,7 +81,7 @@ impl Orientation {
     }
 }
 
-/// The number in a TIFF structure.
+/// Reads the orientation number from a TIFF structure.
 fn exif_number(exif: &[u8]) -> Option<u16> {
     let is_little = match exif.get(..4)? {
         b"II*\0" => true,
@@ -109,7 +108,7 @@ fn exif_number(exif: &[u8]) -> Option<u16> {
     })
 }
 
-/// The number in XMP's attribute or element.
+/// Reads the orientation number from an XMP attribute or element.
 fn xmp_number(xmp: &[u8]) -> Option<u16> {
     xmp.windows(XMP_ORIENTATION.len()).enumerate().find_map(|(at, window)| {
         let rest = &xmp[at + XMP_ORIENTATION.len()..];
@@ -123,8 +122,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_orientations_turn_as_pil_does() {
-        // ImageOps.exif_transpose of Pillow 11.3 on [[1, 2, 3], [4, 5, 6]].
+    fn all_eight_orientations_match_pil() {
+        // ImageOps.exif_transpose in Pillow 11.3 on [[1, 2, 3], [4, 5, 6]].
         let expected: [&[u8]; 8] = [
             &[1, 2, 3, 4, 5, 6],
             &[3, 2, 1, 6, 5, 4],
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn xmp_counts_where_exif_says_nothing() {
+    fn xmp_is_the_fallback_for_exif() {
         let xmp = br#"<rdf:Description tiff:Orientation="6"/>"#;
         let of_number = Orientation::of_number;
         assert_eq!(Orientation::of_metadata(None, Some(xmp)), of_number(6));

@@ -1,16 +1,16 @@
-//! Reads a picture's file.
+//! Reads the file of a picture.
 
 use std::io::Read;
 
 use super::PictureError;
 
-/// Longer files are not read.
+/// The size limit of a file, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
 /// Reads the bytes of a picture, up to 64 MiB.
 ///
 /// # Errors
-/// [`PictureError::Unreadable`], [`PictureError::FileTooLarge`].
+/// Returns [`PictureError::Unreadable`] or [`PictureError::FileTooLarge`].
 pub fn read_picture(from: impl Read) -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
     let read = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes);

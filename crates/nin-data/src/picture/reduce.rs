@@ -1,13 +1,12 @@
-//! The intermediate that a network's input is made from.
+//! Reduces large pictures before they are fitted to the input size.
 
 use nin_preprocessing::{Preprocessing, Resizer};
 
 use super::Picture;
 
 impl Picture {
-    /// The intermediate that a network's input of `[height, width]` is made from: large pictures
-    /// are resized, proportions kept, to a shorter side of twice the input's longer side. Others
-    /// stay as they are.
+    /// Reduces a large picture for an input of `[height, width]`: resizes it, keeping the aspect ratio, so that
+    /// its shorter side is twice the longer side of the input. Smaller pictures stay as they are.
     #[must_use]
     pub fn reduced(self, input: [usize; 2]) -> Self {
         match reduced_size(self.size, input) {
@@ -20,8 +19,8 @@ impl Picture {
         }
     }
 
-    /// This picture as an input: reduced ([`Picture::reduced`]) and fitted, not yet divided and
-    /// normalised.
+    /// Reduces the picture ([`Picture::reduced`]) and fits it to the input size. Values stay bytes, neither
+    /// scaled nor normalized.
     #[must_use]
     pub fn fitted(self, preprocessing: &Preprocessing) -> Self {
         let Self { planes, size } = self.reduced(preprocessing.input_size);
@@ -29,11 +28,11 @@ impl Picture {
     }
 }
 
-/// The `[height, width]` that a picture is reduced to, or `None` where it stays as it is.
+/// Returns the `[height, width]` that a picture is reduced to, or `None` if it stays as it is.
 fn reduced_size(from: [usize; 2], input: [usize; 2]) -> Option<[usize; 2]> {
     let shorter = from[0].min(from[1]);
     let target = 2 * input[0].max(input[1]);
-    // Rounded to the next pixel, halves up.
+    // Rounds to the nearest pixel, halves up.
     let scaled = |side: usize| (2 * side * target + shorter) / (2 * shorter);
     (shorter > target).then(|| from.map(scaled))
 }

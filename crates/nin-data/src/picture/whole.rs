@@ -1,8 +1,9 @@
-//! Whether a file is there to its end, where its decoder would not ask.
+//! Detects truncated files that their decoders would accept.
 
 use flate2::Crc;
 
-/// What is missing of a PNG: each chunk up to the last has its length and its checksum.
+/// Checks that every chunk of a PNG, up to the end chunk, is complete and has a valid checksum. Returns the
+/// flaw, if any.
 pub(super) fn png_flaw(bytes: &[u8]) -> Option<&'static str> {
     let mut rest = bytes.get(8..)?;
     loop {
@@ -19,7 +20,7 @@ pub(super) fn png_flaw(bytes: &[u8]) -> Option<&'static str> {
         let mut crc = Crc::new();
         crc.update(checked);
         if crc.sum() != u32::from_be_bytes(sum) {
-            return Some("a checksum does not fit");
+            return Some("a checksum does not match");
         }
         if name == *b"IEND" {
             return None;
@@ -28,7 +29,7 @@ pub(super) fn png_flaw(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What is missing of a WebP: the file is as long as its head says.
+/// Checks that a WebP file is as long as its header says. Returns the flaw, if any.
 pub(super) fn webp_flaw(bytes: &[u8]) -> Option<&'static str> {
     let length = *bytes.get(4..)?.first_chunk::<4>()?;
     let length = u64::from(u32::from_le_bytes(length)) + 8;

@@ -1,4 +1,4 @@
-//! Folders that are no data set: each says what was expected, what was found and what to do.
+//! Invalid data set folders: errors say what was expected, what was found and what to do.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,7 +16,7 @@ fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Two images of 2x2 for training, two for testing.
+/// Writes two 2x2 images for training and two for testing.
 fn write_whole(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for split in ["train", "t10k"] {
@@ -36,13 +36,13 @@ fn chain(error: &DataError) -> String {
 }
 
 #[test]
-fn each_says_what_was_expected_and_found() {
+fn errors_say_what_was_expected_and_found() {
     type Damage = fn(&Path);
     let cases: [(&str, Damage); 9] = [
         ("has 3 labels for 2 images", |folder| {
             fs::write(folder.join(LABELS), idx(&[3], &[0, 1, 1])).unwrap();
         }),
-        ("has test images of 2x2, expected 1x4 as the training images", |folder| {
+        ("has test images of 2x2, expected 1x4 like the training images", |folder| {
             fs::write(folder.join(IMAGES), idx(&[2, 1, 4], &[0; 8])).unwrap();
         }),
         ("has no file `train-labels-idx1-ubyte`", |folder| {
@@ -82,7 +82,7 @@ fn each_says_what_was_expected_and_found() {
 }
 
 #[test]
-fn a_known_name_bounds_the_labels_and_another_follows_them() {
+fn a_known_name_limits_the_labels_and_any_other_name_follows_them() {
     let root = tempfile::tempdir().unwrap();
     for labels in [LABELS, "t10k-labels-idx1-ubyte"] {
         let folder = root.path().join(labels);
@@ -102,7 +102,7 @@ fn a_known_name_bounds_the_labels_and_another_follows_them() {
 }
 
 #[test]
-fn what_may_not_be_read_is_not_missing() {
+fn an_unreadable_file_is_not_reported_as_missing() {
     let root = tempfile::tempdir().unwrap();
     write_whole(root.path());
     fs::set_permissions(root.path().join(LABELS), PermissionsExt::from_mode(0o000)).unwrap();
@@ -110,7 +110,7 @@ fn what_may_not_be_read_is_not_missing() {
         Err(error @ DataError::Read { .. }) => {
             assert!(chain(&error).contains("ermission"), "{}", chain(&error));
         }
-        Ok(_) => println!("skipped: this user (root) may read every file"),
+        Ok(_) => println!("skipped: this user (root) can read every file"),
         Err(error) => panic!("{error}"),
     }
 }
@@ -127,14 +127,14 @@ fn an_empty_folder_does_not_hide_the_next_one() {
     };
     assert_eq!(DataSet::open("own", None, &locations).unwrap().train.len(), 2);
 
-    // Half a data set is no reason to look elsewhere.
+    // An incomplete data set does not make the search continue.
     fs::write(root.path().join("cache/own").join(LABELS), idx(&[2], &[0, 1])).unwrap();
     let error = DataSet::open("own", None, &locations).unwrap_err();
     assert!(matches!(error, DataError::MissingFile { name: IMAGES, .. }), "{error}");
 }
 
 #[test]
-fn the_order_of_search_is_own_cache_system_and_a_given_folder_excludes_them() {
+fn own_cache_and_system_are_searched_in_order_unless_a_folder_is_given() {
     let root = tempfile::tempdir().unwrap();
     let place = |name: &str| Some(root.path().join(name));
     let locations = Locations { own: place("1"), cache: place("2"), system: place("3") };
@@ -153,7 +153,7 @@ fn the_order_of_search_is_own_cache_system_and_a_given_folder_excludes_them() {
 }
 
 #[test]
-fn a_name_is_no_path() {
+fn a_name_must_not_be_a_path() {
     let locations = Locations { own: Some("/".into()), ..Locations::default() };
     for name in ["", ".", "..", "a/b", "/etc", "../own"] {
         let error = DataSet::open(name, None, &locations).unwrap_err();
@@ -163,7 +163,7 @@ fn a_name_is_no_path() {
 }
 
 #[test]
-fn what_is_nowhere_names_package_folder_and_sample() {
+fn a_missing_data_set_has_a_hint_with_package_folder_and_sample() {
     let locations = Locations {
         own: None,
         cache: Some("/nowhere/cache".into()),
@@ -172,7 +172,7 @@ fn what_is_nowhere_names_package_folder_and_sample() {
     let error = DataSet::open(FASHION_MNIST, None, &locations).unwrap_err();
     let (said, hint) = (error.to_string(), error.hint());
     assert!(said.contains("/nowhere/cache/fashion-mnist, /nowhere/system/fashion-mnist"), "{said}");
-    // The package's own folder is not the user's to write to.
+    // The hint must not name the system folder, which users cannot write to.
     for part in
         ["dataset-fashion-mnist", "into /nowhere/cache/fashion-mnist", "fashion-mnist-sample"]
     {

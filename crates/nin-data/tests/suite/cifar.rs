@@ -1,4 +1,4 @@
-//! Folders of CIFAR's binary form, made up here: what is read, where it is found, what is refused.
+//! Generated folders in CIFAR's binary version: content, lookup and errors.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ const TRAIN_FILES: [&str; 5] = [
     "data_batch_5.bin",
 ];
 
-/// The image of this number: each plane has one value.
+/// An image whose planes are flat and depend on `number`.
 fn planes(number: u8) -> Vec<u8> {
     [number, number.wrapping_add(100), number.wrapping_add(200)]
         .into_iter()
@@ -30,7 +30,7 @@ fn ten(numbers: &[u8]) -> Vec<u8> {
     numbers.iter().flat_map(|&number| [vec![number % 10], planes(number)].concat()).collect()
 }
 
-/// Two training images a file, 0 to 9, and three test images, 10 to 12.
+/// Writes two training images per file, 0 to 9, and three test images, 10 to 12.
 fn write_ten(folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     for (at, file) in TRAIN_FILES.iter().enumerate() {
@@ -44,7 +44,7 @@ fn open(name: &str, folder: &Path) -> Result<DataSet, DataError> {
 }
 
 #[test]
-fn the_five_files_are_one_training_set_in_their_order() {
+fn the_five_files_form_one_training_set_in_order() {
     let root = tempfile::tempdir().unwrap();
     write_ten(root.path());
     let data = open(CIFAR10, root.path()).unwrap();
@@ -60,7 +60,7 @@ fn the_five_files_are_one_training_set_in_their_order() {
     assert_eq!((first.name.as_str(), first.known), (TRAIN_FILES[0], None));
     assert_eq!(first.sha256, sha256(&ten(&[0, 1])));
 
-    // As well in the folder that its archive unpacks to, under any name, and compressed.
+    // Also found in the subfolder of the archive, under any name, and compressed.
     let inner = root.path().join("mine/cifar-10-batches-bin");
     write_ten(&inner);
     fs::rename(inner.join("data_batch_3.bin"), inner.join("data_batch_3.bin.gz")).unwrap();
@@ -73,7 +73,7 @@ fn the_five_files_are_one_training_set_in_their_order() {
 }
 
 #[test]
-fn cifar_100_has_its_fine_classes() {
+fn cifar_100_has_the_fine_classes() {
     let root = tempfile::tempdir().unwrap();
     let record = |coarse, fine| [vec![coarse, fine], planes(fine)].concat();
     fs::write(root.path().join("train.bin"), [record(19, 99), record(0, 3)].concat()).unwrap();
@@ -84,7 +84,7 @@ fn cifar_100_has_its_fine_classes() {
 }
 
 #[test]
-fn batches_have_three_channels_whoever_prepares_them() {
+fn batches_of_three_channels_do_not_depend_on_workers() {
     let root = tempfile::tempdir().unwrap();
     write_ten(root.path());
     let data = open(CIFAR10, root.path()).unwrap();
@@ -118,7 +118,7 @@ fn batches_have_three_channels_whoever_prepares_them() {
 }
 
 #[test]
-fn each_says_what_was_expected_and_found() {
+fn errors_say_what_was_expected_and_found() {
     type Damage = fn(&Path);
     let cases: [(&str, &str, Damage); 6] = [
         ("has no file `data_batch_4.bin`", "six files", |folder| {
@@ -139,7 +139,7 @@ fn each_says_what_was_expected_and_found() {
             fs::remove_file(folder.join("test_batch.bin")).unwrap();
             fs::create_dir(folder.join("test_batch.bin")).unwrap();
         }),
-        ("batches.meta.txt`: expected 10 names, one a line, found 2", "again", |folder| {
+        ("batches.meta.txt`: expected 10 names, one per line, found 2", "again", |folder| {
             fs::write(folder.join("batches.meta.txt"), "cat\ndog\n").unwrap();
         }),
     ];
@@ -154,7 +154,7 @@ fn each_says_what_was_expected_and_found() {
 }
 
 #[test]
-fn what_is_nowhere_says_where_it_comes_from() {
+fn a_missing_data_set_has_a_hint_where_to_get_it() {
     let root = tempfile::tempdir().unwrap();
     let error = open(CIFAR10, root.path()).unwrap_err();
     assert!(matches!(error, DataError::MissingFile { name: "data_batch_1.bin", .. }), "{error}");

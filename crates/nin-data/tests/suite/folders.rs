@@ -13,7 +13,7 @@ use nin_data::{
 };
 use nin_preprocessing::{Fit, Preprocessing};
 
-/// A picture whose pixels `number` decides, in the format of the name's ending.
+/// Writes a picture whose pixels depend on `number`, in the format of the file extension.
 fn draw(path: &Path, number: u32, [height, width]: [u32; 2]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let value = |x: u32, y: u32, plane: u32| ((x * 7 + y * 5) * (plane + 1) + number * 31) as u8;
@@ -24,7 +24,7 @@ fn draw(path: &Path, number: u32, [height, width]: [u32; 2]) {
     picture.save(path).unwrap();
 }
 
-/// Three classes with 20 pictures each, of various sizes, formats and proportions.
+/// Writes three classes of 20 pictures, with various sizes, formats and aspect ratios.
 fn photos() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for class in ["ant", "bee", "cat"] {
@@ -51,7 +51,7 @@ fn open(root: &Path, cache: Option<&Path>) -> Result<DataSet, DataError> {
     DataSet::open_pictures("photos", root, &options(cache))
 }
 
-/// Everything that a loader gives in two epochs.
+/// The values and labels of all batches in two epochs.
 fn epochs(images: &ImageDataset, workers: usize) -> Vec<(Vec<f32>, Vec<usize>)> {
     let augmentation = Augmentation {
         flip: true,
@@ -72,7 +72,7 @@ fn epochs(images: &ImageDataset, workers: usize) -> Vec<(Vec<f32>, Vec<usize>)> 
 }
 
 #[test]
-fn a_folder_per_class_is_split_by_content_and_loads_the_same_with_any_cache_and_workers() {
+fn class_folders_are_split_by_content_and_load_the_same_with_any_cache_and_workers() {
     let root = photos();
     let cache = tempfile::tempdir().unwrap();
     let plain = open(root.path(), None).unwrap();
@@ -95,7 +95,7 @@ fn a_folder_per_class_is_split_by_content_and_loads_the_same_with_any_cache_and_
         assert_eq!(cached.checksums, plain.checksums);
         assert_eq!(epochs(&cached.train, workers), expected, "{attempt}");
     }
-    // A damaged cache is decoded anew.
+    // Damaged cache entries are decoded again.
     let file = fs::read_dir(cache.path()).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&file).unwrap();
     for at in (200..bytes.len()).step_by(500) {
@@ -111,7 +111,7 @@ fn fitted(fit: Fit) -> Preprocessing {
 }
 
 #[test]
-fn a_loaded_picture_is_the_decoded_one_reduced_and_fitted() {
+fn a_loaded_picture_equals_the_decoded_one_reduced_and_fitted() {
     let root = photos();
     let data = open(root.path(), None).unwrap();
     for fit in Fit::ALL {
@@ -163,7 +163,7 @@ fn damaged_pictures_are_named_and_never_used() {
 }
 
 #[test]
-fn a_picture_that_changes_or_goes_ends_the_epoch_with_its_name() {
+fn a_changed_or_deleted_picture_ends_the_epoch_with_an_error_that_names_it() {
     for workers in [0, 2] {
         let root = photos();
         let data = open(root.path(), None).unwrap();
@@ -184,7 +184,7 @@ fn a_picture_that_changes_or_goes_ends_the_epoch_with_its_name() {
 }
 
 #[test]
-fn grey_pictures_have_one_plane_unless_one_is_in_colour() {
+fn pictures_have_one_channel_unless_any_is_in_colour() {
     let root = tempfile::tempdir().unwrap();
     for (class, number) in (0..8).map(|number| (["a", "b"][number % 2], number)) {
         let path = root.path().join(class).join(format!("{number}.png"));
@@ -202,7 +202,7 @@ fn grey_pictures_have_one_plane_unless_one_is_in_colour() {
 }
 
 #[test]
-fn parts_are_taken_as_found_and_a_table_names_them() {
+fn parts_come_from_folders_or_from_a_table() {
     let root = photos();
     let parts = tempfile::tempdir().unwrap();
     for (from, to) in [("ant", "train/ant"), ("bee", "train/bee"), ("cat", "val/ant")] {
@@ -230,7 +230,7 @@ fn parts_are_taken_as_found_and_a_table_names_them() {
 }
 
 #[test]
-fn odd_pictures_are_described() {
+fn problems_of_a_folder_are_reported() {
     let root = photos();
     fs::copy(root.path().join("ant/00.png"), root.path().join("bee/copy.png")).unwrap();
     draw(&root.path().join("Ant/thin.png"), 1, [1, 30]);

@@ -1,4 +1,4 @@
-//! The loader: each image once, in an order that only seed and epoch decide.
+//! The data loader yields each image once, in an order that depends only on seed and epoch.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use nin_data::{
 };
 use proptest::prelude::*;
 
-/// Images of 2x2 whose first pixel is their position and whose label is a function of it.
+/// Images of 2x2 whose first pixel is their position and whose label depends on it.
 fn numbered(count: usize) -> ImageDataset {
     let pixels = (0..count).flat_map(|at| [at as u8, 1, 2, 3]).collect();
     let labels = (0..count).map(label).collect();
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_does_not_depend_on_workers_and_goes_on_anywhere(
+    fn the_order_does_not_depend_on_workers_or_the_first_step(
         count in 1_usize..150,
         batch_size in 1_usize..20,
         start in 0_usize..20,
@@ -82,7 +82,7 @@ proptest! {
     }
 }
 
-/// Augmented, resized batches from a step on: the values of each.
+/// The values of augmented and resized batches, starting at a step.
 fn augmented(workers: usize, epoch: usize, step: usize) -> Vec<Vec<f32>> {
     let changes = Augmentation { flip: true, shift: 1, erase: 0.5, ..Augmentation::default() };
     let loader = loader(37, 5, workers).with_size([5, 7]).with_augmentation(changes);
@@ -91,7 +91,7 @@ fn augmented(workers: usize, epoch: usize, step: usize) -> Vec<Vec<f32>> {
 }
 
 #[test]
-fn augmentation_does_not_depend_on_workers_and_goes_on_anywhere() {
+fn augmentation_does_not_depend_on_workers_or_the_first_step() {
     let whole = augmented(0, 3, 0);
     assert_eq!(whole.len(), 8);
     assert_ne!(whole, augmented(0, 4, 0));
@@ -114,10 +114,10 @@ fn batches_in_order_are_never_augmented_or_mixed() {
     }
 }
 
-/// What a mixed batch is: values, labels, the other labels.
+/// A mixed batch: values, labels and second labels.
 type Mixed = (Vec<f32>, Vec<usize>, SecondLabels);
 
-/// Mixed batches from a step on; a batch of 5 and the short last one.
+/// Mixed batches of 5, starting at a step; the last one is short.
 fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
     let changes = Augmentation { flip: true, shift: 1, erase: 0.0, ..Augmentation::default() };
     let mixing = Mixing { mixup: 0.4, cutmix: 1.0 };
@@ -132,7 +132,7 @@ fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
 }
 
 #[test]
-fn mixing_does_not_depend_on_workers_and_goes_on_anywhere() {
+fn mixing_does_not_depend_on_workers_or_the_first_step() {
     let whole = mixed(0, 3, 0);
     assert_eq!(whole.len(), 8);
     assert_ne!(whole, mixed(0, 4, 0));
@@ -143,7 +143,7 @@ fn mixing_does_not_depend_on_workers_and_goes_on_anywhere() {
 }
 
 #[test]
-fn each_image_of_a_mixed_batch_has_its_own_label_and_that_of_the_one_before() {
+fn mixed_images_have_their_own_label_and_that_of_the_previous_image() {
     let plain = batches(&loader(37, 5, 0), 3, 0);
     for (plain, (_, labels, second)) in plain.into_iter().zip(mixed(0, 3, 0)) {
         assert_eq!(plain.second, None);
@@ -155,7 +155,7 @@ fn each_image_of_a_mixed_batch_has_its_own_label_and_that_of_the_one_before() {
 }
 
 #[test]
-fn epochs_differ_and_follow_each_other() {
+fn epochs_differ_and_advance() {
     let loader = loader(100, 10, 1);
     let epoch_of = |batches: Vec<ImageBatch<Flex>>| batches[0].epoch;
     assert_ne!(order(&loader, 1, 0), order(&loader, 2, 0));
@@ -164,21 +164,21 @@ fn epochs_differ_and_follow_each_other() {
 }
 
 #[test]
-fn in_order_is_the_order_of_the_data() {
+fn in_order_keeps_the_order_of_the_data_set() {
     let loader = OrderedLoader::<Flex>::in_order(numbered(25), 10, &FlexDevice).with_workers(2);
     assert_eq!(order(&loader, 4, 0), (0..25).collect::<Vec<_>>());
 }
 
-/// The order of epochs 1 and 2 for seed 9, as first released: a change of it changes every published run.
+/// The order of epochs 1 and 2 for seed 9, as first released. Changing it would change every published run.
 #[test]
-fn the_order_is_what_it_was() {
+fn the_order_never_changes_between_versions() {
     let loader = loader(8, 3, 0);
     assert_eq!(order(&loader, 1, 0), [0, 5, 3, 7, 6, 4, 1, 2]);
     assert_eq!(order(&loader, 2, 0), [7, 4, 3, 2, 0, 5, 1, 6]);
 }
 
 #[test]
-fn images_of_other_sizes_come_out_in_the_batchs_size() {
+fn images_of_any_size_are_resized_to_the_size_of_the_batch() {
     let batcher = ImageBatcher::new([3, 3]);
     let item = |side: usize, label| ImageItem {
         channels: 1,
@@ -195,7 +195,7 @@ fn images_of_other_sizes_come_out_in_the_batchs_size() {
 }
 
 #[test]
-fn leaving_an_epoch_early_leaves_no_thread_waiting() {
+fn dropping_an_epoch_early_stops_its_workers() {
     let loader = loader(200, 1, 4);
     for _ in 0..20 {
         let mut batches = loader.iter();
@@ -205,7 +205,7 @@ fn leaving_an_epoch_early_leaves_no_thread_waiting() {
 }
 
 #[test]
-fn a_slice_has_its_own_images_only() {
+fn a_slice_yields_only_its_own_images() {
     let loader = OrderedLoader::<Flex>::in_order(numbered(20), 4, &FlexDevice);
     let part: Arc<dyn DataLoader<Flex, ImageBatch<Flex>>> = loader.slice(5, 12);
     let labels: Vec<usize> = part.iter().flat_map(|batch| batch.labels).collect();

@@ -1,7 +1,7 @@
-//! burn-dataset's own `MnistDataset` over the same files gives the same items.
+//! burn-dataset's own `MnistDataset` gives the same items for the same files.
 //!
-//! It reads what is in the user's cache folder, and downloads only what is not. So a second process
-//! of this program asks it, with a cache folder of ours that has every file.
+//! It reads the user's cache folder and downloads missing files. A second process of this program therefore
+//! runs it with a temporary cache folder that has every file.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,23 +13,23 @@ use burn_dataset::vision::{MnistDataset, MnistItem};
 use flate2::read::GzDecoder;
 use nin_data::{DataSet, FASHION_MNIST, ImageDataset, Locations, read_images, read_labels};
 
-/// Tells the second process that the cache folder is prepared.
+/// The environment variable that passes the prepared cache folder to the second process.
 const FOLDER: &str = "NIN_TEST_MNIST_FOLDER";
-/// burn-dataset's names of the two parts, and those of the files.
+/// burn-dataset's name of each part, and the prefix of its files.
 const SPLITS: [(&str, &str); 2] = [("train", "train"), ("test", "t10k")];
 
 #[test]
-fn its_items_are_ours() {
+fn burn_datasets_items_match_ours() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
     compare_over(&sample);
-    // real_data.rs fails where the whole was promised and is not there.
+    // real_data.rs fails if Fashion-MNIST was promised and is missing.
     match DataSet::open(FASHION_MNIST, None, &Locations::from_environment()) {
         Ok(whole) => compare_over(&whole.folder.unwrap()),
         Err(error) => println!("skipped: {error}"),
     }
 }
 
-/// Over a folder's files, each plain or .gz.
+/// Compares the items of the files in a folder, each plain or `.gz`.
 fn compare_over(files: &Path) {
     let root = tempfile::tempdir().unwrap();
     let cache = root.path().join("burn-dataset/mnist");
@@ -57,7 +57,7 @@ fn compare_over(files: &Path) {
 }
 
 #[test]
-#[ignore = "its_items_are_ours runs it, in a process of its own"]
+#[ignore = "burn_datasets_items_match_ours runs it in a separate process"]
 fn second_process() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         println!("skipped: {FOLDER} is not set");

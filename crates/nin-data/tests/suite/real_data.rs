@@ -1,9 +1,9 @@
-//! What holds of the real Fashion-MNIST, where it is at hand.
+//! Tests on the real Fashion-MNIST, if it is installed.
 
 use burn_dataset::Dataset;
 use nin_data::{DataError, DataSet, FASHION_MNIST, ImageItem, Locations, choose_sample};
 
-/// Fashion-MNIST, or `None` with a word on stdout; CI, which promises it, fails without.
+/// Opens Fashion-MNIST. Without it, prints why the test is skipped; fails if `NIN_REQUIRE` promises it.
 fn fashion_mnist() -> Option<DataSet> {
     match DataSet::open(FASHION_MNIST, None, &Locations::from_environment()) {
         Ok(data) => Some(data),
@@ -17,7 +17,7 @@ fn fashion_mnist() -> Option<DataSet> {
 }
 
 #[test]
-fn it_is_whole() {
+fn fashion_mnist_is_complete_and_matches_its_checksums() {
     let Some(data) = fashion_mnist() else { return };
     assert_eq!((data.train.len(), data.test.len()), (60_000, 10_000));
     assert_eq!(data.train.image_size(), Some([28, 28]));
@@ -25,7 +25,7 @@ fn it_is_whole() {
 }
 
 #[test]
-fn the_embedded_sample_is_the_documented_choice() {
+fn the_embedded_sample_matches_choose_sample() {
     let Some(data) = fashion_mnist() else { return };
     let sample = DataSet::open("fashion-mnist-sample", None, &Locations::default()).unwrap();
     for (whole, part, per_class, split) in
@@ -40,7 +40,7 @@ fn the_embedded_sample_is_the_documented_choice() {
 }
 
 #[test]
-fn a_folder_given_by_hand_records_other_sums_and_a_search_refuses_them() {
+fn other_checksums_are_recorded_in_a_given_folder_and_an_error_in_a_search() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join(FASHION_MNIST);
     std::fs::create_dir(&folder).unwrap();

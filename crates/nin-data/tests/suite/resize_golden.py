@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Writes resize_golden.txt: hashes of PIL's bilinear resize over fixed and random sizes.
+"""Writes resize_golden.txt: hashes of PIL's bilinear resize for fixed and random sizes.
 
     pip install pillow==11.3.0
     python resize_golden.py > resize_golden.txt
 
-Pillow 13 resizes columns before rows for some sizes that shrink in height; for square images to
-square sizes, which is what data sets ask for, both versions give the same bytes.
+Pillow 13 resizes columns before rows for some sizes that shrink in height. From square images to square
+sizes, which data sets need, both versions give the same bytes.
 
-Each line: height width new_height new_width hash. The image's pixels and the hash are simple
-integer functions that the Rust test computes too.
+Each line: height width new_height new_width hash. The pixels and the hash are simple integer functions
+that the Rust test computes too.
 """
 import random
 

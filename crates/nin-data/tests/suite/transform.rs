@@ -1,11 +1,11 @@
-//! Normalisation and whitening are numpy's, and the same whoever prepares the batch.
+//! Normalization and whitening match numpy and do not depend on workers.
 
 use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{Augmentation, ImageDataset, Images, OrderedLoader};
 use nin_preprocessing::{Normalization, Preprocessing, Whitening};
 
-/// transform_golden.py wrote it.
+/// Written by `transform_golden.py`.
 const GOLDEN: &str = include_str!("transform_golden.txt");
 const COUNT: usize = 60;
 const CHANNELS: usize = 3;
@@ -14,7 +14,7 @@ const WIDTH: usize = 3;
 const LENGTH: usize = CHANNELS * HEIGHT * WIDTH;
 const SCALE: f32 = 55.0;
 const BIAS: f64 = 0.1;
-/// Of values up to 40, rounded to 32-bit floats between the steps.
+/// Relative to values up to 40, which are rounded to 32-bit floats between the steps.
 const TOLERANCE: f32 = 2e-5;
 
 fn golden(name: &str) -> Vec<f32> {
@@ -22,7 +22,7 @@ fn golden(name: &str) -> Vec<f32> {
     rows.flat_map(|row| row.split(' ').map(|value| value.parse().unwrap())).collect()
 }
 
-/// As transform_golden.py makes them.
+/// The images of `transform_golden.py`.
 fn dataset() -> ImageDataset {
     let pixel = |image: usize, at: usize| {
         let base = (image * 7919 + image * image * 31) % 200;
@@ -71,7 +71,7 @@ fn whitened() -> Preprocessing {
 }
 
 #[test]
-fn they_are_numpys() {
+fn normalization_and_whitening_match_numpy() {
     let fitted = Normalization::fit_channels(blocks(&plain()), CHANNELS, HEIGHT * WIDTH);
     let Normalization::Channels { mean, deviation } = fitted else { panic!("{fitted:?}") };
     assert_close("channel_mean", &mean);
@@ -87,7 +87,7 @@ fn they_are_numpys() {
     assert_close("zca", &first(&whitened));
 }
 
-/// An epoch's values, and the positions of its images.
+/// The position and values of each image in an epoch.
 fn epoch(
     preprocessing: &Preprocessing,
     augmentation: Augmentation,
@@ -106,7 +106,7 @@ fn epoch(
 }
 
 #[test]
-fn batches_are_transformed_alike_whoever_prepares_them() {
+fn preprocessing_does_not_depend_on_workers() {
     let (mean, deviation) = (vec![0.4, 0.5, 0.6], vec![0.1, 0.2, 0.3]);
     let normalized =
         Preprocessing { normalization: Normalization::Channels { mean, deviation }, ..plain() };
@@ -125,14 +125,14 @@ fn batches_are_transformed_alike_whoever_prepares_them() {
 }
 
 #[test]
-fn a_whitened_image_is_moved_behind_its_whitening_and_0_comes_in() {
+fn a_whitened_image_is_shifted_after_whitening_and_filled_with_0() {
     let preprocessing = whitened();
     let plain: Vec<f32> = blocks(&preprocessing).flatten().collect();
     let shift = Augmentation { shift: 1, ..Augmentation::default() };
     let mut moved = 0;
     for (index, image) in epoch(&preprocessing, shift, 0) {
         let original = &plain[index * LENGTH..][..LENGTH];
-        // Every value is the image's own, or nothing.
+        // Every value is one of the image's own values, or 0.
         assert!(image.iter().all(|value| *value == 0.0 || original.contains(value)), "{index}");
         moved += usize::from(image != original);
     }

@@ -1,7 +1,7 @@
-"""Writes transform_golden.txt: what numpy makes of made-up images, after pylearn2's definitions.
+"""Writes transform_golden.txt: generated images, normalized and whitened by numpy as pylearn2 defines it.
 
 python3 crates/nin-data/tests/suite/transform_golden.py > crates/nin-data/tests/suite/transform_golden.txt
-(numpy 2; `numpy.linalg.eigh` is what pylearn2's ZCA calls.)
+(numpy 2; pylearn2's ZCA calls `numpy.linalg.eigh`.)
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ SCALE, BIAS = 55.0, 0.1
 
 
 def pixels() -> np.ndarray:
-    """[images, channels * height * width] bytes; neighbours are alike, as in photographs."""
+    """Returns [images, channels * height * width] bytes; neighbours are similar, as in photographs."""
     image, at = np.indices((IMAGES, LENGTH))
     base = (image * 7919 + image * image * 31) % 200
     return (base + (at * 13 + image * at * 5) % 56).astype(np.uint8)
 
 
 def contrast(values: np.ndarray) -> np.ndarray:
-    """pylearn2.expr.preprocessing.global_contrast_normalize(X, scale=55.), its other values default."""
+    """Computes pylearn2.expr.preprocessing.global_contrast_normalize(X, scale=55.) with other defaults."""
     centred = values - values.mean(axis=1, keepdims=True)
     norms = np.sqrt((centred**2).sum(axis=1)) / SCALE
     norms[norms < 1e-8] = 1.0
@@ -27,7 +27,7 @@ def contrast(values: np.ndarray) -> np.ndarray:
 
 
 def zca(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """pylearn2.datasets.preprocessing.ZCA(filter_bias=0.1): mean and matrix."""
+    """Returns the mean and matrix of pylearn2.datasets.preprocessing.ZCA(filter_bias=0.1)."""
     mean = values.mean(axis=0)
     centred = values - mean
     covariance = centred.T @ centred / len(values)

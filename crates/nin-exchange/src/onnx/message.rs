@@ -1,48 +1,48 @@
-//! The messages of `onnx.proto` that a Network in Network needs, with their field numbers.
+//! The messages and field numbers of `onnx.proto` that a Network in Network needs.
 //!
-//! Source: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>. That file is proto2, in which a
-//! field that is there is written even where it is zero: hence the options.
+//! Source: <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>. The schema is proto2, which writes a
+//! field that is set even if it is zero; hence the `Option`s.
 
 use prost::Message;
 
-/// A whole file.
+/// `ModelProto`: a whole file.
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {
-    /// The version of this format.
+    /// The IR version of the file format.
     #[prost(int64, optional, tag = "1")]
     pub ir_version: Option<i64>,
     /// The program that wrote it.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// Its version.
+    /// The version of that program.
     #[prost(string, tag = "3")]
     pub producer_version: String,
-    /// For people.
+    /// A description for people.
     #[prost(string, tag = "6")]
     pub doc_string: String,
     /// The network.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<Graph>,
-    /// The sets of operators that its nodes are of.
+    /// The operator sets that the nodes use.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
-    /// Whatever else there is to say.
+    /// Metadata as keys and values.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<Entry>,
 }
 
-/// A set of operators.
+/// `OperatorSetIdProto`: an operator set.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSet {
-    /// Empty for ONNX's own.
+    /// The domain; empty for ONNX's own operators.
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
-    /// Its version.
+    /// The version of the operator set.
     #[prost(int64, optional, tag = "2")]
     pub version: Option<i64>,
 }
 
-/// A key with its value.
+/// `StringStringEntryProto`: a key and its value.
 #[derive(Clone, PartialEq, Message)]
 pub struct Entry {
     /// The key.
@@ -53,7 +53,7 @@ pub struct Entry {
     pub value: String,
 }
 
-/// Nodes in the order in which they are computed.
+/// `GraphProto`: nodes in topological order, with weights, inputs and outputs.
 #[derive(Clone, PartialEq, Message)]
 pub struct Graph {
     /// The nodes.
@@ -65,111 +65,111 @@ pub struct Graph {
     /// The weights.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<Tensor>,
-    /// What goes in.
+    /// The inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfo>,
-    /// What comes out.
+    /// The outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfo>,
 }
 
-/// One operation.
+/// `NodeProto`: one operation.
 #[derive(Clone, PartialEq, Message)]
 pub struct Node {
-    /// Names of its inputs.
+    /// The names of its inputs.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of its outputs.
+    /// The names of its outputs.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// Its own name.
+    /// The name of the node.
     #[prost(string, tag = "3")]
     pub name: String,
     /// The operator.
     #[prost(string, tag = "4")]
     pub op_type: String,
-    /// The operator's settings.
+    /// The attributes of the operator.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<Attribute>,
 }
 
-/// A setting of an operator.
+/// `AttributeProto`: an attribute of an operator.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
-    /// Its name.
+    /// The name of the attribute.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// One integer.
+    /// The value, if it is one integer.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// Several integers.
+    /// The value, if it is a list of integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// Which of them it is: [`Attribute::INT`] or [`Attribute::INTS`].
+    /// The kind of value: [`Attribute::INT`] or [`Attribute::INTS`].
     #[prost(int32, optional, tag = "20")]
     pub r#type: Option<i32>,
 }
 
 impl Attribute {
-    /// One integer.
+    /// The type of one integer.
     pub const INT: i32 = 2;
-    /// Several integers.
+    /// The type of a list of integers.
     pub const INTS: i32 = 7;
 }
 
-/// A constant tensor.
+/// `TensorProto`: a constant tensor.
 #[derive(Clone, PartialEq, Message)]
 pub struct Tensor {
     /// The length of each dimension.
     #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
-    /// [`Tensor::FLOAT`].
+    /// The element type; always [`Tensor::FLOAT`].
     #[prost(int32, optional, tag = "2")]
     pub data_type: Option<i32>,
-    /// The name that nodes know it by.
+    /// The name that nodes refer to.
     #[prost(string, tag = "8")]
     pub name: String,
-    /// The values, little endian, in row-major order.
+    /// The values in row-major order, little-endian.
     #[prost(bytes = "vec", tag = "9")]
     pub raw_data: Vec<u8>,
 }
 
 impl Tensor {
-    /// 32-bit floats.
+    /// The element type of 32-bit floats.
     pub const FLOAT: i32 = 1;
 }
 
-/// A named value with its type.
+/// `ValueInfoProto`: an input or output with its type.
 #[derive(Clone, PartialEq, Message)]
 pub struct ValueInfo {
-    /// The name that nodes know it by.
+    /// The name that nodes refer to.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// Its type.
+    /// The type of the value.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<Type>,
 }
 
-/// A type; of all that ONNX has, tensors.
+/// `TypeProto`, reduced to tensors.
 #[derive(Clone, PartialEq, Message)]
 pub struct Type {
-    /// A tensor's.
+    /// The type, if it is a tensor.
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorType>,
 }
 
-/// A tensor's type.
+/// `TypeProto.Tensor`: the type of a tensor.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorType {
-    /// [`Tensor::FLOAT`].
+    /// The element type; always [`Tensor::FLOAT`].
     #[prost(int32, optional, tag = "1")]
     pub elem_type: Option<i32>,
-    /// Its dimensions.
+    /// The shape.
     #[prost(message, optional, tag = "2")]
     pub shape: Option<Shape>,
 }
 
-/// A shape.
+/// `TensorShapeProto`: a shape.
 #[derive(Clone, PartialEq, Message)]
 pub struct Shape {
     /// The dimensions, outermost first.
@@ -177,13 +177,13 @@ pub struct Shape {
     pub dim: Vec<Dimension>,
 }
 
-/// A dimension: a length, or a name where any will do.
+/// `TensorShapeProto.Dimension`: a fixed length, or a name if the length is free.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
-    /// The length.
+    /// The length, if it is fixed.
     #[prost(int64, optional, tag = "1")]
     pub dim_value: Option<i64>,
-    /// The name.
+    /// The name of a free dimension.
     #[prost(string, optional, tag = "2")]
     pub dim_param: Option<String>,
 }

@@ -1,15 +1,16 @@
-//! A network as an ONNX file: opset 17, IR version 8 (onnxruntime 1.12 and later).
+//! Exports a network as an ONNX file: opset 17, IR version 8 (onnxruntime 1.12 and later).
 //!
-//! A normalisation by channels is part of the graph; contrast normalisation and whitening are refused.
-//! The input `images` is `[batch, channels, height, width]`, 32-bit floats from 0 to 1; the output
-//! `logits` is `[batch, classes]`. Batch, height and width are free: the network is fully
-//! convolutional, and the global average pool takes whatever map is left. A second output, `maps`,
-//! `[batch, classes, map height, map width]`, is what it takes the mean of.
+//! The input `images` is `[batch, channels, height, width]`, 32-bit floats in `[0, 1]`. The output `logits`
+//! is `[batch, classes]`. Batch, height and width are dynamic: the network is fully convolutional, and
+//! global average pooling accepts maps of any size. A second output, `maps`, holds the class maps before
+//! pooling, `[batch, classes, map_height, map_width]`.
 //!
-//! The file's metadata has the keys `classes` (a JSON list of names, in the order of the logits),
-//! `architecture`, `dataset`, `input_size` (a JSON list: height and width trained at) and `preprocessing`:
-//! what a caller does to a picture before it is `images`, in words. Decoding, orientation, resize and
-//! inversion are not in the model.
+//! Channel normalization is part of the graph; contrast normalization and whitening are errors. Decoding,
+//! orientation, resize and inversion are left to the caller.
+//!
+//! The metadata has the keys `classes` (a JSON list of names, in the order of the logits), `architecture`,
+//! `dataset`, `input_size` (a JSON list: height and width in training) and `preprocessing` (in words, how
+//! a caller turns a picture into `images`).
 
 pub mod message;
 
@@ -22,21 +23,23 @@ use message::{
     ValueInfo,
 };
 
-/// The version of ONNX's operators that files are written in.
+/// The operator set version of exported files.
 pub const OPSET: i64 = 17;
-/// The version of the file format that came with it.
+/// The IR version that was released with [`OPSET`].
 const IR_VERSION: i64 = 8;
-/// Parameters of the normalisation.
+/// Names of the normalization's initializers.
 const MEAN: &str = "preprocessing.mean";
 const DEVIATION: &str = "preprocessing.deviation";
-/// The largest protobuf message, less 1 MiB for what is not weights.
+/// The protobuf limit of 2 GiB, minus 1 MiB for everything but the weights.
 const MOST_WEIGHT_BYTES: u64 = (2 << 30) - (1 << 20);
 
-/// The bytes of an ONNX file.
+/// Encodes a network as the bytes of an ONNX file.
 ///
 /// # Errors
-/// [`ExchangeError::Model`] where the weights are not the architecture's,
-/// [`ExchangeError::NotInOnnx`], [`ExchangeError::Whitening`], [`ExchangeError::TooLargeForOnnx`].
+/// Returns [`ExchangeError::Model`] if the weights do not match the architecture,
+/// [`ExchangeError::NotInOnnx`] for contrast normalization and for a max pool with both padding and ceil
+/// mode, [`ExchangeError::Whitening`] if the network whitens its input, and
+/// [`ExchangeError::TooLargeForOnnx`] if the weights exceed 2 GiB.
 pub fn encode(metadata: &ModelMetadata, weights: &Weights) -> Result<Vec<u8>, ExchangeError> {
     weights.check(&metadata.architecture)?;
     let bytes = weights.iter().map(|(_, tensor)| tensor.values.len() as u64 * 4).sum();
@@ -67,12 +70,12 @@ fn properties(metadata: &ModelMetadata) -> Vec<Entry> {
     ]
 }
 
-/// Of large pictures, before they are fitted.
+/// How large pictures are reduced before they are fitted.
 const REDUCE: &str =
     "reduce pictures whose shorter side is more than twice the longer of input_size to that, then ";
 const PAD: &str = "resize to fit into input_size and fill up with the median of the rim";
 
-/// What a caller does before a picture is `images`, so that the logits are `predict`'s.
+/// Describes what a caller does to a picture so that the logits match those of `predict`.
 fn caller_owes(metadata: &ModelMetadata) -> String {
     let is_grey = metadata.architecture.input_channels() == 1;
     let colour = if is_grey { "grey (ITU-R 601-2)" } else { "RGB" };
@@ -129,7 +132,8 @@ fn graph(metadata: &ModelMetadata, weights: &Weights) -> Result<Graph, ExchangeE
     })
 }
 
-/// Mean and deviation of each channel, `[1, channels, 1, 1]`; nothing where images go in from 0 to 1.
+/// Returns the mean and standard deviation per channel, each `[1, channels, 1, 1]`; nothing if there is no
+/// normalization.
 fn normalization(
     metadata: &ModelMetadata,
 ) -> Result<Vec<(&'static str, HostTensor)>, ExchangeError> {
@@ -146,13 +150,13 @@ fn normalization(
             Ok(vec![(MEAN, tensor(mean)), (DEVIATION, tensor(deviation))])
         }
         Normalization::Contrast { .. } => Err(ExchangeError::NotInOnnx {
-            layer: "global contrast normalisation".to_owned(),
+            layer: "global contrast normalization".to_owned(),
             reason: "it is not part of the network",
         }),
     }
 }
 
-/// Nodes of which each takes what the one before gave.
+/// Nodes in a chain; each takes the output of the previous one.
 struct Chain {
     nodes: Vec<Node>,
     value: String,

@@ -1,8 +1,8 @@
-//! A network's tensors under PyTorch's names, and the module that takes them.
+//! Converts weights to and from PyTorch's names, and generates a PyTorch module that loads them.
 //!
-//! The names are those of the book's `nn.Sequential`: blocks, pools and dropouts are counted
-//! together, and the three convolutions of a block stand at 0, 2 and 4, with a ReLU behind each:
-//! `0.0.weight`, `0.0.bias`, `0.2.weight` and so on; the book's second block is `2`, its last `7`.
+//! The names are those of the book's `nn.Sequential` (d2l.ai, section 8.3). Blocks, pools and dropouts are
+//! numbered together. The three convolutions of a block are at 0, 2 and 4, each followed by a ReLU:
+//! `0.0.weight`, `0.0.bias`, `0.2.weight` and so on. The book's second block is `2`, its last `7`.
 
 mod module;
 
@@ -14,11 +14,11 @@ use crate::ExchangeError;
 
 pub use module::{GENERATED, loaded_by, module};
 
-/// What may stand before each name: in the book's later editions, whose network is the attribute `net`;
-/// of `DataParallel` and `DistributedDataParallel`; and of `torch.compile`.
+/// Prefixes that a wrapper adds to every name: the attribute `net` in later editions of the book,
+/// `DataParallel` and `DistributedDataParallel`, and `torch.compile`.
 const WRAPPERS: [&str; 3] = ["net.", "module.", "_orig_mod."];
 
-/// Our name and PyTorch's of each tensor, first layer to last.
+/// Returns the pair of our name and PyTorch's name for each tensor, from the first layer to the last.
 pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
     let mut names = Vec::new();
     let mut place = 0;
@@ -36,10 +36,10 @@ pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
     names
 }
 
-/// The weights under PyTorch's names.
+/// Renames weights from our names to PyTorch's.
 ///
 /// # Errors
-/// [`ExchangeError::Model`] where they are not the architecture's.
+/// Returns [`ExchangeError::Model`] if the weights do not match the architecture.
 pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
     weights.check(architecture)?;
     let tensors = names(architecture).into_iter().filter_map(|(ours, theirs)| {
@@ -49,12 +49,12 @@ pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weigh
     Ok(tensors.collect())
 }
 
-/// The weights under our names, from PyTorch's or ours, whatever prefixes `torch.compile`,
-/// `DataParallel` and the book put before all of them.
+/// Renames weights to our names, from PyTorch's names or from ours. Strips the prefixes that
+/// `torch.compile`, `DataParallel` and the book add to every name.
 ///
 /// # Errors
-/// [`ExchangeError::Model`], with the file's own name of the tensor: one is missing, one is too
-/// many, has another shape, or holds a number that is not finite.
+/// Returns [`ExchangeError::Model`] if a tensor is missing, unexpected, of another shape or not finite. The
+/// error has the name of the tensor in the file.
 pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
     let prefix = prefix(weights);
     let plain = |name: &str| name.get(prefix.len()..).unwrap_or_default().to_owned();
@@ -89,7 +89,7 @@ pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights
     Ok(renamed)
 }
 
-/// What stands before the name of every tensor, one wrapper after the other.
+/// Returns the prefix that all names share, which may combine several wrappers.
 fn prefix(weights: &Weights) -> String {
     let mut prefix = String::new();
     while let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| {

@@ -1,5 +1,5 @@
 def opaque(image):
-    """Upright, 8 bits, transparent parts over white, grey or colour."""
+    """Turns the image upright, converts it to 8 bits, blends it over white, makes it grey or RGB."""
     from PIL import Image, ImageOps
 
     image = ImageOps.exif_transpose(image)
@@ -14,7 +14,7 @@ def opaque(image):
 
 
 def rim(plane):
-    """The median of one channel's outermost pixels."""
+    """Returns the median of the border pixels of one channel."""
     width, height = plane.size
     sides = [(0, 0, width, 1)]
     if height > 1:
@@ -30,7 +30,7 @@ def has_bright_ground(image):
 
 
 def fitted(image):
-    """The image at INPUT_SIZE."""
+    """Fits the image to INPUT_SIZE."""
     from PIL import Image
 
     bilinear = Image.Resampling.BILINEAR
@@ -60,7 +60,7 @@ def fitted(image):
 
 
 def prepared(image, invert=None):
-    """The image as the network gets it, still as a PIL image."""
+    """Returns the network's input as a PIL image."""
     from PIL import ImageOps
 
     image = opaque(image)

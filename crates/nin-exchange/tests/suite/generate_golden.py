@@ -1,5 +1,5 @@
-"""Writes tests/golden: a small nn.Sequential as the book builds it, saved by PyTorch itself, and its
-logits for fixed images. Run with torch 2.15 and safetensors 0.8; `golden.rs` reads the files."""
+"""Writes tests/golden: a small nn.Sequential like the book's, saved by PyTorch, and its logits for fixed
+images. Run with torch 2.15 and safetensors 0.8; `golden.rs` reads the files."""
 import json
 import pathlib
 
@@ -29,10 +29,10 @@ net = nn.Sequential(
     nn.Flatten())
 with torch.no_grad():
     for parameter in net.parameters():
-        # Biases above zero keep so few channels alive.
+        # With this few channels, positive biases prevent dead ReLUs.
         parameter.fill_(0.2) if parameter.dim() == 1 else nn.init.kaiming_uniform_(parameter, nonlinearity="relu")
 net.eval()
-# The test makes the same images: (index * 7919) % 256 / 255.
+# The test generates the same images: (index * 7919) % 256 / 255.
 images = (torch.arange(2 * 28 * 30) * 7919 % 256).float().div(255).reshape(2, 1, 28, 30)
 GOLDEN.mkdir(exist_ok=True)
 save_file(net.state_dict(), GOLDEN / "sequential.safetensors")

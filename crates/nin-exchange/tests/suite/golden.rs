@@ -1,4 +1,4 @@
-//! A file that PyTorch wrote comes in and answers as PyTorch did; `generate_golden.py` made both.
+//! A file saved by PyTorch gives the logits that PyTorch gave. `generate_golden.py` wrote both.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use crate::onnx::{block, pool};
 
-/// Sums of some hundred products in 32-bit floats, in another order.
+/// Sums of a few hundred products in 32-bit floats, in another order.
 const TOLERANCE: f64 = 1e-5;
 
 #[test]
-fn pytorchs_file_answers_as_pytorch_did() {
+fn a_pytorch_checkpoint_gives_pytorchs_logits() {
     let (weights, _) =
         Weights::from_safetensors(include_bytes!("../golden/sequential.safetensors")).unwrap();
     let golden: Value = serde_json::from_str(include_str!("../golden/logits.json")).unwrap();

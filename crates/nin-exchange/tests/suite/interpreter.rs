@@ -1,4 +1,4 @@
-//! A plain interpreter of the ONNX operators that our files use, written from their definitions.
+//! A naive interpreter for the ONNX operators in exported files, written from the specification.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub(crate) struct Value {
     pub(crate) values: Vec<f32>,
 }
 
-/// Every value of the graph for this input, by name.
+/// Evaluates the graph on `images` and returns every value by name.
 pub(crate) fn evaluate(graph: &Graph, images: Value) -> HashMap<String, Value> {
     let mut values = HashMap::from([("images".to_owned(), images)]);
     for tensor in &graph.initializer {
@@ -47,7 +47,7 @@ impl Window {
         Self { kernel: first("kernel_shape"), stride: first("strides"), padding: first("pads") }
     }
 
-    /// The input position of an output position and a place in the kernel, if it is inside.
+    /// Returns the input position for an output position and a kernel offset, or `None` in the padding.
     fn at(&self, output: usize, place: usize, side: usize) -> Option<usize> {
         (output * self.stride + place).checked_sub(self.padding).filter(|&at| at < side)
     }
@@ -96,7 +96,7 @@ fn convolution(input: &Value, weight: &Value, bias: &Value, window: &Window) -> 
     Value { shape: vec![batch, outputs, out_height, out_width], values }
 }
 
-/// With one number for each channel: `[1, channels, 1, 1]`.
+/// Applies an operation with one number per channel, `[1, channels, 1, 1]`.
 fn by_channel(input: &Value, other: &Value, of: impl Fn(f32, f32) -> f32) -> Value {
     let [_, channels, height, width] = input.shape[..] else { panic!("no planes") };
     assert_eq!(other.shape, [1, channels, 1, 1]);

@@ -1,4 +1,4 @@
-//! ONNX files computed by a plain interpreter; names, modules and golden logits of PyTorch.
+//! ONNX files run in a naive interpreter; PyTorch's names, modules and golden logits.
 
 mod golden;
 mod interpreter;

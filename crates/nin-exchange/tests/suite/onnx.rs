@@ -1,4 +1,4 @@
-//! The graph says what the network computes; the file says what there is to know.
+//! The exported graph computes what the network computes, and the file carries its metadata.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
@@ -24,7 +24,7 @@ pub(crate) fn pool(kernel: usize, stride: usize, padding: usize, ceil_mode: bool
     Pool { kernel, stride, padding, ceil_mode }
 }
 
-/// Every kind of layer that there is, on two channels.
+/// A network with every kind of layer, on two channels.
 pub(crate) fn mixed() -> Architecture {
     let channels = Width::Channels;
     let first = block(5, 2, 2, [channels(6), channels(5), channels(4)]);
@@ -53,7 +53,7 @@ fn decoded(metadata: &ModelMetadata, weights: &Weights) -> Model {
 }
 
 #[test]
-fn the_graph_computes_what_the_network_computes_at_any_size() {
+fn the_graph_matches_the_network_at_any_input_size() {
     let metadata = metadata(mixed());
     let weights = lively(&Initialization::Kaiming.weights(&metadata.architecture, 1));
     let graph: Graph = decoded(&metadata, &weights).graph.unwrap();
@@ -80,7 +80,7 @@ fn the_graph_computes_what_the_network_computes_at_any_size() {
     }
 }
 
-/// The same weights with biases that keep the few channels above zero.
+/// The same weights with biases of 0.3, which keep enough of the few channels alive.
 fn lively(weights: &Weights) -> Weights {
     let lifted = |(name, tensor): (&str, &HostTensor)| {
         let mut tensor = tensor.clone();
@@ -99,7 +99,7 @@ fn assert_close(found: &[f32], expected: &[f32]) {
 }
 
 #[test]
-fn the_file_says_what_there_is_to_know() {
+fn the_file_has_metadata_and_named_dimensions() {
     let metadata = metadata(mixed());
     let weights = Initialization::Kaiming.weights(&metadata.architecture, 1);
     let model = decoded(&metadata, &weights);
@@ -134,7 +134,7 @@ fn the_file_says_what_there_is_to_know() {
 }
 
 #[test]
-fn what_runtimes_disagree_on_is_refused() {
+fn a_layer_that_runtimes_disagree_on_is_an_error() {
     let odd = Block { pool: Some(pool(3, 2, 1, true)), ..block(3, 1, 1, [Width::CLASSES; 3]) };
     let metadata = metadata(Architecture::new("odd", 1, 2, vec![odd]).unwrap());
     let weights = Initialization::Kaiming.weights(&metadata.architecture, 1);
@@ -149,7 +149,7 @@ fn what_runtimes_disagree_on_is_refused() {
 }
 
 #[test]
-fn a_normalization_by_channels_is_part_of_the_graph_and_others_are_refused() {
+fn channel_normalization_is_in_the_graph_and_other_preprocessing_is_an_error() {
     let plain = metadata(mixed());
     let (mean, deviation) = (vec![0.25, 0.5], vec![0.5, 0.125]);
     let normalization =
@@ -174,7 +174,7 @@ fn a_normalization_by_channels_is_part_of_the_graph_and_others_are_refused() {
 
     let contrast = with(Normalization::Contrast { scale: 55.0 }, None);
     let error = onnx::encode(&contrast, &weights).unwrap_err();
-    assert!(error.to_string().contains("contrast normalisation cannot be written"), "{error}");
+    assert!(error.to_string().contains("contrast normalization cannot be written"), "{error}");
     let whitened = with(Normalization::None, Some(Whitening::default()));
     let error = onnx::encode(&whitened, &weights).unwrap_err();
     assert!(

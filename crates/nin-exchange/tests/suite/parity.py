@@ -2,11 +2,11 @@
 
     parity.py CHECKPOINT [--nin PATH] [--data FOLDER] [--limit N] [--json FILE]
 
-Needs torch, onnx, onnxruntime, safetensors, numpy and pillow. Exports CHECKPOINT both ways, has
-onnx's checker look at the ONNX file, runs it in onnxruntime and the generated model.py in PyTorch,
-and holds, for every test image: equal classes, logits within TOLERANCE of nin-cli's own (which
-predict prints for the same images as PNG files). Then the way back: a PyTorch network's state
-goes through import, and eval counts what PyTorch counts. Ends with 1 on the first difference.
+Needs torch, onnx, onnxruntime, safetensors, numpy and pillow. Exports CHECKPOINT to both formats, checks
+the ONNX file with onnx.checker, runs it in onnxruntime and the generated model.py in PyTorch. For every
+test image, the class must be equal and the logits within TOLERANCE of those that nin-cli predict prints
+for the same image as a PNG file. Then imports a state dict from PyTorch and checks that eval counts as
+many correct answers as PyTorch. Exits with 1 on the first difference.
 """
 import argparse
 import gzip
@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-TOLERANCE = 1e-4  # logits are sums of some thousand products in 32-bit floats, in another order
+TOLERANCE = 1e-4  # logits are sums of a few thousand products in 32-bit floats, in another order
 BATCH = 100
 
 
@@ -40,7 +40,7 @@ def run(*command):
 
 
 def own_logits(nin, checkpoint, images, folder, classes):
-    """nin-cli's logits, [images, classes], from PNG files of the images."""
+    """Returns nin-cli's logits, [images, classes], for PNG files of the images."""
     folder.mkdir()
     for at, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{at:05}.png")
@@ -83,7 +83,7 @@ def main():
     parser.add_argument("--nin", default="nin-cli")
     parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist", type=pathlib.Path)
     parser.add_argument("--dataset", default="fashion-mnist")
-    parser.add_argument("--config", help="recipe or architecture for the way back")
+    parser.add_argument("--config", help="recipe or architecture for the import")
     parser.add_argument("--set", action="append", default=[], help="passed on to import")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--json", type=pathlib.Path)
@@ -130,14 +130,14 @@ def main():
                 inputs, lambda batch: net(torch.from_numpy(batch)).numpy())
             results.append(compare("PyTorch, model.py", logits, own, labels, seconds))
 
-            # Another size than trained at: the graph is fully convolutional.
+            # The graph is fully convolutional, so it accepts sizes other than the training size.
             height, width = module.INPUT_SIZE
             odd = torch.rand(3, module.CHANNELS, height + 37, width + 21)
             found = session.run(["logits"], {"images": odd.numpy()})[0]
             assert np.abs(found - net(odd).numpy()).max() <= TOLERANCE
 
         if arguments.config:
-            # A network that PyTorch has trained on comes in, under the names of the book's later editions.
+            # Imports a network that PyTorch trained for a few more steps, named as in later editions of the book.
             torch.manual_seed(7)
             fresh = module.load().train()
             optimizer = torch.optim.SGD(fresh.parameters(), lr=0.01)

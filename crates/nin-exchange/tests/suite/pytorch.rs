@@ -1,4 +1,4 @@
-//! PyTorch's names: there, back, and refused.
+//! Weights under PyTorch's names: export, import and errors.
 
 use nin_exchange::pytorch::{GENERATED, from_ours, module, names, to_ours};
 use nin_model::{Builtin, HostTensor, Initialization, Weights};
@@ -6,7 +6,7 @@ use nin_model::{Builtin, HostTensor, Initialization, Weights};
 use crate::onnx::{metadata, mixed};
 
 #[test]
-fn the_books_names_are_the_books() {
+fn names_match_the_books_sequential() {
     let architecture = Builtin::D2l.architecture(1, 10).unwrap();
     let names = names(&architecture);
     assert_eq!(names.len(), 24);
@@ -15,7 +15,7 @@ fn the_books_names_are_the_books() {
         ("blocks.0.cccp2.bias", "0.4.bias"),
         ("blocks.1.convolution.weight", "2.0.weight"),
         ("blocks.2.cccp1.weight", "4.2.weight"),
-        ("blocks.3.convolution.bias", "7.0.bias"), // behind the third pool and the dropout
+        ("blocks.3.convolution.bias", "7.0.bias"), // after the third pool and the dropout
     ] {
         assert!(names.contains(&(ours.to_owned(), theirs.to_owned())), "{ours} is not {theirs}");
     }
@@ -26,7 +26,7 @@ fn renamed(weights: &Weights, rename: impl Fn(&str) -> String) -> Weights {
 }
 
 #[test]
-fn weights_come_back_under_any_of_the_names() {
+fn weights_round_trip_under_every_naming() {
     let architecture = mixed();
     let weights = Initialization::Kaiming.weights(&architecture, 5);
     let named = from_ours(&architecture, &weights).unwrap();
@@ -38,7 +38,7 @@ fn weights_come_back_under_any_of_the_names() {
 }
 
 #[test]
-fn missing_extra_and_misshapen_tensors_are_named_as_the_file_names_them() {
+fn errors_name_tensors_as_the_file_does() {
     let architecture = mixed();
     let weights = Initialization::Kaiming.weights(&architecture, 5);
     let named = from_ours(&architecture, &weights).unwrap();
@@ -70,7 +70,7 @@ fn missing_extra_and_misshapen_tensors_are_named_as_the_file_names_them() {
 }
 
 #[test]
-fn the_module_has_a_line_for_each_layer() {
+fn the_module_has_one_line_per_layer() {
     let text = module(&metadata(mixed()), "it's.safetensors");
     assert!(text.starts_with(GENERATED));
     for line in [

@@ -115,15 +115,15 @@ pub(super) fn cases() -> Vec<Case> {
         edited(
             "data_batch_5.bin",
             |bytes| *bytes = zeros(4)[..3000].to_vec(),
-            &["data_batch_5.bin`: expected a whole gzip file"],
+            &["data_batch_5.bin`: expected a complete gzip file"],
         ),
         damaged(
             |data| fs::write(data.join("batches.meta.txt"), "cat\ndog\n").unwrap(),
-            &["batches.meta.txt`: expected 10 names, one a line, found 2"],
+            &["batches.meta.txt`: expected 10 names, one per line, found 2"],
         ),
         damaged(
             |data| fs::write(data.join("batches.meta.txt"), [0xff; 40]).unwrap(),
-            &["batches.meta.txt`: expected names in UTF-8, found a wrong byte at 0"],
+            &["batches.meta.txt`: expected names in UTF-8, found an invalid byte at 0"],
         ),
         damaged(
             |data| fs::write(data.join("batches.meta.txt"), vec![b'\n'; 1 << 21]).unwrap(),

@@ -240,7 +240,7 @@ pub(super) fn cases() -> Vec<Case> {
         unreadable(),
         zipped(
             |bytes| bytes.truncate(100),
-            &["train-images-idx3-ubyte.gz`: expected a whole gzip file"],
+            &["train-images-idx3-ubyte.gz`: expected a complete gzip file"],
         ),
         zipped(
             |bytes| {
@@ -254,11 +254,11 @@ pub(super) fn cases() -> Vec<Case> {
                 let last = bytes.len() - 5;
                 bytes[last] ^= 1;
             },
-            &["train-images-idx3-ubyte.gz`: expected a whole gzip file"],
+            &["train-images-idx3-ubyte.gz`: expected a complete gzip file"],
         ),
         zipped(
             |bytes| bytes.extend(b"more"),
-            &["train-images-idx3-ubyte.gz`: expected a whole gzip file"],
+            &["train-images-idx3-ubyte.gz`: expected a complete gzip file"],
         ),
         endless(
             [1, 28, 28],
@@ -273,11 +273,11 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             &["train", "--dataset", "../etc"],
-            &["the data set's name is `../etc`, expected the name of a folder"],
+            &["invalid data set name `../etc`: expected a folder name"],
         ),
         Case::new(
             &["train", "--dataset", ""],
-            &["the data set's name is ``, expected the name of a folder"],
+            &["invalid data set name ``: expected a folder name"],
         ),
         damaged_cache(),
     ]

@@ -22,19 +22,26 @@ pub(super) fn cases() -> Vec<Case> {
         picture(
             "bomb.png",
             bomb(60_000),
-            &["`bomb.png`: 60000x60000 pixels are more than the 67108864", "scale it down"],
+            &[
+                "`bomb.png`: 60000x60000 pixels are more than the limit of 67108864",
+                "scale it down",
+            ],
         ),
         picture(
             "huge.png",
             bomb(u32::MAX >> 1),
-            &["`huge.png`: PNG of a kind that is not read: Memory limit exceeded"],
+            &["`huge.png`: unsupported kind of PNG: Memory limit exceeded"],
         ),
         picture(
             "cut.png",
             png()[..png().len() / 2].to_vec(),
-            &["`cut.png`: not a whole PNG picture", "cut off or damaged"],
+            &["`cut.png`: incomplete or damaged PNG picture", "cut off or damaged"],
         ),
-        picture("cut.jpg", b"\xff\xd8\xff\xe0".to_vec(), &["`cut.jpg`: not a whole JPEG picture"]),
+        picture(
+            "cut.jpg",
+            b"\xff\xd8\xff\xe0".to_vec(),
+            &["`cut.jpg`: incomplete or damaged JPEG picture"],
+        ),
         picture(
             "text.png",
             b"no picture at all".to_vec(),

@@ -24,12 +24,12 @@ fn bodies_that_are_no_picture() {
     let whole = square();
     for (body, status, expected) in [
         (&b"{\"image\": 1"[..], 415, "neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
-        (b"GIF89a\x01\0\x01\0\0\0\0,", 422, "not a whole GIF picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", 415, "HEIC pictures are not read"),
+        (b"GIF89a\x01\0\x01\0\0\0\0,", 422, "incomplete or damaged GIF picture"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", 415, "HEIC pictures are not supported"),
         (b"", 422, "empty"),
-        (&whole[..whole.len() / 2], 422, "not a whole PNG picture"),
+        (&whole[..whole.len() / 2], 422, "incomplete or damaged PNG picture"),
         (&bomb(60_000), 413, "60000x60000 pixels are more than"),
-        (&bomb(u32::MAX >> 1), 415, "PNG of a kind that is not read: Memory limit exceeded"),
+        (&bomb(u32::MAX >> 1), 415, "unsupported kind of PNG: Memory limit exceeded"),
     ] {
         let detail = server.predict(body).problem(status);
         assert!(detail.contains(expected), "{detail}");

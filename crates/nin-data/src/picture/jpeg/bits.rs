@@ -1,19 +1,19 @@
-//! The bits of a scan.
+//! Reads the bits of a scan.
 
 use super::{JpegError, damaged};
 
-/// Bits that a code and its value take together, at most.
+/// The most bits that a code and its value take together.
 const MOST_AT_ONCE: u32 = 32;
 
-/// A reader of a scan's data, which ends at a marker or with the file. Behind the end come zeros:
-/// whether some were taken is asked when a unit is decoded.
+/// A reader for the data of a scan, which ends at a marker or with the file. It yields zeros past the end;
+/// the caller checks [`Bits::is_overrun`] after each unit.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
     /// The next bits, highest first.
     buffer: u64,
     count: u32,
-    /// Bits of the buffer that lie behind the end.
+    /// Bits of the buffer past the end.
     behind: u32,
     is_at_end: bool,
 }
@@ -23,7 +23,7 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0, buffer: 0, count: 0, behind: 0, is_at_end: false }
     }
 
-    /// Makes sure that a code and its value are in the buffer.
+    /// Ensures that the buffer holds a code and its value.
     #[inline]
     pub(super) fn fill(&mut self) {
         if self.count < MOST_AT_ONCE {
@@ -37,7 +37,7 @@ impl<'a> Bits<'a> {
             && let Some(&next) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<4>)
         {
             let next = u32::from_be_bytes(next);
-            // No byte of 0xFF: no byte of 0 in its complement.
+            // No byte is 0xFF if no byte of the complement is 0.
             let complement = !next;
             if complement.wrapping_sub(0x0101_0101) & next & 0x8080_8080 == 0 {
                 self.buffer |= u64::from(next) << (32 - self.count);
@@ -72,13 +72,13 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// The next 16 bits, of which none is taken.
+    /// Returns the next 16 bits without consuming them.
     #[inline]
     pub(super) fn peek(&self) -> u32 {
         (self.buffer >> 48) as u32
     }
 
-    /// Takes bits that are in the buffer, 1 to 16 of them.
+    /// Takes 1 to 16 bits, which must be in the buffer.
     #[inline]
     pub(super) fn take(&mut self, count: u32) -> u32 {
         let bits = (self.buffer >> (64 - count)) as u32;
@@ -86,28 +86,28 @@ impl<'a> Bits<'a> {
         bits
     }
 
-    /// Drops bits that are in the buffer.
+    /// Skips bits, which must be in the buffer.
     #[inline]
     pub(super) fn skip(&mut self, count: u32) {
         self.buffer <<= count;
         self.count -= count;
     }
 
-    /// One bit, whatever is in the buffer.
+    /// Takes one bit, refilling the buffer if necessary.
     #[inline]
     pub(super) fn bit(&mut self) -> bool {
         self.fill();
         self.take(1) == 1
     }
 
-    /// Whether bits behind the end were taken.
+    /// Returns whether bits past the end were taken.
     #[inline]
     pub(super) fn is_overrun(&self) -> bool {
         self.behind > self.count
     }
 
-    /// Checks that nothing but padding is left before the marker: ones as the standard has it, or
-    /// zeros up to the next byte.
+    /// Checks that only padding is left before the marker: ones, as the standard requires, or zeros up to the
+    /// next byte.
     pub(super) fn finish(&mut self) -> Result<(), JpegError> {
         self.fill();
         if self.is_overrun() {
@@ -126,7 +126,7 @@ impl<'a> Bits<'a> {
         damaged("more data than its size needs")
     }
 
-    /// Goes on behind the restart marker that is expected here.
+    /// Continues after the restart marker that must follow here.
     pub(super) fn restart(&mut self, number: u8) -> Result<(), JpegError> {
         self.finish()?;
         let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -138,7 +138,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// The length of what was read, up to the marker.
+    /// Returns the number of bytes read, up to the marker.
     pub(super) fn length(&self) -> usize {
         self.at
     }

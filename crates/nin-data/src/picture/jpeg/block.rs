@@ -1,27 +1,26 @@
-//! Coefficients of one block, sequential or progressive.
+//! Decodes the coefficients of one block, sequential or progressive.
 
 use super::bits::Bits;
 use super::huffman::{HuffmanTable, with_sign};
 use super::{JpegError, damaged};
 
-/// A coefficient is no larger than this where its pixels have 8 bits; twice over, because writers
-/// round and sharpen.
+/// Twice the largest coefficient that 8-bit pixels can cause, because encoders round and sharpen.
 const LARGEST: i32 = 2 * 1024;
-/// Bits of the largest difference of two means, and of the largest other coefficient.
+/// The bits of the largest DC difference and of the largest AC coefficient.
 const MOST_DC_BITS: u8 = 11;
 const MOST_AC_BITS: u32 = 10;
 
 /// The number of trailing coefficients that may not all be equal and negative.
 const MOST_ALIKE: usize = 16;
 
-/// The place of each coefficient in a block's rows, by its number in zigzag order.
+/// The row-major position of each coefficient, by its index in zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// Coefficients of a progressive block, in zigzag order.
+/// The coefficients of a progressive block, in zigzag order.
 pub(super) type Coefficients = [i16; 64];
 
 fn erased<T>() -> Result<T, JpegError> {
@@ -36,7 +35,7 @@ fn too_large<T>() -> Result<T, JpegError> {
     damaged("a coefficient beyond the range of pixels")
 }
 
-/// Reads a signed value of `size` bits, at least one.
+/// Reads a signed value of `size` bits; `size` must be at least 1.
 #[inline]
 fn signed(bits: &mut Bits<'_>, size: u32) -> i32 {
     with_sign(bits.take(size) as i32, size)
@@ -54,7 +53,7 @@ fn dc_difference(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<i32, JpegE
     }
 }
 
-/// Run of zeros and size of the next coefficient.
+/// Reads the run of zeros before the next coefficient, and the size of the coefficient in bits.
 #[inline]
 fn ac_symbol(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<(usize, u32), JpegError> {
     bits.fill();
@@ -63,8 +62,8 @@ fn ac_symbol(bits: &mut Bits<'_>, table: &HuffmanTable) -> Result<(usize, u32), 
     Ok((usize::from(symbol >> 4), u32::from(symbol & 15)))
 }
 
-/// Reads a sequential block's coefficients, each times its step, into `block`, row after row, which
-/// is all zeros before. Returns how many there are up to the last in zigzag order.
+/// Reads the coefficients of a sequential block, dequantized and in row-major order, into `block`, which must
+/// be zero. Returns the number of coefficients up to the last one in zigzag order.
 #[inline]
 pub(super) fn sequential(
     bits: &mut Bits<'_>,
@@ -122,14 +121,14 @@ pub(super) fn sequential(
     if is_erased(levels) { erased() } else { Ok(64) }
 }
 
-/// Whether these are coefficients that a disk full of zeros decodes to: by most tables each has the
-/// same shortest code, and the sign of zeros is minus. Nothing that was seen looks like that.
+/// Returns whether these coefficients come from data that was overwritten with zeros. In most tables, zeros
+/// repeat one shortest code with a negative value. No real picture has been seen with such a block.
 fn is_erased(mut levels: impl Iterator<Item = i32>) -> bool {
     let Some(first) = levels.next().filter(|&level| level < 0) else { return false };
     levels.all(|level| level == first)
 }
 
-/// Reads a progressive block's mean for the first time.
+/// Reads the DC coefficient of a progressive block for the first time.
 pub(super) fn first_mean(
     bits: &mut Bits<'_>,
     table: &HuffmanTable,
@@ -143,26 +142,26 @@ pub(super) fn first_mean(
     Ok(())
 }
 
-/// Reads the next bit of a progressive block's mean.
+/// Reads the next bit of the DC coefficient of a progressive block.
 pub(super) fn refine_mean(bits: &mut Bits<'_>, low_bit: u32, block: &mut Coefficients) {
     if bits.bit() {
         block[0] |= 1 << low_bit;
     }
 }
 
-/// A band of coefficients in progressive scans of one component.
+/// A band of AC coefficients in a progressive scan of one component.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Band {
     pub(super) first: usize,
     pub(super) last: usize,
-    /// The lowest bit that the scan gives.
+    /// The lowest bit that the scan encodes.
     pub(super) low_bit: u32,
-    /// Blocks that have nothing (more) in this band.
+    /// The number of blocks left in the current end-of-band run.
     pub(super) empty_blocks: u32,
 }
 
 impl Band {
-    /// Reads the number of empty blocks, this one included; `size` is the number of its extra bits.
+    /// Reads the length of an end-of-band run, including this block. It has `size` extra bits.
     fn start_empty(&mut self, bits: &mut Bits<'_>, size: u32) {
         self.empty_blocks = 1 << size;
         if size > 0 {
@@ -171,7 +170,7 @@ impl Band {
         }
     }
 
-    /// Reads a block's coefficients for the first time.
+    /// Reads the coefficients of a block for the first time.
     pub(super) fn first(
         &mut self,
         bits: &mut Bits<'_>,
@@ -217,7 +216,7 @@ impl Band {
         }
     }
 
-    /// Reads the next bit of a block's coefficients, and new ones of that size.
+    /// Reads the next bit of the coefficients of a block, and new coefficients of that magnitude.
     pub(super) fn refine(
         &mut self,
         bits: &mut Bits<'_>,
@@ -238,7 +237,7 @@ impl Band {
                 1 => -unit,
                 _ => return damaged("a refinement of more than one bit"),
             };
-            // Passes `run` zeros, and refines what is not zero on the way.
+            // Skip `run` zeros, refining nonzero coefficients on the way.
             loop {
                 if at > self.last {
                     return damaged("a run of zeros leaves its block");
@@ -273,8 +272,8 @@ fn refine_value(bits: &mut Bits<'_>, unit: i16, value: &mut i16) {
     }
 }
 
-/// The coefficients of a progressive block, each times its step, row after row; and how many there are
-/// up to the last in zigzag order.
+/// Dequantizes a progressive block. Returns the coefficients in row-major order, and their number up to the
+/// last one in zigzag order.
 pub(super) fn dequantized(
     block: &Coefficients,
     steps: &[u16; 64],

@@ -1,7 +1,6 @@
-//! From components to grey or red, green and blue: libjpeg's conversions (`jdcolor.c`), and PIL's of
-//! CMYK.
+//! Converts components to grey or RGB: libjpeg's conversions (`jdcolor.c`), and PIL's conversion of CMYK.
 
-// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+// Vectorized code must be inlined; `nin_kernels::Vectorize` explains why.
 #![allow(clippy::inline_always)]
 
 use nin_kernels::{Vectorize, vectorized};
@@ -10,18 +9,18 @@ use super::frame::Frame;
 use super::upsample::Rows;
 use crate::picture::memory;
 
-/// What the components are.
+/// The meaning of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColourSpace {
     Grey,
     YCbCr,
     Rgb,
-    /// Stored negated, as Adobe does.
+    /// CMYK, stored inverted as Adobe does.
     Cmyk,
     Ycck,
 }
 
-/// The planes of the picture, from its components' samples.
+/// Converts the samples of all components to the planes of the picture.
 pub(super) fn to_pixels(frame: &Frame, samples: &[Vec<u8>], space: ColourSpace) -> Vec<Vec<u8>> {
     let [height, width] = frame.size;
     let mut sources: Vec<_> = frame
@@ -66,7 +65,7 @@ pub(super) fn to_pixels(frame: &Frame, samples: &[Vec<u8>], space: ColourSpace) 
     vec![red, green, blue]
 }
 
-/// Takes black off a row of ink: PIL's `convert("RGB")` of CMYK, where both are stored negated.
+/// Applies black to a row of ink, as PIL's `convert("RGB")` does for CMYK; both are stored inverted.
 fn darken(row: &mut [u8], black: &mut [Rows<'_>], y: usize) {
     let Some(black) = black.first_mut() else { return };
     for (value, &black) in row.iter_mut().zip(black.row(y)) {
@@ -75,7 +74,7 @@ fn darken(row: &mut [u8], black: &mut [Rows<'_>], y: usize) {
     }
 }
 
-/// Rows of luma and two colour differences, and those of red, green and blue.
+/// Rows of luma and two colour differences to convert, and rows of red, green and blue to write.
 struct FromYcbcr<'a>([&'a [u8]; 3], [&'a mut [u8]; 3]);
 
 impl Vectorize for FromYcbcr<'_> {
@@ -90,7 +89,7 @@ impl Vectorize for FromYcbcr<'_> {
 #[inline(always)]
 fn from_ycbcr([luma, blueness, redness]: [&[u8]; 3], [red, green, blue]: [&mut [u8]; 3]) {
     const HALF: i32 = 1 << 15;
-    // They fit: vectors of 16-bit numbers are clamped at once.
+    // Values fit in 16 bits, and 16-bit lanes clamp faster.
     let clamped = |value: i32| (value as i16).clamp(0, 255) as u8;
     let sources = luma.iter().zip(blueness).zip(redness);
     let pixels = red.iter_mut().zip(green).zip(blue);

@@ -1,10 +1,10 @@
-//! The inverse DCT: libjpeg's accurate integer one (`jidctint.c`), bit for bit.
+//! The inverse DCT, bit-identical to libjpeg's accurate integer version (`jidctint.c`).
 //!
-//! Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications",
-//! ICASSP 1989. Each pass is written over the eight lanes of the other direction, which compilers
-//! turn into vectors. Sums wrap: only damaged data is so large.
+//! The algorithm is Loeffler, Ligtenberg and Moschytz, "Practical fast 1-D DCT algorithms with 11
+//! multiplications", ICASSP 1989. Each pass handles the eight lanes of the other direction at once, so that
+//! compilers vectorize it. Sums wrap, because only damaged data can overflow.
 
-// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+// Vectorized code must be inlined; `nin_kernels::Vectorize` explains why.
 #![allow(clippy::inline_always)]
 
 use std::num::Wrapping;
@@ -15,17 +15,17 @@ use super::frame::BLOCK;
 
 type Lanes = [[i32; BLOCK]; BLOCK];
 
-/// Bits behind the point of the constants, and of what the first pass gives to the second.
+/// Fractional bits of the constants, and of the values between the two passes.
 const CONSTANT_BITS: usize = 13;
 const PASS_BITS: usize = 2;
-/// The middle of a sample's range: where a coefficient of 0 is.
+/// The middle of the sample range, which a zero block decodes to.
 const MIDDLE: i16 = 128;
 
 /// The number of leading zigzag coefficients in the upper left quarter.
 const QUARTER: usize = 10;
 
-/// Writes the block of these coefficients, row after row, into samples with this distance from row
-/// to row. All after the first `count` in zigzag order are 0.
+/// Transforms a block of row-major coefficients and writes it to `samples`, whose rows are `stride` apart.
+/// All coefficients after the first `count` in zigzag order must be 0.
 pub(super) fn inverse(coefficients: &[i32; 64], count: usize, samples: &mut [u8], stride: usize) {
     match count {
         ..=1 => inverse_flat(coefficients[0], samples, stride),
@@ -34,7 +34,7 @@ pub(super) fn inverse(coefficients: &[i32; 64], count: usize, samples: &mut [u8]
     }
 }
 
-/// A block of which only the first `SIDE` rows and columns are not 0.
+/// The transform of a block whose nonzero coefficients lie in the first `SIDE` rows and columns.
 struct Inverse<'a, const SIDE: usize> {
     coefficients: &'a [i32; 64],
     samples: &'a mut [u8],
@@ -64,7 +64,7 @@ fn inverse_of<const SIDE: usize>(coefficients: &[i32; 64], samples: &mut [u8], s
     }
 }
 
-/// Writes the block that has no other coefficient than its mean.
+/// Writes a block that has only a DC coefficient.
 fn inverse_flat(mean: i32, samples: &mut [u8], stride: usize) {
     let sample = to_sample((mean + 4) >> 3);
     for row in samples.chunks_mut(stride).take(BLOCK) {
@@ -74,12 +74,12 @@ fn inverse_flat(mean: i32, samples: &mut [u8], stride: usize) {
 
 #[inline(always)]
 fn to_sample(value: i32) -> u8 {
-    // It has at most 14 bits. Vectors of 16-bit numbers are clamped at once.
+    // The value has at most 14 bits, and 16-bit lanes clamp faster.
     (value as i16 + MIDDLE).clamp(0, 255) as u8
 }
 
-/// One dimension, for each lane, of which the first `SIDE` coefficients are not 0; the result is rounded
-/// by `SHIFT` bits.
+/// Transforms one dimension of every lane. Only the first `SIDE` coefficients may be nonzero. Rounds off
+/// `SHIFT` bits of the result.
 #[inline(always)]
 fn pass<const SIDE: usize, const SHIFT: usize>(lanes: &mut Lanes) {
     let input = *lanes;

@@ -1,13 +1,13 @@
-//! The frame: size, components and their sampling.
+//! Frame and scan headers: size, components and their sampling.
 
 use super::{JpegError, damaged, unsupported};
 
-/// Samples along each side of a block.
+/// The side of a block, in samples.
 pub(super) const BLOCK: usize = 8;
-/// Blocks of one interleaved unit, at most.
+/// The most blocks in one interleaved unit (MCU).
 const MOST_BLOCKS: usize = 10;
 
-/// What a frame header says.
+/// The content of a frame header.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     pub(super) is_progressive: bool,
@@ -27,14 +27,14 @@ pub(super) struct Component {
     pub(super) quantization: usize,
     /// `[height, width]` of the component's own samples.
     pub(super) size: [usize; 2],
-    /// `[height, width]` in blocks, without those that only fill up interleaved units.
+    /// `[height, width]` in blocks, without those that pad interleaved units.
     pub(super) blocks: [usize; 2],
-    /// `[height, width]` in blocks, with them.
+    /// `[height, width]` in blocks, including padding.
     pub(super) stored_blocks: [usize; 2],
 }
 
 impl Component {
-    /// Samples in a stored row.
+    /// Returns the number of samples in a stored row.
     pub(super) fn stride(&self) -> usize {
         self.stored_blocks[1] * BLOCK
     }
@@ -106,19 +106,19 @@ impl Frame {
 /// One component's part in a scan.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScanComponent {
-    /// Its place in the frame.
+    /// The index of the component in the frame.
     pub(super) index: usize,
     pub(super) dc_table: usize,
     pub(super) ac_table: usize,
 }
 
-/// What a scan header says.
+/// The content of a scan header.
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
     pub(super) components: Vec<ScanComponent>,
-    /// First and last coefficient, in zigzag order.
+    /// The first and last coefficient, in zigzag order.
     pub(super) band: [usize; 2],
-    /// The lowest bit of the coefficients that came before (0 for none), and comes now.
+    /// The lowest bit of the previous scan (0 if there was none) and of this one.
     pub(super) bits: [u32; 2],
 }
 
@@ -161,7 +161,7 @@ impl Scan {
             return damaged("too many blocks in one unit");
         }
         if !frame.is_progressive {
-            // Writers that leave these bytes 0 are taken too, as libjpeg takes them.
+            // Like libjpeg, accept encoders that leave these bytes 0.
             return Ok(());
         }
         let [first, last] = self.band;

@@ -1,4 +1,4 @@
-//! Markers and segments: everything of a file but the scans' data.
+//! Reads markers and segments: everything in a file except the data of scans.
 
 use super::colour::ColourSpace;
 use super::frame::{Frame, Scan};
@@ -14,7 +14,7 @@ const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Tables that scans use; later segments replace them.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    /// In zigzag order.
+    /// The quantization steps, in zigzag order.
     pub(super) quantization: [Option<[u16; 64]>; 4],
     pub(super) dc: [Option<HuffmanTable>; 4],
     pub(super) ac: [Option<HuffmanTable>; 4],
@@ -22,7 +22,7 @@ pub(super) struct Tables {
     pub(super) restart_interval: usize,
 }
 
-/// What comes next in the file.
+/// The next item in a file.
 pub(super) enum Segment {
     /// A scan; its data follows.
     Scan(Scan),
@@ -33,7 +33,7 @@ pub(super) enum Segment {
     },
 }
 
-/// A reader of a file's segments.
+/// A reader for the segments of a file.
 pub(super) struct Headers<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -63,18 +63,18 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// What is not read yet.
+    /// Returns the unread bytes.
     pub(super) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]
     }
 
-    /// Goes on after a scan's data.
+    /// Skips the data of a scan.
     pub(super) fn skip(&mut self, length: usize) {
         self.at += length;
     }
 
-    /// Reads up to the next scan or the end. Bytes between segments are skipped as libjpeg does, but
-    /// not once pixels came: they would be lost pixels.
+    /// Reads up to the next scan or the end. Skips bytes between segments, as libjpeg does, but not after the
+    /// first scan, where they may be lost pixels.
     pub(super) fn next_segment(&mut self, has_pixels: bool) -> Result<Segment, JpegError> {
         loop {
             let Some(marker) = self.next_marker(has_pixels)? else {
@@ -82,7 +82,7 @@ impl<'a> Headers<'a> {
             };
             match marker {
                 EOI => return Ok(Segment::End { has_marker: true }),
-                // Markers without a body: TEM, and a start within the file.
+                // Markers without a body: TEM, and a start marker inside the file.
                 0x01 | SOI => return damaged(format!("a misplaced marker {marker:02X}")),
                 0xD0..=0xD7 => return damaged("a restart marker outside a scan"),
                 _ => {}
@@ -118,7 +118,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The next marker; `None` at the end of the file.
+    /// Returns the next marker, or `None` at the end of the file.
     fn next_marker(&mut self, has_pixels: bool) -> Result<Option<u8>, JpegError> {
         loop {
             let rest = self.rest();
@@ -212,7 +212,7 @@ impl<'a> Headers<'a> {
         match marker {
             0xE0 if body.len() >= 12 && body.starts_with(b"JFIF\0") => self.has_jfif = true,
             0xEE if body.len() >= 12 && body.starts_with(b"Adobe") => self.adobe = Some(body[11]),
-            // Of several segments the first counts, as in PIL and browsers; long ones go on.
+            // EXIF may continue in further segments. Only the first XMP counts, as in PIL and browsers.
             0xE1 => {
                 if let Some(exif) = body.strip_prefix(EXIF) {
                     self.exif.get_or_insert_default().extend_from_slice(exif);
@@ -224,7 +224,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The meaning of the components, by libjpeg's rules.
+    /// Determines the meaning of the components by libjpeg's rules.
     pub(super) fn colour_space(&self, frame: &Frame) -> ColourSpace {
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         match frame.components.len() {

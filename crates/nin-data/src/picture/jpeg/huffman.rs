@@ -2,7 +2,7 @@
 
 use super::{JpegError, damaged};
 
-/// Extends `size` bits, at least one, to a signed number: a leading 0 means negative.
+/// Extends a value of `size` bits, at least 1, to a signed number. A leading 0 means negative.
 #[inline]
 pub(super) fn with_sign(value: i32, size: u32) -> i32 {
     if value < 1 << (size - 1) { value - (1 << size) + 1 } else { value }
@@ -10,35 +10,35 @@ pub(super) fn with_sign(value: i32, size: u32) -> i32 {
 
 /// The width of the lookup table, in bits.
 const LOOKUP_BITS: u32 = 10;
-/// The length of no code.
+/// The length that marks a missing code.
 const NONE: u8 = 0;
 
-/// A code and the value behind it, where both are within the bits that are looked up.
+/// A code and the value after it, if both fit into the bits of one lookup.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Short {
-    /// Bits of code and value; 0 where they are more.
+    /// The bits of code and value; 0 if they do not fit.
     pub(super) length: u8,
     /// Zeros before the value.
     pub(super) run: u8,
     pub(super) value: i16,
 }
 
-/// Codes and their symbols.
+/// A Huffman table: codes and their symbols.
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanTable {
-    /// `[length, symbol]` by the next bits; length 0 for longer codes.
+    /// `[length, symbol]`, indexed by the next bits; length 0 for longer codes.
     lookup: Vec<[u8; 2]>,
-    /// As `lookup`, with the values behind the codes, for symbols of a run of zeros and a size.
+    /// Like `lookup`, but includes the value after the code. For symbols that hold a run and a size.
     shorts: Vec<Short>,
-    /// By length: the first code that is longer, in 16 bits.
+    /// For each length, the end of its codes, left-aligned in 16 bits.
     ends: [u32; 17],
-    /// By length: what is added to a code for its symbol's place.
+    /// For each length, the offset from a code to the index of its symbol.
     offsets: [i32; 17],
     symbols: [u8; 256],
 }
 
 impl HuffmanTable {
-    /// Builds the table from the number of codes of each length, 1 to 16, and their symbols in order.
+    /// Builds a table from the number of codes of each length, 1 to 16, and their symbols in order.
     pub(super) fn new(counts: &[u8; 16], values: &[u8]) -> Result<Self, JpegError> {
         let mut symbols = [0; 256];
         symbols[..values.len()].copy_from_slice(values);
@@ -53,7 +53,7 @@ impl HuffmanTable {
         for length in 1..=16_u32 {
             let count = u32::from(counts[length as usize - 1]);
             table.offsets[length as usize] = place as i32 - code as i32;
-            // No code is all ones.
+            // The code of all ones is reserved.
             if count > 0 && code + count >= 1 << length {
                 return damaged("a Huffman table with too many codes");
             }
@@ -82,13 +82,13 @@ impl HuffmanTable {
         Ok(table)
     }
 
-    /// The code and the value that the 16 bits begin with, if both are short.
+    /// Looks up the code and value at the start of 16 bits, if both are short.
     #[inline]
     pub(super) fn find_short(&self, bits: u32) -> Short {
         self.shorts[(bits >> (16 - LOOKUP_BITS)) as usize & 0x3FF]
     }
 
-    /// Length and symbol of the code that the 16 bits begin with.
+    /// Looks up the length and symbol of the code at the start of 16 bits.
     #[inline]
     pub(super) fn find(&self, bits: u32) -> Option<(u32, u8)> {
         let [length, symbol] = self.lookup[(bits >> (16 - LOOKUP_BITS)) as usize & 0x3FF];

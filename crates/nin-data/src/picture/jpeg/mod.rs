@@ -1,21 +1,21 @@
-//! JPEG, decoded to libjpeg's pixels, and refused unless every block of it is there.
+//! A strict JPEG decoder: pixels identical to libjpeg's, and an error unless every block is present.
 //!
-//! Browsers and libjpeg show what they can of a damaged file and fill the rest with grey. A
-//! classifier must not: a grey half is another picture. This decoder accepts a file only if each
-//! scan holds exactly the blocks that its header announces:
+//! Browsers and libjpeg show what they can of a damaged file and fill the rest with grey. A classifier must
+//! not, because a half-grey picture is a different picture. This decoder accepts a file only if each scan
+//! holds exactly the blocks that its header announces:
 //!
 //! - every Huffman code exists, and no run of zeros leaves its block;
 //! - every scan and restart interval ends where its last block ends, with nothing but padding before
 //!   the next marker; restart markers come in order;
 //! - no coefficient is larger than 8-bit pixels can cause;
 //! - a progressive picture has every bit of every coefficient;
-//! - the end marker is there, or nothing else is missing.
+//! - the end marker is present, or nothing else is missing.
 //!
-//! What it cannot see: a change that leaves a stream of the same number of blocks, such as one
-//! exchanged byte after which the codes fall into step within the block. The format has no checksum.
+//! It cannot detect a change that keeps the number of blocks, such as a replaced byte after which the codes
+//! resynchronize within the block. The format has no checksum.
 //!
-//! Pixels are those of libjpeg-turbo's defaults (accurate integer DCT, smooth chroma upsampling),
-//! bit for bit.
+//! Pixels are bit-identical to those of libjpeg-turbo with default settings (accurate integer DCT, smooth
+//! chroma upsampling).
 
 mod bits;
 mod block;
@@ -42,14 +42,14 @@ pub(super) struct Jpeg {
     pub(super) xmp: Option<Vec<u8>>,
 }
 
-/// Why a file is not decoded; a reason in words.
+/// Why a file is not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum JpegError {
-    /// The file is cut off or damaged.
+    /// The file is truncated or damaged.
     Damaged(String),
-    /// A kind of JPEG that is not decoded.
+    /// The file uses a feature that is not supported.
     Unsupported(String),
-    /// `[height, width]` has more pixels than are decoded.
+    /// A picture of this `[height, width]` has too many pixels.
     TooManyPixels([usize; 2]),
 }
 
@@ -61,10 +61,10 @@ fn unsupported<T>(reason: impl Into<String>) -> Result<T, JpegError> {
     Err(JpegError::Unsupported(reason.into()))
 }
 
-/// Programs write about ten. Each scan visits every block, however few bytes it has.
+/// The limit on scans; encoders write about ten. Each scan visits every block, even if it has few bytes.
 const MOST_SCANS: usize = 100;
 
-/// `[height, width]` as stored and the number of planes, without decoding.
+/// Returns the stored `[height, width]` and the number of planes, without decoding.
 pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), JpegError> {
     let mut headers = Headers::new(bytes)?;
     headers.next_segment(false)?;
@@ -72,8 +72,8 @@ pub(super) fn size_and_channels(bytes: &[u8]) -> Result<([usize; 2], usize), Jpe
     Ok((frame.size, if frame.components.len() == 1 { 1 } else { 3 }))
 }
 
-/// Decodes a whole JPEG file of at most `most_pixels` pixels. `on_size` is called with `[height, width]`
-/// before memory is taken for pixels; what it returned comes back with the picture.
+/// Decodes a JPEG file of at most `most_pixels` pixels. Calls `on_size` with `[height, width]` before it
+/// allocates memory for pixels, and returns its result with the picture.
 pub(super) fn decode<T>(
     bytes: &[u8],
     most_pixels: u64,
@@ -130,13 +130,13 @@ mod tests {
         [&[0xFF, marker, high, low], body].concat()
     }
 
-    /// A grey block whose 63 frequencies have a scan each, once or once more per bit.
+    /// A grey block with one scan per frequency and bit.
     fn progressive(bits: u8) -> Vec<u8> {
         let mut bytes = vec![0xFF, 0xD8];
         bytes.extend(segment(0xDB, &[&[0][..], &[1; 64]].concat()));
         bytes.extend(segment(0xC2, &[8, 0, 8, 0, 8, 1, 1, 0x11, 0]));
         for class in [0x00, 0x10] {
-            // One code of one bit: nothing.
+            // A single one-bit code, for the symbol 0.
             bytes.extend(segment(0xC4, &[&[class, 1][..], &[0; 16]].concat()));
         }
         let mut scan = |first, last, approximation| {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn stuffed_bytes_in_any_number_are_skipped() {
+    fn any_number_of_stuffed_bytes_is_skipped() {
         let bytes = [&[0xFF, 0xD8][..], &[0xFF, 0].repeat(1 << 20)].concat();
         let error = size_and_channels(&bytes).unwrap_err();
         assert_eq!(error, JpegError::Damaged("no frame header".to_owned()));

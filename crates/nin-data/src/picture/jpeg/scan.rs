@@ -1,4 +1,4 @@
-//! Scans: units of blocks, restart markers, and what of the picture is there.
+//! Decodes scans: units of blocks, restart markers, and the check that the picture is complete.
 
 use super::bits::Bits;
 use super::block::{Band, Coefficients, dequantized, first_mean, refine_mean, sequential};
@@ -8,26 +8,26 @@ use super::huffman::HuffmanTable;
 use super::{JpegError, damaged, dct};
 use crate::picture::memory;
 
-/// The lowest bit of a coefficient of which nothing came.
+/// The lowest bit of a coefficient that no scan has encoded yet.
 const NOTHING: u8 = u8::MAX;
 
-/// A run of zero bytes that long is not the data of a refinement.
+/// Refinement data never has a run of zero bytes this long.
 const LONGEST_ZEROS: usize = 160;
 
-/// The components' samples while scans come in.
+/// The samples of all components while scans are decoded.
 pub(super) struct Planes {
-    /// One plane for each component, in whole units.
+    /// One plane per component, padded to whole units.
     pub(super) samples: Vec<Vec<u8>>,
     components: Vec<State>,
 }
 
-/// What is there of a component.
+/// The decoding state of a component.
 struct State {
-    /// The steps of its first scan, in zigzag order.
+    /// The quantization steps of its first scan, in zigzag order.
     steps: Option<[u16; 64]>,
-    /// Of a progressive picture, block after block.
+    /// The coefficients of each block; empty unless progressive.
     coefficients: Vec<Coefficients>,
-    /// The lowest bit of each coefficient that came.
+    /// The lowest bit of each coefficient decoded so far.
     low_bits: [u8; 64],
     prediction: i32,
 }
@@ -54,7 +54,7 @@ impl Planes {
         }
     }
 
-    /// Reads the data of a scan, with which `data` begins, and returns its length.
+    /// Decodes the scan at the start of `data` and returns its length.
     pub(super) fn decode_scan(
         &mut self,
         frame: &Frame,
@@ -93,8 +93,8 @@ impl Planes {
         Ok(length)
     }
 
-    /// Checks that the whole picture came, and computes the samples of a progressive one. Without an
-    /// end marker every bit has to be there; with one, at least what the writer meant to give.
+    /// Checks that every bit of every coefficient was decoded, and computes the samples of a progressive
+    /// picture. `has_marker` only selects the error.
     pub(super) fn finish(&mut self, frame: &Frame, has_marker: bool) -> Result<(), JpegError> {
         let came = |state: &State| state.low_bits.iter().all(|&low_bit| low_bit == 0);
         if !self.components.iter().all(came) {
@@ -133,7 +133,7 @@ impl Drop for Planes {
 }
 
 impl State {
-    /// Notes what a scan brings, after a check that it follows on what came before.
+    /// Checks that a scan continues the previous ones, and records what it encodes.
     fn begin(
         &mut self,
         frame: &Frame,
@@ -172,14 +172,14 @@ impl State {
     }
 }
 
-/// Whether data of a refinement was erased: zeros there are refinements without effect. libjpeg writes
-/// at most 1,000 of these bits at once.
+/// Returns whether refinement data was overwritten with zeros, which decode as refinements without effect.
+/// libjpeg writes at most 1,000 such bits in a row.
 fn has_erasure(data: &[u8]) -> bool {
     data.chunks_exact(LONGEST_ZEROS / 2).any(|chunk| chunk.iter().all(|&byte| byte == 0))
         && data.windows(LONGEST_ZEROS).any(|window| window.iter().all(|&byte| byte == 0))
 }
 
-/// A scan while it is read.
+/// A scan being decoded.
 struct ScanDecoder<'a> {
     planes: &'a mut Planes,
     frame: &'a Frame,
@@ -192,7 +192,7 @@ struct ScanDecoder<'a> {
 impl ScanDecoder<'_> {
     fn run(&mut self, restart_interval: usize) -> Result<(), JpegError> {
         let first = &self.frame.components[self.scan.components[0].index];
-        // A component alone comes block after block, several in units that cover the same pixels.
+        // A single component is stored block by block; several are interleaved in units of equal area.
         let is_alone = self.scan.components.len() == 1;
         let [rows, columns] = if is_alone {
             first.blocks

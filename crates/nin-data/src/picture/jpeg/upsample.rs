@@ -1,20 +1,20 @@
-//! Rows of a component at the picture's size: libjpeg's upsampling (`jdsample.c`), bit for bit.
+//! Upsamples components to the size of the picture, bit-identical to libjpeg (`jdsample.c`).
 
-// What is vectorized has to be inlined: `nin_kernels::Vectorize` says why.
+// Vectorized code must be inlined; `nin_kernels::Vectorize` explains why.
 #![allow(clippy::inline_always)]
 
 use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::{Component, Frame};
 
-/// Narrower components are not smoothed along their rows.
+/// Narrower components are not smoothed horizontally.
 const SMALLEST_SMOOTH: usize = 3;
 
-/// Reads rows of one component at the picture's size.
+/// Reads rows of one component, upsampled to the size of the picture.
 pub(super) struct Rows<'a> {
     samples: &'a [u8],
     component: &'a Component,
-    /// Picture rows and columns for each of the component's.
+    /// Picture rows and columns per row and column of the component.
     scale: [usize; 2],
     width: usize,
     sums: Vec<u16>,
@@ -28,7 +28,7 @@ impl<'a> Rows<'a> {
         Self { samples, component, scale, width, sums: Vec::new(), row: Vec::new() }
     }
 
-    /// A row of the picture.
+    /// Returns row `y` of the picture.
     pub(super) fn row(&mut self, y: usize) -> &[u8] {
         let is_smooth = self.component.size[1] >= SMALLEST_SMOOTH;
         match self.scale {
@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
         &self.row[..self.width]
     }
 
-    /// Three quarters of the nearest sample and a quarter of the next.
+    /// Blends three quarters of the nearest sample with one quarter of the next nearest.
     fn smooth_columns(&mut self, y: usize) {
         let samples = source(self.samples, self.component, y);
         self.row.clear();
@@ -80,7 +80,7 @@ impl<'a> Rows<'a> {
         vectorized(SmoothBoth { near, far, sums: &mut self.sums, row: &mut self.row });
     }
 
-    /// Of twice as many picture rows: the component's row of `y`, and the next nearest.
+    /// Returns the two component rows nearest to picture row `y`, nearest first, for a scale of 2.
     fn near_and_far(&self, y: usize) -> (&'a [u8], &'a [u8]) {
         let near = y / 2;
         let last = self.component.size[0] - 1;
@@ -89,11 +89,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// A component's two nearest rows that become a row of twice the width.
+/// Blends the two nearest rows of a component into a row of twice the width.
 struct SmoothBoth<'a> {
     near: &'a [u8],
     far: &'a [u8],
-    /// As long as these.
+    /// A buffer as long as `near` and `far`.
     sums: &'a mut [u16],
     row: &'a mut [u8],
 }
@@ -118,7 +118,7 @@ impl Vectorize for SmoothBoth<'_> {
     }
 }
 
-/// A row of the component's own samples.
+/// Returns a row of the component before upsampling.
 fn source<'a>(samples: &'a [u8], component: &Component, row: usize) -> &'a [u8] {
     &samples[row * component.stride()..][..component.size[1]]
 }

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Writes torchvision_golden.txt: what torchvision's photo augmentation makes of PIL images, byte for byte.
+"""Writes torchvision_golden.txt: the bytes of PIL images after torchvision's augmentation.
 
     pip install torch torchvision==0.29.2 pillow==11.3.0 numpy
     python torchvision_golden.py > torchvision_golden.txt
 
-Each line: OPERATION MODE WIDTH HEIGHT PARAMETERS... BYTES. MODE is `rgb` or `l`; the bytes are hexadecimal, row by row,
-a pixel's red, green and blue next to each other. The pixels of the input are a formula of their position in
-those bytes, `pixels` below, which the Rust test computes too. Operations and parameters:
+Each line: OPERATION MODE WIDTH HEIGHT PARAMETERS... BYTES. MODE is `rgb` or `l`. The bytes are hexadecimal, row by row,
+with interleaved red, green and blue. The pixels of the input are a function of their position in those bytes,
+`pixels` below, which the Rust test computes too. Operations and parameters:
 
     crop TOP LEFT HEIGHT WIDTH SIDE      resized_crop to SIDE x SIDE, bilinear, antialiased
-    rotate DEGREES                       nearest, counter-clockwise, around the middle, black comes in
+    rotate DEGREES                       nearest, counter-clockwise, around the centre, black corners
     brightness|contrast|saturation F     adjust_brightness, adjust_contrast, adjust_saturation
     hue F                                adjust_hue, F from -0.5 to 0.5
-    chain ORDER B C S H                  the four in the order of the letters, `bcsh` or another
+    chain ORDER B C S H                  all four in the order of the letters, such as `bcsh`
 
-Last come lines `draw WIDTH HEIGHT SCALE SCALE RATIO RATIO DRAWS = TOP LEFT HEIGHT WIDTH`: what
-RandomResizedCrop.get_params makes of uniform draws in [0, 1), separated by commas, in the order in which it
-takes them:
+The last lines are `draw WIDTH HEIGHT SCALE SCALE RATIO RATIO DRAWS = TOP LEFT HEIGHT WIDTH`: the result of
+RandomResizedCrop.get_params for uniform draws in [0, 1), separated by commas, in the order in which it consumes
+them:
 
     repeat at most 10 times:
         area = width * height * between(scale, draw)
@@ -25,17 +25,17 @@ takes them:
         if 0 < w <= width and 0 < h <= height:
             top = floor(draw * (height - h + 1)); left = floor(draw * (width - w + 1))
             return
-    # None fits: the largest crop in the middle whose ratio is allowed.
+    # None fits: the largest central crop with an allowed ratio.
     if width / height < min(ratio):   w = width;  h = round(w / min(ratio))
     elif width / height > max(ratio): h = height; w = round(h * max(ratio))
     else:                             w = width;  h = height
     top = (height - h) // 2; left = (width - w) // 2
 
-RandomRotation draws an angle between -degrees and degrees. ColorJitter draws an order of the four, and then the
-factors: between max(0, 1 - x) and 1 + x for brightness, contrast and saturation, between -x and x for hue;
-it leaves out those whose x is 0.
+RandomRotation draws an angle between -degrees and degrees. ColorJitter draws an order of the four and then the
+factors: between max(0, 1 - x) and 1 + x for brightness, contrast and saturation, between -x and x for hue. It
+skips those whose x is 0.
 
-The functions `by_*` below say what PIL computes, and in which precision; each line is compared with them
+The functions `by_*` below state what PIL computes, and in which precision. Each line is compared with them
 before it is written.
 """
 import math
@@ -55,9 +55,9 @@ CROPS = [(0, 0, 20, 31, 24), (3, 7, 11, 13, 24), (0, 20, 20, 11, 10), (19, 30, 1
 
 
 def pixels(count):
-    """Returns the bytes of the input: noise whose contrast grows, so that grey and coloured pixels occur.
+    """Returns the bytes of the input: noise of growing contrast, so that grey and coloured pixels occur.
 
-    The division rounds down, below zero too.
+    The division rounds down, also for negative numbers.
     """
     words = [((at * 2654435761) & 0xffffffff) >> 13 & 0xff for at in range(count)]
     return bytes(128 + (word - 128) * at // count for at, word in enumerate(words))
@@ -69,7 +69,7 @@ def image(mode, size):
 
 
 def by_blend(degenerate, array, factor):
-    """PIL's ImageEnhance: `degenerate + factor * (image - degenerate)` in 32 bits, clipped, then truncated."""
+    """Computes PIL's ImageEnhance: `degenerate + factor * (image - degenerate)` in 32 bits, clipped, truncated."""
     factor = np.float32(factor)
     first, second = degenerate.astype(np.int32), array.astype(np.int32)
     blended = first.astype(np.float32) + factor * (second - first).astype(np.float32)
@@ -77,7 +77,7 @@ def by_blend(degenerate, array, factor):
 
 
 def by_grey(array):
-    """PIL's conversion to L: integers, 16 bits after the point."""
+    """Computes PIL's conversion to L in 16-bit fixed point."""
     if array.ndim == 2:
         return array
     red, green, blue = (array[..., channel].astype(np.int64) for channel in range(3))
@@ -100,7 +100,7 @@ def by_saturation(array, factor):
 
 
 def by_hue(array, factor):
-    """To HSV in bytes, the hue moved with wrapping, and back. Grey images stay as they are."""
+    """Converts to HSV in bytes, shifts the hue with wrapping, and converts back. Grey images stay as they are."""
     if array.ndim == 2:
         return array
     f32, f64 = np.float32, np.float64
@@ -141,7 +141,7 @@ def by_hue(array, factor):
 
 
 def by_rotate(array, degrees):
-    """Each pixel comes from the place that the inverse rotation gives its middle, in 16.16 fixed point."""
+    """Copies each pixel from the inverse rotation of its centre, in 16.16 fixed point."""
     height, width = array.shape[:2]
     angle = -math.radians(degrees % 360.0)
     cosine, sine = round(math.cos(angle), 15), round(math.sin(angle), 15)
@@ -172,9 +172,9 @@ NAMES = {"b": "brightness", "c": "contrast", "s": "saturation", "h": "hue"}
 
 
 def line(operation, picture, parameters, answer, own):
-    """Prints a line, once torchvision's answer is the formula's."""
+    """Prints a line after checking that torchvision's answer matches the formula."""
     if own is not None and not np.array_equal(np.asarray(answer), own):
-        sys.exit(f"{operation} {parameters} of {picture}: the formula says something else")
+        sys.exit(f"{operation} {parameters} of {picture}: torchvision and the formula differ")
     width, height = picture.size
     print(operation, picture.mode.lower(), width, height, *parameters, answer.tobytes().hex())
 
@@ -196,7 +196,7 @@ def draws():
         (LARGE, half, usual, [0.9, 0.9, 0.2, 0.7, 0.6, 0.4]),
         (SMALL, (1.0, 1.0), (1.0, 1.0), [0.5, 0.5] * 10),  # never fits; wide
         ((9, 12), (1.0, 1.0), (1.0, 1.0), [0.5, 0.5] * 10),  # never fits; high
-        ((10, 9), (1.0, 1.0), (0.5, 2.0), [0.5, 0.9] * 10),  # never fits; the whole picture
+        ((10, 9), (1.0, 1.0), (0.5, 2.0), [0.5, 0.9] * 10),  # never fits; the whole image
         ((1, 1), half, usual, [0.0, 0.5, 0.9, 0.9]),
         ((500, 375), half, usual, [0.25, 0.75, 0.5, 0.5]),
     ]

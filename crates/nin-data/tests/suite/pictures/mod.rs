@@ -1,4 +1,4 @@
-//! Odd pictures: equal to PIL's to the last bit, JPEG too, or refused by name.
+//! Unusual and damaged pictures: decoded bit-identically to PIL, including JPEG, or a specific error.
 
 mod table;
 
@@ -23,7 +23,7 @@ fn assert_equal(name: &str, picture: &Picture, expected: &Hashes) {
 }
 
 #[test]
-fn odd_pictures_are_pils_or_refused_by_name() {
+fn unusual_pictures_match_pil_or_give_the_expected_error() {
     let mut decoded = 0;
     for row in rows() {
         let picture = Picture::decode(&fs::read(&row.path).unwrap());
@@ -44,9 +44,9 @@ fn odd_pictures_are_pils_or_refused_by_name() {
     assert!(decoded >= 40, "{decoded}");
 }
 
-/// A cut anywhere is seen, whatever the format, but where nothing of the pixels is missing.
+/// Truncation is detected in every format, unless no pixel is missing.
 #[test]
-fn a_cut_anywhere_is_refused() {
+fn truncation_anywhere_is_an_error() {
     let names = [
         "jpeg-420.jpg",
         "jpeg-progressive.jpg",
@@ -70,10 +70,10 @@ fn a_cut_anywhere_is_refused() {
     }
 }
 
-/// Of an erased part no more is seen than the format shows; of a JPEG's data everything from 64 bytes
-/// on, and 160 where it is progressive.
+/// JPEG data overwritten with zeros is detected from 64 bytes on, or from 160 bytes if it is progressive.
+/// Other formats reveal less.
 #[test]
-fn an_erased_part_of_a_jpeg_is_refused() {
+fn zeroed_jpeg_data_is_an_error() {
     for (name, erased) in [
         ("jpeg-420.jpg", 64),
         ("jpeg-grey.jpg", 64),
@@ -96,16 +96,16 @@ fn table_file(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_without_pixels_is_refused() {
+fn a_picture_without_pixels_is_an_error() {
     let mut gif = table_file("gif.gif");
     gif[6..10].fill(0);
     for error in [Picture::decode(&gif).unwrap_err(), PictureHeader::read(&gif).unwrap_err()] {
-        assert_eq!(error.to_string(), "not a whole GIF picture: it has no pixels");
+        assert_eq!(error.to_string(), "incomplete or damaged GIF picture: it has no pixels");
     }
 }
 
 #[test]
-fn a_side_that_is_too_long_is_refused() {
+fn a_side_that_is_too_long_is_an_error() {
     let mut png = table_file("png-grey-8.png");
     let refused =
         |png: &[u8]| [Picture::decode(png).unwrap_err(), PictureHeader::read(png).unwrap_err()];
@@ -125,9 +125,9 @@ fn a_side_that_is_too_long_is_refused() {
     }
 }
 
-/// PIL takes such files: all pixels are there.
+/// PIL accepts such files, because all pixels are present.
 #[test]
-fn a_bmp_that_claims_to_be_longer_is_read() {
+fn a_bmp_that_claims_to_be_longer_is_decoded() {
     for name in ["bmp-1.bmp", "bmp-8.bmp", "bmp-24.bmp", "bmp-32.bmp"] {
         let bytes = table_file(name);
         let whole = Picture::decode(&bytes).unwrap();

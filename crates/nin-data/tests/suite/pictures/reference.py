@@ -1,15 +1,15 @@
-"""Draws the odd pictures of this folder and writes what PIL makes of them into table.txt.
+"""Draws the unusual pictures of this folder and writes PIL's results to table.txt.
 
     pip install pillow==11.3.0 numpy
     apt-get install libjpeg-turbo-progs     # cjpeg, for samplings and restart markers
     python reference.py
 
-The reference for every picture: turned upright by `exif_transpose`, 16 bits as round(v / 257),
-transparent parts over white, `convert("RGB")` or `convert("L")`, reduced, fitted into INPUT.
+The reference for every picture: turn it upright with `exif_transpose`, convert 16 bits as round(v / 257),
+blend transparent parts over white, `convert("RGB")` or `convert("L")`, reduce, fit to INPUT.
 
-A row is `FILE ok HEIGHT WIDTH` and eight hashes, or `FILE refused WORDS`: words that the error has.
-A hash is the start of the SHA-256 of all planes: the picture itself, then stretched, cropped and
-padded, first in colour, then in grey.
+A row is `FILE ok HEIGHT WIDTH` and eight hashes, or `FILE refused WORDS` with words of the error. A hash is
+the start of the SHA-256 of all planes: the picture itself, then stretched, cropped and padded, first in
+colour, then in grey.
 """
 import hashlib
 import io
@@ -28,15 +28,15 @@ INPUT = (24, 20)  # height and width
 SIZE = (58, 75)
 BILINEAR = Image.Resampling.BILINEAR
 rows = []
-sixteen = {}  # pictures of 16 bits that PIL reads in 8, as arrays
+sixteen = {}  # 16-bit pictures that PIL reads in 8 bits, as arrays
 
 
-# What PIL makes of a file.
+# PIL's result for a file.
 
 def upright_and_opaque(name, file):
     if name in sixteen:
         array = sixteen[name].astype(np.uint32)
-        array = ((2 * array + 257) // 514).astype(np.uint8)  # round(v / 257): there are no halves
+        array = ((2 * array + 257) // 514).astype(np.uint8)  # round(v / 257); no halves occur
         image = Image.fromarray(array.squeeze() if array.shape[2] == 1 else array)
     else:
         image = Image.open(io.BytesIO(file))
@@ -66,7 +66,7 @@ def stretched(image):
 
 
 def cropped(image):
-    """torchvision's Resize of the shorter side and CenterCrop, for an input of any proportions."""
+    """Computes torchvision's Resize of the shorter side and CenterCrop, for an input of any aspect ratio."""
     (width, height), (high, wide) = image.size, INPUT
     if width * high >= height * wide:
         size = (int(high * width / height), high)
@@ -96,7 +96,7 @@ def digest(image):
 
 
 def accept(name, file, like=None):
-    """`like` is a file of the same pixels where PIL wants more of the file than they need."""
+    """Adds a picture that decodes. `like` is a file with the same pixels, if PIL rejects `file` itself."""
     (FOLDER / name).write_bytes(file)
     image = upright_and_opaque(name, like or file)
     hashes = []
@@ -112,10 +112,10 @@ def refuse(name, words, file):
     rows.append(f"{name} refused {words}")
 
 
-# What is drawn.
+# The drawings.
 
 def drawing(height, width, seed=0):
-    """Smooth colours with edges and some noise: what a photo has."""
+    """Draws smooth colours with edges and some noise, like a photo."""
     noise = np.random.Generator(np.random.PCG64(seed))
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     planes = [np.sin(9 * x + 4 * y) * 90 + 120, 200 * y + 40 * np.cos(20 * x), 255 * (x + y > 0.8)]
@@ -139,7 +139,7 @@ def chunk(name, body):
 
 
 def png(array, depth, kind, before=b"", after=b"", interlaced=False):
-    """A PNG of samples [height, width, channels] with so many bits each."""
+    """Encodes samples [height, width, channels] of `depth` bits as a PNG."""
     height, width, _ = array.shape
 
     def scanlines(part):
@@ -168,7 +168,7 @@ def segment(marker, body):
 
 
 def exif(orientation, order="<", thumbnail=None):
-    """The smallest EXIF structure with an orientation."""
+    """Builds the smallest EXIF structure with an orientation."""
     mark = b"II*\0" if order == "<" else b"MM\0*"
     head = mark + struct.pack(order + "IH", 8, 1)
     entry = struct.pack(order + "HHIHH", 0x0112, 3, 1, orientation, 0)
@@ -185,7 +185,7 @@ def with_segment(jpeg, body):
 
 
 def markers(jpeg):
-    """The place of each segment, by its marker, up to the first scan's data."""
+    """Returns the offset of each segment by its marker, and the offset of the first scan's data."""
     places, at = {}, 2
     while True:
         places.setdefault(jpeg[at + 1], at)
@@ -196,7 +196,7 @@ def markers(jpeg):
 
 
 def planar_tiff(planes):
-    """A TIFF of 8-bit CMYK whose inks have a strip each, which PIL does not write."""
+    """Encodes an 8-bit CMYK TIFF with one strip per ink, which PIL does not write."""
     count, height, width = planes.shape
     first = 8 + 2 + 9 * 12 + 4  # header, directory, end of directories
     strips = first + 3 * 4 * count
@@ -224,7 +224,7 @@ alpha = np.dstack([array, np.tile(np.linspace(0, 255, SIZE[1]).astype(np.uint8),
 see_through = Image.fromarray(alpha)
 palette = image.quantize(200)
 
-# JPEG: samplings, modes, scans, and what stands around them.
+# JPEG: samplings, modes, scans, and the segments around them.
 for name, options in [
     ("444", ["-sample", "1x1"]), ("422", ["-sample", "2x1"]), ("420", ["-sample", "2x2"]),
     ("440", ["-sample", "1x2"]), ("411", ["-sample", "4x1"]), ("410", ["-sample", "4x2"]),
@@ -293,7 +293,7 @@ accept("png-animated.png", saved(image, "PNG", save_all=True, append_images=[Ima
 accept("png-one-pixel.png", saved(image.crop((3, 3, 4, 4)), "PNG"))
 accept("png-line.png", saved(image.crop((0, 7, 75, 8)), "PNG"))
 accept("png-trailing.png", saved(image, "PNG") + b"trailing")
-# Cropped from the first column on, where one side has the input's size already.
+# One side already has the input size, so the crop starts at the first row or column.
 for height, width in [(22, 20), (24, 19), (24, 21), (25, 20)]:
     accept(f"png-{height}x{width}.png", saved(Image.fromarray(drawing(height, width, 7)), "PNG"))
 
@@ -326,57 +326,57 @@ for orientation in (3, 6):
     accept(f"tiff-exif-{orientation}.tif", saved(image, "TIFF", tiffinfo={0x0112: orientation}))
 accept("tiff-pages.tiff", saved(image, "TIFF", save_all=True, append_images=[grey]))
 
-# Refused by name.
+# Errors by format.
 refuse("avif.avif", "AVIF", saved(image, "AVIF"))
 refuse("heic.heic", "HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64))
 refuse("text.png", "neither JPEG", b"no picture at all\n")
 refuse("empty.jpg", "neither JPEG", b"")
-refuse("tiff-grey-alpha.tif", "TIFF of a kind that is not read", saved(see_through.convert("LA"), "TIFF"))
-refuse("tiff-palette.tif", "TIFF of a kind that is not read", saved(palette, "TIFF"))
+refuse("tiff-grey-alpha.tif", "unsupported kind of TIFF", saved(see_through.convert("LA"), "TIFF"))
+refuse("tiff-palette.tif", "unsupported kind of TIFF", saved(palette, "TIFF"))
 inks = np.asarray(image.convert("CMYK")).transpose(2, 0, 1)
-refuse("tiff-cmyk-planar.tif", "TIFF of a kind that is not read", planar_tiff(inks))
+refuse("tiff-cmyk-planar.tif", "unsupported kind of TIFF", planar_tiff(inks))
 refuse("jpeg-arithmetic.jpg", "arithmetic coding", cjpeg(image, "-arithmetic"))
 
-# Damaged: every format cut, and whatever else shows.
+# Damaged: every format truncated, and other detectable damage.
 middle = (data + len(baseline)) // 2
-refuse("damaged-half.jpg", "not a whole JPEG", baseline[:len(baseline) // 2])
-refuse("damaged-nearly-whole.jpg", "not a whole JPEG", baseline[:-12])
-refuse("damaged-header-only.jpg", "not a whole JPEG", baseline[:data])
-refuse("damaged-start-only.jpg", "not a whole JPEG", baseline[:3])
-refuse("damaged-zeros.jpg", "not a whole JPEG", zeroed(baseline, middle, 400))
-refuse("damaged-zeros-to-the-end.jpg", "not a whole JPEG", zeroed(baseline, middle, len(baseline) - middle))
-refuse("damaged-removed.jpg", "not a whole JPEG", baseline[:middle] + baseline[middle + 300:])
-refuse("damaged-tables.jpg", "not a whole JPEG", zeroed(baseline, places[0xDB] + 4, 40))
-refuse("damaged-frame.jpg", "not a whole JPEG", zeroed(baseline, places[0xC0], 12))
-refuse("damaged-extra.jpg", "not a whole JPEG", baseline[:-2] + baseline[data:data + 200] + baseline[-2:])
-refuse("damaged-marker-inside.jpg", "not a whole JPEG", baseline[:middle] + b"\xff\xc4" + baseline[middle + 2:])
-refuse("damaged-end-inside.jpg", "not a whole JPEG", baseline[:middle] + b"\xff\xd9" + baseline[middle + 2:])
+refuse("damaged-half.jpg", "incomplete or damaged JPEG", baseline[:len(baseline) // 2])
+refuse("damaged-nearly-whole.jpg", "incomplete or damaged JPEG", baseline[:-12])
+refuse("damaged-header-only.jpg", "incomplete or damaged JPEG", baseline[:data])
+refuse("damaged-start-only.jpg", "incomplete or damaged JPEG", baseline[:3])
+refuse("damaged-zeros.jpg", "incomplete or damaged JPEG", zeroed(baseline, middle, 400))
+refuse("damaged-zeros-to-the-end.jpg", "incomplete or damaged JPEG", zeroed(baseline, middle, len(baseline) - middle))
+refuse("damaged-removed.jpg", "incomplete or damaged JPEG", baseline[:middle] + baseline[middle + 300:])
+refuse("damaged-tables.jpg", "incomplete or damaged JPEG", zeroed(baseline, places[0xDB] + 4, 40))
+refuse("damaged-frame.jpg", "incomplete or damaged JPEG", zeroed(baseline, places[0xC0], 12))
+refuse("damaged-extra.jpg", "incomplete or damaged JPEG", baseline[:-2] + baseline[data:data + 200] + baseline[-2:])
+refuse("damaged-marker-inside.jpg", "incomplete or damaged JPEG", baseline[:middle] + b"\xff\xc4" + baseline[middle + 2:])
+refuse("damaged-end-inside.jpg", "incomplete or damaged JPEG", baseline[:middle] + b"\xff\xd9" + baseline[middle + 2:])
 restarts = (FOLDER / "jpeg-restart.jpg").read_bytes()
 second, third = restarts.index(b"\xff\xd1"), restarts.index(b"\xff\xd2")
-refuse("damaged-restart-order.jpg", "not a whole JPEG", restarts[:second] + b"\xff\xd5" + restarts[second + 2:])
-refuse("damaged-restart-missing.jpg", "not a whole JPEG", restarts[:second] + restarts[third:])
-refuse("damaged-progressive-half.jpg", "not a whole JPEG", progressive[:len(progressive) // 2])
-refuse("damaged-progressive-zeros.jpg", "not a whole JPEG", zeroed(progressive, len(progressive) // 2, 400))
+refuse("damaged-restart-order.jpg", "incomplete or damaged JPEG", restarts[:second] + b"\xff\xd5" + restarts[second + 2:])
+refuse("damaged-restart-missing.jpg", "incomplete or damaged JPEG", restarts[:second] + restarts[third:])
+refuse("damaged-progressive-half.jpg", "incomplete or damaged JPEG", progressive[:len(progressive) // 2])
+refuse("damaged-progressive-zeros.jpg", "incomplete or damaged JPEG", zeroed(progressive, len(progressive) // 2, 400))
 last_scan = progressive.rindex(b"\xff\xda")
-refuse("damaged-progressive-scan.jpg", "not a whole JPEG", progressive[:last_scan])
-refuse("damaged-progressive-scan-end.jpg", "not a whole JPEG", progressive[:last_scan] + b"\xff\xd9")
+refuse("damaged-progressive-scan.jpg", "incomplete or damaged JPEG", progressive[:last_scan])
+refuse("damaged-progressive-scan-end.jpg", "incomplete or damaged JPEG", progressive[:last_scan] + b"\xff\xd9")
 whole = saved(image, "PNG")
-refuse("damaged-half.png", "not a whole PNG", whole[:len(whole) // 2])
-refuse("damaged-zeros.png", "not a whole PNG", zeroed(whole, len(whole) // 2, 100))
-refuse("damaged-no-end.png", "not a whole PNG", whole[:-12])
+refuse("damaged-half.png", "incomplete or damaged PNG", whole[:len(whole) // 2])
+refuse("damaged-zeros.png", "incomplete or damaged PNG", zeroed(whole, len(whole) // 2, 100))
+refuse("damaged-no-end.png", "incomplete or damaged PNG", whole[:-12])
 whole = (FOLDER / "webp-lossless.webp").read_bytes()
-refuse("damaged-half.webp", "not a whole WebP", whole[:len(whole) // 2])
+refuse("damaged-half.webp", "incomplete or damaged WebP", whole[:len(whole) // 2])
 whole = (FOLDER / "webp-lossy.webp").read_bytes()
-refuse("damaged-lossy.webp", "not a whole WebP", whole[:len(whole) // 2])
+refuse("damaged-lossy.webp", "incomplete or damaged WebP", whole[:len(whole) // 2])
 whole = (FOLDER / "gif.gif").read_bytes()
-refuse("damaged-half.gif", "not a whole GIF", whole[:len(whole) // 2])
-refuse("damaged-zeros.gif", "not a whole GIF", zeroed(whole, len(whole) // 2, 400))
+refuse("damaged-half.gif", "incomplete or damaged GIF", whole[:len(whole) // 2])
+refuse("damaged-zeros.gif", "incomplete or damaged GIF", zeroed(whole, len(whole) // 2, 400))
 whole = (FOLDER / "bmp-24.bmp").read_bytes()
-refuse("damaged-half.bmp", "not a whole BMP", whole[:len(whole) // 2])
+refuse("damaged-half.bmp", "incomplete or damaged BMP", whole[:len(whole) // 2])
 whole = (FOLDER / "tiff-rgb.tif").read_bytes()
-refuse("damaged-half.tif", "not a whole TIFF", whole[:len(whole) // 2])
+refuse("damaged-half.tif", "incomplete or damaged TIFF", whole[:len(whole) // 2])
 whole = (FOLDER / "tiff-rgb-lzw.tif").read_bytes()
-refuse("damaged-zeros.tif", "not a whole TIFF", zeroed(whole, len(whole) // 2, 400))
+refuse("damaged-zeros.tif", "incomplete or damaged TIFF", zeroed(whole, len(whole) // 2, 400))
 
 head = "# Written by reference.py: FILE ok HEIGHT WIDTH, hashes of colour and grey; or FILE refused WORDS.\n"
 (FOLDER / "table.txt").write_text(head + "\n".join(rows) + "\n")

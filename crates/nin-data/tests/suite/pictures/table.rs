@@ -1,50 +1,50 @@
-//! The table of odd pictures (`table.txt`, written by `reference.py`): what PIL makes of each, or that
-//! it is refused. Every way from a file to a tensor is tested with it; other crates' tests include this
-//! file by its path.
+//! The table of unusual pictures (`table.txt`, written by `reference.py`): PIL's result for each, or the
+//! expected error. It tests every path from a file to a tensor; tests of other crates include this file by
+//! its path.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// `[height, width]` of the input that the table's hashes of fitted pictures are of.
-#[allow(dead_code)] // not every test looks at fitted pictures
+/// The input size `[height, width]` that the fitted pictures of the table have.
+#[allow(dead_code)] // not every test uses fitted pictures
 pub(crate) const INPUT: [usize; 2] = [24, 20];
 
 /// A picture of the table.
 pub(crate) struct Row {
-    /// The file's name.
+    /// The name of the file.
     pub name: String,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is to become of it.
+    /// The expected result.
     pub expected: Expected,
 }
 
-/// What is to become of a picture.
+/// The expected result of decoding a picture.
 #[allow(dead_code)]
 pub(crate) enum Expected {
-    /// It is decoded.
+    /// The picture is decoded.
     Decoded {
         /// `[height, width]`, upright.
         size: [usize; 2],
-        /// In colour.
+        /// The hashes of the picture in colour.
         colour: Hashes,
-        /// In grey.
+        /// The hashes of the picture in grey.
         grey: Hashes,
     },
-    /// It is refused, by these words.
+    /// Decoding fails with an error that contains these words.
     Refused(String),
 }
 
-/// The start of the SHA-256 of all planes, one after the other.
+/// The first digits of the SHA-256 of all planes, one after the other.
 #[allow(dead_code)]
 pub(crate) struct Hashes {
-    /// As decoded.
+    /// The hash of the decoded picture.
     pub whole: String,
-    /// Reduced and fitted: stretched, cropped and padded.
+    /// The hashes after reducing and fitting: stretched, cropped and padded.
     pub fitted: [String; 3],
 }
 
-/// All rows.
+/// Reads all rows.
 pub(crate) fn rows() -> Vec<Row> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nin-data/tests/suite/pictures");
     let table = fs::read_to_string(folder.join("table.txt")).unwrap();
