@@ -129,8 +129,8 @@ impl Attempt {
         recipe
     }
 
-    /// Where it begins.
-    pub(crate) fn beginning(&self) -> TrainingState {
+    /// Returns the state before its first step.
+    pub(crate) fn initial_state(&self) -> TrainingState {
         let Self { attempt, metrics_bytes, .. } = *self;
         TrainingState { metrics_bytes, attempt, ..TrainingState::initial() }
     }
@@ -145,7 +145,7 @@ fn derived_seed(seed: u64, attempt: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics_log::Kept;
+    use crate::metrics_log::LoggedSoFar;
     use crate::{durable, sample};
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
         let (_root, run, _lock) = sample::run();
         let recipe = sample::recipe();
         let first = Attempt::current(&run, &recipe).unwrap();
-        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         let next = first.next(&recipe);
         let (begun, _) = durable::recording(Some(1), || next.clone().begin(&run, &mut log, (1, 3)));
         let error = begun.unwrap_err();
@@ -187,9 +187,9 @@ mod tests {
         second.write(&run).unwrap();
         assert_eq!(Attempt::current(&run, &recipe).unwrap(), second);
         assert_eq!(second.recipe(&recipe).training.seed, second.seed);
-        assert_eq!(second.beginning().metrics_bytes, 7);
-        second.check(&run, Some(&second.beginning())).unwrap();
-        first.check(&run, Some(&second.beginning())).unwrap_err();
+        assert_eq!(second.initial_state().metrics_bytes, 7);
+        second.check(&run, Some(&second.initial_state())).unwrap();
+        first.check(&run, Some(&second.initial_state())).unwrap_err();
         std::fs::write(run.attempt_path(), "{}").unwrap();
         let error = Attempt::current(&run, &recipe).unwrap_err();
         assert!(error.to_string().contains("attempt.json` is damaged"), "{error}");
@@ -200,7 +200,7 @@ mod tests {
         let (_root, run, _lock) = sample::run();
         let recipe = sample::recipe();
         let first = Attempt::current(&run, &recipe).unwrap();
-        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         first.next(&recipe).begin(&run, &mut log, (1, 3)).unwrap();
         let second = Attempt::current(&run, &recipe).unwrap();
         second.check(&run, None).unwrap();

@@ -12,6 +12,9 @@ use crate::TrainError;
 /// of a longer file the header is asked first: it may be long in name only.
 const ASKED_FIRST: u64 = 64 << 20;
 
+/// No JSON of a checkpoint or a run is longer, in bytes.
+pub(crate) const LARGEST_JSON: u64 = 16 << 20;
+
 /// Opens a file, and nothing else, to read at most so many bytes of it and one more.
 ///
 /// # Errors

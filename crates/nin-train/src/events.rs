@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use nin_data::Part;
 use nin_model::LayerScale;
 use serde::{Deserialize, Serialize};
 
-use crate::epoch_record::EpochRecord;
+use crate::epoch_report::EpochReport;
 use crate::fine_tuning::Transfer;
 use crate::sentinel::Alarm;
 
@@ -36,53 +35,6 @@ impl StepReport {
     pub fn epochs_done(&self) -> f64 {
         let done = self.step as f64 / self.steps_per_epoch.max(1) as f64;
         self.epoch.saturating_sub(1) as f64 + done
-    }
-}
-
-/// A test loss this near to that of a guess, in nats, is a guess.
-const GUESS_TOLERANCE: f64 = 0.02;
-
-/// A finished epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "EpochRecord", try_from = "EpochRecord")]
-pub struct EpochReport {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// Steps taken since the beginning of the training.
-    pub total_steps: usize,
-    /// Mean cross-entropy over the epoch, in nats.
-    pub train_loss: f64,
-    /// Share of right answers over the epoch, while the weights changed.
-    pub train_accuracy: f64,
-    /// The part that it was evaluated on, and that chooses the best: [`Part::Validation`] where there is
-    /// one, else [`Part::Test`].
-    pub evaluated_on: Part,
-    /// Mean cross-entropy over that part after the epoch, in nats.
-    pub eval_loss: f64,
-    /// Share of right answers over that part after the epoch.
-    pub eval_accuracy: f64,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-    /// Images a second of the epoch's training steps, the fetching of batches left out.
-    pub images_per_sec: f64,
-    /// Images a second of the epoch's training, the fetching of batches within.
-    pub epoch_images_per_sec: f64,
-    /// Seconds of the epoch's training, its evaluation left out.
-    pub train_secs: f64,
-    /// Of these, the seconds of what is done at every step besides training: the look for values that are no numbers, the
-    /// sentinel, log and progress. Where a device still computes, the look waits for it.
-    pub bookkeeping_secs: f64,
-    /// Seconds of its evaluation.
-    pub test_secs: f64,
-    /// Whether no epoch before was as good, by the figure that `checkpoint.best_by` names.
-    pub best: bool,
-}
-
-impl EpochReport {
-    /// Whether the answers are no better than a guess: the loss is within 0.02 nats of
-    /// ln(classes), the loss of equal probabilities.
-    pub fn is_at_chance(&self, classes: usize) -> bool {
-        (self.eval_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
     }
 }
 

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use nin_data::{FolderId, NotOwn, require_file, require_folder};
 
 use crate::TrainError;
-use crate::bounded::read_file;
-use crate::checkpoint::{self, LARGEST_JSON};
+use crate::bounded::{LARGEST_JSON, read_file};
 use crate::durable::{self, is_unfinished, remove_unfinished};
-use crate::lock::RunLock;
+use crate::lock::{RunLock, lock_path};
 use crate::recipe::Recipe;
 use crate::sealed;
 
@@ -50,10 +49,10 @@ impl RunFolder {
         if !path.is_dir() {
             durable::create_folders(path)?;
         }
-        let mut lock = RunLock::take(&folder)?;
+        let mut lock = RunLock::take(&folder.path)?;
         // Nothing is put into a folder that is somebody else's.
         folder.refuse_used()?;
-        lock.sign(&folder)?;
+        lock.sign(&folder.path)?;
         remove_unfinished(path)?;
         if let Some(start) = start {
             // Before the recipe: a folder with a recipe is a run, and has all that it needs.
@@ -90,7 +89,7 @@ impl RunFolder {
     /// [`TrainError::Damaged`] where something in it leads elsewhere.
     pub(crate) fn resume(path: &Path) -> Result<(Self, RunLock), TrainError> {
         let folder = Self::open(path)?;
-        let lock = RunLock::take(&folder)?;
+        let lock = RunLock::take(&folder.path)?;
         folder.check_layout()?;
         Ok((folder, lock))
     }
@@ -102,22 +101,27 @@ impl RunFolder {
     /// [`TrainError::Io`], and as [`RunLock::sign`].
     pub(crate) fn claim(&mut self, lock: &mut RunLock) -> Result<(), TrainError> {
         let id = FolderId::of(&self.path).map_err(TrainError::io("read", &self.path))?;
-        if id != lock.folder(self)? {
+        if id != lock.folder(&self.path)? {
             return Err(TrainError::RunMoved { path: self.path.clone() });
         }
-        lock.sign(self)?;
+        lock.sign(&self.path)?;
         self.claim_folders(lock)?;
         for parent in [&self.path, &self.checkpoints_path()] {
             remove_unfinished(parent)?;
         }
-        checkpoint::relink(self)
+        Ok(())
+    }
+
+    /// Whether a training writes here.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed.is_some()
     }
 
     fn claim_folders(&mut self, lock: &RunLock) -> Result<(), TrainError> {
         let checkpoints = self.checkpoints_path();
         durable::create_folders(&checkpoints)?;
         self.claimed = Some(Claimed {
-            run: lock.folder(self)?,
+            run: lock.folder(&self.path)?,
             checkpoints: FolderId::of_own(&checkpoints)
                 .map_err(durable::not_own("read", &checkpoints))?,
         });
@@ -177,8 +181,7 @@ impl RunFolder {
                 _ => {}
             }
         }
-        self.check_checkpoints()?;
-        checkpoint::check_links(self)
+        self.check_checkpoints()
     }
 
     /// Checks that the folder of checkpoints is none of another run's.
@@ -275,7 +278,7 @@ impl RunFolder {
 
     /// `run.lock`, locked while the run is trained.
     pub fn lock_path(&self) -> PathBuf {
-        self.path.join("run.lock")
+        lock_path(&self.path)
     }
 
     /// Reads the resolved recipe.

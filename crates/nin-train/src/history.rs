@@ -8,8 +8,9 @@ use nin_data::Part;
 use serde_json::Value;
 
 use crate::bounded::read_file;
-use crate::checkpoint::LARGEST_JSON;
-use crate::events::{Ending, EpochReport, Event, TestReport, last_attempt};
+use crate::bounded::LARGEST_JSON;
+use crate::epoch_report::EpochReport;
+use crate::events::{Ending, Event, TestReport, last_attempt};
 use crate::metrics_log::read_log;
 use crate::recipe::Recipe;
 use crate::sealed::parse_json;

@@ -67,12 +67,12 @@ mod clipping;
 mod curves;
 mod durable;
 mod environment;
-mod epoch_record;
+mod epoch_report;
 mod error;
 mod evaluation;
 mod events;
 mod fine_tuning;
-mod finite;
+mod gradient_check;
 mod folder;
 pub mod guide;
 mod history;
@@ -91,7 +91,7 @@ mod sample;
 mod schedule;
 mod score;
 mod sealed;
-mod selection;
+mod figures;
 mod sentinel;
 mod strategy;
 mod summary;
@@ -102,11 +102,12 @@ pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
 pub use durable::write_file;
+pub use epoch_report::EpochReport;
 pub use environment::{DataFile, Environment};
 pub use error::{TrainError, one_line};
 pub use evaluation::Evaluation;
 pub use events::{
-    Ending, EpochReport, Event, Observer, Progress, RunDescription, StepReport, TestReport,
+    Ending, Event, Observer, Progress, RunDescription, StepReport, TestReport,
 };
 pub use fine_tuning::{StartingWeights, Transfer};
 pub use folder::RunFolder;
@@ -117,8 +118,8 @@ pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparat
 pub use schedule::Schedule;
 pub use score::{Answers, Score};
 pub use sealed::{check_text as check_sealed_text, text as sealed_text};
-pub use selection::Figures;
-pub use sentinel::{Alarm, AlarmKind, Vitals};
+pub use figures::Figures;
+pub use sentinel::{Alarm, AlarmKind, SentinelState};
 pub use strategy::Components;
 pub use summary::Summary;
 pub use training::{TrainingPlan, model_metadata, train};

@@ -2,12 +2,18 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use nin_data::{FolderId, open_unlinked};
 
-use crate::{RunFolder, TrainError, durable};
+use crate::{TrainError, durable};
+
+/// `run.lock` in a run's folder.
+pub(crate) fn lock_path(run: &Path) -> PathBuf {
+    run.join("run.lock")
+}
 
 /// No process has a longer number.
 const LONGEST_HOLDER: u64 = 20;
@@ -36,15 +42,15 @@ impl RunLock {
     /// # Errors
     /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Damaged`] where
     /// `run.lock` is a link; [`TrainError::Io`].
-    pub(crate) fn take(run: &RunFolder) -> Result<Self, TrainError> {
-        let folder = File::open(run.path()).map_err(TrainError::io("open", run.path()))?;
+    pub(crate) fn take(run: &Path) -> Result<Self, TrainError> {
+        let folder = File::open(run).map_err(TrainError::io("open", run))?;
         let is_folder_locked = match folder.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => return Err(locked(run)),
             // Some network file systems lock no folders.
             Err(TryLockError::Error(_)) => false,
         };
-        let path = run.lock_path();
+        let path = lock_path(run);
         let file = open_unlinked(&path).map_err(durable::not_own("open", &path))?;
         if let Some(file) = &file
             && let Err(TryLockError::WouldBlock) = file.try_lock()
@@ -58,8 +64,8 @@ impl RunLock {
     ///
     /// # Errors
     /// As [`RunLock::take`].
-    pub(crate) fn sign(&mut self, run: &RunFolder) -> Result<(), TrainError> {
-        let path = run.lock_path();
+    pub(crate) fn sign(&mut self, run: &Path) -> Result<(), TrainError> {
+        let path = lock_path(run);
         // A process that holds two handles of one file locks itself out.
         self.file = None;
         let mut file = durable::open_or_create(&path, LONGEST_FILE)?;
@@ -97,8 +103,8 @@ impl RunLock {
     ///
     /// # Errors
     /// [`TrainError::Io`].
-    pub(crate) fn folder(&self, run: &RunFolder) -> Result<FolderId, TrainError> {
-        FolderId::of_open(&self.folder).map_err(TrainError::io("read", run.path()))
+    pub(crate) fn folder(&self, run: &Path) -> Result<FolderId, TrainError> {
+        FolderId::of_open(&self.folder).map_err(TrainError::io("read", run))
     }
 
     /// Why it keeps nobody out, where it does not.
@@ -107,14 +113,14 @@ impl RunLock {
     }
 }
 
-fn locked(run: &RunFolder) -> TrainError {
-    TrainError::RunLocked { path: run.path().to_owned(), holder: holder(run) }
+fn locked(run: &Path) -> TrainError {
+    TrainError::RunLocked { path: run.to_owned(), holder: holder(run) }
 }
 
 /// The number of the process that holds the lock, if the file says it. What a process before that one
 /// left in a file that nobody has locked is not it.
-fn holder(run: &RunFolder) -> Option<u32> {
-    let file = open_unlinked(&run.lock_path()).ok()??;
+fn holder(run: &Path) -> Option<u32> {
+    let file = open_unlinked(&lock_path(run)).ok()??;
     if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
         return None;
     }
@@ -130,7 +136,7 @@ fn number(file: &File) -> io::Result<Option<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample;
+    use crate::{RunFolder, sample};
 
     #[test]
     fn a_second_holder_is_refused_and_told_who_the_first_is() {

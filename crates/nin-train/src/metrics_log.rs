@@ -8,7 +8,8 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::bounded::open_file;
-use crate::events::{EpochReport, Event, Observer, Progress, RunDescription, last_attempt};
+use crate::epoch_report::EpochReport;
+use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
 use crate::{RunFolder, TrainError, curves, durable};
 
 /// Longer lines are not read: an alarm may name each of some ten thousand classes.
@@ -35,7 +36,7 @@ pub(crate) struct MetricsLog {
 
 /// What a checkpoint knows of the log that it was written with.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Kept<'a> {
+pub(crate) struct LoggedSoFar<'a> {
     /// Its length.
     pub(crate) bytes: u64,
     /// Its SHA-256; checkpoints of earlier versions lack it.
@@ -46,11 +47,11 @@ impl MetricsLog {
     /// Goes on after the part of the run's log that is kept; the rest is cut off.
     pub(crate) fn open(
         run: &RunFolder,
-        kept: Kept<'_>,
+        logged: LoggedSoFar<'_>,
         observer: Box<dyn Observer>,
     ) -> Result<Self, TrainError> {
         let path = run.metrics_path();
-        let keep_bytes = kept.bytes;
+        let keep_bytes = logged.bytes;
         let mut file = durable::open_or_create(&path, LARGEST_LOG)?;
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
@@ -58,7 +59,7 @@ impl MetricsLog {
         let events = read_events(&path)?;
         let (run, unwritten) = (run.clone(), Vec::new());
         let mut log = Self { run, file, bytes, sum, unwritten, events, observer };
-        let (sum, expected) = (log.sha256(), kept.sha256);
+        let (sum, expected) = (log.sha256(), logged.sha256);
         if bytes == keep_bytes && expected.is_some_and(|expected| expected != sum) {
             log.warn(format!(
                 "`{}` is damaged: expected SHA-256 {}, found {sum}; its figures may be others than \
@@ -280,11 +281,11 @@ mod tests {
     #[test]
     fn what_was_logged_behind_the_checkpoint_is_cut_off() {
         let (_root, run) = run();
-        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         log.event(resume(1)).unwrap();
         let bytes = log.flush().unwrap();
         log.event(resume(2)).unwrap();
-        let mut log = MetricsLog::open(&run, Kept { bytes, sha256: None }, Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar { bytes, sha256: None }, Box::new(())).unwrap();
         log.event(resume(3)).unwrap();
         assert_eq!(read_events(&run.metrics_path()).unwrap(), [resume(1), resume(3)]);
     }
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_of_the_log_is_a_warning_and_none_is_none() {
         let (_root, run) = run();
-        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         log.event(resume(1)).unwrap();
         let (bytes, sum) = (log.flush().unwrap(), log.sha256());
         let whole = std::fs::read(run.metrics_path()).unwrap();
@@ -301,7 +302,7 @@ mod tests {
             let mut content = whole.clone();
             content[bytes as usize / 2] ^= u8::from(is_damaged);
             std::fs::write(run.metrics_path(), content).unwrap();
-            let kept = Kept { bytes, sha256: Some(&sum) };
+            let kept = LoggedSoFar { bytes, sha256: Some(&sum) };
             let mut log = MetricsLog::open(&run, kept, Box::new(())).unwrap();
             let warned = log.events.iter().any(|event| matches!(event, Event::Warning { .. }));
             assert_eq!(warned, is_damaged);
@@ -315,7 +316,7 @@ mod tests {
     #[test]
     fn a_log_that_lost_lines_is_a_warning() {
         let (_root, run) = run();
-        let mut log = MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        let mut log = MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         log.event(resume(1)).unwrap();
         log.event(resume(2)).unwrap();
         let bytes = log.flush().unwrap();
@@ -323,7 +324,7 @@ mod tests {
             let file = std::fs::OpenOptions::new().write(true).open(run.metrics_path()).unwrap();
             file.set_len(found).unwrap();
             let mut log =
-                MetricsLog::open(&run, Kept { bytes, sha256: None }, Box::new(())).unwrap();
+                MetricsLog::open(&run, LoggedSoFar { bytes, sha256: None }, Box::new(())).unwrap();
             let message = format!("expected at least {bytes} bytes of whole lines, found {found}");
             assert!(
                 matches!(log.events.last(), Some(Event::Warning { message: said })

@@ -11,18 +11,18 @@ use burn::tensor::{Device, Tensor};
 
 use crate::recipe::{OptimizerKind, OptimizerRecipe};
 
-/// The optimiser of a run, for Burn's learner.
+/// The optimizer of a run, for Burn's learner.
 pub type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
 
-/// A first-order optimiser: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
+/// A first-order optimizer: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
 #[derive(Debug, Clone)]
 pub struct GradientDescent {
     recipe: OptimizerRecipe,
 }
 
-/// What an optimiser remembers of one parameter.
+/// The optimizer state of one parameter.
 #[derive(Record, Clone, Debug)]
-pub struct Moments<B: Backend, const D: usize> {
+pub struct ParameterState<B: Backend, const D: usize> {
     /// SGD: the momentum buffer. `AdamW`: the mean of the gradients.
     pub first: Option<Tensor<B, D>>,
     /// `AdamW`: the mean of the squared gradients.
@@ -30,13 +30,13 @@ pub struct Moments<B: Backend, const D: usize> {
     /// Steps taken.
     pub steps: usize,
     /// What the parameter's rate is multiplied by. It stands here because nothing else that an
-    /// optimiser of Burn's is given tells one parameter from another.
+    /// optimizer of Burn's is given tells one parameter from another.
     pub rate_factor: f64,
 }
 
-impl<B: Backend, const D: usize> Moments<B, D> {
-    /// Those before the first step, of a parameter whose rate is multiplied by this.
-    pub(crate) fn none(rate_factor: f64) -> Self {
+impl<B: Backend, const D: usize> ParameterState<B, D> {
+    /// Returns the state before the first step of a parameter whose rate is multiplied by `rate_factor`.
+    pub(crate) fn initial(rate_factor: f64) -> Self {
         Self { first: None, second: None, steps: 0, rate_factor }
     }
 }
@@ -54,7 +54,7 @@ impl OptimizerRecipe {
 }
 
 impl GradientDescent {
-    /// The optimiser of a recipe.
+    /// The optimizer of a recipe.
     pub fn new(recipe: &OptimizerRecipe) -> Self {
         Self { recipe: recipe.clone() }
     }
@@ -72,21 +72,21 @@ impl GradientDescent {
         rate: f64,
         weight: Tensor<B, D>,
         gradient: Tensor<B, D>,
-        mut moments: Moments<B, D>,
-    ) -> (Tensor<B, D>, Moments<B, D>) {
+        mut state: ParameterState<B, D>,
+    ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let (momentum, weight_decay) = (self.recipe.momentum, self.weight_decay(D));
         let mut step = gradient;
         if weight_decay > 0.0 {
             step = step + weight.clone().mul_scalar(weight_decay);
         }
         if momentum > 0.0 {
-            step = match moments.first.take() {
+            step = match state.first.take() {
                 Some(buffer) => buffer.mul_scalar(momentum) + step,
                 None => step,
             };
-            moments.first = Some(step.clone());
+            state.first = Some(step.clone());
         }
-        (weight - step.mul_scalar(rate), moments)
+        (weight - step.mul_scalar(rate), state)
     }
 
     /// `torch.optim.AdamW`, bias corrections included.
@@ -95,57 +95,57 @@ impl GradientDescent {
         rate: f64,
         weight: Tensor<B, D>,
         gradient: Tensor<B, D>,
-        mut moments: Moments<B, D>,
-    ) -> (Tensor<B, D>, Moments<B, D>) {
+        mut state: ParameterState<B, D>,
+    ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let OptimizerRecipe { beta_1, beta_2, epsilon, .. } = self.recipe;
         let weight_decay = self.weight_decay(D);
         let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
             let new = new.mul_scalar(1.0 - beta);
             old.map_or_else(|| new.clone(), |old| old.mul_scalar(beta) + new.clone())
         };
-        let first = mean(moments.first.take(), gradient.clone(), beta_1);
-        let second = mean(moments.second.take(), gradient.clone() * gradient, beta_2);
+        let first = mean(state.first.take(), gradient.clone(), beta_1);
+        let second = mean(state.second.take(), gradient.clone() * gradient, beta_2);
 
-        let steps = i32::try_from(moments.steps).unwrap_or(i32::MAX);
+        let steps = i32::try_from(state.steps).unwrap_or(i32::MAX);
         let correction_1 = 1.0 - beta_1.powi(steps);
         let correction_2 = 1.0 - beta_2.powi(steps);
         let root = second.clone().sqrt().div_scalar(correction_2.sqrt()).add_scalar(epsilon);
         let step = first.clone().div(root).mul_scalar(rate / correction_1);
 
-        moments.first = Some(first);
-        moments.second = Some(second);
+        state.first = Some(first);
+        state.second = Some(second);
         let decayed =
             if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
-        (decayed - step, moments)
+        (decayed - step, state)
     }
 }
 
 impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
-    type State<const D: usize> = Moments<B, D>;
+    type State<const D: usize> = ParameterState<B, D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         weight: Tensor<B, D>,
         gradient: Tensor<B, D>,
-        state: Option<Moments<B, D>>,
-    ) -> (Tensor<B, D>, Option<Moments<B, D>>) {
-        let mut moments = state.unwrap_or_else(|| Moments::none(1.0));
-        moments.steps += 1;
-        let rate = rate * moments.rate_factor;
-        let (weight, moments) = match self.recipe.kind {
-            OptimizerKind::Sgd => self.sgd(rate, weight, gradient, moments),
-            OptimizerKind::AdamW => self.adamw(rate, weight, gradient, moments),
+        state: Option<ParameterState<B, D>>,
+    ) -> (Tensor<B, D>, Option<ParameterState<B, D>>) {
+        let mut state = state.unwrap_or_else(|| ParameterState::initial(1.0));
+        state.steps += 1;
+        let rate = rate * state.rate_factor;
+        let (weight, state) = match self.recipe.kind {
+            OptimizerKind::Sgd => self.sgd(rate, weight, gradient, state),
+            OptimizerKind::AdamW => self.adamw(rate, weight, gradient, state),
         };
-        (weight, Some(moments))
+        (weight, Some(state))
     }
 
-    fn to_device<const D: usize>(moments: Moments<B, D>, device: &Device<B>) -> Moments<B, D> {
-        Moments {
-            first: moments.first.map(|tensor| tensor.to_device(device)),
-            second: moments.second.map(|tensor| tensor.to_device(device)),
-            steps: moments.steps,
-            rate_factor: moments.rate_factor,
+    fn to_device<const D: usize>(state: ParameterState<B, D>, device: &Device<B>) -> ParameterState<B, D> {
+        ParameterState {
+            first: state.first.map(|tensor| tensor.to_device(device)),
+            second: state.second.map(|tensor| tensor.to_device(device)),
+            steps: state.steps,
+            rate_factor: state.rate_factor,
         }
     }
 }

@@ -12,8 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::TrainError;
-use crate::bounded::read_file;
-use crate::checkpoint::LARGEST_JSON;
+use crate::bounded::{LARGEST_JSON, read_file};
 
 /// The last key of a JSON object: the sum of all others.
 const KEY: &str = "sha256";

@@ -8,7 +8,8 @@ use nin_data::Part;
 use nin_model::ModelMetadata;
 
 use crate::checkpoint::TrainingState;
-use crate::events::{Ending, EpochReport, TestReport, is_zero};
+use crate::epoch_report::EpochReport;
+use crate::events::{Ending, TestReport, is_zero};
 use crate::sentinel::AlarmKind;
 
 /// The result of a training.
@@ -65,7 +66,7 @@ impl Summary {
     ) -> Self {
         let SummaryOf { metadata, seed, evaluated_on, test, bad_pictures } = *of;
         let secs = state.step_secs;
-        let names = state.vitals.silent_classes().iter();
+        let names = state.sentinel.silent_classes().iter();
         Self {
             ending,
             epochs: state.epoch - 1,
@@ -80,7 +81,7 @@ impl Summary {
             elapsed_secs: elapsed.as_secs_f64(),
             seed,
             attempt: state.attempt,
-            alarms: state.vitals.standing().to_vec(),
+            alarms: state.sentinel.standing().to_vec(),
             silent_classes: names
                 .filter_map(|class| metadata.classes.get(*class).cloned())
                 .collect(),

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Checkpoint, MANIFEST, STATE, TrainingState, read_json};
-use crate::bounded::read_file;
-use crate::checkpoint::LARGEST_JSON;
+use crate::bounded::{LARGEST_JSON, read_file};
 use crate::{RunFolder, TrainError, durable};
 
 /// The links of a run.

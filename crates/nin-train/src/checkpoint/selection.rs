@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::links::{LINKS, in_place, linked};
-use super::{Checkpoint, Place, is_folder_name, place_if_whole};
+use super::names::is_folder_name;
+use super::{Checkpoint, Place, place_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{UNFINISHED, disk, sync_folder};
 use crate::TrainError;
-use crate::checkpoint::is_folder_name;
+use crate::checkpoint::names::is_folder_name;
 
 /// Whether something by this name is not finished.
 pub(crate) fn is_unfinished(path: &Path) -> bool {

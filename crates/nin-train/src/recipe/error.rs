@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use nin_model::ModelError;
 use thiserror::Error;
 
+use super::builtin::BuiltinRecipe;
+
 /// An error of a recipe; `origin` says where the key stood: a file, or the command line.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -131,7 +133,7 @@ impl RecipeError {
             }
             Self::NotFound { nearest: None, .. } => format!(
                 "built-in recipes: {}",
-                super::BuiltinRecipe::names().collect::<Vec<_>>().join(", ")
+                BuiltinRecipe::names().collect::<Vec<_>>().join(", ")
             ),
             Self::UnknownKey { nearest: None, .. }
             | Self::WrongType { .. }

@@ -1,52 +1,112 @@
-//! `[preprocessing]`: what becomes of images' values before the network.
+//! `[preprocessing]`: what happens to the images' values before the network.
 
 use serde::{Deserialize, Serialize};
 
-/// `[preprocessing]`; all that is fitted is fitted to the training images alone, as they are before
-/// augmentation, and stands in each checkpoint.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// `[preprocessing]`. Whatever is fitted is fitted to the training images alone, before augmentation, and is part of
+/// each checkpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "PreprocessingKeys", into = "PreprocessingKeys")]
 pub struct PreprocessingRecipe {
-    /// What becomes of values from 0 to 1.
-    pub normalization: NormalizationKind,
-    /// `contrast`: the Euclidean norm of each image; 55 in Goodfellow et al. (arXiv:1302.4389).
-    pub contrast_scale: f64,
-    /// Whether ZCA whitening follows, for inputs of at most 4096 values (3x32x32 are 3072).
-    pub whitening: bool,
-    /// Added to each eigenvalue of the covariance; 0.1 in Goodfellow et al.
-    pub whitening_bias: f64,
+    /// What happens to values from 0 to 1.
+    pub normalization: NormalizationRecipe,
+    /// ZCA whitening after that, for inputs of at most 4096 values (3x32x32 are 3072).
+    pub whitening: Option<WhiteningRecipe>,
 }
 
-/// The normalisations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NormalizationKind {
+/// A normalization.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub enum NormalizationRecipe {
     /// Values stay from 0 to 1.
     #[default]
     None,
-    /// Less the training set's mean, divided by its deviation, of each channel.
+    /// Subtracts the training set's mean and divides by its deviation, for each channel.
     Channels,
-    /// Global contrast normalisation: less the image's own mean, scaled to `contrast_scale`.
-    Contrast,
-    /// What the checkpoint of `model.weights` does, with the values fitted to its own training images;
-    /// its whitening, too.
+    /// Global contrast normalization: subtracts the image's own mean and scales the image.
+    Contrast {
+        /// The Euclidean norm of each image; 55 in Goodfellow et al. (arXiv:1302.4389).
+        scale: f64,
+    },
+    /// What the checkpoint of `model.weights` does, with the values fitted to its own training images, its
+    /// whitening included.
     Weights,
 }
 
-impl Default for PreprocessingRecipe {
+/// ZCA whitening.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WhiteningRecipe {
+    /// Added to each eigenvalue of the covariance; 0.1 in Goodfellow et al.
+    pub bias: f64,
+}
+
+impl Default for WhiteningRecipe {
     fn default() -> Self {
-        Self {
-            normalization: NormalizationKind::None,
-            contrast_scale: 55.0,
-            whitening: false,
-            whitening_bias: 0.1,
-        }
+        Self { bias: 0.1 }
     }
 }
 
 impl PreprocessingRecipe {
     /// Whether values stay from 0 to 1.
     pub fn is_none(&self) -> bool {
-        self.normalization == NormalizationKind::None && !self.whitening
+        *self == Self::default()
+    }
+}
+
+const CONTRAST_SCALE: f64 = 55.0;
+
+/// The keys in a file. `contrast_scale` and `whitening_bias` have no effect without what they belong to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PreprocessingKeys {
+    normalization: NormalizationKey,
+    contrast_scale: f64,
+    whitening: bool,
+    whitening_bias: f64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum NormalizationKey {
+    None,
+    Channels,
+    Contrast,
+    Weights,
+}
+
+impl Default for PreprocessingKeys {
+    fn default() -> Self {
+        PreprocessingRecipe::default().into()
+    }
+}
+
+impl From<PreprocessingRecipe> for PreprocessingKeys {
+    fn from(PreprocessingRecipe { normalization, whitening }: PreprocessingRecipe) -> Self {
+        let (normalization, contrast_scale) = match normalization {
+            NormalizationRecipe::None => (NormalizationKey::None, CONTRAST_SCALE),
+            NormalizationRecipe::Channels => (NormalizationKey::Channels, CONTRAST_SCALE),
+            NormalizationRecipe::Contrast { scale } => (NormalizationKey::Contrast, scale),
+            NormalizationRecipe::Weights => (NormalizationKey::Weights, CONTRAST_SCALE),
+        };
+        Self {
+            normalization,
+            contrast_scale,
+            whitening: whitening.is_some(),
+            whitening_bias: whitening.unwrap_or_default().bias,
+        }
+    }
+}
+
+impl From<PreprocessingKeys> for PreprocessingRecipe {
+    fn from(keys: PreprocessingKeys) -> Self {
+        let normalization = match keys.normalization {
+            NormalizationKey::None => NormalizationRecipe::None,
+            NormalizationKey::Channels => NormalizationRecipe::Channels,
+            NormalizationKey::Contrast => {
+                NormalizationRecipe::Contrast { scale: keys.contrast_scale }
+            }
+            NormalizationKey::Weights => NormalizationRecipe::Weights,
+        };
+        let bias = keys.whitening_bias;
+        Self { normalization, whitening: keys.whitening.then_some(WhiteningRecipe { bias }) }
     }
 }

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::RecipeError;
+use super::error::RecipeError;
 
 /// Section, key, and the value by which it was switched off.
 const RETIRED: [(&str, &str, f64); 1] = [("training", "closed_slope", 0.0)];

@@ -6,7 +6,10 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::nearest::{nearest, nearest_key};
-use super::{BuiltinRecipe, Recipe, RecipeError, check, retired};
+use super::builtin::BuiltinRecipe;
+use super::document::{Recipe, RecipeKeys};
+use super::error::RecipeError;
+use super::{retired, validate};
 
 /// No recipe is longer; what is longer is something else.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -139,13 +142,15 @@ impl RecipeBuilder {
     /// # Errors
     /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`].
     pub fn build(self) -> Result<Recipe, RecipeError> {
-        check::whole_numbers(&self.table, &known_keys()?)?;
-        let recipe: Recipe =
+        validate::whole_numbers(&self.table, &known_keys()?)?;
+        validate::bounds(&self.table)?;
+        let keys: RecipeKeys =
             Value::Table(self.table).try_into().map_err(|error: toml::de::Error| {
-                let reason = check::in_words(&error.to_string());
+                let reason = validate::in_words(&error.to_string());
                 RecipeError::Value { origin: self.name, reason }
             })?;
-        recipe.check()?;
+        let recipe = Recipe::try_from(keys)?;
+        recipe.validate()?;
         Ok(recipe)
     }
 
@@ -155,6 +160,16 @@ impl RecipeBuilder {
         check_keys(&table, &known, "", &known, origin)?;
         merge_tables(&mut self.table, table);
         Ok(())
+    }
+}
+
+impl Recipe {
+    /// Reads a resolved `recipe.toml`.
+    ///
+    /// # Errors
+    /// As [`RecipeBuilder::from_file`] and [`RecipeBuilder::build`].
+    pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
+        RecipeBuilder::from_file(path)?.build()
     }
 }
 
@@ -300,6 +315,6 @@ mod tests {
         builder.assign("optimizer.kind=adamw").unwrap();
         let recipe = builder.build().unwrap();
         assert_eq!((recipe.training.epochs, recipe.training.seed), (5, 1));
-        assert_eq!(recipe.optimizer.kind, super::super::OptimizerKind::AdamW);
+        assert_eq!(recipe.optimizer.kind, super::super::OptimizerKind::ADAMW);
     }
 }

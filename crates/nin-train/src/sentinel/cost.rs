@@ -10,9 +10,9 @@ use burn_flex::{Flex, FlexDevice};
 use nin_data::ImageBatch;
 use nin_model::{Builtin, Initialization, NetworkInNetwork};
 
-use super::{NORM_EVERY, Observation, Sentinel, Vitals};
+use super::{NORM_EVERY, Observation, Sentinel, SentinelState};
 use crate::classifier::Classifier;
-use crate::finite::examine;
+use crate::gradient_check::examine;
 
 type Training = Autodiff<Flex>;
 
@@ -66,10 +66,10 @@ fn less_than_a_hundredth_of_a_step_of_the_books_recipe_at_96() {
         |with_norm| median(|| drop(examine(&classifier, &output.grads, with_norm).unwrap()));
     let norm = examined(true).saturating_sub(examined(false));
     let sentinel = Sentinel::new((0..10).map(|class| class.to_string()).collect(), 469);
-    let mut vitals = Vitals::default();
+    let mut state = SentinelState::default();
     let watched = median(|| {
         let seen = Observation::of(&answers, 2.3, Some(0.1));
-        drop(sentinel.observe(&mut vitals, (1, 1, 1), &seen));
+        drop(sentinel.observe(&mut state, (1, 1, 1), &seen));
     });
     let cost = watched + norm / NORM_EVERY as u32;
     let share = cost.as_secs_f64() / step.as_secs_f64();

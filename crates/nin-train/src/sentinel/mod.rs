@@ -76,7 +76,7 @@ impl Observation {
 /// What the sentinel remembers; a part of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Vitals {
+pub struct SentinelState {
     /// The running mean of the batches' losses, in nats.
     mean_loss: Option<f64>,
     /// Steps on end in which that was the loss of a guess.
@@ -102,7 +102,7 @@ struct Silence {
     images: usize,
 }
 
-impl Vitals {
+impl SentinelState {
     /// The alarms that are not over.
     pub(crate) fn standing(&self) -> &[AlarmKind] {
         &self.standing
@@ -155,7 +155,7 @@ impl Sentinel {
     /// Takes one step into account; gives the alarms that are raised by it, or over.
     pub(crate) fn observe(
         &self,
-        vitals: &mut Vitals,
+        state: &mut SentinelState,
         (epoch, step, total_steps): (usize, usize, usize),
         seen: &Observation,
     ) -> Vec<Alarm> {
@@ -163,21 +163,21 @@ impl Sentinel {
         if self.class_names.len() < 2 || seen.images == 0 {
             return Vec::new();
         }
-        vitals.gradient_norm = seen.gradient_norm.or(vitals.gradient_norm);
+        state.gradient_norm = seen.gradient_norm.or(state.gradient_norm);
         let found = [
-            self.plateau(vitals, seen),
-            self.silence(vitals, total_steps, seen),
-            Self::death(vitals, seen),
-            Self::explosion(vitals, seen),
+            self.plateau(state, seen),
+            self.silence(state, total_steps, seen),
+            Self::death(state, seen),
+            Self::explosion(state, seen),
         ];
         let mut alarms = Vec::new();
         for Finding { alarm, over, steps } in found.into_iter().flatten() {
-            vitals.standing.retain(|standing| *standing != alarm);
+            state.standing.retain(|standing| *standing != alarm);
             if !over {
-                vitals.standing.push(alarm);
+                state.standing.push(alarm);
             }
             let classes = match alarm {
-                AlarmKind::SilentClasses => vitals.named_classes.as_slice(),
+                AlarmKind::SilentClasses => state.named_classes.as_slice(),
                 _ => &[],
             };
             alarms.push(Alarm {
@@ -187,7 +187,7 @@ impl Sentinel {
                 over,
                 steps,
                 loss: seen.loss,
-                gradient_norm: vitals.gradient_norm,
+                gradient_norm: state.gradient_norm,
                 classes: classes.iter().map(|class| self.class_names[*class].clone()).collect(),
                 class_count: self.class_names.len(),
             });
@@ -195,17 +195,17 @@ impl Sentinel {
         alarms
     }
 
-    fn plateau(&self, vitals: &mut Vitals, seen: &Observation) -> Option<Finding> {
-        let mean = vitals.mean_loss.unwrap_or(seen.loss);
+    fn plateau(&self, state: &mut SentinelState, seen: &Observation) -> Option<Finding> {
+        let mean = state.mean_loss.unwrap_or(seen.loss);
         let mean = mean + NEWEST * (seen.loss - mean);
-        vitals.mean_loss = Some(mean);
-        let raised = vitals.standing.contains(&AlarmKind::Plateau);
+        state.mean_loss = Some(mean);
+        let raised = state.standing.contains(&AlarmKind::Plateau);
         if (mean - self.guess()).abs() > HAIR * self.guess() {
-            let steps = std::mem::take(&mut vitals.plateau_steps);
+            let steps = std::mem::take(&mut state.plateau_steps);
             return raised.then_some(Finding { alarm: AlarmKind::Plateau, over: true, steps });
         }
-        vitals.plateau_steps += 1;
-        let steps = vitals.plateau_steps;
+        state.plateau_steps += 1;
+        let steps = state.plateau_steps;
         // Said again, once, where it is given up.
         let is_due = !raised && steps >= self.plateau_after()
             || steps == given_up_after(self.steps_per_epoch);
@@ -214,13 +214,13 @@ impl Sentinel {
 
     fn silence(
         &self,
-        vitals: &mut Vitals,
+        state: &mut SentinelState,
         total_steps: usize,
         seen: &Observation,
     ) -> Option<Finding> {
         let classes = self.class_names.len();
-        vitals.silent.resize(classes, Silence::default());
-        for (silence, silent) in vitals.silent.iter_mut().zip(&seen.silent) {
+        state.silent.resize(classes, Silence::default());
+        for (silence, silent) in state.silent.iter_mut().zip(&seen.silent) {
             if *silent {
                 silence.steps += 1;
                 silence.images += seen.images;
@@ -232,32 +232,32 @@ impl Sentinel {
             silence.steps >= SILENT_STEPS && silence.images >= SILENT_IMAGES_PER_CLASS * classes
         };
         let silent: Vec<usize> =
-            (0..classes).filter(|class| is_silent(&vitals.silent[*class])).collect();
+            (0..classes).filter(|class| is_silent(&state.silent[*class])).collect();
         let pause = (self.steps_per_epoch / SILENT_NAMED_PER_EPOCH).max(SILENT_STEPS);
-        let is_first = vitals.named_at == 0;
-        if silent == vitals.named_classes || !is_first && total_steps < vitals.named_at + pause {
+        let is_first = state.named_at == 0;
+        if silent == state.named_classes || !is_first && total_steps < state.named_at + pause {
             return None;
         }
-        let longest = silent.iter().map(|class| vitals.silent[*class].steps).max();
-        vitals.named_classes = silent;
-        vitals.named_at = total_steps;
+        let longest = silent.iter().map(|class| state.silent[*class].steps).max();
+        state.named_classes = silent;
+        state.named_at = total_steps;
         let steps = longest.unwrap_or_default();
         Some(Finding { alarm: AlarmKind::SilentClasses, over: longest.is_none(), steps })
     }
 
-    fn death(vitals: &mut Vitals, seen: &Observation) -> Option<Finding> {
-        let raised = vitals.standing.contains(&AlarmKind::Dead);
+    fn death(state: &mut SentinelState, seen: &Observation) -> Option<Finding> {
+        let raised = state.standing.contains(&AlarmKind::Dead);
         if !seen.alike {
-            let steps = std::mem::take(&mut vitals.alike_steps);
+            let steps = std::mem::take(&mut state.alike_steps);
             return raised.then_some(Finding { alarm: AlarmKind::Dead, over: true, steps });
         }
-        vitals.alike_steps += 1;
-        let steps = vitals.alike_steps;
+        state.alike_steps += 1;
+        let steps = state.alike_steps;
         (steps == ALIKE_STEPS).then_some(Finding { alarm: AlarmKind::Dead, over: false, steps })
     }
 
-    fn explosion(vitals: &mut Vitals, seen: &Observation) -> Option<Finding> {
-        let raised = vitals.standing.contains(&AlarmKind::ExplodingGradients);
+    fn explosion(state: &mut SentinelState, seen: &Observation) -> Option<Finding> {
+        let raised = state.standing.contains(&AlarmKind::ExplodingGradients);
         let (explodes, calm) = EXPLODING;
         let norm = seen.gradient_norm?;
         let over = raised && norm < calm;

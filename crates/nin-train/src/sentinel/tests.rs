@@ -34,28 +34,28 @@ fn dead() -> Observation {
 fn alarms(
     sentinel: &Sentinel,
     steps: impl Iterator<Item = Observation>,
-) -> (Vec<(AlarmKind, bool, usize)>, Vitals) {
-    let mut vitals = Vitals::default();
+) -> (Vec<(AlarmKind, bool, usize)>, SentinelState) {
+    let mut state = SentinelState::default();
     let mut alarms = Vec::new();
     for (at, seen) in steps.enumerate() {
         let place = (at / STEPS_PER_EPOCH + 1, at % STEPS_PER_EPOCH + 1, at + 1);
-        let found = sentinel.observe(&mut vitals, place, &seen);
+        let found = sentinel.observe(&mut state, place, &seen);
         alarms.extend(found.iter().map(|alarm| (alarm.alarm, alarm.over, at + 1)));
     }
-    (alarms, vitals)
+    (alarms, state)
 }
 
 #[test]
 fn a_training_that_learns_from_its_first_steps_raises_nothing() {
     let steps =
         (0..2000).map(|step| seen(std::f64::consts::LN_10 * (-0.002 * f64::from(step)).exp()));
-    let (alarms, vitals) = alarms(&sentinel(STEPS_PER_EPOCH), steps);
-    assert_eq!((alarms, vitals.has_collapsed(STEPS_PER_EPOCH)), (vec![], false));
+    let (alarms, state) = alarms(&sentinel(STEPS_PER_EPOCH), steps);
+    assert_eq!((alarms, state.has_collapsed(STEPS_PER_EPOCH)), (vec![], false));
 }
 
 #[test]
 fn a_dead_network_is_named_within_the_first_half_of_an_epoch() {
-    let (alarms, vitals) =
+    let (alarms, state) =
         alarms(&sentinel(STEPS_PER_EPOCH), std::iter::repeat_n(dead(), STEPS_PER_EPOCH / 2));
     let expected = [
         (AlarmKind::SilentClasses, false, SILENT_STEPS),
@@ -63,8 +63,8 @@ fn a_dead_network_is_named_within_the_first_half_of_an_epoch() {
         (AlarmKind::Plateau, false, 140),
     ];
     assert_eq!(alarms, expected);
-    assert!(vitals.has_collapsed(STEPS_PER_EPOCH));
-    assert_eq!(vitals.silent_classes(), (0..CLASSES).collect::<Vec<_>>());
+    assert!(state.has_collapsed(STEPS_PER_EPOCH));
+    assert_eq!(state.silent_classes(), (0..CLASSES).collect::<Vec<_>>());
 }
 
 #[test]
@@ -73,20 +73,20 @@ fn a_plateau_that_ends_is_no_collapse_and_its_end_is_said() {
     let noise = |step: usize| [0.004, -0.006, 0.001][step % 3];
     let hanging = (0..STEPS_PER_EPOCH).map(move |step| seen(std::f64::consts::LN_10 + noise(step)));
     let learning = (0..300).map(|step| seen(2.3 - 0.005 * f64::from(step)));
-    let (alarms, vitals) = alarms(&sentinel(STEPS_PER_EPOCH), hanging.chain(learning));
+    let (alarms, state) = alarms(&sentinel(STEPS_PER_EPOCH), hanging.chain(learning));
     assert_eq!(alarms[0], (AlarmKind::Plateau, false, 140));
     assert!(matches!(alarms[1], (AlarmKind::Plateau, true, 470..490)), "{alarms:?}");
-    assert_eq!((alarms.len(), vitals.has_collapsed(STEPS_PER_EPOCH)), (2, false));
-    assert!(vitals.standing().is_empty());
+    assert_eq!((alarms.len(), state.has_collapsed(STEPS_PER_EPOCH)), (2, false));
+    assert!(state.standing().is_empty());
 }
 
 #[test]
 fn a_plateau_of_two_epochs_is_given_up_once() {
     let steps = std::iter::repeat_n(seen(2.3), 3 * STEPS_PER_EPOCH);
-    let (alarms, vitals) = alarms(&sentinel(STEPS_PER_EPOCH), steps);
+    let (alarms, state) = alarms(&sentinel(STEPS_PER_EPOCH), steps);
     let raised = [140, 2 * STEPS_PER_EPOCH].map(|step| (AlarmKind::Plateau, false, step));
     assert_eq!(alarms, raised);
-    assert!(vitals.has_collapsed(STEPS_PER_EPOCH));
+    assert!(state.has_collapsed(STEPS_PER_EPOCH));
 }
 
 #[test]
@@ -102,10 +102,10 @@ fn silent_classes_are_named_and_their_return_too() {
         .chain(std::iter::repeat_n(with_silent(&[7]), 100))
         .chain(std::iter::repeat_n(with_silent(&[]), 100));
     let sentinel = sentinel(STEPS_PER_EPOCH);
-    let (alarms, vitals) = alarms(&sentinel, steps);
+    let (alarms, state) = alarms(&sentinel, steps);
     let silent = AlarmKind::SilentClasses;
     assert_eq!(alarms, [(silent, false, 20), (silent, false, 101), (silent, true, 201)]);
-    assert!(vitals.silent_classes().is_empty());
+    assert!(state.silent_classes().is_empty());
 }
 
 #[test]
@@ -141,15 +141,15 @@ fn what_it_remembers_survives_a_checkpoint_to_the_bit() {
     let steps: Vec<_> = (0..400)
         .map(|step| if step < 200 { dead() } else { seen(2.29 + 0.1 / f64::from(step)) })
         .collect();
-    let (uncut, vitals) = alarms(&sentinel, steps.iter().cloned());
-    let (mut cut, mut said) = (Vitals::default(), Vec::new());
+    let (uncut, state) = alarms(&sentinel, steps.iter().cloned());
+    let (mut cut, mut said) = (SentinelState::default(), Vec::new());
     for (at, seen) in steps.iter().enumerate() {
         let json = serde_json::to_string(&cut).unwrap();
         cut = serde_json::from_str(&json).unwrap();
         let found = sentinel.observe(&mut cut, (1, at + 1, at + 1), seen);
         said.extend(found.iter().map(|alarm| (alarm.alarm, alarm.over, at + 1)));
     }
-    assert_eq!((uncut, vitals), (said, cut));
+    assert_eq!((uncut, state), (said, cut));
 }
 
 #[test]
@@ -167,10 +167,10 @@ fn answers_show_silent_channels_and_equal_rows() {
 #[test]
 fn an_alarm_says_what_it_knows_and_no_more() {
     let sentinel = sentinel(STEPS_PER_EPOCH);
-    let mut vitals = Vitals::default();
+    let mut state = SentinelState::default();
     let mut lines = Vec::new();
     for step in 1..=140 {
-        for alarm in sentinel.observe(&mut vitals, (1, step, step), &dead()) {
+        for alarm in sentinel.observe(&mut state, (1, step, step), &dead()) {
             assert!(alarm.hint().is_some());
             lines.push(alarm.to_string());
         }

@@ -1,14 +1,59 @@
-//! A finished epoch as `metrics.jsonl` has it: its evaluation under the name of the part.
+//! A finished epoch, and its form in `metrics.jsonl`: there the evaluation goes by the name of its part.
 
 use nin_data::Part;
 use serde::{Deserialize, Serialize};
 
-use crate::events::EpochReport;
+/// How near to the loss of a guess an evaluation loss counts as a guess, in nats.
+const GUESS_TOLERANCE: f64 = 0.02;
+
+/// A finished epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "EpochRecord", try_from = "EpochRecord")]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps taken since the beginning of the training.
+    pub total_steps: usize,
+    /// Mean cross-entropy over the epoch, in nats.
+    pub train_loss: f64,
+    /// Share of right answers over the epoch, while the weights changed.
+    pub train_accuracy: f64,
+    /// The part that it was evaluated on, and that chooses the best: [`Part::Validation`] where there is
+    /// one, else [`Part::Test`].
+    pub evaluated_on: Part,
+    /// Mean cross-entropy over that part after the epoch, in nats.
+    pub eval_loss: f64,
+    /// Share of right answers over that part after the epoch.
+    pub eval_accuracy: f64,
+    /// The learning rate of the last step.
+    pub learning_rate: f64,
+    /// Images a second of the epoch's training steps, the fetching of batches left out.
+    pub images_per_sec: f64,
+    /// Images a second of the epoch's training, the fetching of batches within.
+    pub epoch_images_per_sec: f64,
+    /// Seconds of the epoch's training, its evaluation left out.
+    pub train_secs: f64,
+    /// Of these, the seconds of what is done at every step besides training: the look for values that are no numbers, the
+    /// sentinel, log and progress. Where a device still computes, the look waits for it.
+    pub bookkeeping_secs: f64,
+    /// Seconds of its evaluation.
+    pub test_secs: f64,
+    /// Whether no epoch before was as good, by the figure that `checkpoint.best_by` names.
+    pub best: bool,
+}
+
+impl EpochReport {
+    /// Whether the answers are no better than a guess: the loss is within 0.02 nats of
+    /// ln(classes), the loss of equal probabilities.
+    pub fn is_at_chance(&self, classes: usize) -> bool {
+        (self.eval_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
+    }
+}
 
 /// The JSON of an [`EpochReport`]: `test_loss` and `test_accuracy`, or `validation_loss` and
 /// `validation_accuracy`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct EpochRecord {
+struct EpochRecord {
     epoch: usize,
     total_steps: usize,
     train_loss: f64,

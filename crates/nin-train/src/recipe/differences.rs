@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Recipe, RecipeError};
+use super::document::Recipe;
+use super::error::RecipeError;
+use super::schedule::ScheduleKind;
 
 impl Recipe {
     /// The keys in which a resumed run's recipe differs from this one so that the training would
@@ -20,7 +22,7 @@ impl Recipe {
         wanted.training.early_stop_epochs = self.training.early_stop_epochs;
         wanted.training.on_non_finite = self.training.on_non_finite;
         wanted.training.on_collapse = self.training.on_collapse;
-        let ends_with_epochs = self.schedule.kind == super::ScheduleKind::Cosine;
+        let ends_with_epochs = matches!(self.schedule.kind, ScheduleKind::Cosine { .. });
         if !ends_with_epochs && wanted.training.epochs > self.training.epochs {
             wanted.training.epochs = self.training.epochs;
         }
@@ -77,13 +79,14 @@ fn differences(old: &Table, new: &Table, prefix: &str, keys: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::OptimizerKind;
 
     #[test]
     fn what_changes_the_mathematics_is_named() {
         let old = Recipe::default();
         let mut new = old.clone();
         new.training.batch_size = 64;
-        new.optimizer.momentum = 0.9;
+        new.optimizer.kind = OptimizerKind::Sgd { momentum: 0.9 };
         assert_eq!(
             old.changes_that_matter(&new).unwrap(),
             ["`optimizer.momentum` (0.0, now 0.9)", "`training.batch_size` (128, now 64)"]
@@ -95,7 +98,7 @@ mod tests {
         let old = Recipe::default();
         let mut new = old.clone();
         new.training.epochs += 5;
-        new.checkpoint.every_steps = 7;
+        new.checkpoint.every_steps = Some(7);
         new.training.on_non_finite = super::super::OnNonFinite::Skip;
         new.training.on_collapse = super::super::OnCollapse::Restart;
         assert!(old.changes_that_matter(&new).unwrap().is_empty());
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn a_cosine_that_ends_elsewhere_is_another_training() {
         let mut old = Recipe::default();
-        old.schedule.kind = super::super::ScheduleKind::Cosine;
+        old.schedule.kind = ScheduleKind::COSINE;
         let mut new = old.clone();
         new.training.epochs += 5;
         assert_eq!(old.changes_that_matter(&new).unwrap().len(), 1);

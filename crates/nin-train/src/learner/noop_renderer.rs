@@ -1,4 +1,4 @@
-//! Burn's own reporting, silenced: this crate reports by its [`crate::events::Observer`].
+//! Burn's own reporting, silenced: this crate reports by its [`Observer`].
 
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
@@ -9,9 +9,9 @@ use burn::train::renderer::{
 };
 
 /// A renderer and metric logger that does nothing.
-pub(crate) struct Quiet;
+pub(crate) struct NoopRenderer;
 
-impl MetricsRendererTraining for Quiet {
+impl MetricsRendererTraining for NoopRenderer {
     fn update_train(&mut self, _state: MetricState) {}
 
     fn update_valid(&mut self, _state: MetricState) {}
@@ -21,19 +21,19 @@ impl MetricsRendererTraining for Quiet {
     fn render_valid(&mut self, _item: TrainingProgress, _indicators: Vec<ProgressType>) {}
 }
 
-impl MetricsRendererEvaluation for Quiet {
+impl MetricsRendererEvaluation for NoopRenderer {
     fn update_test(&mut self, _name: EvaluationName, _state: MetricState) {}
 
     fn render_test(&mut self, _item: EvaluationProgress, _indicators: Vec<ProgressType>) {}
 }
 
-impl MetricsRenderer for Quiet {
+impl MetricsRenderer for NoopRenderer {
     fn manual_close(&mut self) {}
 
     fn register_metric(&mut self, _definition: MetricDefinition) {}
 }
 
-impl MetricLogger for Quiet {
+impl MetricLogger for NoopRenderer {
     fn log(&mut self, _update: MetricsUpdate, _epoch: usize, _split: &Split) {}
 
     fn read_numeric(

@@ -1,8 +1,7 @@
-//! The optimiser's state, out of Burn's learner and back into it, by parameter name.
+//! The optimizer's state, out of Burn's learner and back into it, by parameter name.
 //!
-//! `Learner` has no getter for its optimiser; its checkpointer hands the record to whoever saves.
-//! Ours keeps it in memory, and the names take the place of Burn's parameter ids, which are drawn
-//! anew in each process.
+//! `Learner` has no getter for its optimizer, but passes the optimizer's record to a checkpointer; the one here
+//! keeps it in memory. Names replace Burn's parameter ids, which differ from process to process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,17 +17,16 @@ use burn::train::metric::store::EventStoreClient;
 use burn::train::{Learner, LearnerOptimizerRecord, LearningCheckpointer};
 use nin_model::{HostTensor, ModelError, ParameterVisitor, Weights, visit_parameters};
 
+use super::components::Components;
 use crate::classifier::Classifier;
-use crate::optimizer::Moments;
+use crate::optimizer::ParameterState;
 use crate::recipe::OptimizerRecipe;
-use crate::strategy::Components;
 
 /// A map from parameter ids to [`AdaptorRecord`]s.
 type OptimizerRecord<B> = LearnerOptimizerRecord<Components<B>>;
 
-/// The optimiser's moments, each under its parameter's name and `.first` or `.second`; the number
-/// of steps is the same for all and stands under `steps`.
-pub(crate) fn read<B: AutodiffBackend>(
+/// Returns the optimizer's tensors, each under its parameter's name and `.first`, `.second` or `.steps`.
+pub(super) fn read<B: AutodiffBackend>(
     learner: &Learner<Components<B>>,
     store: &EventStoreClient,
 ) -> Result<Weights, ModelError> {
@@ -43,23 +41,23 @@ pub(crate) fn read<B: AutodiffBackend>(
     drop(checkpointer); // joins its threads, so that the record is there
 
     let mut record = kept.take();
-    let mut reader = Reader { record: &mut record, moments: Weights::new(), failure: None };
+    let mut reader = Reader { record: &mut record, tensors: Weights::new(), failure: None };
     visit_parameters(&learner.model(), &mut reader);
-    reader.failure.map_or(Ok(reader.moments), Err)
+    reader.failure.map_or(Ok(reader.tensors), Err)
 }
 
-/// The record for Burn's learner that holds these moments, and each parameter's rate; no moments are
-/// those before the first step.
-pub(crate) fn record<B: AutodiffBackend>(
+/// Builds the record for Burn's learner from these tensors and each parameter's rate; no tensors are the state
+/// before the first step.
+pub(super) fn record<B: AutodiffBackend>(
     classifier: &Classifier<B>,
-    moments: &Weights,
+    tensors: &Weights,
     recipe: &OptimizerRecipe,
     device: &B::Device,
 ) -> Result<OptimizerRecord<B>, ModelError> {
     let blocks = classifier.network().architecture().blocks().len();
     let rate_factor = |name: &str| recipe.rate_factor(name, blocks);
     let mut writer = Writer::<B> {
-        moments,
+        tensors,
         rate_factor: &rate_factor,
         device,
         record: OptimizerRecord::<B>::default(),
@@ -120,7 +118,7 @@ impl CheckpointingStrategy for Always {
 
 struct Reader<'a, B: AutodiffBackend> {
     record: &'a mut OptimizerRecord<B>,
-    moments: Weights,
+    tensors: Weights,
     failure: Option<ModelError>,
 }
 
@@ -133,16 +131,16 @@ impl<B: AutodiffBackend> Reader<'_, B> {
         let Some(record) = self.record.remove(&parameter.id) else {
             return Ok(());
         };
-        let Moments { first, second, steps, .. } = record.into_state::<D>();
+        let ParameterState { first, second, steps, .. } = record.into_state::<D>();
         for (suffix, moment) in [("first", first), ("second", second)] {
             if let Some(moment) = moment {
                 let name = format!("{name}.{suffix}");
-                self.moments.insert(name.clone(), HostTensor::read(&name, &moment)?);
+                self.tensors.insert(name.clone(), HostTensor::read(&name, &moment)?);
             }
         }
         // Exact up to 2^24 steps a half; a 32-bit float holds no larger whole numbers.
         let steps = [steps >> 24, steps & 0xff_ffff].map(|half| half as f32).to_vec();
-        self.moments.insert(format!("{name}.steps"), HostTensor { shape: vec![2], values: steps });
+        self.tensors.insert(format!("{name}.steps"), HostTensor { shape: vec![2], values: steps });
         Ok(())
     }
 }
@@ -156,7 +154,7 @@ impl<B: AutodiffBackend> ParameterVisitor<B> for Reader<'_, B> {
 }
 
 struct Writer<'a, B: AutodiffBackend> {
-    moments: &'a Weights,
+    tensors: &'a Weights,
     rate_factor: &'a dyn Fn(&str) -> f64,
     device: &'a B::Device,
     record: OptimizerRecord<B>,
@@ -168,10 +166,10 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         &self,
         name: &str,
         shape: &[usize],
-    ) -> Result<Option<Moments<B::InnerBackend, D>>, ModelError> {
+    ) -> Result<Option<ParameterState<B::InnerBackend, D>>, ModelError> {
         let rate_factor = (self.rate_factor)(name);
-        let Some(steps) = self.moments.get(&format!("{name}.steps")) else {
-            return Ok((rate_factor != 1.0).then(|| Moments::none(rate_factor)));
+        let Some(steps) = self.tensors.get(&format!("{name}.steps")) else {
+            return Ok((rate_factor != 1.0).then(|| ParameterState::initial(rate_factor)));
         };
         let [high, low] = steps.values[..] else {
             return Err(ModelError::TensorShape {
@@ -182,7 +180,7 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         };
         let moment = |suffix: &str| {
             let name = format!("{name}.{suffix}");
-            let Some(tensor) = self.moments.get(&name) else {
+            let Some(tensor) = self.tensors.get(&name) else {
                 return Ok(None);
             };
             if tensor.shape != shape {
@@ -197,7 +195,7 @@ impl<B: AutodiffBackend> Writer<'_, B> {
         };
         let steps = ((high as usize) << 24) | low as usize;
         let (first, second) = (moment("first")?, moment("second")?);
-        Ok(Some(Moments { first, second, steps, rate_factor }))
+        Ok(Some(ParameterState { first, second, steps, rate_factor }))
     }
 }
 

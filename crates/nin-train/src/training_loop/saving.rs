@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::backend::AutodiffBackend;
 
-use super::Training;
+use super::state::TrainingLoop;
 use crate::checkpoint::{Checkpoint, TrainingState, clear_earlier, prune};
 use crate::error::one_line;
 use crate::events::Event;
-use crate::{TrainError, averaging, moments};
+use crate::{TrainError, averaging};
 
 /// On a full disk a save is tried again after this, besides whenever one is due.
 const RETRY: Duration = Duration::from_secs(30);
@@ -85,14 +85,14 @@ impl Saving {
     }
 }
 
-impl<B: AutodiffBackend> Training<'_, B> {
+impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     /// Saves the state as it is. A full disk is no error: the training goes on without.
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
         let TrainingState { epoch, total_steps, .. } = self.state;
         if self.saving.has(epoch, total_steps) {
             return Ok(());
         }
-        let keep = self.shared.recipe.checkpoint.keep;
+        let keep = self.job.recipe.checkpoint.keep;
         let mut result = self.write_checkpoint();
         if keep > 1 && result.as_ref().is_err_and(TrainError::is_disk_full) {
             // Fewer old ones may make room for the new one.
@@ -109,7 +109,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
                 self.log.event(Event::Checkpoint { name, total_steps })?;
                 if is_first && self.state.attempt > 1 {
                     // From here on the attempt before is not needed.
-                    clear_earlier(&self.shared.run, self.state.attempt)?;
+                    clear_earlier(&self.job.run, self.state.attempt)?;
                 }
                 self.prune(keep)
             }
@@ -123,7 +123,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
 
     /// Old checkpoints that cannot be removed are in nobody's way but the disk's.
     fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
-        match prune(&self.shared.run, keep) {
+        match prune(&self.job.run, keep) {
             Ok(()) => Ok(()),
             Err(error @ TrainError::RunMoved { .. }) => Err(error),
             Err(error) => self.log.warn(one_line(&error)),
@@ -135,23 +135,23 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.metrics_bytes = self.log.flush()?;
         self.state.metrics_sha256 = Some(self.log.sha256());
         let mut state = self.state.clone();
-        let by = self.shared.recipe.checkpoint.best_by;
-        let best = self.tested.filter(|tested| {
-            state.best_saved_figures().is_none_or(|best_saved| tested.is_better(&best_saved, by))
+        let by = self.job.recipe.checkpoint.best_by;
+        let best = self.evaluated.filter(|evaluated| {
+            state.best_saved_figures().is_none_or(|best_saved| evaluated.is_better(&best_saved, by))
         });
         if let Some(best) = best {
             state.best_saved_accuracy = Some(best.accuracy);
             state.best_saved = Some(best);
         }
-        let mut weights = self.learner.model().network().to_weights()?;
-        let mut optimizer = moments::read(self.learner, self.store)?;
+        let mut weights = self.learner.steps.classifier().network().to_weights()?;
+        let mut optimizer = self.learner.optimizer_state()?;
         if let Some(average) = &self.average {
             averaging::add_trained(&weights, &mut optimizer);
             weights = average.weights()?;
         }
-        let metadata = self.shared.metadata.clone();
+        let metadata = self.job.metadata.clone();
         let checkpoint = Checkpoint { metadata, weights, optimizer, state };
-        let name = checkpoint.write(&self.shared.run, best.is_some())?;
+        let name = checkpoint.write(&self.job.run, best.is_some())?;
         self.state.best_saved_accuracy = checkpoint.state.best_saved_accuracy;
         self.state.best_saved = checkpoint.state.best_saved;
         Ok(name)
@@ -162,7 +162,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
         let begun = Instant::now();
         while self.saving.is_waiting_for_room()
             && begun.elapsed() < LAST_WAIT
-            && !self.interrupter.should_stop()
+            && !self.job.interrupter.should_stop()
         {
             std::thread::sleep(LAST_PAUSE);
             self.save()?;

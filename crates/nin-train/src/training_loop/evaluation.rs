@@ -6,14 +6,17 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
 use nin_model::NetworkInNetwork;
 
-use super::{EpochTimes, Shared, Training, rate};
+use super::job::Job;
+use super::state::TrainingLoop;
+use super::times::{EpochTimes, rate};
 use crate::TrainError;
 use crate::checkpoint::best_checkpoint;
 use crate::classifier::Classifier;
 use crate::evaluation::Evaluation;
-use crate::events::{EpochReport, Event, Progress, TestReport};
+use crate::epoch_report::EpochReport;
+use crate::events::{Event, Progress, TestReport};
 use crate::score::Score;
-use crate::selection::Figures;
+use crate::figures::Figures;
 
 /// How the test at the end of a training ended.
 pub(super) enum FinalTest {
@@ -23,19 +26,19 @@ pub(super) enum FinalTest {
     Interrupted,
 }
 
-impl<B: AutodiffBackend> Training<'_, B> {
+impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     /// Tests, and begins the next epoch; `None` where the test was interrupted.
     pub(super) fn finish_epoch(
         &mut self,
         times: &EpochTimes,
-        train_secs: f64,
     ) -> Result<Option<EpochReport>, TrainError> {
+        let train_secs = times.begun.elapsed().as_secs_f64();
         let test_begun = Instant::now();
         let epoch = self.state.epoch;
         let Some(evaluation) = self.test()? else { return Ok(None) };
         let figures = Figures::of(&evaluation);
         let tested = evaluation.score;
-        let by = self.shared.recipe.checkpoint.best_by;
+        let by = self.job.recipe.checkpoint.best_by;
         let previous = self.state.best_figures();
         let best = previous.is_none_or(|previous| figures.is_better(&previous, by));
         let improves = previous.is_none_or(|previous| figures.improves(&previous, by));
@@ -51,11 +54,11 @@ impl<B: AutodiffBackend> Training<'_, B> {
             total_steps: self.state.total_steps,
             train_loss: self.state.score.loss(),
             train_accuracy: self.state.score.accuracy(),
-            evaluated_on: self.shared.evaluated_on,
+            evaluated_on: self.job.evaluated_on,
             eval_loss: tested.loss(),
             eval_accuracy: tested.accuracy(),
             learning_rate: self.state.learning_rate,
-            images_per_sec: rate(times.images, times.steps.as_secs_f64()),
+            images_per_sec: times.images_per_sec(),
             epoch_images_per_sec: rate(times.images, train_secs),
             train_secs,
             bookkeeping_secs: times.bookkeeping.as_secs_f64(),
@@ -67,28 +70,28 @@ impl<B: AutodiffBackend> Training<'_, B> {
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.score = Score::default();
-        self.tested = Some(figures);
+        self.evaluated = Some(figures);
         self.save()?;
         Ok(Some(report))
     }
 
     fn test(&mut self) -> Result<Option<Evaluation>, TrainError> {
         let classifier = self.tested_classifier()?;
-        let Self { shared, log, state, interrupter, .. } = self;
+        let Self { job, log, state, .. } = self;
         let (evaluation, is_whole) =
-            Evaluation::run_while(&classifier, &shared.eval_loader, |images, total| {
+            Evaluation::run_while(&classifier, &job.loaders.evaluation, |images, total| {
                 log.progress(&Progress::Testing { epoch: state.epoch, images, total });
-                !interrupter.should_stop()
+                !job.interrupter.should_stop()
             })?;
         Ok(is_whole.then_some(evaluation))
     }
 
     /// Tests the best checkpoint, once, where other images than the test ones chose it.
     pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
-        let Some(loader) = &self.shared.test_loader else { return Ok(FinalTest::Done(None)) };
-        let best = best_checkpoint(&self.shared.run, self.state.attempt)?;
-        let Self { shared, log, state, interrupter, .. } = self;
-        let Shared { recipe, device, .. } = shared;
+        let Some(loader) = &self.job.loaders.test else { return Ok(FinalTest::Done(None)) };
+        let best = best_checkpoint(&self.job.run, self.state.attempt)?;
+        let Self { job, log, state, .. } = self;
+        let Job { recipe, device, .. } = job;
         let (metadata, weights) = (&best.metadata, &best.weights);
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
             .with_precision(metadata.precision);
@@ -97,7 +100,7 @@ impl<B: AutodiffBackend> Training<'_, B> {
             Evaluation::run_while(&classifier, loader, |images, total| {
                 let epoch = state.epoch.saturating_sub(1);
                 log.progress(&Progress::Testing { epoch, images, total });
-                !interrupter.should_stop()
+                !job.interrupter.should_stop()
             })?;
         if !is_whole {
             return Ok(FinalTest::Interrupted);
@@ -114,8 +117,8 @@ impl<B: AutodiffBackend> Training<'_, B> {
 
     /// The network with the weights that are saved: their average, where there is one.
     fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
-        let Some(average) = &self.average else { return Ok(self.learner.model().valid()) };
-        let Shared { metadata, recipe, device, .. } = self.shared;
+        let Some(average) = &self.average else { return Ok(self.learner.steps.classifier().valid()) };
+        let Job { metadata, recipe, device, .. } = self.job;
         let architecture = &metadata.architecture;
         let network = NetworkInNetwork::from_weights(architecture, &average.weights()?, device)?
             .with_precision(metadata.precision);

@@ -1,11 +1,12 @@
-//! A run's folder before its training: locked, and all that is there checked before anything is written.
+//! A run's folder before its training: locked, and checked as a whole before anything is written.
 
 use nin_model::ModelMetadata;
 
 use crate::attempt::Attempt;
 use crate::checkpoint::{self, Checkpoint, Newest, TrainingState};
 use crate::lock::RunLock;
-use crate::{RunFolder, TrainError, TrainingPlan, picture_list};
+use crate::plan::Plan;
+use crate::{RunFolder, TrainError, picture_list};
 
 /// A run's folder, and the lock that is held on it.
 pub(crate) struct OpenRun {
@@ -21,34 +22,35 @@ pub(crate) struct Checked {
     pub(crate) warnings: Vec<String>,
 }
 
-/// The run's folder, new or there already with a recipe of the same mathematics, and its lock.
-pub(crate) fn open_run(
-    plan: &TrainingPlan,
-    metadata: &ModelMetadata,
-) -> Result<OpenRun, TrainError> {
-    let TrainingPlan { recipe, folder: path, .. } = plan;
-    if !plan.resume {
-        let copy = match &plan.start {
-            None => None,
-            Some(start) => {
-                // Whatever does not fit is said before a folder is made.
-                let initial = recipe.initialization()?.weights(&metadata.architecture, 0);
-                start.begin(metadata, initial)?;
-                Some(start.metadata.to_safetensors(&start.weights)?)
-            }
-        };
-        let (folder, lock) = RunFolder::create(path, recipe, copy.as_deref())?;
-        return Ok(OpenRun { folder, lock });
-    }
-    let (folder, lock) = RunFolder::resume(path)?;
-    let keys = folder.recipe()?.changes_that_matter(recipe)?;
-    if !keys.is_empty() {
-        return Err(TrainError::RecipeChanged { path: path.to_owned(), keys });
-    }
-    Ok(OpenRun { folder, lock })
-}
-
 impl OpenRun {
+    /// Creates and locks a new run's folder, or locks an existing one whose recipe computes the same.
+    ///
+    /// # Errors
+    /// [`TrainError`]: whatever does not fit.
+    pub(crate) fn open(plan: &Plan, metadata: &ModelMetadata) -> Result<Self, TrainError> {
+        let Plan { recipe, folder: path, .. } = plan;
+        if !plan.resume {
+            let copy = match &plan.starting_weights {
+                None => None,
+                Some(start) => {
+                    // Refused weights leave no folder behind.
+                    let initial = recipe.model.initialization.weights(&metadata.architecture, 0);
+                    start.begin(metadata, initial)?;
+                    Some(start.metadata.to_safetensors(&start.weights)?)
+                }
+            };
+            let (folder, lock) = RunFolder::create(path, recipe, copy.as_deref())?;
+            return Ok(Self { folder, lock });
+        }
+        let (folder, lock) = RunFolder::resume(path)?;
+        checkpoint::check_links(&folder)?;
+        let keys = folder.recipe()?.changes_that_matter(recipe)?;
+        if !keys.is_empty() {
+            return Err(TrainError::RecipeChanged { path: path.to_owned(), keys });
+        }
+        Ok(Self { folder, lock })
+    }
+
     /// Finds the checkpoint from which an attempt goes on, and checks it against the recipe, the data and the
     /// log. Writes nothing.
     ///
@@ -56,7 +58,7 @@ impl OpenRun {
     /// [`TrainError`]: whatever does not fit.
     pub(crate) fn check(
         &self,
-        plan: &TrainingPlan,
+        plan: &Plan,
         attempt: &Attempt,
     ) -> Result<Checked, TrainError> {
         let (run, data) = (&self.folder, &plan.data);
@@ -79,11 +81,12 @@ impl OpenRun {
     /// As [`RunFolder::claim`].
     pub(crate) fn claim(
         &mut self,
-        plan: &TrainingPlan,
+        plan: &Plan,
         attempt: &Attempt,
         has_checkpoint: bool,
     ) -> Result<(), TrainError> {
         self.folder.claim(&mut self.lock)?;
+        checkpoint::relink(&self.folder)?;
         self.folder.write_recipe(&plan.recipe)?;
         if has_checkpoint {
             // What a cut left between the attempt's first checkpoint and the removal of the others.

@@ -1,15 +1,105 @@
-//! That each value of a recipe is one that a training can use.
+//! Whether a training can use each value of a recipe.
 
 use std::fmt::Display;
 
-use toml::Table;
+use toml::{Table, Value};
 
-use super::{ClassWeights, Recipe, RecipeError};
+use super::class_weights::ClassWeights;
+use super::document::Recipe;
+use super::error::RecipeError;
 
-/// The whole numbers that cannot be 0.
-const AT_LEAST_ONE: [&str; 3] = ["training.epochs", "training.batch_size", "schedule.step_epochs"];
+/// What a number may be.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// A whole number, both ends included.
+    Whole { least: i64, most: i64 },
+    /// Above 0, and finite.
+    Positive,
+    /// From 0 to less than 1.
+    Share,
+    /// Both ends included.
+    Within(f64, f64),
+}
 
-/// That no whole number of these sections is negative: no key of ours takes one.
+/// The bounds of every number that has some besides its type's.
+const BOUNDS: [(&str, Bound); 33] = {
+    use Bound::{Positive, Share, Whole, Within};
+    const SIDE: i64 = nin_model::LARGEST_SIDE as i64;
+    [
+        ("data.input_size", Whole { least: 0, most: SIDE }),
+        // Together they leave something to train on.
+        ("data.validation", Within(0.0, 0.45)),
+        ("data.test", Within(0.0, 0.45)),
+        ("preprocessing.contrast_scale", Within(1e-3, 1e6)),
+        ("preprocessing.whitening_bias", Within(1e-6, 1e6)),
+        ("augmentation.shift", Whole { least: 0, most: SIDE }),
+        ("augmentation.erase", Within(0.0, 1.0)),
+        ("augmentation.crop", Share),
+        ("augmentation.rotation", Within(0.0, 180.0)),
+        ("augmentation.brightness", Within(0.0, 10.0)),
+        ("augmentation.contrast", Within(0.0, 10.0)),
+        ("augmentation.saturation", Within(0.0, 10.0)),
+        ("augmentation.hue", Within(0.0, 0.5)),
+        ("augmentation.mixup", Within(0.0, 100.0)),
+        ("augmentation.cutmix", Within(0.0, 100.0)),
+        ("optimizer.learning_rate", Positive),
+        ("optimizer.momentum", Share),
+        ("optimizer.weight_decay", Within(0.0, 1.0)),
+        ("optimizer.last_layer_rate", Positive),
+        ("optimizer.bias_rate", Positive),
+        ("optimizer.clip_norm", Within(0.0, f32::MAX as f64)),
+        ("optimizer.beta_1", Share),
+        ("optimizer.beta_2", Share),
+        ("optimizer.epsilon", Positive),
+        ("schedule.step_epochs", Whole { least: 1, most: i64::MAX }),
+        ("schedule.step_factor", Positive),
+        ("schedule.final_factor", Within(0.0, 1.0)),
+        ("training.epochs", Whole { least: 1, most: 1_000_000 }),
+        ("training.batch_size", Whole { least: 1, most: 65_536 }),
+        ("training.label_smoothing", Within(0.0, 1.0)),
+        ("training.ema_decay", Share),
+        ("data.split_seed", Whole { least: 0, most: i64::MAX }),
+        ("training.seed", Whole { least: 0, most: i64::MAX }),
+    ]
+};
+
+impl Bound {
+    /// Says what is expected of a number outside of the bound; `None` where it is within.
+    fn violated_by(self, value: f64) -> Option<String> {
+        match self {
+            Self::Whole { least, .. } if value < least as f64 => Some(format!("at least {least}")),
+            Self::Whole { most, .. } if value > most as f64 => Some(format!("at most {most}")),
+            Self::Positive if !(value > 0.0 && value.is_finite()) => {
+                Some("a finite number above 0".to_owned())
+            }
+            Self::Share if !(0.0..1.0).contains(&value) => {
+                Some("at least 0 and less than 1".to_owned())
+            }
+            Self::Within(low, high) if !(low..=high).contains(&value) => {
+                Some(format!("{low} to {high}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Checks the numbers of these sections against their bounds, used or not.
+pub(super) fn bounds(sections: &Table) -> Result<(), RecipeError> {
+    for (key, bound) in BOUNDS {
+        let value = key.split_once('.').and_then(|(section, name)| sections.get(section)?.get(name));
+        let Some(value) = value.and_then(number) else { continue };
+        if let Some(expected) = bound.violated_by(value) {
+            return Err(refused(key, &expected, &value));
+        }
+    }
+    Ok(())
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
+}
+
+/// Checks that no whole number of these sections is negative: no key takes one.
 pub(super) fn whole_numbers(sections: &Table, known: &Table) -> Result<(), RecipeError> {
     for (section, keys) in sections {
         for (name, value) in keys.as_table().into_iter().flatten() {
@@ -19,7 +109,11 @@ pub(super) fn whole_numbers(sections: &Table, known: &Table) -> Result<(), Recip
                 continue;
             };
             let key = format!("{section}.{name}");
-            let least = u8::from(AT_LEAST_ONE.contains(&key.as_str()));
+            let bound = BOUNDS.iter().find(|(name, _)| *name == key);
+            let least = match bound {
+                Some((_, Bound::Whole { least, .. })) => *least,
+                _ => 0,
+            };
             let expected = format!("a whole number, {least} or more");
             return Err(RecipeError::Refused { key, expected, found: number.to_string() });
         }
@@ -43,52 +137,18 @@ pub(super) fn in_words(reason: &str) -> String {
 }
 
 impl Recipe {
-    /// That each value is one that a training can use.
-    pub(super) fn check(&self) -> Result<(), RecipeError> {
-        let Self { data, preprocessing, augmentation, optimizer, schedule, training, .. } = self;
-        at_least_one("training.epochs", training.epochs)?;
-        at_least_one("training.batch_size", training.batch_size)?;
-        at_least_one("schedule.step_epochs", schedule.step_epochs)?;
-        positive("optimizer.learning_rate", optimizer.learning_rate)?;
-        positive("optimizer.epsilon", optimizer.epsilon)?;
-        positive("schedule.step_factor", schedule.step_factor)?;
-        share("optimizer.momentum", optimizer.momentum)?;
-        positive("optimizer.last_layer_rate", optimizer.last_layer_rate)?;
-        positive("optimizer.bias_rate", optimizer.bias_rate)?;
-        in_range("optimizer.clip_norm", optimizer.clip_norm, 0.0, f64::from(f32::MAX))?;
-        share("training.ema_decay", training.ema_decay)?;
-        in_range("preprocessing.contrast_scale", preprocessing.contrast_scale, 1e-3, 1e6)?;
-        in_range("preprocessing.whitening_bias", preprocessing.whitening_bias, 1e-6, 1e6)?;
-        share("optimizer.beta_1", optimizer.beta_1)?;
-        share("optimizer.beta_2", optimizer.beta_2)?;
-        in_range("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1.0)?;
-        in_range("schedule.final_factor", schedule.final_factor, 0.0, 1.0)?;
-        at_most("training.epochs", training.epochs, 1_000_000)?;
-        at_most("training.batch_size", training.batch_size, 65_536)?;
-        in_range("training.label_smoothing", training.label_smoothing, 0.0, 1.0)?;
-        class_weights(&training.class_weights)?;
-        in_range("augmentation.erase", augmentation.erase, 0.0, 1.0)?;
-        in_range("augmentation.mixup", augmentation.mixup, 0.0, 100.0)?;
-        in_range("augmentation.cutmix", augmentation.cutmix, 0.0, 100.0)?;
-        share("augmentation.crop", augmentation.crop)?;
-        in_range("augmentation.rotation", augmentation.rotation, 0.0, 180.0)?;
-        in_range("augmentation.brightness", augmentation.brightness, 0.0, 10.0)?;
-        in_range("augmentation.contrast", augmentation.contrast, 0.0, 10.0)?;
-        in_range("augmentation.saturation", augmentation.saturation, 0.0, 10.0)?;
-        in_range("augmentation.hue", augmentation.hue, 0.0, 0.5)?;
-        // Together they leave something to train on.
-        in_range("data.validation", data.validation, 0.0, 0.45)?;
-        in_range("data.test", data.test, 0.0, 0.45)?;
-        if i64::try_from(data.split_seed).is_err() {
-            return Err(refused("data.split_seed", "less than 2^63", &data.split_seed));
-        }
-        at_most("augmentation.shift", augmentation.shift, nin_model::LARGEST_SIDE)?;
-        at_most("data.input_size", data.input_size, nin_model::LARGEST_SIDE)?;
-        if i64::try_from(training.seed).is_err() {
-            return Err(refused("training.seed", "less than 2^63", &training.seed));
-        }
-        self.initialization()?;
-        // With the data's numbers unknown, those that the check of the network needs least of.
+    /// Checks that a training can use each value. What depends on the data, such as whether the network fits its
+    /// images, [`model_metadata`](crate::model_metadata) checks.
+    ///
+    /// # Errors
+    /// [`RecipeError::Refused`] names the key, its value and what it may be; [`RecipeError::Model`] where the
+    /// network is refused; [`RecipeError::Unwritable`] where a seed is 2^63 or more.
+    pub fn validate(&self) -> Result<(), RecipeError> {
+        let sections = Table::try_from(self)
+            .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })?;
+        bounds(&sections)?;
+        class_weights(&self.training.class_weights)?;
+        // Numbers that any network takes: the data's are not known here.
         let blocks = self.architecture(1, 10)?.blocks().len();
         if self.model.freeze_blocks >= blocks {
             let expected = format!("less than the number of blocks, {blocks}");
@@ -113,38 +173,6 @@ fn refused(key: &'static str, expected: &str, found: &dyn Display) -> RecipeErro
         key: key.to_owned(),
         expected: expected.to_owned(),
         found: found.to_string(),
-    }
-}
-
-fn at_least_one(key: &'static str, value: usize) -> Result<(), RecipeError> {
-    if value > 0 { Ok(()) } else { Err(refused(key, "at least 1", &value)) }
-}
-
-fn at_most(key: &'static str, value: usize, most: usize) -> Result<(), RecipeError> {
-    if value <= most { Ok(()) } else { Err(refused(key, &format!("at most {most}"), &value)) }
-}
-
-fn positive(key: &'static str, value: f64) -> Result<(), RecipeError> {
-    if value > 0.0 && value.is_finite() {
-        Ok(())
-    } else {
-        Err(refused(key, "a finite number above 0", &value))
-    }
-}
-
-fn share(key: &'static str, value: f64) -> Result<(), RecipeError> {
-    if (0.0..1.0).contains(&value) {
-        Ok(())
-    } else {
-        Err(refused(key, "at least 0 and less than 1", &value))
-    }
-}
-
-fn in_range(key: &'static str, value: f64, low: f64, high: f64) -> Result<(), RecipeError> {
-    if (low..=high).contains(&value) {
-        Ok(())
-    } else {
-        Err(refused(key, &format!("{low} to {high}"), &value))
     }
 }
 

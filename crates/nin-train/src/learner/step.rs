@@ -1,0 +1,139 @@
+//! One training step at a time.
+
+use burn::optim::GradientsParams;
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::Learner;
+use nin_data::ImageBatch;
+use nin_model::{ModelError, Weights};
+
+use super::components::Components;
+use super::optimizer_state;
+use crate::classifier::Classifier;
+use crate::optimizer::{GradientDescent, RunOptimizer};
+use crate::recipe::Recipe;
+use crate::schedule::Schedule;
+use crate::score::Answers;
+
+/// A recipe's training step: forward and backward pass, optimizer and learning-rate schedule, without a run
+/// around it.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn_flex::{Flex, FlexDevice};
+/// use nin_data::{DataSet, Locations, OrderedLoader};
+/// use nin_model::{Builtin, Initialization, NetworkInNetwork};
+/// use nin_train::recipe::Recipe;
+/// use nin_train::{Classifier, StepLearner};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let architecture = Builtin::PaperMnist.architecture(1, 10)?;
+/// let weights = Initialization::Kaiming.weights(&architecture, 42);
+/// let network = NetworkInNetwork::from_weights(&architecture, &weights, &FlexDevice)?;
+/// let classifier = Classifier::<Autodiff<Flex>>::new(network, 42);
+///
+/// let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
+/// let loader = OrderedLoader::shuffled(data.train, 32, 42, &FlexDevice);
+/// let mut learner = StepLearner::new(classifier, &Recipe::default(), 2, &FlexDevice)?;
+/// for batch in loader.epoch(1, 0) {
+///     let answers = learner.step(batch?)?;
+///     println!("loss {:.3}", answers.score().loss());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct StepLearner<B: AutodiffBackend> {
+    learner: Learner<Components<B>>,
+}
+
+/// What an optimizer carries from step to step.
+pub(crate) struct OptimizerState<'a> {
+    /// Its tensors, by parameter name.
+    pub(crate) tensors: &'a Weights,
+    /// Steps taken since the beginning of the training.
+    pub(crate) steps_taken: usize,
+}
+
+impl<B: AutodiffBackend> StepLearner<B> {
+    /// Starts at a recipe's first step, with its `[optimizer]` and `[schedule]`.
+    ///
+    /// # Errors
+    /// [`ModelError`] where the device refuses a tensor.
+    pub fn new(
+        classifier: Classifier<B>,
+        recipe: &Recipe,
+        steps_per_epoch: usize,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        let state = OptimizerState { tensors: &Weights::new(), steps_taken: 0 };
+        Self::resumed(classifier, recipe, steps_per_epoch, &state, device)
+    }
+
+    /// Goes on after the steps that an optimizer state has behind it.
+    pub(crate) fn resumed(
+        classifier: Classifier<B>,
+        recipe: &Recipe,
+        steps_per_epoch: usize,
+        state: &OptimizerState<'_>,
+        device: &B::Device,
+    ) -> Result<Self, ModelError> {
+        let Recipe { optimizer, schedule, training, .. } = recipe;
+        let record = optimizer_state::record(&classifier, state.tensors, optimizer, device)?;
+        let schedule = Schedule::new(schedule, optimizer, training, steps_per_epoch);
+        let optimizer = RunOptimizer::from(GradientDescent::new(optimizer));
+        let mut learner = Learner::new(classifier, optimizer, schedule);
+        learner.load_optim(record);
+        learner.load_scheduler(state.steps_taken);
+        Ok(Self { learner })
+    }
+
+    /// Takes one step and returns the batch's answers, those of the weights before it.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give the logits back; the weights stay as they are.
+    pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
+        self.begin_step();
+        let (answers, gradients) = self.gradients(batch)?;
+        self.update(gradients);
+        Ok(answers)
+    }
+
+    /// Moves the schedule on by one step and returns the step's learning rate.
+    pub fn begin_step(&mut self) -> f64 {
+        self.learner.lr_step();
+        self.learner.lr_current()
+    }
+
+    /// Computes a batch's answers and gradients; changes nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] where the device does not give the logits back.
+    pub fn gradients(
+        &self,
+        batch: ImageBatch<B>,
+    ) -> Result<(Answers, GradientsParams), ModelError> {
+        let output = self.learner.train_step(batch);
+        Ok((output.item.0?, output.grads))
+    }
+
+    /// Changes the weights by gradients, at the rate of the last [`begin_step`](Self::begin_step).
+    pub fn update(&mut self, gradients: GradientsParams) {
+        self.learner.optimizer_step(gradients);
+    }
+
+    /// Returns the classifier with the weights as they are.
+    pub fn classifier(&self) -> Classifier<B> {
+        self.learner.model()
+    }
+
+    pub(super) fn from_learner(learner: Learner<Components<B>>) -> Self {
+        Self { learner }
+    }
+
+    pub(super) fn as_learner(&self) -> &Learner<Components<B>> {
+        &self.learner
+    }
+
+    pub(super) fn into_learner(self) -> Learner<Components<B>> {
+        self.learner
+    }
+}

@@ -1,0 +1,56 @@
+//! What a recipe and its data make of a network.
+
+use nin_data::DataSet;
+use nin_model::{Architecture, ModelMetadata, check_confusion_matrix};
+use nin_preprocessing::Preprocessing;
+
+use crate::recipe::{Recipe, RecipeError};
+use crate::{TrainError, fine_tuning, preprocessing, weighting};
+
+/// Returns the architecture, classes and preprocessing of a recipe on its data, checked against each other.
+///
+/// # Errors
+/// [`TrainError::Recipe`] or [`TrainError::Model`] where the network is refused or the images are too small;
+/// [`TrainError::DataMismatch`] where it has fewer classes than the data or takes images of other channels.
+pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
+    let (channels, classes) = (data.train.channels(), data.class_names.len());
+    let architecture: Architecture = recipe.architecture(channels, classes)?;
+    if architecture.classes() < classes || architecture.input_channels() != channels {
+        let describe = |channels, classes| format!("{channels} channel(s) and {classes} classes");
+        return Err(TrainError::DataMismatch {
+            dataset: data.name.clone(),
+            folder: data.folder.clone(),
+            expected: describe(architecture.input_channels(), architecture.classes()),
+            found: describe(channels, classes),
+        });
+    }
+    let fit = data.pictures.is_some().then_some(recipe.data.fit);
+    let names = data.class_names.iter().cloned();
+    let unnamed = (classes..architecture.classes()).map(|class| class.to_string());
+    let metadata = ModelMetadata {
+        classes: names.chain(unnamed).collect(),
+        dataset: data.name.clone(),
+        preprocessing: Preprocessing { fit, ..Preprocessing::resized(input_size(recipe, data)?) },
+        precision: recipe.training.precision,
+        architecture,
+    };
+    metadata.architecture.shapes(metadata.input())?;
+    // Each epoch is evaluated.
+    check_confusion_matrix(metadata.classes.len())?;
+    preprocessing::check(recipe, metadata.input())?;
+    weighting::class_weights(recipe, data, &metadata)?;
+    fine_tuning::check(recipe)?;
+    Ok(metadata)
+}
+
+/// `[height, width]` of the network's input.
+fn input_size(recipe: &Recipe, data: &DataSet) -> Result<[usize; 2], RecipeError> {
+    if let Some(side) = recipe.data.input_size {
+        return Ok([side, side]);
+    }
+    data.train.image_size().ok_or_else(|| RecipeError::Refused {
+        key: "data.input_size".to_owned(),
+        expected: "a size such as 96 for pictures, which have sizes of their own".to_owned(),
+        found: "0".to_owned(),
+    })
+}

@@ -1,0 +1,147 @@
+//! `[model]`: the network and its initial weights.
+
+use nin_model::{Architecture, Block, Builtin, Initialization, ModelError};
+use serde::{Deserialize, Serialize};
+
+use super::error::RecipeError;
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ModelKeys", into = "ModelKeys")]
+pub struct ModelRecipe {
+    /// The network.
+    pub network: NetworkRecipe,
+    /// How initial weights are drawn.
+    pub initialization: Initialization,
+    /// Channels of the images; `None` follows the data.
+    pub input_channels: Option<usize>,
+    /// Number of classes; `None` follows the data.
+    pub classes: Option<usize>,
+    /// The checkpoint that a run starts from: a path or `pretrained:NAME`.
+    pub weights: Option<String>,
+    /// How many of the first blocks keep their weights.
+    pub freeze_blocks: usize,
+}
+
+/// The network of a recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkRecipe {
+    /// A built-in architecture.
+    Builtin(Builtin),
+    /// Blocks that the recipe lists.
+    Blocks {
+        /// The name to show.
+        name: String,
+        /// The blocks, first to last.
+        blocks: Vec<Block>,
+    },
+}
+
+/// The name of blocks that have none.
+const UNNAMED: &str = "custom";
+
+/// The keys in a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ModelKeys {
+    architecture: String,
+    initialization: String,
+    input_channels: usize,
+    classes: usize,
+    blocks: Vec<Block>,
+    weights: String,
+    freeze_blocks: usize,
+}
+
+impl Default for ModelRecipe {
+    /// The book's network with the book's initialization.
+    fn default() -> Self {
+        Self {
+            network: NetworkRecipe::Builtin(Builtin::D2l),
+            initialization: Initialization::Xavier,
+            input_channels: None,
+            classes: None,
+            weights: None,
+            freeze_blocks: 0,
+        }
+    }
+}
+
+impl Default for ModelKeys {
+    /// Names no network: only then may `blocks` go without a name of their own.
+    fn default() -> Self {
+        Self { architecture: String::new(), ..ModelRecipe::default().into() }
+    }
+}
+
+impl ModelRecipe {
+    /// Returns the network for data of this many channels and classes, which count where the recipe names none.
+    ///
+    /// # Errors
+    /// [`ModelError::Architecture`] where a value is refused.
+    pub(super) fn architecture(
+        &self,
+        data_channels: usize,
+        data_classes: usize,
+    ) -> Result<Architecture, ModelError> {
+        let channels = self.input_channels.unwrap_or(data_channels);
+        let classes = self.classes.unwrap_or(data_classes);
+        match &self.network {
+            NetworkRecipe::Builtin(builtin) => builtin.architecture(channels, classes),
+            NetworkRecipe::Blocks { name, blocks } => {
+                Architecture::new(name, channels, classes, blocks.clone())
+            }
+        }
+    }
+}
+
+impl From<ModelRecipe> for ModelKeys {
+    fn from(recipe: ModelRecipe) -> Self {
+        let (architecture, blocks) = match recipe.network {
+            NetworkRecipe::Builtin(builtin) => (builtin.name().to_owned(), Vec::new()),
+            NetworkRecipe::Blocks { name, blocks } => (name, blocks),
+        };
+        Self {
+            architecture,
+            initialization: recipe.initialization.name().to_owned(),
+            input_channels: recipe.input_channels.unwrap_or(0),
+            classes: recipe.classes.unwrap_or(0),
+            blocks,
+            weights: recipe.weights.unwrap_or_default(),
+            freeze_blocks: recipe.freeze_blocks,
+        }
+    }
+}
+
+impl TryFrom<ModelKeys> for ModelRecipe {
+    type Error = RecipeError;
+
+    fn try_from(keys: ModelKeys) -> Result<Self, RecipeError> {
+        let some = |count: usize| (count > 0).then_some(count);
+        Ok(Self {
+            network: network(keys.architecture, keys.blocks)?,
+            initialization: keys.initialization.parse()?,
+            input_channels: some(keys.input_channels),
+            classes: some(keys.classes),
+            weights: Some(keys.weights).filter(|weights| !weights.is_empty()),
+            freeze_blocks: keys.freeze_blocks,
+        })
+    }
+}
+
+fn network(name: String, blocks: Vec<Block>) -> Result<NetworkRecipe, ModelError> {
+    if blocks.is_empty() {
+        let builtin = if name.is_empty() { Builtin::D2l } else { name.parse()? };
+        return Ok(NetworkRecipe::Builtin(builtin));
+    }
+    if name.parse::<Builtin>().is_ok() {
+        return Err(ModelError::Architecture {
+            place: "model".to_owned(),
+            what: "architecture",
+            expected: "a name of its own, or none, next to `blocks`".to_owned(),
+            found: name,
+        });
+    }
+    let name = if name.is_empty() { UNNAMED.to_owned() } else { name };
+    Ok(NetworkRecipe::Blocks { name, blocks })
+}

@@ -1,0 +1,28 @@
+//! Keys whose 0 means none: `Option` in the program, a number in a file. For `#[serde(with = "zero_is_none")]`.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Writes 0 for none.
+///
+/// # Errors
+/// The serializer's.
+pub(super) fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Copy + Default + Serialize,
+    S: Serializer,
+{
+    value.unwrap_or_default().serialize(serializer)
+}
+
+/// Reads 0 as none.
+///
+/// # Errors
+/// The deserializer's.
+pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Default + Deserialize<'de> + PartialEq,
+    D: Deserializer<'de>,
+{
+    let value = T::deserialize(deserializer)?;
+    Ok((value != T::default()).then_some(value))
+}

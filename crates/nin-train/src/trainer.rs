@@ -1,0 +1,119 @@
+//! The entry to a training.
+
+use std::path::PathBuf;
+
+use burn::tensor::backend::AutodiffBackend;
+use burn::train::Interrupter;
+use nin_data::DataSet;
+
+use crate::environment::Environment;
+use crate::events::Observer;
+use crate::fine_tuning::StartingWeights;
+use crate::plan::Plan;
+use crate::recipe::Recipe;
+use crate::summary::Summary;
+use crate::{TrainError, training};
+
+/// Where a run goes unless told otherwise.
+const FOLDER: &str = "run";
+
+/// Trains a recipe on a data set, into a run folder: metrics, checkpoints, exact resume.
+///
+/// ```
+/// use burn::backend::Autodiff;
+/// use burn_flex::{Flex, FlexDevice};
+/// use nin_data::{DataSet, Locations};
+/// use nin_train::Trainer;
+/// use nin_train::recipe::RecipeBuilder;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut recipe = RecipeBuilder::named("quickstart")?;
+/// recipe.assign("training.epochs=1")?;
+/// let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
+/// let parent = tempfile::tempdir()?;
+/// let summary = Trainer::new(recipe.build()?, data)
+///     .folder(parent.path().join("run"))
+///     .run::<Autodiff<Flex>>(&FlexDevice)?;
+/// assert_eq!(summary.epochs, 1);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Trainer {
+    plan: Plan,
+    observer: Box<dyn Observer>,
+}
+
+impl Trainer {
+    /// Plans a new run in the folder `run`, without data loader threads or observer.
+    pub fn new(recipe: Recipe, data: DataSet) -> Self {
+        let plan = Plan {
+            recipe,
+            folder: FOLDER.into(),
+            resume: false,
+            data,
+            workers: 0,
+            starting_weights: None,
+            environment: Environment::default(),
+            interrupter: Interrupter::new(),
+        };
+        Self { plan, observer: Box::new(()) }
+    }
+
+    /// Sets the run's folder, which must not hold another run.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plan.folder = folder.into();
+        self
+    }
+
+    /// Resumes the run in the folder from its latest checkpoint.
+    #[must_use]
+    pub fn resume(mut self, resume: bool) -> Self {
+        self.plan.resume = resume;
+        self
+    }
+
+    /// Prepares batches in this many threads; 0 prepares them on the training thread. Results do not depend on it.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.plan.workers = workers;
+        self
+    }
+
+    /// Starts a new run from these weights, those that the recipe's `model.weights` names.
+    #[must_use]
+    pub fn starting_weights(mut self, weights: Option<StartingWeights>) -> Self {
+        self.plan.starting_weights = weights;
+        self
+    }
+
+    /// Sets what `environment.json` says.
+    #[must_use]
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.plan.environment = environment;
+        self
+    }
+
+    /// Lets `interrupter` stop the training at the next step; the state is saved first.
+    #[must_use]
+    pub fn interrupter(mut self, interrupter: Interrupter) -> Self {
+        self.plan.interrupter = interrupter;
+        self
+    }
+
+    /// Tells `observer` of every event and step.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Trains on a device until the recipe's last epoch, an early stop or an interruption.
+    ///
+    /// # Errors
+    /// [`TrainError`]: whatever keeps the run from starting or going on. Checkpoints that are already written stay
+    /// whole.
+    pub fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Summary, TrainError> {
+        training::train::<B>(&self.plan, self.observer, device)
+    }
+}

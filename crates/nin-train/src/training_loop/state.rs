@@ -1,0 +1,64 @@
+//! What changes while an attempt is trained.
+
+use std::time::Instant;
+
+use burn::tensor::backend::AutodiffBackend;
+
+use super::job::Job;
+use super::saving::Saving;
+use crate::averaging::Average;
+use crate::checkpoint::TrainingState;
+use crate::figures::Figures;
+use crate::learner::LoopLearner;
+use crate::metrics_log::MetricsLog;
+use crate::sentinel::Sentinel;
+
+/// An attempt in training.
+pub(crate) struct TrainingLoop<'a, B: AutodiffBackend> {
+    pub(super) job: &'a Job<B>,
+    pub(super) learner: &'a mut LoopLearner<B>,
+    pub(super) state: TrainingState,
+    pub(super) log: MetricsLog,
+    pub(super) sentinel: Sentinel,
+    /// The running average of the weights, where the recipe asks for one.
+    pub(super) average: Option<Average<B::InnerBackend>>,
+    pub(super) saving: Saving,
+    /// Figures of the weights as they are; `None` after the first step of an epoch.
+    pub(super) evaluated: Option<Figures>,
+    pub(super) begun: Instant,
+}
+
+impl<'a, B: AutodiffBackend> TrainingLoop<'a, B> {
+    /// Starts or resumes at `state`.
+    pub(crate) fn new(
+        job: &'a Job<B>,
+        learner: &'a mut LoopLearner<B>,
+        state: TrainingState,
+        log: MetricsLog,
+    ) -> Self {
+        let classes = job.metadata.classes.clone();
+        Self {
+            sentinel: Sentinel::new(classes, job.loaders.train.steps_per_epoch()),
+            job,
+            learner,
+            state,
+            log,
+            average: None,
+            saving: Saving::default(),
+            evaluated: None,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Evaluates and saves this average instead of the weights themselves.
+    #[must_use]
+    pub(crate) fn with_average(self, average: Option<Average<B::InnerBackend>>) -> Self {
+        Self { average, ..self }
+    }
+
+    /// Takes the state of this epoch and total number of steps as saved: a checkpoint holds it.
+    #[must_use]
+    pub(crate) fn saved_at(self, saved: Option<(usize, usize)>) -> Self {
+        Self { saving: Saving::after(saved), ..self }
+    }
+}

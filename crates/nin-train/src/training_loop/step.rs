@@ -1,0 +1,170 @@
+//! One step: gradients, their check, the update, and what is told of it.
+
+use std::time::{Duration, Instant};
+
+use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
+use burn::tensor::backend::AutodiffBackend;
+use nin_data::ImageBatch;
+
+use super::state::TrainingLoop;
+use super::times::EpochTimes;
+use crate::checkpoint::TrainingState;
+use crate::events::{Event, Progress, StepReport};
+use crate::gradient_check::{self, Gradients};
+use crate::recipe::OnNonFinite;
+use crate::score::{Answers, Score};
+use crate::sentinel::{Observation, Sentinel};
+use crate::{TrainError, clipping};
+
+/// How often within an epoch the curves get a point, as in the book.
+const POINTS_PER_EPOCH: usize = 5;
+
+/// Dropped steps in a row that end a training: its network yields no numbers any longer.
+const MOST_SKIPPED: usize = 100;
+
+impl<B: AutodiffBackend> TrainingLoop<'_, B> {
+    /// Trains on one batch.
+    pub(super) fn step(
+        &mut self,
+        batch: ImageBatch<B>,
+        times: &mut EpochTimes,
+    ) -> Result<(), TrainError> {
+        let begun = Instant::now();
+        self.state.learning_rate = self.learner.steps.begin_step();
+        let (answers, gradients) = self.learner.steps.gradients(batch)?;
+        let score = answers.score();
+        let checked = times.bookkeeping(|| self.check(score, &gradients))?;
+        match &checked {
+            Checked::Finite { .. } => self.update(gradients, score)?,
+            Checked::Dropped => {
+                self.state.skipped_steps += 1;
+                self.state.skipped_in_a_row += 1;
+            }
+        }
+        self.count(begun.elapsed(), score.images, times);
+        let told = Instant::now();
+        if let Checked::Finite { norm } = checked {
+            self.watch(&answers, score, norm)?;
+        }
+        self.report(times)?;
+        times.bookkeeping += told.elapsed();
+        self.save_if_due()
+    }
+
+    /// Looks for values that are no numbers before they touch the weights.
+    fn check(&mut self, score: Score, gradients: &GradientsParams) -> Result<Checked, TrainError> {
+        let with_norm = Sentinel::wants_norm(self.state.total_steps);
+        let classifier = self.learner.steps.classifier();
+        let Gradients { non_finite, norm } =
+            gradient_check::examine(&classifier, gradients, with_norm)?;
+        if score.loss_sum.is_finite() && non_finite.is_none() {
+            return Ok(Checked::Finite { norm });
+        }
+        let TrainingState { epoch, step, skipped_in_a_row, learning_rate, .. } = self.state;
+        let on_non_finite = self.job.recipe.training.on_non_finite;
+        let skipped = on_non_finite == OnNonFinite::Skip && skipped_in_a_row < MOST_SKIPPED;
+        self.log.event(Event::NonFinite {
+            epoch,
+            step: step + 1,
+            loss: Some(score.loss()).filter(|loss| loss.is_finite()),
+            layer: non_finite.clone(),
+            learning_rate,
+            skipped,
+        })?;
+        if skipped {
+            return Ok(Checked::Dropped);
+        }
+        Err(TrainError::NonFinite {
+            epoch,
+            step: step + 1,
+            loss: score.loss_sum,
+            layer: non_finite,
+            learning_rate,
+            images: score.images,
+            skipped: skipped_in_a_row,
+        })
+    }
+
+    /// Clips the gradients, changes the weights, and takes them into their average.
+    fn update(&mut self, mut gradients: GradientsParams, score: Score) -> Result<(), TrainError> {
+        if let Some(norm) = self.job.recipe.optimizer.clip_norm {
+            clipping::clip(&self.learner.steps.classifier(), &mut gradients, norm)?;
+        }
+        self.learner.steps.update(gradients);
+        if let Some(average) = &mut self.average {
+            let updates = self.state.total_steps - self.state.skipped_steps;
+            average.update(self.learner.steps.classifier().valid().network(), updates);
+        }
+        self.state.score.add(score);
+        self.state.skipped_in_a_row = 0;
+        Ok(())
+    }
+
+    fn count(&mut self, elapsed: Duration, images: usize, times: &mut EpochTimes) {
+        times.add_step(elapsed, images);
+        self.evaluated = None;
+        self.state.step_secs += elapsed.as_secs_f64();
+        self.state.step_images += images;
+        self.state.step += 1;
+        self.state.total_steps += 1;
+    }
+
+    /// Shows the step to the sentinel and logs its alarms.
+    fn watch(
+        &mut self,
+        answers: &Answers,
+        score: Score,
+        gradient_norm: Option<f64>,
+    ) -> Result<(), TrainError> {
+        let seen = Observation::of(answers, score.loss(), gradient_norm);
+        let TrainingState { epoch, step, total_steps, .. } = self.state;
+        let place = (epoch, step, total_steps);
+        for alarm in self.sentinel.observe(&mut self.state.sentinel, place, &seen) {
+            self.log.event(Event::Alarm(alarm))?;
+        }
+        Ok(())
+    }
+
+    /// Tells the observer of the step, and logs it where the curves get a point.
+    fn report(&mut self, times: &EpochTimes) -> Result<(), TrainError> {
+        let steps_per_epoch = self.steps_per_epoch();
+        let TrainingState { epoch, step, total_steps, learning_rate, ref score, .. } = self.state;
+        let total = steps_per_epoch * self.job.recipe.training.epochs;
+        let report = StepReport {
+            epoch,
+            step,
+            steps_per_epoch,
+            train_loss: score.loss(),
+            train_accuracy: score.accuracy(),
+            learning_rate,
+            images_per_sec: times.images_per_sec(),
+            secs_left: times.secs_left(total.saturating_sub(total_steps)),
+        };
+        self.log.progress(&Progress::Training(report.clone()));
+        let is_point = step.is_multiple_of((steps_per_epoch / POINTS_PER_EPOCH).max(1));
+        if is_point || step == steps_per_epoch {
+            self.log.event(Event::Step(report))?;
+        }
+        Ok(())
+    }
+
+    /// Saves within an epoch where `checkpoint.every_steps` or an earlier failure asks for it.
+    fn save_if_due(&mut self) -> Result<(), TrainError> {
+        let every = self.job.recipe.checkpoint.every_steps;
+        let is_due = every.is_some_and(|every| self.state.total_steps.is_multiple_of(every));
+        let is_last = self.state.step == self.steps_per_epoch();
+        if !is_last && (is_due || self.saving.is_due_again()) {
+            self.save()?;
+        }
+        Ok(())
+    }
+}
+
+/// What a look at a step's loss and gradients found.
+enum Checked {
+    /// Numbers, and the norm of all gradients where the sentinel asked for it.
+    Finite { norm: Option<f64> },
+    /// Others; the step is dropped.
+    Dropped,
+}
