@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, ImageDataset, Locations, OrderedLoader};
 use nin_preprocessing::Resizer;
@@ -42,7 +41,9 @@ fn resize_rate(data: &ImageDataset, to: usize) -> f64 {
 fn loader_rate(data: &ImageDataset, to: usize) -> f64 {
     let loader = OrderedLoader::<Flex>::shuffled(data.clone(), BATCH_SIZE, 42, &FlexDevice)
         .with_size([to, to]);
-    rate(|| loader.iter().map(|batch| std::hint::black_box(batch).labels.len()).sum())
+    rate(|| {
+        loader.epoch(1, 0).flatten().map(|batch| std::hint::black_box(batch).labels.len()).sum()
+    })
 }
 
 /// Measures images per second of `work`, which returns the number of images it handled.

@@ -11,7 +11,6 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{CacheOptions, DataSet, OrderedLoader, PictureOptions, Shares};
 use nin_preprocessing::{Fit, Preprocessing};
@@ -46,9 +45,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             })
             .with_workers(workers);
         let begun = Instant::now();
-        let pictures: usize = loader.iter().map(|batch| batch.labels.len()).sum();
-        if let Some(error) = loader.take_failure() {
-            return Err(error.into());
+        let mut pictures = 0;
+        for batch in loader.epoch(1, 0) {
+            pictures += batch?.labels.len();
         }
         rates.push(pictures as f64 / begun.elapsed().as_secs_f64());
     }

@@ -45,11 +45,13 @@ mod mixing;
 mod names;
 mod own_file;
 mod picture;
+mod planes;
 mod sample;
 mod selection;
+mod targets;
 
 pub use augmentation::{Augmentation, ColourJitter};
-pub use batch::{HostBatch, ImageBatch, ImageBatcher};
+pub use batch::{HostBatch, ImageBatch};
 pub use catalogue::{
     CIFAR10, CIFAR100, FASHION_MNIST, FASHION_MNIST_SAMPLE, KnownFile, MNIST, class_names,
     known_files,
@@ -64,9 +66,9 @@ pub use folder::{
     SkippedFiles, Stage, list_pictures, parse_picture_list,
 };
 pub use idx::{read_images, read_labels};
-pub use loader::OrderedLoader;
+pub use loader::{BurnLoader, EpochBatches, OrderedLoader};
 pub use locations::{DataSet, Locations};
-pub use mixing::{Mixing, SecondLabels};
+pub use mixing::{MixedTargets, Mixing};
 pub use own_file::{
     FolderId, NotOwn, create_own_folder, open_own, open_own_or_anew, open_unlinked, require_file,
     require_folder,

@@ -4,7 +4,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor};
 use nin_random::{Purpose, Stream};
 
-use crate::batch;
+use crate::targets::targets;
 
 /// Mixup and CutMix for training batches, as in torchvision's `v2.MixUp` and `v2.CutMix`.
 ///
@@ -25,17 +25,17 @@ pub struct Mixing {
 
 /// The second label of each image in a mixed batch: the class with the smaller share.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SecondLabels {
+pub struct MixedTargets {
     /// The second class of each image.
     pub labels: Vec<usize>,
     /// Its share of the target, in `[0, 0.5]`; the first label has the rest.
     pub share: f64,
 }
 
-impl SecondLabels {
+impl MixedTargets {
     /// Moves the classes to a device, `[batch]`.
     pub fn targets<B: Backend>(&self, device: &B::Device) -> Tensor<B, 1, Int> {
-        batch::targets(&self.labels, device)
+        targets(&self.labels, device)
     }
 }
 
@@ -63,7 +63,7 @@ impl Mixing {
         labels: &mut Vec<usize>,
         seed: u64,
         place: [usize; 2],
-    ) -> Option<SecondLabels> {
+    ) -> Option<MixedTargets> {
         if self.is_none() || labels.is_empty() {
             return None;
         }
@@ -91,7 +91,7 @@ impl Mixing {
         if ratio < 0.5 {
             std::mem::swap(labels, &mut second);
         }
-        Some(SecondLabels { labels: second, share: ratio.min(1.0 - ratio) })
+        Some(MixedTargets { labels: second, share: ratio.min(1.0 - ratio) })
     }
 }
 
@@ -151,14 +151,14 @@ mod tests {
         (0..IMAGES * LENGTH).map(|at| at as f32 / 100.0).collect()
     }
 
-    fn mixed(mixing: Mixing, step: usize) -> (Vec<f32>, Vec<usize>, SecondLabels) {
+    fn mixed(mixing: Mixing, step: usize) -> (Vec<f32>, Vec<usize>, MixedTargets) {
         let (mut values, mut labels) = (values(), vec![3, 1, 4, 0]);
         let second = mixing.apply(&mut values, SIZE, &mut labels, 7, [2, step]).unwrap();
         (values, labels, second)
     }
 
     /// Infers the share of the image itself from the order of the labels. Assumes it is not 0.5.
-    fn own_share(labels: &[usize], second: &SecondLabels) -> f64 {
+    fn own_share(labels: &[usize], second: &MixedTargets) -> f64 {
         let own = [3, 1, 4, 0];
         let before = [0, 3, 1, 4];
         if labels == own {

@@ -30,11 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let recipe = RecipeBuilder::named(&name)?.build()?;
     let (architecture, initialization) =
-        (recipe.architecture(1, CLASSES)?, recipe.initialization()?);
+        (recipe.architecture(1, CLASSES)?, recipe.model.initialization);
     if initialization.follows_data() {
         return Err(format!("the weights of {name} are fitted to its data").into());
     }
-    let side = recipe.data.input_size;
+    let side = recipe.data.input_size.ok_or("the recipe leaves images in their own size")?;
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
     let loader = OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size([side; 2]);
     let images = loader.values(&(0..IMAGES).collect::<Vec<_>>())?;

@@ -1,4 +1,4 @@
-//! A network of one's own, as data: its blocks, its shapes before anything is trained, a training.
+//! A network of your own, as data: its blocks, its shapes before any training, a training.
 //!
 //! ```sh
 //! cargo run --release --example own_architecture
@@ -7,14 +7,13 @@
 use std::error::Error;
 
 use burn::backend::Autodiff;
-use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
-use nin_model::{Block, Pool, Width};
+use nin_model::{Block, Initialization, Pool, Width};
+use nin_train::Trainer;
 use nin_train::recipe::{
-    DataRecipe, ModelRecipe, OptimizerKind, OptimizerRecipe, Recipe, RecipeBuilder, TrainingRecipe,
+    DataRecipe, ModelRecipe, NetworkRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainingRecipe,
 };
-use nin_train::{Environment, TrainingPlan, train};
 
 /// A convolution of side `kernel` that keeps the size, two 1x1 convolutions, and a pool that halves.
 fn block(kernel: usize, widths: [Width; 3], pool: bool) -> Block {
@@ -34,30 +33,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last = [Width::Channels(32), Width::Channels(32), Width::CLASSES];
     let blocks = vec![block(5, wide(16), true), block(3, wide(32), true), block(3, last, false)];
 
-    // What is not said here has the defaults of a recipe, which are the book's.
+    // The defaults are the book's.
     let recipe = Recipe {
         model: ModelRecipe {
-            architecture: "mine".to_owned(),
-            initialization: "lsuv-open".to_owned(),
-            blocks,
+            network: NetworkRecipe::Blocks { name: "mine".to_owned(), blocks },
+            initialization: Initialization::LsuvOpen,
             ..ModelRecipe::default()
         },
         data: DataRecipe {
             dataset: FASHION_MNIST_SAMPLE.to_owned(),
-            input_size: 28,
+            input_size: Some(28),
             ..DataRecipe::default()
         },
         optimizer: OptimizerRecipe {
-            kind: OptimizerKind::AdamW,
+            kind: OptimizerKind::ADAMW,
             learning_rate: 0.003,
             ..OptimizerRecipe::default()
         },
         training: TrainingRecipe { epochs: 2, batch_size: 64, ..TrainingRecipe::default() },
         ..Recipe::default()
     };
-    // As a file would have been: each key and value is checked.
-    let recipe: Recipe =
-        RecipeBuilder::from_text("mine", "the program", &recipe.to_toml()?)?.build()?;
+    recipe.validate()?;
 
     let shapes = recipe.architecture(1, 10)?.shapes([1, 28, 28])?;
     for layer in &shapes.layers {
@@ -67,18 +63,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let folder = tempfile::tempdir()?;
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
-    let environment = Environment::default();
-    let run = folder.path().join("run");
-    let plan = TrainingPlan {
-        recipe,
-        folder: run,
-        resume: false,
-        data,
-        workers: 1,
-        start: None,
-        environment,
-    };
-    let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(()))?;
+    let summary = Trainer::new(recipe, data)
+        .folder(folder.path().join("run"))
+        .workers(1)
+        .run::<Autodiff<Flex>>(&FlexDevice)?;
     println!("{}", summary.closing_lines("the CPU").unwrap_or_default());
     Ok(())
 }

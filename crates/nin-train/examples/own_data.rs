@@ -1,7 +1,7 @@
-//! Data of one's own: any folder of four IDX files is a data set; classes and sizes follow the data.
+//! Data of your own: any folder of four IDX files is a data set. Classes and sizes follow the data.
 //!
 //! ```sh
-//! cargo run --release --example own_data              # writes a folder of stripes, and learns it
+//! cargo run --release --example own_data              # writes a folder of stripes and learns it
 //! cargo run --release --example own_data -- FOLDER    # yours
 //! ```
 
@@ -9,13 +9,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use burn::backend::Autodiff;
-use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, Locations};
+use nin_train::Trainer;
 use nin_train::recipe::RecipeBuilder;
-use nin_train::{Environment, TrainingPlan, train};
 
-/// Images as they are; one small block, and one that ends in the classes.
+/// Images in their own size; a small block, and one that ends in the classes.
 const RECIPE: &str = r#"
 [model]
 initialization = "lsuv-open"
@@ -51,22 +50,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         data.class_names
     );
 
-    let plan = TrainingPlan {
-        recipe: RecipeBuilder::from_text("mine", "RECIPE", RECIPE)?.build()?,
-        folder: parent.path().join("run"),
-        resume: false,
-        data,
-        workers: 0,
-        start: None,
-        environment: Environment::default(),
-    };
-    let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(()))?;
+    let recipe = RecipeBuilder::from_text("mine", "RECIPE", RECIPE)?.build()?;
+    let summary = Trainer::new(recipe, data)
+        .folder(parent.path().join("run"))
+        .run::<Autodiff<Flex>>(&FlexDevice)?;
     println!("{}", summary.closing_lines("the CPU").unwrap_or_default());
     Ok(())
 }
 
-/// Four IDX files: a magic number, the sizes, big-endian, and a byte for each value. Class 0 has
-/// stripes that lie, class 1 stripes that stand, class 2 both.
+/// Writes four IDX files: a magic number, the sizes as big-endian, and a byte for each value. Class 0 has horizontal
+/// stripes, class 1 vertical ones, class 2 both.
 fn write_stripes(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir(folder)?;
     for (split, count) in [("train", 300_u32), ("t10k", 60)] {

@@ -1,4 +1,4 @@
-//! A training in forty lines: a built-in recipe, the embedded sample, one function.
+//! A training in thirty lines: a built-in recipe on the embedded sample.
 //!
 //! ```sh
 //! cargo run --release --example train
@@ -7,11 +7,10 @@
 use std::error::Error;
 
 use burn::backend::Autodiff;
-use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, Locations};
 use nin_train::recipe::RecipeBuilder;
-use nin_train::{Environment, Event, Observer, TrainingPlan, load_model, train};
+use nin_train::{Event, Observer, Trainer, load_model};
 
 /// Prints a line for each epoch.
 struct Epochs;
@@ -25,28 +24,22 @@ impl Observer for Epochs {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut builder = RecipeBuilder::named("quickstart")?;
-    builder.assign("training.epochs=2")?;
-    let recipe = builder.build()?;
+    let mut recipe = RecipeBuilder::named("quickstart")?;
+    recipe.assign("training.epochs=2")?;
+    let recipe = recipe.build()?;
 
-    let data = DataSet::open(&recipe.data.dataset, None, &Locations::from_environment())?;
+    let data = DataSet::open(&recipe.data.dataset, None, &Locations::default())?;
     let parent = tempfile::tempdir()?; // a run's folder; yours would stay
     let folder = parent.path().join("run");
-    let environment = Environment::default();
-    let plan = TrainingPlan {
-        recipe,
-        folder: folder.clone(),
-        resume: false,
-        data,
-        workers: 1,
-        start: None,
-        environment,
-    };
-    let summary = train::<Autodiff<Flex>>(plan, &FlexDevice, Interrupter::new(), Box::new(Epochs))?;
+    let summary = Trainer::new(recipe, data)
+        .folder(&folder)
+        .workers(1)
+        .observer(Epochs)
+        .run::<Autodiff<Flex>>(&FlexDevice)?;
     println!("{}", summary.closing_lines("the CPU").unwrap_or_default());
 
     let (metadata, weights) = load_model(&folder)?; // the best checkpoint
-    println!("{} tells {} classes apart", metadata.architecture.name(), metadata.classes.len());
+    println!("{} has {} classes", metadata.architecture.name(), metadata.classes.len());
     println!("{} tensors", weights.iter().count());
     Ok(())
 }

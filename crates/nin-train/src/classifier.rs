@@ -5,7 +5,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
-use nin_data::{ImageBatch, SecondLabels};
+use nin_data::{ImageBatch, MixedTargets};
 use nin_model::{DropoutKey, ModelError, NetworkInNetwork};
 
 use crate::score::Answers;
@@ -98,15 +98,15 @@ fn smoothed_cross_entropy<B: Backend>(
 fn mixed_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Tensor<B, 1, Int>,
-    second: Option<&SecondLabels>,
+    mixed: Option<&MixedTargets>,
     smoothing: f64,
 ) -> Tensor<B, 1> {
-    let Some(second) = second else {
+    let Some(mixed) = mixed else {
         return smoothed_cross_entropy(logits, targets, smoothing);
     };
-    let others = second.targets(&logits.device());
-    smoothed_cross_entropy(logits.clone(), targets, smoothing) * (1.0 - second.share)
-        + smoothed_cross_entropy(logits, others, smoothing) * second.share
+    let others = mixed.targets(&logits.device());
+    smoothed_cross_entropy(logits.clone(), targets, smoothing) * (1.0 - mixed.share)
+        + smoothed_cross_entropy(logits, others, smoothing) * mixed.share
 }
 
 impl<B: AutodiffBackend> TrainStep for Classifier<B> {
@@ -116,18 +116,18 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
     fn step(&self, batch: ImageBatch<B>) -> TrainOutput<StepAnswers> {
         let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
         let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
-        let second = batch.second;
+        let mixed = batch.mixed;
         let (smoothing, logits_of_loss) = (self.label_smoothing, logits.clone());
         let loss = match &self.class_weights {
             Some(weights) => {
-                let second = second.as_ref();
-                let targets = Targets { labels: &batch.labels, second, smoothing };
+                let mixed = mixed.as_ref();
+                let targets = Targets { labels: &batch.labels, mixed, smoothing };
                 weighted_cross_entropy(logits_of_loss, targets, weights)
             }
-            None => mixed_cross_entropy(logits_of_loss, batch.targets, second.as_ref(), smoothing),
+            None => mixed_cross_entropy(logits_of_loss, batch.targets, mixed.as_ref(), smoothing),
         };
         let answers =
-            Answers::read(&logits.inner(), batch.labels).map(|answers| answers.mixed_with(second));
+            Answers::read(&logits.inner(), batch.labels).map(|answers| answers.mixed_with(mixed));
         let gradients = loss.backward();
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }
@@ -199,8 +199,8 @@ mod tests {
             let logits = Tensor::<Training, 2>::from_data(logits, &FlexDevice).require_grad();
             let targets = TensorData::new(vec![1_i64, 2], [2]);
             let targets = Tensor::from_data(targets, &FlexDevice);
-            let second = SecondLabels { labels: vec![0, 2], share: 0.3 };
-            let found = mixed_cross_entropy(logits.clone(), targets, Some(&second), smoothing);
+            let mixed = MixedTargets { labels: vec![0, 2], share: 0.3 };
+            let found = mixed_cross_entropy(logits.clone(), targets, Some(&mixed), smoothing);
             let gradients = found.backward();
             let found = HostTensor::read("loss", &found.inner()).unwrap().values;
             let found_gradient = logits.grad(&gradients).unwrap();
@@ -224,7 +224,7 @@ mod tests {
             images: Tensor::from_data(TensorData::new(values, [2, 1, 4, 4]), &FlexDevice),
             targets: Tensor::from_data(TensorData::new(vec![0_i64, 1], [2]), &FlexDevice),
             labels: vec![0, 1],
-            second: None,
+            mixed: None,
             indices: vec![0, 1],
             epoch: 1,
             step: 0,

@@ -1,6 +1,5 @@
 //! Evaluation: a network's answers over a whole data set.
 
-use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn::train::InferenceStep;
 use nin_data::OrderedLoader;
@@ -62,9 +61,9 @@ impl Evaluation {
     ) -> Result<(Self, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
         let mut evaluation = Self::new(classes)?;
-        let total = loader.num_items();
-        for batch in loader.iter() {
-            let answers = classifier.step(batch).0?;
+        let total = loader.len();
+        for batch in loader.epoch(1, 0) {
+            let answers = classifier.step(batch?).0?;
             for (logits, answer, label) in answers.iter() {
                 evaluation.confusion[label][answer] += 1;
                 evaluation.non_finite += usize::from(logits.iter().any(|logit| !logit.is_finite()));
@@ -75,10 +74,7 @@ impl Evaluation {
                 return Ok((evaluation, false));
             }
         }
-        match loader.take_failure() {
-            Some(error) => Err(error.into()),
-            None => Ok((evaluation, true)),
-        }
+        Ok((evaluation, true))
     }
 
     /// Of the answers of this class, the share that was right; `None` where there were none.

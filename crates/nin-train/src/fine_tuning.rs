@@ -13,7 +13,7 @@ use nin_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
-use crate::recipe::{NormalizationKind, Recipe, RecipeError};
+use crate::recipe::{NormalizationRecipe, Recipe, RecipeError};
 
 /// Channels of a grey and of a colour image.
 const GREY: usize = 1;
@@ -252,14 +252,14 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), TrainError> {
             found: found.to_owned(),
         }))
     };
-    if recipe.preprocessing.normalization != NormalizationKind::Weights {
+    if recipe.preprocessing.normalization != NormalizationRecipe::Weights {
         return Ok(());
     }
-    if recipe.model.weights.is_empty() {
+    if recipe.model.weights.is_none() {
         let expected = "`none`, `channels` or `contrast` without model.weights";
         return refused("preprocessing.normalization", expected, "weights");
     }
-    if recipe.preprocessing.whitening {
+    if recipe.preprocessing.whitening.is_some() {
         let expected = "false: preprocessing.normalization = \"weights\" brings its own";
         return refused("preprocessing.whitening", expected, "true");
     }

@@ -102,7 +102,7 @@ mod tests {
             images: Tensor::from_data(TensorData::new(pixels, [2, 1, 4, 4]), &FlexDevice),
             targets,
             labels: vec![0, 1],
-            second: None,
+            mixed: None,
             indices: vec![0, 1],
             epoch: 1,
             step: 0,

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use nin_data::Part;
 use serde_json::Value;
 
-use crate::bounded::read_file;
 use crate::bounded::LARGEST_JSON;
+use crate::bounded::read_file;
 use crate::epoch_report::EpochReport;
 use crate::events::{Ending, Event, TestReport, last_attempt};
 use crate::metrics_log::read_log;

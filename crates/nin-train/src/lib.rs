@@ -1,18 +1,15 @@
-//! Training runs for Network in Network: Burn's `Learner` steps, and everything around the step is
-//! here: recipe, order, seeds, run folder, checkpoints, metrics and curves.
+//! Training runs for Network in Network: recipes, exact resume, checkpoints, metrics and evaluation, around the steps
+//! of Burn's `Learner`.
 //!
-//! New here? [`guide`] walks through all crates.
-//!
-//! The whole of it is one function, [`train`], over any autodiff backend: here a small network of
-//! one's own, three epochs of 64 images, on the CPU.
+//! [`Trainer`] is the entry; [`guide`] walks through all crates. Here it trains a small network of your own, three
+//! epochs of 64 images, on the CPU:
 //!
 //! ```
 //! use burn::backend::Autodiff;
-//! use burn::train::Interrupter;
-//! use burn_flex::Flex;
-//! use nin_data::{DataSet, Locations};
+//! use burn_flex::{Flex, FlexDevice};
+//! use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations};
 //! use nin_train::recipe::RecipeBuilder;
-//! use nin_train::{Environment, TrainingPlan, load_model, train};
+//! use nin_train::{Trainer, load_model};
 //!
 //! const RECIPE: &str = r#"
 //! [model]
@@ -31,22 +28,12 @@
 //! "#;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let parent = tempfile::tempdir()?;
-//! let folder = parent.path().join("tiny");
+//! # let parent = tempfile::tempdir()?;
+//! # let folder = parent.path().join("tiny");
 //! let recipe = RecipeBuilder::from_text("tiny", "tiny", RECIPE)?.build()?;
-//! let data = DataSet::open("fashion-mnist-sample", None, &Locations::default())?.limited(64);
-//! let environment = Environment::default();
-//! let plan = TrainingPlan {
-//!     recipe,
-//!     folder: folder.clone(),
-//!     resume: false,
-//!     data,
-//!     workers: 0,
-//!     start: None,
-//!     environment,
-//! };
+//! let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?.limited(64);
 //! let summary =
-//!     train::<Autodiff<Flex>>(plan, &Default::default(), Interrupter::new(), Box::new(()))?;
+//!     Trainer::new(recipe, data).folder(&folder).run::<Autodiff<Flex>>(&FlexDevice)?;
 //! assert_eq!(summary.epochs, 3);
 //!
 //! let (metadata, weights) = load_model(&folder)?; // the run's best checkpoint
@@ -59,7 +46,6 @@
 
 mod attempt;
 mod averaging;
-mod beginning;
 mod bounded;
 mod checkpoint;
 mod classifier;
@@ -71,58 +57,58 @@ mod epoch_report;
 mod error;
 mod evaluation;
 mod events;
+mod figures;
 mod fine_tuning;
-mod gradient_check;
 mod folder;
+mod gradient_check;
 pub mod guide;
 mod history;
+mod initial_state;
+mod learner;
 mod lock;
 mod metrics_log;
-mod moments;
-mod opening;
+mod model_metadata;
+mod open_run;
 mod optimizer;
 mod picture_list;
+mod plan;
 mod prediction;
 mod preprocessing;
-mod quiet;
 pub mod recipe;
 #[cfg(test)]
 mod sample;
 mod schedule;
 mod score;
 mod sealed;
-mod figures;
 mod sentinel;
-mod strategy;
 mod summary;
+mod trainer;
 mod training;
+mod training_loop;
 mod weighting;
 
 pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
 pub use durable::write_file;
-pub use epoch_report::EpochReport;
 pub use environment::{DataFile, Environment};
+pub use epoch_report::EpochReport;
 pub use error::{TrainError, one_line};
 pub use evaluation::Evaluation;
-pub use events::{
-    Ending, Event, Observer, Progress, RunDescription, StepReport, TestReport,
-};
+pub use events::{Ending, Event, Observer, Progress, RunDescription, StepReport, TestReport};
+pub use figures::Figures;
 pub use fine_tuning::{StartingWeights, Transfer};
 pub use folder::RunFolder;
 pub use history::RunHistory;
+pub use learner::StepLearner;
 pub use metrics_log::read_events;
-pub use optimizer::{GradientDescent, Moments, RunOptimizer};
+pub use model_metadata::model_metadata;
 pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparation, Prepared};
-pub use schedule::Schedule;
 pub use score::{Answers, Score};
 pub use sealed::{check_text as check_sealed_text, text as sealed_text};
-pub use figures::Figures;
 pub use sentinel::{Alarm, AlarmKind, SentinelState};
-pub use strategy::Components;
 pub use summary::Summary;
-pub use training::{TrainingPlan, model_metadata, train};
+pub use trainer::Trainer;
 
 /// The tutorial's Rust: `cargo test` compiles and runs every block of it.
 #[cfg(doctest)]

@@ -285,7 +285,8 @@ mod tests {
         log.event(resume(1)).unwrap();
         let bytes = log.flush().unwrap();
         log.event(resume(2)).unwrap();
-        let mut log = MetricsLog::open(&run, LoggedSoFar { bytes, sha256: None }, Box::new(())).unwrap();
+        let mut log =
+            MetricsLog::open(&run, LoggedSoFar { bytes, sha256: None }, Box::new(())).unwrap();
         log.event(resume(3)).unwrap();
         assert_eq!(read_events(&run.metrics_path()).unwrap(), [resume(1), resume(3)]);
     }

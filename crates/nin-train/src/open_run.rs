@@ -56,11 +56,7 @@ impl OpenRun {
     ///
     /// # Errors
     /// [`TrainError`]: whatever does not fit.
-    pub(crate) fn check(
-        &self,
-        plan: &Plan,
-        attempt: &Attempt,
-    ) -> Result<Checked, TrainError> {
+    pub(crate) fn check(&self, plan: &Plan, attempt: &Attempt) -> Result<Checked, TrainError> {
         let (run, data) = (&self.folder, &plan.data);
         let Newest { checkpoint, mut warnings } = checkpoint::newest_whole(run, attempt.attempt)?;
         attempt.check(run, checkpoint.as_ref().map(|checkpoint| &checkpoint.state))?;

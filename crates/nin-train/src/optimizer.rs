@@ -12,26 +12,26 @@ use burn::tensor::{Device, Tensor};
 use crate::recipe::{OptimizerKind, OptimizerRecipe};
 
 /// The optimizer of a run, for Burn's learner.
-pub type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
+pub(crate) type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
 
 /// A first-order optimizer: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
 #[derive(Debug, Clone)]
-pub struct GradientDescent {
+pub(crate) struct GradientDescent {
     recipe: OptimizerRecipe,
 }
 
 /// The optimizer state of one parameter.
 #[derive(Record, Clone, Debug)]
-pub struct ParameterState<B: Backend, const D: usize> {
+pub(crate) struct ParameterState<B: Backend, const D: usize> {
     /// SGD: the momentum buffer. `AdamW`: the mean of the gradients.
-    pub first: Option<Tensor<B, D>>,
+    pub(crate) first: Option<Tensor<B, D>>,
     /// `AdamW`: the mean of the squared gradients.
-    pub second: Option<Tensor<B, D>>,
+    pub(crate) second: Option<Tensor<B, D>>,
     /// Steps taken.
-    pub steps: usize,
+    pub(crate) steps: usize,
     /// What the parameter's rate is multiplied by. It stands here because nothing else that an
     /// optimizer of Burn's is given tells one parameter from another.
-    pub rate_factor: f64,
+    pub(crate) rate_factor: f64,
 }
 
 impl<B: Backend, const D: usize> ParameterState<B, D> {
@@ -55,7 +55,7 @@ impl OptimizerRecipe {
 
 impl GradientDescent {
     /// The optimizer of a recipe.
-    pub fn new(recipe: &OptimizerRecipe) -> Self {
+    pub(crate) fn new(recipe: &OptimizerRecipe) -> Self {
         Self { recipe: recipe.clone() }
     }
 
@@ -69,12 +69,13 @@ impl GradientDescent {
     /// the step; the first buffer is the first gradient.
     fn sgd<B: Backend, const D: usize>(
         &self,
+        momentum: f64,
         rate: f64,
         weight: Tensor<B, D>,
         gradient: Tensor<B, D>,
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
-        let (momentum, weight_decay) = (self.recipe.momentum, self.weight_decay(D));
+        let weight_decay = self.weight_decay(D);
         let mut step = gradient;
         if weight_decay > 0.0 {
             step = step + weight.clone().mul_scalar(weight_decay);
@@ -92,12 +93,12 @@ impl GradientDescent {
     /// `torch.optim.AdamW`, bias corrections included.
     fn adamw<B: Backend, const D: usize>(
         &self,
+        [beta_1, beta_2, epsilon]: [f64; 3],
         rate: f64,
         weight: Tensor<B, D>,
         gradient: Tensor<B, D>,
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
-        let OptimizerRecipe { beta_1, beta_2, epsilon, .. } = self.recipe;
         let weight_decay = self.weight_decay(D);
         let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
             let new = new.mul_scalar(1.0 - beta);
@@ -134,13 +135,19 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
         state.steps += 1;
         let rate = rate * state.rate_factor;
         let (weight, state) = match self.recipe.kind {
-            OptimizerKind::Sgd => self.sgd(rate, weight, gradient, state),
-            OptimizerKind::AdamW => self.adamw(rate, weight, gradient, state),
+            OptimizerKind::Sgd { momentum } => self.sgd(momentum, rate, weight, gradient, state),
+            OptimizerKind::AdamW { beta_1, beta_2, epsilon } => {
+                let values = [beta_1, beta_2, epsilon];
+                self.adamw(values, rate, weight, gradient, state)
+            }
         };
         (weight, Some(state))
     }
 
-    fn to_device<const D: usize>(state: ParameterState<B, D>, device: &Device<B>) -> ParameterState<B, D> {
+    fn to_device<const D: usize>(
+        state: ParameterState<B, D>,
+        device: &Device<B>,
+    ) -> ParameterState<B, D> {
         ParameterState {
             first: state.first.map(|tensor| tensor.to_device(device)),
             second: state.second.map(|tensor| tensor.to_device(device)),

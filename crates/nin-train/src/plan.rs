@@ -10,7 +10,6 @@ use crate::fine_tuning::StartingWeights;
 use crate::recipe::Recipe;
 
 /// Everything that a [`Trainer`](crate::Trainer) was told, its observer excepted.
-#[derive(Debug)]
 pub(crate) struct Plan {
     /// The resolved recipe.
     pub(crate) recipe: Recipe,

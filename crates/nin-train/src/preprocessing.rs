@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::thread;
 
-use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn::train::Interrupter;
 use nin_data::{DataError, DataSet, OrderedLoader};
@@ -13,7 +12,9 @@ use nin_preprocessing::{LARGEST_WHITENED, Normalization, Preprocessing, Whitenin
 
 use crate::TrainError;
 use crate::fine_tuning::StartingWeights;
-use crate::recipe::{NormalizationKind, PreprocessingRecipe, Recipe, RecipeError};
+use crate::recipe::{
+    NormalizationRecipe, PreprocessingRecipe, Recipe, RecipeError, WhiteningRecipe,
+};
 
 /// Images that are prepared together while something is fitted; of no influence on the result but by
 /// the order of its sums, and never changed for that.
@@ -22,7 +23,7 @@ const BLOCK: usize = 256;
 /// That inputs of this shape can be preprocessed so.
 pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError> {
     let length: usize = input.iter().product();
-    if !recipe.preprocessing.whitening || length <= LARGEST_WHITENED {
+    if recipe.preprocessing.whitening.is_none() || length <= LARGEST_WHITENED {
         return Ok(());
     }
     let [channels, height, width] = input;
@@ -53,7 +54,7 @@ pub(crate) fn fitted<B: Backend>(
     source: &Source<'_, B>,
 ) -> Result<Preprocessing, TrainError> {
     let mut preprocessing = metadata.preprocessing.clone();
-    if let (NormalizationKind::Weights, Some(start)) = (recipe.normalization, start) {
+    if let (NormalizationRecipe::Weights, Some(start)) = (recipe.normalization, start) {
         return start.preprocessing(metadata);
     }
     if recipe.is_none() {
@@ -64,20 +65,18 @@ pub(crate) fn fitted<B: Backend>(
     preprocessing.normalization = Normalization::None;
     preprocessing.whitening = None;
     preprocessing.normalization = match recipe.normalization {
-        NormalizationKind::None | NormalizationKind::Weights => Normalization::None,
-        NormalizationKind::Channels => {
+        NormalizationRecipe::None | NormalizationRecipe::Weights => Normalization::None,
+        NormalizationRecipe::Channels => {
             let plain = Blocks::new(source, &preprocessing);
             let fitted = Normalization::fit_channels(plain.iter(), channels, height * width);
             plain.finish()?;
             fitted
         }
-        NormalizationKind::Contrast => {
-            Normalization::Contrast { scale: recipe.contrast_scale as f32 }
-        }
+        NormalizationRecipe::Contrast { scale } => Normalization::Contrast { scale: scale as f32 },
     };
-    if recipe.whitening {
+    if let Some(WhiteningRecipe { bias }) = recipe.whitening {
         let normalized = Blocks::new(source, &preprocessing);
-        let (length, bias) = (channels * height * width, recipe.whitening_bias);
+        let length = channels * height * width;
         let found = Whitening::fit(|| normalized.iter(), length, bias);
         normalized.finish()?;
         preprocessing.whitening = Some(found?);
@@ -101,7 +100,7 @@ impl<'a, B: Backend> Blocks<'a, B> {
 
     /// The blocks; they end early where an image cannot be had, and where the training is to stop.
     fn iter(&self) -> impl Iterator<Item = Vec<f32>> {
-        let count = self.loader.num_items();
+        let count = self.loader.len();
         (0..count).step_by(BLOCK).map_while(move |from| {
             let values = self.block(from..count.min(from + BLOCK));
             values.map_err(|error| *self.failure.borrow_mut() = Some(error)).ok()

@@ -27,8 +27,8 @@ pub(crate) fn run() -> (tempfile::TempDir, RunFolder, RunLock) {
 pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
     let architecture = recipe().architecture(1, 2).unwrap();
     let weights: Weights = recipe()
-        .initialization()
-        .unwrap()
+        .model
+        .initialization
         .weights(&architecture, total_steps as u64)
         .iter()
         .map(|(name, tensor)| (name.to_owned(), tensor.clone()))

@@ -9,7 +9,7 @@ use crate::recipe::{OptimizerRecipe, ScheduleKind, ScheduleRecipe, TrainingRecip
 /// A schedule for one training: the rate is a pure function of the number of steps taken, so that
 /// the number of steps is all that a checkpoint needs.
 #[derive(Debug, Clone)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     recipe: ScheduleRecipe,
     base_rate: f64,
     steps_per_epoch: usize,
@@ -19,7 +19,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// The schedule of a recipe, for a training of so many steps an epoch.
-    pub fn new(
+    pub(crate) fn new(
         schedule: &ScheduleRecipe,
         optimizer: &OptimizerRecipe,
         training: &TrainingRecipe,
@@ -35,22 +35,22 @@ impl Schedule {
     }
 
     /// The learning rate of a step, counted from 0 over the whole training.
-    pub fn rate(&self, step: usize) -> f64 {
+    pub(crate) fn rate(&self, step: usize) -> f64 {
         let Self { recipe, base_rate, steps_per_epoch, total_steps, .. } = self;
         if step < recipe.warmup_steps {
             return base_rate * (step + 1) as f64 / recipe.warmup_steps as f64;
         }
         let factor = match recipe.kind {
             ScheduleKind::Constant => 1.0,
-            ScheduleKind::Step => {
-                let drops = step / steps_per_epoch / recipe.step_epochs;
-                recipe.step_factor.powi(i32::try_from(drops).unwrap_or(i32::MAX))
+            ScheduleKind::Step { epochs, factor } => {
+                let drops = step / steps_per_epoch / epochs.max(1);
+                factor.powi(i32::try_from(drops).unwrap_or(i32::MAX))
             }
-            ScheduleKind::Cosine => {
+            ScheduleKind::Cosine { final_factor } => {
                 let length = total_steps.saturating_sub(recipe.warmup_steps).max(1);
                 let done = ((step - recipe.warmup_steps) as f64 / length as f64).min(1.0);
                 let height = f64::midpoint(1.0, (std::f64::consts::PI * done).cos());
-                recipe.final_factor + (1.0 - recipe.final_factor) * height
+                final_factor + (1.0 - final_factor) * height
             }
         };
         base_rate * factor
@@ -105,8 +105,7 @@ mod tests {
     #[test]
     fn step_drops_at_epochs() {
         let schedule = schedule(|recipe| {
-            recipe.schedule.kind = ScheduleKind::Step;
-            recipe.schedule.step_epochs = 2;
+            recipe.schedule.kind = ScheduleKind::Step { epochs: 2, factor: 0.1 };
         });
         assert!((schedule.rate(19) - 0.1).abs() < 1e-12);
         assert!((schedule.rate(20) - 0.01).abs() < 1e-12);
@@ -115,8 +114,7 @@ mod tests {
     #[test]
     fn cosine_ends_at_its_final_factor_and_does_not_restart() {
         let schedule = schedule(|recipe| {
-            recipe.schedule.kind = ScheduleKind::Cosine;
-            recipe.schedule.final_factor = 0.1;
+            recipe.schedule.kind = ScheduleKind::Cosine { final_factor: 0.1 };
         });
         assert!((schedule.rate(0) - 0.1).abs() < 1e-12);
         assert!((schedule.rate(20) - 0.055).abs() < 1e-12);
@@ -127,12 +125,12 @@ mod tests {
     #[test]
     fn the_record_is_the_number_of_steps() {
         type Flex = burn_flex::Flex;
-        let mut first = schedule(|recipe| recipe.schedule.kind = ScheduleKind::Cosine);
+        let mut first = schedule(|recipe| recipe.schedule.kind = ScheduleKind::COSINE);
         for _ in 0..7 {
             first.step();
         }
         let record = first.to_record::<Flex>();
-        let mut second = schedule(|recipe| recipe.schedule.kind = ScheduleKind::Cosine)
+        let mut second = schedule(|recipe| recipe.schedule.kind = ScheduleKind::COSINE)
             .load_record::<Flex>(record);
         assert_eq!(first.step().to_bits(), second.step().to_bits());
     }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use nin_data::SecondLabels;
+use nin_data::MixedTargets;
 use nin_model::{HostTensor, ModelError};
 
 /// The sums of the book's accumulator: loss times images, right answers, images.
@@ -41,7 +41,7 @@ pub struct Answers {
     logits: Vec<f32>,
     labels: Vec<usize>,
     /// Where images are mixed.
-    second: Option<SecondLabels>,
+    mixed: Option<MixedTargets>,
     classes: usize,
 }
 
@@ -53,13 +53,13 @@ impl Answers {
     pub fn read<B: Backend>(logits: &Tensor<B, 2>, labels: Vec<usize>) -> Result<Self, ModelError> {
         let [_, classes] = logits.dims();
         let HostTensor { values, .. } = HostTensor::read("logits", logits)?;
-        Ok(Self { logits: values, labels, second: None, classes })
+        Ok(Self { logits: values, labels, mixed: None, classes })
     }
 
     /// The same of images that have each another label besides.
     #[must_use]
-    pub fn mixed_with(self, second: Option<SecondLabels>) -> Self {
-        Self { second, ..self }
+    pub fn mixed_with(self, mixed: Option<MixedTargets>) -> Self {
+        Self { mixed, ..self }
     }
 
     /// The answers of two looks at the same images: each probability is the mean of both, and each logit
@@ -81,7 +81,7 @@ impl Answers {
 
     #[cfg(test)]
     pub(crate) fn of(logits: Vec<f32>, labels: Vec<usize>, classes: usize) -> Self {
-        Self { logits, labels, second: None, classes }
+        Self { logits, labels, mixed: None, classes }
     }
 
     /// Each image's logits, answer and label.
@@ -98,7 +98,7 @@ impl Answers {
         let mut score = Score::default();
         for (at, (logits, answer, label)) in self.iter().enumerate() {
             let loss = cross_entropy(logits, label);
-            let loss_sum = self.second.as_ref().map_or(loss, |SecondLabels { labels, share }| {
+            let loss_sum = self.mixed.as_ref().map_or(loss, |MixedTargets { labels, share }| {
                 (1.0 - share) * loss + share * cross_entropy(logits, labels[at])
             });
             score.add(Score { loss_sum, correct: usize::from(answer == label), images: 1 });
@@ -155,8 +155,8 @@ mod tests {
     fn a_mixed_image_has_two_labels_and_the_larger_is_right() {
         let logits = [1.0, 3.0, 0.5];
         let alone = |label| answers(&logits, &[label], 3).score().loss();
-        let second = SecondLabels { labels: vec![2], share: 0.3 };
-        let score = answers(&logits, &[1], 3).mixed_with(Some(second)).score();
+        let mixed = MixedTargets { labels: vec![2], share: 0.3 };
+        let score = answers(&logits, &[1], 3).mixed_with(Some(mixed)).score();
         assert!((score.loss() - (0.7 * alone(1) + 0.3 * alone(2))).abs() < 1e-12);
         assert_eq!(score.correct, 1);
     }

@@ -188,10 +188,13 @@ fn open_log<B: AutodiffBackend>(
     let Prepared { recipe, metadata, checkpoint, state, .. } = &*prepared;
     let sha256 = state.metrics_sha256.as_deref();
     let logged = LoggedSoFar { bytes: state.metrics_bytes, sha256 };
-    let imbalance = if checkpoint.is_none() { weighting::warning(recipe, data, metadata) } else { None };
+    let imbalance =
+        if checkpoint.is_none() { weighting::warning(recipe, data, metadata) } else { None };
     let mut log = MetricsLog::open(folder, logged, observer)?;
     let unlocked = run.lock.warning().map(str::to_owned);
-    for warning in std::mem::take(&mut prepared.warnings).into_iter().chain(unlocked).chain(imbalance) {
+    for warning in
+        std::mem::take(&mut prepared.warnings).into_iter().chain(unlocked).chain(imbalance)
+    {
         log.warn(warning)?;
     }
     Ok(log)
@@ -221,12 +224,13 @@ fn fit<B: AutodiffBackend>(
     let steps_per_epoch = loaders.train.steps_per_epoch();
     let learner =
         initial.learner::<B>(&recipe, &metadata, class_weights, steps_per_epoch, &job.device)?;
-    let average = (recipe.training.ema_decay > 0.0).then(|| {
-        Average::at(&initial.evaluated, recipe.training.ema_decay, &job.device)
+    let average = recipe.training.ema_decay.map(|decay| {
+        Average::at(&initial.evaluated, decay, &job.device)
             .with_frozen_blocks(recipe.model.freeze_blocks)
     });
     let (folder, interrupter) = (job.run.path().to_owned(), job.interrupter.clone());
-    learner::fit(learner, loaders.for_burn(), &folder, interrupter, move |learner| {
+    let (train, evaluation) = loaders.for_burn();
+    learner::fit(learner, (train, evaluation), &folder, interrupter, move |learner| {
         TrainingLoop::new(&job, learner, state, log).with_average(average).saved_at(saved).run()
     })
     .unwrap_or(Err(TrainError::NoOutcome))

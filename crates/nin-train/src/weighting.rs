@@ -7,7 +7,7 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use nin_data::{DataSet, SecondLabels};
+use nin_data::{DataSet, MixedTargets};
 use nin_model::ModelMetadata;
 
 use crate::TrainError;
@@ -91,7 +91,7 @@ pub(crate) struct Targets<'a> {
     /// The classes.
     pub(crate) labels: &'a [usize],
     /// Where images are mixed.
-    pub(crate) second: Option<&'a SecondLabels>,
+    pub(crate) mixed: Option<&'a MixedTargets>,
     /// Share of each target that is spread over all classes.
     pub(crate) smoothing: f64,
 }
@@ -114,9 +114,9 @@ pub(crate) fn weighted_cross_entropy<B: Backend>(
 
 /// What each log-probability is multiplied by, image after image.
 fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
-    let Targets { labels, second, smoothing } = targets;
+    let Targets { labels, mixed, smoothing } = targets;
     let classes = weights.len();
-    let divisor = match second {
+    let divisor = match mixed {
         Some(_) => labels.len() as f64,
         None => labels.iter().map(|&label| weights[label]).sum(),
     };
@@ -125,10 +125,10 @@ fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
     let mut factors = Vec::with_capacity(labels.len() * classes);
     for (image, &label) in labels.iter().enumerate() {
         let mut target = vec![spread; classes];
-        let share = second.map_or(0.0, |second| second.share);
+        let share = mixed.map_or(0.0, |mixed| mixed.share);
         target[label] += (1.0 - smoothing) * (1.0 - share);
-        if let Some(second) = second {
-            target[second.labels[image]] += (1.0 - smoothing) * share;
+        if let Some(mixed) = mixed {
+            target[mixed.labels[image]] += (1.0 - smoothing) * share;
         }
         let row = target.iter().zip(weights);
         factors.extend(row.map(|(target, weight)| (target * weight * scale) as f32));
@@ -170,15 +170,12 @@ mod tests {
         let cases: Vec<Case> = serde_json::from_str(GOLDEN).unwrap();
         assert!(cases.len() >= 12);
         for case in cases {
-            let second = case.second.map(|labels| SecondLabels { labels, share: case.share });
+            let second = case.second.map(|labels| MixedTargets { labels, share: case.share });
             let shape = [case.labels.len(), case.weights.len()];
             let logits = TensorData::new(case.logits, shape);
             let logits = Tensor::<Training, 2>::from_data(logits, &FlexDevice).require_grad();
-            let targets = Targets {
-                labels: &case.labels,
-                second: second.as_ref(),
-                smoothing: case.smoothing,
-            };
+            let targets =
+                Targets { labels: &case.labels, mixed: second.as_ref(), smoothing: case.smoothing };
             let loss = weighted_cross_entropy(logits.clone(), targets, &case.weights);
             let gradients = loss.backward();
             let found = HostTensor::read("loss", &loss.inner()).unwrap().values;
@@ -195,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_batch_without_weight_moves_nothing() {
-        let targets = Targets { labels: &[1, 1], second: None, smoothing: 0.0 };
+        let targets = Targets { labels: &[1, 1], mixed: None, smoothing: 0.0 };
         assert_eq!(factors(targets, &[1.0, 0.0]), [0.0; 4]);
     }
 

@@ -3,7 +3,7 @@
 
 use nin_random::Stream;
 
-use crate::batch::append_planes;
+use crate::planes::append_planes;
 use nin_preprocessing::Resizer;
 
 /// The range of aspect ratios, width to height (torchvision's `RandomResizedCrop`).

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::epoch::Epoch;
-use crate::DataError;
+use super::plan::EpochPlan;
 use crate::batch::HostBatch;
+use crate::error::DataError;
 
 /// A batch, or the error that stops the worker.
 type Made = Result<HostBatch, DataError>;
@@ -25,7 +25,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts `count` workers, but no more than there are batches left. Returns none if the system refuses a
     /// thread; the consumer then prepares each batch itself.
-    pub(super) fn start(epoch: &Arc<Epoch>, first_step: usize, count: usize) -> Vec<Self> {
+    pub(super) fn start(epoch: &Arc<EpochPlan>, first_step: usize, count: usize) -> Vec<Self> {
         let count = count.min(epoch.steps().saturating_sub(first_step));
         let workers: io::Result<_> = (0..count)
             .map(|number| {
@@ -41,7 +41,7 @@ impl Worker {
         workers.unwrap_or_default()
     }
 
-    fn work(epoch: &Epoch, steps: impl Iterator<Item = usize>, ready: &SyncSender<Made>) {
+    fn work(epoch: &EpochPlan, steps: impl Iterator<Item = usize>, ready: &SyncSender<Made>) {
         for step in steps {
             let batch = epoch.batch(step);
             let is_last = batch.is_err();
@@ -78,16 +78,17 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::{ImageBatcher, ImageDataset, Images};
+    use crate::loader::transform::BatchTransform;
+    use crate::{ImageDataset, Images};
 
     /// An epoch with a batch size of 1 whose third image does not exist.
-    fn broken_epoch() -> Arc<Epoch> {
+    fn broken_epoch() -> Arc<EpochPlan> {
         let images = Images { count: 5, channels: 1, height: 1, width: 1, pixels: vec![0; 5] };
-        Arc::new(Epoch {
+        Arc::new(EpochPlan {
             dataset: ImageDataset::new(images, vec![0; 5]).unwrap(),
             order: vec![0, 1, 99, 3, 4],
             batch_size: 1,
-            batcher: ImageBatcher::new([1, 1]),
+            transform: BatchTransform::new([1, 1]),
             augmented: None,
             mixed: None,
             number: 1,

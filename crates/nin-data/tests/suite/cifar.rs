@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{
     Augmentation, CIFAR10, CIFAR100, DataError, DataSet, Locations, OrderedLoader, sha256,
@@ -93,7 +92,8 @@ fn batches_of_three_channels_do_not_depend_on_workers() {
             .with_size([8, 8])
             .with_augmentation(augmentation)
             .with_workers(workers);
-        let batches = loader.iter().map(|batch| {
+        let batches = loader.epoch(1, 0).map(|batch| {
+            let batch = batch.unwrap();
             assert_eq!(batch.images.dims()[1..], [3, 8, 8]);
             (batch.images.into_data().to_vec().unwrap(), batch.indices)
         });

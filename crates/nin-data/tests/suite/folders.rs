@@ -7,9 +7,9 @@ use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use image::{GrayImage, RgbImage};
 use nin_data::{
-    Augmentation, CacheOptions, ColourJitter, DataError, DataSet, ImageBatch, ImageDataset,
-    Inventory, Listing, OnBadPicture, OrderedLoader, Part, Picture, PictureLayout, PictureOptions,
-    Problem,
+    Augmentation, BurnLoader, CacheOptions, ColourJitter, DataError, DataSet, ImageBatch,
+    ImageDataset, Inventory, Listing, OnBadPicture, OrderedLoader, Part, Picture, PictureLayout,
+    PictureOptions, Problem,
 };
 use nin_preprocessing::{Fit, Preprocessing};
 
@@ -65,10 +65,12 @@ fn epochs(images: &ImageDataset, workers: usize) -> Vec<(Vec<f32>, Vec<usize>)> 
         .with_augmentation(augmentation)
         .with_workers(workers);
     let read = |batch: ImageBatch<Flex>| (batch.images.into_data().to_vec().unwrap(), batch.labels);
-    let mut batches: Vec<_> = loader.iter().map(read).collect();
-    batches.extend(loader.iter().map(read));
-    assert!(loader.take_failure().is_none());
-    batches
+    [1, 2]
+        .into_iter()
+        .flat_map(|epoch| loader.epoch(epoch, 0))
+        .map(Result::unwrap)
+        .map(read)
+        .collect()
 }
 
 #[test]
@@ -172,14 +174,19 @@ fn a_changed_or_deleted_picture_ends_the_epoch_with_an_error_that_names_it() {
         let loader = OrderedLoader::<Flex>::in_order(data.train.clone(), 2, &FlexDevice)
             .with_size([8, 8])
             .with_workers(workers);
-        assert_eq!(loader.iter().count(), 2);
-        let error = loader.take_failure().unwrap();
+        let mut batches = loader.epoch(1, 0).skip(2);
+        let error = batches.next().unwrap().unwrap_err();
         assert!(matches!(error, DataError::PictureChanged { .. }), "{error}");
-        assert!(error.to_string().contains(&name) && loader.take_failure().is_none());
+        assert!(error.to_string().contains(&name) && batches.next().is_none());
+
+        let burn = BurnLoader::new(loader.clone());
+        assert_eq!(burn.iter().count(), 2);
+        assert!(matches!(burn.take_failure(), Some(DataError::PictureChanged { .. })));
+        assert!(burn.take_failure().is_none());
 
         fs::remove_file(root.path().join(&name)).unwrap();
-        assert_eq!(loader.iter().count(), 2);
-        assert!(matches!(loader.take_failure(), Some(DataError::Read { .. })));
+        let error = loader.epoch(1, 2).next().unwrap().unwrap_err();
+        assert!(matches!(error, DataError::Read { .. }), "{error}");
     }
 }
 

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
-use burn::data::dataloader::batcher::Batcher;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{
-    Augmentation, ImageBatch, ImageBatcher, ImageDataset, ImageItem, Images, Mixing, OrderedLoader,
-    SecondLabels,
+    Augmentation, BurnLoader, ImageBatch, ImageDataset, Images, MixedTargets, Mixing, OrderedLoader,
 };
 use proptest::prelude::*;
 
@@ -27,8 +25,7 @@ fn loader(count: usize, batch_size: usize, workers: usize) -> OrderedLoader<Flex
 }
 
 fn batches(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<ImageBatch<Flex>> {
-    loader.start_at(epoch, step);
-    loader.iter().collect()
+    loader.epoch(epoch, step).map(Result::unwrap).collect()
 }
 
 fn order(loader: &OrderedLoader<Flex>, epoch: usize, step: usize) -> Vec<usize> {
@@ -109,13 +106,13 @@ fn batches_in_order_are_never_augmented_or_mixed() {
     let mixing = Mixing { mixup: 1.0, cutmix: 1.0 };
     let asked = asked.with_augmentation(changes).with_mixing(mixing);
     for (plain, asked) in batches(&plain, 1, 0).into_iter().zip(batches(&asked, 1, 0)) {
-        assert_eq!((&plain.labels, &plain.second), (&asked.labels, &asked.second));
+        assert_eq!((&plain.labels, &plain.mixed), (&asked.labels, &asked.mixed));
         assert_eq!(plain.images.into_data(), asked.images.into_data());
     }
 }
 
 /// A mixed batch: values, labels and second labels.
-type Mixed = (Vec<f32>, Vec<usize>, SecondLabels);
+type Mixed = (Vec<f32>, Vec<usize>, MixedTargets);
 
 /// Mixed batches of 5, starting at a step; the last one is short.
 fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
@@ -126,7 +123,7 @@ fn mixed(workers: usize, epoch: usize, step: usize) -> Vec<Mixed> {
     let parts = |batch: ImageBatch<Flex>| {
         let targets: Vec<i64> = batch.targets.into_data().iter().collect();
         assert!(targets.iter().zip(&batch.labels).all(|(target, label)| *target == *label as i64));
-        (batch.images.into_data().to_vec().unwrap(), batch.labels, batch.second.unwrap())
+        (batch.images.into_data().to_vec().unwrap(), batch.labels, batch.mixed.unwrap())
     };
     batches.map(parts).collect()
 }
@@ -146,7 +143,7 @@ fn mixing_does_not_depend_on_workers_or_the_first_step() {
 fn mixed_images_have_their_own_label_and_that_of_the_previous_image() {
     let plain = batches(&loader(37, 5, 0), 3, 0);
     for (plain, (_, labels, second)) in plain.into_iter().zip(mixed(0, 3, 0)) {
-        assert_eq!(plain.second, None);
+        assert_eq!(plain.mixed, None);
         let mut before = plain.labels.clone();
         before.rotate_right(1);
         let found = [&labels, &second.labels];
@@ -157,10 +154,12 @@ fn mixed_images_have_their_own_label_and_that_of_the_previous_image() {
 #[test]
 fn epochs_differ_and_advance() {
     let loader = loader(100, 10, 1);
-    let epoch_of = |batches: Vec<ImageBatch<Flex>>| batches[0].epoch;
     assert_ne!(order(&loader, 1, 0), order(&loader, 2, 0));
-    loader.start_at(5, 0);
-    assert_eq!([0; 2].map(|_| epoch_of(loader.iter().collect())), [5, 6]);
+    let burn = BurnLoader::new(loader.clone());
+    for epoch in 1..4 {
+        let indices: Vec<_> = burn.iter().flat_map(|batch| batch.indices).collect();
+        assert_eq!(indices, order(&loader, epoch, 0));
+    }
 }
 
 #[test]
@@ -178,25 +177,8 @@ fn the_order_never_changes_between_versions() {
 }
 
 #[test]
-fn images_of_any_size_are_resized_to_the_size_of_the_batch() {
-    let batcher = ImageBatcher::new([3, 3]);
-    let item = |side: usize, label| ImageItem {
-        channels: 1,
-        pixels: vec![51; side * side],
-        height: side,
-        width: side,
-        label,
-    };
-    let items = vec![item(2, 4), item(5, 1), item(3, 0)];
-    let batch: ImageBatch<Flex> = batcher.batch(items, &FlexDevice);
-    assert_eq!(batch.images.dims(), [3, 1, 3, 3]);
-    assert_eq!(batch.labels, [4, 1, 0]);
-    assert_eq!(batch.images.into_data().to_vec::<f32>().unwrap(), [51.0_f32 / 255.0; 27]);
-}
-
-#[test]
 fn dropping_an_epoch_early_stops_its_workers() {
-    let loader = loader(200, 1, 4);
+    let loader = BurnLoader::new(loader(200, 1, 4));
     for _ in 0..20 {
         let mut batches = loader.iter();
         assert!(batches.next().is_some());
@@ -207,7 +189,7 @@ fn dropping_an_epoch_early_stops_its_workers() {
 #[test]
 fn a_slice_yields_only_its_own_images() {
     let loader = OrderedLoader::<Flex>::in_order(numbered(20), 4, &FlexDevice);
-    let part: Arc<dyn DataLoader<Flex, ImageBatch<Flex>>> = loader.slice(5, 12);
+    let part: Arc<dyn DataLoader<Flex, ImageBatch<Flex>>> = BurnLoader::new(loader).slice(5, 12);
     let labels: Vec<usize> = part.iter().flat_map(|batch| batch.labels).collect();
     assert_eq!(labels, (5..12).map(|at| usize::from(label(at))).collect::<Vec<_>>());
 }

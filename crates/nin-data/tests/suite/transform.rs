@@ -1,6 +1,5 @@
 //! Normalization and whitening match numpy and do not depend on workers.
 
-use burn::data::dataloader::DataLoader;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{Augmentation, ImageDataset, Images, OrderedLoader};
 use nin_preprocessing::{Normalization, Preprocessing, Whitening};
@@ -97,7 +96,8 @@ fn epoch(
         .with_preprocessing(preprocessing.clone())
         .with_augmentation(augmentation)
         .with_workers(workers);
-    let batches = loader.iter().flat_map(|batch| {
+    let batches = loader.epoch(1, 0).flat_map(|batch| {
+        let batch = batch.unwrap();
         let values: Vec<f32> = batch.images.into_data().to_vec().unwrap();
         let images: Vec<_> = values.chunks_exact(LENGTH).map(<[f32]>::to_vec).collect();
         batch.indices.into_iter().zip(images)

@@ -99,14 +99,11 @@ pub(crate) fn clear_earlier(run: &RunFolder, attempt: usize) -> Result<(), Train
     earlier.iter().try_for_each(|name| durable::remove_folder(&parent.join(name)))
 }
 
-/// Removes all but the newest `keep` whole checkpoints, the best and the latest; 0 keeps all.
+/// Removes all but the newest `keep` whole checkpoints, the best and the latest.
 ///
 /// A damaged one does not count, so that the only whole one stays however many damaged ones are
 /// newer.
 pub(crate) fn prune(run: &RunFolder, keep: usize) -> Result<(), TrainError> {
-    if keep == 0 {
-        return Ok(());
-    }
     run.check_place()?;
     let parent = run.checkpoints_path();
     let kept = LINKS.map(|link| linked(&parent, link));
@@ -254,8 +251,6 @@ mod tests {
         durable::write_link(&run.checkpoints_path().join("latest"), "epoch-002").unwrap();
         prune(&run, 1).unwrap();
         assert_eq!(names(&run), ["step-00000025", "epoch-002", "epoch-001"]);
-        prune(&run, 0).unwrap();
-        assert_eq!(names(&run).len(), 3);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl TrainingState {
         let patience = recipe.early_stop_epochs;
         if self.epoch > recipe.epochs {
             Some(Ending::Finished)
-        } else if patience > 0 && self.epochs_since_best >= patience {
+        } else if patience.is_some_and(|patience| self.epochs_since_best >= patience) {
             Some(Ending::StoppedEarly)
         } else {
             None

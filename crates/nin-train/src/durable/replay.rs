@@ -12,7 +12,7 @@ use super::disk::{Operation, without_exchange};
 use super::recording;
 use crate::checkpoint::load_model;
 use crate::error::one_line;
-use crate::metrics_log::{Kept, MetricsLog};
+use crate::metrics_log::{LoggedSoFar, MetricsLog};
 use crate::{RunFolder, checkpoint, sample};
 
 /// A run in folders that are yet to be made.
@@ -33,7 +33,7 @@ fn history() -> History {
     let ((run, _lock), operations) = recording(None, || {
         let (run, lock) =
             RunFolder::create(&root.path().join(RUN), &sample::recipe(), None).unwrap();
-        MetricsLog::open(&run, Kept::default(), Box::new(())).unwrap();
+        MetricsLog::open(&run, LoggedSoFar::default(), Box::new(())).unwrap();
         (run, lock)
     });
     let mut history = History { root, operations, announced: Vec::new() };

@@ -15,6 +15,6 @@ mod optimizer_state;
 mod step;
 mod strategy;
 
-pub use self::step::StepLearner;
 pub(crate) use self::step::OptimizerState;
+pub use self::step::StepLearner;
 pub(crate) use self::strategy::{LoopLearner, fit};

@@ -30,11 +30,11 @@ pub(super) fn read<B: AutodiffBackend>(
     learner: &Learner<Components<B>>,
     store: &EventStoreClient,
 ) -> Result<Weights, ModelError> {
-    let kept = Kept::default();
+    let kept = InMemory::default();
     let mut checkpointer = LearningCheckpointer::<Components<B>>::new(
-        AsyncCheckpointer::new(Kept::default()),
+        AsyncCheckpointer::new(InMemory::default()),
         AsyncCheckpointer::new(kept.clone()),
-        AsyncCheckpointer::new(Kept::default()),
+        AsyncCheckpointer::new(InMemory::default()),
         Box::new(Always),
     );
     checkpointer.checkpoint(learner, 0, store);
@@ -68,27 +68,27 @@ pub(super) fn record<B: AutodiffBackend>(
 }
 
 /// A checkpointer that keeps the last record in memory.
-struct Kept<R>(Arc<Mutex<Option<R>>>);
+struct InMemory<R>(Arc<Mutex<Option<R>>>);
 
-impl<R> Default for Kept<R> {
+impl<R> Default for InMemory<R> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(None)))
     }
 }
 
-impl<R> Clone for Kept<R> {
+impl<R> Clone for InMemory<R> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<R: Default> Kept<R> {
+impl<R: Default> InMemory<R> {
     fn take(&self) -> R {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 }
 
-impl<B: Backend, R: Record<B>> Checkpointer<R, B> for Kept<R> {
+impl<B: Backend, R: Record<B>> Checkpointer<R, B> for InMemory<R> {
     fn save(&self, _epoch: usize, record: R) -> Result<(), CheckpointerError> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
         Ok(())
@@ -222,10 +222,9 @@ mod tests {
     use nin_model::NetworkInNetwork;
 
     use super::*;
-    use crate::optimizer::{GradientDescent, RunOptimizer};
+    use crate::learner::StepLearner;
     use crate::recipe::{OptimizerKind, Recipe};
     use crate::sample;
-    use crate::schedule::Schedule;
 
     type Training = Autodiff<Flex>;
 
@@ -246,13 +245,8 @@ mod tests {
         )
         .unwrap();
         let classifier = Classifier::<Training>::new(network, 1);
-        let record = record(&classifier, &Weights::new(), recipe, &FlexDevice).unwrap();
-        let schedule =
-            Schedule::new(&Recipe::default().schedule, recipe, &Recipe::default().training, 1);
-        let optimizer = RunOptimizer::from(GradientDescent::new(recipe));
-        let mut learner: Learner<Components<Training>> =
-            Learner::new(classifier, optimizer, schedule);
-        learner.load_optim(record);
+        let recipe = Recipe { optimizer: recipe.clone(), ..Recipe::default() };
+        let mut learner = StepLearner::new(classifier, &recipe, 1, &FlexDevice).unwrap();
         let targets: Tensor<Training, 1, Int> =
             Tensor::from_data(TensorData::new(vec![0_i64, 0], [2]), &FlexDevice);
         let batch = ImageBatch {
@@ -262,15 +256,13 @@ mod tests {
             ),
             targets,
             labels: vec![0, 0],
-            second: None,
+            mixed: None,
             indices: vec![0, 1],
             epoch: 1,
             step: 0,
         };
-        learner.lr_step();
-        let output = learner.train_step(batch);
-        learner.optimizer_step(output.grads);
-        let after = learner.model().network().to_weights().unwrap();
+        learner.step(batch).unwrap();
+        let after = learner.classifier().network().to_weights().unwrap();
         let moved = after.iter().map(|(name, HostTensor { shape, values })| {
             let before = &weights.get(name).unwrap().values;
             let values = values.iter().zip(before).map(|(after, before)| after - before);
@@ -283,8 +275,8 @@ mod tests {
     fn each_parameter_moves_by_its_own_rate() {
         /// Differences of 32-bit weights near 0.3, of some 0.01.
         const TOLERANCE: f32 = 1e-4;
-        for kind in [OptimizerKind::Sgd, OptimizerKind::AdamW] {
-            let plain = OptimizerRecipe { kind, momentum: 0.9, ..Recipe::default().optimizer };
+        for kind in [OptimizerKind::Sgd { momentum: 0.9 }, OptimizerKind::ADAMW] {
+            let plain = OptimizerRecipe { kind, ..Recipe::default().optimizer };
             let rated = OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..plain.clone() };
             let (plain, rated) = (moved(&plain), moved(&rated));
             for (name, factor) in [

@@ -90,6 +90,6 @@ mod tests {
         let default = crate::recipe::Recipe::default();
         assert_eq!((&book.data, &book.optimizer), (&default.data, &default.optimizer));
         assert_eq!((&book.training, &book.schedule), (&default.training, &default.schedule));
-        assert_eq!(book.model.initialization, "xavier");
+        assert_eq!(book.model, default.model);
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::nearest::{nearest, nearest_key};
 use super::builtin::BuiltinRecipe;
 use super::document::{Recipe, RecipeKeys};
 use super::error::RecipeError;
+use super::nearest::{nearest, nearest_key};
 use super::{retired, validate};
 
 /// No recipe is longer; what is longer is something else.

@@ -86,7 +86,8 @@ impl Bound {
 /// Checks the numbers of these sections against their bounds, used or not.
 pub(super) fn bounds(sections: &Table) -> Result<(), RecipeError> {
     for (key, bound) in BOUNDS {
-        let value = key.split_once('.').and_then(|(section, name)| sections.get(section)?.get(name));
+        let value =
+            key.split_once('.').and_then(|(section, name)| sections.get(section)?.get(name));
         let Some(value) = value.and_then(number) else { continue };
         if let Some(expected) = bound.violated_by(value) {
             return Err(refused(key, &expected, &value));

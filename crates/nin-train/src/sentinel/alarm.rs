@@ -124,6 +124,6 @@ mod tests {
     #[test]
     fn the_recipe_of_the_hint_is_there_and_begins_as_the_hint_says() {
         let recipe = RecipeBuilder::named(STEADY_RECIPE).and_then(RecipeBuilder::build).unwrap();
-        assert_eq!(recipe.initialization().unwrap(), Initialization::LsuvOpen);
+        assert_eq!(recipe.model.initialization, Initialization::LsuvOpen);
     }
 }

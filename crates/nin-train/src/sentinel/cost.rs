@@ -44,7 +44,7 @@ fn batch(images: usize, side: usize) -> ImageBatch<Training> {
         targets,
         indices: (0..images).collect(),
         labels,
-        second: None,
+        mixed: None,
         epoch: 1,
         step: 0,
     }

@@ -12,11 +12,11 @@ use super::times::{EpochTimes, rate};
 use crate::TrainError;
 use crate::checkpoint::best_checkpoint;
 use crate::classifier::Classifier;
-use crate::evaluation::Evaluation;
 use crate::epoch_report::EpochReport;
+use crate::evaluation::Evaluation;
 use crate::events::{Event, Progress, TestReport};
-use crate::score::Score;
 use crate::figures::Figures;
+use crate::score::Score;
 
 /// How the test at the end of a training ended.
 pub(super) enum FinalTest {
@@ -117,7 +117,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
 
     /// The network with the weights that are saved: their average, where there is one.
     fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
-        let Some(average) = &self.average else { return Ok(self.learner.steps.classifier().valid()) };
+        let Some(average) = &self.average else {
+            return Ok(self.learner.steps.classifier().valid());
+        };
         let Job { metadata, recipe, device, .. } = self.job;
         let architecture = &metadata.architecture;
         let network = NetworkInNetwork::from_weights(architecture, &average.weights()?, device)?

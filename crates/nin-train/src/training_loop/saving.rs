@@ -94,7 +94,8 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         }
         let keep = self.job.recipe.checkpoint.keep;
         let mut result = self.write_checkpoint();
-        if keep > 1 && result.as_ref().is_err_and(TrainError::is_disk_full) {
+        if keep.is_some_and(|keep| keep > 1) && result.as_ref().is_err_and(TrainError::is_disk_full)
+        {
             // Fewer old ones may make room for the new one.
             self.prune(1)?;
             result = self.write_checkpoint();
@@ -111,7 +112,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
                     // From here on the attempt before is not needed.
                     clear_earlier(&self.job.run, self.state.attempt)?;
                 }
-                self.prune(keep)
+                keep.map_or(Ok(()), |keep| self.prune(keep))
             }
             Err(error) if error.is_out_of_space() => match self.saving.failed(error) {
                 Some(message) => self.log.warn(message),

@@ -1,13 +1,12 @@
 //! Backends agree: the same steps from one seed, dropout on, give the same losses.
 
 use burn::backend::Autodiff;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
 use nin_model::{Architecture, Block, Initialization, NetworkInNetwork, Pool, Width};
-use nin_train::recipe::OptimizerRecipe;
+use nin_train::recipe::{OptimizerKind, OptimizerRecipe};
 
 use crate::learner::learner;
 
@@ -47,20 +46,14 @@ fn losses<I: Backend>(own_operations: bool) -> Vec<f64> {
     let network =
         NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &weights, &device).unwrap();
     let network = if own_operations { network } else { network.without_kernels() };
-    let optimizer =
-        OptimizerRecipe { learning_rate: 0.01, momentum: 0.9, ..OptimizerRecipe::default() };
-    let mut learner = learner::<Autodiff<I>>(network, SEED, &optimizer, STEPS);
+    let kind = OptimizerKind::Sgd { momentum: 0.9 };
+    let optimizer = OptimizerRecipe { kind, learning_rate: 0.01, ..OptimizerRecipe::default() };
+    let mut learner = learner::<Autodiff<I>>(network, SEED, &optimizer, &device);
 
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::from_environment()).unwrap();
     let loader = OrderedLoader::<Autodiff<I>>::shuffled(data.train, BATCH_SIZE, SEED, &device);
-    let step = |batch| {
-        learner.lr_step();
-        let output = learner.train_step(batch);
-        let loss = output.item.0.unwrap().score().loss();
-        learner.optimizer_step(output.grads);
-        loss
-    };
-    loader.iter().take(STEPS).map(step).collect()
+    let batches = loader.epoch(1, 0).take(STEPS);
+    batches.map(|batch| learner.step(batch.unwrap()).unwrap().score().loss()).collect()
 }
 
 fn assert_agree(name: &str, found: &[f64], expected: &[f64]) {

@@ -99,7 +99,7 @@ fn every_class_of_the_books_network_is_alive_at_the_start_whatever_the_seed() {
 fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
     let recipe = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap().build().unwrap();
     let (architecture, initialization) =
-        (recipe.architecture(1, 10).unwrap(), recipe.initialization().unwrap());
+        (recipe.architecture(1, 10).unwrap(), recipe.model.initialization);
     let images = batch(&images(16, 96), 96);
     let open =
         |seed| open_images(&architecture, &initialization.weights(&architecture, seed), &images);

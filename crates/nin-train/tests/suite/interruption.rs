@@ -8,7 +8,7 @@ use burn::train::Interrupter;
 use burn_flex::{Flex, FlexDevice};
 use nin_data::{DataSet, Locations};
 use nin_train::recipe::RecipeBuilder;
-use nin_train::{Ending, Environment, Summary, TrainingPlan, train};
+use nin_train::{Ending, Summary, Trainer};
 
 /// An epoch of two steps.
 const RECIPE: &str = r#"
@@ -22,16 +22,12 @@ fn trained(folder: &Path, epochs: usize, interrupter: &Interrupter) -> Summary {
     let mut recipe = RecipeBuilder::from_text("tiny", "tiny", RECIPE).unwrap().build().unwrap();
     recipe.training.epochs = epochs;
     let data = DataSet::open("fashion-mnist-sample", None, &Locations::default()).unwrap();
-    let plan = TrainingPlan {
-        recipe,
-        folder: folder.to_owned(),
-        resume: folder.exists(),
-        data: data.limited(16),
-        workers: 0,
-        start: None,
-        environment: Environment::default(),
-    };
-    train::<Autodiff<Flex>>(plan, &FlexDevice, interrupter.clone(), Box::new(())).unwrap()
+    Trainer::new(recipe, data.limited(16))
+        .folder(folder)
+        .resume(folder.exists())
+        .interrupter(interrupter.clone())
+        .run::<Autodiff<Flex>>(&FlexDevice)
+        .unwrap()
 }
 
 #[test]

@@ -1,20 +1,16 @@
-//! Burn's learner over our parts, as a run puts them together.
+//! A recipe's training step at a constant rate.
 
 use burn::tensor::backend::AutodiffBackend;
-use burn::train::Learner;
 use nin_model::NetworkInNetwork;
 use nin_train::recipe::{OptimizerRecipe, Recipe};
-use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule};
+use nin_train::{Classifier, StepLearner};
 
-/// A learner at a constant rate.
 pub(crate) fn learner<B: AutodiffBackend>(
     network: NetworkInNetwork<B>,
     seed: u64,
     optimizer: &OptimizerRecipe,
-    steps: usize,
-) -> Learner<Components<B>> {
-    let Recipe { schedule, training, .. } = Recipe::default();
-    let schedule = Schedule::new(&schedule, optimizer, &training, steps);
-    let optimizer = RunOptimizer::from(GradientDescent::new(optimizer));
-    Learner::new(Classifier::new(network, seed), optimizer, schedule)
+    device: &B::Device,
+) -> StepLearner<B> {
+    let recipe = Recipe { optimizer: optimizer.clone(), ..Recipe::default() };
+    StepLearner::new(Classifier::new(network, seed), &recipe, 1, device).unwrap()
 }

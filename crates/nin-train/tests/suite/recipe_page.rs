@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nin_train::recipe::{Recipe, RecipeBuilder};
+use nin_train::recipe::{NetworkRecipe, Recipe, RecipeBuilder};
 use toml::Table;
 
 const PAGE: &str = include_str!("../../../../docs/recipe.md");
@@ -70,7 +70,8 @@ fn built(key: &str, value: &str) -> Result<Recipe, String> {
 
 fn blocks(inside: &str) -> Result<Table, toml::de::Error> {
     let recipe: Recipe = toml::from_str(&format!("[model]\nblocks = [{{ {inside} }}]"))?;
-    Ok(Table::try_from(recipe.model.blocks[0]).unwrap())
+    let NetworkRecipe::Blocks { blocks, .. } = recipe.model.network else { unreachable!("blocks") };
+    Ok(Table::try_from(blocks[0]).unwrap())
 }
 
 #[test]

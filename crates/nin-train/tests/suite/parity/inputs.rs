@@ -53,7 +53,7 @@ pub(super) fn batch<B: Backend>(case: &Case, step: usize, device: &B::Device) ->
         images: Tensor::from_data(TensorData::new(images, shape), device),
         targets: Tensor::<B, 1, Int>::from_data(TensorData::new(targets, [count]), device),
         labels,
-        second: None,
+        mixed: None,
         indices: (0..count).collect(),
         epoch: 1,
         step,

@@ -109,7 +109,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
         Operations::Ours => network,
         Operations::Burns => network.without_kernels(),
     };
-    let mut learner = learner::<Autodiff<I>>(network, SEED, &case.optimizer, case.batches.len());
+    let mut learner = learner::<Autodiff<I>>(network, SEED, &case.optimizer, &device);
 
     let [mut worst_loss, mut worst_logit] = [0.0_f64; 2];
     let mut worst_gradient = Worst::default();
@@ -120,9 +120,9 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
         } else {
             (LOSS_TOLERANCE, MOVEMENT_TOLERANCE)
         };
-        learner.lr_step();
-        let output = learner.train_step(inputs::batch(&case, step, &device));
-        let answers = output.item.0.unwrap();
+        learner.begin_step();
+        let batch = inputs::batch(&case, step, &device);
+        let (answers, gradients) = learner.gradients(batch).unwrap();
         let loss = answers.score().loss();
         let error = (loss - expected).abs() / expected;
         assert!(error <= loss_tolerance, "{what}, step {step}: loss {loss}, PyTorch's {expected}");
@@ -132,13 +132,13 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
                 answers.iter().flat_map(|(logits, _, _)| logits.to_vec()).collect();
             worst_logit = logits_error(&found, &case.logits);
             assert!(worst_logit <= LOGITS_TOLERANCE, "{what}: logits are off by {worst_logit}");
-            let found = GradientReader::read(learner.model().network(), &output.grads);
+            let found = GradientReader::read(learner.classifier().network(), &gradients);
             let expected = &case.gradients;
             worst_gradient =
                 compare(&what, &architecture, &found, expected, 3000, GRADIENT_TOLERANCE);
         }
-        learner.optimizer_step(output.grads);
-        let moved = movement(&initial, &learner.model().network().to_weights().unwrap());
+        learner.update(gradients);
+        let moved = movement(&initial, &learner.classifier().network().to_weights().unwrap());
         let what = format!("{what}, after step {step}");
         let expected = &case.movements[step];
         let error = compare(&what, &architecture, &moved, expected, 4000, movement_tolerance);

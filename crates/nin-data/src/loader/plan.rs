@@ -1,14 +1,19 @@
-//! The batches of one epoch.
+//! What each batch of an epoch holds.
 
+use super::transform::BatchTransform;
+use crate::augmentation::Augmentation;
 use crate::batch::HostBatch;
-use crate::{Augmentation, DataError, ImageBatcher, ImageDataset, ImageView, Mixing};
+use crate::dataset::{ImageDataset, ImageView};
+use crate::error::DataError;
+use crate::mixing::Mixing;
 
 /// The batches of one epoch, without state.
-pub(super) struct Epoch {
+#[derive(Debug)]
+pub(super) struct EpochPlan {
     pub(super) dataset: ImageDataset,
     pub(super) order: Vec<usize>,
     pub(super) batch_size: usize,
-    pub(super) batcher: ImageBatcher,
+    pub(super) transform: BatchTransform,
     /// The augmentation of images and its seed.
     pub(super) augmented: Option<(Augmentation, u64)>,
     /// The mixing of images within a batch and its seed.
@@ -16,7 +21,7 @@ pub(super) struct Epoch {
     pub(super) number: usize,
 }
 
-impl Epoch {
+impl EpochPlan {
     pub(super) fn steps(&self) -> usize {
         self.order.len().div_ceil(self.batch_size)
     }
@@ -26,15 +31,15 @@ impl Epoch {
         let start = step * self.batch_size;
         let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
         let channels = self.dataset.channels();
-        let size = self.batcher.size();
-        let mut bytes = self.batcher.room_for(indices.len() * channels);
+        let size = self.transform.size();
+        let mut bytes = self.transform.room_for(indices.len() * channels);
         let mut labels = Vec::with_capacity(indices.len());
         for &index in indices {
             let image = self.dataset.image(index)?;
             labels.push(usize::from(image.label));
             self.append(index, &image, &mut bytes);
         }
-        let mut values = self.batcher.values(&bytes, channels);
+        let mut values = self.transform.values(&bytes, channels);
         if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| self.is_behind()) {
             let images = values.chunks_exact_mut(channels * size[0] * size[1]);
             let mut changed = Vec::new();
@@ -44,7 +49,7 @@ impl Epoch {
                 image.copy_from_slice(&changed);
             }
         }
-        let second = self.mixed.as_ref().and_then(|(mixing, seed)| {
+        let mixed = self.mixed.as_ref().and_then(|(mixing, seed)| {
             mixing.apply(&mut values, size, &mut labels, *seed, [self.number, step])
         });
         Ok(HostBatch {
@@ -52,7 +57,7 @@ impl Epoch {
             channels,
             size,
             labels,
-            second,
+            mixed,
             indices: indices.to_vec(),
             epoch: self.number,
             step,
@@ -61,24 +66,24 @@ impl Epoch {
 
     /// Returns whether images are shifted and erased after preprocessing.
     fn is_behind(&self) -> bool {
-        self.batcher.preprocessing().mixes_pixels()
+        self.transform.preprocessing().mixes_pixels()
     }
 
     /// Augments an image, resizes it to the size of the batch and appends it.
     fn append(&self, index: usize, image: &ImageView<'_>, bytes: &mut Vec<u8>) {
         let Some((augmentation, seed)) = &self.augmented else {
-            self.batcher.append(&image.pixels, image.size, bytes);
+            self.transform.append(&image.pixels, image.size, bytes);
             return;
         };
         let place = [self.number, index];
         // Images of a single size are augmented in that size; pictures are resized first.
         let is_sized_first = self.dataset.image_size().is_none() || augmentation.crop.is_some();
-        let size = if is_sized_first { self.batcher.size() } else { image.size };
+        let size = if is_sized_first { self.transform.size() } else { image.size };
         let mut sized = Vec::new();
         if let Some(crop) = augmentation.crop_of(image.size, *seed, place) {
             crop.append(&image.pixels, image.size, size, &mut sized);
         } else if is_sized_first {
-            self.batcher.append(&image.pixels, image.size, &mut sized);
+            self.transform.append(&image.pixels, image.size, &mut sized);
         } else {
             sized.extend_from_slice(&image.pixels);
         }
@@ -88,6 +93,6 @@ impl Epoch {
         } else {
             augmentation.apply(&sized, size, *seed, place, &mut changed);
         }
-        self.batcher.append(&changed, size, bytes);
+        self.transform.append(&changed, size, bytes);
     }
 }
