@@ -10,8 +10,8 @@
 use std::time::{Duration, Instant};
 
 use nin_kernels::{
-    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
-    MlpconvKept, MlpconvWeights, Precision,
+    Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Isa, MlpconvBackward,
+    MlpconvGeometry, MlpconvSaved, MlpconvWeights, Precision,
 };
 
 /// Winograd in `f32` against direct sums: the largest bound of the tests, for the input gradient of F(4x4, 5x5).
@@ -226,21 +226,22 @@ impl Bench {
         if self.planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&self.input) }
     }
 
-    fn forward(&mut self, cpu: &Cpu) {
+    fn forward(&mut self, context: &Context) {
         let mut output = std::mem::take(&mut self.output);
-        cpu.conv_relu_forward(
-            &self.geometry,
-            self.input(),
-            &self.weight,
-            Some(&self.bias),
-            true,
-            &mut output,
-        )
-        .expect("checked sizes");
+        context
+            .conv_relu_forward(
+                &self.geometry,
+                self.input(),
+                &self.weight,
+                Some(&self.bias),
+                true,
+                &mut output,
+            )
+            .expect("checked sizes");
         self.output = output;
     }
 
-    fn backward(&mut self, cpu: &Cpu, with_input: bool) {
+    fn backward(&mut self, context: &Context, with_input: bool) {
         let input = if self.planes {
             ConvInput::Planes(&self.input)
         } else {
@@ -256,11 +257,11 @@ impl Bench {
             grad_weight: &mut self.grad_weight,
             grad_bias: Some(&mut self.grad_bias),
         };
-        cpu.conv_relu_backward(&self.geometry, work).expect("checked sizes");
+        context.conv_relu_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
-fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
+fn layers(options: &Options, context: &Context, reference: &Context, peak: f64) {
     println!(
         "{:<18} {:<12} {:>24} {:>24} {:>24}",
         "layer", "algorithm", "forward", "weight gradient", "both gradients"
@@ -271,10 +272,10 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         expected.forward(reference);
         expected.backward(reference, with_input);
         let mut bench = Bench::new(layer, options.batch);
-        let forward = best(options.clock, options.repeat, || bench.forward(cpu));
-        let weight = best(options.clock, options.repeat, || bench.backward(cpu, false));
+        let forward = best(options.clock, options.repeat, || bench.forward(context));
+        let weight = best(options.clock, options.repeat, || bench.backward(context, false));
         let both = if with_input {
-            best(options.clock, options.repeat, || bench.backward(cpu, true))
+            best(options.clock, options.repeat, || bench.backward(context, true))
         } else {
             weight
         };
@@ -299,7 +300,7 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         println!(
             "{:<18} {:<12} {} {} {}",
             layer.name,
-            cpu.algorithm_of(&bench.geometry, bench.input()),
+            context.algorithm_of(&bench.geometry, bench.input()),
             rate(forward, 1.0),
             rate(weight, 1.0),
             rate(both, passes)
@@ -354,7 +355,7 @@ impl Block {
         }
     }
 
-    fn forward(&mut self, cpu: &Cpu, training: bool) {
+    fn forward(&mut self, context: &Context, training: bool) {
         let input = if self.geometry.layers()[0].channels()[0] < 8 {
             ConvInput::Planes(&self.input)
         } else {
@@ -365,18 +366,19 @@ impl Block {
             bias: self.bias.each_ref().map(|bias| Some(bias.as_slice())),
         };
         let [first, second] = &mut self.hidden;
-        let kept = MlpconvKept { hidden: [first, second], positions: &mut self.positions };
-        cpu.mlpconv_forward(
-            &self.geometry,
-            input,
-            &weights,
-            &mut self.output,
-            training.then_some(kept),
-        )
-        .expect("checked sizes");
+        let kept = MlpconvSaved { hidden: [first, second], positions: &mut self.positions };
+        context
+            .mlpconv_forward(
+                &self.geometry,
+                input,
+                &weights,
+                &mut self.output,
+                training.then_some(kept),
+            )
+            .expect("checked sizes");
     }
 
-    fn backward(&mut self, cpu: &Cpu) {
+    fn backward(&mut self, context: &Context) {
         let planes = self.geometry.layers()[0].channels()[0] < 8;
         let work = MlpconvBackward {
             input: if planes {
@@ -396,12 +398,12 @@ impl Block {
             grad_weight: self.grad_weight.each_mut().map(Vec::as_mut_slice),
             grad_bias: self.grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
         };
-        cpu.mlpconv_backward(&self.geometry, work).expect("checked sizes");
+        context.mlpconv_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
 /// The network's twelve layers and three pools on buffers that are there already: what the kernels leave to the rest.
-fn network(options: &Options, cpu: &Cpu) {
+fn network(options: &Options, context: &Context) {
     let mut blocks: Vec<Block> = LAYERS
         .iter()
         .step_by(2)
@@ -417,9 +419,9 @@ fn network(options: &Options, cpu: &Cpu) {
     for index in 0..blocks.len() {
         let block = &mut blocks[index];
         let times = [
-            best(options.clock, options.repeat, || block.forward(cpu, false)),
-            best(options.clock, options.repeat, || block.forward(cpu, true)),
-            best(options.clock, options.repeat, || block.backward(cpu)),
+            best(options.clock, options.repeat, || block.forward(context, false)),
+            best(options.clock, options.repeat, || block.forward(context, true)),
+            best(options.clock, options.repeat, || block.backward(context)),
         ];
         let output = block.output.clone();
         if let Some(next) = blocks.get_mut(index + 1) {
@@ -446,11 +448,11 @@ fn network(options: &Options, cpu: &Cpu) {
 fn main() {
     let options = options();
     let isa = Isa::detect().expect("an instruction set");
-    let cpu = Cpu::new(isa, options.threads).expect("threads");
-    let cpu = cpu.with_precision(options.precision).with_algorithm(options.algorithm);
-    let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
+    let context = Context::new(isa, options.threads).expect("threads");
+    let context = context.with_precision(options.precision).with_algorithm(options.algorithm);
+    let reference = Context::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
-    let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
+    let peak = context.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
         "{isa}, {:?}, {:?}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
         options.precision,
@@ -459,8 +461,8 @@ fn main() {
         options.batch,
         2e-9 * peak
     );
-    layers(&options, &cpu, &reference, peak);
+    layers(&options, &context, &reference, peak);
     if options.filter.is_empty() {
-        network(&options, &cpu);
+        network(&options, &context);
     }
 }

@@ -1,19 +1,20 @@
-//! The block's gradients.
+//! The backward pass of the block.
 
 use rayon::prelude::*;
 
-use super::{MlpconvBackward, MlpconvGeometry};
+use super::geometry::MlpconvGeometry;
+use super::operands::MlpconvBackward;
 use crate::arch::generic::winograd::{F43, F45};
+use crate::context::Context;
 use crate::conv::{
-    Choice, ConvBackward, ConvInput, choose, direct, group_size, group_slices, winograd,
+    Choice, ConvBackward, Layout, choose, direct, group_size, group_slices, relu_backward, winograd,
 };
-use crate::cpu::Cpu;
 use crate::pool;
 use crate::scratch::Scratch;
 
-/// What the images' gradients are computed from.
+/// The backward pass through the pooling and the two 1x1 layers.
 struct Pass<'a> {
-    cpu: &'a Cpu,
+    context: &'a Context,
     geometry: &'a MlpconvGeometry,
     second: direct::Backward<'a>,
     third: direct::Backward<'a>,
@@ -24,47 +25,47 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// The gradient of one image's third layer, masked by its ReLU.
+    /// Returns the gradient of the third layer for one image, masked by its ReLU.
     fn third_gradient(&self, index: usize) -> Scratch {
         let len = self.output.len() / self.geometry.layers[0].batch;
         let at = index * len..(index + 1) * len;
         let (gradient, output) = (&self.grad_output[at.clone()], &self.output[at.clone()]);
         let Some(pool) = &self.geometry.pool else {
-            return direct::gated(self.cpu, gradient, output);
+            return relu_backward(self.context, gradient, output);
         };
-        let mut full = self.cpu.scratch.take(self.geometry.layers[2].out_image());
-        pool::image_backward(self.cpu, pool, &self.positions[at], gradient, output, &mut full);
+        let mut full = self.context.scratch.take(self.geometry.layers[2].out_image());
+        pool::image_backward(self.context, pool, &self.positions[at], gradient, output, &mut full);
         full
     }
 
-    /// One image through the two 1x1 layers; `first` receives the first layer's gradient, masked by its ReLU.
+    /// Computes one image. `first` receives the gradient of the first layer, masked by its ReLU.
     fn image(&self, index: usize, sums: [&mut direct::Sums; 2], first: &mut [f32]) {
         let [layer, second, _] = &self.geometry.layers;
         let [second_sums, third_sums] = sums;
         let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
         let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
         let gradient = self.third_gradient(index);
-        let mut hidden_gradient = self.cpu.scratch.take(second.out_image());
+        let mut hidden_gradient = self.context.scratch.take(second.out_image());
         self.third.image(hidden_second, &gradient, third_sums, Some(&mut hidden_gradient));
         drop(gradient);
         self.second.image(hidden_first, &hidden_gradient, second_sums, Some(first));
     }
 
-    /// A group's last image was passed.
+    /// Completes the sums of a group after its last image.
     fn finish_group(&self, [second, third]: [&mut direct::Sums; 2]) {
         self.second.finish_group(second);
         self.third.finish_group(third);
     }
 }
 
-pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackward) {
+pub(super) fn backward(context: &Context, geometry: &MlpconvGeometry, work: MlpconvBackward) {
     let [first, second, third] = &geometry.layers;
     let weight = work.weights.weight;
     let pass = Pass {
-        cpu,
+        context,
         geometry,
-        second: direct::Backward::new(cpu, second, ConvInput::Panels(&[]), weight[1], Some(true)),
-        third: direct::Backward::new(cpu, third, ConvInput::Panels(&[]), weight[2], Some(true)),
+        second: direct::Backward::new(context, second, Layout::Panels, weight[1], Some(true)),
+        third: direct::Backward::new(context, third, Layout::Panels, weight[2], Some(true)),
         hidden: work.hidden,
         positions: work.positions,
         output: work.output,
@@ -77,15 +78,13 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
     let groups = pass.second.groups(&mut second_sums).into_par_iter();
     let groups = groups.zip(pass.third.groups(&mut third_sums));
 
-    let choice = match work.input {
-        ConvInput::Panels(images) => (choose(cpu, first), images),
-        ConvInput::Planes(_) => (Choice::Direct, &[][..]),
-    };
-    if let (Choice::F43 | Choice::F45, images) = choice {
-        // The first layer wants a chunk of images at a time: their gradients wait for it.
-        let mut gradient = cpu.scratch.take(batch * image_len);
+    let images = work.input.values();
+    let choice = choose(context, first, work.input.layout());
+    if choice != Choice::Direct {
+        // The first layer takes chunks of images: the gradients of all images come first.
+        let mut gradient = context.scratch.take(batch * image_len);
         let gradients = gradient.par_chunks_mut(group * image_len);
-        cpu.install(|| {
+        context.install(|| {
             groups.zip(gradients).enumerate().for_each(
                 |(part, ((mut second, mut third), gradients))| {
                     for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
@@ -105,25 +104,24 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
             grad_weight: grad_weight_first,
             grad_bias: grad_bias_first,
         };
-        if choice.0 == Choice::F43 {
-            winograd::backward::<F43>(cpu, first, images, work);
+        if choice == Choice::F43 {
+            winograd::backward::<F43>(context, first, images, work);
         } else {
-            winograd::backward::<F45>(cpu, first, images, work);
+            winograd::backward::<F45>(context, first, images, work);
         }
     } else {
-        let images = work.input.values();
         let in_image = images.len() / batch;
         let mask = work.grad_input.is_some().then_some(false);
-        let layer = direct::Backward::new(cpu, first, work.input, weight[0], mask);
+        let layer = direct::Backward::new(context, first, work.input.layout(), weight[0], mask);
         let mut first_sums = layer.sums();
         let parts = layer.groups(&mut first_sums);
         let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
         let groups = groups.zip(parts).zip(grad_inputs).enumerate();
-        cpu.install(|| {
+        context.install(|| {
             groups.for_each(
                 |(part, (((mut second, mut third), mut first_sums), mut grad_input))| {
                     for index in part * group..((part + 1) * group).min(batch) {
-                        let mut gradient = cpu.scratch.take(image_len);
+                        let mut gradient = context.scratch.take(image_len);
                         pass.image(index, [&mut second, &mut third], &mut gradient);
                         let image = &images[index * in_image..][..in_image];
                         let at = (index - part * group) * in_image;

@@ -1,6 +1,6 @@
 //! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, all of stride one in tiles.
 
-use nin_kernels::{Algorithm, ConvGeometry, ConvInput, Cpu, Isa, Precision};
+use nin_kernels::{Algorithm, Context, ConvGeometry, ConvInput, Isa, Precision};
 use proptest::prelude::*;
 
 use crate::convolution::{Answers, Case, DIRECT_ERROR};
@@ -13,18 +13,18 @@ const BF16_ERROR: f64 = 1.0 / 256.0;
 /// computed in bf16 at all.
 const FP32_ERROR: f64 = 10.0 * DIRECT_ERROR;
 
-fn cpus(threads: usize) -> Vec<Cpu> {
+fn contexts(threads: usize) -> Vec<Context> {
     Isa::ALL
         .into_iter()
-        .filter_map(|isa| Cpu::new(isa, threads).ok())
-        .filter(Cpu::computes_in_bf16)
-        .map(|cpu| cpu.with_precision(Precision::Bf16))
+        .filter_map(|isa| Context::new(isa, threads).ok())
+        .filter(Context::computes_in_bf16)
+        .map(|context| context.with_precision(Precision::Bf16))
         .collect()
 }
 
 /// Whether the convolution is computed in bf16.
-fn in_bf16(cpu: &Cpu, case: &Case) -> bool {
-    cpu.algorithm_of(&case.geometry, ConvInput::Panels(&[])).ends_with("bf16")
+fn in_bf16(context: &Context, case: &Case) -> bool {
+    context.algorithm_of(&case.geometry, ConvInput::Panels(&[])).ends_with("bf16")
 }
 
 /// The nearest bf16 towards zero.
@@ -66,8 +66,8 @@ proptest! {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2) {
-            let found = case.run(&cpu, false, relu, true);
+        for context in contexts(2) {
+            let found = case.run(&context, false, relu, true);
             case.compare(&found, relu, true, [DIRECT_ERROR; 3])?;
         }
     }
@@ -97,9 +97,9 @@ proptest! {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2) {
-            let cpu = cpu.with_algorithm(Algorithm::Direct);
-            let found = case.run(&cpu, planes, relu, masked);
+        for context in contexts(2) {
+            let context = context.with_algorithm(Algorithm::Direct);
+            let found = case.run(&context, planes, relu, masked);
             case.compare(&found, relu, masked, [DIRECT_ERROR; 3])?;
         }
     }
@@ -120,8 +120,10 @@ fn large_layers_are_exact() {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2).into_iter().map(|cpu| cpu.with_algorithm(Algorithm::Direct)) {
-            let found = case.run(&cpu, planes, true, true);
+        for context in
+            contexts(2).into_iter().map(|context| context.with_algorithm(Algorithm::Direct))
+        {
+            let found = case.run(&context, planes, true, true);
             case.compare(&found, true, true, [DIRECT_ERROR; 3]).unwrap();
         }
     }
@@ -136,14 +138,14 @@ fn rounded_operands_stay_within_the_bound() {
         square(9, [33, 40], 9, 3, 1),
         square(2, [17, 70], 12, 5, 2),
     ];
-    let computed = cpus(2).iter().filter(|cpu| in_bf16(cpu, &cases[3])).count();
+    let computed = contexts(2).iter().filter(|context| in_bf16(context, &cases[3])).count();
     assert!(computed > 0, "tiles over portable lanes are everywhere");
     for case in &cases {
-        for cpu in cpus(2).into_iter().filter(|cpu| in_bf16(cpu, case)) {
-            let found = case.run(&cpu, false, true, true);
+        for context in contexts(2).into_iter().filter(|context| in_bf16(context, case)) {
+            let found = case.run(&context, false, true, true);
             case.compare(&found, true, true, [BF16_ERROR; 3]).unwrap();
             let exact = case.compare(&found, true, true, [FP32_ERROR; 3]);
-            assert!(exact.is_err(), "{} computed in fp32", cpu.name());
+            assert!(exact.is_err(), "{} computed in fp32", context.name());
         }
     }
 }
@@ -153,12 +155,14 @@ fn the_same_bits_for_any_number_of_threads() {
     from_a_worker(|| {
         for case in [pointwise(11, [33, 20], [9, 9]), square(11, [33, 20], 9, 3, 1)] {
             for isa in Isa::ALL {
-                let cpu =
-                    |threads| Cpu::new(isa, threads).map(|cpu| cpu.with_precision(Precision::Bf16));
-                let Ok(one) = cpu(1) else { continue };
+                let context = |threads| {
+                    Context::new(isa, threads)
+                        .map(|context| context.with_precision(Precision::Bf16))
+                };
+                let Ok(one) = context(1) else { continue };
                 let expected = all_bits(&case.run(&one, false, true, true));
                 for threads in 2..=4 {
-                    let found = case.run(&cpu(threads).unwrap(), false, true, true);
+                    let found = case.run(&context(threads).unwrap(), false, true, true);
                     assert!(all_bits(&found) == expected, "{isa}, {threads} threads");
                 }
             }
@@ -178,17 +182,17 @@ fn all_else_is_fp32() {
         pointwise(3, [20, 33], [8, 8]),
     ];
     let mut compared = 0;
-    for cpu in Isa::ALL.into_iter().filter_map(|isa| Cpu::new(isa, 2).ok()) {
+    for context in Isa::ALL.into_iter().filter_map(|isa| Context::new(isa, 2).ok()) {
         for case in &cases {
             for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
-                let cpu = cpu.clone().with_algorithm(algorithm);
-                let asked = cpu.clone().with_precision(Precision::Bf16);
+                let context = context.clone().with_algorithm(algorithm);
+                let asked = context.clone().with_precision(Precision::Bf16);
                 if in_bf16(&asked, case) {
                     continue;
                 }
-                let expected = all_bits(&case.run(&cpu, false, true, true));
+                let expected = all_bits(&case.run(&context, false, true, true));
                 let found = all_bits(&case.run(&asked, false, true, true));
-                assert!(found == expected, "{}, {algorithm:?}", cpu.name());
+                assert!(found == expected, "{}, {algorithm:?}", context.name());
                 compared += 1;
             }
         }

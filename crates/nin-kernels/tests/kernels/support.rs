@@ -1,13 +1,13 @@
 //! Instruction sets, random values and error bounds.
 
-use nin_kernels::{Cpu, Isa};
+use nin_kernels::{Context, Isa};
 
 /// Every instruction set that this machine has, each with so many threads.
-pub(crate) fn cpus(threads: usize) -> Vec<Cpu> {
-    let cpus: Vec<Cpu> =
-        Isa::ALL.into_iter().filter_map(|isa| Cpu::new(isa, threads).ok()).collect();
-    assert!(cpus.len() >= 2, "the portable ones are always there");
-    cpus
+pub(crate) fn contexts(threads: usize) -> Vec<Context> {
+    let contexts: Vec<Context> =
+        Isa::ALL.into_iter().filter_map(|isa| Context::new(isa, threads).ok()).collect();
+    assert!(contexts.len() >= 2, "the portable ones are always there");
+    contexts
 }
 
 /// Does the work in a pool of one thread. What that hands to a CPU's pool, it hands over by rayon's own atomics, which
