@@ -45,16 +45,16 @@ impl Context {
         })
     }
 
-    /// Returns the context of the process: the one given to [`set_shared`](Self::set_shared), otherwise one with
-    /// [`Isa::selected`] and a thread for each core.
+    /// Returns the context of the process: the one given to [`set_shared`](Self::set_shared), otherwise one with the
+    /// fastest instruction set and a thread for each core.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// [`Error::Threads`] where the threads do not start.
     pub fn shared() -> Result<Self, Error> {
         if let Some(context) = SHARED.read().ok().and_then(|context| context.clone()) {
             return Ok(context);
         }
-        let made = Self::new(Isa::selected(), 0)?;
+        let made = Self::new(Isa::detect(), 0)?;
         // Two threads may get here at once: the first one wins.
         let Ok(mut slot) = SHARED.write() else {
             return Ok(made);
@@ -67,6 +67,12 @@ impl Context {
         if let Ok(mut slot) = SHARED.write() {
             *slot = Some(self);
         }
+    }
+
+    /// Returns the instruction set of [`shared`](Self::shared), without starting its threads.
+    pub fn shared_isa() -> Isa {
+        let shared = SHARED.read().ok().and_then(|context| context.as_ref().map(Self::isa));
+        shared.unwrap_or_else(Isa::detect)
     }
 
     /// Returns the context with another choice of algorithm.

@@ -1,14 +1,10 @@
-//! Which instruction sets this CPU has, and which one this process uses.
+//! Which instruction sets this CPU has.
 
 use std::str::FromStr;
-use std::sync::RwLock;
 
 use crate::arch::Arch;
 use crate::error::Error;
 use crate::isa::Isa;
-
-/// What [`Isa::select`] was given.
-static SELECTED: RwLock<Option<Isa>> = RwLock::new(None);
 
 impl Isa {
     /// Returns whether this CPU has the instruction set and the system lets this process use it.
@@ -23,25 +19,6 @@ impl Isa {
     pub fn detect() -> Self {
         let fastest_first = [Self::Amx, Self::Avx512, Self::Avx2];
         fastest_first.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
-    }
-
-    /// Makes this the instruction set of the whole process: of [`Context::shared`](crate::Context::shared), and of
-    /// [`vectorized`](crate::vectorized). Call it before either: contexts that exist keep theirs.
-    ///
-    /// # Errors
-    /// [`Error::IsaMissing`] where the CPU lacks it.
-    pub fn select(self) -> Result<(), Error> {
-        Arch::new(self)?;
-        if let Ok(mut selected) = SELECTED.write() {
-            *selected = Some(self);
-        }
-        Ok(())
-    }
-
-    /// Returns the instruction set of the process: the one given to [`select`](Self::select), otherwise the one that
-    /// [`detect`](Self::detect) finds.
-    pub fn selected() -> Self {
-        SELECTED.read().ok().and_then(|selected| *selected).unwrap_or_else(Self::detect)
     }
 }
 

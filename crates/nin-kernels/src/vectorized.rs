@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::arch::{Arch, Operation, Vector};
-use crate::isa::Isa;
+use crate::context::Context;
 
 /// A piece of work on integers that the compiler vectorizes for each instruction set.
 pub trait Vectorize {
@@ -15,7 +15,7 @@ pub trait Vectorize {
     fn run(self) -> Self::Output;
 }
 
-/// Runs the work with the vectors of [`Isa::selected`], as it is on the first call.
+/// Runs the work with the vectors of [`Context::shared_isa`], as it is on the first call.
 ///
 /// The result does not depend on the instruction set: integers do not round, and the compiler does not reorder floats.
 ///
@@ -38,7 +38,7 @@ pub trait Vectorize {
 #[inline]
 pub fn vectorized<W: Vectorize>(work: W) -> W::Output {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    let arch = ARCH.get_or_init(|| Arch::new(Isa::selected()).unwrap_or(Arch::Portable));
+    let arch = ARCH.get_or_init(|| Arch::new(Context::shared_isa()).unwrap_or(Arch::Portable));
     arch.run(Work(work))
 }
 

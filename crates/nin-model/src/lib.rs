@@ -52,19 +52,11 @@ pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use dropout::DropoutKey;
 pub use error::ModelError;
-#[cfg(feature = "kernels")]
-pub use fused::{
-    LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, has_tiles, kernels_in,
-    time_layers,
-};
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
-#[cfg(feature = "kernels")]
-pub use nin_kernels::keep_freed_memory;
-pub use nin_kernels::let_others_go_first;
 pub use nin_preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;

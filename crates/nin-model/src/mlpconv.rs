@@ -63,15 +63,15 @@ impl<B: Backend> MlpConv<B> {
         if !self.own_operations {
             return Err(input);
         }
-        let (Ok(cpu), Ok(geometry)) = (nin_kernels::Cpu::shared(), self.geometry(&input, pool))
-        else {
+        let context = nin_kernels::Context::shared();
+        let (Ok(context), Ok(geometry)) = (context, self.geometry(&input, pool)) else {
             return Err(input);
         };
         let [batch, _, _, _] = input.dims();
         let channels = self.cccp2.output_channels();
         let size = geometry.output_size();
         let operation = MlpconvBlock {
-            cpu: cpu.with_precision(self.precision.into()),
+            context: context.with_precision(self.precision.into()),
             geometry,
             input_is_planes: matches!(input, Activations::Planes(_)),
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],

@@ -11,7 +11,7 @@ pub enum Precision {
     Fp32,
     /// Mixed: layers multiply bf16, rounded from fp32 as they are read; the 1x1 layers alone on AMD's CPUs with AVX-512
     /// BF16, all but strided inner ones on a CPU with AMX. Weights, sums, and activations between the layers stay fp32. Where
-    /// nothing multiplies bf16 (see [`computes_in_bf16`](crate::computes_in_bf16)), as [`Fp32`](Self::Fp32).
+    /// nothing multiplies bf16, as [`Fp32`](Self::Fp32).
     Bf16,
 }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::geometry::MlpconvGeometry;
 use super::operands::MlpconvBackward;
-use crate::arch::generic::winograd::{F43, F45};
+use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::context::Context;
 use crate::conv::{
     Choice, ConvBackward, Layout, choose, direct, group_size, group_slices, relu_backward, winograd,
@@ -13,7 +13,7 @@ use crate::pool;
 use crate::scratch::Scratch;
 
 /// The backward pass through the pooling and the two 1x1 layers.
-struct Pass<'a> {
+struct Tail<'a> {
     context: &'a Context,
     geometry: &'a MlpconvGeometry,
     second: direct::Backward<'a>,
@@ -24,7 +24,7 @@ struct Pass<'a> {
     grad_output: &'a [f32],
 }
 
-impl Pass<'_> {
+impl Tail<'_> {
     /// Returns the gradient of the third layer for one image, masked by its ReLU.
     fn third_gradient(&self, index: usize) -> Scratch {
         let len = self.output.len() / self.geometry.layers[0].batch;
@@ -39,9 +39,8 @@ impl Pass<'_> {
     }
 
     /// Computes one image. `first` receives the gradient of the first layer, masked by its ReLU.
-    fn image(&self, index: usize, sums: [&mut direct::Sums; 2], first: &mut [f32]) {
+    fn image(&self, index: usize, [second_sums, third_sums]: &mut TailSums, first: &mut [f32]) {
         let [layer, second, _] = &self.geometry.layers;
-        let [second_sums, third_sums] = sums;
         let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
         let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
         let gradient = self.third_gradient(index);
@@ -52,16 +51,19 @@ impl Pass<'_> {
     }
 
     /// Completes the sums of a group after its last image.
-    fn finish_group(&self, [second, third]: [&mut direct::Sums; 2]) {
+    fn finish_group(&self, [second, third]: &mut TailSums) {
         self.second.finish_group(second);
         self.third.finish_group(third);
     }
 }
 
+/// The sums of one group of images, of the second and the third layer.
+type TailSums<'a> = [direct::Sums<'a>; 2];
+
 pub(super) fn backward(context: &Context, geometry: &MlpconvGeometry, work: MlpconvBackward) {
     let [first, second, third] = &geometry.layers;
     let weight = work.weights.weight;
-    let pass = Pass {
+    let tail = Tail {
         context,
         geometry,
         second: direct::Backward::new(context, second, Layout::Panels, weight[1], Some(true)),
@@ -73,69 +75,78 @@ pub(super) fn backward(context: &Context, geometry: &MlpconvGeometry, work: Mlpc
     };
     let [grad_weight_first, grad_weight_second, grad_weight_third] = work.grad_weight;
     let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;
-    let (mut second_sums, mut third_sums) = (pass.second.sums(), pass.third.sums());
-    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
-    let groups = pass.second.groups(&mut second_sums).into_par_iter();
-    let groups = groups.zip(pass.third.groups(&mut third_sums));
-
-    let images = work.input.values();
-    let choice = choose(context, first, work.input.layout());
-    if choice != Choice::Direct {
-        // The first layer takes chunks of images: the gradients of all images come first.
-        let mut gradient = context.scratch.take(batch * image_len);
-        let gradients = gradient.par_chunks_mut(group * image_len);
-        context.install(|| {
-            groups.zip(gradients).enumerate().for_each(
-                |(part, ((mut second, mut third), gradients))| {
-                    for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
-                        pass.image(part * group + image, [&mut second, &mut third], gradient);
-                    }
-                    pass.finish_group([&mut second, &mut third]);
-                },
-            );
-        });
-        let work = ConvBackward {
-            input: work.input,
-            weight: weight[0],
-            grad_output: &gradient,
-            output: None,
-            grad_input: work.grad_input,
-            mask_grad_input: false,
-            grad_weight: grad_weight_first,
-            grad_bias: grad_bias_first,
-        };
-        if choice == Choice::F43 {
-            winograd::backward::<F43>(context, first, images, work);
-        } else {
-            winograd::backward::<F45>(context, first, images, work);
-        }
-    } else {
-        let in_image = images.len() / batch;
-        let mask = work.grad_input.is_some().then_some(false);
-        let layer = direct::Backward::new(context, first, work.input.layout(), weight[0], mask);
-        let mut first_sums = layer.sums();
-        let parts = layer.groups(&mut first_sums);
-        let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
-        let groups = groups.zip(parts).zip(grad_inputs).enumerate();
-        context.install(|| {
-            groups.for_each(
-                |(part, (((mut second, mut third), mut first_sums), mut grad_input))| {
-                    for index in part * group..((part + 1) * group).min(batch) {
-                        let mut gradient = context.scratch.take(image_len);
-                        pass.image(index, [&mut second, &mut third], &mut gradient);
-                        let image = &images[index * in_image..][..in_image];
-                        let at = (index - part * group) * in_image;
-                        let grad_input =
-                            grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
-                        layer.image(image, &gradient, &mut first_sums, grad_input);
-                    }
-                    layer.finish_group(&mut first_sums);
-                    pass.finish_group([&mut second, &mut third]);
-                },
-            );
-        });
-        layer.finish(&first_sums, grad_weight_first, grad_bias_first);
+    let (mut second_sums, mut third_sums) = (tail.second.sums(), tail.third.sums());
+    let groups = tail.second.groups(&mut second_sums).into_iter();
+    let groups = groups.zip(tail.third.groups(&mut third_sums)).map(<[_; 2]>::from).collect();
+    let work = ConvBackward {
+        input: work.input,
+        weight: weight[0],
+        grad_output: &[], // that of the tail
+        output: None,
+        grad_input: work.grad_input,
+        mask_grad_input: false,
+        grad_weight: grad_weight_first,
+        grad_bias: grad_bias_first,
+    };
+    match choose(context, first, work.input.layout()) {
+        Choice::Direct => image_by_image(&tail, groups, work),
+        Choice::F43 => in_chunks::<F43>(&tail, groups, work),
+        Choice::F45 => in_chunks::<F45>(&tail, groups, work),
     }
-    pass.second.finish(&second_sums, grad_weight_second, grad_bias_second);
-    pass.third.finish(&third_sums, grad_weight_third, grad_bias_third);
+    tail.second.finish(&second_sums, grad_weight_second, grad_bias_second);
+    tail.third.finish(&third_sums, grad_weight_third, grad_bias_third);
+}
+
+/// Computes the whole block image by image, with the first layer by the direct algorithm.
+fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
+    let (context, first) = (tail.context, &tail.geometry.layers[0]);
+    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
+    let images = work.input.values();
+    let in_image = images.len() / batch;
+    let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
+    let layer = direct::Backward::new(context, first, work.input.layout(), work.weight, mask);
+    let mut sums = layer.sums();
+    let parts = layer.groups(&mut sums);
+    let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
+    let groups = groups.into_par_iter().zip(parts).zip(grad_inputs).enumerate();
+    context.install(|| {
+        groups.for_each(|(part, ((mut tail_sums, mut sums), mut grad_input))| {
+            for index in part * group..((part + 1) * group).min(batch) {
+                let mut gradient = context.scratch.take(image_len);
+                tail.image(index, &mut tail_sums, &mut gradient);
+                let image = &images[index * in_image..][..in_image];
+                let at = (index - part * group) * in_image;
+                let grad_input = grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
+                layer.image(image, &gradient, &mut sums, grad_input);
+            }
+            layer.finish_group(&mut sums);
+            tail.finish_group(&mut tail_sums);
+        });
+    });
+    layer.finish(&sums, work.grad_weight, work.grad_bias);
+}
+
+/// Computes the tail image by image, then the first layer in chunks by Winograd's algorithm.
+fn in_chunks<S: Scheme>(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
+    let (context, first) = (tail.context, &tail.geometry.layers[0]);
+    let (group, image_len) = (group_size(first.batch), first.out_image());
+    let mut gradient = context.scratch.take(first.batch * image_len);
+    let gradients = gradient.par_chunks_mut(group * image_len);
+    context.install(|| {
+        groups.into_par_iter().zip(gradients).enumerate().for_each(
+            |(part, (mut sums, gradients))| {
+                for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
+                    tail.image(part * group + image, &mut sums, gradient);
+                }
+                tail.finish_group(&mut sums);
+            },
+        );
+    });
+    let images = work.input.values();
+    winograd::backward::<S>(
+        context,
+        first,
+        images,
+        ConvBackward { grad_output: &gradient, ..work },
+    );
 }

@@ -1,4 +1,5 @@
-//! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, all of stride one in tiles.
+//! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, layers of stride one in
+//! tiles.
 
 use nin_kernels::{Algorithm, Context, ConvGeometry, ConvInput, Isa, Precision};
 use proptest::prelude::*;
@@ -6,11 +7,10 @@ use proptest::prelude::*;
 use crate::convolution::{Answers, Case, DIRECT_ERROR};
 use crate::support::{bits, from_a_worker};
 
-/// Each operand is rounded by 2^-9 of itself at most, a product by twice that.
+/// The error of rounded operands: each is rounded by at most 2^-9 of itself, a product by twice that.
 const BF16_ERROR: f64 = 1.0 / 256.0;
 
-/// What fp32 stays well within, and rounded operands do not: to pass the bound above means little where nothing was
-/// computed in bf16 at all.
+/// A bound that fp32 meets and bf16 does not, to show that a result was computed in bf16.
 const FP32_ERROR: f64 = 10.0 * DIRECT_ERROR;
 
 fn contexts(threads: usize) -> Vec<Context> {
@@ -22,12 +22,12 @@ fn contexts(threads: usize) -> Vec<Context> {
         .collect()
 }
 
-/// Whether the convolution is computed in bf16.
+/// Returns whether a convolution is computed in bf16.
 fn in_bf16(context: &Context, case: &Case) -> bool {
     context.algorithm_of(&case.geometry, ConvInput::Panels(&[])).ends_with("bf16")
 }
 
-/// The nearest bf16 towards zero.
+/// Rounds to bf16, towards zero.
 fn cut(values: &mut [f32]) {
     for value in values {
         *value = f32::from_bits(value.to_bits() & 0xFFFF_0000);
@@ -51,8 +51,8 @@ fn all_bits(answers: &Answers) -> [Vec<u32>; 4] {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    /// Operands that are bf16 already leave nothing to round: what is left is fp32's error, and any pair that met the
-    /// wrong partner shows. Sizes lie round lanes, panels, tiles and odd numbers of pixels.
+    /// Operands that are bf16 already are not rounded, so that the error is that of fp32 and any mismatched pair shows.
+    /// Sizes are around those of lanes, panels and tiles, with odd numbers of pixels.
     #[test]
     fn operands_that_are_bf16_are_exact(
         batch in 1_usize..4,
@@ -76,8 +76,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// The same of any kernel. Where it does not lie in tiles (a stride, a margin wider than the kernel), or the CPU has
-    /// none, it is computed in fp32 or in words, and exact as well.
+    /// The same for any kernel. Without tiles (because of a stride, a margin wider than the kernel, or the CPU) it is
+    /// computed in fp32 or in words, and is exact as well.
     #[test]
     fn any_kernel_is_exact(
         batch in 1_usize..4,
@@ -105,8 +105,8 @@ proptest! {
     }
 }
 
-/// What is worked on in several parts, the last of which is no whole tile; what fills the operands that wait for one
-/// another several times, and in part; kernels wider than what is copied at a time.
+/// Layers of several parts, the last of which is not a whole tile; layers that fill the buffered operands several times, and
+/// in part; kernels wider than one copy.
 #[test]
 fn large_layers_are_exact() {
     let cases = [
@@ -139,7 +139,7 @@ fn rounded_operands_stay_within_the_bound() {
         square(2, [17, 70], 12, 5, 2),
     ];
     let computed = contexts(2).iter().filter(|context| in_bf16(context, &cases[3])).count();
-    assert!(computed > 0, "tiles over portable lanes are everywhere");
+    assert!(computed > 0, "the portable tiles are always available");
     for case in &cases {
         for context in contexts(2).into_iter().filter(|context| in_bf16(context, case)) {
             let found = case.run(&context, false, true, true);
@@ -170,7 +170,7 @@ fn the_same_bits_for_any_number_of_threads() {
     });
 }
 
-/// Where the CPU has no such instruction, in layers that do not lie as it wants them, and in Winograd's, nothing changes.
+/// Without the instruction, in layers that do not fit its layout, and in Winograd's algorithm, nothing changes.
 #[test]
 fn all_else_is_fp32() {
     let strided = ConvGeometry::new(5, [20, 33], [8, 8], [1, 1], [2, 2], [0, 0]).unwrap();

@@ -8,20 +8,20 @@ use proptest::prelude::*;
 
 use crate::support::{absolute, contexts, error, random};
 
-/// Direct sums in `f32`, relative to the sums of absolute values: roundings of 6e-8 add up as the square root of the
-/// number of products summed in a row, at most some hundreds here, and those products have mixed signs.
+/// The error of direct sums in fp32, relative to the sums of absolute values: roundings of 6e-8 grow with the square root
+/// of the number of products in a sum, at most some hundreds here, and the products have mixed signs.
 pub(crate) const DIRECT_ERROR: f64 = 1e-6;
 
-/// F(4x4, 3x3) forward and in the weight gradient: the transforms' constants of up to 5 grow the roundings.
+/// The error of F(4x4, 3x3) in the forward pass and in the weight gradient: constants of up to 5 amplify the roundings.
 const F43_ERROR: f64 = 2e-6;
 
-/// F(4x4, 5x5), whose constants are larger still.
+/// The error of F(4x4, 5x5), whose constants are larger.
 const F45_ERROR: f64 = 4e-6;
 
-/// Input gradients take the adjoint: every output of it passes the larger constants last, so that nothing averages out.
+/// The factor for input gradients: the adjoint applies the larger constants last, so that roundings do not average out.
 const ADJOINT: f64 = 4.0;
 
-/// A convolution and its plain values.
+/// A convolution and its operands as planes.
 pub(crate) struct Case {
     pub(crate) geometry: ConvGeometry,
     pub(crate) input: Vec<f32>,
@@ -30,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) grad_output: Vec<f32>,
 }
 
-/// What a CPU makes of a case, on plain planes.
+/// The results of a case, as planes.
 pub(crate) struct Answers {
     pub(crate) output: Vec<f32>,
     pub(crate) grad_input: Vec<f32>,
@@ -42,7 +42,7 @@ impl Case {
     pub(crate) fn new(geometry: ConvGeometry) -> Self {
         let [inputs, outputs] = geometry.channels();
         let [height, width] = geometry.output_size();
-        // Inputs as a ReLU leaves them: a third of them zero.
+        // Inputs like the output of a ReLU: a third of them zero.
         let mut input = random(1, geometry.input_planes_len());
         for value in &mut input {
             *value = if *value < -0.33 { 0.0 } else { value.abs() };
@@ -57,7 +57,7 @@ impl Case {
         }
     }
 
-    /// Runs everything; `planes` feeds the input as it is, `masked` asks for the lower ReLU's mask.
+    /// Runs both passes. `planes` leaves the input in planes, `masked` masks the input gradient by the previous ReLU.
     pub(crate) fn run(&self, context: &Context, planes: bool, relu: bool, masked: bool) -> Answers {
         let geometry = &self.geometry;
         let (batch, [inputs, outputs]) = (geometry.batch(), geometry.channels());
@@ -70,7 +70,7 @@ impl Case {
         let input =
             if planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&input_panels) };
 
-        // What lay there before must not matter.
+        // NaN, to detect results that depend on previous contents.
         let mut output = vec![f32::NAN; geometry.output_len()];
         context
             .conv_relu_forward(geometry, input, &self.weight, Some(&self.bias), relu, &mut output)
@@ -122,8 +122,7 @@ impl Case {
         planes
     }
 
-    /// Compares everything with the oracle. The ReLU's mask is taken from `found`, so that a sum that is zero but for
-    /// rounding does not count.
+    /// Compares all results with the oracle. Takes the ReLU's mask from `found`: a sum of zero may round to either sign.
     pub(crate) fn compare(
         &self,
         found: &Answers,
@@ -168,7 +167,7 @@ impl Case {
     }
 }
 
-/// Channels that only fill up the last panel must be zero.
+/// Asserts that the channels that pad the last panel are zero.
 fn assert_padding_is_zero(channels: usize, pixels: usize, panels: &[f32]) {
     for (index, &value) in panels.iter().enumerate() {
         let panel = index / (16 * pixels) % channels.div_ceil(16);
@@ -195,7 +194,7 @@ fn geometries() -> impl Strategy<Value = ConvGeometry> {
     })
 }
 
-/// Shapes that stand for a reason each.
+/// Returns shapes that each test a special case.
 fn named() -> Vec<ConvGeometry> {
     let geometry = |batch, channels, input, kernel: usize, stride: usize, padding: usize| {
         ConvGeometry::new(batch, channels, input, [kernel; 2], [stride; 2], [padding; 2]).unwrap()

@@ -1,4 +1,4 @@
-//! The same bits for any number of threads.
+//! Results have the same bits for any number of threads.
 
 use nin_kernels::{Algorithm, Context, ConvGeometry, Isa};
 
@@ -34,7 +34,7 @@ fn the_same_bits_for_any_number_of_threads() {
                 let expected = all_bits(&case.run(&one, false, true, true));
                 for threads in 2..=4 {
                     let context = Context::new(isa, threads).unwrap().with_algorithm(algorithm);
-                    // Twice: the second time the scratch memory has been used.
+                    // Twice: the second run reuses scratch memory.
                     for _ in 0..2 {
                         assert!(
                             all_bits(&case.run(&context, false, true, true)) == expected,

@@ -1,4 +1,4 @@
-//! The block in one call against its layers one by one (which the other files hold against the oracle): the same bits.
+//! The block in one call has the bits of its layers one by one, which the other files compare with the oracle.
 
 use nin_kernels::{
     Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Isa, MlpconvBackward,
@@ -7,7 +7,7 @@ use nin_kernels::{
 
 use crate::support::{bits, random};
 
-/// Everything that a block computes.
+/// All results of a block.
 #[derive(Debug, PartialEq)]
 struct Answers {
     hidden: [Vec<u32>; 2],
@@ -27,7 +27,7 @@ struct Case {
     grad_output: Vec<f32>,
 }
 
-/// Zeros in the channels that only fill up the last panel.
+/// Zeros the channels that pad the last panel.
 fn zero_padding(channels: usize, pixels: usize, values: &mut [f32]) {
     let panels = channels.div_ceil(16);
     for (index, value) in values.iter_mut().enumerate() {
@@ -79,9 +79,9 @@ impl Case {
         let mut positions = vec![99; geometry.positions_len()];
         let mut output = nan(geometry.output_len());
         let [first, second] = &mut hidden;
-        let kept = MlpconvSaved { hidden: [first, second], positions: &mut positions };
+        let saved = MlpconvSaved { hidden: [first, second], positions: &mut positions };
         context
-            .mlpconv_forward(geometry, self.input(), &self.weights(), &mut output, Some(kept))
+            .mlpconv_forward(geometry, self.input(), &self.weights(), &mut output, Some(saved))
             .unwrap();
         let mut inferred = nan(geometry.output_len());
         context
@@ -159,7 +159,7 @@ impl Case {
                 },
                 weight: &self.weight[layer],
                 grad_output: &gradient,
-                // The last layer's mask is in the gradient already.
+                // The gradient of the last layer is already masked.
                 output: (layer < 2).then_some(&values[layer + 1]),
                 grad_input: Some(&mut grad_input),
                 mask_grad_input: false,
@@ -181,7 +181,7 @@ impl Case {
     }
 }
 
-/// Zeros of either sign count as one: a mask taken before a sum or after it may differ in nothing else.
+/// Makes all zeros positive: masking before or after a sum may change the sign of a zero, but nothing else.
 fn normalised(mut answers: Answers) -> Answers {
     let positive = |values: &mut Vec<u32>| {
         for value in values {

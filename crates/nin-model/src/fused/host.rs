@@ -1,17 +1,17 @@
-//! Backends whose tensors lie in this process's memory as plain slices.
+//! Backends with tensors in host memory.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 
-/// Access to a backend's tensors as slices of 32-bit floats.
+/// A backend that gives access to its tensors as slices of 32-bit floats.
 pub(crate) trait Host: Backend {
-    /// The tensor with its values in row-major order.
+    /// Makes the values of a tensor contiguous, in row-major order.
     fn contiguous(tensor: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// The values in row-major order, where they lie so and are 32-bit floats.
+    /// Returns the values of a tensor if they are contiguous, in row-major order, and 32-bit floats.
     fn values(tensor: &FloatTensor<Self>) -> Option<&[f32]>;
 
-    /// A tensor of these values.
+    /// Creates a tensor from values in row-major order.
     fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Self>;
 }
 
