@@ -37,7 +37,8 @@ fn main() -> ExitCode {
     interrupt::outlive_file_limit();
     // A wrong usage ends here, with 2; help and version with 0.
     let arguments = Arguments::parse();
-    match commands::run(arguments) {
+    let finished = backend::override_instruction_set().and_then(|()| commands::run(arguments));
+    match finished {
         Ok(code) => code,
         Err(error) => failure::report(&error),
     }

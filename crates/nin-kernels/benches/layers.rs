@@ -1,23 +1,24 @@
-//! The book's network: every layer's milliseconds, GFLOP/s and per cent of the peak, for the forward pass and for the
-//! gradients, each answer checked against the portable direct path; then its blocks as whole calls, and images a second.
+//! The book's network: milliseconds, GFLOP/s and per cent of the peak of every layer, for the forward pass and for the
+//! gradients, with each result checked against the portable direct algorithm; then its blocks as whole calls, and images
+//! per second.
 //!
 //! `cargo bench -p nin-kernels --bench layers -- [--batch N] [--threads N] [--repeat N] [--filter TEXT] [--clock wall|cpu]
 //! [--precision fp32|bf16] [--algorithm auto|direct|winograd]`
 //!
-//! `--clock cpu` counts the processor time of all threads, shared out evenly among them (Linux): what the wall clock would
-//! show were the machine idle and the work evenly split. For machines that others compute on.
+//! `NIN_CPU` overrides the instruction set. `--clock cpu` divides the processor time of all threads by their number (Linux
+//! only): the wall time on an idle machine with an even split. For busy machines.
 
 use std::time::{Duration, Instant};
 
 use nin_kernels::{
-    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
-    MlpconvKept, MlpconvWeights, Precision,
+    Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Isa, MlpconvBackward,
+    MlpconvGeometry, MlpconvSaved, MlpconvWeights, Precision,
 };
 
-/// Winograd in `f32` against direct sums: the largest bound of the tests, for the input gradient of F(4x4, 5x5).
+/// The largest error of Winograd in fp32 in the tests: of the input gradient of F(4x4, 5x5).
 const LARGEST_ERROR: f64 = 3e-5;
 
-/// Of products whose two operands are each rounded to bf16, by 2^-9 at most.
+/// The largest error of products whose operands are both rounded to bf16, by at most 2^-9.
 const LARGEST_ERROR_BF16: f64 = 1.0 / 256.0;
 
 fn largest_error(precision: Precision) -> f64 {
@@ -44,7 +45,7 @@ const fn layer(
     Layer { name, channels, size, kernel, stride, padding }
 }
 
-/// The first layer of each block and one of its two 1x1 layers.
+/// The first layer of each block, and one of its two 1x1 layers.
 const LAYERS: [Layer; 8] = [
     layer("11x11 s4 1->96", [1, 96], 224, 11, 4, 0),
     layer("1x1 96->96 54", [96, 96], 54, 1, 1, 0),
@@ -74,16 +75,16 @@ struct Options {
     algorithm: Algorithm,
 }
 
-/// What is measured.
+/// The clock to measure by.
 #[derive(Clone, Copy)]
 enum Clock {
     Wall(Instant),
-    /// Shared out among so many threads.
+    /// Processor time, divided by this number of threads.
     Cpu(usize),
 }
 
 impl Clock {
-    /// Seconds since some moment.
+    /// Returns seconds since an arbitrary start.
     fn now(self) -> f64 {
         match self {
             Self::Wall(start) => start.elapsed().as_secs_f64(),
@@ -92,7 +93,7 @@ impl Clock {
     }
 }
 
-/// Processor time of all threads, in seconds.
+/// Returns the processor time of all threads in seconds.
 fn cpu_seconds() -> f64 {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux");
     let nanoseconds = tasks.map(|task| {
@@ -140,7 +141,7 @@ fn options() -> Options {
     options
 }
 
-/// The best of so many runs, in seconds: other processes only ever make it longer.
+/// Returns the seconds of the fastest of `repeat` runs, because other processes can only slow it down.
 fn best(clock: Clock, repeat: usize, mut work: impl FnMut()) -> f64 {
     work();
     let times = (0..repeat).map(|_| {
@@ -151,7 +152,7 @@ fn best(clock: Clock, repeat: usize, mut work: impl FnMut()) -> f64 {
     times.fold(f64::INFINITY, f64::min)
 }
 
-/// Values in -1..1.
+/// Returns values in -1..1.
 fn random(seed: u64, len: usize) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
@@ -163,7 +164,7 @@ fn random(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// The same in panels, zero in the channels that only fill up the last one.
+/// Returns random values in panels, with zeros in the channels that pad the last one.
 fn random_panels(seed: u64, channels: usize, pixels: usize, len: usize) -> Vec<f32> {
     let mut values = random(seed, len);
     let panels = channels.div_ceil(16);
@@ -184,7 +185,7 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
-/// One layer: its operands, and room for its answers.
+/// The operands and results of one layer.
 struct Bench {
     geometry: ConvGeometry,
     planes: bool,
@@ -226,21 +227,22 @@ impl Bench {
         if self.planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&self.input) }
     }
 
-    fn forward(&mut self, cpu: &Cpu) {
+    fn forward(&mut self, context: &Context) {
         let mut output = std::mem::take(&mut self.output);
-        cpu.conv_relu_forward(
-            &self.geometry,
-            self.input(),
-            &self.weight,
-            Some(&self.bias),
-            true,
-            &mut output,
-        )
-        .expect("checked sizes");
+        context
+            .conv_relu_forward(
+                &self.geometry,
+                self.input(),
+                &self.weight,
+                Some(&self.bias),
+                true,
+                &mut output,
+            )
+            .expect("checked sizes");
         self.output = output;
     }
 
-    fn backward(&mut self, cpu: &Cpu, with_input: bool) {
+    fn backward(&mut self, context: &Context, with_input: bool) {
         let input = if self.planes {
             ConvInput::Planes(&self.input)
         } else {
@@ -256,11 +258,11 @@ impl Bench {
             grad_weight: &mut self.grad_weight,
             grad_bias: Some(&mut self.grad_bias),
         };
-        cpu.conv_relu_backward(&self.geometry, work).expect("checked sizes");
+        context.conv_relu_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
-fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
+fn layers(options: &Options, context: &Context, reference: &Context, peak: f64) {
     println!(
         "{:<18} {:<12} {:>24} {:>24} {:>24}",
         "layer", "algorithm", "forward", "weight gradient", "both gradients"
@@ -271,10 +273,10 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         expected.forward(reference);
         expected.backward(reference, with_input);
         let mut bench = Bench::new(layer, options.batch);
-        let forward = best(options.clock, options.repeat, || bench.forward(cpu));
-        let weight = best(options.clock, options.repeat, || bench.backward(cpu, false));
+        let forward = best(options.clock, options.repeat, || bench.forward(context));
+        let weight = best(options.clock, options.repeat, || bench.backward(context, false));
         let both = if with_input {
-            best(options.clock, options.repeat, || bench.backward(cpu, true))
+            best(options.clock, options.repeat, || bench.backward(context, true))
         } else {
             weight
         };
@@ -299,7 +301,7 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
         println!(
             "{:<18} {:<12} {} {} {}",
             layer.name,
-            cpu.algorithm_of(&bench.geometry, bench.input()),
+            context.algorithm_of(&bench.geometry, bench.input()),
             rate(forward, 1.0),
             rate(weight, 1.0),
             rate(both, passes)
@@ -307,7 +309,7 @@ fn layers(options: &Options, cpu: &Cpu, reference: &Cpu, peak: f64) {
     }
 }
 
-/// One block: its operands, and room for its answers.
+/// The operands and results of one block.
 struct Block {
     geometry: MlpconvGeometry,
     input: Vec<f32>,
@@ -330,7 +332,7 @@ impl Block {
             geometry = geometry.with_max_pool([3, 3], [2, 2], [0, 0], false).expect("valid sizes");
         }
         let weight = geometry.layers().map(|layer| {
-            // Weights that keep the variance, so that values stay in range through all twelve layers.
+            // Weights that preserve the variance, so that values stay in range through all twelve layers.
             let [inputs, outputs] = layer.channels();
             let scale = (6.0 * outputs as f32 / layer.weight_len() as f32).sqrt();
             random(inputs as u64, layer.weight_len()).iter().map(|value| value * scale).collect()
@@ -354,7 +356,7 @@ impl Block {
         }
     }
 
-    fn forward(&mut self, cpu: &Cpu, training: bool) {
+    fn forward(&mut self, context: &Context, training: bool) {
         let input = if self.geometry.layers()[0].channels()[0] < 8 {
             ConvInput::Planes(&self.input)
         } else {
@@ -365,18 +367,19 @@ impl Block {
             bias: self.bias.each_ref().map(|bias| Some(bias.as_slice())),
         };
         let [first, second] = &mut self.hidden;
-        let kept = MlpconvKept { hidden: [first, second], positions: &mut self.positions };
-        cpu.mlpconv_forward(
-            &self.geometry,
-            input,
-            &weights,
-            &mut self.output,
-            training.then_some(kept),
-        )
-        .expect("checked sizes");
+        let saved = MlpconvSaved { hidden: [first, second], positions: &mut self.positions };
+        context
+            .mlpconv_forward(
+                &self.geometry,
+                input,
+                &weights,
+                &mut self.output,
+                training.then_some(saved),
+            )
+            .expect("checked sizes");
     }
 
-    fn backward(&mut self, cpu: &Cpu) {
+    fn backward(&mut self, context: &Context) {
         let planes = self.geometry.layers()[0].channels()[0] < 8;
         let work = MlpconvBackward {
             input: if planes {
@@ -396,12 +399,12 @@ impl Block {
             grad_weight: self.grad_weight.each_mut().map(Vec::as_mut_slice),
             grad_bias: self.grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
         };
-        cpu.mlpconv_backward(&self.geometry, work).expect("checked sizes");
+        context.mlpconv_backward(&self.geometry, work).expect("checked sizes");
     }
 }
 
-/// The network's twelve layers and three pools on buffers that are there already: what the kernels leave to the rest.
-fn network(options: &Options, cpu: &Cpu) {
+/// Times the twelve layers and three pools of the network on preallocated buffers.
+fn network(options: &Options, context: &Context) {
     let mut blocks: Vec<Block> = LAYERS
         .iter()
         .step_by(2)
@@ -417,9 +420,9 @@ fn network(options: &Options, cpu: &Cpu) {
     for index in 0..blocks.len() {
         let block = &mut blocks[index];
         let times = [
-            best(options.clock, options.repeat, || block.forward(cpu, false)),
-            best(options.clock, options.repeat, || block.forward(cpu, true)),
-            best(options.clock, options.repeat, || block.backward(cpu)),
+            best(options.clock, options.repeat, || block.forward(context, false)),
+            best(options.clock, options.repeat, || block.forward(context, true)),
+            best(options.clock, options.repeat, || block.backward(context)),
         ];
         let output = block.output.clone();
         if let Some(next) = blocks.get_mut(index + 1) {
@@ -445,12 +448,15 @@ fn network(options: &Options, cpu: &Cpu) {
 
 fn main() {
     let options = options();
-    let isa = Isa::detect().expect("an instruction set");
-    let cpu = Cpu::new(isa, options.threads).expect("threads");
-    let cpu = cpu.with_precision(options.precision).with_algorithm(options.algorithm);
-    let reference = Cpu::new(Isa::Portable, options.threads).expect("threads");
+    let isa = std::env::var("NIN_CPU").map_or_else(
+        |_| Isa::detect(),
+        |name| name.parse().expect("`NIN_CPU` is the name of an instruction set"),
+    );
+    let context = Context::new(isa, options.threads).expect("threads");
+    let context = context.with_precision(options.precision).with_algorithm(options.algorithm);
+    let reference = Context::new(Isa::Portable, options.threads).expect("threads");
     let reference = reference.with_algorithm(Algorithm::Direct);
-    let peak = cpu.measure_peak_flops(Duration::from_millis(300)) / 2.0;
+    let peak = context.measure_peak_flops(Duration::from_millis(300)) / 2.0;
     println!(
         "{isa}, {:?}, {:?}, {} threads, batch {}; peak {:.1} GFLOP/s; below: ms, GFLOP/s by the direct count, % of the peak",
         options.precision,
@@ -459,8 +465,8 @@ fn main() {
         options.batch,
         2e-9 * peak
     );
-    layers(&options, &cpu, &reference, peak);
+    layers(&options, &context, &reference, peak);
     if options.filter.is_empty() {
-        network(&options, &cpu);
+        network(&options, &context);
     }
 }

@@ -1,12 +1,12 @@
-//! What these kernels refuse.
+//! The errors of the kernels.
 
-use crate::cpu::Isa;
+use crate::isa::Isa;
 
-/// A refused size, slice or instruction set.
+/// A size, slice or instruction set that the kernels reject.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A size that must be at least one is zero.
+    /// A size is zero that must be at least one.
     #[error("`{name}` must be at least 1")]
     Zero {
         /// The size's name.
@@ -24,7 +24,7 @@ pub enum Error {
         /// Padding on each side, in pixels.
         padding: usize,
     },
-    /// A pooling window that would lie wholly in the padding, or has more than 256 positions.
+    /// A pooling window lies entirely in the padding, or has more than 256 positions.
     #[error(
         "a pooling window of {window:?} with stride {stride:?}, padding {padding:?} and output {output:?} is not supported on an input of {input:?}"
     )]
@@ -40,40 +40,40 @@ pub enum Error {
         /// Output size, `[height, width]`.
         output: [usize; 2],
     },
-    /// The sizes overflow what can be addressed.
+    /// The sizes overflow the address space.
     #[error("these sizes overflow the address space")]
     TooLarge,
-    /// A slice has another length than the geometry says.
+    /// A slice has the wrong length for the geometry.
     #[error("`{name}` has {found} values, expected {expected}")]
     Length {
         /// The slice's name.
         name: &'static str,
-        /// Values that the geometry asks for.
+        /// Values that the geometry requires.
         expected: usize,
-        /// Values given.
+        /// Values in the slice.
         found: usize,
     },
-    /// The CPU cannot run the instruction set asked for.
+    /// This CPU lacks the instruction set.
     #[error("this CPU does not have `{isa}`")]
     IsaMissing {
-        /// The instruction set asked for.
+        /// The instruction set.
         isa: Isa,
     },
-    /// `NIN_CPU` names no instruction set.
+    /// No instruction set has this name.
     #[error(
-        "`NIN_CPU` is `{found}`, expected one of {}",
+        "no instruction set is called `{found}`, expected one of {}",
         Isa::ALL.map(|isa| format!("`{isa}`")).join(", ")
     )]
     IsaUnknown {
-        /// What was found.
+        /// The name.
         found: String,
     },
-    /// The threads could not be started.
+    /// The threads did not start.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
-        /// Threads asked for.
+        /// How many threads.
         threads: usize,
-        /// What the system said.
+        /// The message of the operating system.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The sizes of a convolution and of a pooling, checked once.
+//! The sizes of a convolution and of a pooling, checked on creation.
 
 use crate::error::Error;
 use crate::panels::{PANEL, panels_of};
@@ -17,10 +17,11 @@ pub struct ConvGeometry {
 }
 
 impl ConvGeometry {
-    /// Checks the sizes: `channels` is `[in, out]`, all others `[height, width]` in pixels; `padding` is on each side.
+    /// Checks the sizes. `channels` is `[in, out]`; all others are `[height, width]` in pixels, with `padding` on each side.
     ///
     /// # Errors
-    /// A size of zero (padding excepted), a kernel larger than the padded input, or sizes that overflow.
+    /// [`Error::Zero`] for a size of zero (except padding), [`Error::KernelTooLarge`] for a kernel larger than the padded
+    /// input, [`Error::TooLarge`] for sizes that overflow.
     pub fn new(
         batch: usize,
         channels: [usize; 2],
@@ -53,12 +54,12 @@ impl ConvGeometry {
             stride,
             padding,
         };
-        // Every product formed later is at most one of these: checked here, once.
+        // No product that is formed later exceeds these two.
         let rows = |axis: usize| -> Result<usize, Error> {
             let padded =
                 product(&[padding[axis], 2])?.checked_add(input[axis]).ok_or(Error::TooLarge)?;
             let covered = padded.checked_add(kernel[axis]).ok_or(Error::TooLarge)?;
-            // What is walked is counted in strides, and one may be longer than the image.
+            // Loops count in strides, and a stride may be longer than the image.
             covered.checked_add(stride[axis]).ok_or(Error::TooLarge)
         };
         let widest = channels[0].max(channels[1]).checked_add(PANEL).ok_or(Error::TooLarge)?;
@@ -67,48 +68,48 @@ impl ConvGeometry {
         Ok(geometry)
     }
 
-    /// Images in the batch.
+    /// Returns the number of images in the batch.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
-    /// Channels, `[in, out]`.
+    /// Returns the number of channels, `[in, out]`.
     pub fn channels(&self) -> [usize; 2] {
         [self.in_channels, self.out_channels]
     }
 
-    /// Input size in pixels, `[height, width]`.
+    /// Returns the size of the input in pixels, `[height, width]`.
     pub fn input_size(&self) -> [usize; 2] {
         self.input
     }
 
-    /// Output size in pixels, `[height, width]`.
+    /// Returns the size of the output in pixels, `[height, width]`.
     pub fn output_size(&self) -> [usize; 2] {
         self.output
     }
 
-    /// Multiply-accumulates of one forward pass over the batch, as the direct algorithm counts them.
+    /// Returns the multiply-accumulates of one forward pass over the batch by the direct algorithm.
     pub fn macs(&self) -> u64 {
         let per_output = self.in_channels * self.kernel[0] * self.kernel[1];
         self.batch as u64 * (self.out_channels * self.out_pixels()) as u64 * per_output as u64
     }
 
-    /// Values of the input in panels.
+    /// Returns the number of values of the input in panels.
     pub fn input_len(&self) -> usize {
         self.batch * self.in_image()
     }
 
-    /// Values of the input as plain `[batch, channels, height, width]`.
+    /// Returns the number of values of the input as `[batch, channels, height, width]`.
     pub fn input_planes_len(&self) -> usize {
         self.batch * self.in_channels * self.in_pixels()
     }
 
-    /// Values of the output in panels.
+    /// Returns the number of values of the output in panels.
     pub fn output_len(&self) -> usize {
         self.batch * self.out_image()
     }
 
-    /// Values of the weight, `[out, in, height, width]`.
+    /// Returns the number of values of the weight, `[out, in, height, width]`.
     pub fn weight_len(&self) -> usize {
         self.out_channels * self.in_channels * self.kernel[0] * self.kernel[1]
     }
@@ -137,7 +138,7 @@ impl ConvGeometry {
         self.out_panels() * self.out_pixels() * PANEL
     }
 
-    /// One input pixel makes one output pixel: the image may be taken as a single row.
+    /// Returns whether each output pixel depends on one input pixel, so that the image can be treated as a single row.
     pub(crate) fn is_pointwise(&self) -> bool {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
     }
@@ -156,12 +157,13 @@ pub struct PoolGeometry {
 }
 
 impl PoolGeometry {
-    /// Checks the sizes, all `[height, width]` in pixels. With `ceil_mode` a last window may reach over the far edge, as
-    /// in PyTorch: it must start inside the input or its near padding.
+    /// Checks the sizes, all `[height, width]` in pixels. With `ceil_mode` the last window may extend beyond the input, as in
+    /// PyTorch, if it starts in the input or in the padding before it.
     ///
     /// # Errors
-    /// A size of zero, a window larger than the padded input or of more than 256 positions, or padding of more than
-    /// half a window.
+    /// [`Error::Zero`] for a size of zero, [`Error::KernelTooLarge`] for a window larger than the padded input,
+    /// [`Error::Pool`] for a window of more than 256 positions or padding of more than half a window, [`Error::TooLarge`]
+    /// for sizes that overflow.
     pub fn new(
         batch: usize,
         channels: usize,
@@ -192,10 +194,10 @@ impl PoolGeometry {
         Self::with_output(batch, channels, input, window, stride, padding, output)
     }
 
-    /// As [`new`](Self::new), for an output size that was computed elsewhere.
+    /// Checks the sizes as [`new`](Self::new) does, for a given size of the output.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and where a window would hold no pixel at all.
+    /// As [`new`](Self::new), and [`Error::Pool`] where a window would hold no pixel.
     pub fn with_output(
         batch: usize,
         channels: usize,
@@ -223,7 +225,7 @@ impl PoolGeometry {
         }
         for axis in 0..2 {
             let last = (output[axis] - 1).checked_mul(stride[axis]).ok_or(Error::TooLarge)?;
-            // A window has 256 positions at most: its half bounds the padding before that is added to anything.
+            // Bounds the padding before it is added to anything: half a window is at most 128.
             if padding[axis] > window[axis] / 2 {
                 return Err(refused);
             }
@@ -238,28 +240,28 @@ impl PoolGeometry {
         Ok(Self { batch, channels, input, output, window, stride, padding })
     }
 
-    /// Input size in pixels, `[height, width]`.
+    /// Returns the size of the input in pixels, `[height, width]`.
     pub fn input_size(&self) -> [usize; 2] {
         self.input
     }
 
-    /// Output size in pixels, `[height, width]`.
+    /// Returns the size of the output in pixels, `[height, width]`.
     pub fn output_size(&self) -> [usize; 2] {
         self.output
     }
 
-    /// Values of the input in panels.
+    /// Returns the number of values of the input in panels.
     pub fn input_len(&self) -> usize {
         self.batch * panels_of(self.channels) * self.input[0] * self.input[1] * PANEL
     }
 
-    /// Values of the output in panels, and of the positions.
+    /// Returns the number of values of the output in panels, and of positions.
     pub fn output_len(&self) -> usize {
         self.batch * panels_of(self.channels) * self.output[0] * self.output[1] * PANEL
     }
 }
 
-/// How many windows fit along one axis.
+/// Returns how many windows fit along one axis.
 fn windows(input: usize, window: usize, stride: usize, padding: usize) -> Result<usize, Error> {
     let padded =
         padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or(Error::TooLarge)?;
@@ -269,7 +271,7 @@ fn windows(input: usize, window: usize, stride: usize, padding: usize) -> Result
     Ok((padded - window) / stride + 1)
 }
 
-/// The product, checked against what a slice may span.
+/// Returns the product if a slice of that many bytes can exist.
 fn product(factors: &[usize]) -> Result<usize, Error> {
     let product = factors.iter().try_fold(1_usize, |product, &factor| product.checked_mul(factor));
     product.filter(|&product| isize::try_from(product).is_ok()).ok_or(Error::TooLarge)

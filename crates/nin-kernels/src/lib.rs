@@ -1,32 +1,38 @@
-//! CPU kernels of the Network in Network on plain `f32` slices: convolution + bias + ReLU, max pooling, and their
-//! gradients. No Burn, no tensors: the caller owns every slice.
+//! CPU kernels for Network in Network on plain `f32` slices: convolution + bias + ReLU, max pooling, and their gradients.
+//!
+//! There are no tensors: the caller owns every slice. [`Context`] is the entry point.
 //!
 //! # Layout
-//! Activations lie in *channel panels*: `[batch, ceil(channels / 16), height * width, 16]`, so that the sixteen channels
-//! of a pixel are one cache line and every stride is a constant. Channels that only fill up the last panel are zero in
-//! every activation and every gradient: these kernels keep them so and may rely on it. Weights and their gradients are
-//! plain `[out, in, height, width]`, as PyTorch and Burn have them.
+//! Activations are in *channel panels*, `[batch, ceil(channels / 16), height * width, 16]`: the sixteen channels of a pixel
+//! are one cache line, and every stride is a constant. Channels that pad the last panel are zero in every activation and
+//! every gradient; the kernels rely on it and preserve it. Weights and their gradients are `[out, in, height, width]`, as
+//! in PyTorch and Burn.
 //!
 //! # Determinism
-//! Results are the same bits for any number of threads: work is split into parts that depend on the sizes alone, and
-//! what the parts sum is added in a fixed order. They are not the same bits on two instruction sets.
+//! Results are bit-identical for any number of threads: the division into tasks depends on the sizes alone, and sums are
+//! added in a fixed order. They are not bit-identical across instruction sets.
 //!
 //! # Instruction sets
-//! [`Cpu`] holds the one in use, chosen at run time. The kernels are written once over a vector trait
-//! (`arch/generic`); each other file of `arch` implements that trait, and holds the proof that the CPU can run it.
+//! A [`Context`] holds the instruction set, which is chosen at run time. The kernels are written once over a vector trait
+//! (`arch/generic`); each other file of `arch` implements that trait for one instruction set, and holds the proof that the
+//! CPU has it.
 
-// Vector intrinsics and the pointers that feed them. Nothing outside this crate needs either.
+// Vector intrinsics, and the pointers that feed them. No other crate of the workspace needs either.
 #![allow(unsafe_code)]
-// An intrinsic in a function that is not inlined into its instruction set's entry is a call; see `arch::Operation`.
+// An intrinsic in a function that is not inlined becomes a call; see `arch::Operation`.
 #![allow(clippy::inline_always)]
-// The kernels index several arrays of constant length by one counter, which the compiler unrolls.
+// The kernels index several arrays of constant length by one counter, and the compiler unrolls the loop.
 #![allow(clippy::needless_range_loop)]
 
+mod algorithm;
 mod arch;
+mod context;
 mod conv;
-mod cpu;
+mod detection;
 mod error;
 mod geometry;
+mod isa;
+mod layout;
 mod memory;
 mod mlpconv;
 mod panels;
@@ -41,15 +47,18 @@ mod vectorized;
 #[doc(hidden)]
 pub mod oracle;
 
-pub use conv::{Algorithm, ConvBackward, ConvInput};
-pub use cpu::{Cpu, Isa};
+pub use algorithm::Algorithm;
+pub use context::Context;
+pub use conv::{ConvBackward, ConvInput};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry};
+pub use isa::Isa;
+pub use layout::{nchw_from_panels, panels_from_nchw};
 pub use memory::keep_freed_memory;
-pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvKept, MlpconvWeights};
-pub use panels::{PANEL, nchw_from_panels, panels_from_nchw, panels_len};
+pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvSaved, MlpconvWeights};
+pub use panels::{PANEL, panels_len};
 pub use precision::Precision;
-pub use priority::let_others_go_first;
+pub use priority::lower_thread_priority;
 pub use scratch::Scratch;
 pub use transpose::transposed;
 pub use vectorized::{Vectorize, vectorized};

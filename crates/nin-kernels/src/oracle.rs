@@ -1,5 +1,4 @@
-//! The same operations in the plainest way, in `f64`, on plain `[batch, channels, height, width]`: what the kernels are
-//! tested against, for ever.
+//! A naive implementation in `f64`, on `[batch, channels, height, width]`, that the tests compare the kernels with.
 
 use crate::geometry::{ConvGeometry, PoolGeometry};
 
@@ -52,7 +51,7 @@ fn each_product(geometry: &ConvGeometry, mut visit: impl FnMut(usize, usize, usi
     }
 }
 
-/// Convolution, then bias, then ReLU where asked.
+/// Computes a convolution, adds the bias, and applies the ReLU if requested.
 pub fn conv_forward(
     geometry: &ConvGeometry,
     input: &[f32],
@@ -76,7 +75,7 @@ pub fn conv_forward(
     output
 }
 
-/// The gradients for a gradient of the output whose ReLU mask is already applied.
+/// Computes the gradients from an output gradient that is already masked by the ReLU.
 pub fn conv_backward(
     geometry: &ConvGeometry,
     input: &[f32],
@@ -99,8 +98,8 @@ pub fn conv_backward(
     gradients
 }
 
-/// Max pooling: the values, and the position of each in its window (row first). The first maximum wins; NaN wins over
-/// numbers, the last one over earlier ones, as in PyTorch.
+/// Computes a max pooling: the values, and the position of each in its window, in row-major order. As in PyTorch, the
+/// first maximum wins, and the last NaN wins over everything else.
 pub fn max_pool_forward(geometry: &PoolGeometry, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     let g = geometry;
     let ([height, width], [out_height, out_width]) = (g.input, g.output);
@@ -135,7 +134,7 @@ pub fn max_pool_forward(geometry: &PoolGeometry, input: &[f32]) -> (Vec<f32>, Ve
     (values, positions)
 }
 
-/// The gradient of max pooling's input, from the positions of [`max_pool_forward`].
+/// Computes the input gradient of a max pooling from the positions that [`max_pool_forward`] returns.
 pub fn max_pool_backward(
     geometry: &PoolGeometry,
     positions: &[u8],

@@ -1,17 +1,16 @@
-//! What the arithmetic units can do, to hold the kernels against.
+//! The peak rate of the arithmetic units, to compare the kernels with.
 
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use crate::arch::Operation;
-use crate::arch::generic::Vector;
-use crate::cpu::Cpu;
+use crate::arch::{Operation, Vector};
+use crate::context::Context;
 
-/// Sums that are formed side by side: more than any CPU's latency times its units, and no more than its registers.
+/// Independent sums: more than the latency times the number of units of any CPU, and no more than its registers.
 const SUMS: usize = 12;
 
-/// Steps of a burst: some tens of microseconds.
+/// Steps in a burst of some tens of microseconds.
 const STEPS: usize = 1 << 14;
 
 /// Multiply-accumulates that touch no memory.
@@ -20,13 +19,13 @@ struct MultiplyAdds {
 }
 
 impl Operation for MultiplyAdds {
-    /// Floating-point operations, and a value that keeps them from being left out.
+    /// The number of floating-point operations, and a value that keeps the compiler from removing them.
     type Output = (u64, f32);
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> (u64, f32) {
         let mut lanes = [0.0; 16];
-        // SAFETY: `lanes` holds any vector; the features by the caller.
+        // SAFETY: `lanes` holds a vector of any instruction set; the features by the caller.
         unsafe {
             let factor = V::splat(self.factor);
             let mut sums = [V::splat(1.0); SUMS];
@@ -42,10 +41,11 @@ impl Operation for MultiplyAdds {
     }
 }
 
-impl Cpu {
-    /// Floating-point operations a second that all threads reach together on registers alone: of many short bursts in
-    /// about so long each thread's best, since other processes can only slow it down. A fused multiply-add counts as two.
-    /// Something to hold the kernels' rates against.
+impl Context {
+    /// Measures the floating-point operations per second that all threads reach together on registers alone.
+    ///
+    /// Takes about `duration`. Adds up the fastest of many short bursts of each thread, because other processes can only
+    /// slow a burst down. A fused multiply-add counts as two operations.
     pub fn measure_peak_flops(&self, duration: Duration) -> f64 {
         let rates = self.install(|| {
             let threads = (0..self.threads()).into_par_iter().with_max_len(1);
@@ -59,7 +59,7 @@ impl Cpu {
         let mut best = 0.0_f64;
         while start.elapsed() < duration {
             let burst = Instant::now();
-            // Unknown to the compiler, and small enough that nothing overflows.
+            // Opaque to the compiler, and too small to overflow.
             let (count, value) = self.run(MultiplyAdds { factor: std::hint::black_box(0.5) });
             std::hint::black_box(value);
             best = best.max(count as f64 / burst.elapsed().as_secs_f64());
@@ -71,11 +71,12 @@ impl Cpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::Isa;
+    use crate::isa::Isa;
 
     #[test]
     fn the_peak_is_a_rate() {
-        let peak = Cpu::new(Isa::Portable, 2).unwrap().measure_peak_flops(Duration::from_millis(5));
+        let peak =
+            Context::new(Isa::Portable, 2).unwrap().measure_peak_flops(Duration::from_millis(5));
         assert!(peak.is_finite() && peak > 1e6);
     }
 }

@@ -3,18 +3,19 @@
 use rayon::prelude::*;
 
 use crate::arch::generic::{PoolBackward, PoolForward};
-use crate::cpu::Cpu;
+use crate::context::Context;
 use crate::error::{Error, expect_len};
 use crate::geometry::PoolGeometry;
 use crate::panels::PANEL;
 
-impl Cpu {
-    /// Max pooling. `positions` (as long as `output`) receives where in its window each maximum lies, row by row, for
-    /// [`max_pool_backward`](Self::max_pool_backward); inference needs none. The first maximum wins, NaN wins over
-    /// numbers, as in PyTorch.
+impl Context {
+    /// Computes a max pooling. As in PyTorch, the first maximum wins, and NaN wins over numbers.
+    ///
+    /// `positions`, as long as `output`, receives the position of each maximum in its window, in row-major order, for
+    /// [`max_pool_backward`](Self::max_pool_backward). Inference does not need it.
     ///
     /// # Errors
-    /// A slice of another length than the geometry says.
+    /// [`Error::Length`] where a slice has the wrong length for the geometry.
     pub fn max_pool_forward(
         &self,
         geometry: &PoolGeometry,
@@ -44,11 +45,13 @@ impl Cpu {
         Ok(())
     }
 
-    /// The gradient of [`max_pool_forward`](Self::max_pool_forward)'s input. Where the input came out of a ReLU, `output`
-    /// (the pooling's) applies that ReLU's mask as well, at the pooled size: a maximum that is not positive passes nothing.
+    /// Computes the input gradient of [`max_pool_forward`](Self::max_pool_forward).
+    ///
+    /// If the input is the output of a ReLU, pass the `output` of the pooling to mask by that ReLU at the pooled size: a
+    /// maximum that is not positive has no gradient.
     ///
     /// # Errors
-    /// A slice of another length than the geometry says.
+    /// [`Error::Length`] where a slice has the wrong length for the geometry.
     pub fn max_pool_backward(
         &self,
         geometry: &PoolGeometry,
@@ -83,15 +86,15 @@ impl Cpu {
     }
 }
 
-/// Values of one panel, of the input and of the output.
+/// Returns the number of values in a panel of the input and of the output.
 fn planes(geometry: &PoolGeometry) -> (usize, usize) {
     let values = |size: [usize; 2]| size[0] * size[1] * PANEL;
     (values(geometry.input), values(geometry.output))
 }
 
-/// As many panels as the slices hold, on the calling thread; `positions` may be empty.
+/// Pools all panels of the slices, on the calling thread. `positions` may be empty.
 pub(crate) fn image_forward(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &PoolGeometry,
     input: &[f32],
     output: &mut [f32],
@@ -100,7 +103,7 @@ pub(crate) fn image_forward(
     let (in_plane, plane) = planes(geometry);
     let mut positions = positions.chunks_exact_mut(plane);
     for (input, output) in input.chunks_exact(in_plane).zip(output.chunks_exact_mut(plane)) {
-        cpu.run(PoolForward {
+        context.run(PoolForward {
             geometry,
             input,
             output,
@@ -109,9 +112,10 @@ pub(crate) fn image_forward(
     }
 }
 
-/// As many panels as the slices hold, on the calling thread; `gate` (the pooling's output) may be empty.
+/// Computes the gradients of all panels of the slices, on the calling thread. `gate`, the output of the pooling, may be
+/// empty.
 pub(crate) fn image_backward(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &PoolGeometry,
     positions: &[u8],
     gradient: &[f32],
@@ -123,6 +127,6 @@ pub(crate) fn image_backward(
     let outputs = positions.chunks_exact(plane).zip(gradient.chunks_exact(plane));
     for (grad_input, (positions, gradient)) in grad_input.chunks_exact_mut(in_plane).zip(outputs) {
         let gate = gates.next().unwrap_or_default();
-        cpu.run(PoolBackward { geometry, positions, gradient, gate, grad_input });
+        context.run(PoolBackward { geometry, positions, gradient, gate, grad_input });
     }
 }

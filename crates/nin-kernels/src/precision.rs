@@ -1,20 +1,21 @@
-//! The precision of what is multiplied.
+//! The precision of operands, and conversion to bf16.
 
-/// The operands of products. All else is fp32 in either: weights as they are kept, sums, activations between layers.
+/// The precision of the operands of products. Everything else is fp32: stored weights, sums, activations between layers.
 ///
-/// Where the CPU multiplies tiles, those of every layer that lies in them (of stride one, or over planes), by the direct
-/// algorithm; where it multiplies words of two, those of the 1x1 layers alone: the others are faster in fp32 by Winograd's, inside which bf16 costs two digits of the gradient.
+/// With AMX, bf16 applies to every layer whose operands can be laid out in tiles (of stride one, or over planes), by the
+/// direct algorithm. With AVX-512 BF16 it applies to 1x1 layers only: the others are faster in fp32 by Winograd's algorithm,
+/// inside which bf16 would cost two digits of the gradient.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32-bit floats.
     #[default]
     Fp32,
-    /// bf16: a float's sign, exponent and first seven bits of its fraction, rounded to nearest even. fp32 where the CPU
-    /// has no instruction for it ([`Cpu::computes_in_bf16`](crate::Cpu::computes_in_bf16)).
+    /// bf16: the sign, exponent and first seven fraction bits of a float, rounded to nearest even. The same as fp32 where
+    /// the CPU has no instruction for it ([`Context::computes_in_bf16`](crate::Context::computes_in_bf16)).
     Bf16,
 }
 
-/// Rounded to nearest even, as bits; a NaN stays one.
+/// Rounds to the bits of a bf16, to nearest even; NaN stays NaN.
 pub(crate) fn bf16_bits(value: f32) -> u16 {
     let bits = value.to_bits();
     if value.is_nan() {
@@ -23,13 +24,13 @@ pub(crate) fn bf16_bits(value: f32) -> u16 {
     ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16) as u16
 }
 
-/// Two values in one word of 32 bits, the first in the lower half. Such words travel as `f32` that are moved and never
+/// Rounds two values into one 32-bit word, the first in the lower half. Words are typed as `f32`, but are only moved, never
 /// computed with.
 pub(crate) fn word(low: f32, high: f32) -> f32 {
     f32::from_bits(u32::from(bf16_bits(low)) | u32::from(bf16_bits(high)) << 16)
 }
 
-/// The two values of a word.
+/// Returns the two values of a word.
 pub(crate) fn values(word: f32) -> [f32; 2] {
     let bits = word.to_bits();
     [f32::from_bits(bits << 16), f32::from_bits(bits & 0xFFFF_0000)]
@@ -53,7 +54,7 @@ mod tests {
             assert_eq!(rounded(value), [expected, -expected]);
         }
         assert!(rounded(f32::NAN).iter().all(|value| value.is_nan()));
-        // A NaN whose bits lie in the half that is cut off.
+        // A NaN whose fraction is in the half that is cut off.
         assert!(rounded(f32::from_bits(0x7F80_0001)).iter().all(|value| value.is_nan()));
     }
 }

@@ -1,13 +1,13 @@
-//! How much of the processor a thread gets when others want it.
+//! The scheduling priority of threads.
 
-/// Lets all other threads of this process go first, for the rest of the calling thread's life. Does nothing where the
-/// system has no priority for each thread.
-pub fn let_others_go_first() {
+/// Lowers the priority of the calling thread below that of all other threads of this process. Does nothing where the
+/// system has no priorities for single threads.
+pub fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     {
-        /// A tenth of what another thread gets.
+        /// About a tenth of the processor time of another thread.
         const NICE: libc::c_int = 10;
-        // SAFETY: changes one number of the calling thread, which Linux calls 0 here; a refusal leaves it as it is.
+        // SAFETY: changes the priority of the calling thread, which Linux calls 0 here; a failure changes nothing.
         unsafe {
             libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
         }

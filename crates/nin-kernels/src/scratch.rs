@@ -1,4 +1,4 @@
-//! Scratch memory that is kept between calls, so that the system need not hand out zeroed pages at every layer.
+//! Scratch memory that is reused between calls, so that the system need not zero fresh pages for every layer.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
@@ -9,24 +9,24 @@ use std::sync::PoisonError;
 use std::sync::TryLockError;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// One cache line, and the width of the widest vector.
+/// The size of a cache line, and of the widest vector.
 const LINE: usize = 64;
 
-/// A huge page. Buffers of several are aligned to it and ask for it: the transformed domain of Winograd's algorithm is
-/// walked in 64 places at once, more pages of the usual size than the first-level translation buffer holds.
+/// The size of a huge page, which large buffers request: Winograd's transformed domain is read in 64 streams, more pages of
+/// the usual size than the first-level TLB holds.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Buffers at rest. Taken for a call (or for one part of it), returned when dropped.
+/// A pool of idle buffers. A call or a task takes a buffer, and dropping the buffer returns it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPool {
     idle: Arc<Mutex<Vec<Buffer>>>,
 }
 
 impl ScratchPool {
-    /// A buffer of `len` values, aligned to a cache line. What it holds is unspecified (but initialised).
+    /// Takes a buffer of `len` values, aligned to a cache line. Its contents are unspecified, but initialized.
     pub(crate) fn take(&self, len: usize) -> Scratch {
         let mut idle = self.idle();
-        // The smallest that fits, unless it would waste more than it gives.
+        // The smallest buffer that fits, unless it would waste more than half.
         let fit = idle
             .iter()
             .enumerate()
@@ -43,8 +43,8 @@ impl ScratchPool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// ThreadSanitizer sees a free lock being taken, whose code is compiled here, and does not see one that was waited for,
-    /// which is the standard library's. Under it (`.ci/sanitizers`) nobody waits.
+    /// ThreadSanitizer (`.ci/sanitizers`) sees the fast path of a lock, which is compiled here, but not the slow path, which
+    /// is in the standard library. Spinning avoids the slow path.
     #[cfg(thread_sanitizer)]
     fn idle(&self) -> MutexGuard<'_, Vec<Buffer>> {
         loop {
@@ -56,7 +56,7 @@ impl ScratchPool {
         }
     }
 
-    /// A buffer of `len` zeros.
+    /// Takes a buffer of `len` zeros.
     pub(crate) fn take_zeroed(&self, len: usize) -> Scratch {
         let mut scratch = self.take(len);
         scratch.fill(0.0);
@@ -64,8 +64,8 @@ impl ScratchPool {
     }
 }
 
-/// A buffer in use: a slice of `f32`, aligned to a cache line and in huge pages where it is large and the system has them.
-/// Dropped, it goes back to where it came from, for the next that asks.
+/// A buffer of `f32` from the pool of a [`Context`](crate::Context), to which it returns when dropped. It is aligned to a
+/// cache line, and in huge pages if it is large and the system has them.
 #[derive(Debug)]
 pub struct Scratch {
     buffer: Option<Buffer>,
@@ -74,18 +74,18 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The same memory as bytes, four for each value.
+    /// Returns the memory as bytes, four for each value.
     pub fn bytes(&self) -> &[u8] {
         let values: &[f32] = self;
-        // SAFETY: the memory of the slice, borrowed as long; a byte has no alignment and any bits are one.
+        // SAFETY: the memory of the slice, borrowed for as long; bytes need no alignment, and any bits are a byte.
         unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
     }
 
-    /// The same to write to.
+    /// Returns the memory as mutable bytes, four for each value.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let values: &mut [f32] = self;
         let len = size_of_val(values);
-        // SAFETY: as above, borrowed exclusively; and any bits are an `f32`.
+        // SAFETY: as above, borrowed exclusively; any bits are an `f32`.
         unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), len) }
     }
 }
@@ -113,7 +113,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Aligned memory.
+/// An aligned allocation.
 #[derive(Debug)]
 struct Buffer {
     start: NonNull<f32>,
@@ -124,24 +124,23 @@ impl Buffer {
     fn new(len: usize) -> Self {
         let len = len.max(1);
         let layout = Self::layout(len);
-        // SAFETY: the layout's size is not zero, `len` being at least one.
+        // SAFETY: `len` is at least one, so the size of the layout is not zero.
         let start = unsafe { alloc(layout) };
-        // Aligned by the layout.
-        #[allow(clippy::cast_ptr_alignment)]
+        #[allow(clippy::cast_ptr_alignment, reason = "the layout aligns it")]
         let Some(start) = NonNull::new(start.cast::<f32>()) else { handle_alloc_error(layout) };
         let buffer = Self { start, len };
         buffer.advise();
-        // SAFETY: `start` points to so many values of fresh memory; all bits zero is a zero.
+        // SAFETY: `start` points to `len` values of fresh memory; a float of zero bits is zero.
         unsafe { buffer.start.as_ptr().write_bytes(0, len) };
         buffer
     }
 
-    /// Asks for huge pages before the first touch. A wish: nothing depends on it.
+    /// Requests huge pages before the first access; a hint.
     #[cfg(target_os = "linux")]
     fn advise(&self) {
         let layout = Self::layout(self.len);
         if layout.align() == HUGE_PAGE {
-            // SAFETY: the whole pages of memory that this buffer owns; the advice changes no contents.
+            // SAFETY: the buffer owns these whole pages; the advice does not change their contents.
             unsafe {
                 libc::madvise(self.start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE)
             };
@@ -156,14 +155,14 @@ impl Buffer {
         let align = if is_large { HUGE_PAGE } else { LINE };
         let layout = Layout::array::<f32>(len).and_then(|layout| layout.align_to(align));
         let Ok(layout) = layout.map(|layout| layout.pad_to_align()) else {
-            // The geometries bound every length far below this.
+            // The geometries bound every length far below the limit.
             unreachable!("a scratch buffer of {len} values")
         };
         layout
     }
 
     fn as_slice(&self) -> &[f32] {
-        // SAFETY: `start` points to `len` initialised values (zeroed on allocation) that this buffer alone owns.
+        // SAFETY: `start` points to `len` values, initialized on allocation, that only this buffer owns.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 
@@ -182,7 +181,7 @@ impl Drop for Buffer {
 
 // SAFETY: a buffer owns its memory and has no interior mutability; it is an owned slice of `f32`.
 unsafe impl Send for Buffer {}
-// SAFETY: as above: shared references only read.
+// SAFETY: as above; shared references only read.
 unsafe impl Sync for Buffer {}
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! Squares of numbers, mirrored along their diagonal.
+//! Transposition of small squares.
 
-// What is vectorized has to be inlined: `Vectorize` says why.
+// Vectorized code must be inlined; see `Vectorize`.
 #![allow(clippy::inline_always)]
 
-/// Returns lines as columns; `SIDE` is a power of two. Inlined, for [`crate::Vectorize`].
+/// Transposes a square whose side is a power of two. Inlined, for use in [`Vectorize`](crate::Vectorize).
 ///
-/// Lines that are half a square apart are interleaved, as often as the side has binary digits: compilers
-/// know vector instructions that do this.
+/// Each pass interleaves lines that are half a square apart, which compilers turn into vector instructions. There are
+/// log2(`SIDE`) passes.
 #[inline(always)]
 pub fn transposed<T: Copy, const SIDE: usize>(mut lines: [[T; SIDE]; SIDE]) -> [[T; SIDE]; SIDE] {
     const { assert!(SIDE.is_power_of_two()) };

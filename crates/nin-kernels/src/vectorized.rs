@@ -1,24 +1,23 @@
-//! Plain Rust, compiled once for each instruction set.
+//! Plain Rust that is compiled once for each instruction set.
 
 use std::sync::OnceLock;
 
-use crate::arch::generic::Vector;
-use crate::arch::{Arch, Operation};
-use crate::cpu::Isa;
+use crate::arch::{Arch, Operation, Vector};
+use crate::context::Context;
 
-/// Work on integers that the compiler vectorizes for each instruction set.
+/// A piece of work on integers that the compiler vectorizes for each instruction set.
 pub trait Vectorize {
-    /// What it gives back.
+    /// The result.
     type Output;
 
-    /// The work. `#[inline(always)]` in every implementation, and so is all that it calls: what is not
-    /// inlined is compiled once, for any CPU.
+    /// Does the work. Every implementation is `#[inline(always)]`, and so is every function that it calls: a function that
+    /// is not inlined is compiled for the baseline CPU.
     fn run(self) -> Self::Output;
 }
 
-/// Does the work with the vectors of this CPU, or with those that `NIN_CPU` names.
+/// Runs the work with the vectors of [`Context::shared_isa`], as it is on the first call.
 ///
-/// The result is the same on all of them: integers do not round, and of floats no order is changed.
+/// The result does not depend on the instruction set: integers do not round, and the compiler does not reorder floats.
 ///
 /// ```
 /// use nin_kernels::{Vectorize, vectorized};
@@ -39,8 +38,7 @@ pub trait Vectorize {
 #[inline]
 pub fn vectorized<W: Vectorize>(work: W) -> W::Output {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    // Whoever starts a network says what is wrong with NIN_CPU; here plain Rust does.
-    let arch = ARCH.get_or_init(|| Isa::detect().and_then(Arch::new).unwrap_or(Arch::Portable));
+    let arch = ARCH.get_or_init(|| Arch::new(Context::shared_isa()).unwrap_or(Arch::Portable));
     arch.run(Work(work))
 }
 

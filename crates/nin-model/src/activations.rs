@@ -1,12 +1,12 @@
-//! Activations between layers: planes, as Burn has them, or the channel panels of the CPU kernels.
+//! Activations between layers: planes, as in Burn, or the channel panels of the CPU kernels.
 //!
-//! Images come in as planes, and the first convolution of a CPU backend turns them into panels,
-//! in which they stay until the global average pool: no batch is laid out anew at each layer.
+//! Images are planes. The first block on a CPU backend writes panels, and activations stay in panels until the global
+//! average pool: no layer converts its input.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
-/// Channels of a panel.
+/// Channels in a panel.
 #[cfg(feature = "kernels")]
 pub(crate) const PANEL: usize = nin_kernels::PANEL;
 #[cfg(not(feature = "kernels"))]
@@ -17,11 +17,11 @@ pub(crate) const PANEL: usize = 16;
 pub(crate) enum Activations<B: Backend> {
     /// `[batch, channels, height, width]`
     Planes(Tensor<B, 4>),
-    /// `[batch, panels of 16 channels, pixels, 16]`; channels that fill up the last panel are zero.
+    /// `[batch, panels of 16 channels, pixels, 16]`; channels that pad the last panel are zero.
     Panels {
         /// The panels.
         tensor: Tensor<B, 4>,
-        /// Channels that are meant.
+        /// The number of channels, without padding.
         channels: usize,
         /// `[height, width]`
         size: [usize; 2],
@@ -29,7 +29,7 @@ pub(crate) enum Activations<B: Backend> {
 }
 
 impl<B: Backend> Activations<B> {
-    /// `[batch, channels, height, width]`
+    /// Returns the shape as `[batch, channels, height, width]`.
     pub(crate) fn dims(&self) -> [usize; 4] {
         match self {
             Self::Planes(tensor) => tensor.dims(),
@@ -39,7 +39,7 @@ impl<B: Backend> Activations<B> {
         }
     }
 
-    /// The tensor that holds them, in either layout.
+    /// Returns the tensor, in either layout.
     #[cfg(feature = "kernels")]
     pub(crate) fn tensor(&self) -> &Tensor<B, 4> {
         match self {
@@ -47,7 +47,7 @@ impl<B: Backend> Activations<B> {
         }
     }
 
-    /// The activations as `[batch, channels, height, width]`.
+    /// Converts to `[batch, channels, height, width]`.
     pub(crate) fn into_planes(self) -> Tensor<B, 4> {
         match self {
             Self::Planes(tensor) => tensor,
@@ -61,7 +61,7 @@ impl<B: Backend> Activations<B> {
         }
     }
 
-    /// The mean over each channel's map: `[batch, channels]`.
+    /// Returns the mean of each channel's map, `[batch, channels]`.
     pub(crate) fn mean_of_maps(self) -> Tensor<B, 2> {
         match self {
             Self::Planes(tensor) => {
@@ -75,8 +75,7 @@ impl<B: Backend> Activations<B> {
         }
     }
 
-    /// Multiplies each value by its factor; `factors` are in the order `[batch, channels, height,
-    /// width]` whatever the layout.
+    /// Multiplies each value by its factor. `factors` are `[batch, channels, height, width]` in either layout.
     pub(crate) fn scaled_by(self, factors: Vec<f32>) -> Self {
         let dims = self.dims();
         match self {
@@ -97,7 +96,7 @@ fn tensor_of<B: Backend>(values: Vec<f32>, shape: [usize; 4], like: &Tensor<B, 4
     Tensor::from_data(burn::tensor::TensorData::new(values, shape), &like.device())
 }
 
-/// `[batch, channels, pixels]` laid out as panels.
+/// Converts `[batch, channels, pixels]` to panels.
 fn into_panels(planes: &[f32], [batch, channels, height, width]: [usize; 4]) -> Vec<f32> {
     let pixels = height * width;
     let panels = channels.div_ceil(PANEL);
@@ -112,14 +111,14 @@ fn into_panels(planes: &[f32], [batch, channels, height, width]: [usize; 4]) -> 
     laid
 }
 
-/// The primitive of a float tensor.
+/// Returns the primitive of a float tensor.
 pub(crate) fn primitive<B: Backend, const D: usize>(
     tensor: Tensor<B, D>,
 ) -> B::FloatTensorPrimitive {
     tensor.into_primitive().tensor()
 }
 
-/// The float tensor of a primitive.
+/// Returns the float tensor of a primitive.
 pub(crate) fn tensor<B: Backend, const D: usize>(
     primitive: B::FloatTensorPrimitive,
 ) -> Tensor<B, D> {

@@ -1,13 +1,13 @@
-//! The sizes of a block on a batch, as the CPU kernels want them.
+//! The sizes of a block on a batch, for the CPU kernels.
 
 use nin_kernels::{ConvGeometry, Error, MlpconvGeometry};
 
 use crate::Pool;
 
-/// The three convolutions of a block, and the max pool behind them where there is one.
+/// Returns the sizes of the three convolutions of a block and of its max pool, if it has one.
 ///
-/// `channels` are `[input, first, second, third]`, `size` is `[height, width]` of the input, and
-/// `[kernel, stride, padding]` those of the first convolution, the same both ways.
+/// Channels are `[input, first, second, third]`, `size` is that of the input, `[height, width]`, and `[kernel, stride,
+/// padding]` are those of the first convolution, the same along both axes.
 ///
 /// # Errors
 /// As [`ConvGeometry::new`] and [`MlpconvGeometry::with_max_pool`].

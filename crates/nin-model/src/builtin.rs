@@ -1,4 +1,4 @@
-//! The networks that have a name: the book's, the paper's, and the Caffe model zoo's.
+//! The built-in networks: those of the book, of the paper, and of the Caffe model zoo.
 
 use std::str::FromStr;
 
@@ -22,10 +22,10 @@ pub enum Builtin {
     Imagenet,
 }
 
-/// What a built-in architecture is made for, and its table.
+/// The definition of a built-in architecture.
 struct Table {
     name: &'static str,
-    /// `[channels, height, width]` of the images it was published for.
+    /// The size of the images it was published for, `[channels, height, width]`.
     input: [usize; 3],
     classes: usize,
     blocks: &'static [Block],
@@ -53,7 +53,7 @@ impl Block {
     }
 }
 
-// Pools of the book round down; those of cuda-convnet and Caffe, which the paper used, round up.
+// The pools of the book round down. Those of cuda-convnet and Caffe, which the paper used, round up.
 const FLOOR: bool = false;
 const CEIL: bool = true;
 
@@ -137,32 +137,32 @@ impl Builtin {
         }
     }
 
-    /// The name that recipes use.
+    /// Returns the name in recipes.
     pub const fn name(self) -> &'static str {
         self.table().name
     }
 
-    /// Every name, in the order of [`Builtin::ALL`].
+    /// Returns every name, in the order of [`Builtin::ALL`].
     pub fn names() -> Vec<&'static str> {
         Self::ALL.map(Self::name).to_vec()
     }
 
-    /// `[channels, height, width]` of the images it was published for.
+    /// Returns the size of the images it was published for, `[channels, height, width]`.
     pub const fn input(self) -> [usize; 3] {
         self.table().input
     }
 
-    /// The number of classes it was published for.
+    /// Returns the number of classes it was published for.
     pub const fn classes(self) -> usize {
         self.table().classes
     }
 
-    /// The blocks, first to last.
+    /// Returns the blocks, first to last.
     pub const fn blocks(self) -> &'static [Block] {
         self.table().blocks
     }
 
-    /// The architecture for images of `input_channels` channels and for `classes` classes.
+    /// Creates the architecture for images of `input_channels` channels and for `classes` classes.
     ///
     /// # Errors
     /// [`ModelError::Architecture`] where either number is out of range.

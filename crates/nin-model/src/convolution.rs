@@ -1,4 +1,4 @@
-//! Convolution + bias + ReLU by Burn's own operations, which every backend has, or as products of matrices.
+//! Convolution + bias + ReLU by Burn's own operations, or on wgpu by im2col.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
-/// A convolution with bias and ReLU: square kernel, the same stride and padding both ways.
+/// A convolution with bias and ReLU, with a square kernel and the same stride and padding along both axes.
 #[derive(Module, Debug)]
 pub struct ConvolutionRelu<B: Backend> {
     /// `[output channels, input channels, kernel, kernel]`
@@ -19,8 +19,8 @@ pub struct ConvolutionRelu<B: Backend> {
 }
 
 impl<B: Backend> ConvolutionRelu<B> {
-    /// `[batch, input channels, height, width]` to `[batch, output channels, height', width']`; with `own`, by an
-    /// operation of ours where the backend is one that is served by it.
+    /// Computes `[batch, output channels, height', width']` from `[batch, input channels, height, width]`. With `own`, uses a
+    /// custom operation if there is one for the backend.
     pub(crate) fn forward(&self, input: Tensor<B, 4>, own: bool) -> Tensor<B, 4> {
         let bias = self.bias.val();
         let input = match if own { self.products(input) } else { Err(input) } {
@@ -31,7 +31,7 @@ impl<B: Backend> ConvolutionRelu<B> {
         relu(conv2d(input, self.weight.val(), Some(bias), options))
     }
 
-    /// The convolution without its bias as products of matrices, where the backend is wgpu; else the input again.
+    /// Computes the convolution without its bias by im2col if the backend is wgpu; otherwise returns the input.
     #[cfg(feature = "wgpu")]
     fn products(&self, input: Tensor<B, 4>) -> Result<Tensor<B, 4>, Tensor<B, 4>> {
         use crate::activations::{primitive, tensor};
@@ -53,7 +53,7 @@ impl<B: Backend> ConvolutionRelu<B> {
         Err(input)
     }
 
-    /// How many channels come out.
+    /// Returns the number of output channels.
     pub(crate) fn output_channels(&self) -> usize {
         let [channels, _, _, _] = self.weight.shape().dims();
         channels

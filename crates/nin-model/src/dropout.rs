@@ -1,14 +1,14 @@
-//! Dropout whose masks are a function of seed, epoch, step and place in the batch.
+//! Dropout whose masks are a pure function of seed, epoch, step and position in the batch.
 
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
 use crate::activations::Activations;
 
-/// Names the dropout masks of one training step.
+/// Identifies the dropout masks of one training step.
 ///
-/// Masks are drawn on the host, so that every backend drops the same values, and depend on nothing
-/// else, so that a resumed training drops what it would have dropped.
+/// Masks are drawn on the host, so that every backend drops the same values. They depend on nothing else, so that a resumed
+/// run drops the same values as an uninterrupted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey {
     /// The run's seed.
@@ -19,8 +19,8 @@ pub struct DropoutKey {
     pub step: usize,
 }
 
-/// Sets each value to zero with this probability and divides the others by what is left of one
-/// (inverted dropout, as `torch.nn.Dropout`).
+/// Sets each value to zero with this probability, and divides the others by one minus it (inverted dropout, as in
+/// `torch.nn.Dropout`).
 pub(crate) fn dropout<B: Backend>(
     input: Activations<B>,
     probability: f64,
@@ -31,10 +31,10 @@ pub(crate) fn dropout<B: Backend>(
     input.scaled_by(mask(count, probability, block, key))
 }
 
-/// The factor of each value, image after image.
+/// Returns the factor of each value, image after image.
 fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
     const WORDS: usize = 4;
-    // 32 bits decide: the share dropped is right to 2^-32.
+    // Compares 32 bits: the probability is exact to 2^-32.
     let threshold = (probability * 2_f64.powi(32)) as u64;
     let scale = (1.0 / (1.0 - probability)) as f32;
     let place = [key.epoch as u64, (key.step as u64) << 8 | block as u64];

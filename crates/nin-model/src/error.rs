@@ -1,4 +1,4 @@
-//! What can be wrong with an architecture, an input or a set of weights.
+//! The errors of this crate.
 
 use thiserror::Error;
 
@@ -9,229 +9,169 @@ pub enum ModelError {
     /// A value of an architecture is out of its range.
     #[error("{place}: {what} is `{found}`, expected {expected}")]
     Architecture {
-        /// Where it stands: `model`, or `block 2` counted from one.
+        /// The section: `model`, or `block 2`, counted from one.
         place: String,
-        /// The key, as a recipe spells it.
+        /// The key in a recipe.
         what: &'static str,
-        /// What the key may be.
+        /// The valid values.
         expected: String,
-        /// What it was.
+        /// The value.
         found: String,
     },
     /// No built-in architecture has this name.
     #[error("unknown architecture `{name}`")]
     UnknownArchitecture {
-        /// The name asked for.
+        /// The name.
         name: String,
     },
-    /// No initialisation has this name.
+    /// No initialization has this name.
     #[error("unknown initialization `{name}`")]
     UnknownInitialization {
-        /// The name asked for.
+        /// The name.
         name: String,
     },
-    /// The input has shrunk to nothing before the last layer.
+    /// The input is too small for a layer.
     #[error(
         "input {}x{}x{} is too small: nothing is left for {layer}",
         input[0], input[1], input[2]
     )]
     InputTooSmall {
-        /// The first layer that has no output left.
+        /// The first layer without output.
         layer: String,
-        /// `[channels, height, width]` of the input.
+        /// The size of the input, `[channels, height, width]`.
         input: [usize; 3],
-        /// The side of the smallest square input that works, where one was found.
+        /// The side of the smallest square input that works, if there is one.
         smallest: Option<usize>,
     },
-    /// The input has other channels than the network.
+    /// The input has the wrong number of channels.
     #[error("input has {found} channels, the network expects {expected}")]
     InputChannels {
-        /// The network's input channels.
+        /// The input channels of the network.
         expected: usize,
-        /// The input's.
+        /// The channels of the input.
         found: usize,
     },
-    /// The network on this input has more elements than can be counted or stored.
+    /// The network on this input is too large to count or to store.
     #[error("{layer} is too large: {what} overflow")]
     TooLarge {
         /// The layer.
         layer: String,
-        /// What was counted: `activations`, `parameters` or `multiply-accumulates`.
+        /// The count that overflows: `activations`, `parameters` or `multiply-accumulates`.
         what: &'static str,
     },
-    /// One image takes more memory on its way through the network than a batch may.
+    /// One image takes more memory in the network than a batch may.
     #[error(
         "an image of {}x{}x{} takes {} in the network, a batch may take {}",
         input[0], input[1], input[2], gibibytes(*bytes), gibibytes(*limit)
     )]
     Memory {
-        /// `[channels, height, width]` of the image.
+        /// The size of the image, `[channels, height, width]`.
         input: [usize; 3],
-        /// What it takes, in bytes, estimated from above.
+        /// An upper bound of its memory, in bytes.
         bytes: u64,
-        /// What a batch may take, in bytes.
+        /// The largest memory of a batch, in bytes.
         limit: u64,
     },
-    /// There are too many classes to count each answer for each label.
+    /// There are too many classes for a confusion matrix.
     #[error(
-        "a confusion matrix of {classes} classes takes {}, at most {} are taken",
+        "a confusion matrix of {classes} classes takes {}, the limit is {}",
         gibibytes(*bytes), gibibytes(*limit)
     )]
     ConfusionMatrix {
         /// The number of classes.
         classes: usize,
-        /// What the matrix takes, in bytes.
+        /// The memory of the matrix, in bytes.
         bytes: u64,
-        /// What it may take, in bytes.
+        /// The largest memory of a matrix, in bytes.
         limit: u64,
     },
-    /// A tensor that the architecture has is not among the weights.
+    /// The weights lack a tensor of the architecture.
     #[error("tensor `{name}` is missing")]
     MissingTensor {
-        /// Its name.
+        /// The name of the tensor.
         name: String,
     },
-    /// A tensor among the weights belongs to no layer.
+    /// The weights have a tensor that belongs to no layer.
     #[error("tensor `{name}` belongs to no layer of the architecture `{architecture}`")]
     ExtraTensor {
-        /// Its name.
+        /// The name of the tensor.
         name: String,
-        /// The architecture's name.
+        /// The name of the architecture.
         architecture: String,
     },
-    /// A tensor has another shape than the architecture asks for.
+    /// A tensor has the wrong shape for the architecture.
     #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
     TensorShape {
-        /// Its name.
+        /// The name of the tensor.
         name: String,
-        /// The architecture's shape.
+        /// The shape in the architecture.
         expected: Vec<usize>,
-        /// The shape found.
+        /// The shape in the weights.
         found: Vec<usize>,
     },
-    /// A tensor holds another type than floats of 32 or 16 bits.
+    /// A tensor does not hold floats of 32 or 16 bits.
     #[error("tensor `{name}` holds {found}, expected F32, BF16 or F16")]
     TensorType {
-        /// Its name.
+        /// The name of the tensor.
         name: String,
-        /// The type found.
+        /// The type in the weights.
         found: String,
     },
     /// A weight is NaN or infinite.
     #[error("tensor `{name}` holds {value} at position {position}, expected finite numbers")]
     NonFinite {
-        /// The tensor's name.
+        /// The name of the tensor.
         name: String,
         /// The first such position, in row-major order.
         position: usize,
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
-    /// The network answers images with values that are no finite numbers.
+    /// The network answers images with values that are not finite.
     #[error("the network answers {found} of {images} images with NaN or infinity")]
     NonFiniteAnswers {
-        /// Images with such answers.
+        /// The number of images with such answers.
         found: usize,
-        /// All images that it answered.
+        /// The number of all images.
         images: usize,
     },
-    /// The device did not give a tensor back.
+    /// A tensor cannot be read from the device.
     #[error("tensor `{name}` cannot be read from the device: {reason}")]
     Device {
-        /// The tensor's name.
+        /// The name of the tensor.
         name: String,
-        /// What the backend said.
+        /// The message of the backend.
         reason: String,
     },
-    /// The CPU kernels refuse what they were asked to compute.
-    #[error("the CPU kernels refuse this: {source}")]
+    /// The CPU kernels reject an instruction set, sizes or threads.
+    #[error("the CPU kernels cannot run: {source}")]
     Kernel {
-        /// Why.
+        /// The error of the kernels.
         #[from]
         source: nin_kernels::Error,
     },
     /// The bytes are not a safetensors file.
     #[error("not a safetensors file: expected {expected}, found {found}")]
     NotSafetensors {
-        /// What such a file has there.
+        /// What a safetensors file has there.
         expected: String,
-        /// What these bytes have.
+        /// What these bytes have there.
         found: String,
     },
-    /// The bytes are what `torch.save` writes.
+    /// The bytes are a file of `torch.save`.
     #[error("a PyTorch pickle, expected a safetensors file")]
     Pickle,
     /// The bytes are an ONNX model.
     #[error("an ONNX model, expected a safetensors file")]
     Onnx,
-    /// The file's metadata is not what this program writes.
+    /// The metadata of the file are invalid.
     #[error("metadata `{key}` of the weights is unusable: {reason}")]
     Metadata {
         /// The key of the safetensors metadata.
         key: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with them.
         reason: String,
     },
-}
-
-impl ModelError {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Architecture { .. } => {
-                "`nin-cli shapes --config NAME` shows a built-in architecture in full".to_owned()
-            }
-            Self::UnknownArchitecture { .. } => {
-                format!("built-in architectures: {}", crate::Builtin::names().join(", "))
-            }
-            Self::UnknownInitialization { .. } => {
-                format!("initializations: {}", crate::Initialization::names().join(", "))
-            }
-            Self::InputTooSmall { smallest: Some(side), .. } => {
-                format!("the smallest square input that works is {side}x{side}")
-            }
-            Self::InputTooSmall { smallest: None, .. } => {
-                "give larger images, or smaller kernels and strides".to_owned()
-            }
-            Self::InputChannels { .. } => {
-                "use images of as many channels, or an architecture made for these".to_owned()
-            }
-            Self::TooLarge { .. } => "give smaller widths or a smaller input".to_owned(),
-            Self::Memory { .. } => "take a checkpoint of smaller images".to_owned(),
-            Self::ConfusionMatrix { .. } => "take a checkpoint of fewer classes".to_owned(),
-            Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => {
-                "the weights are of another architecture".to_owned()
-            }
-            Self::TensorType { .. } => {
-                "save it in 32-bit floats: net.float() in PyTorch".to_owned()
-            }
-            Self::NonFinite { .. } => {
-                "the training that wrote it had diverged: take an earlier checkpoint".to_owned()
-            }
-            Self::NonFiniteAnswers { .. } => {
-                "its weights or its preprocessing overflow: take another checkpoint".to_owned()
-            }
-            Self::Kernel { .. } => {
-                "set NIN_CPU=portable, or take another initialization or architecture".to_owned()
-            }
-            Self::Device { .. } => "try another backend".to_owned(),
-            Self::NotSafetensors { .. } => {
-                "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
-            }
-            Self::Pickle => "save it in PyTorch as safetensors: \
-                             safetensors.torch.save_file(net.state_dict(), \"net.safetensors\")"
-                .to_owned(),
-            Self::Onnx => {
-                "ONNX files are written and not read: name the checkpoint that it was exported \
-                           from"
-                    .to_owned()
-            }
-            Self::Metadata { .. } => {
-                "a file of other software has no `nin` metadata: bring it in with its architecture"
-                    .to_owned()
-            }
-        }
-    }
 }
 
 fn gibibytes(bytes: u64) -> String {

@@ -1,9 +1,9 @@
 //! The Network in Network (Lin, Chen and Yan, [arXiv:1312.4400](https://arxiv.org/abs/1312.4400))
 //! over any Burn backend.
 //!
-//! An [`Architecture`] is plain data: the table of the paper, or of a recipe. From it come, without
-//! a tensor being made, every layer's output shape ([`Architecture::shapes`]) and the initial
-//! weights ([`Initialization::weights`]); and from both the network, [`NetworkInNetwork`].
+//! An [`Architecture`] is plain data: a table of the paper, or of a recipe. From it follow, without creating a tensor, the
+//! output shape of every layer ([`Architecture::shapes`]) and the initial weights ([`Initialization::weights`]). Both
+//! together make the network, [`NetworkInNetwork`].
 //!
 //! ```
 //! use burn::tensor::Tensor;
@@ -31,6 +31,7 @@ mod dropout;
 mod error;
 #[cfg(feature = "kernels")]
 mod fused;
+mod hint;
 mod initialization;
 mod memory;
 mod metadata;
@@ -52,19 +53,11 @@ pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use dropout::DropoutKey;
 pub use error::ModelError;
-#[cfg(feature = "kernels")]
-pub use fused::{
-    LayerTiming, NetworkTiming, computes_in_bf16, configure_kernels, has_tiles, kernels_in,
-    time_layers,
-};
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
-#[cfg(feature = "kernels")]
-pub use nin_kernels::keep_freed_memory;
-pub use nin_kernels::let_others_go_first;
 pub use nin_preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
@@ -72,7 +65,7 @@ pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};
 
-/// The README's example is compiled and run with the documentation's tests.
+/// Compiles and runs the example in the README as a documentation test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

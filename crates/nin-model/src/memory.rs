@@ -1,18 +1,18 @@
-//! How many images go through a network together, by the memory that they take.
+//! The size of a batch that fits into memory.
 
 use crate::{ModelError, ModelMetadata, NetworkShapes};
 
-/// What a batch may take, in bytes: 2 GiB. A constant: the size of a batch decides the last bits of a loss.
+/// The largest memory of a batch, in bytes: 2 GiB. A constant, because the last bits of a loss depend on the size of a batch.
 pub const BATCH_BYTES: u64 = 2 << 30;
-/// Bytes of a 32-bit float.
+/// Bytes in a 32-bit float.
 const VALUE: u64 = 4;
-/// Copies of an input that exist at a time: batches that are loaded ahead, the batch itself and its tensor.
+/// Copies of an input in memory: prefetched batches, the batch itself and its tensor.
 const INPUT_COPIES: u64 = 6;
-/// Copies of a layer's values: as they are, and as the kernels lay them out.
+/// Copies of the values of a layer: as they are, and in the layout of the kernels.
 const LAYER_COPIES: u64 = 2;
 
 impl NetworkShapes {
-    /// Estimates the bytes that one image takes on its way through the network, from above.
+    /// Returns an upper bound of the memory of one image in the network, in bytes.
     pub fn bytes_per_image(&self) -> u64 {
         let input: u64 = self.input.iter().map(|&side| side as u64).product();
         let mut before = input;
@@ -28,11 +28,10 @@ impl NetworkShapes {
 }
 
 impl ModelMetadata {
-    /// Returns how many images may go through the network together: `wanted`, or as many as
-    /// [`BATCH_BYTES`] hold.
+    /// Returns the size of a batch: `wanted`, or as many images as fit into [`BATCH_BYTES`].
     ///
     /// # Errors
-    /// [`ModelError::Memory`] where a single image takes more.
+    /// [`ModelError::Memory`] where a single image does not fit.
     pub fn batch_in_memory(&self, wanted: usize) -> Result<usize, ModelError> {
         let input = self.input();
         let bytes = self.architecture.shapes(input)?.bytes_per_image();
@@ -80,7 +79,7 @@ mod tests {
         }
     }
 
-    /// What `eval` takes unless told otherwise.
+    /// The default of `eval`.
     const USUAL_BATCH: usize = 128;
 
     #[test]
@@ -100,8 +99,7 @@ mod tests {
     fn a_confusion_matrix_is_bounded() {
         assert_eq!(confusion_matrix(2), Ok(vec![vec![0; 2]; 2]));
         let error = confusion_matrix(65_536).unwrap_err();
-        let message =
-            "a confusion matrix of 65536 classes takes 32.0 GiB, at most 2.0 GiB are taken";
+        let message = "a confusion matrix of 65536 classes takes 32.0 GiB, the limit is 2.0 GiB";
         assert_eq!(error.to_string(), message);
     }
 

@@ -1,4 +1,4 @@
-//! What a file of weights says about itself, so that it is all that an evaluation needs.
+//! The metadata in a file of weights, which make the file sufficient for evaluation.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 use crate::preprocessing::{add_tensors, take_tensors};
 use crate::{Architecture, ModelError, Precision, Preprocessing, Weights};
 
-/// The key of the safetensors metadata under which [`ModelMetadata`] stands as JSON.
+/// The key of the safetensors metadata that holds [`ModelMetadata`] as JSON.
 const KEY: &str = "nin";
 
-/// Data sets of light things on black ground.
+/// Data sets with light objects on a black background.
 const BLACK_GROUND: [&str; 3] = ["fashion-mnist", "fashion-mnist-sample", "mnist"];
 
-/// Images are resized to no larger side, so that a file cannot ask for all memory.
+/// The largest side that images are resized to, so that a file cannot exhaust memory.
 pub const LARGEST_SIDE: usize = 4096;
 
-/// Everything but the weights: architecture, classes, preprocessing and where it was trained.
+/// Everything but the weights: architecture, classes, preprocessing and data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelMetadata {
     /// The network.
     pub architecture: Architecture,
     /// The name of each class, in the order of the logits.
     pub classes: Vec<String>,
-    /// The data set that it was trained on; what `eval` takes unless told otherwise.
+    /// The data set that the network was trained on, the default of `eval`.
     pub dataset: String,
     /// How images become inputs.
     pub preprocessing: Preprocessing,
-    /// What it was trained in, and is to be run in.
+    /// The precision of training, and of evaluation.
     #[serde(default, skip_serializing_if = "Precision::is_fp32")]
     pub precision: Precision,
 }
 
 impl ModelMetadata {
-    /// The bytes of a `model.safetensors`: weights, what the preprocessing was fitted to, and this as
-    /// metadata. Equal states are equal bytes.
+    /// Encodes a `model.safetensors`: the weights, the fitted tensors of the preprocessing, and this metadata. Equal states
+    /// give equal bytes.
     ///
     /// # Errors
-    /// [`ModelError::Metadata`], and as [`Weights::check`]: nothing is written that could not be read
-    /// back.
+    /// [`ModelError::Metadata`], and as [`Weights::check`], for everything that [`from_safetensors`](Self::from_safetensors)
+    /// would reject.
     pub fn to_safetensors(&self, weights: &Weights) -> Result<Vec<u8>, ModelError> {
         self.check()?;
         weights.check(&self.architecture)?;
@@ -52,11 +52,11 @@ impl ModelMetadata {
         tensors.to_safetensors(KEY, &text)
     }
 
-    /// Weights and metadata of a `model.safetensors`.
+    /// Decodes the metadata and the weights of a `model.safetensors`.
     ///
     /// # Errors
-    /// Those of [`Weights::from_safetensors`] and [`Weights::check`], and
-    /// [`ModelError::Metadata`] where the file is not one of ours.
+    /// As [`Weights::from_safetensors`] and [`Weights::check`], and [`ModelError::Metadata`] where the file has no valid
+    /// metadata.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, Weights), ModelError> {
         let (mut weights, metadata) = Weights::from_safetensors(bytes)?;
         let mut metadata = Self::parse(&metadata)?;
@@ -77,20 +77,19 @@ impl ModelMetadata {
         Ok(parsed)
     }
 
-    /// Whether the network was trained on light things on black ground, so that a picture of dark things on
-    /// light ground has to be inverted: MNIST and Fashion-MNIST. One that was trained on pictures takes them
-    /// as they are.
+    /// Returns whether the network was trained on light objects on a black background (MNIST and Fashion-MNIST), so that
+    /// pictures of dark objects on a light background must be inverted. Networks trained on pictures take them as they are.
     pub fn has_black_ground(&self) -> bool {
         self.preprocessing.fit.is_none() && BLACK_GROUND.contains(&self.dataset.as_str())
     }
 
-    /// `[channels, height, width]` of an input.
+    /// Returns the size of an input, `[channels, height, width]`.
     pub fn input(&self) -> [usize; 3] {
         let [height, width] = self.preprocessing.input_size;
         [self.architecture.input_channels(), height, width]
     }
 
-    /// That its parts fit each other.
+    /// Checks that all parts fit together.
     fn check(&self) -> Result<(), ModelError> {
         let (found, classes) = (self.classes.len(), self.architecture.classes());
         if found != classes {
@@ -104,7 +103,7 @@ impl ModelMetadata {
         Ok(())
     }
 
-    /// That its images are none too large.
+    /// Checks that images are not too large.
     fn check_size(&self) -> Result<(), ModelError> {
         let [_, height, width] = self.input();
         if height.max(width) > LARGEST_SIDE {

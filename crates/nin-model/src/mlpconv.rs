@@ -9,31 +9,29 @@ use crate::convolution::ConvolutionRelu;
 use crate::pooling::max_pool;
 use crate::{Pool, Precision};
 
-/// One block of the network (the paper's mlpconv layer, section 3.1; the book's `nin_block`):
-/// a convolution and two 1x1 convolutions, each followed by ReLU.
+/// One block of the network (the paper's mlpconv layer, section 3.1; the book's `nin_block`): a convolution and two 1x1
+/// convolutions, each followed by ReLU.
 ///
-/// The 1x1 convolutions are the fully connected layers of a perceptron that slides over the image;
-/// the authors call them cascaded cross channel parametric pooling, `cccp` for short.
+/// The 1x1 convolutions are the fully connected layers of a perceptron that slides over the image. The authors call them
+/// cascaded cross channel parametric pooling, `cccp` for short.
 #[derive(Module, Debug)]
 pub struct MlpConv<B: Backend> {
     pub(crate) convolution: ConvolutionRelu<B>,
     pub(crate) cccp1: ConvolutionRelu<B>,
     pub(crate) cccp2: ConvolutionRelu<B>,
-    /// Whether a backend that they serve takes operations of ours: a CPU backend the block by nin-kernels, wgpu
-    /// convolutions as products of matrices.
+    /// Whether to use custom operations where the backend has them: nin-kernels on CPU backends, im2col on wgpu.
     pub(crate) own_operations: bool,
     #[module(skip)]
     pub(crate) precision: Precision,
 }
 
 impl<B: Backend> MlpConv<B> {
-    /// `[batch, input channels, height, width]` to `[batch, third width, height', width']`.
+    /// Computes `[batch, third width, height', width']` from `[batch, input channels, height, width]`.
     pub fn forward(&self, input: Tensor<B, 4>) -> Tensor<B, 4> {
         self.activate(Activations::Planes(input), None).into_planes()
     }
 
-    /// The block, and the max pool behind it where there is one: the one place from which the
-    /// network calls either.
+    /// Computes the block and, if there is one, its max pool.
     pub(crate) fn activate(&self, input: Activations<B>, pool: Option<&Pool>) -> Activations<B> {
         #[cfg(feature = "kernels")]
         let input = match self.activate_fused(input, pool) {
@@ -50,7 +48,7 @@ impl<B: Backend> MlpConv<B> {
         })
     }
 
-    /// The same by nin-kernels, where the backend is one that it serves; else the input again.
+    /// Computes the block by nin-kernels on a CPU backend; otherwise returns the input.
     #[cfg(feature = "kernels")]
     fn activate_fused(
         &self,
@@ -63,15 +61,15 @@ impl<B: Backend> MlpConv<B> {
         if !self.own_operations {
             return Err(input);
         }
-        let (Ok(cpu), Ok(geometry)) = (nin_kernels::Cpu::shared(), self.geometry(&input, pool))
-        else {
+        let context = nin_kernels::Context::shared();
+        let (Ok(context), Ok(geometry)) = (context, self.geometry(&input, pool)) else {
             return Err(input);
         };
         let [batch, _, _, _] = input.dims();
         let channels = self.cccp2.output_channels();
         let size = geometry.output_size();
         let operation = MlpconvBlock {
-            cpu: cpu.with_precision(self.precision.into()),
+            context: context.with_precision(self.precision.into()),
             geometry,
             input_is_planes: matches!(input, Activations::Planes(_)),
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],

@@ -1,8 +1,7 @@
-//! An operation with a gradient of its own on a backend that may stand behind `B`.
+//! Operations with custom gradients on one concrete backend, behind a generic `B: Backend`.
 //!
-//! After burn-book's "backend extension", without a backend trait of its own: the primitives are
-//! cast by `Any`, which also finds `Autodiff` over that backend whatever its checkpointing
-//! strategy, since its tensors do not carry it.
+//! This is the "backend extension" of the Burn book without a backend trait. Primitives are downcast by `Any`, which also
+//! finds `Autodiff` over the backend, whatever its checkpointing strategy: the tensor type does not depend on it.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -19,37 +18,37 @@ use burn::tensor::{DType, TensorMetadata};
 /// A tensor of `Autodiff` over a backend.
 type AutodiffTensor<I> = FloatTensor<Autodiff<I>>;
 
-/// An operation of `N` operands, all of 32-bit floats, on a backend.
+/// An operation on `N` operands of 32-bit floats.
 pub(crate) trait Operation<I: Backend, const N: usize>:
     Clone + Debug + Send + 'static
 {
-    /// What the gradient needs besides operands and output.
-    type Kept: Clone + Debug + Send + 'static;
+    /// What the forward pass saves for the backward pass, in addition to operands and output.
+    type Saved: Clone + Debug + Send + 'static;
 
-    /// An operand, or the output's gradient, laid out as the operation wants it.
+    /// Converts an operand or the output gradient to the memory layout that the operation requires.
     fn lay_out(tensor: FloatTensor<I>) -> FloatTensor<I> {
         tensor
     }
 
-    /// The output, and, where `for_training`, what its gradient needs.
+    /// Computes the output, and saves what the backward pass needs if `for_training`.
     fn forward(
         &self,
         operands: &[FloatTensor<I>; N],
         for_training: bool,
-    ) -> (FloatTensor<I>, Self::Kept);
+    ) -> (FloatTensor<I>, Self::Saved);
 
-    /// The gradient of each operand that is wanted.
+    /// Computes the gradients of the operands that are `wanted`.
     fn backward(
         &self,
         operands: &[FloatTensor<I>; N],
         output: &FloatTensor<I>,
-        kept: &Self::Kept,
+        saved: &Self::Saved,
         gradient: &FloatTensor<I>,
         wanted: [bool; N],
     ) -> [Option<FloatTensor<I>>; N];
 }
 
-/// Runs the operation where `B` is this backend, with or without autodiff; gives the operands back where it is not.
+/// Runs the operation if `B` is the backend `I`, with or without autodiff; otherwise returns the operands.
 pub(crate) fn run_on<B: Backend, I: Backend, O: Operation<I, N>, const N: usize>(
     operation: &O,
     operands: [FloatTensor<B>; N],
@@ -87,9 +86,9 @@ fn track<I: Backend, O: Operation<I, N>, const N: usize>(
         .stateful();
     match prepared {
         OpsKind::Tracked(prepared) => {
-            let (output, kept) = operation.forward(&operands, true);
+            let (output, saved) = operation.forward(&operands, true);
             let state =
-                State { operation: operation.clone(), operands, output: output.clone(), kept };
+                State { operation: operation.clone(), operands, output: output.clone(), saved };
             prepared.finish(state, output)
         }
         OpsKind::UnTracked(prepared) => prepared.finish(operation.forward(&operands, false).0),
@@ -100,15 +99,15 @@ fn track<I: Backend, O: Operation<I, N>, const N: usize>(
 struct Backpropagation<O>(std::marker::PhantomData<O>);
 
 #[derive(Debug, Clone)]
-struct State<O, K, T, const N: usize> {
+struct State<O, S, T, const N: usize> {
     operation: O,
     operands: [T; N],
     output: T,
-    kept: K,
+    saved: S,
 }
 
 impl<I: Backend, O: Operation<I, N>, const N: usize> Backward<I, N> for Backpropagation<O> {
-    type State = State<O, O::Kept, FloatTensor<I>, N>;
+    type State = State<O, O::Saved, FloatTensor<I>, N>;
 
     fn backward(
         self,
@@ -116,10 +115,10 @@ impl<I: Backend, O: Operation<I, N>, const N: usize> Backward<I, N> for Backprop
         gradients: &mut Gradients,
         _checkpointer: &mut Checkpointer,
     ) {
-        let State { operation, operands, output, kept } = ops.state;
+        let State { operation, operands, output, saved } = ops.state;
         let gradient = O::lay_out(gradients.consume::<I>(&ops.node));
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let computed = operation.backward(&operands, &output, &kept, &gradient, wanted);
+        let computed = operation.backward(&operands, &output, &saved, &gradient, wanted);
         for (parent, gradient) in ops.parents.into_iter().zip(computed) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<I>(parent.id, gradient);
@@ -128,7 +127,7 @@ impl<I: Backend, O: Operation<I, N>, const N: usize> Backward<I, N> for Backprop
     }
 }
 
-/// The value as a `T`, where it is one.
+/// Returns the value as a `T`, if it is one.
 fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
     let mut slot = Some(value);
     let cast = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take);
@@ -139,7 +138,7 @@ fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
     }
 }
 
-/// The way back to the type that [`cast`] came from.
+/// Converts back to the type that was [`cast`].
 fn uncast<T: 'static, A: 'static>(value: T) -> A {
     cast(value).unwrap_or_else(|_| unreachable!("the operands were cast from this type"))
 }

@@ -1,16 +1,16 @@
-//! The parameters of a module, each with its name.
+//! The parameters of a module, by name.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-/// Someone who is shown a module's parameters, first to last.
+/// Visits the parameters of a module, first to last.
 pub trait ParameterVisitor<B: Backend> {
-    /// A float parameter; its name is its path in the module, such as `blocks.0.cccp1.bias`.
+    /// Visits a float parameter. The name is its path in the module, such as `blocks.0.cccp1.bias`.
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>);
 }
 
-/// Shows each float parameter of a module to the visitor.
+/// Calls the visitor for each float parameter of a module.
 pub fn visit_parameters<B: Backend>(
     module: &impl Module<B>,
     visitor: &mut impl ParameterVisitor<B>,
@@ -18,7 +18,7 @@ pub fn visit_parameters<B: Backend>(
     module.visit(&mut Named { path: Vec::new(), visitor });
 }
 
-/// Burn tells a visitor where it is piece by piece.
+/// Collects the path of each parameter, which Burn reports one segment at a time.
 struct Named<'a, V> {
     path: Vec<String>,
     visitor: &'a mut V,

@@ -1,4 +1,4 @@
-//! Max pooling with PyTorch's output sizes by Burn's own operations: what every backend has.
+//! Max pooling by Burn's own operations, with PyTorch's output sizes, for any backend.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
@@ -7,14 +7,14 @@ use burn::tensor::module::max_pool2d;
 use crate::Pool;
 use crate::shapes::pool_side;
 
-/// `[batch, channels, height, width]` to `[batch, channels, height', width']`, sized as
-/// `torch.nn.MaxPool2d` sizes it, in floor and in ceil mode.
+/// Pools `[batch, channels, height, width]` into `[batch, channels, height', width']`, with the sizes of
+/// `torch.nn.MaxPool2d` in floor and in ceil mode.
 ///
-/// Burn 0.21 keeps windows in ceil mode that PyTorch drops where there is padding, so the input is
-/// padded here, by as much as PyTorch's windows reach, and pooled in floor mode.
+/// With padding, Burn 0.21 keeps windows in ceil mode that PyTorch drops. So this pads the input as far as PyTorch's windows
+/// extend, and pools in floor mode.
 ///
 /// # Panics
-/// Where the window does not fit into the input, which [`crate::Architecture::shapes`] refuses.
+/// Where the window does not fit into the input, which [`crate::Architecture::shapes`] rejects.
 pub(crate) fn max_pool<B: Backend>(input: Tensor<B, 4>, pool: &Pool) -> Tensor<B, 4> {
     let Pool { kernel, stride, padding, ceil_mode } = *pool;
     let pooled =
@@ -25,12 +25,12 @@ pub(crate) fn max_pool<B: Backend>(input: Tensor<B, 4>, pool: &Pool) -> Tensor<B
     let [_, _, height, width] = input.dims();
     let bottom = padding_behind(height, pool);
     let right = padding_behind(width, pool);
-    // The smallest finite number: WGSL has no literal for minus infinity.
+    // The smallest finite number, because WGSL has no literal for minus infinity.
     pooled(input.pad((padding, right, padding, bottom), f32::MIN), 0)
 }
 
-/// Pixels to add behind the last one so that floor mode gives the windows of ceil mode.
+/// Returns the padding after the last pixel with which floor mode has the windows of ceil mode.
 fn padding_behind(side: usize, pool: &Pool) -> usize {
-    let windows = pool_side(side, pool).expect("shape inference refused smaller inputs");
+    let windows = pool_side(side, pool).expect("shape inference rejects smaller inputs");
     ((windows - 1) * pool.stride + pool.kernel).saturating_sub(side + pool.padding)
 }

@@ -1,22 +1,22 @@
-//! The arithmetic of a network's layers.
+//! The precision of the layers of a network.
 
 use serde::{Deserialize, Serialize};
 
-/// What the layers compute in; `training.precision` in a recipe.
+/// The precision of the layers: `training.precision` in a recipe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floats throughout.
     #[default]
     Fp32,
-    /// Mixed: layers multiply bf16, rounded from fp32 as they are read; the 1x1 layers alone on AMD's CPUs with AVX-512
-    /// BF16, all but strided inner ones on a CPU with AMX. Weights, sums, and activations between the layers stay fp32. Where
-    /// nothing multiplies bf16 (see [`computes_in_bf16`](crate::computes_in_bf16)), as [`Fp32`](Self::Fp32).
+    /// Mixed precision: layers multiply bf16, rounded from fp32 as it is read. Weights, sums, and activations between layers
+    /// stay fp32. On AMD CPUs with AVX-512 BF16 this applies to 1x1 layers only, on CPUs with AMX to all but strided inner
+    /// layers. Everywhere else it is the same as [`Fp32`](Self::Fp32).
     Bf16,
 }
 
 impl Precision {
-    /// The name in a recipe.
+    /// Returns the name in a recipe.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
@@ -24,7 +24,7 @@ impl Precision {
         }
     }
 
-    /// Whether it is the one that goes without saying.
+    /// Returns whether this is the default, which is not written.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     pub(crate) fn is_fp32(&self) -> bool {
         *self == Self::Fp32

@@ -1,4 +1,4 @@
-//! The tensors of a preprocessing, in the file of weights.
+//! The fitted tensors of a preprocessing, in the file of weights.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{HostTensor, ModelError, Weights};
 const WHITENING_MEAN: &str = "preprocessing.whitening.mean";
 const WHITENING_MATRIX: &str = "preprocessing.whitening.matrix";
 
-/// Adds the tensors that were fitted.
+/// Adds the fitted tensors to those of the network.
 pub(crate) fn add_tensors(preprocessing: &Preprocessing, tensors: &mut Weights) {
     if let Some(whitening) = &preprocessing.whitening {
         let tensor = |shape, values: &[f32]| HostTensor { shape, values: values.to_vec() };
@@ -19,7 +19,7 @@ pub(crate) fn add_tensors(preprocessing: &Preprocessing, tensors: &mut Weights) 
     }
 }
 
-/// Takes the fitted tensors out of a file's, for inputs of `length` values.
+/// Moves the fitted tensors from a file's tensors into the preprocessing, for inputs of `length` values.
 pub(crate) fn take_tensors(
     preprocessing: &mut Preprocessing,
     tensors: &mut Weights,
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::{Builtin, Initialization, ModelMetadata, Precision};
 
-    /// A network for 3x8x8 with a whitening, and its weights.
+    /// Returns a network for 3x8x8 with a whitening, and its weights.
     fn whitened() -> (ModelMetadata, Weights) {
         let architecture = Builtin::PaperCifar10.architecture(3, 10).unwrap();
         let weights = Initialization::Xavier.weights(&architecture, 1);

@@ -1,25 +1,25 @@
-//! Where a cell of a class map looks: the pixels behind it.
+//! The receptive fields of the cells of a class map.
 
 use crate::Architecture;
 
-/// Where the cells of a class map lie over the input, the same along height and width.
+/// The positions of the cells of a class map over the input, the same along height and width.
 ///
-/// Cell `i` has its centre at pixel `first + i * step` (the first pixel's centre is 0), and sees
-/// `field` pixels around it. Cells cover the input evenly only where all layers are padded so: in
-/// the book's network at 224x224 the five centres are 33, 65, .., 161.
+/// The centre of cell `i` is at pixel `first + i * step`, where the centre of the first pixel is 0. Its receptive field is
+/// `field` pixels wide. The cells cover the input evenly only if the padding of all layers does: in the book's network at
+/// 224x224 the five centres are 33, 65, ..., 161.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MapGeometry {
     /// The centre of the first cell, in pixels.
     pub first: f64,
-    /// From one centre to the next, in pixels.
+    /// The distance between centres, in pixels.
     pub step: usize,
-    /// The side of the square that one cell sees, in pixels; its rim may lie outside the input.
+    /// The side of the receptive field, in pixels. It may extend beyond the input.
     pub field: usize,
 }
 
 impl MapGeometry {
-    /// The cell whose centre is nearest to a pixel, of so many cells; `None` where the pixel is
-    /// further from every centre than half a step.
+    /// Returns the cell, of `cells`, whose centre is nearest to a pixel; `None` where the nearest centre is more than half a
+    /// step away.
     pub fn cell(&self, pixel: usize, cells: usize) -> Option<usize> {
         let position = (pixel as f64 - self.first) / self.step as f64 + 0.5;
         (position >= 0.0).then_some(position as usize).filter(|&cell| cell < cells)
@@ -27,7 +27,7 @@ impl MapGeometry {
 }
 
 impl Architecture {
-    /// Where the cells of the class maps lie over the input.
+    /// Returns the positions of the cells of the class maps over the input.
     pub fn map_geometry(&self) -> MapGeometry {
         let (mut first, mut step, mut field) = (0.0, 1_usize, 1_usize);
         let windows = self.blocks().iter().flat_map(|block| {

@@ -1,8 +1,8 @@
-//! Shape inference: what every layer puts out, counted without making a tensor.
+//! Shape inference: the output of every layer, without creating a tensor.
 
 use crate::{Architecture, Block, LARGEST_SIDE, ModelError, Pool};
 
-/// What a layer is.
+/// The kind of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LayerKind {
     /// A convolution and two 1x1 convolutions, each with bias and ReLU.
@@ -11,14 +11,14 @@ pub enum LayerKind {
     MaxPool,
     /// Dropout.
     Dropout,
-    /// The mean of each class's map.
+    /// The mean of each class map.
     GlobalAveragePool,
     /// `[batch, classes, 1, 1]` to `[batch, classes]`.
     Flatten,
 }
 
 impl LayerKind {
-    /// The name in machine-readable output.
+    /// Returns the name in machine-readable output.
     pub const fn name(self) -> &'static str {
         match self {
             Self::MlpConv => "mlpconv",
@@ -29,7 +29,7 @@ impl LayerKind {
         }
     }
 
-    /// The class that PyTorch has for it in the book's network.
+    /// Returns its class in PyTorch, in the book's network.
     pub const fn torch_class(self) -> &'static str {
         match self {
             Self::MlpConv => "Sequential",
@@ -41,59 +41,58 @@ impl LayerKind {
     }
 }
 
-/// One row of a network's table.
+/// The shape and the cost of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerShape {
     /// The layer's name, unique in its network, such as `block 2`.
     pub name: String,
-    /// What it is.
+    /// The kind of the layer.
     pub kind: LayerKind,
     /// The output for one image: `[1, channels, height, width]`, or `[1, classes]` at the end.
     pub output: Vec<usize>,
-    /// Weights and biases.
+    /// The number of weights and biases.
     pub parameters: u64,
-    /// Multiply-accumulates of the convolutions, for one image forward.
+    /// Multiply-accumulates of the convolutions, in a forward pass of one image.
     pub macs: u64,
     /// Values that the layer writes for one image, inner convolutions included.
     pub activations: u64,
 }
 
-/// Every layer of a network on one input size.
+/// The layers of a network for one size of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkShapes {
-    /// `[1, channels, height, width]` of the input.
+    /// The shape of the input, `[1, channels, height, width]`.
     pub input: [usize; 4],
     /// Blocks, pools, dropouts, average and flatten, in order.
     pub layers: Vec<LayerShape>,
-    /// `[height, width]` of the class maps: what the global average pool takes the mean of.
+    /// The size of the class maps, the input of the global average pool, `[height, width]`.
     pub class_map: [usize; 2],
 }
 
 impl NetworkShapes {
-    /// Weights and biases of the whole network.
+    /// Returns the number of weights and biases of the network.
     pub fn parameters(&self) -> u64 {
         self.layers.iter().map(|layer| layer.parameters).sum()
     }
 
-    /// Multiply-accumulates for one image forward.
+    /// Returns the multiply-accumulates of a forward pass of one image.
     pub fn macs(&self) -> u64 {
         self.layers.iter().map(|layer| layer.macs).sum()
     }
 }
 
-/// The output side of a convolution, or `None` where the kernel does not fit.
+/// Returns the output side of a convolution, or `None` where the kernel does not fit.
 pub(crate) fn convolution_side(side: usize, block: &Block) -> Option<usize> {
     side.saturating_add(2 * block.padding)
         .checked_sub(block.kernel)
         .map(|room| room / block.stride + 1)
 }
 
-/// The output side of a max pool as PyTorch defines it (`torch.nn.MaxPool2d`), or `None` where the
-/// window does not fit: in ceil mode, PyTorch still pools an input that is smaller than the window by less
-/// than a stride.
+/// Returns the output side of a max pool as PyTorch defines it (`torch.nn.MaxPool2d`), or `None` where the window does not
+/// fit. PyTorch differs in ceil mode: it also pools an input that is smaller than the window by less than a stride.
 ///
-/// In ceil mode the last window must start inside the input or its left padding; a window that
-/// would start in the right padding is dropped.
+/// In ceil mode the last window must start in the input or in its left padding; a window that would start in the right
+/// padding is dropped.
 pub(crate) fn pool_side(side: usize, pool: &Pool) -> Option<usize> {
     let padded = side.saturating_add(2 * pool.padding);
     let room = padded.checked_sub(pool.kernel)?;
@@ -106,13 +105,12 @@ pub(crate) fn pool_side(side: usize, pool: &Pool) -> Option<usize> {
 }
 
 impl Architecture {
-    /// The output shape, parameters and multiply-accumulates of every layer for one image of
-    /// `[channels, height, width]`. Nothing is computed: it takes microseconds.
+    /// Infers the output shape, parameters and multiply-accumulates of every layer for one image of
+    /// `[channels, height, width]`. Takes microseconds: nothing is computed.
     ///
     /// # Errors
-    /// [`ModelError::InputChannels`]; [`ModelError::InputTooSmall`], with the first layer that has
-    /// nothing left and the smallest square input that works; [`ModelError::TooLarge`] where a
-    /// count overflows.
+    /// [`ModelError::InputChannels`]; [`ModelError::InputTooSmall`], with the first layer without output and the smallest
+    /// square input that works; [`ModelError::TooLarge`] where a count overflows.
     pub fn shapes(&self, input: [usize; 3]) -> Result<NetworkShapes, ModelError> {
         let [channels, height, width] = input;
         if channels != self.input_channels() {
@@ -129,8 +127,7 @@ impl Architecture {
         })
     }
 
-    /// The side of the smallest square input that reaches the last layer, if any does up to
-    /// [`LARGEST_SIDE`].
+    /// Returns the side of the smallest square input, up to [`LARGEST_SIDE`], that reaches the last layer.
     pub fn smallest_input(&self) -> Option<usize> {
         (1..=LARGEST_SIDE).find(|&side| self.walk(side, side).is_ok())
     }

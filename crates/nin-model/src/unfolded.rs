@@ -1,9 +1,8 @@
-//! Convolution as products of matrices over unfolded patches (im2col), with its gradients: for wgpu.
+//! Convolution by im2col and matrix multiplication, with its gradients: for wgpu.
 //!
-//! Burn 0.21 convolves on wgpu by a direct kernel, and takes gradients by convolutions whose kernels are whole
-//! images. Its matrix products are an order of magnitude faster there (docs/adr/0040-products-on-wgpu.md), so each
-//! convolution becomes one product for each image:
-//! `[outputs, taps x inputs] x [taps x inputs, pixels]`. A 1x1 convolution needs no unfolding.
+//! On wgpu, Burn 0.21 computes a convolution by a direct kernel, and its gradients by convolutions whose kernels are whole
+//! images. Its matrix multiplication is an order of magnitude faster (docs/adr/0040-products-on-wgpu.md), so each image
+//! becomes one product, `[outputs, taps x inputs] x [taps x inputs, pixels]`. A 1x1 convolution needs no unfolding.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -12,31 +11,32 @@ use burn::tensor::{Slice, Tensor};
 use crate::activations::{primitive, tensor};
 use crate::operation::Operation;
 
-/// Values of a buffer, at most: 128 MiB, what every WebGPU adapter can bind. Larger batches are unfolded in parts.
+/// The largest number of values in a buffer: 128 MiB, which every WebGPU adapter can bind. Larger batches are unfolded in
+/// parts.
 pub(crate) const LARGEST_BUFFER: usize = 1 << 25;
 
 const HEIGHT: usize = 2;
 const WIDTH: usize = 3;
 
-/// A convolution without bias; its operands are the input `[batch, inputs, height, width]` and the weight
+/// A convolution without bias. Its operands are the input, `[batch, inputs, height, width]`, and the weight,
 /// `[outputs, inputs, kernel, kernel]`.
 #[derive(Debug, Clone)]
 pub(crate) struct UnfoldedConvolution {
     pub(crate) stride: usize,
     pub(crate) padding: usize,
-    /// Values that a buffer may hold.
+    /// The largest number of values in a buffer.
     pub(crate) largest_buffer: usize,
 }
 
 impl UnfoldedConvolution {
-    /// Output pixels along a side of so many input pixels.
+    /// Returns the number of output pixels along a side of `input` pixels.
     fn side(&self, input: usize, kernel: usize) -> usize {
         (input + 2 * self.padding - kernel) / self.stride + 1
     }
 
-    /// How many images are unfolded at once.
+    /// Returns how many images are unfolded at once.
     fn part(&self, patch_len: usize, pixels: usize, outputs: usize) -> usize {
-        // Patches going forward; one weight gradient for each image going back.
+        // The forward pass holds patches, the backward pass one weight gradient for each image.
         (self.largest_buffer / (patch_len * pixels.max(outputs))).max(1)
     }
 
@@ -44,16 +44,16 @@ impl UnfoldedConvolution {
         kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// The pixels that meet a tap, `offset` pixels into the kernel, along one axis of the padded input.
-    fn meeting(&self, axis: usize, offset: usize, pixels: usize) -> [Slice; 4] {
+    /// Returns the pixels of the padded input under one tap, at `offset` in the kernel, along one axis.
+    fn under_tap(&self, axis: usize, offset: usize, pixels: usize) -> [Slice; 4] {
         let end = offset + (pixels - 1) * self.stride + 1;
         let mut slices = [Slice::full(); 4];
         slices[axis] = Slice::new(offset as isize, Some(end as isize), self.stride as isize);
         slices
     }
 
-    /// `[images, inputs, height, width]` to `[images, taps x inputs, pixels]`: first along the height, then along the
-    /// width, which takes two cuts for each row of taps and not one for each tap.
+    /// Unfolds `[images, inputs, height, width]` into `[images, taps x inputs, pixels]`. First along the height, then along
+    /// the width: that takes `2 * kernel` slices instead of `kernel * kernel`.
     fn unfold<I: Backend>(&self, images: Tensor<I, 4>, kernel: usize) -> Tensor<I, 3> {
         let [count, inputs, height, width] = images.dims();
         if self.is_plain(kernel) {
@@ -65,13 +65,13 @@ impl UnfoldedConvolution {
         };
         let [down, across] = [height, width].map(|side| self.side(side, kernel));
         for (axis, pixels) in [(HEIGHT, down), (WIDTH, across)] {
-            let cut = |offset| unfolded.clone().slice(self.meeting(axis, offset, pixels));
+            let cut = |offset| unfolded.clone().slice(self.under_tap(axis, offset, pixels));
             unfolded = Tensor::cat((0..kernel).map(cut).collect(), 1);
         }
         unfolded.reshape([count, kernel * kernel * inputs, down * across])
     }
 
-    /// The adjoint: `[images, taps x inputs, pixels]` summed into `[images, inputs, height, width]`.
+    /// Sums `[images, taps x inputs, pixels]` into `[images, inputs, height, width]`: the adjoint of [`unfold`](Self::unfold).
     fn fold<I: Backend>(
         &self,
         patches: Tensor<I, 3>,
@@ -91,7 +91,7 @@ impl UnfoldedConvolution {
             let mut sum = Tensor::zeros(shape, &folded.device());
             for offset in 0..kernel {
                 let part = folded.clone().narrow(1, offset * shape[1], shape[1]);
-                let place = self.meeting(axis, offset, pixels);
+                let place = self.under_tap(axis, offset, pixels);
                 let so_far = sum.clone().slice(place);
                 sum = sum.slice_assign(place, so_far + part);
             }
@@ -101,19 +101,19 @@ impl UnfoldedConvolution {
     }
 }
 
-/// `[outputs, inputs, kernel, kernel]` to `[1, outputs, taps x inputs]`.
+/// Reshapes `[outputs, inputs, kernel, kernel]` to `[1, outputs, taps x inputs]`.
 fn rows<I: Backend>(weight: Tensor<I, 4>) -> Tensor<I, 3> {
     let [outputs, inputs, kernel, _] = weight.dims();
     weight.permute([0, 3, 2, 1]).reshape([1, outputs, kernel * kernel * inputs])
 }
 
-/// The batch in parts of so many images, first to last.
+/// Divides the batch into parts of at most `part` images, as pairs of start and length.
 fn parts(batch: usize, part: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..batch).step_by(part).map(move |first| (first, part.min(batch - first)))
 }
 
 impl<I: Backend> Operation<I, 2> for UnfoldedConvolution {
-    type Kept = ();
+    type Saved = ();
 
     fn forward(
         &self,

@@ -1,4 +1,4 @@
-//! Weights on the host, by name, and their way into and out of a safetensors file.
+//! Weights on the host, by name, and the safetensors format.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
@@ -22,22 +22,22 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
-/// Tensors by name: the weights of a network, or anything else that goes by the same names.
+/// Tensors by name: the weights of a network, or other tensors of its parameters.
 ///
-/// A network's tensors are called `blocks.0.convolution.weight`, `blocks.0.cccp1.bias` and so on;
-/// weights are `[output channels, input channels, kernel, kernel]`, as in PyTorch.
+/// The tensors of a network are named `blocks.0.convolution.weight`, `blocks.0.cccp1.bias` and so on. Weights are
+/// `[output channels, input channels, kernel, kernel]`, as in PyTorch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
     tensors: BTreeMap<String, HostTensor>,
 }
 
-/// The names of a block's three layers.
+/// Returns the names of the three layers of a block.
 pub(crate) fn layer_names(block: usize) -> [String; 3] {
     ["convolution", "cccp1", "cccp2"].map(|layer| format!("blocks.{block}.{layer}"))
 }
 
 impl Architecture {
-    /// Name and shape of each of the network's tensors, first layer to last, weight before bias.
+    /// Returns the name and shape of each tensor of the network, from the first layer to the last, weight before bias.
     pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
         let mut shapes = Vec::new();
         for (index, (block, [input, first, second, third])) in self.block_channels().enumerate() {
@@ -55,8 +55,8 @@ impl Architecture {
     }
 }
 
-/// The same for a name each time. Burn would draw it, from `/dev/urandom` where a program is static, and
-/// panic in a root folder without one.
+/// Returns the same ID for a name each time. Burn would draw a random one: in a static program from `/dev/urandom`, and it
+/// panics in a root folder without it.
 fn parameter_id(name: &str) -> ParamId {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
@@ -64,27 +64,27 @@ fn parameter_id(name: &str) -> ParamId {
 }
 
 impl Weights {
-    /// No tensors.
+    /// Creates an empty set of tensors.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a tensor, in place of one of the same name.
+    /// Adds a tensor, replacing one of the same name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: HostTensor) {
         self.tensors.insert(name.into(), tensor);
     }
 
-    /// Takes the tensor of this name out.
+    /// Removes and returns the tensor of this name.
     pub fn remove(&mut self, name: &str) -> Option<HostTensor> {
         self.tensors.remove(name)
     }
 
-    /// The tensor of this name.
+    /// Returns the tensor of this name.
     pub fn get(&self, name: &str) -> Option<&HostTensor> {
         self.tensors.get(name)
     }
 
-    /// The values of the tensor of this name.
+    /// Returns the values of the tensor of this name.
     pub(crate) fn values_mut(&mut self, name: &str) -> Result<&mut [f32], ModelError> {
         match self.tensors.get_mut(name) {
             Some(tensor) => Ok(&mut tensor.values),
@@ -92,17 +92,17 @@ impl Weights {
         }
     }
 
-    /// All tensors, by name.
+    /// Returns all tensors, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// Whether there are no tensors.
+    /// Returns whether there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 
-    /// Whether these are the weights of this architecture: its tensors, in its shapes, all finite.
+    /// Checks that these are the weights of an architecture: all of its tensors and no others, of its shapes, and finite.
     ///
     /// # Errors
     /// The first difference: [`ModelError::MissingTensor`], [`ModelError::TensorShape`],
@@ -145,7 +145,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The parameter of this name, which [`Weights::check`] has found to be there in its shape.
+    /// Creates the parameter of this name, which [`Weights::check`] has checked.
     pub(crate) fn parameter<B: Backend, const D: usize>(
         &self,
         name: &str,
@@ -157,19 +157,17 @@ impl Weights {
         Param::initialized(parameter_id(name), tensor)
     }
 
-    /// Every float parameter of a module, read back from its device, by its path in the module.
+    /// Reads every float parameter of a module from its device. Names are paths in the module.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give a tensor back.
+    /// [`ModelError::Device`] where a tensor cannot be read from the device.
     pub fn from_module<B: Backend, M: Module<B>>(module: &M) -> Result<Self, ModelError> {
         let mut reader = Reader { weights: Self::new(), failure: None };
         visit_parameters(module, &mut reader);
         reader.failure.map_or(Ok(reader.weights), Err)
     }
 
-    /// The bytes of a safetensors file that holds these tensors and, as metadata, one key.
-    ///
-    /// Equal tensors and metadata give equal bytes.
+    /// Encodes the tensors as a safetensors file, with one key of metadata. Equal tensors and metadata give equal bytes.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`] where a tensor's shape and length disagree.
@@ -192,8 +190,8 @@ impl Weights {
         safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))
     }
 
-    /// That a file of so many bytes can be a safetensors file: its header is read and nothing else, so
-    /// that a file which only claims to be long takes no memory.
+    /// Checks that a file of `length` bytes can be a safetensors file. Reads the header only: a file that merely claims to be
+    /// long takes no memory.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`].
@@ -236,7 +234,7 @@ impl Weights {
         Ok(())
     }
 
-    /// The tensors of a safetensors file, and its metadata. 16-bit floats are widened, which is exact.
+    /// Decodes a safetensors file into its tensors and metadata. Widens 16-bit floats, which is exact.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`].
@@ -271,12 +269,12 @@ impl FromIterator<(String, HostTensor)> for Weights {
     }
 }
 
-/// 16-bit floats as 32-bit ones.
+/// Widens 16-bit floats to 32 bits.
 fn widened(data: &[u8], widen: impl Fn(u16) -> f32) -> Vec<f32> {
     data.as_chunks().0.iter().map(|&le| widen(u16::from_le_bytes(le))).collect()
 }
 
-/// How PyTorch's own files begin: a zip archive, and before version 1.6 a pickle.
+/// The first bytes of PyTorch's own files: of a zip archive, and before version 1.6 of a pickle.
 const PICKLES: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02"];
 
 /// A safetensors file begins with the length of its header, a 64-bit integer.
@@ -285,7 +283,7 @@ const HEADER_START: u64 = 8;
 /// The longest header that the format allows, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// How a file of another kind begins.
+/// Describes the first bytes of a file of another format.
 fn described(start: [u8; HEADER_START as usize]) -> String {
     if let Ok(text) = std::str::from_utf8(&start)
         && !text.contains(char::is_control)
@@ -296,7 +294,7 @@ fn described(start: [u8; HEADER_START as usize]) -> String {
     format!("bytes that begin with {}", bytes.join(" "))
 }
 
-/// Whether a file begins as ONNX's message: the format's version, and another field of it behind.
+/// Returns whether a file begins like an ONNX message: with the version of the format, followed by another field.
 fn is_onnx(start: [u8; HEADER_START as usize]) -> bool {
     const VERSION: u8 = 0x08;
     const OTHERS: [u8; 5] = [0x12, 0x1a, 0x22, 0x3a, 0x42];

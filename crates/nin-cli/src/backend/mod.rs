@@ -12,8 +12,8 @@ use nin_model::Precision;
 pub use configuration::configure;
 
 pub use adapters::{Adapter, adapters, may_have_gpu};
-pub use nin_model::let_others_go_first;
-pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels};
+pub use nin_kernels::lower_thread_priority;
+pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels, override_instruction_set};
 
 use crate::failure::CommandError;
 use crate::output::note;

@@ -1,13 +1,25 @@
-//! The CPU's name and the features that kernels may use.
+//! The CPU: its name, its features, and the kernels that run on it.
 
 use std::fs;
 
-#[cfg(any(feature = "ndarray", feature = "flex"))]
-use anyhow::Context;
+use anyhow::Context as _;
+use nin_kernels::{Context, Isa};
+use nin_model::ModelError;
 
-/// The processor's name, as the system knows it.
+/// Overrides the instruction set of the CPU kernels by the one that the environment variable `NIN_CPU` names.
+pub fn override_instruction_set() -> anyhow::Result<()> {
+    let Some(name) = std::env::var_os("NIN_CPU").filter(|name| !name.is_empty()) else {
+        return Ok(());
+    };
+    // `configure_kernels` sets the number of threads.
+    let context = name.to_string_lossy().parse().and_then(|isa| Context::new(isa, 1));
+    context.map_err(ModelError::from).context("cannot use `NIN_CPU`")?.set_shared();
+    Ok(())
+}
+
+/// Returns the name of the CPU.
 pub fn cpu_name() -> String {
-    // Linux; elsewhere the architecture has to do.
+    // Linux only; elsewhere the name is that of the architecture.
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = text.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
@@ -18,7 +30,7 @@ pub fn cpu_name() -> String {
         .unwrap_or_else(|| format!("{} CPU", std::env::consts::ARCH))
 }
 
-/// The features among those that CPU kernels use.
+/// Returns the CPU features that kernels use.
 pub fn cpu_features() -> Vec<String> {
     let mut features = Vec::new();
     #[cfg(target_arch = "x86_64")]
@@ -40,17 +52,19 @@ pub fn cpu_features() -> Vec<String> {
     features
 }
 
-/// The instruction set of the fused kernels, chosen here for the whole process; `None` where the
-/// program has no CPU backend.
+/// Sets the number of threads of the CPU kernels for the whole process. Returns the name of their instruction set; `None`
+/// without a CPU backend.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn configure_kernels(threads: usize) -> anyhow::Result<Option<&'static str>> {
-    let name = nin_model::configure_kernels(threads)
-        .map_err(nin_model::ModelError::from)
+    let context = Context::new(Context::shared_isa(), threads)
+        .map_err(ModelError::from)
         .context("cannot set up the CPU kernels")?;
+    let name = context.name();
+    context.set_shared();
     Ok(Some(name))
 }
 
-/// The instruction set of the fused kernels: there are none.
+/// Returns `None`: there is no CPU backend.
 #[cfg(not(any(feature = "ndarray", feature = "flex")))]
 #[allow(clippy::unnecessary_wraps, reason = "the same signature as with a CPU backend")]
 pub fn configure_kernels(_threads: usize) -> anyhow::Result<Option<&'static str>> {
@@ -59,45 +73,44 @@ pub fn configure_kernels(_threads: usize) -> anyhow::Result<Option<&'static str>
 
 /// Keeps freed memory for the next training step.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-pub use nin_model::keep_freed_memory;
+pub use nin_kernels::keep_freed_memory;
 
-/// Keeps freed memory for the next training step: there is no CPU backend that would need it.
+/// Does nothing: there is no CPU backend.
 #[cfg(not(any(feature = "ndarray", feature = "flex")))]
 pub fn keep_freed_memory() {}
 
-/// Whether the fused kernels multiply bf16.
+/// Returns whether the CPU kernels multiply bf16.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn computes_in_bf16() -> bool {
-    nin_model::computes_in_bf16()
+    Context::shared().is_ok_and(|context| context.computes_in_bf16())
 }
 
-/// Whether the fused kernels multiply bf16: there are none.
+/// Returns `false`: there is no CPU backend.
 #[cfg(not(any(feature = "ndarray", feature = "flex")))]
 pub fn computes_in_bf16() -> bool {
     false
 }
 
-/// Whether the CPU multiplies tiles of bf16, and the system lets this process use them.
-#[cfg(all(target_arch = "x86_64", any(feature = "ndarray", feature = "flex")))]
-use nin_model::has_tiles;
-
-/// Whether there are tiles that anything here could use.
-#[cfg(all(target_arch = "x86_64", not(any(feature = "ndarray", feature = "flex"))))]
+/// Returns whether the CPU multiplies tiles of bf16 and the system lets this process use them.
+#[cfg(target_arch = "x86_64")]
 fn has_tiles() -> bool {
-    false
+    cfg!(any(feature = "ndarray", feature = "flex")) && Isa::Amx.is_available()
 }
 
-/// The name of the instruction set that the fused kernels' results depend on.
+/// Returns the name of the instruction set that determines the results of the CPU kernels.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
-pub use nin_model::kernels_in;
+pub fn kernels_in(precision: nin_model::Precision) -> Option<&'static str> {
+    let context = Context::shared().ok()?.with_precision(precision.into());
+    Some(context.arithmetic().name())
+}
 
-/// The name of the instruction set that the fused kernels' results depend on: there are none.
+/// Returns `None`: there is no CPU backend.
 #[cfg(not(any(feature = "ndarray", feature = "flex")))]
 pub fn kernels_in(_precision: nin_model::Precision) -> Option<&'static str> {
     None
 }
 
-/// The instruction set that the fused kernels would take here.
+/// Returns the name of the instruction set of the CPU kernels.
 pub fn kernels() -> anyhow::Result<Option<&'static str>> {
     configure_kernels(1)
 }

@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::requests::Upload;
 use super::wire::Presence;
-use crate::backend::let_others_go_first;
+use crate::backend::lower_thread_priority;
 
 /// Pictures of more pixels are large: a megapixel takes some milliseconds to decode.
 pub(super) const MOST_SMALL_PIXELS: usize = 1 << 20;
@@ -153,7 +153,7 @@ async fn in_background<T: Send + 'static>(
 ) -> Result<T, Problem> {
     let (sender, done) = oneshot::channel();
     let thread = thread::Builder::new().name("large picture".to_owned()).spawn(move || {
-        let_others_go_first();
+        lower_thread_priority();
         // The client may have gone meanwhile.
         let _ = sender.send(work());
     });

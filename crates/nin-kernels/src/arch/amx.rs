@@ -1,8 +1,8 @@
-//! AMX: a unit of eight tiles, sixteen rows of 64 bytes each, that multiplies two of bf16 in one instruction.
+//! AMX: eight tiles of sixteen rows of 64 bytes, and an instruction that multiplies two tiles of bf16.
 //!
-//! The intrinsics for tiles are not stable: the instructions are written as assembly. What a tile holds does not outlive a
-//! block of it; how tiles are configured does, from [`configure`](Tiles::configure) to [`release`](Tiles::release), and is
-//! state of the thread that nothing but this file touches (the compiler never does).
+//! The intrinsics for tiles are not stable, so the instructions are written as assembly. The contents of tiles do not
+//! outlive an assembly block. Their configuration does, from [`configure`](Tiles::configure) to
+//! [`release`](Tiles::release): it is state of the thread that only this file touches, never the compiler.
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -13,31 +13,30 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 use std::sync::OnceLock;
 
-use super::Operation;
 use super::avx512::{Avx512, F32x16};
 use super::avx512bf16::Avx512Bf16;
-use super::generic::{TILE_ROWS, TileBlock, Tiles, TilesOperation};
+use super::{Operation, TILE_ROWS, TileBlock, Tiles, TilesOperation};
 
-/// Proof that the CPU has AVX-512 F, BW and BF16 and AMX's tiles of bf16, and that the system lets this process use them.
+/// Proof that the CPU has AVX-512 F, BW and BF16 and AMX tiles of bf16, and that the system lets this process use them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Amx {
     vectors: Avx512,
 }
 
 impl Amx {
-    /// The proof, where there is one. Asks the system for the tiles' state, once in a process.
+    /// Returns the proof if the CPU has the features. Asks the system for permission to use tiles, once per process.
     pub(crate) fn new() -> Option<Self> {
         static ALLOWED: OnceLock<bool> = OnceLock::new();
         let vectors = Avx512Bf16::new().and_then(|_| Avx512::new())?;
         ALLOWED.get_or_init(|| has_tiles() && may_use_tiles()).then_some(Self { vectors })
     }
 
-    /// fp32: that of AVX-512.
+    /// Runs an fp32 operation on the vectors of AVX-512.
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
         self.vectors.run(operation)
     }
 
-    #[allow(clippy::unused_self)] // It is the proof.
+    #[allow(clippy::unused_self, reason = "it is the proof")]
     pub(crate) fn run_tiles<O: TilesOperation>(self, operation: O) {
         // SAFETY: `self` proves the features.
         unsafe { enter(operation) }
@@ -52,18 +51,18 @@ unsafe fn enter<O: TilesOperation>(operation: O) {
     unsafe { operation.run::<F32x16>() }
 }
 
-/// AMX-TILE and AMX-BF16, as CPUID has them (leaf 7, EDX bits 24 and 22).
+/// Returns whether CPUID reports AMX-TILE and AMX-BF16 (leaf 7, EDX bits 24 and 22).
 fn has_tiles() -> bool {
     const BITS: u32 = 1 << 24 | 1 << 22;
     __cpuid_count(0, 0).eax >= 7 && __cpuid_count(7, 0).edx & BITS == BITS
 }
 
-/// Whether the system saves the tiles of this process's threads: Linux since 5.16, for those that ask.
+/// Asks the system to save the tiles of the threads of this process. Linux does so since 5.16.
 #[cfg(target_os = "linux")]
 fn may_use_tiles() -> bool {
-    /// `ARCH_REQ_XCOMP_PERM`, and the number of the tiles' data among the parts of a thread's state.
+    /// `ARCH_REQ_XCOMP_PERM`, and the index of the tile data among the components of a thread's state.
     const REQUEST: (libc::c_long, libc::c_long) = (0x1023, 18);
-    // SAFETY: the call takes two numbers and changes what the system saves of this process's threads, no memory of it.
+    // SAFETY: the call takes two numbers and touches no memory of this process.
     unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST.0, REQUEST.1) == 0 }
 }
 
@@ -72,7 +71,7 @@ fn may_use_tiles() -> bool {
     false
 }
 
-/// Palette 1: eight tiles of sixteen rows of 64 bytes.
+/// The operand of `ldtilecfg`. Palette 1 has eight tiles of sixteen rows of 64 bytes.
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,
@@ -90,7 +89,7 @@ static CONFIGURATION: Configuration = Configuration {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// The tiles of sums are 0 to 3, of left operands 4 and 5, of right ones 6 and 7. `left` is an address in between, too.
+/// Sums are in tiles 0 to 3, left operands in 4 and 5, right operands in 6 and 7. `left` is also scratch for addresses.
 macro_rules! products {
     ($block:expr, [$($start:literal,)*], [$($step:literal,)*], [$($end:literal,)*]) => {
         asm!(
@@ -143,7 +142,7 @@ impl Tiles for F32x16 {
     #[inline(always)]
     unsafe fn products<const M: usize, const N: usize>(block: &TileBlock) {
         debug_assert!(block.steps > 0);
-        // SAFETY: `configure` was called; the caller's pointers are good for M x N tiles, and no other tile is touched.
+        // SAFETY: `configure` was called, the caller's pointers are valid for M x N tiles, and no other tile is touched.
         unsafe {
             match (M, N) {
                 (1, 1) => products!(
@@ -243,11 +242,11 @@ impl Tiles for F32x16 {
 
     #[inline(always)]
     unsafe fn zip_halves(low: Self, high: Self) -> [Self; 2] {
-        // SAFETY: features, by the caller; registers of one size, any bits being words.
+        // SAFETY: features, by the caller; registers of one size, and any bits are words.
         unsafe {
             let (low, high) =
                 (transmute::<__m512, __m512i>(low.0), transmute::<__m512, __m512i>(high.0));
-            // Half 32 + i of the pair is `high`'s half i.
+            // Index 32 + i selects half i of `high`.
             let lower = _mm512_set_epi16(
                 47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37, 5,
                 36, 4, 35, 3, 34, 2, 33, 1, 32, 0,

@@ -6,20 +6,19 @@ use std::arch::x86_64::{
     _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
-use super::Operation;
-use super::generic::Vector;
+use super::{Operation, Vector};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// The proof, where there is one.
+    /// Returns the proof if the CPU has the features.
     pub(crate) fn new() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
 
-    #[allow(clippy::unused_self)] // It is the proof.
+    #[allow(clippy::unused_self, reason = "it is the proof")]
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
         // SAFETY: `self` proves the features.
         unsafe { enter(operation) }
@@ -34,7 +33,7 @@ unsafe fn enter<O: Operation>(operation: O) -> O::Output {
     unsafe { operation.run::<F32x8>() }
 }
 
-/// Eight lanes.
+/// A vector of eight lanes.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct F32x8(__m256);
@@ -44,19 +43,19 @@ impl Vector for F32x8 {
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller has the features, here and below.
+        // SAFETY: the caller's CPU has the features, here and below.
         unsafe { Self(_mm256_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller gives eight readable values.
+        // SAFETY: the caller's pointer has eight readable values.
         unsafe { Self(_mm256_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller gives eight writable values.
+        // SAFETY: the caller's pointer has eight writable values.
         unsafe { _mm256_storeu_ps(to, self.0) }
     }
 
@@ -92,7 +91,7 @@ impl Vector for F32x8 {
 
     #[inline(always)]
     unsafe fn relu(self) -> Self {
-        // SAFETY: features, by the caller. The second operand is what comes back where one is NaN.
+        // SAFETY: features, by the caller. Where an operand is NaN, the instruction returns the second one.
         unsafe { Self(_mm256_max_ps(_mm256_setzero_ps(), self.0)) }
     }
 

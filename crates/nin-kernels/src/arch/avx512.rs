@@ -6,21 +6,20 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
-use super::Operation;
-use super::generic::Vector;
+use super::{Operation, Vector};
 
-/// Proof that the CPU has AVX-512 F (and AVX2 and FMA, which the compiler may mix in).
+/// Proof that the CPU has AVX-512 F, and AVX2 and FMA, which the compiler may mix in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// The proof, where there is one.
+    /// Returns the proof if the CPU has the features.
     pub(crate) fn new() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma");
         (found && is_x86_feature_detected!("avx2")).then_some(Self(()))
     }
 
-    #[allow(clippy::unused_self)] // It is the proof.
+    #[allow(clippy::unused_self, reason = "it is the proof")]
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
         // SAFETY: `self` proves the features.
         unsafe { enter(operation) }
@@ -35,7 +34,7 @@ unsafe fn enter<O: Operation>(operation: O) -> O::Output {
     unsafe { operation.run::<F32x16>() }
 }
 
-/// Sixteen lanes.
+/// A vector of sixteen lanes.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct F32x16(pub(super) __m512);
@@ -45,19 +44,19 @@ impl Vector for F32x16 {
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        // SAFETY: the caller has the features, here and below.
+        // SAFETY: the caller's CPU has the features, here and below.
         unsafe { Self(_mm512_set1_ps(value)) }
     }
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller gives sixteen readable values.
+        // SAFETY: the caller's pointer has sixteen readable values.
         unsafe { Self(_mm512_loadu_ps(from)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller gives sixteen writable values.
+        // SAFETY: the caller's pointer has sixteen writable values.
         unsafe { _mm512_storeu_ps(to, self.0) }
     }
 
@@ -93,7 +92,7 @@ impl Vector for F32x16 {
 
     #[inline(always)]
     unsafe fn relu(self) -> Self {
-        // SAFETY: features, by the caller. The second operand is what comes back where one is NaN.
+        // SAFETY: features, by the caller. Where an operand is NaN, the instruction returns the second one.
         unsafe { Self(_mm512_max_ps(_mm512_setzero_ps(), self.0)) }
     }
 

@@ -1,4 +1,4 @@
-//! AVX-512 BF16: two products of bf16 in each lane of an AVX-512 vector.
+//! AVX-512 BF16: two products of bf16 in each lane of a vector.
 
 use std::arch::x86_64::{
     __cpuid, __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
@@ -8,14 +8,14 @@ use std::mem::transmute;
 use std::sync::OnceLock;
 
 use super::avx512::F32x16;
-use super::generic::{Bf16, Bf16Operation};
+use super::{Bf16, Bf16Operation};
 
-/// Proof that the CPU has AVX-512 F, BW and BF16 (and AVX2 and FMA, which the compiler may mix in).
+/// Proof that the CPU has AVX-512 F, BW and BF16, and AVX2 and FMA, which the compiler may mix in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Avx512Bf16(());
 
 impl Avx512Bf16 {
-    /// The proof, where there is one.
+    /// Returns the proof if the CPU has the features.
     pub(crate) fn new() -> Option<Self> {
         let found = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
@@ -24,22 +24,24 @@ impl Avx512Bf16 {
             .then_some(Self(()))
     }
 
-    #[allow(clippy::unused_self)] // It is the proof.
+    #[allow(clippy::unused_self, reason = "it is the proof")]
     pub(crate) fn run<O: Bf16Operation>(self, operation: O) {
         // SAFETY: `self` proves the features.
         unsafe { enter(operation) }
     }
 }
 
-/// Whether the instruction is worth its name here. AMD's cores (Zen 4) run it at the rate of `f32`'s multiply-add, for twice
-/// the products. Intel's that were measured do so at half the rate and less: a 1x1 layer took 1.5 to 2.3 times as long as
-/// in fp32. What they have for bf16 is AMX.
+/// Returns whether bf16 is faster than fp32 on this CPU.
+///
+/// AMD cores (Zen 4) run the instruction at the rate of the fp32 multiply-add, for twice the products. The Intel cores that
+/// were measured run it at half that rate or less: a 1x1 layer took 1.5 to 2.3 times as long as in fp32. Intel's fast unit
+/// for bf16 is AMX.
 pub(crate) fn is_faster_than_fp32() -> bool {
-    // Asked once: in a virtual machine the question goes to its host.
+    // Cached: in a virtual machine CPUID traps to the host.
     static FASTER: OnceLock<bool> = OnceLock::new();
     *FASTER.get_or_init(|| {
         let vendor = __cpuid(0);
-        // "GenuineIntel", four letters a register.
+        // "GenuineIntel", four letters in each register.
         let intel = [*b"Genu", *b"ineI", *b"ntel"].map(u32::from_le_bytes);
         [vendor.ebx, vendor.edx, vendor.ecx] != intel
     })
@@ -56,7 +58,7 @@ unsafe fn enter<O: Bf16Operation>(operation: O) {
 impl Bf16 for F32x16 {
     #[inline(always)]
     unsafe fn dot_pairs(self, other: Self, sum: Self) -> Self {
-        // SAFETY: features, by the caller; registers of one size, any bits being pairs of bf16.
+        // SAFETY: features, by the caller; registers of one size, and any bits are pairs of bf16.
         unsafe {
             let (left, right) =
                 (transmute::<__m512, __m512bh>(self.0), transmute::<__m512, __m512bh>(other.0));

@@ -1,16 +1,16 @@
-//! Vectors of plain Rust. They run everywhere, and drive every tile shape of every instruction set in the tests.
+//! Vectors in plain Rust. They run everywhere, and let tests cover the tile shapes of every instruction set.
 
-use super::generic::{Bf16, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, Vector};
+use super::{Bf16, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, Vector};
 use crate::precision::{values, word};
 
-/// As many lanes as AVX2.
+/// A vector of `N` lanes.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Lanes<const N: usize>([f32; N]);
 
-/// The shapes of AVX2.
+/// A vector as wide as those of AVX2.
 pub(crate) type F32x8 = Lanes<8>;
-/// The shapes of AVX-512.
+/// A vector as wide as those of AVX-512.
 pub(crate) type F32x16 = Lanes<16>;
 
 impl<const N: usize> Lanes<N> {
@@ -30,13 +30,13 @@ impl<const N: usize> Vector for Lanes<N> {
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller gives `N` readable values, at any address.
+        // SAFETY: the caller's pointer has `N` readable values, at any address.
         unsafe { Self(from.cast::<[f32; N]>().read_unaligned()) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller gives `N` writable values, at any address.
+        // SAFETY: the caller's pointer has `N` writable values, at any address.
         unsafe { to.cast::<[f32; N]>().write_unaligned(self.0) }
     }
 
@@ -55,7 +55,7 @@ impl<const N: usize> Vector for Lanes<N> {
         self.combine(other, |a, b| a * b)
     }
 
-    // Not `f32::mul_add`: without the instruction that is a library call.
+    // Not `f32::mul_add`, which is a library call without the instruction.
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         // SAFETY: plain Rust.
@@ -106,7 +106,7 @@ impl Tiles for F32x16 {
     unsafe fn products<const M: usize, const N: usize>(block: &TileBlock) {
         for m in 0..M {
             for n in 0..N {
-                // SAFETY: the caller's pointers are good for M x N tiles; offsets and strides are whole bf16.
+                // SAFETY: the caller's pointers are valid for M x N tiles; offsets and strides are whole bf16.
                 unsafe { tile_products(block, m, n) }
             }
         }
@@ -131,12 +131,12 @@ impl Tiles for F32x16 {
     }
 }
 
-/// One tile of sums.
+/// Computes one tile of sums.
 ///
 /// # Safety
-/// As [`Tiles::products`].
+/// As for [`Tiles::products`].
 unsafe fn tile_products(block: &TileBlock, m: usize, n: usize) {
-    // SAFETY: the caller's promise. A left row may lie at any even address.
+    // SAFETY: the caller's promise. A left row may start at any even address.
     unsafe {
         let mut sums = [F32x16::splat(0.0); TILE_ROWS];
         for (row, sum) in sums.iter_mut().enumerate() {

@@ -1,14 +1,14 @@
-//! A convolution as a multiplication that reads the image where it lies.
+//! Implicit im2col: a convolution as a matrix multiplication that reads the image in place.
 
-use super::ConvInput;
+use super::operands::Layout;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 
-/// Bytes of pixels that stay in the second-level cache while all weights pass.
+/// Bytes of pixels that stay in L2 while all weights are read.
 const PIXEL_BLOCK_BYTES: usize = 192 * 1024;
 
-/// How an image is walked: what [`Multiply`](crate::arch::generic::Multiply) and
-/// [`Outer`](crate::arch::generic::Outer) need to know of it.
+/// The strides and offsets by which [`Multiply`](crate::arch::generic::Multiply) and
+/// [`Outer`](crate::arch::generic::Outer) read an image.
 #[derive(Debug)]
 pub(crate) struct Lowering {
     pub(crate) segments: Vec<usize>,
@@ -18,13 +18,13 @@ pub(crate) struct Lowering {
     pub(crate) height: usize,
     pub(crate) width: usize,
     pub(crate) pixel_block: usize,
-    /// The order of the depth in packed weights.
+    /// The order of depths in packed weights.
     pub(crate) depth: Depth,
-    /// Where the image must be copied to first; none where it serves as it lies.
+    /// The canvas that the image is copied onto first; `None` where it is read in place.
     pub(crate) canvas: Option<Canvas>,
 }
 
-/// The order of a depth: `[panels][kernel height][kernel width][lanes]`.
+/// The order of depths: `[panels][kernel height][kernel width][lanes]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Depth {
     pub(crate) channels: usize,
@@ -37,9 +37,19 @@ impl Depth {
     pub(crate) fn len(self) -> usize {
         self.channels.div_ceil(self.lanes) * self.kernel[0] * self.kernel[1] * self.lanes
     }
+
+    /// Returns the channel and the tap of each depth. Channels beyond the last pad a panel.
+    pub(crate) fn entries(self) -> impl Iterator<Item = (usize, usize)> {
+        let taps = self.kernel[0] * self.kernel[1];
+        (0..self.channels.div_ceil(self.lanes)).flat_map(move |panel| {
+            (0..taps).flat_map(move |tap| {
+                (0..self.lanes).map(move |lane| (panel * self.lanes + lane, tap))
+            })
+        })
+    }
 }
 
-/// An image with zeros around it (and between its pixels, for the gradient of a strided convolution).
+/// An image with zeros around it, and between its pixels for the gradient of a strided convolution.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Canvas {
     panels: usize,
@@ -47,16 +57,16 @@ pub(crate) struct Canvas {
     source: [usize; 2],
     size: [usize; 2],
     spacing: [usize; 2],
-    /// Where the first pixel goes; negative where the image's edge is cut off.
+    /// The position of the first pixel; negative where the edge of the image is cut off.
     offset: [isize; 2],
 }
 
 impl Lowering {
-    /// The input of a forward pass.
-    pub(crate) fn of(geometry: &ConvGeometry, input: ConvInput) -> Self {
-        match input {
-            ConvInput::Panels(_) => Self::of_panels(geometry),
-            ConvInput::Planes(_) => Self::of_input(geometry, 1),
+    /// Lowers the input of a forward pass.
+    pub(crate) fn of(geometry: &ConvGeometry, layout: Layout) -> Self {
+        match layout {
+            Layout::Panels => Self::of_panels(geometry),
+            Layout::Planes => Self::of_input(geometry, 1),
         }
     }
 
@@ -78,7 +88,7 @@ impl Lowering {
         Self::of_input(geometry, PANEL)
     }
 
-    /// A 1x1 layer's input with its channels in pairs.
+    /// Lowers the input of a 1x1 layer whose channels are in pairs.
     pub(crate) fn of_words(channels: usize, pixels: usize) -> Self {
         let (panels, word_panel) = (panels_of(channels), pixels * PANEL / 2);
         Self {
@@ -108,8 +118,8 @@ impl Lowering {
         Self::over(canvas, depth, g.stride, g.output, g.padding != [0, 0])
     }
 
-    /// The gradient of the output, walked for the gradient of the input: a convolution of stride one with the kernel
-    /// turned round.
+    /// Lowers the output gradient for the input gradient: a convolution of stride one with the kernel rotated by 180
+    /// degrees.
     pub(crate) fn of_gradient(geometry: &ConvGeometry) -> Self {
         let g = geometry;
         if g.is_pointwise() {
@@ -160,13 +170,13 @@ impl Lowering {
     }
 }
 
-/// Pixels of so many values in [`PIXEL_BLOCK_BYTES`].
+/// Returns how many pixels of `values` values fit into [`PIXEL_BLOCK_BYTES`].
 pub(crate) fn pixel_block(values: usize) -> usize {
     (PIXEL_BLOCK_BYTES / size_of::<f32>() / values).max(16)
 }
 
 impl Canvas {
-    /// One panel with zeros around it.
+    /// Creates a canvas for one panel with zeros around it.
     pub(crate) fn around(source: [usize; 2], size: [usize; 2], padding: [usize; 2]) -> Self {
         let offset = [padding[0] as isize, padding[1] as isize];
         Self { panels: 1, lanes: PANEL, source, size, spacing: [1, 1], offset }
@@ -176,16 +186,16 @@ impl Canvas {
         self.panels * self.size[0] * self.size[1] * self.lanes
     }
 
-    /// Copies an image in, zeros wherever it is not.
+    /// Copies an image onto the canvas, and zeros everywhere else.
     pub(crate) fn fill(&self, source: &[f32], canvas: &mut [f32]) {
         canvas.fill(0.0);
         self.place(source, canvas);
     }
 
-    /// Copies an image into a canvas that is zero, or holds another image in the same place.
+    /// Copies an image onto a canvas that is zero everywhere else.
     pub(crate) fn place(&self, source: &[f32], canvas: &mut [f32]) {
         let [height, width] = self.source;
-        // Columns that fall inside the canvas.
+        // The position on the canvas, unless it is cut off.
         let at = |axis: usize, index: usize| -> Option<usize> {
             let place = (index * self.spacing[axis]) as isize + self.offset[axis];
             usize::try_from(place).ok().filter(|&place| place < self.size[axis])

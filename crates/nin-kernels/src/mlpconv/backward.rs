@@ -1,19 +1,20 @@
-//! The block's gradients.
+//! The backward pass of the block.
 
 use rayon::prelude::*;
 
-use super::{MlpconvBackward, MlpconvGeometry};
-use crate::arch::generic::winograd::{F43, F45};
+use super::geometry::MlpconvGeometry;
+use super::operands::MlpconvBackward;
+use crate::arch::generic::winograd::{F43, F45, Scheme};
+use crate::context::Context;
 use crate::conv::{
-    Choice, ConvBackward, ConvInput, choose, direct, group_size, group_slices, winograd,
+    Choice, ConvBackward, Layout, choose, direct, group_size, group_slices, relu_backward, winograd,
 };
-use crate::cpu::Cpu;
 use crate::pool;
 use crate::scratch::Scratch;
 
-/// What the images' gradients are computed from.
-struct Pass<'a> {
-    cpu: &'a Cpu,
+/// The backward pass through the pooling and the two 1x1 layers.
+struct Tail<'a> {
+    context: &'a Context,
     geometry: &'a MlpconvGeometry,
     second: direct::Backward<'a>,
     third: direct::Backward<'a>,
@@ -23,48 +24,50 @@ struct Pass<'a> {
     grad_output: &'a [f32],
 }
 
-impl Pass<'_> {
-    /// The gradient of one image's third layer, masked by its ReLU.
+impl Tail<'_> {
+    /// Returns the gradient of the third layer for one image, masked by its ReLU.
     fn third_gradient(&self, index: usize) -> Scratch {
         let len = self.output.len() / self.geometry.layers[0].batch;
         let at = index * len..(index + 1) * len;
         let (gradient, output) = (&self.grad_output[at.clone()], &self.output[at.clone()]);
         let Some(pool) = &self.geometry.pool else {
-            return direct::gated(self.cpu, gradient, output);
+            return relu_backward(self.context, gradient, output);
         };
-        let mut full = self.cpu.scratch.take(self.geometry.layers[2].out_image());
-        pool::image_backward(self.cpu, pool, &self.positions[at], gradient, output, &mut full);
+        let mut full = self.context.scratch.take(self.geometry.layers[2].out_image());
+        pool::image_backward(self.context, pool, &self.positions[at], gradient, output, &mut full);
         full
     }
 
-    /// One image through the two 1x1 layers; `first` receives the first layer's gradient, masked by its ReLU.
-    fn image(&self, index: usize, sums: [&mut direct::Sums; 2], first: &mut [f32]) {
+    /// Computes one image. `first` receives the gradient of the first layer, masked by its ReLU.
+    fn image(&self, index: usize, [second_sums, third_sums]: &mut TailSums, first: &mut [f32]) {
         let [layer, second, _] = &self.geometry.layers;
-        let [second_sums, third_sums] = sums;
         let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
         let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
         let gradient = self.third_gradient(index);
-        let mut hidden_gradient = self.cpu.scratch.take(second.out_image());
+        let mut hidden_gradient = self.context.scratch.take(second.out_image());
         self.third.image(hidden_second, &gradient, third_sums, Some(&mut hidden_gradient));
         drop(gradient);
         self.second.image(hidden_first, &hidden_gradient, second_sums, Some(first));
     }
 
-    /// A group's last image was passed.
-    fn finish_group(&self, [second, third]: [&mut direct::Sums; 2]) {
+    /// Completes the sums of a group after its last image.
+    fn finish_group(&self, [second, third]: &mut TailSums) {
         self.second.finish_group(second);
         self.third.finish_group(third);
     }
 }
 
-pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackward) {
+/// The sums of one group of images, of the second and the third layer.
+type TailSums<'a> = [direct::Sums<'a>; 2];
+
+pub(super) fn backward(context: &Context, geometry: &MlpconvGeometry, work: MlpconvBackward) {
     let [first, second, third] = &geometry.layers;
     let weight = work.weights.weight;
-    let pass = Pass {
-        cpu,
+    let tail = Tail {
+        context,
         geometry,
-        second: direct::Backward::new(cpu, second, ConvInput::Panels(&[]), weight[1], Some(true)),
-        third: direct::Backward::new(cpu, third, ConvInput::Panels(&[]), weight[2], Some(true)),
+        second: direct::Backward::new(context, second, Layout::Panels, weight[1], Some(true)),
+        third: direct::Backward::new(context, third, Layout::Panels, weight[2], Some(true)),
         hidden: work.hidden,
         positions: work.positions,
         output: work.output,
@@ -72,72 +75,78 @@ pub(super) fn backward(cpu: &Cpu, geometry: &MlpconvGeometry, work: MlpconvBackw
     };
     let [grad_weight_first, grad_weight_second, grad_weight_third] = work.grad_weight;
     let [grad_bias_first, grad_bias_second, grad_bias_third] = work.grad_bias;
-    let (mut second_sums, mut third_sums) = (pass.second.sums(), pass.third.sums());
-    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
-    let groups = pass.second.groups(&mut second_sums).into_par_iter();
-    let groups = groups.zip(pass.third.groups(&mut third_sums));
-
-    let choice = match work.input {
-        ConvInput::Panels(images) => (choose(cpu, first), images),
-        ConvInput::Planes(_) => (Choice::Direct, &[][..]),
+    let (mut second_sums, mut third_sums) = (tail.second.sums(), tail.third.sums());
+    let groups = tail.second.groups(&mut second_sums).into_iter();
+    let groups = groups.zip(tail.third.groups(&mut third_sums)).map(<[_; 2]>::from).collect();
+    let work = ConvBackward {
+        input: work.input,
+        weight: weight[0],
+        grad_output: &[], // that of the tail
+        output: None,
+        grad_input: work.grad_input,
+        mask_grad_input: false,
+        grad_weight: grad_weight_first,
+        grad_bias: grad_bias_first,
     };
-    if let (Choice::F43 | Choice::F45, images) = choice {
-        // The first layer wants a chunk of images at a time: their gradients wait for it.
-        let mut gradient = cpu.scratch.take(batch * image_len);
-        let gradients = gradient.par_chunks_mut(group * image_len);
-        cpu.install(|| {
-            groups.zip(gradients).enumerate().for_each(
-                |(part, ((mut second, mut third), gradients))| {
-                    for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
-                        pass.image(part * group + image, [&mut second, &mut third], gradient);
-                    }
-                    pass.finish_group([&mut second, &mut third]);
-                },
-            );
-        });
-        let work = ConvBackward {
-            input: work.input,
-            weight: weight[0],
-            grad_output: &gradient,
-            output: None,
-            grad_input: work.grad_input,
-            mask_grad_input: false,
-            grad_weight: grad_weight_first,
-            grad_bias: grad_bias_first,
-        };
-        if choice.0 == Choice::F43 {
-            winograd::backward::<F43>(cpu, first, images, work);
-        } else {
-            winograd::backward::<F45>(cpu, first, images, work);
-        }
-    } else {
-        let images = work.input.values();
-        let in_image = images.len() / batch;
-        let mask = work.grad_input.is_some().then_some(false);
-        let layer = direct::Backward::new(cpu, first, work.input, weight[0], mask);
-        let mut first_sums = layer.sums();
-        let parts = layer.groups(&mut first_sums);
-        let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
-        let groups = groups.zip(parts).zip(grad_inputs).enumerate();
-        cpu.install(|| {
-            groups.for_each(
-                |(part, (((mut second, mut third), mut first_sums), mut grad_input))| {
-                    for index in part * group..((part + 1) * group).min(batch) {
-                        let mut gradient = cpu.scratch.take(image_len);
-                        pass.image(index, [&mut second, &mut third], &mut gradient);
-                        let image = &images[index * in_image..][..in_image];
-                        let at = (index - part * group) * in_image;
-                        let grad_input =
-                            grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
-                        layer.image(image, &gradient, &mut first_sums, grad_input);
-                    }
-                    layer.finish_group(&mut first_sums);
-                    pass.finish_group([&mut second, &mut third]);
-                },
-            );
-        });
-        layer.finish(&first_sums, grad_weight_first, grad_bias_first);
+    match choose(context, first, work.input.layout()) {
+        Choice::Direct => image_by_image(&tail, groups, work),
+        Choice::F43 => in_chunks::<F43>(&tail, groups, work),
+        Choice::F45 => in_chunks::<F45>(&tail, groups, work),
     }
-    pass.second.finish(&second_sums, grad_weight_second, grad_bias_second);
-    pass.third.finish(&third_sums, grad_weight_third, grad_bias_third);
+    tail.second.finish(&second_sums, grad_weight_second, grad_bias_second);
+    tail.third.finish(&third_sums, grad_weight_third, grad_bias_third);
+}
+
+/// Computes the whole block image by image, with the first layer by the direct algorithm.
+fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
+    let (context, first) = (tail.context, &tail.geometry.layers[0]);
+    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
+    let images = work.input.values();
+    let in_image = images.len() / batch;
+    let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
+    let layer = direct::Backward::new(context, first, work.input.layout(), work.weight, mask);
+    let mut sums = layer.sums();
+    let parts = layer.groups(&mut sums);
+    let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
+    let groups = groups.into_par_iter().zip(parts).zip(grad_inputs).enumerate();
+    context.install(|| {
+        groups.for_each(|(part, ((mut tail_sums, mut sums), mut grad_input))| {
+            for index in part * group..((part + 1) * group).min(batch) {
+                let mut gradient = context.scratch.take(image_len);
+                tail.image(index, &mut tail_sums, &mut gradient);
+                let image = &images[index * in_image..][..in_image];
+                let at = (index - part * group) * in_image;
+                let grad_input = grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
+                layer.image(image, &gradient, &mut sums, grad_input);
+            }
+            layer.finish_group(&mut sums);
+            tail.finish_group(&mut tail_sums);
+        });
+    });
+    layer.finish(&sums, work.grad_weight, work.grad_bias);
+}
+
+/// Computes the tail image by image, then the first layer in chunks by Winograd's algorithm.
+fn in_chunks<S: Scheme>(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
+    let (context, first) = (tail.context, &tail.geometry.layers[0]);
+    let (group, image_len) = (group_size(first.batch), first.out_image());
+    let mut gradient = context.scratch.take(first.batch * image_len);
+    let gradients = gradient.par_chunks_mut(group * image_len);
+    context.install(|| {
+        groups.into_par_iter().zip(gradients).enumerate().for_each(
+            |(part, (mut sums, gradients))| {
+                for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
+                    tail.image(part * group + image, &mut sums, gradient);
+                }
+                tail.finish_group(&mut sums);
+            },
+        );
+    });
+    let images = work.input.values();
+    winograd::backward::<S>(
+        context,
+        first,
+        images,
+        ConvBackward { grad_output: &gradient, ..work },
+    );
 }

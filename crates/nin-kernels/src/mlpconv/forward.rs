@@ -1,22 +1,23 @@
-//! The block's forward pass.
+//! The forward pass of the block.
 
 use rayon::prelude::*;
 
-use super::{MlpconvGeometry, MlpconvKept, MlpconvWeights};
+use super::geometry::MlpconvGeometry;
+use super::operands::{MlpconvSaved, MlpconvWeights};
 use crate::arch::generic::winograd::{F43, F45, Scheme};
-use crate::conv::{Choice, ConvInput, choose, direct, group_slices, winograd};
-use crate::cpu::Cpu;
+use crate::context::Context;
+use crate::conv::{Choice, ConvInput, Layout, choose, direct, group_slices, winograd};
 use crate::pool;
 
-/// The two 1x1 layers and the pooling, ready for one image after another.
+/// The two 1x1 layers and the pooling, for one image at a time.
 struct Tail<'a> {
-    cpu: &'a Cpu,
+    context: &'a Context,
     geometry: &'a MlpconvGeometry,
     second: direct::Forward<'a>,
     third: direct::Forward<'a>,
 }
 
-/// What one image's tail writes.
+/// What the tail writes for one image.
 struct TailImage<'a> {
     hidden: Option<&'a mut [f32]>,
     positions: &'a mut [u8],
@@ -26,40 +27,39 @@ struct TailImage<'a> {
 impl Tail<'_> {
     fn image(&self, first: &[f32], work: &mut TailImage) {
         let [_, second, third] = &self.geometry.layers;
-        let mut scratch = work.hidden.is_none().then(|| self.cpu.scratch.take(second.out_image()));
+        let mut scratch =
+            work.hidden.is_none().then(|| self.context.scratch.take(second.out_image()));
         let hidden = work.hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
         self.second.image(first, hidden);
         let Some(pool) = &self.geometry.pool else {
             self.third.image(hidden, work.output);
             return;
         };
-        let mut full = self.cpu.scratch.take(third.out_image());
+        let mut full = self.context.scratch.take(third.out_image());
         self.third.image(hidden, &mut full);
-        pool::image_forward(self.cpu, pool, &full, work.output, work.positions);
+        pool::image_forward(self.context, pool, &full, work.output, work.positions);
     }
 }
 
 pub(super) fn forward(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &MlpconvGeometry,
     input: ConvInput,
     weights: &MlpconvWeights,
     output: &mut [f32],
-    kept: Option<MlpconvKept>,
+    saved: Option<MlpconvSaved>,
 ) {
     let [first, second, third] = &geometry.layers;
     let (weight, bias) = (weights.weight, weights.bias);
-    // All that a 1x1 layer asks of its input here is that it lies in panels.
-    let panels = ConvInput::Panels(&[]);
     let tail = Tail {
-        cpu,
+        context,
         geometry,
-        second: direct::Forward::new(cpu, second, panels, weight[1], bias[1], true),
-        third: direct::Forward::new(cpu, third, panels, weight[2], bias[2], true),
+        second: direct::Forward::new(context, second, Layout::Panels, weight[1], bias[1], true),
+        third: direct::Forward::new(context, third, Layout::Panels, weight[2], bias[2], true),
     };
-    let batch = first.batch;
-    let (hidden, positions) = match kept {
-        Some(MlpconvKept { hidden: [first, second], positions }) => {
+    let (batch, images) = (first.batch, input.values());
+    let (hidden, positions) = match saved {
+        Some(MlpconvSaved { hidden: [first, second], positions }) => {
             ([Some(first), Some(second)], positions)
         }
         None => ([None, None], Default::default()),
@@ -75,21 +75,22 @@ pub(super) fn forward(
             output,
         })
         .collect();
-    cpu.install(|| match (choose(cpu, first), input) {
-        (Choice::F43, ConvInput::Panels(images)) => {
-            let layer = winograd::Forward::<F43>::new(cpu, first, weight[0], bias[0], true);
-            winograd_first(cpu, geometry, layer, images, hidden_first, &tail, &mut tails);
+    context.install(|| match choose(context, first, input.layout()) {
+        Choice::F43 => {
+            let layer = winograd::Forward::<F43>::new(context, first, weight[0], bias[0], true);
+            winograd_first(context, geometry, layer, images, hidden_first, &tail, &mut tails);
         }
-        (Choice::F45, ConvInput::Panels(images)) => {
-            let layer = winograd::Forward::<F45>::new(cpu, first, weight[0], bias[0], true);
-            winograd_first(cpu, geometry, layer, images, hidden_first, &tail, &mut tails);
+        Choice::F45 => {
+            let layer = winograd::Forward::<F45>::new(context, first, weight[0], bias[0], true);
+            winograd_first(context, geometry, layer, images, hidden_first, &tail, &mut tails);
         }
-        _ => {
-            let layer = direct::Forward::new(cpu, first, input, weight[0], bias[0], true);
-            let images = input.values().par_chunks_exact(input.values().len() / batch);
+        Choice::Direct => {
+            let layout = input.layout();
+            let layer = direct::Forward::new(context, first, layout, weight[0], bias[0], true);
+            let images = images.par_chunks_exact(images.len() / batch);
             let hidden = group_slices(hidden_first, first.out_image(), batch);
             tails.par_iter_mut().zip(images).zip(hidden).for_each(|((work, image), mut hidden)| {
-                let mut scratch = hidden.is_none().then(|| cpu.scratch.take(first.out_image()));
+                let mut scratch = hidden.is_none().then(|| context.scratch.take(first.out_image()));
                 let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
                 layer.image(image, hidden);
                 tail.image(hidden, work);
@@ -98,12 +99,12 @@ pub(super) fn forward(
     });
 }
 
-/// Images whose tails run side by side at least: as many threads as that can share them.
+/// The smallest number of images whose tails run in parallel, on up to as many threads.
 const ROUND: usize = 8;
 
-/// The first layer chunk by chunk, and every few chunks their images' tails.
+/// Runs the first layer chunk by chunk, and after every few chunks the tails of their images.
 fn winograd_first<S: Scheme>(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &MlpconvGeometry,
     mut layer: winograd::Forward<S>,
     images: &[f32],
@@ -115,7 +116,7 @@ fn winograd_first<S: Scheme>(
     let (in_image, out_image) = (first.in_image(), first.out_image());
     let round = ROUND.next_multiple_of(layer.chunk_size());
     let mut scratch =
-        hidden.is_none().then(|| cpu.scratch.take(round.min(first.batch) * out_image));
+        hidden.is_none().then(|| context.scratch.take(round.min(first.batch) * out_image));
     for (index, (images, tails)) in
         images.chunks(round * in_image).zip(tails.chunks_mut(round)).enumerate()
     {

@@ -1,33 +1,33 @@
-//! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, all of stride one in tiles.
+//! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, layers of stride one in
+//! tiles.
 
-use nin_kernels::{Algorithm, ConvGeometry, ConvInput, Cpu, Isa, Precision};
+use nin_kernels::{Algorithm, Context, ConvGeometry, ConvInput, Isa, Precision};
 use proptest::prelude::*;
 
 use crate::convolution::{Answers, Case, DIRECT_ERROR};
 use crate::support::{bits, from_a_worker};
 
-/// Each operand is rounded by 2^-9 of itself at most, a product by twice that.
+/// The error of rounded operands: each is rounded by at most 2^-9 of itself, a product by twice that.
 const BF16_ERROR: f64 = 1.0 / 256.0;
 
-/// What fp32 stays well within, and rounded operands do not: to pass the bound above means little where nothing was
-/// computed in bf16 at all.
+/// A bound that fp32 meets and bf16 does not, to show that a result was computed in bf16.
 const FP32_ERROR: f64 = 10.0 * DIRECT_ERROR;
 
-fn cpus(threads: usize) -> Vec<Cpu> {
+fn contexts(threads: usize) -> Vec<Context> {
     Isa::ALL
         .into_iter()
-        .filter_map(|isa| Cpu::new(isa, threads).ok())
-        .filter(Cpu::computes_in_bf16)
-        .map(|cpu| cpu.with_precision(Precision::Bf16))
+        .filter_map(|isa| Context::new(isa, threads).ok())
+        .filter(Context::computes_in_bf16)
+        .map(|context| context.with_precision(Precision::Bf16))
         .collect()
 }
 
-/// Whether the convolution is computed in bf16.
-fn in_bf16(cpu: &Cpu, case: &Case) -> bool {
-    cpu.algorithm_of(&case.geometry, ConvInput::Panels(&[])).ends_with("bf16")
+/// Returns whether a convolution is computed in bf16.
+fn in_bf16(context: &Context, case: &Case) -> bool {
+    context.algorithm_of(&case.geometry, ConvInput::Panels(&[])).ends_with("bf16")
 }
 
-/// The nearest bf16 towards zero.
+/// Rounds to bf16, towards zero.
 fn cut(values: &mut [f32]) {
     for value in values {
         *value = f32::from_bits(value.to_bits() & 0xFFFF_0000);
@@ -51,8 +51,8 @@ fn all_bits(answers: &Answers) -> [Vec<u32>; 4] {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
-    /// Operands that are bf16 already leave nothing to round: what is left is fp32's error, and any pair that met the
-    /// wrong partner shows. Sizes lie round lanes, panels, tiles and odd numbers of pixels.
+    /// Operands that are bf16 already are not rounded, so that the error is that of fp32 and any mismatched pair shows.
+    /// Sizes are around those of lanes, panels and tiles, with odd numbers of pixels.
     #[test]
     fn operands_that_are_bf16_are_exact(
         batch in 1_usize..4,
@@ -66,8 +66,8 @@ proptest! {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2) {
-            let found = case.run(&cpu, false, relu, true);
+        for context in contexts(2) {
+            let found = case.run(&context, false, relu, true);
             case.compare(&found, relu, true, [DIRECT_ERROR; 3])?;
         }
     }
@@ -76,8 +76,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
-    /// The same of any kernel. Where it does not lie in tiles (a stride, a margin wider than the kernel), or the CPU has
-    /// none, it is computed in fp32 or in words, and exact as well.
+    /// The same for any kernel. Without tiles (because of a stride, a margin wider than the kernel, or the CPU) it is
+    /// computed in fp32 or in words, and is exact as well.
     #[test]
     fn any_kernel_is_exact(
         batch in 1_usize..4,
@@ -97,16 +97,16 @@ proptest! {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2) {
-            let cpu = cpu.with_algorithm(Algorithm::Direct);
-            let found = case.run(&cpu, planes, relu, masked);
+        for context in contexts(2) {
+            let context = context.with_algorithm(Algorithm::Direct);
+            let found = case.run(&context, planes, relu, masked);
             case.compare(&found, relu, masked, [DIRECT_ERROR; 3])?;
         }
     }
 }
 
-/// What is worked on in several parts, the last of which is no whole tile; what fills the operands that wait for one
-/// another several times, and in part; kernels wider than what is copied at a time.
+/// Layers of several parts, the last of which is not a whole tile; layers that fill the buffered operands several times, and
+/// in part; kernels wider than one copy.
 #[test]
 fn large_layers_are_exact() {
     let cases = [
@@ -120,8 +120,10 @@ fn large_layers_are_exact() {
         for values in [&mut case.input, &mut case.weight, &mut case.grad_output] {
             cut(values);
         }
-        for cpu in cpus(2).into_iter().map(|cpu| cpu.with_algorithm(Algorithm::Direct)) {
-            let found = case.run(&cpu, planes, true, true);
+        for context in
+            contexts(2).into_iter().map(|context| context.with_algorithm(Algorithm::Direct))
+        {
+            let found = case.run(&context, planes, true, true);
             case.compare(&found, true, true, [DIRECT_ERROR; 3]).unwrap();
         }
     }
@@ -136,14 +138,14 @@ fn rounded_operands_stay_within_the_bound() {
         square(9, [33, 40], 9, 3, 1),
         square(2, [17, 70], 12, 5, 2),
     ];
-    let computed = cpus(2).iter().filter(|cpu| in_bf16(cpu, &cases[3])).count();
-    assert!(computed > 0, "tiles over portable lanes are everywhere");
+    let computed = contexts(2).iter().filter(|context| in_bf16(context, &cases[3])).count();
+    assert!(computed > 0, "the portable tiles are always available");
     for case in &cases {
-        for cpu in cpus(2).into_iter().filter(|cpu| in_bf16(cpu, case)) {
-            let found = case.run(&cpu, false, true, true);
+        for context in contexts(2).into_iter().filter(|context| in_bf16(context, case)) {
+            let found = case.run(&context, false, true, true);
             case.compare(&found, true, true, [BF16_ERROR; 3]).unwrap();
             let exact = case.compare(&found, true, true, [FP32_ERROR; 3]);
-            assert!(exact.is_err(), "{} computed in fp32", cpu.name());
+            assert!(exact.is_err(), "{} computed in fp32", context.name());
         }
     }
 }
@@ -153,12 +155,14 @@ fn the_same_bits_for_any_number_of_threads() {
     from_a_worker(|| {
         for case in [pointwise(11, [33, 20], [9, 9]), square(11, [33, 20], 9, 3, 1)] {
             for isa in Isa::ALL {
-                let cpu =
-                    |threads| Cpu::new(isa, threads).map(|cpu| cpu.with_precision(Precision::Bf16));
-                let Ok(one) = cpu(1) else { continue };
+                let context = |threads| {
+                    Context::new(isa, threads)
+                        .map(|context| context.with_precision(Precision::Bf16))
+                };
+                let Ok(one) = context(1) else { continue };
                 let expected = all_bits(&case.run(&one, false, true, true));
                 for threads in 2..=4 {
-                    let found = case.run(&cpu(threads).unwrap(), false, true, true);
+                    let found = case.run(&context(threads).unwrap(), false, true, true);
                     assert!(all_bits(&found) == expected, "{isa}, {threads} threads");
                 }
             }
@@ -166,7 +170,7 @@ fn the_same_bits_for_any_number_of_threads() {
     });
 }
 
-/// Where the CPU has no such instruction, in layers that do not lie as it wants them, and in Winograd's, nothing changes.
+/// Without the instruction, in layers that do not fit its layout, and in Winograd's algorithm, nothing changes.
 #[test]
 fn all_else_is_fp32() {
     let strided = ConvGeometry::new(5, [20, 33], [8, 8], [1, 1], [2, 2], [0, 0]).unwrap();
@@ -178,17 +182,17 @@ fn all_else_is_fp32() {
         pointwise(3, [20, 33], [8, 8]),
     ];
     let mut compared = 0;
-    for cpu in Isa::ALL.into_iter().filter_map(|isa| Cpu::new(isa, 2).ok()) {
+    for context in Isa::ALL.into_iter().filter_map(|isa| Context::new(isa, 2).ok()) {
         for case in &cases {
             for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
-                let cpu = cpu.clone().with_algorithm(algorithm);
-                let asked = cpu.clone().with_precision(Precision::Bf16);
+                let context = context.clone().with_algorithm(algorithm);
+                let asked = context.clone().with_precision(Precision::Bf16);
                 if in_bf16(&asked, case) {
                     continue;
                 }
-                let expected = all_bits(&case.run(&cpu, false, true, true));
+                let expected = all_bits(&case.run(&context, false, true, true));
                 let found = all_bits(&case.run(&asked, false, true, true));
-                assert!(found == expected, "{}, {algorithm:?}", cpu.name());
+                assert!(found == expected, "{}, {algorithm:?}", context.name());
                 compared += 1;
             }
         }

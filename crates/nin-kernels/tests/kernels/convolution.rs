@@ -1,27 +1,27 @@
 //! Convolutions and their gradients.
 
 use nin_kernels::{
-    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Error, Isa, nchw_from_panels, oracle,
-    panels_from_nchw, panels_len,
+    Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Error, Isa, nchw_from_panels,
+    oracle, panels_from_nchw, panels_len,
 };
 use proptest::prelude::*;
 
-use crate::support::{absolute, cpus, error, random};
+use crate::support::{absolute, contexts, error, random};
 
-/// Direct sums in `f32`, relative to the sums of absolute values: roundings of 6e-8 add up as the square root of the
-/// number of products summed in a row, at most some hundreds here, and those products have mixed signs.
+/// The error of direct sums in fp32, relative to the sums of absolute values: roundings of 6e-8 grow with the square root
+/// of the number of products in a sum, at most some hundreds here, and the products have mixed signs.
 pub(crate) const DIRECT_ERROR: f64 = 1e-6;
 
-/// F(4x4, 3x3) forward and in the weight gradient: the transforms' constants of up to 5 grow the roundings.
+/// The error of F(4x4, 3x3) in the forward pass and in the weight gradient: constants of up to 5 amplify the roundings.
 const F43_ERROR: f64 = 2e-6;
 
-/// F(4x4, 5x5), whose constants are larger still.
+/// The error of F(4x4, 5x5), whose constants are larger.
 const F45_ERROR: f64 = 4e-6;
 
-/// Input gradients take the adjoint: every output of it passes the larger constants last, so that nothing averages out.
+/// The factor for input gradients: the adjoint applies the larger constants last, so that roundings do not average out.
 const ADJOINT: f64 = 4.0;
 
-/// A convolution and its plain values.
+/// A convolution and its operands as planes.
 pub(crate) struct Case {
     pub(crate) geometry: ConvGeometry,
     pub(crate) input: Vec<f32>,
@@ -30,7 +30,7 @@ pub(crate) struct Case {
     pub(crate) grad_output: Vec<f32>,
 }
 
-/// What a CPU makes of a case, on plain planes.
+/// The results of a case, as planes.
 pub(crate) struct Answers {
     pub(crate) output: Vec<f32>,
     pub(crate) grad_input: Vec<f32>,
@@ -42,7 +42,7 @@ impl Case {
     pub(crate) fn new(geometry: ConvGeometry) -> Self {
         let [inputs, outputs] = geometry.channels();
         let [height, width] = geometry.output_size();
-        // Inputs as a ReLU leaves them: a third of them zero.
+        // Inputs like the output of a ReLU: a third of them zero.
         let mut input = random(1, geometry.input_planes_len());
         for value in &mut input {
             *value = if *value < -0.33 { 0.0 } else { value.abs() };
@@ -57,22 +57,23 @@ impl Case {
         }
     }
 
-    /// Runs everything; `planes` feeds the input as it is, `masked` asks for the lower ReLU's mask.
-    pub(crate) fn run(&self, cpu: &Cpu, planes: bool, relu: bool, masked: bool) -> Answers {
+    /// Runs both passes. `planes` leaves the input in planes, `masked` masks the input gradient by the previous ReLU.
+    pub(crate) fn run(&self, context: &Context, planes: bool, relu: bool, masked: bool) -> Answers {
         let geometry = &self.geometry;
         let (batch, [inputs, outputs]) = (geometry.batch(), geometry.channels());
         let (in_pixels, out_pixels) = (
             geometry.input_size().iter().product::<usize>(),
             geometry.output_size().iter().product::<usize>(),
         );
-        let input_panels = self.in_panels(cpu, inputs, in_pixels, &self.input);
-        let grad_output = self.in_panels(cpu, outputs, out_pixels, &self.grad_output);
+        let input_panels = self.in_panels(context, inputs, in_pixels, &self.input);
+        let grad_output = self.in_panels(context, outputs, out_pixels, &self.grad_output);
         let input =
             if planes { ConvInput::Planes(&self.input) } else { ConvInput::Panels(&input_panels) };
 
-        // What lay there before must not matter.
+        // NaN, to detect results that depend on previous contents.
         let mut output = vec![f32::NAN; geometry.output_len()];
-        cpu.conv_relu_forward(geometry, input, &self.weight, Some(&self.bias), relu, &mut output)
+        context
+            .conv_relu_forward(geometry, input, &self.weight, Some(&self.bias), relu, &mut output)
             .unwrap();
         let mut grad_input =
             vec![f32::NAN; if planes { self.input.len() } else { geometry.input_len() }];
@@ -88,35 +89,40 @@ impl Case {
             grad_weight: &mut grad_weight,
             grad_bias: Some(&mut grad_bias),
         };
-        cpu.conv_relu_backward(geometry, backward).unwrap();
+        context.conv_relu_backward(geometry, backward).unwrap();
         assert_padding_is_zero(outputs, out_pixels, &output);
         if !planes {
             assert_padding_is_zero(inputs, in_pixels, &grad_input);
-            grad_input = Self::in_planes(cpu, [batch, inputs, in_pixels], &grad_input);
+            grad_input = Self::in_planes(context, [batch, inputs, in_pixels], &grad_input);
         }
         Answers {
-            output: Self::in_planes(cpu, [batch, outputs, out_pixels], &output),
+            output: Self::in_planes(context, [batch, outputs, out_pixels], &output),
             grad_input,
             grad_weight,
             grad_bias,
         }
     }
 
-    fn in_panels(&self, cpu: &Cpu, channels: usize, pixels: usize, planes: &[f32]) -> Vec<f32> {
+    fn in_panels(
+        &self,
+        context: &Context,
+        channels: usize,
+        pixels: usize,
+        planes: &[f32],
+    ) -> Vec<f32> {
         let mut panels = vec![f32::NAN; panels_len(self.geometry.batch(), channels, pixels)];
-        panels_from_nchw(cpu, [self.geometry.batch(), channels, pixels], planes, &mut panels)
+        panels_from_nchw(context, [self.geometry.batch(), channels, pixels], planes, &mut panels)
             .unwrap();
         panels
     }
 
-    fn in_planes(cpu: &Cpu, sizes: [usize; 3], panels: &[f32]) -> Vec<f32> {
+    fn in_planes(context: &Context, sizes: [usize; 3], panels: &[f32]) -> Vec<f32> {
         let mut planes = vec![f32::NAN; sizes.iter().product()];
-        nchw_from_panels(cpu, sizes, panels, &mut planes).unwrap();
+        nchw_from_panels(context, sizes, panels, &mut planes).unwrap();
         planes
     }
 
-    /// Compares everything with the oracle. The ReLU's mask is taken from `found`, so that a sum that is zero but for
-    /// rounding does not count.
+    /// Compares all results with the oracle. Takes the ReLU's mask from `found`: a sum of zero may round to either sign.
     pub(crate) fn compare(
         &self,
         found: &Answers,
@@ -161,7 +167,7 @@ impl Case {
     }
 }
 
-/// Channels that only fill up the last panel must be zero.
+/// Asserts that the channels that pad the last panel are zero.
 fn assert_padding_is_zero(channels: usize, pixels: usize, panels: &[f32]) {
     for (index, &value) in panels.iter().enumerate() {
         let panel = index / (16 * pixels) % channels.div_ceil(16);
@@ -188,7 +194,7 @@ fn geometries() -> impl Strategy<Value = ConvGeometry> {
     })
 }
 
-/// Shapes that stand for a reason each.
+/// Returns shapes that each test a special case.
 fn named() -> Vec<ConvGeometry> {
     let geometry = |batch, channels, input, kernel: usize, stride: usize, padding: usize| {
         ConvGeometry::new(batch, channels, input, [kernel; 2], [stride; 2], [padding; 2]).unwrap()
@@ -216,12 +222,12 @@ fn named() -> Vec<ConvGeometry> {
 
 #[test]
 fn named_shapes_match_the_oracle() {
-    for cpu in cpus(2) {
-        let cpu = cpu.with_algorithm(Algorithm::Direct);
+    for context in contexts(2) {
+        let context = context.with_algorithm(Algorithm::Direct);
         for geometry in named() {
             let case = Case::new(geometry);
             for planes in [false, true] {
-                let found = case.run(&cpu, planes, true, true);
+                let found = case.run(&context, planes, true, true);
                 case.compare(&found, true, true, [DIRECT_ERROR; 3]).unwrap();
             }
         }
@@ -239,8 +245,8 @@ proptest! {
         masked in any::<bool>(),
     ) {
         let case = Case::new(geometry);
-        for cpu in cpus(1) {
-            let found = case.run(&cpu.with_algorithm(Algorithm::Direct), planes, relu, masked);
+        for context in contexts(1) {
+            let found = case.run(&context.with_algorithm(Algorithm::Direct), planes, relu, masked);
             case.compare(&found, relu, masked, [DIRECT_ERROR; 3])?;
         }
     }
@@ -266,8 +272,8 @@ proptest! {
     ) {
         let Ok(geometry) = ConvGeometry::new(batch, channels, size, [kernel; 2], [1, 1], padding) else { return Ok(()) };
         let case = Case::new(geometry);
-        for cpu in cpus(2) {
-            let found = case.run(&cpu.with_algorithm(Algorithm::Winograd), false, relu, masked);
+        for context in contexts(2) {
+            let found = case.run(&context.with_algorithm(Algorithm::Winograd), false, relu, masked);
             case.compare(&found, relu, masked, winograd_bounds(kernel))?;
         }
     }
@@ -282,8 +288,8 @@ fn winograd_matches_the_oracle_over_several_chunks() {
         let geometry =
             ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [1, 1], padding).unwrap();
         let case = Case::new(geometry);
-        for cpu in cpus(2) {
-            let found = case.run(&cpu.with_algorithm(Algorithm::Winograd), false, true, true);
+        for context in contexts(2) {
+            let found = case.run(&context.with_algorithm(Algorithm::Winograd), false, true, true);
             case.compare(&found, true, true, winograd_bounds(kernel)).unwrap();
         }
     }
@@ -293,23 +299,26 @@ fn winograd_matches_the_oracle_over_several_chunks() {
 fn no_bias_and_no_input_gradient() {
     let geometry = ConvGeometry::new(1, [4, 5], [3, 3], [3, 3], [1, 1], [1, 1]).unwrap();
     let mut case = Case::new(geometry);
-    let cpu = Cpu::new(Isa::Portable, 1).unwrap();
+    let context = Context::new(Isa::Portable, 1).unwrap();
     let mut output = vec![f32::NAN; geometry.output_len()];
-    cpu.conv_relu_forward(
-        &geometry,
-        ConvInput::Planes(&case.input),
-        &case.weight,
-        None,
-        false,
-        &mut output,
-    )
-    .unwrap();
+    context
+        .conv_relu_forward(
+            &geometry,
+            ConvInput::Planes(&case.input),
+            &case.weight,
+            None,
+            false,
+            &mut output,
+        )
+        .unwrap();
     case.bias.fill(0.0);
     let expected = oracle::conv_forward(&geometry, &case.input, &case.weight, None, false);
-    assert!(error(&Case::in_planes(&cpu, [1, 5, 9], &output), &expected, &expected) < DIRECT_ERROR);
+    assert!(
+        error(&Case::in_planes(&context, [1, 5, 9], &output), &expected, &expected) < DIRECT_ERROR
+    );
 
-    let with = case.run(&cpu, true, false, false);
-    let grad_output = case.in_panels(&cpu, 5, 9, &case.grad_output);
+    let with = case.run(&context, true, false, false);
+    let grad_output = case.in_panels(&context, 5, 9, &case.grad_output);
     let mut grad_weight = vec![f32::NAN; geometry.weight_len()];
     let backward = ConvBackward {
         input: ConvInput::Planes(&case.input),
@@ -321,17 +330,17 @@ fn no_bias_and_no_input_gradient() {
         grad_weight: &mut grad_weight,
         grad_bias: None,
     };
-    cpu.conv_relu_backward(&geometry, backward).unwrap();
+    context.conv_relu_backward(&geometry, backward).unwrap();
     assert_eq!(grad_weight, with.grad_weight);
 }
 
 #[test]
 fn wrong_lengths_are_errors() {
     let geometry = ConvGeometry::new(1, [4, 5], [3, 3], [3, 3], [1, 1], [1, 1]).unwrap();
-    let cpu = Cpu::new(Isa::Portable, 1).unwrap();
+    let context = Context::new(Isa::Portable, 1).unwrap();
     let (weight, mut output) = (vec![0.0; geometry.weight_len()], vec![0.0; geometry.output_len()]);
     let input = vec![0.0; geometry.input_planes_len()];
-    let found = cpu.conv_relu_forward(
+    let found = context.conv_relu_forward(
         &geometry,
         ConvInput::Panels(&input),
         &weight,
@@ -340,7 +349,7 @@ fn wrong_lengths_are_errors() {
         &mut output,
     );
     assert_eq!(found, Err(Error::Length { name: "input", expected: 144, found: 36 }));
-    let found = cpu.conv_relu_forward(
+    let found = context.conv_relu_forward(
         &geometry,
         ConvInput::Planes(&input),
         &weight[1..],
@@ -353,19 +362,20 @@ fn wrong_lengths_are_errors() {
 
 #[test]
 fn nan_is_not_hidden_by_the_relu() {
-    for cpu in cpus(1) {
+    for context in contexts(1) {
         let geometry = ConvGeometry::new(1, [1, 16], [1, 1], [1, 1], [1, 1], [0, 0]).unwrap();
         let mut output = vec![0.0; 16];
         let input = [f32::NAN];
-        cpu.conv_relu_forward(
-            &geometry,
-            ConvInput::Planes(&input),
-            &[1.0; 16],
-            None,
-            true,
-            &mut output,
-        )
-        .unwrap();
+        context
+            .conv_relu_forward(
+                &geometry,
+                ConvInput::Planes(&input),
+                &[1.0; 16],
+                None,
+                true,
+                &mut output,
+            )
+            .unwrap();
         assert!(output.iter().all(|value| value.is_nan()));
     }
 }

@@ -1,6 +1,6 @@
-//! The same bits for any number of threads.
+//! Results have the same bits for any number of threads.
 
-use nin_kernels::{Algorithm, ConvGeometry, Cpu, Isa};
+use nin_kernels::{Algorithm, Context, ConvGeometry, Isa};
 
 use crate::convolution::{Answers, Case};
 use crate::support::{bits, from_a_worker};
@@ -27,16 +27,17 @@ fn the_same_bits_for_any_number_of_threads() {
                 .into_iter()
                 .flat_map(|isa| [(isa, Algorithm::Direct), (isa, Algorithm::Winograd)])
             {
-                let Ok(one) = Cpu::new(isa, 1).map(|cpu| cpu.with_algorithm(algorithm)) else {
+                let Ok(one) = Context::new(isa, 1).map(|context| context.with_algorithm(algorithm))
+                else {
                     continue;
                 };
                 let expected = all_bits(&case.run(&one, false, true, true));
                 for threads in 2..=4 {
-                    let cpu = Cpu::new(isa, threads).unwrap().with_algorithm(algorithm);
-                    // Twice: the second time the scratch memory has been used.
+                    let context = Context::new(isa, threads).unwrap().with_algorithm(algorithm);
+                    // Twice: the second run reuses scratch memory.
                     for _ in 0..2 {
                         assert!(
-                            all_bits(&case.run(&cpu, false, true, true)) == expected,
+                            all_bits(&case.run(&context, false, true, true)) == expected,
                             "{isa}, {threads} threads"
                         );
                     }

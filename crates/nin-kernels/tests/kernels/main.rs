@@ -1,4 +1,4 @@
-//! The kernels against the oracle, on every instruction set that this machine has.
+//! Compares the kernels with the oracle, on every instruction set of this machine.
 
 mod bf16;
 mod convolution;

@@ -1,13 +1,13 @@
-//! The block in one call against its layers one by one (which the other files hold against the oracle): the same bits.
+//! The block in one call has the bits of its layers one by one, which the other files compare with the oracle.
 
 use nin_kernels::{
-    Algorithm, ConvBackward, ConvGeometry, ConvInput, Cpu, Isa, MlpconvBackward, MlpconvGeometry,
-    MlpconvKept, MlpconvWeights, Precision,
+    Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Isa, MlpconvBackward,
+    MlpconvGeometry, MlpconvSaved, MlpconvWeights, Precision,
 };
 
 use crate::support::{bits, random};
 
-/// Everything that a block computes.
+/// All results of a block.
 #[derive(Debug, PartialEq)]
 struct Answers {
     hidden: [Vec<u32>; 2],
@@ -27,7 +27,7 @@ struct Case {
     grad_output: Vec<f32>,
 }
 
-/// Zeros in the channels that only fill up the last panel.
+/// Zeros the channels that pad the last panel.
 fn zero_padding(channels: usize, pixels: usize, values: &mut [f32]) {
     let panels = channels.div_ceil(16);
     for (index, value) in values.iter_mut().enumerate() {
@@ -72,18 +72,21 @@ impl Case {
         }
     }
 
-    fn whole(&self, cpu: &Cpu) -> Answers {
+    fn whole(&self, context: &Context) -> Answers {
         let nan = |len: usize| vec![f32::NAN; len];
         let geometry = &self.geometry;
         let mut hidden = geometry.hidden_len().map(nan);
         let mut positions = vec![99; geometry.positions_len()];
         let mut output = nan(geometry.output_len());
         let [first, second] = &mut hidden;
-        let kept = MlpconvKept { hidden: [first, second], positions: &mut positions };
-        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut output, Some(kept))
+        let saved = MlpconvSaved { hidden: [first, second], positions: &mut positions };
+        context
+            .mlpconv_forward(geometry, self.input(), &self.weights(), &mut output, Some(saved))
             .unwrap();
         let mut inferred = nan(geometry.output_len());
-        cpu.mlpconv_forward(geometry, self.input(), &self.weights(), &mut inferred, None).unwrap();
+        context
+            .mlpconv_forward(geometry, self.input(), &self.weights(), &mut inferred, None)
+            .unwrap();
         assert_eq!(bits(&inferred), bits(&output), "inference differs");
 
         let mut grad_input = nan(self.input.len());
@@ -100,7 +103,7 @@ impl Case {
             grad_weight: grad_weight.each_mut().map(Vec::as_mut_slice),
             grad_bias: grad_bias.each_mut().map(|bias| Some(bias.as_mut_slice())),
         };
-        cpu.mlpconv_backward(geometry, backward).unwrap();
+        context.mlpconv_backward(geometry, backward).unwrap();
         Answers {
             hidden: hidden.map(|values| bits(&values)),
             positions,
@@ -111,7 +114,7 @@ impl Case {
         }
     }
 
-    fn layer_by_layer(&self, cpu: &Cpu) -> Answers {
+    fn layer_by_layer(&self, context: &Context) -> Answers {
         let geometry = &self.geometry;
         let mut values = vec![self.input.clone()];
         for (layer, conv) in geometry.layers().iter().enumerate() {
@@ -123,7 +126,8 @@ impl Case {
             };
             let mut output = vec![f32::NAN; conv.output_len()];
             let bias = Some(self.bias[layer].as_slice());
-            cpu.conv_relu_forward(conv, input, &self.weight[layer], bias, true, &mut output)
+            context
+                .conv_relu_forward(conv, input, &self.weight[layer], bias, true, &mut output)
                 .unwrap();
             values.push(output);
         }
@@ -131,7 +135,7 @@ impl Case {
         let mut output = values[3].clone();
         if let Some(pool) = geometry.pool() {
             output = vec![f32::NAN; pool.output_len()];
-            cpu.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions)).unwrap();
+            context.max_pool_forward(pool, &values[3], &mut output, Some(&mut positions)).unwrap();
         }
         let through = |(&gradient, &output): (&f32, &f32)| {
             if output > 0.0 { gradient } else { 0.0 }
@@ -139,7 +143,7 @@ impl Case {
         let mut gradient: Vec<_> = self.grad_output.iter().zip(&output).map(through).collect();
         if let Some(pool) = geometry.pool() {
             let mut full = vec![f32::NAN; pool.input_len()];
-            cpu.max_pool_backward(pool, &positions, &gradient, None, &mut full).unwrap();
+            context.max_pool_backward(pool, &positions, &gradient, None, &mut full).unwrap();
             gradient = full;
         }
         let mut grad_weight = self.weight.each_ref().map(|weight| vec![f32::NAN; weight.len()]);
@@ -155,14 +159,14 @@ impl Case {
                 },
                 weight: &self.weight[layer],
                 grad_output: &gradient,
-                // The last layer's mask is in the gradient already.
+                // The gradient of the last layer is already masked.
                 output: (layer < 2).then_some(&values[layer + 1]),
                 grad_input: Some(&mut grad_input),
                 mask_grad_input: false,
                 grad_weight: &mut grad_weight[layer],
                 grad_bias: Some(&mut grad_bias[layer]),
             };
-            cpu.conv_relu_backward(conv, backward).unwrap();
+            context.conv_relu_backward(conv, backward).unwrap();
             gradient = grad_input;
         }
         let [_, first, second, _] = values.try_into().unwrap();
@@ -177,7 +181,7 @@ impl Case {
     }
 }
 
-/// Zeros of either sign count as one: a mask taken before a sum or after it may differ in nothing else.
+/// Makes all zeros positive: masking before or after a sum may change the sign of a zero, but nothing else.
 fn normalised(mut answers: Answers) -> Answers {
     let positive = |values: &mut Vec<u32>| {
         for value in values {
@@ -210,13 +214,13 @@ fn the_block_is_its_layers() {
             (Algorithm::Winograd, 2, Precision::Bf16),
             (Algorithm::Auto, 2, Precision::Bf16),
         ] {
-            let Ok(cpu) = Cpu::new(isa, threads) else {
+            let Ok(context) = Context::new(isa, threads) else {
                 continue;
             };
-            let cpu = cpu.with_algorithm(algorithm).with_precision(precision);
+            let context = context.with_algorithm(algorithm).with_precision(precision);
             for case in &cases {
                 let (found, expected) =
-                    (normalised(case.whole(&cpu)), normalised(case.layer_by_layer(&cpu)));
+                    (normalised(case.whole(&context)), normalised(case.layer_by_layer(&context)));
                 assert!(
                     found == expected,
                     "{isa}, {algorithm:?}, {precision:?}, {:?}",

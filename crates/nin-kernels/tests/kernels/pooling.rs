@@ -3,7 +3,7 @@
 use nin_kernels::{PoolGeometry, nchw_from_panels, oracle, panels_from_nchw};
 use proptest::prelude::*;
 
-use crate::support::{absolute, bits, cpus, error, random};
+use crate::support::{absolute, bits, contexts, error, random};
 
 /// A sum of a few gradients.
 const POOL_ERROR: f64 = 1e-6;
@@ -42,31 +42,31 @@ proptest! {
         let gradient_planes = random(6, expected.len());
         let gated: Vec<f32> = gradient_planes.iter().zip(&expected)
             .map(|(&gradient, &value)| if value <= 0.0 { 0.0 } else { gradient }).collect();
-        for cpu in cpus(2) {
+        for context in contexts(2) {
             let mut input = vec![f32::NAN; geometry.input_len()];
-            panels_from_nchw(&cpu, [batch, channels, in_pixels], &planes, &mut input).unwrap();
+            panels_from_nchw(&context, [batch, channels, in_pixels], &planes, &mut input).unwrap();
             let (mut output, mut positions) = (vec![f32::NAN; geometry.output_len()], vec![9; geometry.output_len()]);
-            cpu.max_pool_forward(&geometry, &input, &mut output, Some(&mut positions)).unwrap();
+            context.max_pool_forward(&geometry, &input, &mut output, Some(&mut positions)).unwrap();
             let mut alone = vec![f32::NAN; geometry.output_len()];
-            cpu.max_pool_forward(&geometry, &input, &mut alone, None).unwrap();
+            context.max_pool_forward(&geometry, &input, &mut alone, None).unwrap();
             prop_assert_eq!(bits(&alone), bits(&output));
 
             let sizes = [batch, channels, out_pixels];
             let mut found = vec![f32::NAN; expected.len()];
-            nchw_from_panels(&cpu, sizes, &output, &mut found).unwrap();
+            nchw_from_panels(&context, sizes, &output, &mut found).unwrap();
             prop_assert_eq!(bits(&found), bits(&expected));
             let position_values: Vec<f32> = positions.iter().map(|&position| f32::from(position)).collect();
-            nchw_from_panels(&cpu, sizes, &position_values, &mut found).unwrap();
+            nchw_from_panels(&context, sizes, &position_values, &mut found).unwrap();
             let expected_values: Vec<f32> = expected_positions.iter().map(|&position| f32::from(position)).collect();
             prop_assert_eq!(&found, &expected_values);
 
             let mut gradient = vec![f32::NAN; geometry.output_len()];
-            panels_from_nchw(&cpu, sizes, &gradient_planes, &mut gradient).unwrap();
+            panels_from_nchw(&context, sizes, &gradient_planes, &mut gradient).unwrap();
             let mut grad_input = vec![f32::NAN; geometry.input_len()];
             let mut grad_planes = vec![f32::NAN; planes.len()];
             for (gate, upstream) in [(None, &gradient_planes), (Some(output.as_slice()), &gated)] {
-                cpu.max_pool_backward(&geometry, &positions, &gradient, gate, &mut grad_input).unwrap();
-                nchw_from_panels(&cpu, [batch, channels, in_pixels], &grad_input, &mut grad_planes).unwrap();
+                context.max_pool_backward(&geometry, &positions, &gradient, gate, &mut grad_input).unwrap();
+                nchw_from_panels(&context, [batch, channels, in_pixels], &grad_input, &mut grad_planes).unwrap();
                 let expected = oracle::max_pool_backward(&geometry, &expected_positions, upstream);
                 let size = oracle::max_pool_backward(&geometry, &expected_positions, &absolute(upstream));
                 prop_assert!(error(&grad_planes, &expected, &size) < POOL_ERROR);

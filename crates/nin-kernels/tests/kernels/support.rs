@@ -1,23 +1,23 @@
 //! Instruction sets, random values and error bounds.
 
-use nin_kernels::{Cpu, Isa};
+use nin_kernels::{Context, Isa};
 
-/// Every instruction set that this machine has, each with so many threads.
-pub(crate) fn cpus(threads: usize) -> Vec<Cpu> {
-    let cpus: Vec<Cpu> =
-        Isa::ALL.into_iter().filter_map(|isa| Cpu::new(isa, threads).ok()).collect();
-    assert!(cpus.len() >= 2, "the portable ones are always there");
-    cpus
+/// Returns a context for every instruction set of this machine.
+pub(crate) fn contexts(threads: usize) -> Vec<Context> {
+    let contexts: Vec<Context> =
+        Isa::ALL.into_iter().filter_map(|isa| Context::new(isa, threads).ok()).collect();
+    assert!(contexts.len() >= 2, "the portable ones are always available");
+    contexts
 }
 
-/// Does the work in a pool of one thread. What that hands to a CPU's pool, it hands over by rayon's own atomics, which
-/// ThreadSanitizer sees (`.ci/sanitizers`); from any other thread it goes by the standard library's mutex and condition
-/// variable, which are not instrumented, so that every report would be of those.
+/// Does the work in a pool of one thread. From there, rayon hands work to the pool of a context by atomics, which
+/// ThreadSanitizer sees (`.ci/sanitizers`). From any other thread it uses a mutex and a condition variable of the standard
+/// library, which are not instrumented and cause false reports.
 pub(crate) fn from_a_worker(work: impl FnOnce() + Send) {
     rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(work);
 }
 
-/// Values in -1..1 from a counter-based generator.
+/// Returns values in -1..1 from a counter-based generator.
 pub(crate) fn random(seed: u64, len: usize) -> Vec<f32> {
     let value = |index: u64| {
         let mut bits = (index.wrapping_add(seed << 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -28,8 +28,8 @@ pub(crate) fn random(seed: u64, len: usize) -> Vec<f32> {
     (0..len as u64).map(value).collect()
 }
 
-/// The L2 norm of the difference, relative to that of `size`: the same sums over absolute values, so that a sum that
-/// happens to cancel does not count for more.
+/// Returns the L2 norm of the difference, relative to that of `size`: the same sums over absolute values, so that sums
+/// that cancel do not count for more.
 pub(crate) fn error(found: &[f32], expected: &[f64], size: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let squares =
@@ -41,12 +41,12 @@ pub(crate) fn error(found: &[f32], expected: &[f64], size: &[f64]) -> f64 {
     if size == 0.0 { difference.sqrt() } else { (difference / size).sqrt() }
 }
 
-/// Absolute values.
+/// Returns the absolute values.
 pub(crate) fn absolute(values: &[f32]) -> Vec<f32> {
     values.iter().map(|value| value.abs()).collect()
 }
 
-/// The bits, for comparisons that admit no difference.
+/// Returns the bits, for exact comparisons.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }

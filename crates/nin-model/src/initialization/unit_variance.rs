@@ -6,7 +6,7 @@
 //! and no layer shrinks or blows up what it is given. Outputs are linear in the weights, so that one
 //! pass is exact where the paper iterates.
 
-use nin_kernels::{ConvGeometry, ConvInput, Cpu, PANEL, PoolGeometry};
+use nin_kernels::{Context, ConvGeometry, ConvInput, PANEL, PoolGeometry};
 use serde::{Deserialize, Serialize};
 
 use crate::block_geometry::block_geometry;
@@ -66,8 +66,9 @@ pub(super) fn fit(
     weights.check(architecture)?;
     let [channels, height, width] = input;
     let count = images.len() / (channels * height * width).max(1);
-    let cpu = Cpu::shared()?;
-    let mut pass = Pass { cpu, count, activations: images.to_vec(), passed: 0, scales: Vec::new() };
+    let context = Context::shared()?;
+    let mut pass =
+        Pass { context, count, activations: images.to_vec(), passed: 0, scales: Vec::new() };
     let mut size = [height, width];
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
         let convolution = [block.kernel, block.stride, block.padding];
@@ -87,7 +88,7 @@ pub(super) fn fit(
 
 /// The batch on its way through the network.
 struct Pass {
-    cpu: Cpu,
+    context: Context,
     count: usize,
     /// Planes before the first layer, panels behind it.
     activations: Vec<f32>,
@@ -114,11 +115,18 @@ impl Pass {
         self.passed += 1;
         let mut outputs = vec![0.0; geometry.output_len()];
         if *new == LayerPart::None {
-            self.cpu.conv_relu_forward(geometry, input, weight, Some(&bias), true, &mut outputs)?;
+            self.context.conv_relu_forward(
+                geometry,
+                input,
+                weight,
+                Some(&bias),
+                true,
+                &mut outputs,
+            )?;
             self.activations = outputs;
             return Ok(());
         }
-        self.cpu.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
+        self.context.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
 
         let [_, channels] = geometry.channels();
         let statistics = Statistics::of(&outputs, self.count, channels);
@@ -151,7 +159,7 @@ impl Pass {
 
     fn pool(&mut self, geometry: &PoolGeometry) -> Result<(), ModelError> {
         let mut pooled = vec![0.0; geometry.output_len()];
-        self.cpu.max_pool_forward(geometry, &self.activations, &mut pooled, None)?;
+        self.context.max_pool_forward(geometry, &self.activations, &mut pooled, None)?;
         self.activations = pooled;
         Ok(())
     }

@@ -11,6 +11,8 @@ use nin_model::{
     Weights, Width,
 };
 
+use crate::kernels::override_instruction_set;
+
 /// Of the largest value: 32-bit sums of up to some thousand products in another order, through up
 /// to twelve layers, and Winograd's transforms.
 const LOGITS_TOLERANCE: f32 = 2e-5;
@@ -74,6 +76,7 @@ fn compare<I: Backend>(
     batch: usize,
     input: [usize; 3],
 ) {
+    override_instruction_set();
     let device = Default::default();
     let fused =
         NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, weights, &device).unwrap();
@@ -151,6 +154,7 @@ fn unusual_networks() {
 
 #[test]
 fn one_image_gives_the_same_alone_and_in_a_batch() {
+    override_instruction_set();
     let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
     let weights = Initialization::Kaiming.weights(&architecture, 5);
     let device = FlexDevice;

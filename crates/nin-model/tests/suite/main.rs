@@ -1,4 +1,5 @@
 //! Integration tests of nin-model, one binary.
 
 mod fused;
+mod kernels;
 mod shapes;

@@ -8,6 +8,7 @@ use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
 use nin_model::{Architecture, Block, Initialization, NetworkInNetwork, Pool, Width};
 use nin_train::recipe::{OptimizerKind, OptimizerRecipe};
 
+use crate::kernels::override_instruction_set;
 use crate::learner::learner;
 
 const SEED: u64 = 11;
@@ -40,6 +41,7 @@ fn architecture() -> Architecture {
 
 /// The loss of each step on a backend.
 fn losses<I: Backend>(own_operations: bool) -> Vec<f64> {
+    override_instruction_set();
     let architecture = architecture();
     let device = I::Device::default();
     let weights = Initialization::Kaiming.weights(&architecture, SEED);

@@ -6,6 +6,8 @@ use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
 use nin_model::{Architecture, Builtin, HostTensor, Initialization, NetworkInNetwork, Weights};
 use nin_train::recipe::RecipeBuilder;
 
+use crate::kernels::override_instruction_set;
+
 /// Rounding of the weights and of sums of some hundred products, to 32 bits.
 const TOLERANCE: f64 = 1e-4;
 
@@ -24,6 +26,7 @@ fn fitted(
     images: &[f32],
     side: usize,
 ) -> Weights {
+    override_instruction_set();
     let mut weights = kind.weights(architecture, seed);
     kind.fit(&mut weights, architecture, images, [1, side, side]).unwrap();
     weights

@@ -10,6 +10,8 @@ use nin_data::{DataSet, Locations};
 use nin_train::recipe::RecipeBuilder;
 use nin_train::{Ending, Summary, Trainer};
 
+use crate::kernels::override_instruction_set;
+
 /// An epoch of two steps.
 const RECIPE: &str = r#"
 [model]
@@ -19,6 +21,7 @@ batch_size = 8
 "#;
 
 fn trained(folder: &Path, epochs: usize, interrupter: &Interrupter) -> Summary {
+    override_instruction_set();
     let mut recipe = RecipeBuilder::from_text("tiny", "tiny", RECIPE).unwrap().build().unwrap();
     recipe.training.epochs = epochs;
     let data = DataSet::open("fashion-mnist-sample", None, &Locations::default()).unwrap();

@@ -5,6 +5,7 @@ mod adapter;
 mod agreement;
 mod initialization;
 mod interruption;
+mod kernels;
 mod learner;
 mod parity;
 mod recipe_page;

@@ -1,59 +1,48 @@
-//! Pixels times weights: the inner loop of every forward convolution and of every input gradient.
+//! Pixels times weights: the inner loop of every forward pass and every input gradient.
 
 use std::ops::Range;
 
-use super::Vector;
+use super::epilogue::{Epilogue, GATE, RELU, STORE, apply};
 use super::tiling::{TILE_VECTORS, balanced, tile_rows, with_constant_rows};
-use crate::arch::Operation;
+use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// Bytes of packed weights that stay in the first-level cache beside a tile's pixels.
+/// Bytes of packed weights that stay in L1 together with the pixels of a tile.
 const WEIGHT_BLOCK_BYTES: usize = 24 * 1024;
-
-/// What happens to the sums before they are stored.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum End<'a> {
-    /// Nothing.
-    Store,
-    /// ReLU.
-    Relu,
-    /// Zero wherever this slice (laid out as the output) is not positive.
-    Gate(&'a [f32]),
-}
 
 /// `output[panel][y][x][lane] = bias[panel][lane] + sum over depth of pixel(y, x)[depth] * weight[panel][depth][lane]`.
 ///
-/// A pixel's depth is a list of segments, each `segment_len` values that follow one another in memory: with channels in
-/// panels the 16 channels of the pixels under one row of the kernel, so that no column matrix is ever built.
+/// The depth of a pixel is a list of segments of `segment_len` contiguous values. With channels in panels, a segment is
+/// the 16 channels of the pixels under one row of the kernel: im2col without the column matrix.
 #[derive(Debug)]
 pub(crate) struct Multiply<'a> {
-    /// Image, or canvas with its padding in place.
+    /// The image, copied onto a canvas if it has padding.
     pub(crate) input: &'a [f32],
-    /// Where each segment starts, relative to the pixel's start.
+    /// The start of each segment, relative to the pixel.
     pub(crate) segments: &'a [usize],
     pub(crate) segment_len: usize,
-    /// From one output row to the next in `input`.
+    /// Stride in `input` between output rows.
     pub(crate) input_row: usize,
-    /// From one output pixel to the next in `input`.
+    /// Stride in `input` between output pixels.
     pub(crate) input_pixel: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
-    /// Pixels after which the weights are walked again: as many as the second-level cache holds.
+    /// Pixels per pass over the weights: as many as fit into L2.
     pub(crate) pixel_block: usize,
     /// Packed: blocks of one or two panels, `[depth][16 or 32]`.
     pub(crate) weight: &'a [f32],
-    /// From one panel to the next in `weight`.
+    /// Stride between panels in `weight`.
     pub(crate) weight_panel: usize,
-    /// Entries (of 16 or 32 values) of each block to pass over.
+    /// Entries (of 16 or 32 values) to skip in each block.
     pub(crate) weight_entry: usize,
-    /// Panels of 16, zeros where there is none.
+    /// `[panels][16]`.
     pub(crate) bias: &'a [f32],
     /// `[panels][height * width][16]`.
     pub(crate) output: &'a mut [f32],
-    /// From one panel to the next in `output`.
+    /// Stride between panels in `output`.
     pub(crate) output_panel: usize,
     pub(crate) panels: usize,
-    pub(crate) end: End<'a>,
+    pub(crate) epilogue: Epilogue<'a>,
 }
 
 impl Operation for Multiply<'_> {
@@ -79,7 +68,7 @@ impl Operation for Multiply<'_> {
 }
 
 impl Multiply<'_> {
-    /// All that the pointers below rely on.
+    /// Checks everything that the pointers below rely on.
     fn check(&self) {
         let pixels = self.height * self.width;
         assert!(pixels > 0 && self.panels > 0 && self.segment_len > 0 && !self.segments.is_empty());
@@ -93,16 +82,16 @@ impl Multiply<'_> {
         assert!(PANEL * pixels <= self.output_panel);
         let output = (self.panels - 1) * self.output_panel + PANEL * pixels;
         assert!(output <= self.output.len());
-        if let End::Gate(gate) = self.end {
+        if let Epilogue::Gate(gate) = self.epilogue {
             assert!(output <= gate.len());
         }
     }
 }
 
-/// One block of pixels.
+/// Multiplies one block of pixels.
 ///
 /// # Safety
-/// [`Multiply::check`], `output` is `work`'s, ranges within the image, the CPU has `V`.
+/// [`Multiply::check`] passed, `output` is that of `work`, the ranges lie within the image, and the CPU has `V`.
 #[inline(always)]
 unsafe fn block<V: Vector>(
     work: &Multiply,
@@ -117,7 +106,7 @@ unsafe fn block<V: Vector>(
         let mut panel = 0;
         while panel < work.panels {
             let weight = panel * work.weight_panel;
-            // SAFETY: as the caller's; both read `weight` from a block of as many panels as they are wide.
+            // SAFETY: as the caller's; each reads a packed block of as many panels as it is wide.
             unsafe {
                 if V::LANES == 8 {
                     pixels::<V, 2>(work, output, &part, panel, weight);
@@ -134,7 +123,7 @@ unsafe fn block<V: Vector>(
     }
 }
 
-/// Some segments of some pixels.
+/// Some segments of a block of pixels.
 struct Part {
     first: usize,
     count: usize,
@@ -142,10 +131,10 @@ struct Part {
     columns: Range<usize>,
 }
 
-/// One block of weights against a block of pixels.
+/// Multiplies one block of weights and one block of pixels.
 ///
 /// # Safety
-/// As [`block`]; `weight` is where a packed block of `N` vectors starts.
+/// As [`block`]; a packed block of `N` vectors starts at `weight`.
 #[inline(always)]
 unsafe fn pixels<V: Vector, const N: usize>(
     work: &Multiply,
@@ -180,40 +169,44 @@ unsafe fn pixels<V: Vector, const N: usize>(
                     start_panel: if part.first == 0 { PANEL } else { plane },
                     output,
                     output_panel: plane,
-                    gate: if let End::Gate(gate) = work.end {
+                    gate: if let Epilogue::Gate(gate) = work.epilogue {
                         gate.as_ptr().add(at)
                     } else {
                         output
                     },
                 }
             };
-            let end = match work.end {
-                End::Relu if is_last => RELU,
-                End::Gate(_) if is_last => GATE,
+            let epilogue = match work.epilogue {
+                Epilogue::Relu if is_last => RELU,
+                Epilogue::Gate(_) if is_last => GATE,
                 _ => STORE,
             };
             // SAFETY: as the caller's.
             unsafe {
-                // Words lie densely always (`run` asserts it): no code for anything else.
+                // Words are always dense, which `run` asserts: no other variant is compiled for them.
                 if V::PER_WORD == 2 || work.input_pixel == dense::<V>() {
-                    any_end::<V, N, true>(end, count, &tile);
+                    any_end::<V, N, true>(epilogue, count, &tile);
                 } else {
-                    any_end::<V, N, false>(end, count, &tile);
+                    any_end::<V, N, false>(epilogue, count, &tile);
                 }
             }
         }
     }
 }
 
-/// [`any_rows`] with its end as a constant.
+/// Calls [`any_rows`] with the epilogue as a constant.
 ///
 /// # Safety
-/// As [`tile_products`] of so many rows.
+/// As [`tile_products`] for this many rows.
 #[inline(always)]
-unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(end: u8, rows: usize, tile: &Tile) {
+unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(
+    epilogue: u8,
+    rows: usize,
+    tile: &Tile,
+) {
     // SAFETY: as the caller's.
     unsafe {
-        match end {
+        match epilogue {
             RELU => any_rows::<V, N, RELU, DENSE>(rows, tile),
             GATE => any_rows::<V, N, GATE, DENSE>(rows, tile),
             _ => any_rows::<V, N, STORE, DENSE>(rows, tile),
@@ -221,55 +214,36 @@ unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(end: u8, rows: u
     }
 }
 
-/// [`tile_products`] with its rows as a constant.
+/// Calls [`tile_products`] with the rows as a constant.
 ///
 /// # Safety
-/// As [`tile_products`] of so many rows.
+/// As [`tile_products`] for this many rows.
 #[inline(always)]
-unsafe fn any_rows<V: Vector, const N: usize, const END: u8, const DENSE: bool>(
+unsafe fn any_rows<V: Vector, const N: usize, const EPILOGUE: u8, const DENSE: bool>(
     rows: usize,
     tile: &Tile,
 ) {
     // SAFETY: as the caller's.
     unsafe {
-        with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, END, DENSE>(tile));
+        with_constant_rows!(V::LANES, rows, |ROWS| tile_products::<V, ROWS, N, EPILOGUE, DENSE>(
+            tile
+        ));
     }
 }
 
-/// Words from one pixel of a panel to the next.
+/// Words between adjacent pixels of a panel.
 const fn dense<V: Vector>() -> usize {
     PANEL / V::PER_WORD
 }
 
-/// [`End`] as a constant.
-pub(super) const STORE: u8 = 0;
-pub(super) const RELU: u8 = 1;
-pub(super) const GATE: u8 = 2;
-
-/// A sum as it is stored; `gate` is looked at where `END` is [`GATE`].
-///
-/// # Safety
-/// The CPU has `V`, and `gate` is good for a vector where it is looked at.
-#[inline(always)]
-pub(super) unsafe fn ended<V: Vector, const END: u8>(sum: V, gate: *const f32) -> V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match END {
-            RELU => sum.relu(),
-            GATE => sum.gated_by(V::load(gate)),
-            _ => sum,
-        }
-    }
-}
-
-/// Where a tile's operands lie.
+/// The operands of a register tile.
 struct Tile<'a> {
     input: *const f32,
     input_pixel: usize,
     segments: &'a [usize],
     segment_len: usize,
     weight: *const f32,
-    /// What the sums start from: the bias, or the sums of the depth before.
+    /// The initial sums: the bias, or the sums over the previous depths.
     start: *const f32,
     start_pixel: usize,
     start_panel: usize,
@@ -278,17 +252,18 @@ struct Tile<'a> {
     gate: *const f32,
 }
 
-/// `ROWS` pixels by `N` vectors of channels; `DENSE` where one pixel's panel follows the other's, as nearly everywhere. The end is a constant: branched on at run time it made the compiler spill
-/// every accumulator at every step.
+/// Computes `ROWS` pixels by `N` vectors of channels. `DENSE` is set where consecutive pixels are adjacent in memory, as
+/// they nearly always are. The epilogue is a constant: a branch on it made the compiler spill every accumulator at every
+/// step.
 ///
 /// # Safety
-/// The pointers are good for `ROWS` pixels and `N` vectors, `weight` for the whole depth; the CPU has `V`.
+/// The pointers are valid for `ROWS` pixels and `N` vectors, `weight` for the whole depth, and the CPU has `V`.
 #[inline(always)]
 unsafe fn tile_products<
     V: Vector,
     const ROWS: usize,
     const N: usize,
-    const END: u8,
+    const EPILOGUE: u8,
     const DENSE: bool,
 >(
     tile: &Tile,
@@ -326,7 +301,7 @@ unsafe fn tile_products<
             for n in 0..N {
                 let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
                 let at = row * PANEL + panel * tile.output_panel + lane;
-                ended::<V, END>(sums[row][n], tile.gate.add(at)).store(tile.output.add(at));
+                apply::<V, EPILOGUE>(sums[row][n], tile.gate.add(at)).store(tile.output.add(at));
             }
         }
     }

@@ -1,17 +1,16 @@
-//! Pixels times gradients, summed over pixels: the inner loop of every weight gradient.
+//! Outer products of pixels and gradients, summed over pixels: the inner loop of every weight gradient.
 
 use std::ops::Range;
 
-use super::Vector;
 use super::tiling::{balanced, tile_rows, with_constant_rows};
-use crate::arch::Operation;
+use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// Pixels whose inputs and gradients stay in the first-level cache while every tile of a block walks them.
+/// Pixels whose inputs and gradients stay in L1 while every tile of a block reads them.
 const PIXEL_BLOCK: usize = 192;
 
-/// `sums[panel][depth][lane] += sum over (y, x) of pixel(y, x)[depth] * gradient[panel][y][x][lane]`, with segments as in
-/// [`Multiply`](super::Multiply) and the sums laid out as its packed weights.
+/// `sums[panel][depth][lane] += sum over (y, x) of pixel(y, x)[depth] * gradient[panel][y][x][lane]`, with the segments of
+/// [`Multiply`](super::Multiply), and sums laid out as its packed weights.
 #[derive(Debug)]
 pub(crate) struct Outer<'a> {
     pub(crate) input: &'a [f32],
@@ -23,13 +22,13 @@ pub(crate) struct Outer<'a> {
     pub(crate) width: usize,
     /// `[panels][height * width][16]`.
     pub(crate) gradient: &'a [f32],
-    /// From one panel to the next in `gradient`.
+    /// Stride between panels in `gradient`.
     pub(crate) gradient_panel: usize,
     pub(crate) panels: usize,
     pub(crate) sums: &'a mut [f32],
-    /// `[panels][16]`: receives the sums of the gradient alone, for the bias; empty where there is none.
+    /// `[panels][16]`: the sums of the gradient alone, for the bias; empty to skip them.
     pub(crate) bias_sums: &'a mut [f32],
-    /// `sums` holds nothing yet: what is there is overwritten.
+    /// Overwrites `sums` instead of adding to it.
     pub(crate) overwrite: bool,
 }
 
@@ -39,7 +38,7 @@ impl Operation for Outer<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         self.check();
-        // Before the pointers are taken: looking at the slice behind one ends its right to write.
+        // Before the pointers are taken: reading the slice would invalidate its pointer.
         let with_bias = !self.bias_sums.is_empty();
         let (sums, bias_sums) = (self.sums.as_mut_ptr(), self.bias_sums.as_mut_ptr());
         let (rows, columns) = if self.height == 1 {
@@ -71,7 +70,7 @@ impl Operation for Outer<'_> {
 }
 
 impl Outer<'_> {
-    /// All that the pointers below rely on.
+    /// Checks everything that the pointers below rely on.
     fn check(&self) {
         let pixels = self.height * self.width;
         assert!(pixels > 0 && self.panels > 0 && self.segment_len > 0 && !self.segments.is_empty());
@@ -85,10 +84,10 @@ impl Outer<'_> {
     }
 }
 
-/// Adds the gradient of one panel over a block of pixels, which the block's first tile wants in the cache anyway.
+/// Sums the gradient of one panel over a block of pixels, and so loads it into the cache for the first tile.
 ///
 /// # Safety
-/// As [`block`]; `sums` is good for a panel.
+/// As [`block`]; `sums` is valid for a panel.
 #[inline(always)]
 unsafe fn add_pixels<V: Vector>(
     work: &Outer,
@@ -112,10 +111,10 @@ unsafe fn add_pixels<V: Vector>(
     }
 }
 
-/// One block of pixels.
+/// Sums over one block of pixels.
 ///
 /// # Safety
-/// [`Outer::check`], `sums` is `work`'s, ranges within the image, the CPU has `V`.
+/// [`Outer::check`] passed, `sums` is that of `work`, the ranges lie within the image, and the CPU has `V`.
 #[inline(always)]
 unsafe fn block<V: Vector>(
     work: &Outer,
@@ -141,7 +140,7 @@ unsafe fn block<V: Vector>(
     }
 }
 
-/// The whole depth against `N` vectors of channels.
+/// Sums the products of the whole depth and `N` vectors of channels.
 ///
 /// # Safety
 /// As [`block`].
@@ -183,7 +182,7 @@ unsafe fn depths<V: Vector, const N: usize>(
     }
 }
 
-/// Where a tile's operands lie.
+/// The operands of a register tile.
 struct Tile {
     input: *const f32,
     input_row: usize,
@@ -197,11 +196,11 @@ struct Tile {
     overwrite: bool,
 }
 
-/// `ROWS` depths by `N` vectors of channels. The block's sum is formed on its own and then added: fewer roundings than
-/// one long sum.
+/// Computes `ROWS` depths by `N` vectors of channels. The sum over the block is formed in registers and then added, which
+/// rounds less than one long sum.
 ///
 /// # Safety
-/// The pointers are good for `ROWS` depths and `N` vectors over the block; the CPU has `V`.
+/// The pointers are valid for `ROWS` depths and `N` vectors over the block, and the CPU has `V`.
 #[inline(always)]
 unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
     // SAFETY: the caller's promise covers every access.
@@ -222,7 +221,7 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
                         sums[row][n] = value.accumulate(gradients[n], sums[row][n]);
                     }
                 }
-                // The last step may point past the end, where nothing is read.
+                // After the last step these may point past the end; nothing is read there.
                 input = input.wrapping_add(tile.input_pixel);
                 gradient = gradient.wrapping_add(PANEL);
             }

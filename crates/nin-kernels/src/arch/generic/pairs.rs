@@ -1,33 +1,10 @@
-//! bf16 operands, two in a word of 32 bits: the same tiles as for fp32, with a word's two products in one step.
+//! fp32 kernels over pairs of bf16: the same register tiles, two products in each step.
 
-use super::Vector;
-use crate::arch::Operation;
+use crate::arch::{Bf16, Bf16Operation, Operation, Vector};
 use crate::panels::PANEL;
 
-/// What a kernel asks of an instruction set that multiplies bf16. Words are kept in vectors of `f32`, as bits.
-///
-/// Every function is unsafe as [`Vector`]'s are.
-#[allow(clippy::missing_safety_doc)]
-pub(crate) trait Bf16: Vector {
-    /// `sum` plus both products of each lane's two pairs.
-    unsafe fn dot_pairs(self, other: Self, sum: Self) -> Self;
-    /// Neighbours in pairs: `(first[0], first[1])`, `(first[2], first[3])`, .., then those of `second`.
-    unsafe fn narrow(first: Self, second: Self) -> Self;
-    /// Lanes in pairs: `(low[0], high[0])`, `(low[1], high[1])` and so on.
-    unsafe fn zip(low: Self, high: Self) -> Self;
-}
-
-/// A piece of work that is compiled for every instruction set that multiplies bf16; as [`Operation`] otherwise.
-pub(crate) trait Bf16Operation {
-    /// The work.
-    ///
-    /// # Safety
-    /// The CPU has `V`'s instruction set.
-    unsafe fn run<V: Bf16>(self);
-}
-
-/// The same operation with words of two bf16 in place of its operands; its sums stay fp32. Depths (or, in
-/// [`Outer`](super::Outer), pixels) are counted in words.
+/// An operation whose operands are words of two bf16; its sums stay fp32. Depths (in [`Outer`](super::Outer), pixels)
+/// are counted in words.
 pub(crate) struct InPairs<O>(pub(crate) O);
 
 impl<O: Operation<Output = ()>> Bf16Operation for InPairs<O> {
@@ -38,12 +15,12 @@ impl<O: Operation<Output = ()>> Bf16Operation for InPairs<O> {
     }
 }
 
-/// A vector whose step of a sum of products takes a word's two.
+/// A vector that accumulates both products of a word in one step.
 #[derive(Debug, Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct Paired<V>(V);
 
-// SAFETY of every function here: what the caller promises of `V`.
+// SAFETY of every function below: the caller's promise for `V`.
 impl<V: Bf16> Vector for Paired<V> {
     const LANES: usize = V::LANES;
     const PER_WORD: usize = 2;
@@ -115,7 +92,7 @@ impl<V: Bf16> Vector for Paired<V> {
     }
 }
 
-/// Panels with neighbouring channels in pairs: half as many words as values.
+/// Rounds panels to bf16 and pairs neighbouring channels: half as many words as values.
 pub(crate) struct Narrow<'a> {
     /// Whole pixels of sixteen channels.
     pub(crate) values: &'a [f32],
@@ -128,7 +105,7 @@ impl Bf16Operation for Narrow<'_> {
         assert!(V::LANES == PANEL && self.values.len() == 2 * self.words.len());
         assert!(self.values.len().is_multiple_of(PANEL), "whole pixels");
         let pixels = self.values.chunks_exact(2 * PANEL);
-        // The last pixel of an odd number stands alone.
+        // Of an odd number of pixels the last has no partner.
         let (rest, last) = (pixels.remainder(), self.words.len() / PANEL * PANEL);
         for (pixels, words) in pixels.zip(self.words.chunks_exact_mut(PANEL)) {
             // SAFETY: chunks of two vectors and of one; the features by the caller.
@@ -148,12 +125,12 @@ impl Bf16Operation for Narrow<'_> {
     }
 }
 
-/// One panel with neighbouring pixels in pairs, `[pairs][16]`; zero beside the last of an odd number.
+/// Rounds one panel to bf16 and pairs neighbouring pixels, `[pairs][16]`; the last of an odd number is paired with zero.
 pub(crate) struct ZipPixels<'a> {
     /// Whole pixels of sixteen channels.
     pub(crate) values: &'a [f32],
     pub(crate) words: &'a mut [f32],
-    /// Sixteen sums to which every pixel is added unrounded; empty where nobody wants them.
+    /// Sixteen sums to which every pixel is added, unrounded; empty to skip them.
     pub(crate) sums: &'a mut [f32],
 }
 

@@ -1,35 +1,34 @@
-//! Max pooling of one panel of one image, and its gradient. Sixteen lanes at a time in plain Rust, which the compiler
-//! turns into the instruction set's own comparisons.
+//! Max pooling of one panel of one image, and its gradient. The loops over sixteen lanes are plain Rust, which the
+//! compiler vectorizes.
 
 use std::ops::Range;
 
-use super::Vector;
-use crate::arch::Operation;
+use crate::arch::{Operation, Vector};
 use crate::geometry::PoolGeometry;
 use crate::panels::PANEL;
 
 type Lanes<T> = [T; PANEL];
 
-/// The maxima of one panel.
+/// Max pooling of one panel.
 pub(crate) struct PoolForward<'a> {
     pub(crate) geometry: &'a PoolGeometry,
     pub(crate) input: &'a [f32],
     pub(crate) output: &'a mut [f32],
-    /// Where in its window each maximum lies; empty where nobody wants to know.
+    /// The position of each maximum in its window; empty to skip them.
     pub(crate) positions: &'a mut [u8],
 }
 
-/// The gradient of one panel's input.
+/// The input gradient of one panel.
 pub(crate) struct PoolBackward<'a> {
     pub(crate) geometry: &'a PoolGeometry,
     pub(crate) positions: &'a [u8],
     pub(crate) gradient: &'a [f32],
-    /// The pooling's output where the ReLU beneath it is to be masked too; else empty.
+    /// The output of the pooling, to mask the ReLU before it too; otherwise empty.
     pub(crate) gate: &'a [f32],
     pub(crate) grad_input: &'a mut [f32],
 }
 
-/// A window's taps along one axis that lie in the image, and where the first of them lies.
+/// Returns the taps of a window along one axis that lie in the image, and the pixel of the first.
 #[inline(always)]
 fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, usize) {
     let start = index * geometry.stride[axis];

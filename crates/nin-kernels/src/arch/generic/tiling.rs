@@ -1,24 +1,24 @@
-//! How sizes are cut into tiles and blocks.
+//! Register tiles, and the division of sizes into blocks.
 
-use super::Vector;
+use crate::arch::Vector;
 use crate::panels::PANEL;
 
-/// Vectors that a tile is wide, wherever there are channels enough.
+/// Width of a tile in vectors, if there are enough channels.
 pub(crate) const TILE_VECTORS: usize = 2;
 
-/// Rows that a tile is high: with [`TILE_VECTORS`] accumulators for each, the vectors of weights and one operand, they
-/// fill 16 registers of 8 lanes (15 used), or 32 of 16 lanes (31 used).
+/// Height of a tile in rows. Each row has [`TILE_VECTORS`] accumulators; with the vectors of weights and one operand that
+/// makes 15 of 16 registers of 8 lanes, or 31 of 32 registers of 16 lanes.
 pub(crate) const fn tile_rows<V: Vector>() -> usize {
     if V::LANES == 8 { 6 } else { 14 }
 }
 
-/// Channel panels that lie side by side in packed weights, given the lanes of a vector.
+/// Returns how many channel panels are interleaved in packed weights for vectors of `lanes`.
 pub(crate) const fn panels_per_block(lanes: usize) -> usize {
     TILE_VECTORS * lanes / PANEL
 }
 
-/// `0..total` in the fewest parts of at most `most`, the sizes differing by at most one: a last part of one row would
-/// run at a sixth of the rate.
+/// `0..total` as the fewest parts of at most `most`, whose sizes differ by at most one: a last tile of one row would run
+/// at a sixth of the rate.
 #[derive(Debug, Clone)]
 pub(crate) struct Balanced {
     next: usize,
@@ -26,6 +26,7 @@ pub(crate) struct Balanced {
     parts: usize,
 }
 
+/// Divides `0..total` into [`Balanced`] parts, as pairs of start and size.
 #[inline(always)]
 pub(crate) fn balanced(total: usize, most: usize) -> Balanced {
     Balanced { next: 0, total, parts: total.div_ceil(most) }
@@ -47,7 +48,7 @@ impl Iterator for Balanced {
     }
 }
 
-/// Calls `$function::<V, ROWS, N, ..>` with the rows as a constant.
+/// Evaluates an expression with the number of rows as a constant.
 macro_rules! with_constant_rows {
     ($lanes:expr, $rows:expr, |$constant:ident| $call:expr) => {
         if $lanes == 8 {

@@ -1,154 +1,96 @@
-//! A layer's gradients: for its weights and bias, and for its input where anybody wants it.
+//! The backward pass: the gradients of weight, bias and, if requested, input.
 
 use rayon::prelude::*;
 
-use super::{gated, group_size, group_slices, multiply, on_canvas, padded_bias};
-use crate::arch::Bf16Arch;
-use crate::arch::generic::{End, Outer};
-use crate::conv::bf16::{self, Product};
-use crate::conv::lowering::{Depth, Lowering};
-use crate::conv::pack::{pack_weight_turned, sum_weight_gradient, tree_sum};
-use crate::conv::{ConvBackward, ConvInput, tiles};
-use crate::cpu::Cpu;
+use super::product::Product;
+use super::weight_gradient::{GroupSums, Sums, WeightGradient};
+use crate::arch::generic::Epilogue;
+use crate::context::Context;
+use crate::conv::groups::{group_size, group_slices};
+use crate::conv::operands::{ConvBackward, Layout};
+use crate::conv::pack::padded_bias;
+use crate::conv::relu::relu_backward;
 use crate::geometry::ConvGeometry;
-use crate::panels::{PANEL, image_to_planes};
+use crate::layout::image_to_planes;
 use crate::scratch::Scratch;
 
-/// A layer's gradients, ready for one image after another.
+/// The backward pass of a layer, for one image at a time.
 pub(crate) struct Backward<'a> {
-    cpu: &'a Cpu,
+    context: &'a Context,
     geometry: &'a ConvGeometry,
-    lowering: Lowering,
-    turned: Option<Turned>,
-    in_planes: bool,
-    weight_sums: WeightSums,
+    weight_gradient: WeightGradient,
+    input_gradient: Option<InputGradient<'a>>,
 }
 
-/// What the weights' gradient is summed by.
-#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
-enum WeightSums {
-    Fp32,
-    Words(Bf16Arch),
-    Tiles(tiles::Gradients),
-}
-
-/// What the input's gradient needs.
-struct Turned {
-    lowering: Lowering,
-    packed: PackedTurned,
+/// The gradient of a layer's input.
+struct InputGradient<'a> {
+    context: &'a Context,
+    geometry: &'a ConvGeometry,
+    layout: Layout,
+    product: Product,
     no_bias: Scratch,
     mask: bool,
 }
 
-impl Turned {
-    /// What happens to an image's gradient in panels.
-    fn end<'i>(&self, image: &'i [f32]) -> End<'i> {
-        if self.mask { End::Gate(image) } else { End::Store }
+impl InputGradient<'_> {
+    /// Returns the epilogue of a gradient in panels: the mask by the ReLU whose output `image` is.
+    fn epilogue<'i>(&self, image: &'i [f32]) -> Epilogue<'i> {
+        if self.mask { Epilogue::Gate(image) } else { Epilogue::Store }
     }
-}
 
-/// A layer's weights for its input's gradient.
-#[allow(clippy::large_enum_variant, reason = "there is one of them a layer, and it is never moved")]
-enum PackedTurned {
-    Fp32(Scratch),
-    Words(Product),
-    Tiles(tiles::Backward),
-}
-
-/// Where one group of images sums its weight and bias gradients.
-pub(crate) struct Sums<'a> {
-    weight: &'a mut [f32],
-    bias: &'a mut [f32],
-    /// What is still to be added.
-    pending: Option<tiles::Pending>,
-}
-
-/// The sums of all groups.
-pub(crate) struct GroupSums {
-    weight: Scratch,
-    bias: Scratch,
-    weight_len: usize,
-    bias_len: usize,
+    /// Computes the gradient of one image.
+    fn image(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+        let Self { context, product, no_bias, .. } = self;
+        match self.layout {
+            Layout::Panels => {
+                product.image(context, gradient, no_bias, self.epilogue(image), grad_input);
+            }
+            Layout::Planes => {
+                let mut panels = context.scratch.take(self.geometry.in_image());
+                product.image(context, gradient, no_bias, Epilogue::Store, &mut panels);
+                image_to_planes(self.geometry.in_pixels(), &panels, grad_input);
+                if self.mask {
+                    for (gradient, &input) in grad_input.iter_mut().zip(image) {
+                        *gradient = if input <= 0.0 { 0.0 } else { *gradient };
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl<'a> Backward<'a> {
-    /// `mask` as in [`ConvBackward::mask_grad_input`]; none where nobody wants the input's gradient.
+    /// `mask` is [`ConvBackward::mask_grad_input`]; `None` skips the input gradient.
     pub(crate) fn new(
-        cpu: &'a Cpu,
+        context: &'a Context,
         geometry: &'a ConvGeometry,
-        input: ConvInput,
+        layout: Layout,
         weight: &[f32],
         mask: Option<bool>,
     ) -> Self {
-        let in_planes = matches!(input, ConvInput::Planes(_));
-        let turned = mask.map(|mask| {
-            let lowering = Lowering::of_gradient(geometry);
-            let in_bf16 = || {
-                let tiles = tiles::Backward::new(cpu, geometry, weight).map(PackedTurned::Tiles);
-                let words = || Product::backward(cpu, geometry, weight).map(PackedTurned::Words);
-                tiles.or_else(words)
-            };
-            let packed = if in_planes { None } else { in_bf16() };
-            let packed = packed.unwrap_or_else(|| {
-                PackedTurned::Fp32(pack_weight_turned(cpu, geometry, lowering.depth, weight))
-            });
-            Turned { lowering, packed, no_bias: padded_bias(cpu, geometry.in_panels(), None), mask }
+        let input_gradient = mask.map(|mask| InputGradient {
+            context,
+            geometry,
+            layout,
+            product: Product::input_gradient(context, geometry, layout, weight),
+            no_bias: padded_bias(context, geometry.in_panels(), None),
+            mask,
         });
-        let words = || cpu.bf16().filter(|_| geometry.is_pointwise() && !in_planes);
-        let weight_sums = tiles::Gradients::new(cpu, geometry, input)
-            .map(WeightSums::Tiles)
-            .or_else(|| words().map(WeightSums::Words))
-            .unwrap_or(WeightSums::Fp32);
-        let lowering = Lowering::of(geometry, input);
-        Self { cpu, geometry, lowering, turned, in_planes, weight_sums }
+        let weight_gradient = WeightGradient::new(context, geometry, layout);
+        Self { context, geometry, weight_gradient, input_gradient }
     }
 
+    /// Allocates the sums of all groups.
     pub(crate) fn sums(&self) -> GroupSums {
-        let groups = self.geometry.batch.div_ceil(group_size(self.geometry.batch));
-        let bias_len = self.geometry.out_panels() * PANEL;
-        let weight_len = bias_len * self.depth().len();
-        let weight = match self.weight_sums {
-            // Overwritten by what is added first.
-            WeightSums::Tiles(_) => self.cpu.scratch.take(groups * weight_len),
-            WeightSums::Fp32 | WeightSums::Words(_) => {
-                self.cpu.scratch.take_zeroed(groups * weight_len)
-            }
-        };
-        let bias = self.cpu.scratch.take_zeroed(groups * bias_len);
-        GroupSums { weight, bias, weight_len, bias_len }
+        self.weight_gradient.sums(self.context, self.geometry)
     }
 
-    /// The order of the weight sums' depth.
-    fn depth(&self) -> Depth {
-        match &self.weight_sums {
-            WeightSums::Tiles(gradients) => gradients.depth(),
-            WeightSums::Fp32 | WeightSums::Words(_) => self.lowering.depth,
-        }
-    }
-
-    /// Where each group sums, in order.
+    /// Divides the sums into those of each group, in order.
     pub(crate) fn groups<'s>(&self, sums: &'s mut GroupSums) -> Vec<Sums<'s>> {
-        let pending = || match &self.weight_sums {
-            WeightSums::Tiles(gradients) => Some(gradients.pending(self.cpu)),
-            WeightSums::Fp32 | WeightSums::Words(_) => None,
-        };
-        let weights = sums.weight.chunks_exact_mut(sums.weight_len);
-        weights
-            .zip(sums.bias.chunks_exact_mut(sums.bias_len))
-            .map(|(weight, bias)| Sums { weight, bias, pending: pending() })
-            .collect()
+        self.weight_gradient.groups(self.context, sums)
     }
 
-    /// A group's last image was added.
-    pub(crate) fn finish_group(&self, sums: &mut Sums) {
-        if let (WeightSums::Tiles(gradients), Some(pending)) =
-            (&self.weight_sums, &mut sums.pending)
-        {
-            gradients.flush(pending, sums.weight);
-        }
-    }
-
-    /// One image: adds its weight and bias gradients, and writes its input gradient where somebody wants it.
+    /// Adds the weight and bias gradients of one image to the sums of its group, and writes its input gradient.
     pub(crate) fn image(
         &self,
         image: &[f32],
@@ -156,131 +98,53 @@ impl<'a> Backward<'a> {
         sums: &mut Sums,
         grad_input: Option<&mut [f32]>,
     ) {
-        let Sums { weight, bias, pending } = sums;
-        if let (WeightSums::Tiles(gradients), Some(pending)) = (&self.weight_sums, pending) {
-            self.image_in_tiles(gradients, [image, gradient], pending, [weight, bias], grad_input);
-            return;
-        }
-        self.add_image(image, gradient, [weight, bias]);
-        if let Some(grad_input) = grad_input {
-            self.input_gradient(image, gradient, grad_input);
-        }
-    }
-
-    /// The same, part by part.
-    fn image_in_tiles(
-        &self,
-        gradients: &tiles::Gradients,
-        [image, gradient]: [&[f32]; 2],
-        pending: &mut tiles::Pending,
-        [weight_sums, bias_sums]: [&mut [f32]; 2],
-        mut grad_input: Option<&mut [f32]>,
-    ) {
-        for &part in gradients.parts() {
-            let sums = [&mut *weight_sums, &mut *bias_sums];
-            let filled = gradients.add(self.cpu, part, [image, gradient], pending, sums);
-            if let (Some(grad_input), Some(turned)) = (&mut grad_input, &self.turned)
-                && let PackedTurned::Tiles(layer) = &turned.packed
-            {
-                let (bias, end) = (&turned.no_bias, turned.end(image));
-                layer.part(self.cpu, part, (gradient, &filled), bias, end, grad_input);
+        let context = self.context;
+        let (operands, sums, pending) =
+            ([image, gradient], [&mut *sums.weight, &mut *sums.bias], &mut sums.pending);
+        let mut grad_input = self.input_gradient.as_ref().zip(grad_input);
+        match (&self.weight_gradient, pending) {
+            (WeightGradient::Fp32(layer), _) => layer.add(context, operands, sums),
+            (WeightGradient::Words(layer), _) => layer.add(context, operands, sums),
+            (WeightGradient::Tiles(layer), Some(pending)) => {
+                // Both products take a part of the gradient while its tiles are in L2.
+                layer.add(context, operands, pending, sums, |part, filled| {
+                    if let Some((layer, grad_input)) = &mut grad_input
+                        && let Product::Tiles(product) = &layer.product
+                    {
+                        let (bias, epilogue) = (&layer.no_bias, layer.epilogue(image));
+                        let gradient = (gradient, filled);
+                        product.part(context, part, gradient, bias, epilogue, grad_input);
+                    }
+                });
             }
+            (WeightGradient::Tiles(_), None) => unreachable!("sums in tiles have operands pending"),
         }
-        // Over planes it is in fp32.
-        if let (Some(grad_input), true) = (grad_input, self.in_planes) {
-            self.input_gradient(image, gradient, grad_input);
-        }
-    }
-
-    /// Adds one image's weight and bias gradients.
-    fn add_image(&self, image: &[f32], gradient: &[f32], [weight, bias]: [&mut [f32]; 2]) {
-        if let WeightSums::Words(bf16) = self.weight_sums {
-            let sums = [weight, bias];
-            bf16::add_gradients(self.cpu, bf16, self.geometry, image, gradient, sums);
-            return;
-        }
-        let canvas = on_canvas(self.cpu, &self.lowering, image);
-        let lowering = &self.lowering;
-        self.cpu.run(Outer {
-            input: canvas.as_deref().unwrap_or(image),
-            segments: &lowering.segments,
-            segment_len: lowering.segment_len,
-            input_row: lowering.row,
-            input_pixel: lowering.pixel,
-            height: lowering.height,
-            width: lowering.width,
-            gradient,
-            gradient_panel: self.geometry.out_pixels() * PANEL,
-            panels: self.geometry.out_panels(),
-            sums: weight,
-            bias_sums: bias,
-            overwrite: false,
-        });
-    }
-
-    /// One image's input gradient.
-    fn input_gradient(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
-        let Some(turned) = &self.turned else {
-            return;
-        };
-        let Turned { lowering, packed, no_bias, mask } = turned;
-        let end = if self.in_planes { End::Store } else { turned.end(image) };
-        let packed = match packed {
-            PackedTurned::Fp32(packed) => packed,
-            PackedTurned::Words(product) => {
-                return product.image(self.cpu, gradient, no_bias, end, grad_input);
-            }
-            PackedTurned::Tiles(_) => unreachable!("done part by part"),
-        };
-        let canvas = on_canvas(self.cpu, lowering, gradient);
-        let gradient = canvas.as_deref().unwrap_or(gradient);
-        let panels = self.geometry.in_panels();
-        if !self.in_planes {
-            self.cpu.run(multiply(lowering, gradient, packed, no_bias, grad_input, panels, end));
-            return;
-        }
-        let mut in_panels = self.cpu.scratch.take(self.geometry.in_image());
-        self.cpu.run(multiply(
-            lowering,
-            gradient,
-            packed,
-            no_bias,
-            &mut in_panels,
-            panels,
-            End::Store,
-        ));
-        image_to_planes(self.geometry.in_pixels(), &in_panels, grad_input);
-        if *mask {
-            for (gradient, &input) in grad_input.iter_mut().zip(image) {
-                *gradient = if input <= 0.0 { 0.0 } else { *gradient };
-            }
+        if let Some((layer, grad_input)) = grad_input
+            && !matches!(layer.product, Product::Tiles(_))
+        {
+            layer.image(image, gradient, grad_input);
         }
     }
 
-    /// Adds up the groups.
+    /// Completes the sums of a group after its last image.
+    pub(crate) fn finish_group(&self, sums: &mut Sums) {
+        self.weight_gradient.finish_group(sums);
+    }
+
+    /// Sums the groups into the gradients of weight and bias.
     pub(crate) fn finish(
         &self,
         sums: &GroupSums,
         grad_weight: &mut [f32],
         grad_bias: Option<&mut [f32]>,
     ) {
-        sum_weight_gradient(
-            self.cpu,
-            self.geometry.out_panels(),
-            self.depth(),
-            &sums.weight,
-            grad_weight,
-        );
-        if let Some(grad_bias) = grad_bias {
-            let parts: Vec<&[f32]> = sums.bias.chunks_exact(sums.bias_len).collect();
-            tree_sum(&parts, 0, grad_bias);
-        }
+        self.weight_gradient.finish(self.context, sums, grad_weight, grad_bias);
     }
 }
 
-pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
+pub(crate) fn backward(context: &Context, geometry: &ConvGeometry, work: ConvBackward) {
     let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
-    let layer = Backward::new(cpu, geometry, work.input, work.weight, mask);
+    let layer = Backward::new(context, geometry, work.input.layout(), work.weight, mask);
     let mut sums = layer.sums();
     let images = work.input.values();
     let (image_len, out_image) = (images.len() / geometry.batch, geometry.out_image());
@@ -292,11 +156,12 @@ pub(crate) fn backward(cpu: &Cpu, geometry: &ConvGeometry, work: ConvBackward) {
     let image_gradients = |index: usize, sums: &mut Sums, grad_input: Option<&mut [f32]>| {
         let image = &images[index * image_len..(index + 1) * image_len];
         let at = index * out_image..(index + 1) * out_image;
-        let gated = output.map(|output| gated(cpu, &grad_output[at.clone()], &output[at.clone()]));
-        let gradient = gated.as_deref().unwrap_or(&grad_output[at]);
+        let masked = output
+            .map(|output| relu_backward(context, &grad_output[at.clone()], &output[at.clone()]));
+        let gradient = masked.as_deref().unwrap_or(&grad_output[at]);
         layer.image(image, gradient, sums, grad_input);
     };
-    cpu.install(|| {
+    context.install(|| {
         parts.for_each(|(part, (mut sums, grad_input))| {
             let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));
             for index in part * group..((part + 1) * group).min(geometry.batch) {

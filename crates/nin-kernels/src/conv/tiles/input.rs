@@ -1,34 +1,33 @@
-//! Images on their way into grids.
+//! The conversion of images into grids.
 
-use super::tiles;
 use super::walk::{Part, Walk};
-use crate::arch::TilesArch;
-use crate::arch::generic::{FillGrid, FillPatches, Grid, Patches, TILE_CHANNELS, TILE_WORDS};
-use crate::conv::ConvInput;
+use crate::arch::generic::{FillGrid, FillPatches, Grid, Patches};
+use crate::arch::{TILE_CHANNELS, TILE_WORDS, TilesArch};
+use crate::context::Context;
 use crate::conv::lowering::Depth;
-use crate::cpu::Cpu;
+use crate::conv::operands::Layout;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 use crate::scratch::Scratch;
 
-/// What was filled, and how it lies.
+/// A filled grid.
 pub(crate) struct Filled {
     pub(super) grid: Grid,
     pub(super) words: Scratch,
 }
 
-/// Panels in bf16, in a grid. `sums` receives every pixel, unrounded.
-pub(super) fn filled(
-    cpu: &Cpu,
-    tiles: TilesArch,
+/// Fills a grid with panels in bf16. `sums` receives every pixel, unrounded.
+pub(super) fn fill_grid(
+    context: &Context,
+    arch: TilesArch,
     grid: Grid,
     part: Part,
     (image, panels): (&[f32], usize),
     sums: Option<&mut [f32]>,
 ) -> Filled {
     let grid = part.of_grid(grid);
-    let mut words = cpu.scratch.take(panels.div_ceil(2) * grid.len * TILE_WORDS);
-    tiles.run(FillGrid {
+    let mut words = context.scratch.take(panels.div_ceil(2) * grid.len * TILE_WORDS);
+    arch.run(FillGrid {
         grid,
         values: &image[part.first * PANEL..],
         plane: image.len() / panels,
@@ -39,26 +38,24 @@ pub(super) fn filled(
     Filled { grid, words }
 }
 
-/// A layer's input on its way into grids.
+/// How the images that a layer multiplies become grids.
 pub(super) struct Input {
-    pub(super) tiles: TilesArch,
+    pub(super) arch: TilesArch,
     pub(super) walk: Walk,
-    /// Where the input lies in planes: its patches are what is multiplied, as the channels of a 1x1 layer.
+    /// Set for an input in planes: its patches are multiplied, as the channels of a 1x1 layer.
     patches: Option<Patches>,
     pub(super) depth: Depth,
     pub(super) parts: Vec<Part>,
 }
 
 impl Input {
-    /// Where the layer is to be in tiles.
-    pub(super) fn new(cpu: &Cpu, geometry: &ConvGeometry, input: ConvInput) -> Option<Self> {
-        let tiles = tiles(cpu, geometry, input)?;
-        let depth = |channels, kernel| Depth { channels, lanes: PANEL, kernel };
-        let ConvInput::Planes(_) = input else {
+    /// Describes the input of a forward pass.
+    pub(super) fn new(arch: TilesArch, geometry: &ConvGeometry, layout: Layout) -> Self {
+        if layout == Layout::Panels {
             let depth = depth(geometry.in_channels, geometry.kernel);
             let (walk, parts) = (Walk::forward(geometry), Part::of(geometry));
-            return Some(Self { tiles, walk, patches: None, depth, parts });
-        };
+            return Self { arch, walk, patches: None, depth, parts };
+        }
         let patches = Patches {
             channels: geometry.in_channels,
             size: geometry.input,
@@ -69,24 +66,35 @@ impl Input {
         };
         let walk = Walk::line(geometry.out_pixels());
         let depth = depth(patches.depth(), [1, 1]);
-        Some(Self { tiles, walk, patches: Some(patches), depth, parts: vec![Part::ALL] })
+        Self { arch, walk, patches: Some(patches), depth, parts: vec![Part::ALL] }
     }
 
-    /// Part of an image in a grid.
-    pub(super) fn fill(&self, cpu: &Cpu, image: &[f32], part: Part) -> Scratch {
+    /// Describes the output gradient, from which the input gradient is computed.
+    pub(super) fn of_gradient(arch: TilesArch, geometry: &ConvGeometry) -> Self {
+        let depth = depth(geometry.out_channels, geometry.kernel);
+        let (walk, parts) = (Walk::backward(geometry), Part::of(geometry));
+        Self { arch, walk, patches: None, depth, parts }
+    }
+
+    /// Fills a grid with part of an image.
+    pub(super) fn fill(&self, context: &Context, image: &[f32], part: Part) -> Scratch {
         let Some(patches) = self.patches else {
             let image = (image, panels_of(self.depth.channels));
-            return filled(cpu, self.tiles, self.walk.input, part, image, None).words;
+            return fill_grid(context, self.arch, self.walk.input, part, image, None).words;
         };
         let blocks = patches.depth().div_ceil(TILE_CHANNELS);
-        let mut words = cpu.scratch.take(blocks * self.walk.input.len * TILE_WORDS);
-        self.tiles.run(FillPatches {
+        let mut words = context.scratch.take(blocks * self.walk.input.len * TILE_WORDS);
+        self.arch.run(FillPatches {
             patches,
             planes: image,
-            canvas: &mut cpu.scratch.take(patches.canvas_words()),
-            block: &mut cpu.scratch.take(patches.block_words()),
+            canvas: &mut context.scratch.take(patches.canvas_words()),
+            block: &mut context.scratch.take(patches.block_words()),
             words: &mut words,
         });
         words
     }
+}
+
+fn depth(channels: usize, kernel: [usize; 2]) -> Depth {
+    Depth { channels, lanes: PANEL, kernel }
 }

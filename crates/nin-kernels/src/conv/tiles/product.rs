@@ -1,160 +1,150 @@
-//! Images times weights: the forward pass, and the input's gradient.
+//! Images times weights: the forward pass and the input gradient.
 
 use rayon::prelude::*;
 
-use super::input::{Filled, Input, filled};
-use super::tiles;
-use super::walk::{Part, Walk};
-use crate::arch::TilesArch;
-use crate::arch::generic::{End, Grid, TILE_CHANNELS, TILE_LEN, TILE_WORDS, TileMultiply};
-use crate::conv::ConvInput;
+use super::input::{Filled, Input};
+use super::walk::Part;
+use crate::arch::generic::{Epilogue, TileMultiply};
+use crate::arch::{TILE_CHANNELS, TILE_LEN, TILE_WORDS, TilesArch};
+use crate::context::Context;
 use crate::conv::lowering::Depth;
-use crate::cpu::Cpu;
+use crate::conv::operands::Layout;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 use crate::precision::word;
 use crate::scratch::Scratch;
 
-/// A layer's forward pass.
-pub(crate) struct Forward {
+/// Images times packed weights.
+pub(crate) struct Product {
     input: Input,
-    product: Product,
-}
-
-impl Forward {
-    /// Where the layer is to be in tiles.
-    pub(crate) fn new(
-        cpu: &Cpu,
-        geometry: &ConvGeometry,
-        input: ConvInput,
-        weight: &[f32],
-    ) -> Option<Self> {
-        let input = Input::new(cpu, geometry, input)?;
-        let Depth { channels, kernel, .. } = input.depth;
-        let taps = kernel[0] * kernel[1];
-        let value = |out, channel, tap| weight[(out * channels + channel) * taps + tap];
-        let channels = [channels, geometry.out_channels];
-        let product = Product::new(cpu, input.tiles, &input.walk, channels, value);
-        Some(Self { input, product })
-    }
-
-    /// One image.
-    pub(crate) fn image(
-        &self,
-        cpu: &Cpu,
-        image: &[f32],
-        bias: &[f32],
-        end: End,
-        output: &mut [f32],
-    ) {
-        for &part in &self.input.parts {
-            let grid = self.input.fill(cpu, image, part);
-            self.product.run(&grid, part, bias, end, output);
-        }
-    }
-}
-
-/// A layer's gradient of its input.
-pub(crate) struct Backward {
-    walk: Walk,
-    out_panels: usize,
-    product: Product,
-}
-
-impl Backward {
-    /// Where the layer is to be in tiles; its input lies in panels.
-    pub(crate) fn new(cpu: &Cpu, geometry: &ConvGeometry, weight: &[f32]) -> Option<Self> {
-        let tiles = tiles(cpu, geometry, ConvInput::Panels(&[]))?;
-        let taps = geometry.kernel[0] * geometry.kernel[1];
-        let channels = [geometry.out_channels, geometry.in_channels];
-        let value = |out, channel, tap| {
-            weight[(channel * geometry.in_channels + out) * taps + taps - 1 - tap]
-        };
-        let walk = Walk::backward(geometry);
-        let product = Product::new(cpu, tiles, &walk, channels, value);
-        Some(Self { walk, out_panels: geometry.out_panels(), product })
-    }
-
-    /// Part of one image. `before` is the gradient as [`super::Gradients::add`] has left it.
-    pub(crate) fn part(
-        &self,
-        cpu: &Cpu,
-        part: Part,
-        (gradient, before): (&[f32], &Filled),
-        bias: &[f32],
-        end: End,
-        grad_input: &mut [f32],
-    ) {
-        let grid = self.walk.input;
-        if before.grid == part.of_grid(grid) {
-            return self.product.run(&before.words, part, bias, end, grad_input);
-        }
-        let gradient = (gradient, self.out_panels);
-        let filled = filled(cpu, self.product.tiles, grid, part, gradient, None);
-        self.product.run(&filled.words, part, bias, end, grad_input);
-    }
-}
-
-/// A grid times a layer's weights.
-struct Product {
-    tiles: TilesArch,
-    places: Grid,
-    /// Bytes from a place to each step's operand.
+    /// The offset in bytes of each step's operand from a place in the grid.
     offsets: Vec<usize>,
     packed: Scratch,
     panels: usize,
 }
 
 impl Product {
-    /// `channels` are those that go in and those that come out; `weight` takes one of those that come out, one that goes
-    /// in, and a tap.
+    /// Packs the weights of a forward pass.
+    pub(crate) fn forward(
+        context: &Context,
+        arch: TilesArch,
+        geometry: &ConvGeometry,
+        layout: Layout,
+        weight: &[f32],
+    ) -> Self {
+        let input = Input::new(arch, geometry, layout);
+        let Depth { channels, kernel, .. } = input.depth;
+        let taps = kernel[0] * kernel[1];
+        Self::new(context, input, geometry.out_channels, |out, channel, tap| {
+            weight[(out * channels + channel) * taps + tap]
+        })
+    }
+
+    /// Packs the weights of an input gradient: outputs and inputs transposed, the kernel rotated by 180 degrees.
+    pub(crate) fn input_gradient(
+        context: &Context,
+        arch: TilesArch,
+        geometry: &ConvGeometry,
+        weight: &[f32],
+    ) -> Self {
+        let input = Input::of_gradient(arch, geometry);
+        let taps = geometry.kernel[0] * geometry.kernel[1];
+        Self::new(context, input, geometry.in_channels, |out, channel, tap| {
+            weight[(channel * geometry.in_channels + out) * taps + taps - 1 - tap]
+        })
+    }
+
+    /// `weight` returns the weight of an output, an input channel and a tap.
     fn new(
-        cpu: &Cpu,
-        tiles: TilesArch,
-        walk: &Walk,
-        channels: [usize; 2],
+        context: &Context,
+        input: Input,
+        outputs: usize,
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
         let line = TILE_WORDS * size_of::<f32>();
-        let offsets: Vec<usize> = (0..channels[0].div_ceil(TILE_CHANNELS))
+        let (channels, walk) = (input.depth.channels, &input.walk);
+        let offsets: Vec<usize> = (0..channels.div_ceil(TILE_CHANNELS))
             .flat_map(|block| walk.taps.iter().map(move |tap| (block, tap)))
             .map(|(block, tap)| (block * walk.input.len + tap) * line)
             .collect();
-        let packed = pack(cpu, channels, walk.taps.len(), weight);
-        Self { tiles, places: walk.places, offsets, packed, panels: panels_of(channels[1]) }
+        let packed = pack(context, [channels, outputs], walk.taps.len(), weight);
+        Self { input, offsets, packed, panels: panels_of(outputs) }
     }
 
-    /// Part of one image; `output` is all of it, and so is what `end` looks at.
-    fn run(&self, grid: &[f32], part: Part, bias: &[f32], end: End, output: &mut [f32]) {
+    /// Multiplies one image.
+    pub(crate) fn image(
+        &self,
+        context: &Context,
+        image: &[f32],
+        bias: &[f32],
+        epilogue: Epilogue,
+        output: &mut [f32],
+    ) {
+        for &part in &self.input.parts {
+            let grid = self.input.fill(context, image, part);
+            self.multiply(&grid, part, bias, epilogue, output);
+        }
+    }
+
+    /// Multiplies part of one image, reusing `filled` if it is laid out as this product requires.
+    // Six parameters: those of `image`, and what the weight gradient shares.
+    pub(crate) fn part(
+        &self,
+        context: &Context,
+        part: Part,
+        (image, filled): (&[f32], &Filled),
+        bias: &[f32],
+        epilogue: Epilogue,
+        output: &mut [f32],
+    ) {
+        if filled.grid == part.of_grid(self.input.walk.input) {
+            return self.multiply(&filled.words, part, bias, epilogue, output);
+        }
+        let grid = self.input.fill(context, image, part);
+        self.multiply(&grid, part, bias, epilogue, output);
+    }
+
+    /// Multiplies part of one image. `output` and the slice of the epilogue are those of the whole image.
+    fn multiply(
+        &self,
+        grid: &[f32],
+        part: Part,
+        bias: &[f32],
+        epilogue: Epilogue,
+        output: &mut [f32],
+    ) {
         let at = part.first * PANEL;
-        self.tiles.run(TileMultiply {
+        self.input.arch.run(TileMultiply {
             grid,
             offsets: &self.offsets,
             weight: &self.packed,
             bias,
-            places: part.of_grid(self.places),
+            places: part.of_grid(self.input.walk.places),
             plane: output.len() / self.panels,
             output: &mut output[at..],
             panels: self.panels,
-            end: if let End::Gate(gate) = end { End::Gate(&gate[at..]) } else { end },
+            epilogue: match epilogue {
+                Epilogue::Gate(gate) => Epilogue::Gate(&gate[at..]),
+                Epilogue::Store | Epilogue::Relu => epilogue,
+            },
         });
     }
 }
 
-/// `[panels of what comes out][blocks of 32 that go in][taps][16 pairs of what goes in][16]` words.
+/// Packs weights into `[output panels][blocks of 32 inputs][taps][16 pairs of inputs][16]` words.
 fn pack(
-    cpu: &Cpu,
+    context: &Context,
     [inputs, outputs]: [usize; 2],
     taps: usize,
     weight: impl Fn(usize, usize, usize) -> f32 + Sync,
 ) -> Scratch {
     let per_panel = inputs.div_ceil(TILE_CHANNELS) * taps * TILE_LEN;
-    let mut packed = cpu.scratch.take(panels_of(outputs) * per_panel);
+    let mut packed = context.scratch.take(panels_of(outputs) * per_panel);
     let value = |out: usize, channel: usize, tap: usize| {
         if out < outputs && channel < inputs { weight(out, channel, tap) } else { 0.0 }
     };
     let panels = packed.par_chunks_exact_mut(per_panel).enumerate();
-    cpu.install(|| {
+    context.install(|| {
         panels.for_each(|(panel, packed)| {
             for (step, tile) in packed.chunks_exact_mut(TILE_LEN).enumerate() {
                 let (block, tap) = (step / taps, step % taps);

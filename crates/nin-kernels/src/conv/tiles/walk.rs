@@ -1,21 +1,21 @@
-//! How an image is walked in tiles.
+//! The traversal of an image in tiles.
 
 use crate::arch::generic::{BLOCK_PIXELS, Grid, balanced};
 use crate::geometry::ConvGeometry;
 
-/// How a convolution's output walks over its input.
+/// How the output pixels of a convolution traverse its input.
 #[derive(Debug)]
 pub(super) struct Walk {
-    /// The input, with its margins.
+    /// The input, with its margin.
     pub(super) input: Grid,
-    /// The output, at the pitch of the input.
+    /// The output pixels, at the pitch of the input.
     pub(super) places: Grid,
-    /// Pixels from a place to what lies under each tap.
+    /// The distance in pixels from an output pixel to the input pixel under each tap.
     pub(super) taps: Vec<usize>,
 }
 
 impl Walk {
-    /// Of a convolution of stride one; `margin` are the zeros on each side of the input.
+    /// Traverses a convolution of stride one, with `margin` zeros on each side of the input.
     fn new(input: [usize; 2], kernel: [usize; 2], margin: [usize; 2], output: [usize; 2]) -> Self {
         let pitch = input[1] + 2 * margin[1];
         let last = |rows: usize, columns: usize| (rows - 1) * pitch + columns;
@@ -33,21 +33,21 @@ impl Walk {
         }
     }
 
-    /// Over so many pixels with nothing between them.
+    /// Traverses contiguous pixels.
     pub(super) fn line(pixels: usize) -> Self {
         Self::new([1, pixels], [1, 1], [0, 0], [1, pixels])
     }
 
-    /// Of a forward pass over panels.
+    /// Traverses the input of a forward pass over panels.
     pub(super) fn forward(geometry: &ConvGeometry) -> Self {
         if geometry.is_pointwise() {
-            // One row: no margin lies between two rows, where places would be lost.
+            // As one row: margins between rows would waste places.
             return Self::line(largest_part(geometry));
         }
         Self::new(geometry.input, geometry.kernel, geometry.padding, geometry.output)
     }
 
-    /// Of the input's gradient: over that of the output, with the kernel turned round.
+    /// Traverses the output gradient for the input gradient, with the kernel rotated by 180 degrees.
     pub(super) fn backward(geometry: &ConvGeometry) -> Self {
         if geometry.is_pointwise() {
             return Self::forward(geometry);
@@ -57,21 +57,21 @@ impl Walk {
     }
 }
 
-/// Some pixels of an image: all, or a part of a 1x1 layer's.
+/// A range of pixels: all of an image, or some of the image of a 1x1 layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(super) first: usize,
-    /// None where it is all of them.
+    /// `None` for all pixels.
     count: Option<usize>,
 }
 
-/// Pixels of a 1x1 layer that pass through all that is done with them while they are in the second-level cache.
+/// Pixels of a 1x1 layer that stay in L2 while all products read them.
 const PART_PIXELS: usize = 512;
 
 impl Part {
     pub(super) const ALL: Self = Self { first: 0, count: None };
 
-    /// The parts of a layer's pixels, over panels.
+    /// Divides the pixels of a layer over panels into parts.
     pub(super) fn of(geometry: &ConvGeometry) -> Vec<Self> {
         if !geometry.is_pointwise() {
             return vec![Self::ALL];
@@ -80,13 +80,13 @@ impl Part {
         parts.map(|(first, count)| Self { first, count: Some(count) }).collect()
     }
 
-    /// A grid of the largest part as one of this.
+    /// Narrows the grid of the largest part to this part.
     pub(super) fn of_grid(self, grid: Grid) -> Grid {
         Grid { columns: self.count.unwrap_or(grid.columns), ..grid }
     }
 }
 
-/// Pixels of the largest part of a 1x1 layer's.
+/// Returns the number of pixels in the largest part of a 1x1 layer.
 fn largest_part(geometry: &ConvGeometry) -> usize {
     balanced(geometry.in_pixels(), PART_PIXELS).map(|(_, count)| count).max().unwrap_or(0)
 }

@@ -1,20 +1,21 @@
-//! Both gradients.
+//! The backward pass: the gradients of weight, bias and, if requested, input.
 
 use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
 use super::plan::{ByPanel, ByPoint, Plan};
-use super::weights::{Weights, transform_weight, untransform_weight};
+use super::products::{Input, multiply};
+use super::weights::{Weights, transform_weight, transform_weight_gradient};
 use crate::arch::generic::Outer;
 use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
-use crate::conv::ConvBackward;
-use crate::cpu::Cpu;
+use crate::context::Context;
+use crate::conv::operands::ConvBackward;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
-/// A layer's gradients, chunk after chunk.
+/// The backward pass of a layer, for one chunk of images at a time.
 struct Backward<'a, S> {
     plan: Plan<'a>,
     inputs: ByPanel,
@@ -30,33 +31,33 @@ struct Backward<'a, S> {
     scheme: PhantomData<S>,
 }
 
-/// What the input's gradient needs besides.
-struct Turned {
+/// The transposed weights and the products of the input gradient.
+struct InputGradient {
     weights: Weights,
     layout: ByPoint,
     products: Scratch,
 }
 
 impl<'a, S: Scheme> Backward<'a, S> {
-    fn new(cpu: &'a Cpu, geometry: &'a ConvGeometry) -> Self {
-        let plan = Plan::new::<S>(cpu, geometry);
+    fn new(context: &'a Context, geometry: &'a ConvGeometry) -> Self {
+        let plan = Plan::new::<S>(context, geometry);
         let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
         let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
         Self {
             inputs,
             input_segments: inputs.segments(),
-            transformed: cpu.scratch.take(in_panels * inputs.panel),
+            transformed: context.scratch.take(in_panels * inputs.panel),
             gradients,
             gradient_segments: gradients.segments(),
-            gradient: cpu.scratch.take(out_panels * gradients.panel),
-            weight_sums: cpu.scratch.take(plan.points * out_panels * PANEL * in_panels * PANEL),
-            bias_sums: cpu.scratch.take(out_panels * geometry.batch * PANEL),
+            gradient: context.scratch.take(out_panels * gradients.panel),
+            weight_sums: context.scratch.take(plan.points * out_panels * PANEL * in_panels * PANEL),
+            bias_sums: context.scratch.take(out_panels * geometry.batch * PANEL),
             plan,
             scheme: PhantomData,
         }
     }
 
-    /// The output's gradient of so many images from `first` on into the transformed domain, and its sums.
+    /// Transforms the output gradient of `count` images from `first` on, and sums it for the bias.
     fn transform_gradient(
         &mut self,
         first: usize,
@@ -71,7 +72,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         panels.for_each(|(panel, (transformed, sums))| {
             for image in 0..count {
                 let at = ((first + image) * out_panels + panel) * plane;
-                plan.cpu.run(GradientTransform {
+                plan.context.run(GradientTransform {
                     scheme: PhantomData::<S>,
                     gradient: &grad_output[at..at + plane],
                     gate: output.map_or(&[], |output| &output[at..at + plane]),
@@ -85,12 +86,13 @@ impl<'a, S: Scheme> Backward<'a, S> {
         });
     }
 
-    /// Adds the weights' gradient of so many images, both operands being transformed; the first chunk's is the sum so far.
+    /// Adds the weight gradient of `count` images, both operands of which are transformed. The first chunk overwrites the
+    /// sums.
     fn add_weight_gradient(&mut self, count: usize, is_first: bool) {
         let plan = &self.plan;
         let point_len = self.weight_sums.len() / plan.points;
         self.weight_sums.par_chunks_mut(point_len).enumerate().for_each(|(point, sums)| {
-            plan.cpu.run(Outer {
+            plan.context.run(Outer {
                 input: &self.transformed[point * self.inputs.point..],
                 segments: &self.input_segments,
                 segment_len: PANEL,
@@ -108,26 +110,30 @@ impl<'a, S: Scheme> Backward<'a, S> {
         });
     }
 
-    /// The input's gradient of a chunk, masked by `images` where `mask` is set.
+    /// Computes the input gradient of a chunk, masked by `images` if `mask` is set.
     fn input_gradient(
         &self,
-        turned: &mut Turned,
+        work: &mut InputGradient,
         images: &[f32],
         mask: bool,
         grad_input: &mut [f32],
     ) {
-        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, turned.layout);
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, work.layout);
         let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
-        let input = (&*self.gradient, self.gradients, &*self.gradient_segments);
-        plan.multiply(count, input, &turned.weights, (&mut *turned.products, layout, in_panels));
+        let input = Input {
+            values: &self.gradient,
+            layout: self.gradients,
+            segments: &self.gradient_segments,
+        };
+        multiply(plan, count, input, &work.weights, (&mut work.products, layout, in_panels));
         let plane = geometry.in_pixels() * PANEL;
         let (canvas, size) = plan.canvas();
         grad_input.par_chunks_mut(plane).enumerate().for_each(|(index, grad_input)| {
             let (image, panel) = (index / in_panels, index % in_panels);
-            let mut copy = plan.cpu.scratch.take(canvas.len());
-            plan.cpu.run(InputGradientTransform {
+            let mut copy = plan.context.scratch.take(canvas.len());
+            plan.context.run(InputGradientTransform {
                 scheme: PhantomData::<S>,
-                transformed: &turned.products
+                transformed: &work.products
                     [panel * layout.panel + image * plan.per_image * PANEL..],
                 stride: layout.point,
                 tiles: plan.tiles,
@@ -140,32 +146,32 @@ impl<'a, S: Scheme> Backward<'a, S> {
 }
 
 pub(crate) fn backward<S: Scheme>(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &ConvGeometry,
     images: &[f32],
     work: ConvBackward,
 ) {
-    cpu.install(|| {
-        let mut layer = Backward::<S>::new(cpu, geometry);
+    context.install(|| {
+        let mut layer = Backward::<S>::new(context, geometry);
         let (chunk, image_len) = (layer.plan.chunk, geometry.in_image());
         let mut grad_input = work.grad_input.map(|grad_input| {
             let layout = layer.plan.by_point(geometry.in_panels());
-            let products = cpu.scratch.take(layer.plan.points * layout.point);
+            let products = context.scratch.take(layer.plan.points * layout.point);
             let weights = transform_weight::<S>(&layer.plan, work.weight, true);
-            (Turned { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
+            (InputGradient { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
         });
         for (index, images) in images.chunks(chunk * image_len).enumerate() {
             let count = images.len() / image_len;
             layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
             layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
             layer.add_weight_gradient(count, index == 0);
-            if let Some((turned, chunks)) = &mut grad_input
+            if let Some((transposed, chunks)) = &mut grad_input
                 && let Some(grad_input) = chunks.next()
             {
-                layer.input_gradient(turned, images, work.mask_grad_input, grad_input);
+                layer.input_gradient(transposed, images, work.mask_grad_input, grad_input);
             }
         }
-        untransform_weight::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
+        transform_weight_gradient::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
         if let Some(grad_bias) = work.grad_bias {
             for (index, bias) in grad_bias.iter_mut().enumerate() {
                 let sums = &layer.bias_sums[index / PANEL * geometry.batch * PANEL..]
@@ -176,7 +182,7 @@ pub(crate) fn backward<S: Scheme>(
     });
 }
 
-/// The image in the middle of its canvas, zero where `gate` is given and not positive.
+/// Copies the image out of the middle of its canvas; zero where `gate` is not empty and not positive.
 fn cut_out(
     geometry: &ConvGeometry,
     size: [usize; 2],

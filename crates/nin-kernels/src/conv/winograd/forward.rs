@@ -5,15 +5,16 @@ use std::marker::PhantomData;
 use rayon::prelude::*;
 
 use super::plan::{ByPanel, ByPoint, Plan};
+use super::products::{Input, multiply};
 use super::weights::{Weights, transform_weight};
 use crate::arch::generic::winograd::{OutputTransform, Scheme};
-use crate::conv::direct::padded_bias;
-use crate::cpu::Cpu;
+use crate::context::Context;
+use crate::conv::pack::padded_bias;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
-/// A layer's forward pass, ready for one chunk of images after another.
+/// The forward pass of a layer, for one chunk of images at a time.
 pub(crate) struct Forward<'a, S> {
     plan: Plan<'a>,
     weights: Weights,
@@ -28,47 +29,48 @@ pub(crate) struct Forward<'a, S> {
 }
 
 impl<'a, S: Scheme> Forward<'a, S> {
-    /// Runs in the pool.
+    /// Transforms the weights. Call it in the thread pool.
     pub(crate) fn new(
-        cpu: &'a Cpu,
+        context: &'a Context,
         geometry: &'a ConvGeometry,
         weight: &[f32],
         bias: Option<&[f32]>,
         relu: bool,
     ) -> Self {
-        let plan = Plan::new::<S>(cpu, geometry);
+        let plan = Plan::new::<S>(context, geometry);
         let inputs = plan.by_panel(geometry.in_panels());
         let outputs = plan.by_point(geometry.out_panels());
         Self {
             weights: transform_weight::<S>(&plan, weight, false),
-            bias: padded_bias(cpu, geometry.out_panels(), bias),
+            bias: padded_bias(context, geometry.out_panels(), bias),
             relu,
             inputs,
             segments: inputs.segments(),
-            transformed: cpu.scratch.take(geometry.in_panels() * inputs.panel),
+            transformed: context.scratch.take(geometry.in_panels() * inputs.panel),
             outputs,
-            products: cpu.scratch.take(plan.points * outputs.point),
+            products: context.scratch.take(plan.points * outputs.point),
             plan,
             scheme: PhantomData,
         }
     }
 
-    /// Images in a chunk.
+    /// Returns the number of images in a chunk.
     pub(crate) fn chunk_size(&self) -> usize {
         self.plan.chunk
     }
 
-    /// At most so many images. Runs in the pool.
+    /// Computes at most a chunk of images. Call it in the thread pool.
     pub(crate) fn chunk(&mut self, images: &[f32], output: &mut [f32]) {
         let (plan, geometry, outputs) = (&self.plan, self.plan.geometry, self.outputs);
         let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
         plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
-        let input = (&*self.transformed, self.inputs, &*self.segments);
-        plan.multiply(count, input, &self.weights, (&mut *self.products, outputs, out_panels));
+        let input =
+            Input { values: &self.transformed, layout: self.inputs, segments: &self.segments };
+        multiply(plan, count, input, &self.weights, (&mut self.products, outputs, out_panels));
         output.par_chunks_mut(geometry.out_pixels() * PANEL).enumerate().for_each(
             |(index, output)| {
                 let (image, panel) = (index / out_panels, index % out_panels);
-                plan.cpu.run(OutputTransform {
+                plan.context.run(OutputTransform {
                     scheme: PhantomData::<S>,
                     transformed: &self.products
                         [panel * outputs.panel + image * plan.per_image * PANEL..],
@@ -85,7 +87,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
 }
 
 pub(crate) fn forward<S: Scheme>(
-    cpu: &Cpu,
+    context: &Context,
     geometry: &ConvGeometry,
     images: &[f32],
     weight: &[f32],
@@ -93,8 +95,8 @@ pub(crate) fn forward<S: Scheme>(
     relu: bool,
     output: &mut [f32],
 ) {
-    cpu.install(|| {
-        let mut layer = Forward::<S>::new(cpu, geometry, weight, bias, relu);
+    context.install(|| {
+        let mut layer = Forward::<S>::new(context, geometry, weight, bias, relu);
         let images = images.chunks(layer.chunk_size() * geometry.in_image());
         let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
         images.zip(output).for_each(|(images, output)| layer.chunk(images, output));

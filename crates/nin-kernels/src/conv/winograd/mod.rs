@@ -1,12 +1,14 @@
-//! Winograd's algorithm: F(4x4, 3x3) and F(4x4, 5x5), forward and both gradients.
+//! Winograd's algorithm, F(4x4, 3x3) and F(4x4, 5x5): the forward pass and both gradients.
 //!
-//! Images pass in chunks whose size depends on the geometry alone. Each chunk goes through three stages, each split over
-//! tasks that own what they write: transforms by panel, products by point of the transformed domain, transforms back by
-//! panel. Weight gradients add up chunk after chunk in the transformed domain, each point by one task.
+//! Images pass in chunks, whose size depends on the geometry alone. A chunk goes through three stages: transforms, panel by
+//! panel; products, point by point of the transformed domain; and transforms back, panel by panel. Each stage is split into
+//! tasks that own what they write. The weight gradient is summed in the transformed domain, chunk after chunk, by one task
+//! for each point.
 
 mod backward;
 mod forward;
 mod plan;
+mod products;
 mod weights;
 
 pub(crate) use backward::backward;

@@ -1,4 +1,4 @@
-//! The weights into the transformed domain, packed for the products, and their gradient out of it.
+//! The transform of the weights, packed for the products, and of their gradient.
 
 use std::marker::PhantomData;
 
@@ -8,7 +8,7 @@ use super::plan::Plan;
 use crate::arch::generic::winograd::{
     LARGEST_KERNEL, LARGEST_TILE, Scheme, WeightGradientTransform, WeightTransform,
 };
-use crate::conv::direct::padded_bias;
+use crate::conv::pack::padded_bias;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
@@ -19,18 +19,22 @@ pub(super) struct Weights {
     pub(super) no_bias: Scratch,
 }
 
-/// The weights in the transformed domain; `turned` for the input's gradient, whose depth are the outputs.
-pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: bool) -> Weights {
-    let (geometry, cpu) = (plan.geometry, plan.cpu);
-    let (panels, depth_panels) = if turned {
+/// Transforms the weights; `transposed` for the input gradient, where outputs are the depth.
+pub(super) fn transform_weight<S: Scheme>(
+    plan: &Plan,
+    weight: &[f32],
+    transposed: bool,
+) -> Weights {
+    let (geometry, context) = (plan.geometry, plan.context);
+    let (panels, depth_panels) = if transposed {
         (geometry.in_panels(), geometry.out_panels())
     } else {
         (geometry.out_panels(), geometry.in_panels())
     };
     let (taps, depth) = (plan.kernel * plan.kernel, depth_panels * PANEL);
     let panel = plan.points * depth * PANEL;
-    let mut packed = cpu.scratch.take(panels * panel);
-    let per_block = cpu.panels_per_block();
+    let mut packed = context.scratch.take(panels * panel);
+    let per_block = context.panels_per_block();
     packed.par_chunks_mut(per_block * panel).enumerate().for_each(|(block, packed)| {
         let width = packed.len() / (plan.points * depth);
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
@@ -40,14 +44,14 @@ pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: b
                 let column = (block * per_block + group) * PANEL;
                 for lane in 0..PANEL {
                     let (out, channel) =
-                        if turned { (entry, column + lane) } else { (column + lane, entry) };
+                        if transposed { (entry, column + lane) } else { (column + lane, entry) };
                     let exists = out < geometry.out_channels && channel < geometry.in_channels;
                     let at = (out * geometry.in_channels + channel) * taps;
                     for tap in 0..taps {
                         kernels[tap * PANEL + lane] = if exists { weight[at + tap] } else { 0.0 };
                     }
                 }
-                cpu.run(WeightTransform {
+                context.run(WeightTransform {
                     scheme: PhantomData::<S>,
                     kernels: &kernels,
                     transformed: &mut transformed,
@@ -60,16 +64,20 @@ pub(super) fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], turned: b
             }
         }
     });
-    Weights { packed, panel, no_bias: padded_bias(cpu, panels, None) }
+    Weights { packed, panel, no_bias: padded_bias(context, panels, None) }
 }
 
-/// The gradient of the weights out of the transformed domain, `[points][blocks][depth][16 or 32]`.
-pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], grad_weight: &mut [f32]) {
-    let (geometry, cpu) = (plan.geometry, plan.cpu);
+/// Transforms the gradient of the weights back, from `[points][blocks][depth][16 or 32]`.
+pub(super) fn transform_weight_gradient<S: Scheme>(
+    plan: &Plan,
+    sums: &[f32],
+    grad_weight: &mut [f32],
+) {
+    let (geometry, context) = (plan.geometry, plan.context);
     let (taps, depth) = (plan.kernel * plan.kernel, geometry.in_panels() * PANEL);
     let point_len = geometry.out_panels() * PANEL * depth;
     let per_output = geometry.in_channels * taps;
-    let per_block = cpu.panels_per_block();
+    let per_block = context.panels_per_block();
     grad_weight.par_chunks_mut(PANEL * per_output).enumerate().for_each(|(panel, grad_weight)| {
         let block = panel / per_block * per_block;
         let width = per_block.min(geometry.out_panels() - block) * PANEL;
@@ -84,7 +92,7 @@ pub(super) fn untransform_weight<S: Scheme>(plan: &Plan, sums: &[f32], grad_weig
                     + (panel - block) * PANEL;
                 values.copy_from_slice(&sums[at..at + PANEL]);
             }
-            cpu.run(WeightGradientTransform {
+            context.run(WeightGradientTransform {
                 scheme: PhantomData::<S>,
                 transformed: &transformed,
                 kernels: &mut kernels,

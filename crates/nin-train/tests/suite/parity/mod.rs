@@ -18,6 +18,7 @@ use nin_model::{
     visit_parameters,
 };
 
+use crate::kernels::override_instruction_set;
 use crate::learner::learner;
 use golden::{Case, Tolerance, Worst, compare};
 
@@ -98,10 +99,12 @@ fn architecture(case: &Case) -> Architecture {
 }
 
 fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
+    override_instruction_set();
     let case: Case = serde_json::from_str(text).unwrap();
     let architecture = architecture(&case);
     let device = I::Device::default();
-    let what = format!("{name} on {}, {operations:?}", I::name(&device));
+    let kernels = nin_kernels::Context::shared_isa();
+    let what = format!("{name} on {}, {operations:?}, {kernels}", I::name(&device));
     let initial = inputs::weights(&architecture);
     let network =
         NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &initial, &device).unwrap();

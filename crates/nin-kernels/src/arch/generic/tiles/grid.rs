@@ -1,25 +1,33 @@
-//! The way from panels into a grid.
+//! The layout of a grid, and the conversion of panels into it.
 
-use super::{BLOCK_PIXELS, TILE_WORDS, Tiles, TilesOperation};
+use crate::arch::{TILE_ROWS, TILE_WORDS, Tiles, TilesOperation};
 use crate::panels::PANEL;
 
-/// How an image lies in a grid.
+/// Pixels in a block: two tiles.
+pub(crate) const BLOCK_PIXELS: usize = 2 * TILE_ROWS;
+
+/// Rounds up to an even number: tiles hold panels in pairs.
+pub(crate) const fn even(panels: usize) -> usize {
+    panels.next_multiple_of(2)
+}
+
+/// The position of an image in a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
-    /// Of the image.
+    /// Rows of the image.
     pub(crate) rows: usize,
-    /// Of the image.
+    /// Columns of the image.
     pub(crate) columns: usize,
-    /// From one row to the next, in pixels.
+    /// Stride between rows, in pixels.
     pub(crate) pitch: usize,
-    /// Of the image's first pixel.
+    /// Index of the first pixel of the image.
     pub(crate) first: usize,
-    /// Pixels with all margins: whole blocks.
+    /// Pixels including margins, in whole blocks.
     pub(crate) len: usize,
 }
 
 impl Grid {
-    /// The image lies within, a row beside the next.
+    /// Checks that the image lies within the grid and that rows do not overlap.
     #[inline(always)]
     pub(super) fn check(&self) {
         let last = self.first + (self.rows - 1) * self.pitch + self.columns;
@@ -28,16 +36,16 @@ impl Grid {
     }
 }
 
-/// Fills a grid: `[ceil(panels / 2)][grid.len][32]`, zeros wherever there is no pixel.
+/// Fills a grid, `[ceil(panels / 2)][grid.len][32]`, with zeros wherever there is no pixel.
 pub(crate) struct FillGrid<'a> {
     pub(crate) grid: Grid,
-    /// `[panels][plane]`, of which each panel's first `rows * columns` pixels are looked at.
+    /// `[panels][plane]`; the first `rows * columns` pixels of each panel are read.
     pub(crate) values: &'a [f32],
-    /// Values from one panel to the next.
+    /// Stride between panels in `values`.
     pub(crate) plane: usize,
     pub(crate) panels: usize,
     pub(crate) words: &'a mut [f32],
-    /// `[panels][16]`: every pixel is added, unrounded; empty where nobody wants it.
+    /// `[panels][16]`: every pixel is added, unrounded; empty to skip them.
     pub(crate) sums: &'a mut [f32],
 }
 
@@ -74,10 +82,11 @@ impl TilesOperation for FillGrid<'_> {
     }
 }
 
-/// One row of one or two panels.
+/// Fills one row from one or two panels.
 ///
 /// # Safety
-/// `from` is good for so many pixels in each panel, `to` for as many rows of a tile, `sums` for each panel; the CPU has `V`.
+/// `from` is valid for `columns` pixels in each panel, `to` for as many rows of a tile, `sums` for each panel, and the CPU
+/// has `V`.
 #[inline(always)]
 unsafe fn fill_row<V: Tiles, const N: usize>(
     from: *const f32,

@@ -1,38 +1,36 @@
-//! A grid times weights: the inner loop of every forward convolution in tiles, and of every input gradient.
+//! A grid times weights: the inner loop of every forward pass and every input gradient in tiles.
 
-use super::{
-    BLOCK_PIXELS, Grid, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation,
-};
-use crate::arch::generic::End;
-use crate::arch::generic::multiply::{GATE, RELU, STORE, ended};
+use super::{BLOCK_PIXELS, Grid};
+use crate::arch::generic::epilogue::{Epilogue, GATE, RELU, STORE, apply};
+use crate::arch::{TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation};
 use crate::panels::PANEL;
 
-/// `output[panel][pixel][lane] = end(bias[panel][lane] + sum over steps)`, with a step for each tap of the kernel and
-/// each 32 channels.
+/// `output[panel][pixel][lane] = epilogue(bias[panel][lane] + sum over steps)`, with one step for each tap of the kernel
+/// and each 32 channels.
 pub(crate) struct TileMultiply<'a> {
     /// Filled by [`super::FillGrid`].
     pub(crate) grid: &'a [f32],
-    /// Bytes from an output pixel's place in the grid to each step's operand.
+    /// The offset in bytes of each step from the place of an output pixel in the grid.
     pub(crate) offsets: &'a [usize],
     /// `[panels][steps][16 pairs of channels][16]` words.
     pub(crate) weight: &'a [f32],
     /// `[panels][16]`.
     pub(crate) bias: &'a [f32],
-    /// The output's places: the first is 0.
+    /// The places of the output pixels in the grid; the first is 0.
     pub(crate) places: Grid,
-    /// `[panels][plane]`, of which each panel's first `rows * columns` pixels are written.
+    /// `[panels][plane]`; the first `rows * columns` pixels of each panel are written.
     pub(crate) output: &'a mut [f32],
-    /// Values from one panel to the next.
+    /// Stride between panels in `output`.
     pub(crate) plane: usize,
     pub(crate) panels: usize,
-    /// A gate lies as the output.
-    pub(crate) end: End<'a>,
+    /// A gate is laid out as the output.
+    pub(crate) epilogue: Epilogue<'a>,
 }
 
 impl TilesOperation for TileMultiply<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
-        let Self { grid, offsets, weight, bias, places, output, plane, panels, end } = self;
+        let Self { grid, offsets, weight, bias, places, output, plane, panels, epilogue } = self;
         places.check();
         assert!(V::LANES == PANEL && places.first == 0 && !offsets.is_empty());
         let written = (panels - 1) * plane + places.rows * places.columns * PANEL;
@@ -40,17 +38,17 @@ impl TilesOperation for TileMultiply<'_> {
         assert!(weight.len() == panels * offsets.len() * TILE_LEN && bias.len() >= panels * PANEL);
         let reach = offsets.iter().copied().max().unwrap_or(0);
         assert!(reach + places.len * TILE_WORDS * size_of::<f32>() <= size_of_val(grid));
-        if let End::Gate(gate) = end {
+        if let Epilogue::Gate(gate) = epilogue {
             assert!(written <= gate.len());
         }
-        let (gate, kind) = match end {
-            End::Store => (output.as_ptr(), STORE),
-            End::Relu => (output.as_ptr(), RELU),
-            End::Gate(gate) => (gate.as_ptr(), GATE),
+        let (gate, kind) = match epilogue {
+            Epilogue::Store => (output.as_ptr(), STORE),
+            Epilogue::Relu => (output.as_ptr(), RELU),
+            Epilogue::Gate(gate) => (gate.as_ptr(), GATE),
         };
         let output = output.as_mut_ptr();
         let used = (places.rows - 1) * places.pitch + places.columns;
-        // SAFETY: what is asserted above bounds every access; the features by the caller.
+        // SAFETY: the assertions bound every access; the features by the caller.
         unsafe {
             V::configure();
             for panel in (0..panels).step_by(2) {
@@ -81,30 +79,30 @@ impl TilesOperation for TileMultiply<'_> {
     }
 }
 
-/// One or two panels of the output.
+/// The operands of one or two panels of the output.
 struct PanelPair<'a> {
     grid: *const f32,
     offsets: &'a [usize],
     weight: [*const f32; 2],
     bias: [*const f32; 2],
     places: &'a Grid,
-    /// Places up to the last pixel's.
+    /// The number of places up to the last pixel.
     used: usize,
     output: *mut f32,
     gate: *const f32,
     plane: usize,
 }
 
-/// A block's sums on their way to the output.
+/// The sums of a block, before the epilogue.
 #[repr(align(64))]
 struct Sums([f32; 4 * TILE_LEN]);
 
-/// All pixels of `N` panels.
+/// Computes all pixels of `N` panels.
 ///
 /// # Safety
-/// As [`TileMultiply`] asserts; the tiles are configured; the CPU has `V`.
+/// The assertions of [`TileMultiply`] hold, the tiles are configured, and the CPU has `V`.
 #[inline(always)]
-unsafe fn pair<V: Tiles, const END: u8, const N: usize>(work: &PanelPair) {
+unsafe fn pair<V: Tiles, const EPILOGUE: u8, const N: usize>(work: &PanelPair) {
     let mut sums = Sums([0.0; 4 * TILE_LEN]);
     let to = sums.0.as_mut_ptr();
     let (mut row, mut column) = (0, 0);
@@ -136,7 +134,7 @@ unsafe fn pair<V: Tiles, const END: u8, const N: usize>(work: &PanelPair) {
                         let from =
                             (index / TILE_ROWS * 2 + n) * TILE_LEN + index % TILE_ROWS * PANEL;
                         let at = n * work.plane + pixel;
-                        ended::<V, END>(V::load(to.add(from)), work.gate.add(at))
+                        apply::<V, EPILOGUE>(V::load(to.add(from)), work.gate.add(at))
                             .store(work.output.add(at));
                     }
                 }

@@ -1,40 +1,40 @@
-//! Pixels times gradients in tiles, summed over pixels: the inner loop of every weight gradient.
+//! Outer products of pixels and gradients in tiles, summed over pixels: the inner loop of every weight gradient in tiles.
 
-use super::{BLOCK_PIXELS, TILE_LEN, TileBlock, Tiles, TilesOperation, evened};
+use super::{BLOCK_PIXELS, even};
+use crate::arch::{TILE_LEN, TileBlock, Tiles, TilesOperation};
 use crate::panels::PANEL;
 
-/// Some images, or parts of images, are summed over together:
-/// `sums[panel][depth][lane] += sum over parts and places of input(place)[depth] * gradient[panel][place][lane]`, the sums
-/// laid out as [`Outer`](crate::arch::generic::Outer)'s.
+/// `sums[panel][depth][lane] += sum over parts and places of input(place)[depth] * gradient[panel][place][lane]`, over
+/// several images or parts of images at once, with sums laid out as those of [`Outer`](crate::arch::generic::Outer).
 pub(crate) struct TileOuter<'a> {
     pub(crate) parts: usize,
-    /// Turned by [`super::TurnGrid`]: `[in_panels, evened][16][input_row]` words.
+    /// Written by [`super::TransposeGrid`]: `[even(in_panels)][16][input_row]` words.
     pub(crate) input: &'a [f32],
     pub(crate) input_row: usize,
-    /// Pixels of a part in a channel of `input`.
+    /// Pixels of a part in one channel of `input`.
     pub(crate) input_len: usize,
     pub(crate) in_panels: usize,
-    /// Pixels from a place to what lies under each tap.
+    /// The distance in pixels from a place to the pixel under each tap.
     pub(crate) taps: &'a [usize],
-    /// Zipped by [`super::ZipGrid`]: `[out_panels, evened][gradient_row]` words.
+    /// Written by [`super::ZipGrid`]: `[even(out_panels)][gradient_row]` words.
     pub(crate) gradient: &'a [f32],
     pub(crate) gradient_row: usize,
-    /// Places of a part: whole blocks.
+    /// Places of a part, in whole blocks.
     pub(crate) places: usize,
     pub(crate) out_panels: usize,
     /// `[out_panels][in_panels][taps][16][16 or 32]`.
     pub(crate) sums: &'a mut [f32],
-    /// `sums` holds nothing yet: what is there is overwritten.
+    /// Overwrites `sums` instead of adding to it.
     pub(crate) overwrite: bool,
 }
 
-/// Steps (of 32 pixels) after which the next taps' sums come: both operands of so many stay in the first-level cache.
+/// Steps (of 32 pixels) per pass over the taps: both operands of that many stay in L1.
 const STEPS_OF_TAPS: usize = 8;
 
-/// The same where there is one tap: the gradient stays there for all channels.
+/// Steps per pass over the channels of a kernel with one tap: the gradient stays in L1.
 const STEPS_OF_CHANNELS: usize = 16;
 
-/// What sums start from that start from nothing.
+/// The initial sums that overwrite the old ones.
 #[repr(align(64))]
 struct Zeros([f32; PANEL]);
 
@@ -46,9 +46,9 @@ impl TilesOperation for TileOuter<'_> {
         assert!(V::LANES == PANEL && places.is_multiple_of(BLOCK_PIXELS) && parts * places > 0);
         assert!(places + reach <= self.input_len && self.input_len.is_multiple_of(2));
         assert!(parts * self.input_len <= 2 * self.input_row);
-        assert!(self.input.len() == evened(in_panels) * PANEL * self.input_row);
+        assert!(self.input.len() == even(in_panels) * PANEL * self.input_row);
         assert!(parts * places / 2 * PANEL <= self.gradient_row);
-        assert!(self.gradient.len() == evened(out_panels) * self.gradient_row);
+        assert!(self.gradient.len() == even(out_panels) * self.gradient_row);
         let depth = in_panels * taps.len() * PANEL;
         assert!(in_panels > 0 && self.sums.len() == out_panels * PANEL * depth);
         let offsets: Vec<usize> = (0..parts)
@@ -60,7 +60,7 @@ impl TilesOperation for TileOuter<'_> {
         let chunk = if taps.len() > 1 { STEPS_OF_TAPS } else { STEPS_OF_CHANNELS };
         let zeros = Zeros([0.0; PANEL]);
         let sums = self.sums.as_mut_ptr();
-        // SAFETY: what is asserted above bounds every access; the features by the caller.
+        // SAFETY: the assertions bound every access; the features by the caller.
         unsafe {
             V::configure();
             for panel in (0..out_panels).step_by(2) {
@@ -73,7 +73,7 @@ impl TilesOperation for TileOuter<'_> {
                     for in_panel in (0..in_panels).step_by(2) {
                         let channels = self.input.as_ptr().add(in_panel * PANEL * self.input_row);
                         for (tap, &distance) in taps.iter().enumerate() {
-                            // The second of each pair is read and written only where there are so many.
+                            // The second of each pair is only accessed if it exists.
                             let row = |panel: usize| {
                                 let at = (panel * taps.len() + tap) * PANEL * width;
                                 let first = sums.wrapping_add(at);

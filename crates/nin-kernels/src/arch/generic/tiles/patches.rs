@@ -1,18 +1,19 @@
-//! The way from planes into a grid.
+//! im2col: the conversion of planes into a grid of patches.
 
-use super::{BLOCK_PIXELS, TILE_CHANNELS, TILE_WORDS, Tiles, TilesOperation};
+use super::BLOCK_PIXELS;
+use crate::arch::{TILE_CHANNELS, TILE_WORDS, Tiles, TilesOperation};
 use crate::panels::PANEL;
 
-/// Fills a grid with what lies under the kernel at each output pixel: `[ceil(depth / 32)][len][32]`, the depth being
-/// `[channels][kernel height][kernel width]`. For images of one or three channels, which alone would leave a tile's rows
-/// empty.
+/// Fills a grid with the patch under the kernel at each output pixel: `[ceil(depth / 32)][len][32]`, with a depth of
+/// `[channels][kernel height][kernel width]`. For images, whose one or three channels would leave the rows of a tile
+/// mostly empty.
 pub(crate) struct FillPatches<'a> {
     pub(crate) patches: Patches,
     /// `[channels][rows][columns]`.
     pub(crate) planes: &'a [f32],
-    /// Room for the image in bf16: [`Patches::canvas_words`].
+    /// Scratch for the padded image in bf16, of [`Patches::canvas_words`].
     pub(crate) canvas: &'a mut [f32],
-    /// Room for a block's patches: [`Patches::block_words`].
+    /// Scratch for the patches of a block, of [`Patches::block_words`].
     pub(crate) block: &'a mut [f32],
     pub(crate) words: &'a mut [f32],
 }
@@ -21,7 +22,7 @@ pub(crate) struct FillPatches<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patches {
     pub(crate) channels: usize,
-    /// Of the input.
+    /// Size of the input, `[height, width]`.
     pub(crate) size: [usize; 2],
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: [usize; 2],
@@ -29,22 +30,22 @@ pub(crate) struct Patches {
     pub(crate) output: [usize; 2],
 }
 
-/// Neighbours that are copied at a time: what a kernel's row does not use of them, the next one overwrites.
+/// Values copied at a time. The next copy overwrites those beyond the row of the kernel.
 const COPIED: usize = 16;
 
 impl Patches {
-    /// Values under the kernel.
+    /// Returns the number of values in a patch.
     pub(crate) fn depth(&self) -> usize {
         self.channels * self.kernel[0] * self.kernel[1]
     }
 
-    /// Words of the image with its margins, and of what may be read behind it.
+    /// Returns the words of the padded image, including those that a copy may read beyond its end.
     pub(crate) fn canvas_words(&self) -> usize {
         let [rows, columns] = self.canvas();
         (self.channels * rows * columns + self.kernel[1] + COPIED).div_ceil(2) + PANEL
     }
 
-    /// Words of a block's patches.
+    /// Returns the words of the patches of a block.
     pub(crate) fn block_words(&self) -> usize {
         BLOCK_PIXELS * self.patch() / 2
     }
@@ -53,7 +54,7 @@ impl Patches {
         [0, 1].map(|axis| self.size[axis] + 2 * self.padding[axis])
     }
 
-    /// From one patch to the next in a block: whole tiles, and what the last copy may write behind.
+    /// Returns the stride between patches in a block: whole tiles, with space for what the last copy writes beyond.
     fn patch(&self) -> usize {
         (self.depth() + COPIED).next_multiple_of(TILE_CHANNELS)
     }
@@ -78,8 +79,8 @@ impl TilesOperation for FillPatches<'_> {
         canvas.fill(0.0);
         let canvas = canvas.as_mut_ptr().cast::<u16>();
         let (block, words) = (block.as_mut_ptr(), words.as_mut_ptr());
-        // SAFETY: what is asserted above bounds every access: a copy reads `COPIED` values from within the canvas on, and
-        // writes as many from within a patch's depth on. The features by the caller.
+        // SAFETY: the assertions bound every access: a copy of `COPIED` values starts within the canvas and within the
+        // depth of a patch, and both have space for one more copy. The features by the caller.
         unsafe {
             for (index, row) in planes.chunks_exact(patches.size[1]).enumerate() {
                 let (channel, row_index) = (index / patches.size[0], index % patches.size[0]);
@@ -119,10 +120,10 @@ impl TilesOperation for FillPatches<'_> {
     }
 }
 
-/// A row of values in bf16.
+/// Rounds a row of values to bf16.
 ///
 /// # Safety
-/// `to` is good for as many values; the CPU has `V`.
+/// `to` is valid for as many values, and the CPU has `V`.
 #[inline(always)]
 unsafe fn narrow_row<V: Tiles>(values: &[f32], to: *mut u16) {
     let chunks = values.chunks_exact(2 * PANEL);

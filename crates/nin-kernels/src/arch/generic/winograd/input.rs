@@ -1,21 +1,19 @@
-//! The input into the transformed domain, and its gradient out of it.
+//! The transform of the input, and its adjoint for the input gradient.
 
 use std::marker::PhantomData;
 
-use super::lines::{input, input_adjoint};
-use super::scheme::{LARGEST_TILE, OUT, Scheme};
-use super::square::{both_axes, load, load_transformed, store};
-use super::{Line, Square, Tiles, transformed_len};
-use crate::arch::Operation;
-use crate::arch::generic::Vector;
+use super::lines::{Line, input, input_adjoint};
+use super::scheme::{LARGEST_TILE, OUT, Scheme, Tiles, transformed_len};
+use super::square::{Square, both_axes, load, load_transformed, store};
+use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// One image's panel on its canvas (`4 * tiles + KERNEL - 1` pixels along each axis) into the transformed domain.
+/// Transforms one panel of an image, on a canvas of `4 * tiles + KERNEL - 1` pixels along each axis.
 pub(crate) struct InputTransform<'a, S> {
     pub(crate) scheme: PhantomData<S>,
     pub(crate) canvas: &'a [f32],
     pub(crate) tiles: Tiles,
-    /// From the first tile's place on: `[TILE * TILE][stride]`, 16 values for each tile.
+    /// `[TILE * TILE][stride]` from the first tile on, with 16 values for each tile.
     pub(crate) transformed: &'a mut [f32],
     pub(crate) stride: usize,
 }
@@ -46,7 +44,7 @@ impl<S: Scheme> Operation for InputTransform<'_, S> {
     }
 }
 
-/// The adjoint of [`InputTransform`]: adds every tile onto the canvas.
+/// The adjoint of [`InputTransform`]: adds every tile to the canvas.
 pub(crate) struct InputGradientTransform<'a, S> {
     pub(crate) scheme: PhantomData<S>,
     pub(crate) transformed: &'a [f32],

@@ -1,10 +1,12 @@
-//! The six transforms of one line, a row or a column of a tile.
+//! The six transforms of one line: a row or a column of a tile.
 
-use super::Line;
 use super::scheme::{LARGEST_TILE, MOST_PAIRS, OUT, Scheme};
-use crate::arch::generic::Vector;
+use crate::arch::Vector;
 
-/// Sum of `coefficients[k] * values[first + 2 k]` for the first `terms`, the last coefficient being one.
+/// A row or a column of a tile.
+pub(super) type Line<V> = [V; LARGEST_TILE];
+
+/// Returns the sum of `coefficients[k] * values[first + 2 k]` over the first `terms`, where the last coefficient is one.
 #[inline(always)]
 unsafe fn every_other<V: Vector>(
     values: &Line<V>,
@@ -14,13 +16,13 @@ unsafe fn every_other<V: Vector>(
 ) -> V {
     let mut sum = values[first + 2 * (terms - 1)];
     for k in (0..terms - 1).rev() {
-        // SAFETY: the caller has the instruction set, here and in all transforms below.
+        // SAFETY: the caller's CPU has the instruction set, here and in all transforms below.
         sum = unsafe { values[first + 2 * k].mul_add(V::splat(coefficients[k]), sum) };
     }
     sum
 }
 
-/// `Bt`: an input tile into the transformed domain. Points lie in the order 0, +p, -p, +q, -q, .., infinity.
+/// `Bt`: transforms an input tile. The order of points is 0, +p, -p, +q, -q, ..., infinity.
 #[inline(always)]
 pub(super) unsafe fn input<S: Scheme, V: Vector>(d: &Line<V>) -> Line<V> {
     // SAFETY: as the caller's.
@@ -65,7 +67,7 @@ pub(super) unsafe fn input_adjoint<S: Scheme, V: Vector>(v: &Line<V>) -> Line<V>
     }
 }
 
-/// `At`: out of the transformed domain, into four outputs.
+/// `At`: transforms products back into four outputs.
 #[inline(always)]
 pub(super) unsafe fn output<S: Scheme, V: Vector>(m: &Line<V>) -> Line<V> {
     // SAFETY: as the caller's.
@@ -105,7 +107,7 @@ pub(super) unsafe fn output_adjoint<S: Scheme, V: Vector>(y: &Line<V>) -> Line<V
     }
 }
 
-/// `G`: a kernel into the transformed domain.
+/// `G`: transforms a kernel.
 #[inline(always)]
 pub(super) unsafe fn kernel<S: Scheme, V: Vector>(g: &Line<V>) -> Line<V> {
     // SAFETY: as the caller's.

@@ -1,16 +1,14 @@
-//! The output out of the transformed domain, and its gradient into it.
+//! The transform of products into the output, and its adjoint for the output gradient.
 
 use std::marker::PhantomData;
 
-use super::lines::{output, output_adjoint};
-use super::scheme::{LARGEST_TILE, OUT, Scheme};
-use super::square::{both_axes, load_transformed, store};
-use super::{Line, Square, Tiles, transformed_len};
-use crate::arch::Operation;
-use crate::arch::generic::Vector;
+use super::lines::{Line, output, output_adjoint};
+use super::scheme::{LARGEST_TILE, OUT, Scheme, Tiles, transformed_len};
+use super::square::{Square, both_axes, load_transformed, store};
+use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// Out of the transformed domain into one image's panel, with bias and ReLU.
+/// Transforms products into one panel of an image, with bias and ReLU.
 pub(crate) struct OutputTransform<'a, S> {
     pub(crate) scheme: PhantomData<S>,
     pub(crate) transformed: &'a [f32],
@@ -57,18 +55,18 @@ impl<S: Scheme> Operation for OutputTransform<'_, S> {
     }
 }
 
-/// The adjoint of [`OutputTransform`]: one image's panel of the output's gradient into the transformed domain, with the
-/// ReLU's mask and the bias's gradient.
+/// The adjoint of [`OutputTransform`]: transforms one panel of the output gradient, masks it by the ReLU, and sums it for
+/// the bias gradient.
 pub(crate) struct GradientTransform<'a, S> {
     pub(crate) scheme: PhantomData<S>,
     pub(crate) gradient: &'a [f32],
-    /// The output, where its ReLU is to be masked; else empty.
+    /// The output, to mask the gradient by its ReLU; otherwise empty.
     pub(crate) gate: &'a [f32],
     pub(crate) size: [usize; 2],
     pub(crate) tiles: Tiles,
     pub(crate) transformed: &'a mut [f32],
     pub(crate) stride: usize,
-    /// 16 values, overwritten: the sum over pixels.
+    /// 16 values, overwritten by the sum over pixels.
     pub(crate) sums: &'a mut [f32],
 }
 

@@ -1,29 +1,39 @@
-//! The sizes of F(4x4, RxR), and the constants that its transforms multiply by.
+//! The sizes of F(4x4, RxR), and the constants of its transforms.
+
+use crate::panels::PANEL;
 
 /// Outputs of a tile along each axis.
 pub(crate) const OUT: usize = 4;
 
-/// Pairs of points at most.
+/// The largest number of pairs of points.
 pub(super) const MOST_PAIRS: usize = 3;
 
 /// Inputs of the largest tile along each axis.
 pub(crate) const LARGEST_TILE: usize = 2 * MOST_PAIRS + 2;
 
-/// The largest kernel's size.
+/// The size of the largest kernel.
 pub(crate) const LARGEST_KERNEL: usize = LARGEST_TILE + 1 - OUT;
 
-/// F(4x4, RxR), given by its points.
+/// Tiles of one image along each axis, `[down, across]`.
+pub(crate) type Tiles = [usize; 2];
+
+/// Returns the span of the tiles of a panel in the transformed domain, from the first to the last value.
+pub(super) fn transformed_len<S: Scheme>([down, across]: Tiles, stride: usize) -> usize {
+    (S::TILE * S::TILE - 1) * stride + down * across * PANEL
+}
+
+/// F(4x4, RxR), defined by its points.
 pub(crate) trait Scheme: Copy + Send + Sync + 'static {
-    /// Pairs of points.
+    /// The number of pairs of points.
     const PAIRS: usize;
-    /// The positive one of each pair, zero where there is none.
+    /// The positive point of each pair; unused entries are zero.
     const POINTS: [f64; MOST_PAIRS];
 
-    /// The kernel's size.
+    /// The size of the kernel.
     const KERNEL: usize = Self::TILE + 1 - OUT;
     /// Inputs of a tile along each axis.
     const TILE: usize = 2 * Self::PAIRS + 2;
-    /// The constants that follow from the points.
+    /// The constants of the transforms, which follow from the points.
     const TABLE: Table = Table::new(Self::PAIRS, Self::POINTS);
 }
 
@@ -45,16 +55,16 @@ impl Scheme for F45 {
     const POINTS: [f64; MOST_PAIRS] = [1.0, 2.0, 0.5];
 }
 
-/// What the transforms multiply by.
+/// The constants of the transforms.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// `power[pair][k] = p^k`.
     pub(super) power: [[f32; LARGEST_TILE]; MOST_PAIRS],
     /// Coefficients in `x^2` of the product of `x^2 - q^2` over all pairs.
     pub(super) all: [f32; MOST_PAIRS + 1],
-    /// The same without one pair.
+    /// The same product without one pair.
     pub(super) without: [[f32; MOST_PAIRS]; MOST_PAIRS],
-    /// One over the product of the differences to all other points; the last is that of the point zero.
+    /// The reciprocal of the product of differences to all other points; the last entry is for the point zero.
     pub(super) norm: [f32; MOST_PAIRS + 1],
 }
 
@@ -98,7 +108,7 @@ impl Table {
     }
 }
 
-/// Coefficients in `x^2` of the product of `x^2 - q^2` over the pairs, one of them left out.
+/// Returns the coefficients in `x^2` of the product of `x^2 - q^2` over all pairs but one.
 const fn product(
     pairs: usize,
     points: [f64; MOST_PAIRS],

@@ -1,14 +1,20 @@
-//! Squares of a tile's values: read, transformed along both axes, written.
+//! Two-dimensional tiles: loading, transforming along both axes, storing.
 
 use super::scheme::LARGEST_TILE;
-use super::{AHEAD, Square};
-use crate::arch::generic::Vector;
+use crate::arch::Vector;
 use crate::panels::PANEL;
 
-/// A square of `side` by `side`. `strides` are values from one row to the next and from one column to the next.
+/// The values of a tile.
+pub(super) type Square<V> = [[V; LARGEST_TILE]; LARGEST_TILE];
+
+/// How many tiles ahead to prefetch. The points of a tile are in as many streams, more than the hardware prefetcher
+/// follows.
+const AHEAD: usize = 2;
+
+/// Loads a square of `side` by `side`, given the strides between rows and between columns.
 ///
 /// # Safety
-/// Each of them can be read, and the caller has the instruction set.
+/// All of its values are readable, and the CPU has the instruction set.
 #[inline(always)]
 pub(super) unsafe fn load<V: Vector>(
     from: *const f32,
@@ -27,10 +33,10 @@ pub(super) unsafe fn load<V: Vector>(
     }
 }
 
-/// The other way round.
+/// Stores a square, as [`load`] loads it.
 ///
 /// # Safety
-/// Each can be written, and the caller has the instruction set.
+/// All of its values are writable, and the CPU has the instruction set.
 #[inline(always)]
 pub(super) unsafe fn store<V: Vector>(
     square: &Square<V>,
@@ -48,11 +54,10 @@ pub(super) unsafe fn store<V: Vector>(
     }
 }
 
-/// [`load`] of a tile in the transformed domain, `stride` values from one point to the next. With `ahead` the processor
-/// fetches a later tile meanwhile.
+/// Loads a tile in the transformed domain, given the stride between points. With `ahead`, prefetches a later tile.
 ///
 /// # Safety
-/// As [`load`]'s.
+/// As for [`load`].
 #[inline(always)]
 pub(super) unsafe fn load_transformed<V: Vector>(
     from: *const f32,
@@ -60,7 +65,7 @@ pub(super) unsafe fn load_transformed<V: Vector>(
     stride: usize,
     ahead: bool,
 ) -> Square<V> {
-    // SAFETY: as the caller's; a prefetch may be of any address.
+    // SAFETY: the caller's promise; a prefetch may be of any address.
     unsafe {
         let square = load(from, side, [side * stride, stride]);
         if ahead {
@@ -72,8 +77,8 @@ pub(super) unsafe fn load_transformed<V: Vector>(
     }
 }
 
-/// A transform along both axes, from a square of `inputs` to one of `outputs`. A macro, because a closure cannot be told
-/// to inline always.
+/// Transforms a square of `inputs` into one of `outputs`, along both axes. A macro, because closures cannot be
+/// `#[inline(always)]`.
 macro_rules! both_axes {
     ($square:expr, $inputs:expr => $outputs:expr, $transform:expr) => {{
         let square: Square<V> = $square;

@@ -1,16 +1,14 @@
-//! The weights into the transformed domain, and their gradient out of it.
+//! The transform of the weights, and its adjoint for the weight gradient.
 
 use std::marker::PhantomData;
 
-use super::lines::{kernel, kernel_adjoint};
+use super::lines::{Line, kernel, kernel_adjoint};
 use super::scheme::{LARGEST_TILE, Scheme};
-use super::square::{both_axes, load, store};
-use super::{Line, Square};
-use crate::arch::Operation;
-use crate::arch::generic::Vector;
+use super::square::{Square, both_axes, load, store};
+use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// Sixteen kernels, `[KERNEL * KERNEL][16]`, into the transformed domain.
+/// Transforms sixteen kernels, `[KERNEL * KERNEL][16]`.
 pub(crate) struct WeightTransform<'a, S> {
     pub(crate) scheme: PhantomData<S>,
     pub(crate) kernels: &'a [f32],

@@ -1,16 +1,16 @@
-//! Grids as the weights' gradient wants them, which sums over pixels.
+//! Grids rearranged for the weight gradient, which sums over pixels.
 
-use super::{BLOCK_PIXELS, TILE_CHANNELS, TILE_WORDS, Tiles, TilesOperation};
+use super::BLOCK_PIXELS;
+use crate::arch::{TILE_CHANNELS, TILE_WORDS, Tiles, TilesOperation};
 use crate::panels::PANEL;
 
-/// A grid with neighbouring pixels in pairs: `[panels, evened][row / 16][16]` words, of which this grid fills those from
-/// `first` on.
+/// Pairs neighbouring pixels of a grid: fills `[even(panels)][row / 16][16]` words from `first` on.
 pub(crate) struct ZipGrid<'a> {
     pub(crate) grid: &'a [f32],
     /// Pixels of the grid.
     pub(crate) len: usize,
     pub(crate) words: &'a mut [f32],
-    /// From one panel to the next in `words`.
+    /// Stride between panels in `words`.
     pub(crate) row: usize,
     pub(crate) first: usize,
 }
@@ -40,19 +40,19 @@ impl TilesOperation for ZipGrid<'_> {
     }
 }
 
-/// A grid with its pixels one after another for each channel: `[panels, evened][16][row]` words of two, of which this grid
-/// fills those from `first` on.
-pub(crate) struct TurnGrid<'a> {
+/// Transposes a grid so that the pixels of each channel are contiguous: fills `[even(panels)][16][row]` words of two
+/// pixels from `first` on.
+pub(crate) struct TransposeGrid<'a> {
     pub(crate) grid: &'a [f32],
     /// Pixels of the grid.
     pub(crate) len: usize,
     pub(crate) words: &'a mut [f32],
-    /// From one channel to the next in `words`.
+    /// Stride between channels in `words`.
     pub(crate) row: usize,
     pub(crate) first: usize,
 }
 
-impl TilesOperation for TurnGrid<'_> {
+impl TilesOperation for TransposeGrid<'_> {
     #[inline(always)]
     unsafe fn run<V: Tiles>(self) {
         let Self { grid, len, words, row, first } = self;
@@ -64,8 +64,8 @@ impl TilesOperation for TurnGrid<'_> {
             grid.chunks_exact(len * TILE_WORDS).zip(words.chunks_exact_mut(TILE_CHANNELS * row))
         {
             for (block, grid) in grid.chunks_exact(BLOCK_PIXELS * TILE_WORDS).enumerate() {
-                // SAFETY: a block's rows; `words` has sixteen words for each block in each of 32 channels; the
-                // features by the caller.
+                // SAFETY: `grid` is a whole block, and `words` has sixteen words for each block in each of 32 channels;
+                // the features by the caller.
                 unsafe {
                     let mut lower = [V::splat(0.0); 16];
                     let mut upper = lower;

@@ -1,40 +1,43 @@
-//! Which algorithm computes a convolution.
+//! The cost model that chooses the algorithm of a convolution.
 
+use super::format::Format;
+use super::operands::Layout;
+use crate::algorithm::Algorithm;
 use crate::arch::generic::winograd::{F43, F45, OUT, Scheme};
+use crate::context::Context;
 use crate::geometry::ConvGeometry;
 
-/// What may be chosen from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// Tiles of bf16 where those are to be had, else the one that the cost model finds faster.
-    #[default]
-    Auto,
-    /// The direct algorithm everywhere.
-    Direct,
-    /// Winograd's wherever it applies (3x3 and 5x5 kernels of stride one over panels), even where it is slower.
-    Winograd,
-}
-
-/// What was chosen.
+/// The algorithm of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Choice {
+    /// The direct algorithm.
     Direct,
-    /// F(4x4, 3x3).
+    /// Winograd's F(4x4, 3x3).
     F43,
-    /// F(4x4, 5x5).
+    /// Winograd's F(4x4, 5x5).
     F45,
 }
 
-/// Multiply-accumulates' worth of time that a value takes on its way into the transformed domain and out of it, for each
-/// of a tile's points: an add or two along both axes, a load and a store.
+/// The cost of transforming a value into the transformed domain and back, for each point of a tile, in
+/// multiply-accumulates: an addition or two along both axes, a load and a store.
 const TRANSFORM: u64 = 14;
 
-/// The same for a weight, which is gathered value by value.
+/// The same cost for a weight, which is gathered value by value.
 const WEIGHT_TRANSFORM: u64 = 24;
 
-/// The choice depends on the sizes alone, never on the threads or the instruction set.
-pub(crate) fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
+/// Chooses the algorithm of a convolution.
+pub(crate) fn choose(context: &Context, geometry: &ConvGeometry, layout: Layout) -> Choice {
+    let has_tiles = matches!(Format::of(context, geometry, layout), Format::Tiles(_));
+    // A matrix unit multiplies so much faster than vectors that no transform pays off.
+    let prefers_tiles = has_tiles && context.algorithm != Algorithm::Winograd;
+    if layout == Layout::Planes || prefers_tiles {
+        return Choice::Direct;
+    }
+    by_cost(context.algorithm, geometry)
+}
+
+/// Chooses by the sizes alone, never by the threads or the instruction set.
+fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
         ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
         ([5, 5], [1, 1]) => (Choice::F45, F45::TILE as u64),
@@ -71,9 +74,9 @@ mod tests {
         assert_eq!(choice(32, [256, 384], 12, 3, 1), Choice::F43);
         assert_eq!(choice(32, [256, 384], 12, 3, 2), Choice::Direct);
         assert_eq!(choice(32, [256, 384], 12, 1, 1), Choice::Direct);
-        // Ten classes: too few to pay for the transforms of 384 channels.
+        // Ten classes do not pay for the transforms of 384 channels.
         assert_eq!(choice(32, [384, 10], 5, 3, 1), Choice::Direct);
-        // One small image: the weights' transform would cost more than it saves.
+        // For one small image the transform of the weights would cost more than it saves.
         assert_eq!(choice(1, [256, 384], 4, 3, 1), Choice::Direct);
     }
 }

@@ -1,79 +1,94 @@
-//! How long each layer takes by the fused kernels, and what of the CPU's peak that is.
+//! The time of each layer by the CPU kernels, and the peak of the CPU.
 
 use std::time::{Duration, Instant};
 
 use nin_kernels::{
-    ConvBackward, ConvGeometry, ConvInput, Cpu, Error, MlpconvGeometry, PANEL, PoolGeometry,
+    Context, ConvBackward, ConvGeometry, ConvInput, Error, MlpconvGeometry, PANEL, PoolGeometry,
     panels_len,
 };
 
-use crate::block_geometry::block_geometry;
-use crate::{Architecture, Block, Precision};
+use nin_model::{Architecture, Block, Pool, Precision};
 
-/// For how long the peak is measured.
+/// How long to measure the peak.
 const PEAK_DURATION: Duration = Duration::from_millis(300);
 
-/// A layer by itself on a batch, the best of several runs: other processes can only slow it down.
+/// The time of one layer on a batch: the fastest of several runs, because other processes can only slow it down.
 #[derive(Debug, Clone)]
-pub struct LayerTiming {
-    /// What it is: `5x5 96->256`, `1x1 256->256`, `max pool 3x3`.
-    pub layer: String,
-    /// The block that it belongs to, from 1.
-    pub block: usize,
-    /// `[height, width]` of its output.
-    pub output_size: [usize; 2],
-    /// How it is computed: `direct`, `F(4x4, 5x5)`, `pool`, ..
-    pub algorithm: &'static str,
-    /// Multiply-accumulates of a forward pass over the batch, counted as the direct algorithm does; 0 for a pool.
-    pub macs: u64,
-    /// A forward pass.
-    pub forward: Duration,
-    /// All gradients.
-    pub backward: Duration,
-    /// Products of the backward pass as often as `macs`: 2, or 1 where the input is the image, whose gradient nobody wants.
-    pub backward_passes: u64,
+pub(super) struct LayerTiming {
+    /// The layer: `5x5 96->256`, `1x1 256->256`, `max pool 3x3`.
+    pub(super) layer: String,
+    /// The number of its block, from 1.
+    pub(super) block: usize,
+    /// The size of the output, `[height, width]`.
+    pub(super) output_size: [usize; 2],
+    /// The algorithm: `direct`, `F(4x4, 5x5)`, `pool`, ...
+    pub(super) algorithm: &'static str,
+    /// Multiply-accumulates of a forward pass over the batch by the direct algorithm; 0 for a pool.
+    pub(super) macs: u64,
+    /// The time of a forward pass.
+    pub(super) forward: Duration,
+    /// The time of a backward pass.
+    pub(super) backward: Duration,
+    /// The products of the backward pass, as a multiple of `macs`: 2, or 1 for the first layer, which has no input gradient.
+    pub(super) backward_passes: u64,
 }
 
-/// The layers of a network, one by one.
+/// The times of all layers of a network.
 #[derive(Debug, Clone)]
-pub struct NetworkTiming {
-    /// The instruction set's name.
-    pub kernels: &'static str,
-    /// What all threads reach together on registers alone, in fp32 operations a second.
-    pub peak_flops: f64,
-    /// First to last; a block's three convolutions, then its pool.
-    pub layers: Vec<LayerTiming>,
+pub(super) struct NetworkTiming {
+    /// The name of the instruction set.
+    pub(super) kernels: &'static str,
+    /// The peak of all threads in fp32 operations per second, on registers alone.
+    pub(super) peak_flops: f64,
+    /// The layers, first to last: the three convolutions of each block, then its pool.
+    pub(super) layers: Vec<LayerTiming>,
 }
 
-/// Times every layer of the network by itself, on random values: the convolutions outside the blocks in which a network
-/// runs them, where activations stay in the cache.
-///
-/// # Errors
-/// [`nin_kernels::Error`] where the images are too small for the network, or `NIN_CPU` names what this CPU lacks.
-pub fn time_layers(
+/// Times every layer of a network on its own, on random values. A network runs whole blocks, in which activations stay in
+/// the cache.
+pub(super) fn time_layers(
     architecture: &Architecture,
     input: [usize; 3],
     batch: usize,
     repeat: usize,
     precision: Precision,
 ) -> Result<NetworkTiming, Error> {
-    let cpu = Cpu::shared()?.with_precision(precision.into());
+    let context = Context::shared()?.with_precision(precision.into());
     let [_, height, width] = input;
     let mut size = [height, width];
     let mut layers = Vec::new();
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
-        let clock = Clock { cpu: &cpu, batch, repeat, block: index + 1 };
-        let convolution = [block.kernel, block.stride, block.padding];
-        let geometry = block_geometry(batch, channels, size, convolution, block.pool.as_ref())?;
+        let clock = Clock { context: &context, batch, repeat, block: index + 1 };
+        let geometry = block_geometry(block, batch, channels, size)?;
         clock.block(block, &geometry, &mut layers)?;
         size = geometry.output_size();
     }
-    let peak_flops = cpu.measure_peak_flops(PEAK_DURATION);
-    Ok(NetworkTiming { kernels: cpu.name(), peak_flops, layers })
+    let peak_flops = context.measure_peak_flops(PEAK_DURATION);
+    Ok(NetworkTiming { kernels: context.name(), peak_flops, layers })
 }
 
+/// Returns the sizes of a block on a batch, given its `[input, first, second, third]` channels.
+fn block_geometry(
+    block: &Block,
+    batch: usize,
+    [input, first, second, third]: [usize; 4],
+    size: [usize; 2],
+) -> Result<MlpconvGeometry, Error> {
+    let Block { kernel, stride, padding, .. } = *block;
+    let convolution =
+        ConvGeometry::new(batch, [input, first], size, [kernel; 2], [stride; 2], [padding; 2])?;
+    let geometry = MlpconvGeometry::new(convolution, [second, third])?;
+    match block.pool {
+        None => Ok(geometry),
+        Some(Pool { kernel, stride, padding, ceil_mode }) => {
+            geometry.with_max_pool([kernel; 2], [stride; 2], [padding; 2], ceil_mode)
+        }
+    }
+}
+
+/// Times the layers of one block.
 struct Clock<'a> {
-    cpu: &'a Cpu,
+    context: &'a Context,
     batch: usize,
     repeat: usize,
     block: usize,
@@ -111,7 +126,7 @@ impl Clock<'_> {
         let (weight, bias) = (random(geometry.weight_len()), random(outputs));
         let mut output = vec![0.0; geometry.output_len()];
         let forward = self.best(|| {
-            self.cpu.conv_relu_forward(geometry, input, &weight, Some(&bias), true, &mut output)
+            self.context.conv_relu_forward(geometry, input, &weight, Some(&bias), true, &mut output)
         })?;
         let grad_output = random_panels(self.batch, outputs, pixels(geometry.output_size()));
         let mut grad_input = vec![0.0; panels.len()];
@@ -127,13 +142,13 @@ impl Clock<'_> {
                 grad_weight: &mut grad_weight,
                 grad_bias: Some(&mut grad_bias),
             };
-            self.cpu.conv_relu_backward(geometry, work)
+            self.context.conv_relu_backward(geometry, work)
         })?;
         Ok(LayerTiming {
             layer: format!("{kernel}x{kernel} {inputs}->{outputs}"),
             block: self.block,
             output_size: geometry.output_size(),
-            algorithm: self.cpu.algorithm_of(geometry, input),
+            algorithm: self.context.algorithm_of(geometry, input),
             macs: geometry.macs(),
             forward,
             backward,
@@ -146,10 +161,16 @@ impl Clock<'_> {
         let (mut output, mut grad_input) = (vec![0.0; grad_output.len()], vec![0.0; input.len()]);
         let mut positions = vec![0; output.len()];
         let forward = self.best(|| {
-            self.cpu.max_pool_forward(geometry, &input, &mut output, Some(&mut positions))
+            self.context.max_pool_forward(geometry, &input, &mut output, Some(&mut positions))
         })?;
         let backward = self.best(|| {
-            self.cpu.max_pool_backward(geometry, &positions, &grad_output, None, &mut grad_input)
+            self.context.max_pool_backward(
+                geometry,
+                &positions,
+                &grad_output,
+                None,
+                &mut grad_input,
+            )
         })?;
         Ok(LayerTiming {
             layer: format!("max pool {kernel}x{kernel}"),
@@ -163,7 +184,7 @@ impl Clock<'_> {
         })
     }
 
-    /// The best of several runs, after one to warm up.
+    /// Returns the time of the fastest of several runs, after one to warm up.
     fn best(&self, mut work: impl FnMut() -> Result<(), Error>) -> Result<Duration, Error> {
         work()?;
         let mut best = Duration::MAX;
@@ -176,7 +197,7 @@ impl Clock<'_> {
     }
 }
 
-/// Values in -1..1 that are the same each time.
+/// Returns values in -1..1, the same each time.
 fn random(len: usize) -> Vec<f32> {
     let mut state = 0x9E37_79B9_u32;
     let mut next = || {
@@ -188,7 +209,7 @@ fn random(len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// The same in panels: zero in the channels that only fill up the last.
+/// Returns random values in panels, with zeros in the channels that pad the last panel.
 fn random_panels(batch: usize, channels: usize, pixels: usize) -> Vec<f32> {
     let mut values = random(panels_len(batch, channels, pixels));
     let panels = channels.div_ceil(PANEL);
