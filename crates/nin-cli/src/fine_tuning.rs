@@ -8,7 +8,7 @@ use nin_train::recipe::{Recipe, RecipeBuilder, RecipeError};
 use serde::Serialize;
 use toml::Value;
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::pretrained::ModelSource;
 
 /// The key that names the checkpoint.

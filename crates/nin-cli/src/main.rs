@@ -8,7 +8,8 @@ mod backend;
 mod commands;
 mod comparison;
 mod dataset;
-mod failure;
+mod error;
+mod exit;
 mod fetch;
 mod fine_tuning;
 mod hints;
@@ -24,6 +25,7 @@ mod serve;
 mod settings;
 mod tensorboard;
 mod terminal;
+mod trainer;
 mod xml;
 
 use std::process::ExitCode;
@@ -39,6 +41,6 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match commands::run(arguments) {
         Ok(code) => code,
-        Err(error) => failure::report(&error),
+        Err(error) => exit::report(&error),
     }
 }

@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use nin_model::{ModelMetadata, Weights};
 use nin_train::load_model;
 
-use crate::failure::check_is_local;
+use crate::error::check_is_local;
 
 /// What a name begins with that is no path.
 const PREFIX: &str = "pretrained:";

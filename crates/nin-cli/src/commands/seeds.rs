@@ -10,16 +10,16 @@ use nin_train::{
 };
 use serde_json::Value;
 
-use super::report;
-use super::train::{Trainer, interrupted};
 use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
 use crate::dataset::remembered_folder;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
+use crate::report;
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
 use crate::terminal::printable;
+use crate::trainer::Trainer;
 
 /// In bytes; what `summary.json` says is a few hundred.
 const LARGEST_SUMMARY: u64 = 1 << 20;
@@ -63,18 +63,22 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             other => Some(other?),
         };
         if summary.as_ref().is_some_and(|summary| summary.ending == Ending::Interrupted) {
-            return Ok(interrupted(arguments, folder.path()));
+            return Ok(trainer.interrupted(folder.path()));
         }
         if let Some(summary) = summary {
             say(*seed, &summary, trainer.device());
         }
         // As they are so far: a series of hours is looked at meanwhile.
-        write_comparison(&folder, &Comparison::of(&histories(&folder, &seeds)?)?, arguments)?;
+        write_comparison(
+            &folder,
+            &Comparison::of(&comparison::read(&folder.runs(&seeds))?)?,
+            arguments,
+        )?;
     }
-    let histories = histories(&folder, &seeds)?;
+    let histories = comparison::read(&folder.runs(&seeds))?;
     let comparison = Comparison::of(&histories)?;
     if !arguments.no_report {
-        note(format!("all runs: {}", report::series_path(folder.path()).display()));
+        note(format!("all runs: {}", folder.path().join(report::FILE).display()));
     }
     match arguments.format {
         Format::Json => print_json(&comparison)?,
@@ -151,13 +155,6 @@ fn say(seed: u64, summary: &Summary, device: &str) {
     }
 }
 
-/// Of the runs that are there, in the order of their seeds' list.
-pub fn histories(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunHistory>> {
-    let runs = seeds.0.iter().map(|seed| folder.run(*seed));
-    let runs: Vec<PathBuf> = runs.filter(|run| RunFolder::is_run(run)).collect();
-    comparison::read(&runs)
-}
-
 fn write_comparison(
     folder: &SeedsFolder,
     comparison: &Comparison,
@@ -170,8 +167,8 @@ fn write_comparison(
         (in_folder("seeds.svg"), comparison.svg()?.into_bytes()),
     ];
     if !arguments.no_report {
-        let page = report::series_path(folder.path());
-        let html = report::series_html(folder.path(), &page, comparison)?;
+        let page = folder.path().join(report::FILE);
+        let html = report::seeds_page(folder.path(), &page, comparison)?;
         files.push((page, html.into_bytes()));
     }
     for (path, bytes) in files {

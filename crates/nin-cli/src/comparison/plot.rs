@@ -1,12 +1,14 @@
 //! The curves of several runs in one figure.
 
 use anyhow::anyhow;
-use nin_train::{Event, RunHistory};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::{Comparison, Published, Row};
-use crate::comparison::spread::{GOOD, POOR};
+use super::curves::{Curve, Curves};
+use super::published::Published;
+use super::row::Row;
+use super::runs::Comparison;
+use super::spread::{GOOD, POOR};
 use crate::xml::stripped;
 
 const SIZE: (u32, u32) = (1080, 460);
@@ -27,35 +29,6 @@ const COLOURS: [RGBColor; MOST_COLOURS] = [
 ];
 /// Losses above are left out of sight: one wild step hides nothing else.
 const HIGHEST_LOSS: f64 = 3.0;
-
-/// Points of one curve: epochs along.
-type Curve = Vec<(f64, f64)>;
-
-/// The curves of one run.
-#[derive(Debug)]
-pub(super) struct Curves {
-    train_loss: Curve,
-    test_accuracy: Curve,
-}
-
-impl Curves {
-    pub(super) fn of(history: &RunHistory) -> Self {
-        let mut curves = Self { train_loss: Vec::new(), test_accuracy: Vec::new() };
-        for event in history.attempt() {
-            match event {
-                Event::Step(step) if step.train_loss.is_finite() => {
-                    let epoch = step.epochs_done();
-                    curves.train_loss.push((epoch, step.train_loss));
-                }
-                Event::Epoch(epoch) => {
-                    curves.test_accuracy.push((epoch.epoch as f64, epoch.eval_accuracy));
-                }
-                _ => {}
-            }
-        }
-        curves
-    }
-}
 
 impl Comparison {
     /// Training loss and test accuracy of every run over the epochs, as SVG.

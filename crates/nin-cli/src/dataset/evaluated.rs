@@ -12,10 +12,11 @@ use nin_train::recipe::Recipe;
 use nin_train::{RunFolder, RunHistory, TrainError};
 
 use super::classes::{has_names, match_classes};
-use super::{Reading, remembered_folder, selected};
-use crate::failure::CommandError;
+use super::folder::{name_of_data, remembered_folder};
+use super::reading::Reading;
+use super::training::selected;
+use crate::error::CommandError;
 use crate::output::note;
-use crate::settings::name_of_data;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,8 @@
 //! The network itself: its layers, and what its first filters look for.
 
 use image::ExtendedColorType;
-use nin_model::HostTensor;
+use nin_model::{HostTensor, ModelMetadata, NetworkShapes, Weights};
 
-use super::Network;
 use super::figures::{self, Figure};
 use super::page::{self, Section, grouped, missing, table};
 use crate::pictures::encode_png;
@@ -16,6 +15,16 @@ const GAP: usize = 1;
 /// What a pixel of a filter is shown as, in CSS pixels.
 const SHOWN_PIXEL: usize = 8;
 const BYTES_PER_ACTIVATION: u64 = 4;
+
+/// A trained network.
+pub struct Network<'a> {
+    /// Classes, preprocessing, architecture.
+    pub metadata: &'a ModelMetadata,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Its layers on the input that it was trained at.
+    pub shapes: NetworkShapes,
+}
 
 /// A row for each layer.
 pub(super) fn layers(network: &Network<'_>) -> Section {

@@ -7,6 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::xml::escaped;
 
+/// The report's file within a run's folder.
+pub const FILE: &str = "report.html";
+
 /// Colours, light and dark, and what figures are drawn with: on the page and in files of their own.
 pub(super) const FIGURES: &str = include_str!("figures.css");
 const STYLE: &str = include_str!("style.css");

@@ -1,6 +1,7 @@
 //! Runs of one recipe with several seeds: those beside a run, and the page of them all.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,12 +22,16 @@ pub(super) fn section(history: &RunHistory, comparison: &Comparison) -> Section 
     Section { id: "seeds", title: "Other seeds", body }
 }
 
-/// The page of a folder of such runs. `link` is where a run's own page is, if it has one.
-pub fn series_page(
-    name: &str,
-    comparison: &Comparison,
-    link: impl Fn(&Row) -> Option<String>,
-) -> anyhow::Result<String> {
+/// Returns the page of a folder of such runs, as it is written to `output`. It links to the runs' own pages
+/// if it is in their folder.
+pub fn seeds_page(folder: &Path, output: &Path, comparison: &Comparison) -> anyhow::Result<String> {
+    let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = full.file_name().unwrap_or(full.as_os_str()).to_string_lossy();
+    let is_in_folder = output.parent() == Some(folder);
+    let link = |row: &Row| {
+        let page = Path::new(&row.run).join(page::FILE);
+        (is_in_folder && folder.join(&page).is_file()).then(|| page.display().to_string())
+    };
     let run = |row: &Row| {
         let name = escaped(&row.run);
         link(row).map_or(name.clone(), |link| format!("<a href=\"{}\">{name}</a>", escaped(&link)))
@@ -41,7 +46,7 @@ pub fn series_page(
     let drawing = page::scrolling("Curves of all runs", &drawing);
     let curves =
         Section { id: "curves", title: "Curves", body: format!("<figure>{drawing}</figure>") };
-    Ok(page::page(name, &spread(comparison), &[runs, curves]))
+    Ok(page::page(&name, &spread(comparison), &[runs, curves]))
 }
 
 fn rows(comparison: &Comparison, name: impl Fn(&Row) -> String) -> String {

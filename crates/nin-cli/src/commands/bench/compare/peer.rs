@@ -9,7 +9,7 @@ use nin_model::{ModelMetadata, Precision, Preprocessing};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{BenchArguments, PeerChoice};
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::save;
 use crate::settings::NetworkSettings;
 
