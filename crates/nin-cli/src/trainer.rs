@@ -14,6 +14,7 @@ use nin_train::{
 
 use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
+use crate::curves_file::CurvesFile;
 use crate::dataset::{Reading, open_training_data};
 use crate::exit::INTERRUPTED;
 use crate::output::note;
@@ -86,7 +87,8 @@ impl<'a> Trainer<'a> {
             start: start.clone().filter(|_| !resume),
             environment,
         };
-        let mut observer = progress::observer(arguments, selected);
+        let observer = progress::observer(arguments, selected);
+        let mut observer: Box<dyn Observer> = Box::new(CurvesFile::beside(observer));
         if arguments.tensorboard {
             observer = Box::new(TensorBoard::beside(observer));
         }

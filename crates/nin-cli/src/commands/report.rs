@@ -38,10 +38,10 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
 fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode> {
     let (folder, seeds, _) = SeedsFolder::open(&arguments.run)?;
     let comparison = Comparison::of(&comparison::read(&folder.runs(&seeds))?)?;
-    save(output, report::seeds_page(&arguments.run, output, &comparison)?.as_bytes())?;
+    save(output, report::seeds_page(&arguments.run, output, &comparison).as_bytes())?;
     if let Some(folder) = &arguments.figures {
         create_folder(folder)?;
-        save(&folder.join("seeds.svg"), comparison.svg()?.as_bytes())?;
+        save(&folder.join("seeds.svg"), comparison.figure().svg.as_bytes())?;
     }
     print_text(&printable(&output.display().to_string()))?;
     if arguments.open {

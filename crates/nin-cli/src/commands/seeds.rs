@@ -164,11 +164,11 @@ fn write_comparison(
     let in_folder = |name: &str| folder.path().join(name);
     let mut files = vec![
         (in_folder("seeds.json"), json),
-        (in_folder("seeds.svg"), comparison.svg()?.into_bytes()),
+        (in_folder("seeds.svg"), comparison.figure().svg.into_bytes()),
     ];
     if !arguments.no_report {
         let page = folder.path().join(report::FILE);
-        let html = report::seeds_page(folder.path(), &page, comparison)?;
+        let html = report::seeds_page(folder.path(), &page, comparison);
         files.push((page, html.into_bytes()));
     }
     for (path, bytes) in files {

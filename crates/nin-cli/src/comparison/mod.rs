@@ -1,6 +1,5 @@
 //! Several runs side by side: as a table, as JSON, and as curves in one figure.
 
-mod curves;
 mod differences;
 mod folders;
 mod plot;

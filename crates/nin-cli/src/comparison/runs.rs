@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use nin_train::RunHistory;
 use serde::Serialize;
 
-use super::curves::Curves;
 use super::differences::{Difference, differences};
 use super::published::{PUBLISHED, Published, is_by_the_book};
 use super::row::Row;
 use super::spread::Spread;
+use crate::curves::Curves;
 
 /// Several runs side by side.
 #[derive(Debug, Serialize)]
@@ -39,7 +39,7 @@ impl Comparison {
             spread: Spread::of(&runs),
             differences: differences(histories)?,
             published: is_the_books.then_some(PUBLISHED),
-            curves: histories.iter().map(Curves::of).collect(),
+            curves: histories.iter().map(|history| Curves::of(history.attempt())).collect(),
             runs,
         })
     }

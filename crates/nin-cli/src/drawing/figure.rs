@@ -2,40 +2,42 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, PreEscaped, html};
 
-use super::page::FIGURES;
-use crate::xml::escaped;
+use crate::xml::stripped;
+
+/// The style of all drawings, on a page and in files: light and dark.
+pub const STYLE: &str = include_str!("figures.css");
 
 /// A file.
 pub struct Figure {
     /// Its name, without the ending.
-    pub name: String,
+    pub name: &'static str,
     /// Its content.
     pub svg: String,
 }
 
 impl Figure {
-    /// A drawing in the report's colours, light or dark as its reader likes it. `view` is left, top,
-    /// width and height.
-    pub(super) fn new(name: &str, view: [f64; 4], description: &str, content: &str) -> Self {
+    /// Returns a drawing as a file. `view` is left, top, width and height.
+    pub fn new(name: &'static str, view: [f64; 4], description: &str, content: &Markup) -> Self {
         let [left, top, width, height] = view;
-        let description = escaped(description);
-        let svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{left} {top} {width} {height}\" \
-             width=\"{width}\" height=\"{height}\" role=\"img\">\n<title>{description}</title>\n\
-             <style>\n{FIGURES}</style>\n<rect class=\"ground\" x=\"{left}\" y=\"{top}\" \
-             width=\"{width}\" height=\"{height}\"/>\n{content}</svg>\n"
-        );
-        Self { name: name.to_owned(), svg }
+        let svg = html! {
+            svg xmlns="http://www.w3.org/2000/svg"
+                viewBox={ (left) " " (top) " " (width) " " (height) }
+                width=(width) height=(height) role="img" {
+                title { (description) }
+                style { (PreEscaped(STYLE)) }
+                rect class="ground" x=(left) y=(top) width=(width) height=(height) {}
+                (content)
+            }
+        };
+        Self { name, svg: stripped(&svg.into_string()) + "\n" }
     }
 }
 
-/// A PNG within a figure; `place` is left, top, width and height.
-pub(super) fn image(png: &[u8], place: [f64; 4]) -> String {
+/// Returns a PNG within a figure. `place` is left, top, width and height.
+pub fn image(png: &[u8], place: [f64; 4]) -> Markup {
     let [left, top, width, height] = place;
-    format!(
-        "<image x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" \
-         href=\"data:image/png;base64,{}\"/>\n",
-        STANDARD.encode(png)
-    )
+    let source = format!("data:image/png;base64,{}", STANDARD.encode(png));
+    html! { image x=(left) y=(top) width=(width) height=(height) href=(source) {} }
 }

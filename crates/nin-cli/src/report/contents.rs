@@ -2,14 +2,14 @@
 
 use nin_train::RunHistory;
 
-use super::figures::Figure;
 use super::inspection::Inspection;
 use super::network::Network;
 use super::{calibration, evaluation, mistakes, network, page, run, seeds, verdict};
 use crate::comparison::Comparison;
+use crate::drawing::Figure;
 use crate::tensorboard;
 
-/// All that a report is made of.
+/// The parts of a report.
 pub struct Report<'a> {
     /// What the run's folder says.
     pub history: &'a RunHistory,
@@ -17,12 +17,12 @@ pub struct Report<'a> {
     pub network: Result<Network<'a>, String>,
     /// The network's answers over the test images; else why there are none.
     pub inspection: Result<&'a Inspection, String>,
-    /// The runs with other seeds that stand beside it, where there are any.
+    /// The runs with other seeds next to it, where there are any.
     pub seeds: Option<Comparison>,
 }
 
 impl Report<'_> {
-    /// The whole page.
+    /// Returns the whole page.
     pub fn html(&self) -> anyhow::Result<String> {
         let mut sections = vec![run::curves(self.history)];
         sections.extend(run::sentinel(self.history));
@@ -47,11 +47,11 @@ impl Report<'_> {
         Ok(page::page(&self.history.name(), &verdict, &sections))
     }
 
-    /// Every figure of the page as a file of its own.
+    /// Returns every figure of the page as a file of its own.
     pub fn figures(&self) -> anyhow::Result<Vec<Figure>> {
         let mut figures = Vec::new();
         if let Some(charts) = run::Charts::of(self.history) {
-            figures.extend([charts.loss.figure(), charts.accuracy.figure()]);
+            figures.extend([charts.loss.figure("loss"), charts.accuracy.figure("accuracy")]);
         }
         if let Ok(inspection) = &self.inspection {
             figures.extend([
@@ -68,7 +68,7 @@ impl Report<'_> {
         Ok(figures)
     }
 
-    /// The page's pictures for TensorBoard.
+    /// Returns the page's pictures for TensorBoard.
     pub fn pictures(&self) -> anyhow::Result<Vec<tensorboard::Picture>> {
         let mut pictures = Vec::new();
         if let Ok(network) = &self.network

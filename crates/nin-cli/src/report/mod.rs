@@ -5,7 +5,6 @@ mod calibration;
 mod chart;
 mod contents;
 mod evaluation;
-mod figures;
 mod inspection;
 mod mistakes;
 mod network;

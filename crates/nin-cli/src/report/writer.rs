@@ -7,7 +7,6 @@ use nin_model::{ModelMetadata, Weights};
 use nin_train::{RunHistory, load_model};
 
 use super::contents::Report;
-use super::figures::Figure;
 use super::inspection::{Inspect, Inspection};
 use super::network::Network;
 use super::page::FILE;
@@ -15,6 +14,7 @@ use crate::arguments::ProgressChoice;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
 use crate::dataset::{Evaluated, Reading, choose_images};
+use crate::drawing::Figure;
 use crate::output::{create_folder, note, save};
 use crate::progress::PreparationProgress;
 use crate::seeds::SeedsFolder;

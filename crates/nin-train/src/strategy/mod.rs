@@ -211,7 +211,6 @@ impl<B: AutodiffBackend> Training<'_, B> {
         }
         self.log.event(Event::End { ending })?;
         self.log.finish()?;
-        self.log.draw()?;
         let of = SummaryOf {
             metadata: &self.shared.metadata,
             seed: self.shared.recipe.training.seed,

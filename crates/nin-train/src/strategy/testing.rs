@@ -63,7 +63,6 @@ impl<B: AutodiffBackend> Training<'_, B> {
             best,
         };
         self.log.event(Event::Epoch(report.clone()))?;
-        self.log.draw()?;
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.score = Score::default();
