@@ -14,8 +14,8 @@ use crate::output::save;
 use crate::settings::NetworkSettings;
 
 /// The scripts, which `python` reads from its standard input.
-const PYTORCH: &str = include_str!("../../../../../../benches/pytorch_nin.py");
-const ONNX: &str = include_str!("../../../../../../benches/onnx_nin.py");
+const PYTORCH: &str = include_str!("pytorch_nin.py");
+const ONNX: &str = include_str!("onnx_nin.py");
 
 /// What a peer found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -148,7 +148,7 @@ impl Peer {
                  NIN_PYTHON",
                 module.trim_matches('\'')
             ),
-            None => format!("the script is benches/ of the sources; {python} ran it"),
+            None => format!("the script is in the sources, in bench/compare; {python} ran it"),
         };
         Err(CommandError::new(format!("{} failed: {last}", self.choice.name()), hint).into())
     }
