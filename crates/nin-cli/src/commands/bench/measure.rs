@@ -16,19 +16,19 @@ use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule}
 use super::process::minor_faults;
 use crate::backend::Task;
 
-/// Images a second.
+/// Images per second.
 pub struct Rates {
     /// Of training steps.
     pub train: f64,
     /// Of inference.
     pub infer: f64,
-    /// Of training steps with the loader; none where no data set has such images.
+    /// Of training steps with the loader; `None` if no data set has such images.
     pub epoch: Option<f64>,
-    /// Minor page faults of a training step, where the system counts them.
+    /// Minor page faults per training step, if the system counts them.
     pub train_minor_faults: Option<u64>,
 }
 
-/// What to measure.
+/// The network to measure, and how.
 pub struct Measure<'a> {
     /// Optimiser, batch size, precision.
     pub recipe: &'a Recipe,
@@ -36,9 +36,9 @@ pub struct Measure<'a> {
     pub architecture: &'a Architecture,
     /// `[channels, height, width]`
     pub input: [usize; 3],
-    /// What the loader reads.
+    /// The data set of the loader.
     pub data: Option<DataSet>,
-    /// Steps of each.
+    /// Steps of each measurement.
     pub steps: usize,
 }
 
@@ -95,7 +95,12 @@ impl Task for Measure<'_> {
         })?;
 
         let epoch = match data {
-            Some(data) => Some(epoch_rate(&mut learner, data, input, recipe, steps, &device)?),
+            Some(data) => {
+                let loader = OrderedLoader::<B>::shuffled(data.train, batch_size, seed, &device)
+                    .with_size([input[1], input[2]])
+                    .with_workers(1);
+                Some(epoch_rate(&mut learner, &Arc::new(loader), steps, &device)?)
+            }
             None => None,
         };
         Ok(Rates { train, infer, epoch, train_minor_faults })
@@ -115,21 +120,13 @@ fn train_step<B: AutodiffBackend>(
     Ok(images)
 }
 
-/// Images a second of so many steps through the real loader, one step before them left out.
+/// Measures images per second over `steps` steps with a data loader, after one step to warm up.
 fn epoch_rate<B: AutodiffBackend>(
     learner: &mut Learner<Components<B>>,
-    data: DataSet,
-    input: [usize; 3],
-    recipe: &Recipe,
+    loader: &Arc<OrderedLoader<B>>,
     steps: usize,
     device: &B::Device,
 ) -> anyhow::Result<f64> {
-    let seed = recipe.training.seed;
-    let loader = Arc::new(
-        OrderedLoader::<B>::shuffled(data.train, recipe.training.batch_size, seed, device)
-            .with_size([input[1], input[2]])
-            .with_workers(1),
-    );
     let (mut images, mut elapsed) = (0, Duration::ZERO);
     let mut epoch = 0;
     let mut done = 0;
@@ -153,7 +150,8 @@ fn epoch_rate<B: AutodiffBackend>(
     Ok(images as f64 / elapsed.as_secs_f64())
 }
 
-/// The medians over the steps of the images a second and of the minor page faults, after one step to warm up.
+/// Measures the medians over the steps of images per second and of minor page faults, after one step to warm
+/// up.
 fn medians<T>(
     steps: usize,
     images: usize,
@@ -173,7 +171,7 @@ fn medians<T>(
     Ok((rates[rates.len() / 2], faults.get(faults.len() / 2).copied()))
 }
 
-/// Images of all grey values: [batch, channels, height, width].
+/// Returns images of all grey values: [batch, channels, height, width].
 fn grey_ramp<B: Backend>(batch: usize, input: [usize; 3], device: &B::Device) -> Tensor<B, 4> {
     let [channels, height, width] = input;
     let count = batch * channels * height * width;
