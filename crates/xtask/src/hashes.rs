@@ -74,15 +74,12 @@ fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value
                 })
                 .with_context(|| name.clone())?;
                 let found = weights(&run)?;
-                match known[machine][&name].as_str() {
-                    Some(expected) => {
-                        ensure!(found == expected, "{name} on {machine}: {found}, once {expected}");
-                        compared += 1;
-                    }
-                    None => {
-                        known[machine][&name] = found.into();
-                        added += 1;
-                    }
+                if let Some(expected) = known[machine][&name].as_str() {
+                    ensure!(found == expected, "{name} on {machine}: {found}, once {expected}");
+                    compared += 1;
+                } else {
+                    known[machine][&name] = found.into();
+                    added += 1;
                 }
             }
         }
