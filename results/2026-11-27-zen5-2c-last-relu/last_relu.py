@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "benches"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "crates/nin-cli/src/commands/bench/compare"))
 import pytorch_nin  # noqa: E402
 
 

@@ -4,7 +4,7 @@ use nin_model::ModelMetadata;
 use nin_train::Prediction;
 use serde_json::{Value, json};
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 
 /// A picture's name for one that came without a file.
 pub const NO_FILE: &str = "-";

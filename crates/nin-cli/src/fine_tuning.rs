@@ -8,7 +8,7 @@ use nin_train::recipe::{Recipe, RecipeBuilder, RecipeError};
 use serde::Serialize;
 use toml::Value;
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::pretrained::ModelSource;
 
 /// The key that names the checkpoint.
@@ -81,8 +81,7 @@ pub fn starting_weights(
     recipe: &Recipe,
     copy: Option<&Path>,
 ) -> anyhow::Result<Option<StartingWeights>> {
-    let source = &recipe.model.weights;
-    if source.is_empty() { Ok(None) } else { load(source, copy).map(Some) }
+    recipe.model.weights.as_ref().map(|source| load(source, copy)).transpose()
 }
 
 fn load(source: &str, copy: Option<&Path>) -> anyhow::Result<StartingWeights> {

@@ -6,7 +6,7 @@ use nin_model::ModelError;
 use nin_train::recipe::RecipeError;
 use nin_train::{TrainError, one_line};
 
-use crate::failure::{CommandError, NOT_FETCHED};
+use crate::error::{CommandError, NOT_FETCHED};
 use crate::fetch::FetchError;
 
 /// The hint of the first cause that has one; the program's own before the libraries'.

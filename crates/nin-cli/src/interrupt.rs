@@ -11,7 +11,7 @@ use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-use crate::failure::INTERRUPTED;
+use crate::exit::INTERRUPTED;
 use crate::progress;
 
 /// Connects the signals that end programs to a training.

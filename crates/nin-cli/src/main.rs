@@ -7,8 +7,12 @@ mod arguments;
 mod backend;
 mod commands;
 mod comparison;
+mod curves;
+mod curves_file;
 mod dataset;
-mod failure;
+mod drawing;
+mod error;
+mod exit;
 mod fetch;
 mod fine_tuning;
 mod hints;
@@ -21,6 +25,7 @@ mod quote;
 mod report;
 mod seeds;
 mod serve;
+mod session;
 mod settings;
 mod tensorboard;
 mod terminal;
@@ -40,6 +45,6 @@ fn main() -> ExitCode {
     let finished = backend::override_instruction_set().and_then(|()| commands::run(arguments));
     match finished {
         Ok(code) => code,
-        Err(error) => failure::report(&error),
+        Err(error) => exit::report(&error),
     }
 }

@@ -9,7 +9,7 @@ use nin_data::NotOwn;
 use nin_train::one_line;
 use serde::Serialize;
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::terminal::{printable, printable_json, printable_lines};
 
 /// The form of what a command prints.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use nin_data::{NotOwn, require_folder};
 use nin_train::recipe::{Recipe, RecipeBuilder};
-use nin_train::{TrainError, check_sealed_text, one_line, read_file, sealed_text};
+use nin_train::{RunFolder, TrainError, check_sealed_text, one_line, read_file, sealed_text};
 use serde::{Deserialize, Serialize};
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::{create_folder, save};
 
 /// More than anybody waits for.
@@ -143,6 +143,12 @@ impl SeedsFolder {
     /// The run of a seed.
     pub fn run(&self, seed: u64) -> PathBuf {
         self.path.join(format!("seed-{seed}"))
+    }
+
+    /// Returns the runs that are there, in the order of these seeds.
+    pub fn runs(&self, seeds: &Seeds) -> Vec<PathBuf> {
+        let runs = seeds.0.iter().map(|seed| self.run(*seed));
+        runs.filter(|run| RunFolder::is_run(run)).collect()
     }
 
     /// The folder itself.

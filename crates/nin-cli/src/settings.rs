@@ -1,10 +1,9 @@
 //! From parsed arguments to what a command needs: recipe, data, folders.
 
-use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataSet, FASHION_MNIST, FASHION_MNIST_SAMPLE, Locations};
+use nin_data::{DataSet, FASHION_MNIST};
 use nin_model::{Architecture, Builtin};
 use nin_train::recipe::{
     BuiltinRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
@@ -12,8 +11,8 @@ use nin_train::recipe::{
 use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
-use crate::dataset::remembered_folder;
-use crate::failure::{CommandError, check_is_local};
+use crate::dataset::{name_of_data, remembered_folder};
+use crate::error::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
 use crate::output::{create_folder, unwritable};
 
@@ -103,17 +102,6 @@ pub fn named_recipe(arguments: &TrainArguments) -> anyhow::Result<RecipeBuilder>
         builder.set("data.dataset", name, "--data")?;
     }
     Ok(builder)
-}
-
-/// What the data is called: a folder's own name where it holds pictures, or where the recipe, or the
-/// network, speaks of the embedded sample, which lies in no folder.
-pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
-    let is_named_by_folder =
-        |folder: &&Path| dataset == FASHION_MNIST_SAMPLE || DataSet::is_of_pictures(folder);
-    let Some(folder) = folder.filter(is_named_by_folder) else { return dataset.to_owned() };
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = whole.file_name().unwrap_or(OsStr::new("data"));
-    name.to_string_lossy().into_owned()
 }
 
 /// The recipe with what the flags override, and whether it says which images it selects; `copy` is a
@@ -217,14 +205,6 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
     })
 }
 
-/// Opens a data set where [`DataSet::open`] finds it.
-pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
-    if let Some(folder) = folder {
-        check_is_local(folder)?;
-    }
-    Ok(DataSet::open(name, folder, &Locations::from_environment())?)
-}
-
 /// A recipe for commands that also take an architecture's name, and the shape of its images.
 pub struct NetworkSettings {
     /// The resolved recipe.
@@ -251,7 +231,7 @@ impl NetworkSettings {
         // Fashion-MNIST's numbers, where neither recipe nor architecture says.
         let (channels, classes, side) = (1, 10, 28);
         let architecture = recipe.architecture(channels, classes)?;
-        let side = if recipe.data.input_size == 0 { side } else { recipe.data.input_size };
+        let side = recipe.data.input_size.unwrap_or(side);
         let input = [architecture.input_channels(), side, side];
         Ok(Self { recipe, architecture, input })
     }

@@ -1,25 +1,9 @@
-//! Text from outside on its way into HTML and SVG.
+//! Letters that XML, and so SVG, has no place for. Escaping is the templates' work.
 
-/// Returns the text without the letters that XML has no place for: control characters, and code points that
-/// are none. One of them makes a whole SVG file unreadable, escaped or not.
+/// Removes the letters that XML has no place for: control characters, and code points that are not
+/// characters. One of them makes a whole SVG file unreadable, escaped or not.
 pub fn stripped(text: &str) -> String {
     text.chars().filter(|&letter| is_allowed(letter)).collect()
-}
-
-/// Returns the text, [`stripped`], as it may stand in an element or in a quoted attribute.
-pub fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars().filter(|&letter| is_allowed(letter)) {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// Whether XML 1.0 (section 2.2) allows a letter and does not discourage it.
@@ -36,9 +20,5 @@ mod tests {
     fn only_letters_of_xml_are_left() {
         assert_eq!(stripped("a\0b\u{1b}[2J\u{7f}\u{9b}\u{fffe}\u{1ffff}c"), "ab[2Jc");
         assert_eq!(stripped("Ärmel\t袖\u{1f45f}\n"), "Ärmel\t袖\u{1f45f}\n");
-        assert_eq!(
-            escaped("<a href='\u{8}x'>\"&\""),
-            "&lt;a href=&#39;x&#39;&gt;&quot;&amp;&quot;"
-        );
     }
 }

@@ -208,6 +208,20 @@ pub trait Observer: Send {
 /// An observer that looks away.
 impl Observer for () {}
 
+impl<T: Observer + ?Sized> Observer for Box<T> {
+    fn begin(&mut self, run: &RunDescription) {
+        (**self).begin(run);
+    }
+
+    fn event(&mut self, event: &Event) {
+        (**self).event(event);
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        (**self).progress(progress);
+    }
+}
+
 /// What is about to be trained.
 #[derive(Debug, Clone)]
 pub struct RunDescription {

@@ -50,7 +50,6 @@ mod bounded;
 mod checkpoint;
 mod classifier;
 mod clipping;
-mod curves;
 mod durable;
 mod environment;
 mod epoch_report;

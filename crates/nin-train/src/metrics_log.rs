@@ -1,4 +1,4 @@
-//! The log of a run, `metrics.jsonl`: a line of JSON an event, and the curves drawn from it.
+//! The log of a run, `metrics.jsonl`: a line of JSON per event.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::bounded::open_file;
 use crate::epoch_report::EpochReport;
 use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
-use crate::{RunFolder, TrainError, curves, durable};
+use crate::{RunFolder, TrainError, durable};
 
 /// Longer lines are not read: an alarm may name each of some ten thousand classes.
 const LONGEST_LINE: u64 = 4 << 20;
@@ -21,7 +21,7 @@ const LARGEST_LOG: u64 = 64 << 20;
 /// What a full disk keeps from the log is kept in memory up to so many bytes.
 const MOST_UNWRITTEN: usize = 16 << 20;
 
-/// Appends events to `metrics.jsonl`, draws `curves.svg`, and tells whoever watches.
+/// Appends events to `metrics.jsonl` and passes them on to the observer.
 pub(crate) struct MetricsLog {
     run: RunFolder,
     file: File,
@@ -145,15 +145,6 @@ impl MetricsLog {
             }
             other => other,
         })
-    }
-
-    /// Draws the curves of all events so far; on a full disk the old ones stay.
-    pub(crate) fn draw(&mut self) -> Result<(), TrainError> {
-        self.run.check_place()?;
-        match curves::write(&self.run.curves_path(), last_attempt(&self.events)) {
-            Err(error) if error.is_out_of_space() => Ok(()),
-            other => other,
-        }
     }
 
     /// Writes what is not written yet, whole or not at all.

@@ -1,16 +1,16 @@
-//! Random moments that can be had again.
+//! Reproducible random numbers.
 
 /// A generator of numbers: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 #[derive(Debug)]
 pub(crate) struct Chance(u64);
 
 impl Chance {
-    /// The same numbers for the same seed.
+    /// Returns a generator. The same seed gives the same numbers.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number below `bound`; 0 where that is 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -19,7 +19,7 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % bound.max(1)
     }
 
-    /// One of these.
+    /// Returns one of the items.
     pub(crate) fn one_of<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
         choices.get(self.below(choices.len() as u64) as usize).copied()
     }

@@ -1,5 +1,4 @@
-//! What an epoch of `train` takes beside its steps (checkpoints, the loader, what is done at every step), and how
-//! long `shapes` takes.
+//! The costs of an epoch besides its steps (checkpoints, data loading, bookkeeping), and the time of `shapes`.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,17 +6,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::CostsArguments;
+use crate::arguments::CostsArguments;
 use crate::training::{events, find, finish};
 
-/// `nin-cli shapes` is asked so often, and its best time counts: others compute on the machine too.
+/// Runs of `nin-cli shapes`. The best time counts, because the machine may be busy.
 const SHAPES_RUNS: usize = 5;
-/// It makes no tensor: what takes longer is no pure function of the architecture.
+/// `shapes` is a pure function of the architecture and creates no tensor, so it must be fast.
 const MOST_SHAPES_TIME: Duration = Duration::from_millis(50);
 
-/// Times bare steps by `bench`, trains an epoch of a part of the images with one checkpoint, and again
-/// with one behind each step: what the last takes longer, shared among them, is one. So often as there
-/// are pairs, in turn.
+/// Measures the costs. Each pair times steps with `bench`, trains an epoch with one checkpoint, and trains it
+/// again with a checkpoint after every step. The difference divided by the additional checkpoints is the cost
+/// of one.
 pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
     let shapes = shapes(arguments)?;
     ensure!(shapes < MOST_SHAPES_TIME, "`shapes` took {shapes:?}, at most {MOST_SHAPES_TIME:?}");
@@ -30,7 +29,10 @@ pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
         let step_images_per_sec = bench(arguments)?;
         let seldom = train(arguments, 0)?;
         let often = train(arguments, 1)?;
-        ensure!(often.checkpoints > seldom.checkpoints, "no checkpoint more with every_steps = 1");
+        ensure!(
+            often.checkpoints > seldom.checkpoints,
+            "every_steps = 1 wrote no additional checkpoint"
+        );
         let more = (often.checkpoints - seldom.checkpoints) as f64;
         checkpoint_secs.push((often.secs - seldom.secs) / more);
         epoch_secs.push(images / seldom.images_per_sec);
@@ -61,7 +63,7 @@ pub(crate) fn run(arguments: &CostsArguments) -> anyhow::Result<Value> {
     }))
 }
 
-/// The best time of `nin-cli shapes` on the book's network, from the process's start to its end.
+/// Returns the best time of `nin-cli shapes` on the book's network, from the start of the process to its end.
 fn shapes(arguments: &CostsArguments) -> anyhow::Result<Duration> {
     let binary = find(&arguments.binary)?;
     let mut best = Duration::MAX;
@@ -79,15 +81,15 @@ struct Training {
     /// Of the whole process.
     secs: f64,
     checkpoints: usize,
-    /// Of the steps alone, without what is loaded.
+    /// Of the steps alone, without data loading.
     images_per_sec: f64,
-    /// Of the epoch's training, what is loaded within.
+    /// Of the epoch's training, with data loading.
     epoch_images_per_sec: f64,
-    /// Of the epoch's training, what each step does besides.
+    /// The share of the epoch's training that is bookkeeping.
     bookkeeping_share: f64,
 }
 
-/// Images a second of the bare training step.
+/// Returns the images per second of training steps without data loading.
 fn bench(arguments: &CostsArguments) -> anyhow::Result<f64> {
     let mut command = Command::new(find(&arguments.binary)?);
     command.args(["bench", "--config", &arguments.config, "--backend", &arguments.backend]);
@@ -97,7 +99,7 @@ fn bench(arguments: &CostsArguments) -> anyhow::Result<f64> {
 }
 
 fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Training> {
-    let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+    let root = tempfile::tempdir().context("cannot create a folder to train in")?;
     let limit = format!("data.limit={}", arguments.images);
     let every_steps = format!("checkpoint.every_steps={every_steps}");
     let mut command = Command::new(find(&arguments.binary)?);
@@ -109,7 +111,7 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
     let secs = begun.elapsed().as_secs_f64();
     let events = events(&root.path().join("run"))?;
     let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
-    let [epoch] = of("epoch")[..] else { bail!("the log has not one epoch") };
+    let [epoch] = of("epoch")[..] else { bail!("the log does not have exactly one epoch") };
     let number = |name: &str| epoch[name].as_f64().with_context(|| format!("no `{name}`"));
     Ok(Training {
         secs,
@@ -120,10 +122,10 @@ fn train(arguments: &CostsArguments, every_steps: usize) -> anyhow::Result<Train
     })
 }
 
-/// Sorts, and gives the one in the middle.
+/// Sorts the values and returns the median.
 pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    // Of an even number, the mean of the two in the middle.
+    // Of an even number of values, the mean of the middle two.
     f64::midpoint(middle(values.len().saturating_sub(1) / 2), middle(values.len() / 2))
 }

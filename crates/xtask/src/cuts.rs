@@ -1,5 +1,5 @@
-//! Cuts at random moments, TERM and KILL mixed, another number of threads and workers each time:
-//! the training ends in the same bits as the one that was never cut.
+//! Interrupts a training at random with TERM and KILL, and resumes it with other numbers of threads and
+//! workers. It must end in the same bits as an uninterrupted training.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 
-use crate::CutsArguments;
+use crate::arguments::CutsArguments;
 use crate::chance::Chance;
 use crate::training::{INTERRUPTED, Subject, cut, finish, leftovers};
 
 const EVERY_STEPS: &str = "checkpoint.every_steps=7";
 
-/// Cuts a training as often as asked; the report.
+/// Interrupts trainings as often as asked and returns the report.
 pub(crate) fn run(arguments: &CutsArguments) -> anyhow::Result<Value> {
     let CutsArguments { subject: arguments, cuts, set, pictures, epochs } = arguments;
     let (cuts, epochs) = (*cuts, epochs.to_string());
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &CutsArguments) -> anyhow::Result<Value> {
     let uncut = begun.elapsed();
     let expected = subject.weights("uncut")?;
 
-    // Cut until there were enough cuts, in as many runs as that takes.
+    // As many runs as it takes to reach the number of cuts.
     let (mut done, mut runs, mut terms, mut saved, mut caches_deleted) = (0, 0, 0, 0, 0);
     let mut settings = BTreeSet::new();
     while done < cuts {
@@ -50,13 +50,13 @@ pub(crate) fn run(arguments: &CutsArguments) -> anyhow::Result<Value> {
                 caches_deleted += 1;
             }
             let signal = chance.one_of(&["-TERM", "-KILL"]).unwrap_or("-TERM");
-            // A third of the training at most, so that it is cut several times.
+            // At most a third of the training, so that each run is cut several times.
             let after = Duration::from_millis(chance.below(uncut.as_millis() as u64 / 3 + 1));
             let ended = cut(subject.train(&run, &more), signal, after)?;
             match ended.status.code() {
                 Some(0) => break,
                 Some(INTERRUPTED) => saved += 1,
-                // KILL, or TERM before the training began to listen.
+                // KILL, or TERM before the training installed its signal handler.
                 None => {}
                 Some(code) => bail!("exit code {code}: {}", ended.stderr),
             }
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &CutsArguments) -> anyhow::Result<Value> {
         for (uncut, cut) in uncut.iter().zip(&cut) {
             ensure!(uncut == cut, "{run}: {cut}, uncut {uncut}");
         }
-        ensure!(leftovers(&subject.run_folder(&run))? == 0, "{run}: something was left behind");
+        ensure!(leftovers(&subject.run_folder(&run))? == 0, "{run}: temporary files are left");
     }
     Ok(json!({
         "check": "cuts",

@@ -1,5 +1,5 @@
-//! The test accuracy of each seed of a recipe after its first steps: a training killed behind a checkpoint, and
-//! `eval` of that checkpoint on all test images.
+//! The test accuracy of each seed after a recipe's first steps: kills the training after its first checkpoint and
+//! evaluates that checkpoint on all test images.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,16 +7,16 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::EarlyArguments;
+use crate::arguments::EarlyArguments;
 use crate::costs::median;
 use crate::training::{find, finish, send, watch};
 
-/// Trains every seed's first steps, and evaluates; fails where one is below what is asked.
+/// Trains and evaluates every seed; fails if one is below the required accuracy.
 pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
     let binary = find(&arguments.binary)?;
     let mut accuracies = Vec::new();
     for seed in 1..=arguments.seeds {
-        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        let root = tempfile::tempdir().context("cannot create a folder to train in")?;
         let run = root.path().join("run");
         begin(&binary, arguments, seed, &run).with_context(|| format!("seed {seed}"))?;
         let accuracy =
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &EarlyArguments) -> anyhow::Result<Value> {
     Ok(report)
 }
 
-/// The recipe as it is, schedule and all, until its first checkpoint.
+/// Trains by the unchanged recipe, schedule included, until its first checkpoint.
 fn begin(binary: &Path, arguments: &EarlyArguments, seed: u64, run: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(binary);
     command.args(["train", "--config", &arguments.config, "--backend", &arguments.backend]);
@@ -58,7 +58,7 @@ fn begin(binary: &Path, arguments: &EarlyArguments, seed: u64, run: &Path) -> an
         Ok(())
     })?;
     let asked = arguments.steps as u64;
-    ensure!(steps == Some(asked), "its first checkpoint is behind {steps:?} ({status}): {text}");
+    ensure!(steps == Some(asked), "the first checkpoint is at step {steps:?} ({status}): {text}");
     Ok(())
 }
 

@@ -1,7 +1,6 @@
-//! One recipe trained for fifty steps with 1, 2 and 4 threads, 1 and 4 loading workers, uncut and cut
-//! in the middle, on each CPU backend: the same weights of one backend, bit for bit. The two backends
-//! differ from each other in last bits: what is not the project's own kernels (loss, optimiser) they
-//! compute each in its way.
+//! Trains one recipe for fifty steps with 1, 2 and 4 threads, 1 and 4 data loader workers, interrupted and not, on
+//! each CPU backend. All trainings on one backend must give the same weights, bit for bit. The two backends
+//! differ in the last bits: each computes the loss and the optimizer step in its own way.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +9,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use crate::arguments::{CPU_BACKENDS, HashesArguments};
 use crate::training::{INTERRUPTED, find, finish, send, sha256, watch};
-use crate::{CPU_BACKENDS, HashesArguments};
 
 /// Fifty steps: 1,600 images in batches of 32.
 const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.limit=1600"];
@@ -19,7 +18,7 @@ const STEPS: [&str; 6] = ["--epochs", "1", "--batch-size", "32", "--set", "data.
 const THREADS: [&str; 3] = ["1", "2", "4"];
 const WORKERS: [&str; 2] = ["1", "4"];
 
-/// A cut training is cut behind the second of the five points that an epoch reports.
+/// The point at which a training is cut: the second of the five that an epoch reports.
 const CUT_AT_POINT: usize = 2;
 
 /// What `--baseline` compares: the precisions, each with every instruction set that this CPU has.
@@ -43,7 +42,7 @@ const KERNELS: [(&str, Option<&str>); 6] = [
 /// # Errors
 /// Some weights differ, or a training fails.
 fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value> {
-    let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+    let root = tempfile::tempdir().context("cannot create a folder to train in")?;
     let binary = find(&arguments.binary)?;
     let devices = Command::new(&binary).args(["devices", "--format", "json"]).output()?;
     let devices: Value = serde_json::from_slice(&devices.stdout)?;
@@ -75,15 +74,12 @@ fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value
                 })
                 .with_context(|| name.clone())?;
                 let found = weights(&run)?;
-                match known[machine][&name].as_str() {
-                    Some(expected) => {
-                        ensure!(found == expected, "{name} on {machine}: {found}, once {expected}");
-                        compared += 1;
-                    }
-                    None => {
-                        known[machine][&name] = found.into();
-                        added += 1;
-                    }
+                if let Some(expected) = known[machine][&name].as_str() {
+                    ensure!(found == expected, "{name} on {machine}: {found}, once {expected}");
+                    compared += 1;
+                } else {
+                    known[machine][&name] = found.into();
+                    added += 1;
                 }
             }
         }
@@ -94,12 +90,12 @@ fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value
     Ok(json!({ "check": "hashes", "machine": machine, "compared": compared, "added": added }))
 }
 
-/// Trains once for each backend, threads, workers, cut or not; fails where two of one backend differ.
+/// Trains once for each combination; fails if two trainings on one backend differ.
 pub(crate) fn run(arguments: &HashesArguments) -> anyhow::Result<Value> {
     if let Some(baseline) = &arguments.baseline {
         return compare(arguments, baseline);
     }
-    let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+    let root = tempfile::tempdir().context("cannot create a folder to train in")?;
     let binary = find(&arguments.binary)?;
     let mut hashes = serde_json::Map::new();
     for backend in CPU_BACKENDS {
@@ -150,13 +146,13 @@ fn weights(run: &Path) -> anyhow::Result<String> {
     sha256(&run.join("checkpoints/latest/model.safetensors"))
 }
 
-/// Trains, and asks the training to end in the middle of its epoch.
+/// Trains, and interrupts the training in the middle of its epoch.
 fn cut(command: Command) -> anyhow::Result<()> {
     let mut points = 0;
     let (status, text) = watch(command, |child, event| {
         points += usize::from(event["event"] == "step");
         if event["event"] == "step" && points == CUT_AT_POINT {
-            ensure!(send(child, "-TERM")?, "it ended by itself");
+            ensure!(send(child, "-TERM")?, "the training ended before it was cut");
         }
         Ok(())
     })?;

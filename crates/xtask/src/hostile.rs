@@ -1,5 +1,5 @@
-//! Rude requests, many at once: the server answers each as it should, goes on answering others the
-//! same, and neither grows nor breaks.
+//! Sends many hostile requests at once. The server must answer each correctly, keep answering others, and
+//! neither grow nor break.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,23 +12,23 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::SubjectArguments;
+use crate::arguments::SubjectArguments;
 use crate::chance::Chance;
 use crate::pictures::{claiming, deep_png, png, profiled_png};
 use crate::pressure;
 use crate::server::{HEAD, Server, read, request};
 use crate::training::{Subject, finish};
 
-/// Requests under way at a time.
+/// Concurrent requests.
 const CLIENTS: usize = 16;
-/// How long the server waits for a slow request.
+/// The server's timeout for slow requests.
 const PATIENCE: &str = "2";
-/// The server's memory may grow by so much between the first and the second half.
+/// The most that the server's memory may grow between the first and the second half.
 const GROWTH_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
-/// A server that is asked for too much at a time may say so to anybody.
+/// Statuses that any request may get while the server is overloaded.
 const BUSY: [u16; 2] = [429, 503];
 
-/// What is sent, how, and the statuses that may be answered; 0 stands for a closed connection.
+/// A kind of request and its permitted statuses; 0 is a closed connection.
 struct Kind {
     name: &'static str,
     statuses: &'static [u16],
@@ -62,7 +62,7 @@ const KINDS: [Kind; 25] = [
     Kind { name: "origin that is none", statuses: &[403] },
 ];
 
-/// Sends so many requests; the report.
+/// Sends the requests and returns the report.
 pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Result<Value> {
     let subject = Subject::new(arguments)?;
     finish(subject.train("run", &["--epochs", "1"]))?;
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
     let mut server = Server::start(&subject, "run", &limits)?;
     let pictures = Pictures::new()?;
     let expected = server.predict(&pictures.whole)?;
-    ensure!(expected.0 == 200, "a picture is answered with {}", expected.0);
+    ensure!(expected.0 == 200, "a picture got status {}", expected.0);
 
     let begun = Instant::now();
     let counts = Mutex::new(BTreeMap::<String, usize>::new());
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
         let last = if half == 0 { requests / 2 } else { requests };
         server.attack(first..last, arguments.seed, &pictures, &counts)?;
         let after = server.predict(&pictures.whole)?;
-        ensure!(after == expected, "the same picture is answered otherwise: {after:?}");
+        ensure!(after == expected, "the same picture got another answer: {after:?}");
         memory.push(server.metric("process_resident_memory_bytes")?);
     }
     let secs = begun.elapsed().as_secs_f64();
@@ -89,10 +89,10 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
         memory[0],
         memory[1]
     );
-    // All but that which asks are closed.
+    // All connections but the one that asks are closed.
     let waited = Instant::now();
     while server.metric("nin_connections")? > 1.0 || server.metric("nin_queue_pictures")? > 0.0 {
-        ensure!(waited.elapsed() < Duration::from_secs(30), "connections are left");
+        ensure!(waited.elapsed() < Duration::from_secs(30), "connections are still open");
         thread::sleep(Duration::from_millis(100));
     }
     server.end()?;
@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: &SubjectArguments, requests: usize) -> anyhow::Resu
 }
 
 impl Server {
-    /// Sends the requests of these numbers, several at a time.
+    /// Sends the requests with these numbers, several at a time.
     fn attack(
         &self,
         numbers: std::ops::Range<usize>,
@@ -148,12 +148,12 @@ impl Server {
         })
     }
 
-    /// One request; the status of its answer, 0 where the connection was closed without one.
+    /// Sends one request. Returns the status, or 0 if the connection was closed without an answer.
     fn send(&self, kind: &str, pictures: &Pictures, chance: &mut Chance) -> anyhow::Result<u16> {
         let whole = &pictures.whole;
         let mut stream = self.connect()?;
         let mut say = |bytes: &[u8]| {
-            // A server that has heard enough may close.
+            // The server may close the connection early.
             let _ = stream.write_all(bytes);
         };
         match kind {
@@ -231,7 +231,7 @@ impl Server {
     }
 }
 
-/// A request with these headers and this picture.
+/// Returns a request with these headers and this picture.
 fn with_head(headers: &str, picture: &[u8]) -> Vec<u8> {
     let length = picture.len();
     let head = format!(

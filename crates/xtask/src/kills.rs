@@ -1,23 +1,23 @@
-//! SIGKILL at random moments of a training that saves every few steps: each time `eval` opens what
-//! is there, and it is not older than what was announced last.
+//! Kills a training that saves every few steps at random moments. Each time, `eval` must open the run, and the
+//! checkpoint must not be older than the last one announced.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::SubjectArguments;
+use crate::arguments::SubjectArguments;
 use crate::chance::Chance;
 use crate::training::{Subject, cut};
 
-/// More epochs than any number of kills lets it finish.
+/// More epochs than it can finish between the kills.
 const OPTIONS: [&str; 6] =
     ["--epochs", "100000", "--set", "checkpoint.every_steps=2", "--threads", "1"];
 
-/// Behind the first checkpoint, a training is left alone for at most so long.
+/// The longest time between the first checkpoint and the kill.
 const LONGEST_MILLIS: u64 = 1500;
 
-/// Kills a training so often; the report.
+/// Kills a training as often as asked and returns the report.
 pub(crate) fn run(arguments: &SubjectArguments, kills: usize) -> anyhow::Result<Value> {
     let subject = Subject::new(arguments)?;
     let mut chance = Chance::new(arguments.seed);

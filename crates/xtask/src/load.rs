@@ -1,5 +1,4 @@
-//! How many pictures a server answers, how fast, and whether it grows: beside one call of `predict` for
-//! each.
+//! Measures a server's throughput, latency and memory under load, compared with one call of `predict` per picture.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -10,17 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::LoadArguments;
+use crate::arguments::LoadArguments;
 use crate::pictures::png;
 use crate::server::Server;
 use crate::training::{Subject, finish};
 
-/// Calls of `predict` that are timed.
+/// Timed calls of `predict`.
 const CALLS: usize = 5;
-/// How often memory is read while the load lasts.
+/// Memory readings during the load.
 const MEMORY_READINGS: u32 = 20;
 
-/// Loads a server by so many clients for so long; the report.
+/// Puts a server under load and returns the report.
 pub(crate) fn run(arguments: &LoadArguments) -> anyhow::Result<Value> {
     let subject = Subject::new(&arguments.subject)?;
     let checkpoint = if let Some(path) = &arguments.checkpoint {
@@ -43,7 +42,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> anyhow::Result<Value> {
 
     let mut server = Server::start(&subject, &checkpoint, &[])?;
     let expected = server.predict(&picture)?;
-    ensure!(expected.0 == 200, "the picture is answered with {}", expected.0);
+    ensure!(expected.0 == 200, "the picture got status {}", expected.0);
     let duration = Duration::from_secs(arguments.secs);
     let begun = Instant::now();
     let mut memory = Vec::new();
@@ -89,7 +88,7 @@ pub(crate) fn run(arguments: &LoadArguments) -> anyhow::Result<Value> {
     }))
 }
 
-/// Seconds of a call of `predict` for the picture: the middle one of several.
+/// Returns the median time of a call of `predict` for the picture, in seconds.
 fn single_calls(subject: &Subject, checkpoint: &str, picture: &Path) -> anyhow::Result<f64> {
     let picture = picture.to_string_lossy();
     let mut secs = Vec::new();
@@ -102,7 +101,7 @@ fn single_calls(subject: &Subject, checkpoint: &str, picture: &Path) -> anyhow::
     Ok(secs[CALLS / 2])
 }
 
-/// One client: one request after the other on one connection, each timed.
+/// Runs one client, which sends and times one request after another on one connection.
 fn ask_until(server: &Server, picture: &[u8], end: Instant) -> anyhow::Result<Vec<Duration>> {
     let head = format!(
         "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
@@ -122,7 +121,7 @@ fn ask_until(server: &Server, picture: &[u8], end: Instant) -> anyhow::Result<Ve
     Ok(times)
 }
 
-/// Reads one answer, which must be 200, off a connection that stays open.
+/// Reads one answer, which must be 200, from a connection that stays open.
 fn read_answer(answers: &mut impl BufRead) -> anyhow::Result<()> {
     let mut line = String::new();
     answers.read_line(&mut line)?;

@@ -1,35 +1,35 @@
-//! Pictures, whole and not, made by hand.
+//! Valid and invalid pictures, encoded by hand.
 
 use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 
-/// A grey 8-bit PNG of one value; a megabyte of it takes a kilobyte.
+/// Returns a grey 8-bit PNG of one value: a megabyte of pixels in a kilobyte.
 pub(crate) fn png(side: u32, value: u8) -> std::io::Result<Vec<u8>> {
     let mut row = vec![value; side as usize + 1];
     row[0] = 0; // no filter
     Ok(assembled([side, side], GREY, &[], &deflated(&row, side as usize)?))
 }
 
-/// A black PNG of four channels with 16 bits each.
+/// Returns a black PNG with four channels of 16 bits each.
 pub(crate) fn deep_png(width: u32, height: u32) -> std::io::Result<Vec<u8>> {
     let row = vec![0; width as usize * 8 + 1];
     Ok(assembled([width, height], DEEP, &[], &deflated(&row, height as usize)?))
 }
 
-/// A small PNG whose colour profile inflates to so many MiB.
+/// Returns a small PNG whose colour profile inflates to this many MiB.
 pub(crate) fn profiled_png(mebibytes: usize) -> std::io::Result<Vec<u8>> {
     let profile = [b"p\0\0", &deflated(&vec![0; 1 << 20], mebibytes)?[..]].concat();
     let pixels = deflated(&[0; 29], 28)?;
     Ok(assembled([28, 28], GREY, &[(b"iCCP", &profile)], &pixels))
 }
 
-/// Bits and colour type of a PNG.
+/// The bit depth and colour type of a PNG.
 const GREY: [u8; 2] = [8, 0];
 const DEEP: [u8; 2] = [16, 6];
 
-/// The same bytes so many times, compressed.
+/// Returns the bytes, repeated and compressed.
 fn deflated(bytes: &[u8], times: usize) -> std::io::Result<Vec<u8>> {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
     for _ in 0..times {
@@ -57,7 +57,7 @@ fn assembled(
     png
 }
 
-/// The same picture with a header that claims another size.
+/// Returns the picture with a header that claims another size.
 pub(crate) fn claiming(mut png: Vec<u8>, side: u32) -> Vec<u8> {
     png[16..20].copy_from_slice(&side.to_be_bytes());
     png[20..24].copy_from_slice(&side.to_be_bytes());

@@ -1,5 +1,5 @@
-//! Small pictures timed while others press: large pictures, abandoned ones, inflated metadata, clients that do
-//! not read.
+//! Times small pictures while the server is under pressure: large pictures, abandoned requests, inflating metadata,
+//! clients that do not read.
 
 use std::fs;
 use std::io::Write;
@@ -15,25 +15,25 @@ use crate::pictures::{deep_png, png, profiled_png};
 use crate::server::{Server, request};
 use crate::training::Subject;
 
-/// What `serve` serves unless told otherwise.
+/// The checkpoint that `serve` serves by default.
 const NETWORK: &str = "pretrained:record-fashion-mnist";
-/// Small pictures that are timed, one after the other.
+/// Small pictures to time, one after the other.
 const TIMED: usize = 300;
-/// How many times as long small pictures may take under pressure, in the middle.
+/// The most that the median time of small pictures may grow under pressure, as a factor.
 const SLOWEST: f64 = 3.0;
-/// Requests of clients that are gone.
+/// Requests whose clients hang up.
 const ABANDONED: usize = 70;
-/// Clients that ask for large pictures without a pause.
+/// Clients that send large pictures without a pause.
 const CLIENTS: usize = 2;
-/// Connections that do not read; a few more can be open.
+/// Connections that do not read. The server allows a few more.
 const DEAF: usize = 240;
-/// How soon the server ends, whoever is connected.
+/// The time within which the server must end, whatever is connected.
 const SOONEST: Duration = Duration::from_secs(10);
-/// The documented bound of two cores with bodies of 16 MiB and a small network (docs/threat-model.md), in
-/// bytes. Of more cores, more pictures are decoded at a time.
+/// The documented memory bound for two cores, bodies of 16 MiB and a small network (docs/threat-model.md), in
+/// bytes. More cores decode more pictures at a time.
 const MEMORY_BYTES: f64 = 1536.0 * 1024.0 * 1024.0;
 
-/// Presses a server in each way; the medians.
+/// Puts a server under each kind of pressure and returns the medians.
 pub(crate) fn run(subject: &Subject) -> anyhow::Result<Value> {
     let mut server = Server::start(subject, NETWORK, &["--timeout", "60"])?;
     let small = png(28, 90)?;
@@ -74,26 +74,26 @@ pub(crate) fn run(subject: &Subject) -> anyhow::Result<Value> {
     Ok(json!({ "median_millis": medians, "peak_bytes": peak_bytes, "end_secs": end_secs }))
 }
 
-/// The middle time of small pictures, in milliseconds.
+/// Returns the median time of small pictures, in milliseconds.
 fn median(server: &Server, small: &[u8]) -> anyhow::Result<f64> {
     let mut times = Vec::with_capacity(TIMED);
     for _ in 0..TIMED {
         let begun = Instant::now();
         let (status, _) = server.predict(small)?;
-        ensure!(status == 200, "a small picture is answered with {status}");
+        ensure!(status == 200, "a small picture got status {status}");
         times.push(begun.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
     Ok(times[TIMED / 2])
 }
 
-/// The same while clients ask for another picture without a pause.
+/// Returns the same while other clients send another picture without a pause.
 fn median_beside(server: &Server, other: &[u8], small: &[u8]) -> anyhow::Result<f64> {
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let ask = || -> anyhow::Result<()> {
         while !stop.load(Ordering::Relaxed) {
             let (status, _) = server.predict(other)?;
-            ensure!([200, 429, 503].contains(&status), "a large picture is answered with {status}");
+            ensure!([200, 429, 503].contains(&status), "a large picture got status {status}");
             answered.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -111,21 +111,21 @@ fn median_beside(server: &Server, other: &[u8], small: &[u8]) -> anyhow::Result<
     })
 }
 
-/// Clients that ask for more than their sockets hold, and read nothing.
+/// Connects clients that request more than their sockets hold and read nothing.
 fn connect_deaf(server: &Server) -> anyhow::Result<Vec<TcpStream>> {
     let requests = b"GET /page.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2000);
     (0..DEAF)
         .map(|_| {
             let mut stream = server.connect()?;
             stream.set_nonblocking(true)?;
-            // What the socket takes is enough.
+            // A partial write is enough.
             let _ = stream.write(&requests);
             Ok(stream)
         })
         .collect()
 }
 
-/// The most memory that a process has held.
+/// Returns the peak memory of a process, in bytes.
 fn peak_bytes(id: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("no /proc")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;

@@ -1,4 +1,4 @@
-//! `cargo xtask ratios`: the tables of results/ against PyTorch, onnxruntime and OpenVINO, by `nin-cli bench`.
+//! `cargo xtask ratios`: measures speed ratios to PyTorch, onnxruntime and OpenVINO with `nin-cli bench`.
 
 use std::fs;
 use std::path::Path;
@@ -7,17 +7,17 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::RatiosArguments;
+use crate::arguments::RatiosArguments;
 use crate::costs::median;
 
-/// What PyTorch obeys as `NIN_CPU` is obeyed here, so that a CPU with AVX-512 stands in for one without.
+/// Limits both frameworks to AVX2, so that a CPU with AVX-512 simulates one without.
 const ONLY_AVX2: &[(&str, &str)] =
     &[("NIN_CPU", "avx2"), ("ONEDNN_MAX_CPU_ISA", "AVX2"), ("ATEN_CPU_CAPABILITY", "avx2")];
 
 const BF16: &[&str] = &["training.precision=bf16"];
 const FP32: &[&str] = &[];
 
-/// One line of the table.
+/// One row of the table.
 struct Row {
     name: &'static str,
     config: &'static str,
@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
     row("quickstart", "quickstart", FP32, "pytorch"),
 ];
 
-/// Measures the rows and writes them into the file, one after another; the file as it is then.
+/// Measures the rows, writes each into the file, and returns the file's content.
 pub(crate) fn run(arguments: &RatiosArguments) -> anyhow::Result<Value> {
     let wanted =
         |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &RatiosArguments) -> anyhow::Result<Value> {
     Ok(table.content)
 }
 
-/// A row against its peer.
+/// Measures a row against its peer.
 fn compare(arguments: &RatiosArguments, row: &Row, backend: &str) -> anyhow::Result<Value> {
     let (pairs, steps) = (arguments.pairs.to_string(), arguments.steps.to_string());
     let mut words = vec!["bench", "--format", "json", "--config", row.config, "--backend", backend];
@@ -82,7 +82,7 @@ fn compare(arguments: &RatiosArguments, row: &Row, backend: &str) -> anyhow::Res
     Ok(found)
 }
 
-/// Training with two threads over training with one, in pairs.
+/// Measures training with two threads relative to one, in pairs.
 fn threads(arguments: &RatiosArguments, backend: &str) -> anyhow::Result<Value> {
     let steps = arguments.steps.to_string();
     let mut ratios = Vec::new();
@@ -102,7 +102,7 @@ fn threads(arguments: &RatiosArguments, backend: &str) -> anyhow::Result<Value> 
     Ok(json!({ "train_images_per_sec": pairs, "two_threads_over_one": median, "all": ratios }))
 }
 
-/// One call of the program; what it printed.
+/// Runs the program and returns its output.
 fn nin_cli(
     arguments: &RatiosArguments,
     words: &[&str],
@@ -123,7 +123,7 @@ fn nin_cli(
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The file of the rows measured so far.
+/// The file with the rows measured so far.
 struct Table<'a> {
     path: &'a Path,
     content: Value,
@@ -133,8 +133,9 @@ impl<'a> Table<'a> {
     fn open(arguments: &'a RatiosArguments) -> anyhow::Result<Self> {
         let path = &arguments.output;
         let content = match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is no table of ours", path.display()))?,
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("`{}` was not written by `cargo xtask ratios`", path.display())
+            })?,
             Err(_) => json!({
                 "command": "cargo xtask ratios",
                 "machine": arguments.machine,
@@ -143,7 +144,7 @@ impl<'a> Table<'a> {
             }),
         };
         let mut table = Self { path, content };
-        // Rows may be measured again later: each says at which commit.
+        // Rows may be measured again later, so each has its own commit.
         table.content["commit"] = printed("git", &["rev-parse", "--short", "HEAD"])?.into();
         Ok(table)
     }

@@ -1,4 +1,4 @@
-//! The program as a server, and what is said to it.
+//! Runs `serve` and sends requests to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 
 use crate::training::{Subject, send};
 
-/// How a request begins; its other headers, an empty line and the picture follow.
+/// The beginning of a request. Other headers, an empty line and the picture follow.
 pub(crate) const HEAD: &str =
     "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
 
@@ -21,7 +21,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves a checkpoint on a free port; requests are answered when this returns.
+    /// Serves a checkpoint on a free port. Returns once requests are answered.
     pub(crate) fn start(
         subject: &Subject,
         checkpoint: &str,
@@ -42,26 +42,26 @@ impl Server {
         Ok(Self { address: address.to_owned(), child })
     }
 
-    /// A connection on which nothing was said.
+    /// Opens a connection.
     pub(crate) fn connect(&self) -> anyhow::Result<TcpStream> {
         let stream = TcpStream::connect(&self.address).context("the server is gone")?;
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         Ok(stream)
     }
 
-    /// Status and body of the answer to a picture.
+    /// Sends a picture and returns the status and body.
     pub(crate) fn predict(&self, picture: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
         let mut stream = self.connect()?;
         stream.write_all(&request(picture))?;
         read(&mut stream)
     }
 
-    /// The number of its process.
+    /// Returns the process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// A figure of `/metrics`.
+    /// Reads a value from `/metrics`.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let mut stream = self.connect()?;
         stream
@@ -71,10 +71,10 @@ impl Server {
         Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
     }
 
-    /// Ends it by SIGTERM; it must be content, and must not have panicked.
+    /// Ends the server with SIGTERM. It must exit with 0 and must not have panicked.
     pub(crate) fn end(&mut self) -> anyhow::Result<()> {
         ensure!(self.child.try_wait()?.is_none(), "the server ended by itself");
-        ensure!(send(&self.child, "-TERM")?, "cannot end it");
+        ensure!(send(&self.child, "-TERM")?, "cannot send SIGTERM");
         let status = self.child.wait()?;
         let mut said = String::new();
         self.child.stderr.take().context("no stderr")?.read_to_string(&mut said)?;
@@ -89,13 +89,13 @@ impl Drop for Server {
         let _ = self.child.kill();
     }
 }
-/// A request with this body, whose connection is closed behind it.
+/// Returns a request with this body that closes its connection.
 pub(crate) fn request(body: &[u8]) -> Vec<u8> {
     let head = format!("{HEAD}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// Status and body of an answer; 0 where the connection was closed without one.
+/// Reads the status and body of an answer; the status is 0 if the connection was closed without one.
 pub(crate) fn read(stream: &mut TcpStream) -> anyhow::Result<(u16, Vec<u8>)> {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {

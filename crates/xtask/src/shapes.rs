@@ -1,4 +1,4 @@
-//! A small data set of made-up images, and a small network to learn it.
+//! A small synthetic data set, and a small network to learn it.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ const TRAIN_IMAGES: usize = 400;
 const TEST_IMAGES: usize = 60;
 const CLASSES: u64 = 3;
 
-/// Two blocks with dropout, and every part of a recipe that could lose its place; twenty steps an epoch.
+/// Two blocks with dropout, and every part of a recipe that has state to resume; twenty steps per epoch.
 const RECIPE: &str = r#"# A small network on made-up images.
 [model]
 architecture = "small"
@@ -44,7 +44,7 @@ label_smoothing = 0.05
 pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
     fs::write(folder.join("small.toml"), RECIPE).context("cannot write the recipe")?;
     let data = folder.join("data");
-    fs::create_dir(&data).context("cannot make the data's folder")?;
+    fs::create_dir(&data).context("cannot create the data folder")?;
     let mut chance = Chance::new(7);
     for (split, count) in [("train", TRAIN_IMAGES), ("t10k", TEST_IMAGES)] {
         let mut images = vec![0, 0, 8, 3];

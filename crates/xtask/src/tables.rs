@@ -1,9 +1,9 @@
-//! The README's tables, made from the files under `results/`: no figure is copied by hand.
+//! Generates the tables of README and docs from the files under `results/`. No figure is copied by hand.
 //!
-//! A place for a table is a pair of comments in a Markdown file; between them stands what this writes:
-//! `<!-- table: KIND PATH... -->` and `<!-- end of table -->`. Kinds: `speed`, of one benchmark's JSON;
-//! `ratios`, of what `cargo xtask ratios` wrote; `runs`, of runs' folders; `compared`, of what
-//! `nin-cli compare --format json` printed; `alarms`, what the sentinel said in runs' folders.
+//! A table is enclosed in a pair of comments in a Markdown file: `<!-- table: KIND PATH... -->` and
+//! `<!-- end of table -->`. The kinds are `speed` (the JSON of a benchmark), `ratios` (the output of
+//! `cargo xtask ratios`), `runs` (run folders), `compared` (the output of `nin-cli compare --format json`) and
+//! `alarms` (the sentinel's alarms in run folders).
 
 use std::fs;
 use std::path::Path;
@@ -16,28 +16,32 @@ use crate::training::events;
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end of table -->";
 
-/// Makes each table of a file anew; where it is only to be checked, one that differs is an error.
+/// Regenerates the tables of a file. With `check`, a table that differs is an error.
 pub(crate) fn run(file: &Path, check: bool) -> anyhow::Result<Value> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let root = file.parent().unwrap_or(Path::new("."));
     let (made, tables) = remade(&text, root)?;
     if check {
-        ensure!(made == text, "{}: cargo xtask tables makes others", file.display());
+        ensure!(
+            made == text,
+            "{}: its tables are out of date; run cargo xtask tables",
+            file.display()
+        );
     } else if made != text {
         fs::write(file, &made).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(json!({ "file": file, "tables": tables, "changed": made != text }))
 }
 
-/// The text with its tables made anew, and how many there are.
+/// Returns the text with its tables regenerated, and their number.
 fn remade(text: &str, root: &Path) -> anyhow::Result<(String, usize)> {
     let (mut made, mut rest, mut tables) = (String::new(), text, 0);
     while let Some((before, behind)) = rest.split_once(BEGIN) {
         let (what, behind) = behind.split_once(" -->\n").context("a table's comment has no end")?;
         let (_, behind) = behind
             .split_once(END)
-            .with_context(|| format!("no `{END}` behind the table `{what}`"))?;
+            .with_context(|| format!("no `{END}` after the table `{what}`"))?;
         let table = table(what, root).with_context(|| format!("the table `{what}`"))?;
         made.extend([before, BEGIN, what, " -->\n", &table, END]);
         rest = behind;
@@ -73,7 +77,7 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
     Ok(markdown(&rows))
 }
 
-/// A row for each program, with every run of it.
+/// Writes a row for each program, with all its runs.
 fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let runs = results["runs"].as_array().context("no `runs`")?;
     let mut programs: Vec<(String, Vec<&Value>)> = Vec::new();
@@ -106,7 +110,7 @@ fn speed(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// A row for each comparison with a peer: medians of pairs, and the least and the most of them.
+/// Writes a row for each comparison with a peer: the median, lowest and highest ratio of the pairs.
 fn ratios(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let comparisons = results["rows"].as_object().context("no `rows`")?;
     let head = ["", "against", "training", "inference", "peak memory"];
@@ -132,7 +136,7 @@ fn ratios(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// A row for each run of a comparison: its last epoch, and the classes that answer nothing.
+/// Writes a row for each run of a comparison: its last epoch and its silent classes.
 fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let runs = comparison["runs"].as_array().context("no `runs`")?;
     let head = ["run", "train loss", "test acc", "silent classes"];
@@ -150,8 +154,8 @@ fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-/// What the sentinel said in a run of one attempt. Where the summary has no `alarms`, the run was made before there
-/// was a sentinel, and its silence says nothing.
+/// Writes the sentinel's alarms of a run with a single attempt. A run without `alarms` in its summary predates
+/// the sentinel, so its silence says nothing.
 fn alarms_row(link: &str, folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = link.trim_start_matches("../").trim_start_matches("results/");
     let path = folder.join("metrics.jsonl");
@@ -197,12 +201,12 @@ fn alarms_row(link: &str, folder: &Path) -> anyhow::Result<Vec<String>> {
     Ok(row)
 }
 
-/// A run's figures after its last epoch.
+/// Writes a run's figures after its last epoch.
 fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
     let name = folder.file_name().context("a run has no name")?.to_string_lossy().into_owned();
     let path = folder.join("metrics.jsonl");
     let events = events(folder)?;
-    // Of the last attempt, where the run began again.
+    // Of the last attempt, if the run was restarted.
     let restart = events.iter().rposition(|event| event["event"] == "restart");
     let epochs: Vec<&Value> = events[restart.map_or(0, |at| at + 1)..]
         .iter()
@@ -228,10 +232,10 @@ fn run_row(folder: &Path) -> anyhow::Result<Vec<String>> {
 
 fn read_json(path: &Path) -> anyhow::Result<Value> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", path.display()))
 }
 
-/// Rows as a table; the first heads the columns.
+/// Formats rows as a table. The first row is the head.
 fn markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {

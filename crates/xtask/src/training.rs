@@ -11,12 +11,13 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{SubjectArguments, shapes};
+use crate::arguments::SubjectArguments;
+use crate::shapes;
 
-/// Exit code of a training that saved its state because it was asked to end.
+/// The exit code of a training that was asked to end and saved its state.
 pub(crate) const INTERRUPTED: i32 = 130;
 
-/// A folder with data, recipe and runs, and the program to train there.
+/// The program under test, and a folder with data, a recipe and runs.
 #[derive(Debug)]
 pub(crate) struct Subject {
     root: tempfile::TempDir,
@@ -27,21 +28,21 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Makes the folder and writes data and recipe.
+    /// Creates the folder and writes data and a recipe.
     pub(crate) fn new(arguments: &SubjectArguments) -> anyhow::Result<Self> {
         let binary = find(&arguments.binary)?;
-        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        let root = tempfile::tempdir().context("cannot create a folder to train in")?;
         shapes::write(root.path())?;
         Ok(Self { root, binary, backend: arguments.backend.clone(), config: "small.toml" })
     }
 
-    /// Makes the folder for trainings on pictures that lie elsewhere.
+    /// Creates the folder for trainings on a folder of pictures.
     pub(crate) fn on_pictures(
         arguments: &SubjectArguments,
         pictures: &Path,
     ) -> anyhow::Result<Self> {
         let binary = find(&arguments.binary)?;
-        let root = tempfile::tempdir().context("cannot make a folder to train in")?;
+        let root = tempfile::tempdir().context("cannot create a folder to train in")?;
         let pictures = fs::canonicalize(pictures)
             .with_context(|| format!("no folder `{}`", pictures.display()))?;
         std::os::unix::fs::symlink(pictures, root.path().join("data"))?;
@@ -56,12 +57,12 @@ impl Subject {
         }
     }
 
-    /// The folder of a run.
+    /// Returns the folder of a run.
     pub(crate) fn run_folder(&self, run: &str) -> PathBuf {
         self.root.path().join(run)
     }
 
-    /// The program in this folder, on the backend.
+    /// Returns a command that runs the program in this folder, on the backend.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(self.root.path()).args(arguments).args(["--backend", &self.backend]);
@@ -69,7 +70,7 @@ impl Subject {
         command
     }
 
-    /// The command that trains a run, from its beginning or from where it is.
+    /// Returns the command that starts or resumes a run.
     pub(crate) fn train(&self, run: &str, more: &[&str]) -> Command {
         let is_run = self.run_folder(run).join("recipe.toml").is_file();
         let begin: &[&str] = if is_run { &["--resume"] } else { &["--config", self.config] };
@@ -77,7 +78,7 @@ impl Subject {
         self.command(&[&common[..], begin, more].concat())
     }
 
-    /// `eval` of a run, which must open it.
+    /// Evaluates a run with `eval`, which must succeed.
     pub(crate) fn evaluate(&self, run: &str) -> anyhow::Result<Value> {
         let arguments = ["eval", "--checkpoint", run, "--data", "data", "--format", "json"];
         let output = self.command(&arguments).output().context("cannot run the program")?;
@@ -85,12 +86,12 @@ impl Subject {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// The SHA-256 of the weights that a run has come to.
+    /// Returns the SHA-256 of a run's latest weights.
     pub(crate) fn weights(&self, run: &str) -> anyhow::Result<String> {
         sha256(&self.run_folder(run).join("checkpoints/latest/model.safetensors"))
     }
 
-    /// What a run's log says of its steps and epochs, without what depends on the clock.
+    /// Returns the steps and epochs in a run's log, without the values that depend on the clock.
     pub(crate) fn figures(&self, run: &str) -> anyhow::Result<Vec<Value>> {
         const CLOCK: [&str; 6] = [
             "images_per_sec",
@@ -115,7 +116,7 @@ impl Subject {
         Ok(figures)
     }
 
-    /// Steps taken until a run's latest checkpoint; 0 where there is none.
+    /// Returns the step of a run's latest checkpoint; 0 if there is none.
     pub(crate) fn latest_steps(&self, run: &str) -> anyhow::Result<u64> {
         let path = self.run_folder(run).join("checkpoints/latest/state.json");
         if !self.run_folder(run).join("checkpoints/latest").exists() {
@@ -126,7 +127,7 @@ impl Subject {
     }
 }
 
-/// Everything that a run logged, oldest first.
+/// Returns everything that a run logged, oldest first.
 pub(crate) fn events(run: &Path) -> anyhow::Result<Vec<Value>> {
     let path = run.join("metrics.jsonl");
     let text =
@@ -137,17 +138,17 @@ pub(crate) fn events(run: &Path) -> anyhow::Result<Vec<Value>> {
     text.lines().map(event).collect()
 }
 
-/// Where the program under test is, from any folder.
+/// Returns the absolute path of the program under test.
 pub(crate) fn find(binary: &Path) -> anyhow::Result<PathBuf> {
     fs::canonicalize(binary).with_context(|| {
         format!(
-            "no program at `{}`: build it with cargo build --release, or name another by --binary",
+            "no program at `{}`: build it with cargo build --release, or name another one with --binary",
             binary.display()
         )
     })
 }
 
-/// The SHA-256 of a file.
+/// Returns the SHA-256 of a file.
 pub(crate) fn sha256(path: &Path) -> anyhow::Result<String> {
     let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(format!("{:x}", Sha256::digest(bytes)))
@@ -160,22 +161,22 @@ pub(crate) fn finish(mut command: Command) -> anyhow::Result<Output> {
     Ok(output)
 }
 
-/// How a training that was to be cut ended.
+/// How an interrupted training ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
-    /// Steps taken until the last checkpoint that it announced.
+    /// The step of the last checkpoint that it announced.
     pub(crate) announced: u64,
     pub(crate) stderr: String,
 }
 
-/// Trains, and sends a signal after a while.
+/// Trains, and sends a signal after some time.
 pub(crate) fn cut(mut command: Command, signal: &str, after: Duration) -> anyhow::Result<Ended> {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let reader = listen(&mut child)?;
     thread::sleep(after);
     if child.try_wait()?.is_none() {
-        // It may have ended since.
+        // It may have ended in the meantime.
         let _ = send(&child, signal)?;
     }
     let status = child.wait()?;
@@ -183,7 +184,7 @@ pub(crate) fn cut(mut command: Command, signal: &str, after: Duration) -> anyhow
     Ok(Ended { status, announced, stderr })
 }
 
-/// Trains to the end, and tells of each event as it comes; gives the status and all that was said.
+/// Trains to the end and calls `on_event` for each event. Returns the status and all of stderr.
 pub(crate) fn watch(
     mut command: Command,
     mut on_event: impl FnMut(&Child, &Value) -> anyhow::Result<()>,
@@ -201,12 +202,12 @@ pub(crate) fn watch(
     Ok((child.wait()?, text))
 }
 
-/// Sends a signal such as `-TERM`; gives whether there was somebody to take it.
+/// Sends a signal such as `-TERM`. Returns whether the process still existed.
 pub(crate) fn send(child: &Child, signal: &str) -> anyhow::Result<bool> {
     Ok(Command::new("kill").args([signal, &child.id().to_string()]).status()?.success())
 }
 
-/// Reads what the program says while it runs.
+/// Reads stderr while the program runs.
 fn listen(child: &mut Child) -> anyhow::Result<JoinHandle<(u64, String)>> {
     let stderr = child.stderr.take().context("no stderr")?;
     Ok(thread::spawn(move || {
@@ -223,7 +224,7 @@ fn listen(child: &mut Child) -> anyhow::Result<JoinHandle<(u64, String)>> {
     }))
 }
 
-/// What a process left aside of a run, if it was not cleaned up.
+/// Counts the temporary files that were not cleaned up.
 pub(crate) fn leftovers(folder: &Path) -> anyhow::Result<usize> {
     let mut count = 0;
     for folder in [folder.to_owned(), folder.join("checkpoints")] {

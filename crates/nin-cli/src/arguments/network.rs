@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::DeviceArguments;
+use super::device::DeviceArguments;
 use crate::backend::BackendChoice;
 use crate::output::Format;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use nin_data::Part;
 
-use super::DeviceArguments;
+use super::device::DeviceArguments;
 use crate::output::Format;
 use crate::pictures::Invert;
 use crate::pretrained::{ModelSource, PRETRAINED_DEFAULT};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use nin_train::recipe::BuiltinRecipe;
 
-use super::DeviceArguments;
+use super::device::DeviceArguments;
 use crate::output::Format;
 use crate::pretrained::ModelSource;
 use crate::seeds::Seeds;

@@ -15,7 +15,7 @@ pub use adapters::{Adapter, adapters, may_have_gpu};
 pub use nin_kernels::lower_thread_priority;
 pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels, override_instruction_set};
 
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::note;
 
 /// What `--backend` takes.

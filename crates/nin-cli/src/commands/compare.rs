@@ -9,7 +9,7 @@ use crate::output::{Format, note, print_json, print_text, save};
 pub fn run(arguments: &CompareArguments) -> anyhow::Result<ExitCode> {
     let comparison = Comparison::of(&comparison::read(&arguments.runs)?)?;
     if let Some(output) = &arguments.output {
-        save(output, comparison.svg()?.as_bytes())?;
+        save(output, comparison.figure().svg.as_bytes())?;
         note(format!("curves in {}", output.display()));
     }
     match arguments.format {

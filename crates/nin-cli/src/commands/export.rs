@@ -8,7 +8,7 @@ use nin_model::{ModelMetadata, Weights};
 use nin_train::read_file;
 
 use crate::arguments::{ExportArguments, ExportFormat};
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::{note, note_replaced, save};
 
 /// The file beside exported safetensors that loads them.

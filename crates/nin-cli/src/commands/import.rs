@@ -10,7 +10,7 @@ use nin_model::{ModelMetadata, Preprocessing};
 use nin_train::{read_file, read_weights};
 
 use crate::arguments::ImportArguments;
-use crate::failure::{CommandError, check_is_local};
+use crate::error::{CommandError, check_is_local};
 use crate::output::{note, note_replaced, save};
 use crate::settings::NetworkSettings;
 

@@ -1,4 +1,4 @@
-//! One file a command.
+//! One file per command.
 
 mod bench;
 mod compare;
@@ -22,6 +22,7 @@ use crate::arguments::{Arguments, Command};
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
+        Command::Train(arguments) if seeds::is_asked(&arguments) => seeds::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),

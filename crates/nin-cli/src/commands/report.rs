@@ -1,52 +1,24 @@
 //! `report`: a run, or runs with several seeds, as one self-contained HTML file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use nin_data::{DataSet, Part};
-use nin_model::{ModelMetadata, Weights};
-use nin_train::{RunHistory, load_model};
+use nin_train::RunHistory;
 
-use super::seeds::histories;
-use crate::arguments::{ProgressChoice, ReportArguments};
+use crate::arguments::ReportArguments;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
-use crate::dataset::{Evaluated, Reading, choose_images};
 use crate::output::{create_folder, note, print_text, save};
-use crate::progress::PreparationProgress;
-use crate::report::{Figure, Inspect, Inspection, Network, Report, series_page};
+use crate::report::{self, Outputs, TestData};
 use crate::seeds::SeedsFolder;
-use crate::tensorboard;
 use crate::terminal::printable;
 
-/// The report's file within a run's folder.
-const FILE: &str = "report.html";
-/// What opens a file in the program that people like for it.
+/// Opens a file in the user's program for it.
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-
-/// What is written of a report.
-#[derive(Clone, Copy)]
-pub struct Outputs<'a> {
-    /// The page.
-    pub page: &'a Path,
-    /// The folder for its figures as SVG.
-    pub figures: Option<&'a Path>,
-    /// The step at which its pictures are written for TensorBoard, into the run's folder.
-    pub tensorboard: Option<usize>,
-}
-
-/// Where the images are that a run's network is asked about.
-#[derive(Clone, Copy)]
-enum TestData<'a> {
-    /// It was just trained on this.
-    AtHand(&'a DataSet),
-    /// In the folder that was named, or wherever its data set is found.
-    In(Option<&'a Path>),
-}
 
 pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let ReportArguments { run, output, figures, open, data, device } = arguments;
-    let output = output.clone().unwrap_or_else(|| run.join(FILE));
+    let output = output.clone().unwrap_or_else(|| run.join(report::FILE));
     if SeedsFolder::is_one(run) {
         return series(arguments, &output);
     }
@@ -54,7 +26,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     let history = RunHistory::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
-    write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
+    report::write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
     print_text(&printable(&output.display().to_string()))?;
     if *open {
         show(&output);
@@ -62,14 +34,14 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The page of all runs that `train --seeds` left in a folder.
+/// Writes the page of all runs that `train --seeds` left in a folder.
 fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode> {
     let (folder, seeds, _) = SeedsFolder::open(&arguments.run)?;
-    let comparison = Comparison::of(&histories(&folder, &seeds)?)?;
-    save(output, series_html(&arguments.run, output, &comparison)?.as_bytes())?;
+    let comparison = Comparison::of(&comparison::read(&folder.runs(&seeds))?)?;
+    save(output, report::seeds_page(&arguments.run, output, &comparison).as_bytes())?;
     if let Some(folder) = &arguments.figures {
         create_folder(folder)?;
-        save(&folder.join("seeds.svg"), comparison.svg()?.as_bytes())?;
+        save(&folder.join("seeds.svg"), comparison.figure().svg.as_bytes())?;
     }
     print_text(&printable(&output.display().to_string()))?;
     if arguments.open {
@@ -78,130 +50,10 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// That page. It links to the runs' own where it stands beside them.
-pub fn series_html(
-    folder: &Path,
-    output: &Path,
-    comparison: &Comparison,
-) -> anyhow::Result<String> {
-    let full = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-    let name = full.file_name().unwrap_or(full.as_os_str()).to_string_lossy();
-    let is_beside = output.parent() == Some(folder);
-    series_page(&name, comparison, |row| {
-        let page = Path::new(&row.run).join(FILE);
-        (is_beside && folder.join(&page).is_file()).then(|| page.display().to_string())
-    })
-}
-
-/// Where that page stands unless asked otherwise.
-pub fn series_path(folder: &Path) -> PathBuf {
-    folder.join(FILE)
-}
-
-/// Writes the report of a run that was just trained. What cannot be written is a warning: the
-/// training is done.
-pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Option<usize>) {
-    let page = run.join(FILE);
-    let outputs = Outputs { page: &page, figures: None, tensorboard };
-    let written = RunHistory::read(run)
-        .map_err(Into::into)
-        .and_then(|history| write(&history, TestData::AtHand(data), selected, outputs));
-    match written {
-        Ok(()) => note(format!("report: {}", page.display())),
-        Err(error) => note(format!("warning: no report was written: {error:#}")),
-    }
-}
-
 /// Opens the page for its reader, if there is something to open it with.
 fn show(page: &Path) {
     let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
         note(format!("warning: `{OPENER}` could not open it: open it in a browser yourself"));
     }
-}
-
-/// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
-fn write(
-    history: &RunHistory,
-    data: TestData,
-    selected: &Selected,
-    outputs: Outputs<'_>,
-) -> anyhow::Result<()> {
-    let model = load_model(&history.path).map_err(|error| said(&error.into()));
-    let model = model.as_ref().map_err(Clone::clone);
-    let inspection = model.clone().and_then(|(metadata, weights)| {
-        inspect(history, data, selected, metadata, weights).map_err(|error| said(&error))
-    });
-    let network = model.and_then(|(metadata, weights)| network(metadata, weights));
-    let inspection = inspection.as_ref().map_err(Clone::clone);
-    let report = Report { history, network, inspection, seeds: seeds(history) };
-    if let Err(reason) = &report.inspection {
-        note(format!("the report has no answers: {reason}"));
-    }
-    save(outputs.page, report.html()?.as_bytes())?;
-    if let Some(folder) = outputs.figures {
-        create_folder(folder)?;
-        for Figure { name, svg } in report.figures()? {
-            save(&folder.join(format!("{name}.svg")), svg.as_bytes())?;
-        }
-    }
-    if let Some(step) = outputs.tensorboard {
-        tensorboard::write_pictures(&history.path, step, report.pictures()?);
-    }
-    Ok(())
-}
-
-/// The runs with other seeds that stand beside this one.
-fn seeds(history: &RunHistory) -> Option<Comparison> {
-    let folder = SeedsFolder::around(&history.path)?;
-    let compared = comparison::read(&[folder]).and_then(|histories| Comparison::of(&histories));
-    compared.map_err(|error| note(format!("the report has no other seeds: {}", said(&error)))).ok()
-}
-
-/// An error as part of a sentence.
-fn said(error: &anyhow::Error) -> String {
-    format!("{error:#}")
-}
-
-fn network<'a>(metadata: &'a ModelMetadata, weights: &'a Weights) -> Result<Network<'a>, String> {
-    let shapes =
-        metadata.architecture.shapes(metadata.input()).map_err(|error| error.to_string())?;
-    Ok(Network { metadata, weights, shapes })
-}
-
-fn inspect(
-    history: &RunHistory,
-    data: TestData,
-    selected: &Selected,
-    metadata: &ModelMetadata,
-    weights: &Weights,
-) -> anyhow::Result<Inspection> {
-    let images = match data {
-        TestData::AtHand(data) => data.part(tested_part(data)),
-        TestData::In(folder) => {
-            let asked = Evaluated {
-                metadata,
-                run: Some(&history.path),
-                folder,
-                dataset: None,
-                part: Part::Test,
-                whole: false,
-                falls_back: true,
-            };
-            let reading = Reading {
-                threads: rayon::current_num_threads(),
-                is_cached: true,
-                progress: &PreparationProgress::new(ProgressChoice::Auto),
-                is_stopped: &|| false,
-            };
-            choose_images(asked, reading)?.images
-        }
-    };
-    note(format!("{} test images with {}", images.len(), selected.describe()));
-    selected.run(Inspect { metadata, weights, images })
-}
-
-/// The test images, or the validation images where there are no others.
-fn tested_part(data: &DataSet) -> Part {
-    if data.test.is_empty() { Part::Validation } else { Part::Test }
 }

@@ -10,14 +10,14 @@ use nin_train::{
 };
 use serde_json::Value;
 
-use super::report;
-use super::train::{Trainer, interrupted};
 use crate::arguments::TrainArguments;
 use crate::comparison::{self, Comparison, Spread};
 use crate::dataset::remembered_folder;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
+use crate::report;
 use crate::seeds::{self, Seeds, SeedsFolder};
+use crate::session::Session;
 use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
 use crate::terminal::printable;
 
@@ -43,7 +43,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let begun = seeds.0.iter().find_map(|seed| remembered_folder(&folder.run(*seed)));
     let data = arguments.data.clone().or(begun);
     let sources = Sources { data, selection_is_free, start };
-    let trainer = Trainer::open(arguments, &mut recipe, sources)?;
+    let session = Session::open(arguments, &mut recipe, sources)?;
     // Not before: a folder without a run would be in the way of the next try.
     if let Some(name) = claims {
         folder = SeedsFolder::new(&claim_run(&name)?)?;
@@ -54,7 +54,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         let mut recipe = recipe.clone();
         recipe.training.seed = *seed;
         let run = folder.run(*seed);
-        let summary = match trainer.train(recipe, &run, RunFolder::is_run(&run)) {
+        let summary = match session.train(recipe, &run, RunFolder::is_run(&run)) {
             // The end of this run, and no reason not to begin the next.
             Err(error) if diverged(&error) => {
                 note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));
@@ -63,18 +63,22 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             other => Some(other?),
         };
         if summary.as_ref().is_some_and(|summary| summary.ending == Ending::Interrupted) {
-            return Ok(interrupted(arguments, folder.path()));
+            return Ok(session.interrupted(folder.path()));
         }
         if let Some(summary) = summary {
-            say(*seed, &summary, trainer.device());
+            say(*seed, &summary, session.device());
         }
         // As they are so far: a series of hours is looked at meanwhile.
-        write_comparison(&folder, &Comparison::of(&histories(&folder, &seeds)?)?, arguments)?;
+        write_comparison(
+            &folder,
+            &Comparison::of(&comparison::read(&folder.runs(&seeds))?)?,
+            arguments,
+        )?;
     }
-    let histories = histories(&folder, &seeds)?;
+    let histories = comparison::read(&folder.runs(&seeds))?;
     let comparison = Comparison::of(&histories)?;
     if !arguments.no_report {
-        note(format!("all runs: {}", report::series_path(folder.path()).display()));
+        note(format!("all runs: {}", folder.path().join(report::FILE).display()));
     }
     match arguments.format {
         Format::Json => print_json(&comparison)?,
@@ -151,13 +155,6 @@ fn say(seed: u64, summary: &Summary, device: &str) {
     }
 }
 
-/// Of the runs that are there, in the order of their seeds' list.
-pub fn histories(folder: &SeedsFolder, seeds: &Seeds) -> anyhow::Result<Vec<RunHistory>> {
-    let runs = seeds.0.iter().map(|seed| folder.run(*seed));
-    let runs: Vec<PathBuf> = runs.filter(|run| RunFolder::is_run(run)).collect();
-    comparison::read(&runs)
-}
-
 fn write_comparison(
     folder: &SeedsFolder,
     comparison: &Comparison,
@@ -167,11 +164,11 @@ fn write_comparison(
     let in_folder = |name: &str| folder.path().join(name);
     let mut files = vec![
         (in_folder("seeds.json"), json),
-        (in_folder("seeds.svg"), comparison.svg()?.into_bytes()),
+        (in_folder("seeds.svg"), comparison.figure().svg.into_bytes()),
     ];
     if !arguments.no_report {
-        let page = report::series_path(folder.path());
-        let html = report::series_html(folder.path(), &page, comparison)?;
+        let page = folder.path().join(report::FILE);
+        let html = report::seeds_page(folder.path(), &page, comparison);
         files.push((page, html.into_bytes()));
     }
     for (path, bytes) in files {

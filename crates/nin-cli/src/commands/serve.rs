@@ -4,13 +4,15 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::answer::Threshold;
 use crate::arguments::ServeArguments;
 use crate::backend::Selected;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::interrupt;
 use crate::output::{note, print_text};
-use crate::serve::{AllowedHosts, Defaults, Limits, Server, stop_switch};
+use crate::serve::{AllowedHosts, Defaults, Limits, Server};
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
@@ -25,13 +27,14 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
         connections: usize::from(arguments.max_connections),
         patience: Duration::from_secs(u64::from(arguments.timeout)),
     };
-    let (stop, stopped) = stop_switch();
-    interrupt::on_signal(move || stop.stop())?;
+    let stop = CancellationToken::new();
+    let on_signal = stop.clone();
+    interrupt::on_signal(move || on_signal.cancel())?;
 
     let address = listener.local_addr()?;
     let hosts = AllowedHosts::new(name_of(&arguments.addr), &arguments.allow_host);
     let server = Server::new(metadata, selected, limits, Defaults { threshold }, hosts)?;
-    server.run(&weights, listener, &stopped, |device| {
+    server.run(&weights, listener, &stop, |device| {
         note(format!("the network runs with {device}"));
         if !address.ip().is_loopback() {
             note("warning: whoever reaches this address can use it: no password, no encryption");

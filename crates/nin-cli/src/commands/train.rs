@@ -1,179 +1,50 @@
 //! `train`: from the recipe to the book's two closing lines.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::train::Interrupter;
-use clap::ValueEnum;
-use nin_data::{DataSet, Part};
-use nin_train::recipe::{Recipe, ScheduleKind};
-use nin_train::{
-    DataFile, Ending, Environment, Observer, RunHistory, StartingWeights, Summary, TrainingPlan,
-    train,
-};
+use nin_data::Part;
+use nin_train::recipe::ScheduleKind;
+use nin_train::{Ending, RunHistory, Summary};
 
-use super::seeds;
 use crate::arguments::TrainArguments;
-use crate::backend::{BackendChoice, Selected, Task, cpu_features};
-use crate::dataset::{Reading, open_training_data};
-use crate::failure::{CommandError, INTERRUPTED};
+use crate::error::CommandError;
 use crate::output::{Format, note, print_json, print_text};
-use crate::progress::PreparationProgress;
-use crate::settings::{Sources, TrainSettings, claim_run};
-use crate::tensorboard::TensorBoard;
-use crate::{interrupt, progress, quote};
-
-use super::report;
+use crate::quote::quoted_path;
+use crate::session::Session;
+use crate::settings::{TrainSettings, claim_run};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    if seeds::is_asked(arguments) {
-        return seeds::run(arguments);
-    }
     let TrainSettings { mut recipe, folder, claims, sources } = TrainSettings::resolve(arguments)?;
-    let trainer = Trainer::open(arguments, &mut recipe, sources)?;
-    let can_go_on = recipe.schedule.kind != ScheduleKind::Cosine;
+    let session = Session::open(arguments, &mut recipe, sources)?;
+    let can_go_on = !matches!(recipe.schedule.kind, ScheduleKind::Cosine { .. });
     // Not before: a folder without a run would be in the way of the next try.
     let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
-    let summary = trainer.train(recipe, &folder, arguments.resume).inspect_err(|_| {
+    let summary = session.train(recipe, &folder, arguments.resume).inspect_err(|_| {
         if claims.is_some() {
             // Where nothing was written into it.
             let _ = std::fs::remove_dir(&folder);
         }
     })?;
-    finish(&summary, trainer.device(), arguments, &folder, can_go_on)
-}
-
-/// Data, device and signals: what the runs of one command share.
-pub struct Trainer<'a> {
-    arguments: &'a TrainArguments,
-    data: DataSet,
-    /// The data's folder as it was named.
-    folder: Option<PathBuf>,
-    /// What a new run begins with.
-    start: Option<StartingWeights>,
-    selected: Selected,
-    interrupter: Interrupter,
-}
-
-impl<'a> Trainer<'a> {
-    /// Opens all that a recipe needs. Where it is free which images it selects, they are stratified on
-    /// data of the user's own.
-    pub fn open(
-        arguments: &'a TrainArguments,
-        recipe: &mut Recipe,
-        Sources { data: folder, selection_is_free, start }: Sources,
-    ) -> anyhow::Result<Self> {
-        let interrupter = Interrupter::new();
-        interrupt::stop_on_signal(&interrupter)?;
-        let reading = Reading {
-            threads: arguments.device.thread_count(),
-            is_cached: !arguments.no_cache,
-            progress: &PreparationProgress::new(arguments.progress),
-            is_stopped: &|| interrupter.should_stop(),
-        };
-        let data = open_training_data(recipe, folder.as_deref(), reading, selection_is_free)?;
-        // Whatever is wrong with the recipe on this data is said before a device is opened.
-        nin_train::model_metadata(recipe, &data)?;
-        let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
-        selected.note_precision(recipe.training.precision);
-        if recipe.preprocessing.whitening {
-            note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
-        }
-        Ok(Self { arguments, data, folder, start, selected, interrupter })
-    }
-
-    /// Trains a run from its beginning, or goes on with it.
-    pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
-        let Self { arguments, data, start, selected, interrupter, .. } = self;
-        let environment = Environment {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: option_env!("NIN_COMMIT").map(str::to_owned),
-            backend: selected.backend.name().to_owned(),
-            device: selected.device.clone(),
-            cpu_features: cpu_features(),
-            kernels: selected.kernels_in(recipe.training.precision).map(str::to_owned),
-            threads: arguments.device.thread_count(),
-            seed: recipe.training.seed,
-            data: data.checksums.iter().map(DataFile::from).collect(),
-            data_folder: self.folder.clone(),
-        };
-        let plan = TrainingPlan {
-            recipe,
-            folder: folder.to_owned(),
-            resume,
-            data: data.clone(),
-            workers: usize::from(arguments.workers),
-            start: start.clone().filter(|_| !resume),
-            environment,
-        };
-        let mut observer = progress::observer(arguments, selected);
-        if arguments.tensorboard {
-            observer = Box::new(TensorBoard::beside(observer));
-        }
-        let summary =
-            selected.run_steps(Train { plan, interrupter: interrupter.clone(), observer })?;
-        if let Some(last) = &summary.last_epoch
-            && summary.ending != Ending::Interrupted
-            && !arguments.no_report
-        {
-            let step = arguments.tensorboard.then_some(last.total_steps);
-            report::conclude(folder, data, selected, step);
-        }
-        Ok(summary)
-    }
-
-    /// The device's name, as in the book's last line.
-    pub fn device(&self) -> &str {
-        &self.selected.device
-    }
-}
-
-/// Says that the state is saved, and how to go on.
-pub fn interrupted(arguments: &TrainArguments, folder: &Path) -> ExitCode {
-    let command = resume_command(arguments, folder);
-    note(format!("interrupted, state saved; go on with: {command}"));
-    ExitCode::from(INTERRUPTED)
-}
-
-/// The command that goes on with the run: with what the run's folder does not say.
-fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
-    let mut words = vec![format!("nin-cli train --run {} --resume", quoted(folder))];
-    if let Some(data) = &arguments.data {
-        words.push(format!("--data {}", quoted(data)));
-    }
-    if let Some(backend) = arguments.device.backend.to_possible_value()
-        && arguments.device.backend != BackendChoice::Auto
-    {
-        words.push(format!("--backend {}", backend.get_name()));
-    }
-    if let Some(threads) = arguments.device.threads {
-        words.push(format!("--threads {threads}"));
-    }
-    words.join(" ")
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    quote::quoted(&path.display().to_string())
+    finish(&summary, &session, arguments, &folder, can_go_on)
 }
 
 fn finish(
     summary: &Summary,
-    device: &str,
+    session: &Session<'_>,
     arguments: &TrainArguments,
     folder: &Path,
     can_go_on: bool,
 ) -> anyhow::Result<ExitCode> {
     match summary.ending {
-        Ending::Interrupted => return Ok(interrupted(arguments, folder)),
+        Ending::Interrupted => return Ok(session.interrupted(folder)),
         Ending::Collapsed => return Err(collapsed(folder)),
         Ending::StoppedEarly => note("stopped early: no better checkpoint within the patience"),
         Ending::Finished => {}
     }
     if arguments.format == Format::Json {
         print_json(summary)?;
-    } else if let Some(lines) = summary.closing_lines(device) {
+    } else if let Some(lines) = summary.closing_lines(session.device()) {
         print_text(&lines)?;
     } else {
         let (folder, epochs) = (folder.display(), summary.epochs);
@@ -209,48 +80,11 @@ fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
 
 /// The sentinel ended the run, as it was asked to.
 fn collapsed(folder: &Path) -> anyhow::Error {
-    let run = quoted(folder);
+    let run = quoted_path(folder);
     CommandError::new(
         format!("the run {run} has collapsed and was given up, its state saved"),
         "see its warnings; go on all the same with --resume --on-collapse warn, or from the \
          beginning, with another seed, with --resume --on-collapse restart",
     )
     .into()
-}
-
-struct Train {
-    plan: TrainingPlan,
-    interrupter: Interrupter,
-    observer: Box<dyn Observer>,
-}
-
-impl Task for Train {
-    type Output = Summary;
-
-    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Summary>
-    where
-        B::InnerBackend: Backend<Device = B::Device>,
-    {
-        Ok(train::<B>(self.plan, &device, self.interrupter, self.observer)?)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::arguments::{Arguments, Command};
-
-    #[test]
-    fn the_line_that_resumes_says_where_the_data_is() {
-        let line = ["nin-cli", "train", "--data", "it's here", "--backend", "flex"];
-        let Command::Train(arguments) = Arguments::parse_from(line).command else {
-            panic!("not `train`");
-        };
-        assert_eq!(
-            resume_command(&arguments, Path::new("runs/a b")),
-            r"nin-cli train --run 'runs/a b' --resume --data 'it'\''s here' --backend flex"
-        );
-    }
 }

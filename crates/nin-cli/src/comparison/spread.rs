@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Row;
+use super::row::Row;
 
 /// A run of the book's recipe that reaches this has gone well; fewer than half of its own do.
 pub const GOOD: f64 = 0.85;
@@ -69,7 +69,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::State;
+    use crate::comparison::row::State;
 
     fn row(accuracy: Option<f64>, state: State, at_chance: bool) -> Row {
         Row {

@@ -1,6 +1,9 @@
 //! A comparison as text.
 
-use super::{Comparison, Difference, Row, Spread};
+use super::differences::Difference;
+use super::row::Row;
+use super::runs::Comparison;
+use super::spread::Spread;
 use crate::terminal::printable_text;
 
 impl Comparison {

@@ -12,10 +12,11 @@ use nin_train::recipe::Recipe;
 use nin_train::{RunFolder, RunHistory, TrainError};
 
 use super::classes::{has_names, match_classes};
-use super::{Reading, remembered_folder, selected};
-use crate::failure::CommandError;
+use super::folder::{name_of_data, remembered_folder};
+use super::reading::Reading;
+use super::training::selected;
+use crate::error::CommandError;
 use crate::output::note;
-use crate::settings::name_of_data;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +138,7 @@ fn narrowed(
     let Some(recipe) = recipe.filter(|_| is_the_runs && !asked.whole) else {
         return Ok(whole(data, asked.part, None));
     };
-    let keys = [("held_out", recipe.data.held_out), ("limit", recipe.data.limit)];
+    let keys = [("held_out", recipe.data.held_out), ("limit", recipe.data.limit.unwrap_or(0))];
     let keys = keys.into_iter().filter(|(_, value)| *value > 0);
     let remark: Vec<String> =
         keys.map(|(key, value)| format!("data.{key} = {value} as in the run")).collect();

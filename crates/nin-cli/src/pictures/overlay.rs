@@ -4,9 +4,8 @@ use std::io::Cursor;
 
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageResult, Rgb, RgbImage};
+use nin_data::Picture;
 use nin_model::MapGeometry;
-
-use super::Picture;
 
 /// Small pictures are shown with pixels so large that they have at least this side.
 const SMALLEST_SIDE: usize = 256;

@@ -4,9 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use nin_data::{DataError, SkippedFiles, list_pictures, read_picture};
-
-use super::PictureError;
+use nin_data::{DataError, PictureError, SkippedFiles, list_pictures, read_picture};
 
 /// A picture that is still to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

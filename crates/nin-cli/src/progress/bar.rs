@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use nin_train::{Event, Observer, Progress, RunDescription, StepReport};
+use textwrap::{Options, WordSplitter};
 
 use super::dashboard::terminal_size;
 use super::plain::{Remarks, epoch_line, title};
@@ -70,22 +71,15 @@ fn left(state: &ProgressState, out: &mut dyn Write) {
     let _ = write!(out, "{percent:>3}% · {:#} left", HumanDuration(state.eta()));
 }
 
-/// A text in lines of at most so many columns, broken between words; a longer word is broken by the
-/// terminal. Where the columns are not known, 0, one line.
+/// Wraps a text between words. The terminal breaks longer words. A terminal of unknown width, 0, gets one
+/// line.
 fn wrapped(text: &str, columns: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line)
-                if columns == 0 || line.chars().count() + 1 + word.chars().count() <= columns =>
-            {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+    if columns == 0 {
+        return text.to_owned();
     }
-    lines.join("\n")
+    let options =
+        Options::new(columns).break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(text, options)
 }
 
 impl Observer for Bars {

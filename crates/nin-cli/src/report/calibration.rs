@@ -1,10 +1,10 @@
 //! Whether the network is as often right as it is sure (Guo et al., arXiv:1706.04599).
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
-use super::figures::Figure;
 use super::inspection::Inspection;
-use super::page::{Section, grouped, percent, table};
+use super::page::{Section, cell, grouped, percent, table};
+use crate::drawing::Figure;
 
 /// Equal parts of 0..1 that probabilities are sorted into.
 const BINS: usize = 10;
@@ -57,32 +57,31 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     } else {
         "less sure than it is right"
     };
-    let note = format!(
-        "<p class=\"note\">Expected calibration error <strong>{}</strong>: the network is {leaning} \
-         (mean probability {}, accuracy {}). Bars on the diagonal are calibrated; a \
-         bar of few images says little.</p>",
-        percent(Some(error)),
-        percent(Some(sure / images)),
-        percent(Some(accuracy)),
-    );
     let rows: Vec<_> = bins
         .iter()
         .enumerate()
         .map(|(at, bin)| {
             vec![
-                format!("{} to {} %", at * 100 / BINS, (at + 1) * 100 / BINS),
-                grouped(bin.images),
-                percent(bin.probability()),
-                percent(bin.accuracy()),
+                cell(format_args!("{} to {} %", at * 100 / BINS, (at + 1) * 100 / BINS)),
+                cell(grouped(bin.images)),
+                cell(percent(bin.probability())),
+                cell(percent(bin.accuracy())),
             ]
         })
         .collect();
     let head = ["probability of the answer", "images", "mean probability", "accuracy"];
-    let body = format!(
-        "{note}\n<div class=\"pair\">{}\n{}</div>",
-        diagram(&bins),
-        table("The bars of the diagram", &head, &rows)
-    );
+    let body = html! {
+        p class="note" {
+            "Expected calibration error " strong { (percent(Some(error))) } ": the network is "
+            (leaning) " (mean probability " (percent(Some(sure / images))) ", accuracy "
+            (percent(Some(accuracy)))
+            "). Bars on the diagonal are calibrated; a bar of few images says little."
+        }
+        div class="pair" {
+            (diagram(&bins))
+            (table("The bars of the diagram", &head, &rows))
+        }
+    };
     Section { id: "calibration", title: "Calibration", body }
 }
 
@@ -96,15 +95,18 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
 /// Left, top, width and height of the drawing.
 const VIEW: [f64; 4] = [-8.0, 0.0, 358.0, 352.0];
 
-fn diagram(bins: &[Bin]) -> String {
+fn diagram(bins: &[Bin]) -> Markup {
     let [left, top, width, height] = VIEW;
-    format!(
-        "<figure class=\"reliability\"><svg viewBox=\"{left} {top} {width} {height}\" role=\"img\" \
-         aria-label=\"Reliability diagram: its figures stand in the table\">\n{}</svg>\n\
-         <figcaption>Share of right answers among those of about the same probability. \
-         Below each bar: its images.</figcaption></figure>",
-        drawing(bins)
-    )
+    html! {
+        figure class="reliability" {
+            svg viewBox={ (left) " " (top) " " (width) " " (height) } role="img"
+                aria-label="Reliability diagram: its figures stand in the table" { (drawing(bins)) }
+            figcaption {
+                "Share of right answers among those of about the same probability. Below each bar: its \
+                 images."
+            }
+        }
+    }
 }
 
 /// Images as they fit below a bar.
@@ -113,59 +115,45 @@ fn short_count(images: usize) -> String {
     if images < WHOLE { images.to_string() } else { format!("{}k", images / 1000) }
 }
 
-fn drawing(bins: &[Bin]) -> String {
+fn drawing(bins: &[Bin]) -> Markup {
     const LEFT: f64 = 44.0;
     const SIDE: f64 = 280.0;
     const TOP: f64 = 10.0;
     let up = |share: f64| TOP + SIDE * (1.0 - share);
+    let along = |share: f64| LEFT + SIDE * share;
     let width = SIDE / BINS as f64;
-    let mut bars = String::new();
-    for (at, bin) in bins.iter().enumerate() {
-        let Some(accuracy) = bin.accuracy() else { continue };
-        let _ = writeln!(
-            bars,
-            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\">\
-             <title>{}: {} images, {} right</title></rect>",
-            LEFT + width * at as f64 + 1.0,
-            up(accuracy),
-            width - 2.0,
-            SIDE * accuracy,
-            percent(bin.probability()),
-            grouped(bin.images),
-            percent(Some(accuracy)),
-        );
-        let _ = writeln!(
-            bars,
-            "<text class=\"images\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            LEFT + width * (at as f64 + 0.5),
-            up(0.0) + 14.0,
-            short_count(bin.images)
-        );
+    let diagonal = format!("M{LEFT} {}L{} {}", up(0.0), along(1.0), up(1.0));
+    html! {
+        @for tick in [0.0, 0.5, 1.0] {
+            @let percent = format!("{:.0} %", tick * 100.0);
+            path class="grid" d=(format_args!("M{LEFT} {:.1}h{SIDE}", up(tick))) {}
+            text x=(px(LEFT - 6.0)) y=(px(up(tick) + 4.5)) text-anchor="end" { (percent) }
+            text x=(px(along(tick))) y=(px(up(0.0) + 34.0)) text-anchor="middle" { (percent) }
+        }
+        @for (at, bin) in bins.iter().enumerate() {
+            @if let Some(accuracy) = bin.accuracy() {
+                @let left = LEFT + width * at as f64;
+                rect class="bar" x=(px(left + 1.0)) y=(px(up(accuracy)))
+                    width=(px(width - 2.0)) height=(px(SIDE * accuracy)) {
+                    title {
+                        (percent(bin.probability())) ": " (grouped(bin.images)) " images, "
+                        (percent(Some(accuracy))) " right"
+                    }
+                }
+                text class="images" x=(px(left + width * 0.5)) y=(px(up(0.0) + 14.0)) {
+                    (short_count(bin.images))
+                }
+            }
+        }
+        path class="under" d=(diagonal) {}
+        path class="diagonal" d=(diagonal) {}
+        text x=(along(0.5)) y=(up(0.0) + 54.0) text-anchor="middle" { "probability of the answer" }
     }
-    let mut axes = String::new();
-    for tick in [0.0, 0.5, 1.0] {
-        let _ = writeln!(
-            axes,
-            "<path class=\"grid\" d=\"M{LEFT} {y:.1}h{SIDE}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{:.0} %</text>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{:.0} %</text>",
-            LEFT - 6.0,
-            up(tick) + 4.5,
-            tick * 100.0,
-            LEFT + SIDE * tick,
-            up(0.0) + 34.0,
-            tick * 100.0,
-            y = up(tick),
-        );
-    }
-    let diagonal = format!("M{LEFT} {}L{} {}", up(0.0), LEFT + SIDE, up(1.0));
-    format!(
-        "{axes}{bars}<path class=\"under\" d=\"{diagonal}\"/>\
-         <path class=\"diagonal\" d=\"{diagonal}\"/>\n\
-         <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">probability of the answer</text>\n",
-        LEFT + SIDE / 2.0,
-        up(0.0) + 54.0,
-    )
+}
+
+/// Formats a length to a tenth of a pixel.
+fn px(length: f64) -> String {
+    format!("{length:.1}")
 }
 
 #[cfg(test)]
@@ -180,8 +168,8 @@ mod tests {
         let expected = ((3.0 - 2.8) + (1.1 - 1.0)) / 5.0;
         assert!((expected_error(&bins) - expected).abs() < 1e-12);
         assert_eq!(expected_error(&[]), 0.0);
-        // Below each bar stands of how many images it is.
-        let drawn = drawing(&bins);
+        // Below each bar is its number of images.
+        let drawn = drawing(&bins).into_string();
         assert!(drawn.contains(">3</text>") && drawn.contains(">2</text>"), "{drawn}");
         assert_eq!((short_count(9_999).as_str(), short_count(12_900).as_str()), ("9999", "12k"));
     }

@@ -1,11 +1,10 @@
 //! Precision, recall and F1 of each class, and which class is taken for which.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
-use super::figures::Figure;
 use super::inspection::Inspection;
-use super::page::{Section, grouped, joined, percent, scrolling, table, unbroken};
-use crate::xml::escaped;
+use super::page::{Section, cell, grouped, percent, scrolling, table, unbroken};
+use crate::drawing::Figure;
 
 /// Beyond so many classes the matrix is a list of its largest entries.
 const LARGEST_MATRIX: usize = 30;
@@ -24,27 +23,27 @@ pub(super) fn per_class(inspection: &Inspection) -> Section {
             let images: usize = evaluation.confusion[class].iter().sum();
             vec![
                 unbroken(name),
-                grouped(images),
-                percent(evaluation.precision(class)),
-                percent(evaluation.recall(class)),
-                percent(evaluation.f1(class)),
+                cell(grouped(images)),
+                cell(percent(evaluation.precision(class))),
+                cell(percent(evaluation.recall(class))),
+                cell(percent(evaluation.f1(class))),
             ]
         })
         .collect();
     let score = evaluation.score;
-    let note = format!(
-        "<p class=\"note\">The best checkpoint over {} test images: accuracy {}, balanced accuracy {}, \
-         macro F1 {}, loss {:.4}. Precision: of the answers, the share that was right. Recall: of the \
-         images, the share that was found. F1: their harmonic mean. Balanced accuracy and macro F1 are \
-         means over the classes.</p>",
-        grouped(score.images),
-        percent(Some(score.accuracy())),
-        percent(evaluation.balanced_accuracy()),
-        percent(evaluation.macro_f1()),
-        score.loss()
-    );
     let head = ["class", "images", "precision", "recall", "F1"];
-    let body = format!("{note}\n{}", table("Each class", &head, &rows));
+    let body = html! {
+        p class="note" {
+            "The best checkpoint over " (grouped(score.images)) " test images: accuracy "
+            (percent(Some(score.accuracy()))) ", balanced accuracy "
+            (percent(evaluation.balanced_accuracy())) ", macro F1 " (percent(evaluation.macro_f1()))
+            ", loss " (format_args!("{:.4}", score.loss()))
+            ". Precision: of the answers, the share that was right. Recall: of the images, the share \
+             that was found. F1: their harmonic mean. Balanced accuracy and macro F1 are means over \
+             the classes."
+        }
+        (table("Each class", &head, &rows))
+    };
     Section { id: "classes", title: "Classes", body }
 }
 
@@ -58,76 +57,70 @@ pub(super) fn confusion(inspection: &Inspection) -> Section {
     Section { id: "confusion", title: "Confusion", body }
 }
 
-fn matrix(inspection: &Inspection) -> String {
+fn matrix(inspection: &Inspection) -> Markup {
     let Inspection { evaluation, classes, .. } = inspection;
-    let heads =
-        classes.iter().map(|name| format!("<th scope=\"col\"><span>{}</span></th>", escaped(name)));
-    let head = joined(heads);
-    let rows = classes.iter().zip(&evaluation.confusion).enumerate();
-    let rows = joined(rows.map(|(label, (name, counts))| {
-        let images = counts.iter().sum::<usize>().max(1) as f64;
-        let cells = counts.iter().enumerate().map(|(answer, &count)| {
-            let kind = if answer == label { "right" } else { "wrong" };
-            let share = count as f64 / images;
-            format!("<td class=\"{kind}\" style=\"--share:{share:.3}\">{}</td>", grouped(count))
-        });
-        format!("<tr><th scope=\"row\">{}</th>{}</tr>\n", unbroken(name), joined(cells))
-    }));
     let is_named = classes.iter().any(|name| name.chars().count() > LONGEST_UPRIGHT);
     let kind = if is_named { "confusion named" } else { "confusion" };
     let caption = "How often each class (row) got each answer (column)";
-    scrolling(
-        caption,
-        &format!(
-            "<table class=\"{kind}\">\n<caption><span>{caption}</span></caption>\n\
-             <thead><tr><td></td>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>"
-        ),
-    )
+    let table = html! {
+        table class=(kind) {
+            caption { span { (caption) } }
+            thead {
+                tr {
+                    td {}
+                    @for name in classes { th scope="col" { span { (name) } } }
+                }
+            }
+            tbody {
+                @for (label, counts) in evaluation.confusion.iter().enumerate() {
+                    @let images = counts.iter().sum::<usize>().max(1) as f64;
+                    tr {
+                        th scope="row" { (unbroken(&classes[label])) }
+                        @for (answer, &count) in counts.iter().enumerate() {
+                            @let kind = if answer == label { "right" } else { "wrong" };
+                            @let share = format!("--share:{:.3}", count as f64 / images);
+                            td class=(kind) style=(share) { (grouped(count)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    scrolling(caption, &table)
 }
 
-/// The confusion matrix as a file of its own; of many classes without its numbers.
+/// Returns the confusion matrix as a file of its own, without numbers where there are many classes.
 pub(super) fn figure(inspection: &Inspection) -> Figure {
     const LEFT: f64 = 120.0;
     const TOP: f64 = 110.0;
     let Inspection { evaluation, classes, .. } = inspection;
     let is_large = classes.len() > LARGEST_MATRIX;
     let (cell, top, left) = if is_large { (8.0, 46.0, 8.0) } else { (44.0, TOP, LEFT) };
-    let mut content = String::new();
-    for (label, counts) in evaluation.confusion.iter().enumerate() {
-        let images = counts.iter().sum::<usize>().max(1) as f64;
-        let y = top + cell * label as f64;
-        for (answer, &count) in counts.iter().enumerate() {
-            let x = left + cell * answer as f64;
-            let kind = if answer == label { "cell" } else { "cell wrong" };
-            let strength = count as f64 / images * if answer == label { 0.45 } else { 0.7 };
-            let _ = write!(
-                content,
-                "<rect class=\"{kind}\" x=\"{x}\" y=\"{y}\" width=\"{cell}\" height=\"{cell}\" \
-                 fill-opacity=\"{strength:.3}\"/>"
-            );
-            if !is_large {
-                let (x, y) = (x + cell / 2.0, y + cell / 2.0 + 4.5);
-                let _ = writeln!(
-                    content,
-                    "<text class=\"count\" x=\"{x}\" y=\"{y}\">{}</text>",
-                    grouped(count)
-                );
+    let content = html! {
+        @for (label, counts) in evaluation.confusion.iter().enumerate() {
+            @let images = counts.iter().sum::<usize>().max(1) as f64;
+            @let (y, middle) = (top + cell * label as f64, cell * (label as f64 + 0.5) + 4.5);
+            @for (answer, &count) in counts.iter().enumerate() {
+                @let x = left + cell * answer as f64;
+                @let (kind, strongest) =
+                    if answer == label { ("cell", 0.45) } else { ("cell wrong", 0.7) };
+                rect class=(kind) x=(x) y=(y) width=(cell) height=(cell)
+                    fill-opacity=(format_args!("{:.3}", count as f64 / images * strongest)) {}
+                @if !is_large {
+                    text class="count" x=(x + cell / 2.0) y=(top + middle) { (grouped(count)) }
+                }
+            }
+            @if !is_large {
+                @let name = shortened(&classes[label]);
+                text x=(left - 8.0) y=(top + middle) text-anchor="end" { (name) }
+                text transform=(format_args!(
+                    "translate({} {}) rotate(-90)", left + middle, top - 8.0
+                )) { (name) }
             }
         }
-        if !is_large {
-            let name = escaped(&shortened(&classes[label]));
-            let middle = cell * label as f64 + cell / 2.0;
-            let (x, y) = (left - 8.0, top + middle + 4.5);
-            let (across, up) = (left + middle + 4.5, top - 8.0);
-            let _ = writeln!(
-                content,
-                "<text x=\"{x}\" y=\"{y}\" text-anchor=\"end\">{name}</text>\
-                 <text transform=\"translate({across} {up}) rotate(-90)\">{name}</text>"
-            );
-        }
-    }
-    content +=
-        "<text x=\"8\" y=\"20\">row: class</text><text x=\"8\" y=\"38\">column: answer</text>";
+        text x="8" y="20" { "row: class" }
+        text x="8" y="38" { "column: answer" }
+    };
     let side = cell * classes.len() as f64;
     let description = "How often each class (row) got each answer (column)";
     Figure::new("confusion", [0.0, 0.0, left + side + 8.0, top + side + 8.0], description, &content)
@@ -142,7 +135,7 @@ fn shortened(name: &str) -> String {
     name.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-fn largest_confusions(inspection: &Inspection) -> String {
+fn largest_confusions(inspection: &Inspection) -> Markup {
     let Inspection { evaluation, classes, .. } = inspection;
     let mut pairs = Vec::new();
     for (label, counts) in evaluation.confusion.iter().enumerate() {
@@ -157,7 +150,7 @@ fn largest_confusions(inspection: &Inspection) -> String {
         .into_iter()
         .take(LISTED)
         .map(|(count, label, answer)| {
-            vec![unbroken(&classes[label]), unbroken(&classes[answer]), grouped(count)]
+            vec![unbroken(&classes[label]), unbroken(&classes[answer]), cell(grouped(count))]
         })
         .collect();
     table("The most frequent wrong answers", &["class", "answer", "images"], &rows)
@@ -183,11 +176,12 @@ mod tests {
             mistakes: Vec::new(),
             geometry: MapGeometry { first: 0.0, step: 1, field: 1 },
         };
-        let body = confusion(&inspection).body;
+        let body = confusion(&inspection).body.into_string();
         assert_eq!(body.matches("<tr>").count(), 3, "{body}"); // the head and two pairs
         let [first, second] = ["&lt;98&gt;", "&lt;3&gt;"].map(|name| body.find(name).unwrap());
         assert!(first < second, "the most frequent stands first: {body}");
         assert_eq!(inspection.unanswered_classes(), ["class <3>", "class <98>"]);
-        assert!(per_class(&inspection).body.contains("<th scope=\"row\">class &lt;99&gt;</th>"));
+        let body = per_class(&inspection).body.into_string();
+        assert!(body.contains("<th scope=\"row\">class &lt;99&gt;</th>"), "{body}");
     }
 }

@@ -1,6 +1,5 @@
 //! The network's answers over the test images, kept as far as the report shows them.
 
-use burn::data::dataloader::DataLoader;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
 use nin_model::{MapGeometry, ModelMetadata, Weights};
@@ -122,16 +121,14 @@ impl Task for Inspect<'_> {
             mistakes: Vec::new(),
             geometry: self.metadata.architecture.map_geometry(),
         };
-        for batch in loader.iter() {
+        for batch in loader.epoch(1, 0) {
+            let batch = batch?;
             let answers = predictor.answer(batch.images)?;
             for (prediction, (index, label)) in
                 answers.into_iter().zip(batch.indices.into_iter().zip(batch.labels))
             {
                 inspection.add(index, label, prediction);
             }
-        }
-        if let Some(error) = loader.take_failure() {
-            return Err(error.into());
         }
         for mistake in &mut inspection.mistakes {
             let pixels = loader.pixels(&[mistake.index])?;

@@ -1,13 +1,12 @@
 //! The wrong answers of which the network was surest, with the maps that say why.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
-use super::figures::{self, Figure};
 use super::inspection::{Inspection, Mistake};
-use super::page::{Section, grouped, image, joined, percent, unbroken};
+use super::page::{Section, grouped, image, percent, unbroken};
+use crate::drawing::{self, Figure};
 use crate::pictures::{Picture, overlay, shown_size};
 use crate::tensorboard;
-use crate::xml::escaped;
 
 /// The side at which pictures are shown, in CSS pixels.
 const SHOWN_SIDE: usize = 112;
@@ -15,15 +14,18 @@ const SHOWN_SIDE: usize = 112;
 /// A figure for each mistake.
 pub(super) fn section(inspection: &Inspection) -> anyhow::Result<Section> {
     let mistakes = &inspection.mistakes;
-    let body = if mistakes.is_empty() {
-        "<p>Every test image was answered right.</p>".to_owned()
-    } else {
-        let figures = mistakes
-            .iter()
-            .map(|mistake| figure(inspection, mistake))
-            .collect::<Result<Vec<_>, _>>()?;
-        let kind = if mistakes.iter().any(has_maps) { "mistakes" } else { "mistakes plain" };
-        format!("{}\n<div class=\"{kind}\">\n{}</div>", note(inspection), figures.concat())
+    let figures = mistakes
+        .iter()
+        .map(|mistake| figure(inspection, mistake))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let kind = if mistakes.iter().any(has_maps) { "mistakes" } else { "mistakes plain" };
+    let body = html! {
+        @if figures.is_empty() {
+            p { "Every test image was answered right." }
+        } @else {
+            (note(inspection))
+            div class=(kind) { @for figure in &figures { (figure) } }
+        }
     };
     Ok(Section { id: "mistakes", title: "Mistakes", body })
 }
@@ -33,7 +35,7 @@ fn has_maps(mistake: &Mistake) -> bool {
     mistake.prediction.map_size() != [1, 1]
 }
 
-fn note(inspection: &Inspection) -> String {
+fn note(inspection: &Inspection) -> Markup {
     let images = inspection.evaluation.score.images;
     let wrong = images - inspection.evaluation.score.correct;
     let maps = if inspection.mistakes.iter().any(has_maps) {
@@ -44,12 +46,13 @@ fn note(inspection: &Inspection) -> String {
         "The class maps of this network have one cell at this input size, which shows no place: train \
          at a larger one to see where."
     };
-    format!(
-        "<p class=\"note\">{} of {} test images were answered wrong; these are the ones of which the \
-         network was surest. {maps}</p>",
-        grouped(wrong),
-        grouped(images)
-    )
+    html! {
+        p class="note" {
+            (grouped(wrong)) " of " (grouped(images))
+            " test images were answered wrong; these are the ones of which the network was surest. "
+            (maps)
+        }
+    }
 }
 
 /// A mistake's picture and, where they say something, the maps of the answer and of the right class
@@ -72,24 +75,22 @@ fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(V
 pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
     const SIDE: f64 = SHOWN_SIDE as f64;
     const STEP: f64 = SIDE + 34.0;
-    let mut content = String::new();
+    let mut content = Vec::new();
     for (number, mistake) in inspection.mistakes.iter().enumerate() {
         let top = STEP * number as f64;
         for (at, (png, _)) in pictures(inspection, mistake)?.iter().enumerate() {
             let left = 8.0 + (SIDE + 8.0) * at as f64;
-            content += &figures::image(png, [left, top + 26.0, SIDE, SIDE]);
+            content.push(drawing::image(png, [left, top + 26.0, SIDE, SIDE]));
         }
         let Mistake { label, answer, prediction, .. } = mistake;
-        let _ = writeln!(
-            content,
-            "<text x=\"8\" y=\"{}\">Said {} ({}), is {} ({})</text>",
-            top + 18.0,
-            escaped(&inspection.classes[*answer]),
-            percent(Some(prediction.probabilities[*answer])),
-            escaped(&inspection.classes[*label]),
-            percent(Some(prediction.probabilities[*label])),
-        );
+        let named = |class: usize| {
+            let (name, share) = (&inspection.classes[class], prediction.probabilities[class]);
+            format!("{name} ({})", percent(Some(share)))
+        };
+        let words = format!("Said {}, is {}", named(*answer), named(*label));
+        content.push(html! { text x="8" y=(top + 18.0) { (words) } });
     }
+    let content = html! { @for part in &content { (part) } };
     let height = STEP * inspection.mistakes.len().max(1) as f64;
     let description = "The wrong answers of which the network was surest: image, map of the answer, \
                        map of the right class";
@@ -116,26 +117,32 @@ pub(super) fn named_pictures(inspection: &Inspection) -> anyhow::Result<Vec<tens
     Ok(named)
 }
 
-fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<String> {
+fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> {
     let Mistake { index, label, answer, prediction, picture } = mistake;
-    let (said, is) = (&inspection.classes[*answer], &inspection.classes[*label]);
     let pictures = pictures(inspection, mistake)?;
     let [height, width] = picture.size;
     let shown = [SHOWN_SIDE * height / height.max(width), SHOWN_SIDE * width / height.max(width)];
     let captions = ["image", "map: answer", "map: right class"];
-    let is_alone = pictures.len() == 1;
-    let cells = joined(pictures.iter().zip(captions).map(|((png, alternative), caption)| {
-        let caption = if is_alone { String::new() } else { format!("<small>{caption}</small>") };
-        format!("<span>{}{caption}</span>", image(png, alternative, shown))
-    }));
-    Ok(format!(
-        "<figure><div class=\"pictures\">{cells}</div><figcaption>Said <strong>{}</strong> ({}), is \
-         <strong>{}</strong> ({}). <small>Test image {index}</small></figcaption></figure>\n",
-        unbroken(said),
-        percent(Some(prediction.probabilities[*answer])),
-        unbroken(is),
-        percent(Some(prediction.probabilities[*label])),
-    ))
+    let named = |class: usize| {
+        let share = percent(Some(prediction.probabilities[class]));
+        html! { strong { (unbroken(&inspection.classes[class])) } " (" (share) ")" }
+    };
+    Ok(html! {
+        figure {
+            div class="pictures" {
+                @for ((png, alternative), caption) in pictures.iter().zip(captions) {
+                    span {
+                        (image(png, alternative, shown))
+                        @if pictures.len() > 1 { small { (caption) } }
+                    }
+                }
+            }
+            figcaption {
+                "Said " (named(*answer)) ", is " (named(*label)) ". "
+                small { "Test image " (index) }
+            }
+        }
+    })
 }
 
 fn plain(picture: &Picture) -> anyhow::Result<Vec<u8>> {

@@ -1,10 +1,10 @@
 //! `report.html`: one file that shows a run: what was trained, how it went, what it learnt, where it
-//! errs and why it said so. No network, no other file.
+//! errs and why it said so. It needs no network and no other file.
 
 mod calibration;
 mod chart;
+mod contents;
 mod evaluation;
-mod figures;
 mod inspection;
 mod mistakes;
 mod network;
@@ -12,104 +12,8 @@ mod page;
 mod run;
 mod seeds;
 mod verdict;
+mod writer;
 
-use nin_model::{ModelMetadata, NetworkShapes, Weights};
-use nin_train::RunHistory;
-
-use crate::tensorboard;
-
-pub use figures::Figure;
-pub use inspection::{Inspect, Inspection};
-pub use seeds::series_page;
-
-use crate::comparison::Comparison;
-
-/// All that a report is made of.
-pub struct Report<'a> {
-    /// What the run's folder says.
-    pub history: &'a RunHistory,
-    /// The network, where a checkpoint could be read; else why not.
-    pub network: Result<Network<'a>, String>,
-    /// The network's answers over the test images; else why there are none.
-    pub inspection: Result<&'a Inspection, String>,
-    /// The runs with other seeds that stand beside it, where there are any.
-    pub seeds: Option<Comparison>,
-}
-
-/// A trained network.
-pub struct Network<'a> {
-    /// Classes, preprocessing, architecture.
-    pub metadata: &'a ModelMetadata,
-    /// Its weights.
-    pub weights: &'a Weights,
-    /// Its layers on the input that it was trained at.
-    pub shapes: NetworkShapes,
-}
-
-impl Report<'_> {
-    /// The whole page.
-    pub fn html(&self) -> anyhow::Result<String> {
-        let mut sections = vec![run::curves(self.history)];
-        sections.extend(run::sentinel(self.history));
-        sections.extend(self.seeds.as_ref().map(|seeds| seeds::section(self.history, seeds)));
-        match &self.inspection {
-            Ok(inspection) => sections.extend([
-                evaluation::per_class(inspection),
-                evaluation::confusion(inspection),
-                calibration::section(inspection),
-                mistakes::section(inspection)?,
-            ]),
-            Err(reason) => sections.push(page::missing("answers", "Answers", reason)),
-        }
-        match &self.network {
-            Ok(network) => {
-                sections.extend([network::layers(network), network::filters(network)?]);
-            }
-            Err(reason) => sections.push(page::missing("network", "Network", reason)),
-        }
-        sections.extend([run::recipe(self.history), run::environment(self.history)]);
-        let verdict = verdict::verdict(self.history, self.inspection.as_ref().ok().copied());
-        Ok(page::page(&self.history.name(), &verdict, &sections))
-    }
-
-    /// Every figure of the page as a file of its own.
-    pub fn figures(&self) -> anyhow::Result<Vec<Figure>> {
-        let mut figures = Vec::new();
-        if let Some(charts) = run::Charts::of(self.history) {
-            figures.extend([charts.loss.figure(), charts.accuracy.figure()]);
-        }
-        if let Ok(inspection) = &self.inspection {
-            figures.extend([
-                evaluation::figure(inspection),
-                calibration::figure(inspection),
-                mistakes::sheet(inspection)?,
-            ]);
-        }
-        if let Ok(network) = &self.network
-            && let Some(filters) = network::Filters::of(network)?
-        {
-            figures.push(filters.figure());
-        }
-        Ok(figures)
-    }
-
-    /// The page's pictures for TensorBoard.
-    pub fn pictures(&self) -> anyhow::Result<Vec<tensorboard::Picture>> {
-        let mut pictures = Vec::new();
-        if let Ok(network) = &self.network
-            && let Some(filters) = network::Filters::of(network)?
-        {
-            let (png, size) = (filters.png, filters.size);
-            pictures.push(tensorboard::Picture {
-                tag: "filters".to_owned(),
-                png,
-                size,
-                channels: 2,
-            });
-        }
-        if let Ok(inspection) = &self.inspection {
-            pictures.extend(mistakes::named_pictures(inspection)?);
-        }
-        Ok(pictures)
-    }
-}
+pub use page::FILE;
+pub use seeds::seeds_page;
+pub use writer::{Outputs, TestData, conclude, write};

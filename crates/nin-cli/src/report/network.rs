@@ -1,13 +1,12 @@
 //! The network itself: its layers, and what its first filters look for.
 
 use image::ExtendedColorType;
-use nin_model::HostTensor;
+use maud::html;
+use nin_model::{HostTensor, ModelMetadata, NetworkShapes, Weights};
 
-use super::Network;
-use super::figures::{self, Figure};
-use super::page::{self, Section, grouped, missing, table};
+use super::page::{self, Section, cell, grouped, missing, table};
+use crate::drawing::{self, Figure};
 use crate::pictures::encode_png;
-use crate::xml::escaped;
 
 /// Filters that are drawn.
 const MOST_FILTERS: usize = 256;
@@ -16,6 +15,16 @@ const GAP: usize = 1;
 /// What a pixel of a filter is shown as, in CSS pixels.
 const SHOWN_PIXEL: usize = 8;
 const BYTES_PER_ACTIVATION: u64 = 4;
+
+/// A trained network.
+pub struct Network<'a> {
+    /// Classes, preprocessing, architecture.
+    pub metadata: &'a ModelMetadata,
+    /// Its weights.
+    pub weights: &'a Weights,
+    /// Its layers on the input that it was trained at.
+    pub shapes: NetworkShapes,
+}
 
 /// A row for each layer.
 pub(super) fn layers(network: &Network<'_>) -> Section {
@@ -28,26 +37,26 @@ pub(super) fn layers(network: &Network<'_>) -> Section {
         .iter()
         .map(|layer| {
             vec![
-                escaped(&layer.name),
-                sizes(&layer.output),
-                grouped(layer.parameters),
-                grouped(layer.macs),
-                grouped(layer.activations * BYTES_PER_ACTIVATION),
+                cell(&layer.name),
+                cell(sizes(&layer.output)),
+                cell(grouped(layer.parameters)),
+                cell(grouped(layer.macs)),
+                cell(grouped(layer.activations * BYTES_PER_ACTIVATION)),
             ]
         })
         .collect();
     let bytes: u64 =
         shapes.layers.iter().map(|layer| layer.activations * BYTES_PER_ACTIVATION).sum();
     rows.push(vec![
-        "total".to_owned(),
-        String::new(),
-        grouped(shapes.parameters()),
-        grouped(shapes.macs()),
-        grouped(bytes),
+        cell("total"),
+        cell(""),
+        cell(grouped(shapes.parameters())),
+        cell(grouped(shapes.macs())),
+        cell(grouped(bytes)),
     ]);
     let caption = format!(
         "The layers of {} for an image of {}",
-        escaped(network.metadata.architecture.name()),
+        network.metadata.architecture.name(),
         sizes(&shapes.input)
     );
     let head = ["layer", "output", "parameters", "multiply-accumulates", "bytes"];
@@ -100,7 +109,7 @@ impl Filters {
     /// As a file of its own.
     pub(super) fn figure(&self) -> Figure {
         let [height, width] = self.size.map(|side| (side * SHOWN_PIXEL) as f64);
-        let picture = figures::image(&self.png, [0.0, 0.0, width, height]);
+        let picture = drawing::image(&self.png, [0.0, 0.0, width, height]);
         Figure::new("filters", [-4.0, -4.0, width + 8.0, height + 8.0], &self.caption, &picture)
     }
 }
@@ -113,8 +122,7 @@ pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
     };
     let Filters { png, size, caption, alternative } = filters;
     let picture = page::image(&png, &alternative, size.map(|side| side * SHOWN_PIXEL));
-    let body =
-        format!("<figure class=\"filters\">{picture}<figcaption>{caption}</figcaption></figure>");
+    let body = html! { figure class="filters" { (picture) figcaption { (caption) } } };
     Ok(Section { id, title, body })
 }
 

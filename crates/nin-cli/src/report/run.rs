@@ -1,59 +1,46 @@
 //! What the run's own folder says: curves, recipe, environment.
 
+use maud::{Markup, html};
 use nin_data::Part;
 use nin_train::{Event, RunHistory, StepReport};
 use serde_json::Value;
 
-use super::chart::{Chart, Series};
-use super::page::{Section, grouped, missing, percent, table};
-use crate::xml::escaped;
+use super::chart::interactive;
+use super::page::{Section, cell, grouped, missing, percent, table};
+use crate::curves::{Curve, Curves, highest};
+use crate::drawing::{Chart, Legend, Series};
 
 /// Losses above are drawn at the rim: one wild step hides nothing else.
 const HIGHEST_LOSS: f64 = 5.0;
 /// Points of a curve that are drawn; what is more is thinned out.
 const MOST_POINTS: usize = 1000;
 
-struct Curves {
-    train_loss: Vec<(f64, f64)>,
-    train_accuracy: Vec<(f64, f64)>,
-    eval_loss: Vec<(f64, f64)>,
-    eval_accuracy: Vec<(f64, f64)>,
-}
-
-impl Curves {
-    fn of(history: &RunHistory) -> Self {
-        let mut steps = Vec::new();
-        let mut test = Vec::new();
-        for event in history.attempt() {
-            match event {
-                Event::Step(step) => steps.push(step),
-                Event::Epoch(epoch) => {
-                    test.push((epoch.epoch as f64, epoch.eval_loss, epoch.eval_accuracy));
-                }
-                _ => {}
-            }
-        }
-        let train = between(&thinned(&steps));
-        let test = thinned(&test);
-        let curve = |points: &[(f64, f64, f64)], value: fn(&(f64, f64, f64)) -> f64| {
-            let points = points.iter().map(|point| (point.0, value(point)));
-            points.filter(|point| point.1.is_finite()).collect()
-        };
-        Self {
-            train_loss: curve(&train, |point| point.1),
-            train_accuracy: curve(&train, |point| point.2),
-            eval_loss: curve(&test, |point| point.1),
-            eval_accuracy: curve(&test, |point| point.2),
-        }
-    }
-
-    fn epochs(&self) -> f64 {
-        let last = |curve: &[(f64, f64)]| curve.last().map_or(0.0, |point| point.0);
-        last(&self.train_loss).max(last(&self.eval_loss)).ceil().max(1.0)
+/// Returns the curves as they are drawn: with the means between logged steps, and thinned out.
+fn drawn_curves(history: &RunHistory) -> Curves {
+    let steps = history.attempt().iter().filter_map(|event| match event {
+        Event::Step(step) => Some(step),
+        _ => None,
+    });
+    let train = between(&steps.collect::<Vec<_>>());
+    let curve = |value: fn(&(f64, f64, f64)) -> f64| -> Curve {
+        let points = train.iter().map(|point| (point.0, value(point)));
+        points.filter(|point| point.1.is_finite()).collect()
+    };
+    let curves = Curves {
+        train_loss: curve(|point| point.1),
+        train_accuracy: curve(|point| point.2),
+        ..Curves::of(history.attempt())
+    };
+    Curves {
+        train_loss: thinned(&curves.train_loss),
+        train_accuracy: thinned(&curves.train_accuracy),
+        eval_loss: thinned(&curves.eval_loss),
+        eval_accuracy: thinned(&curves.eval_accuracy),
+        ..curves
     }
 }
 
-/// Every so many points, so that no more than [`MOST_POINTS`] are left.
+/// Keeps every n-th point, so that at most [`MOST_POINTS`] are left.
 fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
     points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1)).cloned().collect()
 }
@@ -86,68 +73,69 @@ fn between(steps: &[&StepReport]) -> Vec<(f64, f64, f64)> {
 
 /// Loss and accuracy over the epochs, as they are drawn.
 pub(super) struct Charts {
-    pub(super) loss: Chart<'static>,
-    pub(super) accuracy: Chart<'static>,
+    pub(super) loss: Chart,
+    pub(super) accuracy: Chart,
     /// The highest loss, drawn or not.
     wildest: f64,
 }
 
 impl Charts {
-    /// `None` before anything was logged.
+    /// Returns the charts of a run, or `None` before anything was logged.
     pub(super) fn of(history: &RunHistory) -> Option<Self> {
-        let curves = Curves::of(history);
+        let curves = drawn_curves(history);
         if curves.train_loss.is_empty() && curves.eval_loss.is_empty() {
             return None;
         }
-        let epochs = curves.epochs();
-        let losses = curves.train_loss.iter().chain(&curves.eval_loss);
-        let wildest = losses.map(|point| point.1).fold(0.1, f64::max);
-        let evaluated = evaluated_on(history).name();
-        let pair = |train, eval| {
-            vec![
-                Series { name: "training", style: "train", points: train },
-                Series { name: evaluated, style: "test", points: eval },
-            ]
+        let wildest = highest([&curves.train_loss, &curves.eval_loss], 0.1);
+        let epochs = curves.epochs().ceil();
+        let evaluated = curves.evaluated_on.name();
+        let chart = |title, train, eval, range| {
+            let series = |name: &str, style, points, is_marked| Series {
+                name: name.to_owned(),
+                style,
+                points,
+                is_marked,
+            };
+            Chart {
+                title,
+                size: [420.0, 260.0],
+                series: vec![
+                    series("training", "train", train, false),
+                    series(evaluated, "test", eval, true),
+                ],
+                levels: Vec::new(),
+                legend: Legend::Above,
+                epochs,
+                range,
+            }
         };
-        let loss = Chart {
-            id: "loss",
-            title: "Loss",
-            series: pair(curves.train_loss, curves.eval_loss),
-            epochs,
-            range: (0.0, wildest.min(HIGHEST_LOSS) * 1.05),
-        };
-        let accuracy = Chart {
-            id: "accuracy",
-            title: "Accuracy",
-            series: pair(curves.train_accuracy, curves.eval_accuracy),
-            epochs,
-            range: (0.0, 1.0),
-        };
-        Some(Self { loss, accuracy, wildest })
+        let losses = (0.0, wildest.min(HIGHEST_LOSS) * 1.05);
+        Some(Self {
+            loss: chart("Loss", curves.train_loss, curves.eval_loss, losses),
+            accuracy: chart("Accuracy", curves.train_accuracy, curves.eval_accuracy, (0.0, 1.0)),
+            wildest,
+        })
     }
 }
 
-/// Loss and accuracy over the epochs, and the figures of each.
+/// Returns loss and accuracy over the epochs, and the figures of each.
 pub(super) fn curves(history: &RunHistory) -> Section {
     let Some(Charts { loss, accuracy, wildest }) = Charts::of(history) else {
         return missing("curves", "Curves", "nothing was logged yet");
     };
-    let clipped = if wildest > HIGHEST_LOSS {
-        format!(" Losses above {HIGHEST_LOSS} are drawn at the rim; the highest was {wildest:.3e}.")
-    } else {
-        String::new()
+    let body = html! {
+        div class="charts" { (interactive("loss", &loss)) (interactive("accuracy", &accuracy)) }
+        p class="note" {
+            "Training: means over the steps since the point before, while the weights change. "
+            (capitalized(evaluated_on(history).name()))
+            ": after the epoch. Loss: mean cross-entropy, in nats."
+            @if wildest > HIGHEST_LOSS {
+                " Losses above " (HIGHEST_LOSS) " are drawn at the rim; the highest was "
+                (format_args!("{wildest:.3e}")) "."
+            }
+        }
+        (epoch_table(history))
     };
-    let note = format!(
-        "<p class=\"note\">Training: means over the steps since the point before, while the weights \
-         change. {}: after the epoch. Loss: mean cross-entropy, in nats.{clipped}</p>",
-        capitalized(evaluated_on(history).name())
-    );
-    let body = format!(
-        "<div class=\"charts\">{}\n{}</div>\n{note}\n{}",
-        loss.html(),
-        accuracy.html(),
-        epoch_table(history)
-    );
     Section { id: "curves", title: "Curves", body }
 }
 
@@ -161,26 +149,26 @@ fn capitalized(name: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn epoch_table(history: &RunHistory) -> String {
+fn epoch_table(history: &RunHistory) -> Markup {
     let [loss, accuracy] =
         ["loss", "accuracy"].map(|figure| format!("{} {figure}", evaluated_on(history).name()));
     let rows: Vec<_> = history
         .epochs()
         .map(|epoch| {
             vec![
-                epoch.epoch.to_string(),
-                format!("{:.4}", epoch.train_loss),
-                percent(Some(epoch.train_accuracy)),
-                format!("{:.4}", epoch.eval_loss),
-                percent(Some(epoch.eval_accuracy)),
-                epoch.learning_rate.to_string(),
-                grouped(format!("{:.0}", epoch.images_per_sec)),
-                grouped(format!("{:.0}", epoch.train_secs + epoch.test_secs)),
+                cell(epoch.epoch),
+                cell(format_args!("{:.4}", epoch.train_loss)),
+                cell(percent(Some(epoch.train_accuracy))),
+                cell(format_args!("{:.4}", epoch.eval_loss)),
+                cell(percent(Some(epoch.eval_accuracy))),
+                cell(epoch.learning_rate),
+                cell(grouped(format!("{:.0}", epoch.images_per_sec))),
+                cell(grouped(format!("{:.0}", epoch.train_secs + epoch.test_secs))),
             ]
         })
         .collect();
     if rows.is_empty() {
-        return "<p class=\"missing\">No epoch is finished.</p>".to_owned();
+        return html! { p class="missing" { "No epoch is finished." } };
     }
     let head = [
         "epoch",
@@ -192,16 +180,13 @@ fn epoch_table(history: &RunHistory) -> String {
         "images/s",
         "seconds",
     ];
-    format!(
-        "<details><summary>The figures of each epoch</summary>\n{}</details>",
-        table("Finished epochs", &head, &rows)
-    )
+    folded("The figures of each epoch", &table("Finished epochs", &head, &rows))
 }
 
 /// What the sentinel named, and the restarts that it made; nothing where there was nothing.
 pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
     let row = |epoch: usize, step: usize, what: String| {
-        vec![format!("epoch {epoch}, step {step}"), escaped(&what)]
+        vec![cell(format_args!("epoch {epoch}, step {step}")), cell(what)]
     };
     let rows: Vec<_> = history
         .events
@@ -229,8 +214,7 @@ pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
 /// Every key of the resolved recipe.
 pub(super) fn recipe(history: &RunHistory) -> Section {
     let value = serde_json::to_value(&history.recipe).unwrap_or_default();
-    let rows = flat(&value);
-    let body = table("The resolved recipe", &["key", "value"], &rows);
+    let body = table("The resolved recipe", &["key", "value"], &cells(&value));
     Section { id: "recipe", title: "Recipe", body: folded("Every key of the recipe", &body) }
 }
 
@@ -238,7 +222,7 @@ pub(super) fn recipe(history: &RunHistory) -> Section {
 pub(super) fn environment(history: &RunHistory) -> Section {
     match &history.environment {
         Some(environment) => {
-            let body = table("Where the run was made", &["what", "value"], &flat(environment));
+            let body = table("Where the run was made", &["what", "value"], &cells(environment));
             Section {
                 id: "environment",
                 title: "Environment",
@@ -251,13 +235,18 @@ pub(super) fn environment(history: &RunHistory) -> Section {
     }
 }
 
-fn folded(summary: &str, content: &str) -> String {
-    format!("<details><summary>{summary}</summary>\n{content}</details>")
+fn folded(summary: &str, content: &Markup) -> Markup {
+    html! { details { summary { (summary) } (content) } }
+}
+
+/// Returns the rows of [`flat`] as cells.
+fn cells(value: &Value) -> Vec<Vec<Markup>> {
+    flat(value).iter().map(|row| row.iter().map(cell).collect()).collect()
 }
 
 /// One row for each value within, named by its path.
-fn flat(value: &Value) -> Vec<Vec<String>> {
-    fn walk(path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+fn flat(value: &Value) -> Vec<[String; 2]> {
+    fn walk(path: &str, value: &Value, rows: &mut Vec<[String; 2]>) {
         let inside = |key: &str| match path {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
@@ -273,9 +262,9 @@ fn flat(value: &Value) -> Vec<Vec<String>> {
             }
             Value::Array(items) => {
                 let items: Vec<_> = items.iter().map(plain).collect();
-                rows.push(vec![escaped(path), escaped(&items.join(", "))]);
+                rows.push([path.to_owned(), items.join(", ")]);
             }
-            value => rows.push(vec![escaped(path), escaped(&plain(value))]),
+            value => rows.push([path.to_owned(), plain(value)]),
         }
     }
     let mut rows = Vec::new();
@@ -330,7 +319,7 @@ mod tests {
             rows,
             [
                 ["model.blocks.1.kernel", "3"],
-                ["model.name", "&lt;d2l&gt;"],
+                ["model.name", "<d2l>"],
                 ["features", "avx2, fma"],
                 ["commit", "unknown"],
             ]

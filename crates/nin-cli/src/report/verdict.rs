@@ -1,60 +1,74 @@
-//! The first thing that a report says: how the run stands, in figures and in a sentence.
+//! The first thing that a report says: how the run went, in figures and in a sentence.
 
 use std::time::SystemTime;
 
+use maud::{Markup, html};
 use nin_train::{Ending, RunHistory};
 
 use super::inspection::Inspection;
-use super::page::{grouped, joined, percent};
-use crate::xml::escaped;
+use super::page::{grouped, percent};
 
-/// Figures and sentences, as HTML.
-pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> String {
-    let mut sentences = vec![state(history)];
-    let last = history.epochs().last();
-    if let Some((last, inspection)) = last.zip(inspection)
-        && last.is_at_chance(inspection.classes.len())
-    {
-        let guess = format!(
-            "its {} loss, {:.3}, is that of a guess among {} classes",
-            last.evaluated_on.name(),
-            last.eval_loss,
-            inspection.classes.len()
-        );
-        sentences.push(if is_dead(history, inspection) {
-            format!(
-                "<strong>The network is dead</strong>: {guess}. Another seed or a smaller learning \
-                 rate helps."
-            )
-        } else {
-            format!(
-                "<strong>The network only guesses</strong>: {guess}. Such a plateau may end, or not; \
-                 more epochs, another seed or a smaller learning rate may help."
-            )
-        });
-    }
-    if let Some(inspection) = inspection {
-        let names = |names: Vec<&str>| escaped(&names.join(", "));
-        let silent = inspection.silent_classes();
-        let mut unanswered = inspection.unanswered_classes();
-        unanswered.retain(|name| !silent.contains(name));
-        if !unanswered.is_empty() {
-            let unanswered = names(unanswered);
-            sentences.push(format!("<strong>Never answered</strong>: {unanswered}."));
+/// Returns figures and sentences.
+pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> Markup {
+    html! {
+        dl class="figures" {
+            @for (value, label) in figures(history, inspection) {
+                div { dt { (label) } dd { (value) } }
+            }
         }
-        if !silent.is_empty() {
-            sentences.push(format!(
-                "<strong>Silent</strong>: {}. The map of a silent class is zero for every test image: \
-                 its channel died behind the last ReLU and gets no gradient there.",
-                names(silent)
-            ));
+        p { (state(history)) }
+        @if let Some(inspection) = inspection {
+            (guesses(history, inspection))
+            (silent_and_unanswered(inspection))
         }
     }
-    let sentences = joined(sentences.iter().map(|sentence| format!("<p>{sentence}</p>\n")));
-    format!("<dl class=\"figures\">{}</dl>\n{sentences}", figures(history, inspection))
 }
 
-fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> String {
+/// Says whether the network only guesses, and whether it can learn any further.
+fn guesses(history: &RunHistory, inspection: &Inspection) -> Markup {
+    let classes = inspection.classes.len();
+    let last = history.epochs().last().filter(|last| last.is_at_chance(classes));
+    html! {
+        @if let Some(last) = last {
+            p {
+                @if is_dead(history, inspection) {
+                    strong { "The network is dead" }
+                } @else {
+                    strong { "The network only guesses" }
+                }
+                ": its " (last.evaluated_on.name()) " loss, " (format_args!("{:.3}", last.eval_loss))
+                ", is that of a guess among " (classes) " classes. "
+                @if is_dead(history, inspection) {
+                    "Another seed or a smaller learning rate helps."
+                } @else {
+                    "Such a plateau may end, or not; more epochs, another seed or a smaller learning \
+                     rate may help."
+                }
+            }
+        }
+    }
+}
+
+fn silent_and_unanswered(inspection: &Inspection) -> Markup {
+    let silent = inspection.silent_classes();
+    let mut unanswered = inspection.unanswered_classes();
+    unanswered.retain(|name| !silent.contains(name));
+    html! {
+        @if !unanswered.is_empty() {
+            p { strong { "Never answered" } ": " (unanswered.join(", ")) "." }
+        }
+        @if !silent.is_empty() {
+            p {
+                strong { "Silent" } ": " (silent.join(", "))
+                ". The map of a silent class is zero for every test image: its channel died behind the \
+                 last ReLU and gets no gradient there."
+            }
+        }
+    }
+}
+
+/// Returns values and what they are.
+fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> Vec<(String, String)> {
     let mut figures = Vec::new();
     if let Some(tested) = history.tested() {
         let label = format!("test accuracy of the best epoch, {}", tested.epoch);
@@ -75,34 +89,30 @@ fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> String {
             "test images looked at below".into(),
         ));
     }
-    joined(
-        figures
-            .into_iter()
-            .map(|(value, label)| format!("<div><dt>{label}</dt><dd>{value}</dd></div>")),
-    )
+    figures
 }
 
-fn state(history: &RunHistory) -> String {
-    let done = history.epochs().count();
-    let asked = history.recipe.training.epochs;
-    let epochs = format!("{done} of {asked} epochs");
-    match history.ending() {
-        Some(Ending::Finished) => format!("Finished: {epochs}."),
-        Some(Ending::StoppedEarly) => {
-            format!("Stopped early after {epochs}: no better checkpoint within the patience.")
-        }
-        Some(Ending::Collapsed) => {
-            format!("Given up after {epochs}: the sentinel found it collapsed. Its state is saved.")
-        }
-        Some(Ending::Interrupted) => {
-            format!("Interrupted after {epochs}, its state saved: <code>--resume</code> goes on.")
-        }
-        None => {
-            let ago = history.last_written.map_or_else(|| "never".to_owned(), ago);
-            format!(
-                "Not ended: {epochs}, last heard of {ago}. It is running, or was cut off; then \
-                 <code>--resume</code> goes on from its latest checkpoint."
-            )
+fn state(history: &RunHistory) -> Markup {
+    let epochs =
+        format!("{} of {} epochs", history.epochs().count(), history.recipe.training.epochs);
+    html! {
+        @match history.ending() {
+            Some(Ending::Finished) => { "Finished: " (epochs) "." }
+            Some(Ending::StoppedEarly) => {
+                "Stopped early after " (epochs) ": no better checkpoint within the patience."
+            }
+            Some(Ending::Collapsed) => {
+                "Given up after " (epochs) ": the sentinel found it collapsed. Its state is saved."
+            }
+            Some(Ending::Interrupted) => {
+                "Interrupted after " (epochs) ", its state saved: " code { "--resume" } " goes on."
+            }
+            None => {
+                "Not ended: " (epochs) ", last heard of "
+                (history.last_written.map_or_else(|| "never".to_owned(), ago))
+                ". It is running, or was cut off; then " code { "--resume" }
+                " goes on from its latest checkpoint."
+            }
         }
     }
 }
@@ -117,8 +127,8 @@ fn ago(then: SystemTime) -> String {
     }
 }
 
-/// Whether nothing can be learnt any more, as the sentinel saw it or as every map says; a network that
-/// only guesses may still learn (ADR 20).
+/// Returns whether the network can learn no further: the sentinel says so, or every map is zero. A network
+/// that only guesses may still learn (ADR 20).
 fn is_dead(history: &RunHistory, inspection: &Inspection) -> bool {
     history.is_dead() || inspection.silent_classes().len() == inspection.classes.len()
 }

@@ -15,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::routes;
+use super::service::Service;
 use super::wire::Wire;
-use super::{Service, first_of, routes};
 
 /// How long a connection may be silent, or its head take, before it is closed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
@@ -41,18 +42,17 @@ const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: applic
     \"detail\":\"too many connections are open\",\
     \"hint\":\"come back in a second; nin-cli serve --max-connections lets more in\"}\n";
 
-/// Answers connections until `until`, and then those requests that were begun. Returns whether all of
-/// them came to their end.
+/// Answers connections until the service is stopped, then the requests that were begun. Returns whether
+/// all of them came to their end.
 pub(super) async fn serve(
     listener: std::net::TcpListener,
     service: Service,
-    until: impl Future<Output = ()>,
 ) -> anyhow::Result<bool> {
     listener.set_nonblocking(true).context("cannot listen")?;
     let listener = TcpListener::from_std(listener).context("cannot listen")?;
     let service = Arc::new(service);
     let graceful = GracefulShutdown::new();
-    first_of(until, accept_all(&listener, &service, &graceful)).await;
+    service.stop.run_until_cancelled(accept_all(&listener, &service, &graceful)).await;
     // New connections are refused from here on.
     drop(listener);
     Ok(timeout(LONGEST_DRAIN, graceful.shutdown()).await.is_ok())

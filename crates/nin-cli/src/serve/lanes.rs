@@ -13,7 +13,6 @@ use nin_train::{Preparation, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::first_of;
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::requests::Upload;
@@ -106,7 +105,11 @@ impl Lanes {
             let huge = if pixels > MOST_LARGE_PIXELS { Some(turn(&self.huge).await) } else { None };
             lane = Some((huge.transpose(), turn(&self.large).await));
         };
-        first_of(waiting, presence.hung_up()).await;
+        tokio::select! {
+            biased;
+            () = waiting => {}
+            () = presence.hung_up() => {}
+        }
         let Some((huge, large)) = lane else { return Err(self.abandoned()) };
         let (huge, large) = (huge?, large?);
         if presence.has_hung_up() {

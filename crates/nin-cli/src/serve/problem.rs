@@ -4,7 +4,7 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
-use super::routes::{Content, content};
+use super::response::{Content, content};
 use crate::pictures::PictureError;
 
 /// Why a request is not answered as it wished.

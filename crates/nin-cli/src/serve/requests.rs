@@ -10,7 +10,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use hyper::{Request, StatusCode};
 use tokio::time::timeout;
 
-use super::Limits;
+use super::limits::Limits;
 use super::memory::{Body, BodyMemory};
 use super::multipart::{self, FormError};
 use super::problem::Problem;

@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use nin_model::ModelError;
 use tokio::time::timeout;
 
-use super::Service;
 use super::assets::{Asset, JSON, asset};
 use super::lanes::Work;
 use super::problem::Problem;
 use super::requests::{Parameters, Upload};
+use super::response::{Content, content};
+use super::service::Service;
 use super::wire::Presence;
 use crate::answer::{Answer, NO_FILE, answers};
-
-/// A body that is sent.
-pub(super) type Content = Full<Bytes>;
 
 const PREDICT: &str = "/v1/predict";
 const MODEL: &str = "/v1/model";
@@ -153,7 +150,7 @@ async fn dispatch(
 }
 
 fn health(service: &Service) -> Result<Response<Content>, Problem> {
-    if service.stopped.is_stopped() {
+    if service.stop.is_cancelled() {
         return Err(ending());
     }
     Ok(content(StatusCode::OK, TEXT, "ok\n"))
@@ -209,16 +206,4 @@ fn no_answer(error: &ModelError) -> Problem {
 
 fn ending() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending", "start it again")
-}
-
-/// A response of these bytes.
-pub(super) fn content(
-    status: StatusCode,
-    media_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Content> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
 }

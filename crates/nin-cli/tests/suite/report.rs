@@ -15,7 +15,7 @@ fn report(root: &Path, line: &str) -> (Finished, String) {
 
 /// Well-formed as far as it goes without a browser, and nothing in it that is elsewhere.
 fn assert_is_whole(page: &str) {
-    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
     for outside in ["http://", "https://", "src=\"/", "url(", "@import", "NaN"] {
         assert!(!page.contains(outside), "{outside}");
     }

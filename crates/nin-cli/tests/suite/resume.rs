@@ -62,6 +62,8 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
     resume(&workshop, &["--data", "data", "--epochs", "4", "--workers", "0"]).ok();
     assert!(workshop.weights("uncut") == workshop.weights("run"));
     assert_eq!(workshop.figures("uncut"), workshop.figures("run"));
+    let curves = |run: &str| fs::read(workshop.path().join(run).join("curves.svg")).unwrap();
+    assert!(curves("uncut") == curves("run"));
 
     // What is saved is what was tested: the average, not the weights that are trained.
     let line = "eval --checkpoint uncut/checkpoints/latest --data data --format json";

@@ -87,7 +87,6 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         }
         self.log.event(Event::End { ending })?;
         self.log.finish()?;
-        self.log.draw()?;
         let of = SummaryOf {
             metadata: &self.job.metadata,
             seed: self.job.recipe.training.seed,

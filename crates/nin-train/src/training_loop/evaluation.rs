@@ -66,7 +66,6 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             best,
         };
         self.log.event(Event::Epoch(report.clone()))?;
-        self.log.draw()?;
         self.state.epoch += 1;
         self.state.step = 0;
         self.state.score = Score::default();

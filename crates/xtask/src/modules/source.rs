@@ -197,7 +197,7 @@ pub(super) fn flatten(
         }
         UseTree::Glob(_) => found(None, prefix.clone()),
         UseTree::Name(name) if name.ident == "self" => {
-            found(prefix.last().cloned(), prefix.clone())
+            found(prefix.last().cloned(), prefix.clone());
         }
         UseTree::Name(name) => {
             let name = name.ident.to_string();

@@ -13,7 +13,7 @@ use self::peer::{Peer, PeerRates};
 use crate::arguments::{BenchArguments, PeerChoice};
 use crate::backend::{Selected, cpu_features, kernels};
 use crate::comparison::median;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::{Format, note, print_json, print_text};
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;

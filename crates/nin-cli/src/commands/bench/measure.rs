@@ -1,34 +1,32 @@
 //! A training step, inference, and an epoch with its loader, timed on one backend.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burn::data::dataloader::DataLoader;
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
-use burn::train::{InferenceStep, Learner};
+use burn::train::InferenceStep;
 use nin_data::{DataSet, ImageBatch, OrderedLoader};
 use nin_model::{Architecture, NetworkInNetwork};
 use nin_train::recipe::Recipe;
-use nin_train::{Classifier, Components, GradientDescent, RunOptimizer, Schedule};
+use nin_train::{Classifier, StepLearner};
 
 use super::process::minor_faults;
 use crate::backend::Task;
 
-/// Images a second.
+/// Images per second.
 pub struct Rates {
     /// Of training steps.
     pub train: f64,
     /// Of inference.
     pub infer: f64,
-    /// Of training steps with the loader; none where no data set has such images.
+    /// Of training steps with the loader; `None` if no data set has such images.
     pub epoch: Option<f64>,
-    /// Minor page faults of a training step, where the system counts them.
+    /// Minor page faults per training step, if the system counts them.
     pub train_minor_faults: Option<u64>,
 }
 
-/// What to measure.
+/// The network to measure, and how.
 pub struct Measure<'a> {
     /// Optimiser, batch size, precision.
     pub recipe: &'a Recipe,
@@ -36,9 +34,9 @@ pub struct Measure<'a> {
     pub architecture: &'a Architecture,
     /// `[channels, height, width]`
     pub input: [usize; 3],
-    /// What the loader reads.
+    /// The data set of the loader.
     pub data: Option<DataSet>,
-    /// Steps of each.
+    /// Steps of each measurement.
     pub steps: usize,
 }
 
@@ -52,14 +50,11 @@ impl Task for Measure<'_> {
         let Self { recipe, architecture, input, data, steps } = self;
         let batch_size = recipe.training.batch_size;
         let seed = recipe.training.seed;
-        let weights = recipe.initialization()?.weights(architecture, seed);
+        let weights = recipe.model.initialization.weights(architecture, seed);
         let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?
             .with_precision(recipe.training.precision);
-        let optimizer = RunOptimizer::from(GradientDescent::new(&recipe.optimizer));
-        let schedule =
-            Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, steps + 1);
-        let mut learner: Learner<Components<B>> =
-            Learner::new(Classifier::new(network, seed), optimizer, schedule);
+        let classifier = Classifier::new(network, seed);
+        let mut learner = StepLearner::new(classifier, recipe, steps + 1, &device)?;
 
         let images = grey_ramp::<B>(batch_size, input, &device);
         let targets = Tensor::<B, 1, Int>::zeros([batch_size], &device);
@@ -67,7 +62,7 @@ impl Task for Measure<'_> {
             images: images.clone(),
             targets: targets.clone(),
             labels: vec![0; batch_size],
-            second: None,
+            mixed: None,
             indices: (0..batch_size).collect(),
             epoch: 1,
             step,
@@ -78,14 +73,14 @@ impl Task for Measure<'_> {
             train_step(&mut learner, batch(step), &device)
         })?;
 
-        let classifier = learner.model().valid();
+        let classifier = learner.classifier().valid();
         let inner_images = images.clone().inner();
         let (infer, _) = medians(steps, batch_size, || {
             let batch = ImageBatch {
                 images: inner_images.clone(),
                 targets: targets.clone().inner(),
                 labels: vec![0; batch_size],
-                second: None,
+                mixed: None,
                 indices: Vec::new(),
                 epoch: 1,
                 step: 0,
@@ -95,7 +90,12 @@ impl Task for Measure<'_> {
         })?;
 
         let epoch = match data {
-            Some(data) => Some(epoch_rate(&mut learner, data, input, recipe, steps, &device)?),
+            Some(data) => {
+                let loader = OrderedLoader::<B>::shuffled(data.train, batch_size, seed, &device)
+                    .with_size([input[1], input[2]])
+                    .with_workers(1);
+                Some(epoch_rate(&mut learner, &loader, steps, &device)?)
+            }
             None => None,
         };
         Ok(Rates { train, infer, epoch, train_minor_faults })
@@ -103,46 +103,34 @@ impl Task for Measure<'_> {
 }
 
 fn train_step<B: AutodiffBackend>(
-    learner: &mut Learner<Components<B>>,
+    learner: &mut StepLearner<B>,
     batch: ImageBatch<B>,
     device: &B::Device,
 ) -> anyhow::Result<usize> {
-    learner.lr_step();
-    let output = learner.train_step(batch);
-    let images = output.item.0?.score().images;
-    learner.optimizer_step(output.grads);
+    let images = learner.step(batch)?.score().images;
     B::sync(device)?;
     Ok(images)
 }
 
-/// Images a second of so many steps through the real loader, one step before them left out.
+/// Measures images per second over `steps` steps with a data loader, after one step to warm up.
 fn epoch_rate<B: AutodiffBackend>(
-    learner: &mut Learner<Components<B>>,
-    data: DataSet,
-    input: [usize; 3],
-    recipe: &Recipe,
+    learner: &mut StepLearner<B>,
+    loader: &OrderedLoader<B>,
     steps: usize,
     device: &B::Device,
 ) -> anyhow::Result<f64> {
-    let seed = recipe.training.seed;
-    let loader = Arc::new(
-        OrderedLoader::<B>::shuffled(data.train, recipe.training.batch_size, seed, device)
-            .with_size([input[1], input[2]])
-            .with_workers(1),
-    );
     let (mut images, mut elapsed) = (0, Duration::ZERO);
     let mut epoch = 0;
     let mut done = 0;
     while done <= steps {
         epoch += 1;
-        loader.start_at(epoch, 0);
-        let mut batches = loader.iter();
+        let mut batches = loader.epoch(epoch, 0);
         loop {
             let begun = Instant::now();
             let Some(batch) = batches.next().filter(|_| done <= steps) else {
                 break;
             };
-            let count = train_step(learner, batch, device)?;
+            let count = train_step(learner, batch?, device)?;
             if done > 0 {
                 images += count;
                 elapsed += begun.elapsed();
@@ -153,7 +141,8 @@ fn epoch_rate<B: AutodiffBackend>(
     Ok(images as f64 / elapsed.as_secs_f64())
 }
 
-/// The medians over the steps of the images a second and of the minor page faults, after one step to warm up.
+/// Measures the medians over the steps of images per second and of minor page faults, after one step to warm
+/// up.
 fn medians<T>(
     steps: usize,
     images: usize,
@@ -173,7 +162,7 @@ fn medians<T>(
     Ok((rates[rates.len() / 2], faults.get(faults.len() / 2).copied()))
 }
 
-/// Images of all grey values: [batch, channels, height, width].
+/// Returns images of all grey values: [batch, channels, height, width].
 fn grey_ramp<B: Backend>(batch: usize, input: [usize; 3], device: &B::Device) -> Tensor<B, 4> {
     let [channels, height, width] = input;
     let count = batch * channels * height * width;

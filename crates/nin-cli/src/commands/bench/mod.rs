@@ -13,8 +13,9 @@ use self::measure::Measure;
 use self::process::peak_memory_bytes;
 use crate::arguments::BenchArguments;
 use crate::backend::Selected;
+use crate::dataset::open_data;
 use crate::output::{Format, print_json, print_text};
-use crate::settings::{NetworkSettings, open_data};
+use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
 
 /// What stands in for a data set that is not at hand, or has other images.

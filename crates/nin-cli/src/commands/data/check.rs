@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 
 use crate::arguments::{CheckArguments, ProgressChoice};
 use crate::backend::default_threads;
-use crate::dataset::picture_options;
+use crate::dataset::{name_of_data, picture_options};
 use crate::output::{Format, print_json, print_text};
 use crate::progress::PreparationProgress;
 use crate::quote::quoted;
-use crate::settings::name_of_data;
 use crate::terminal::printable_text;
 
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {

@@ -8,7 +8,7 @@ use nin_data::{
 };
 
 use crate::arguments::FetchArguments;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::fetch::Fetcher;
 use crate::output::{note, print_text};
 use crate::terminal::printable;

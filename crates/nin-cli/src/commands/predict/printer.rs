@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Threshold, UNKNOWN};
 use crate::arguments::PredictFormat;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::note;
 use crate::pictures::PictureError;
 use crate::terminal::{printable, printable_json};

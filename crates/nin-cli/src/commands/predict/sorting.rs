@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::answer::UNKNOWN;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::{create_folder_within, unwritable};
 use crate::pictures::Source;
 

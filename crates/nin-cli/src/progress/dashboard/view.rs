@@ -6,6 +6,7 @@ use indicatif::HumanDuration;
 use nin_train::{Event, Progress, RunDescription, StepReport};
 
 use super::canvas::Canvas;
+use crate::curves::{Curve, Curves, highest};
 use crate::terminal::printable;
 
 const TRAIN: &str = "\x1b[36m";
@@ -32,8 +33,7 @@ pub(super) struct View {
     steps_per_epoch: usize,
     latest: Option<StepReport>,
     testing: Option<(usize, usize)>,
-    loss: Curves,
-    accuracy: Curves,
+    curves: Curves,
     /// Epochs and warnings, oldest first.
     pub(super) log: Vec<String>,
     palette: Palette,
@@ -66,13 +66,6 @@ impl Palette {
     }
 }
 
-/// Over epochs.
-#[derive(Default)]
-struct Curves {
-    train: Vec<(f64, f64)>,
-    test: Vec<(f64, f64)>,
-}
-
 impl View {
     pub(super) fn new(title: &str, run: &RunDescription, palette: Palette) -> Self {
         Self {
@@ -95,19 +88,9 @@ impl View {
     }
 
     pub(super) fn event(&mut self, event: &Event) {
-        match event {
-            Event::Step(step) => {
-                let epoch = step.epochs_done();
-                self.loss.train.push((epoch, step.train_loss));
-                self.accuracy.train.push((epoch, step.train_accuracy));
-                self.latest = Some(step.clone());
-            }
-            Event::Epoch(report) => {
-                let epoch = report.epoch as f64;
-                self.loss.test.push((epoch, report.eval_loss));
-                self.accuracy.test.push((epoch, report.eval_accuracy));
-            }
-            _ => {}
+        self.curves.add(event);
+        if let Event::Step(step) = event {
+            self.latest = Some(step.clone());
         }
     }
 
@@ -129,15 +112,17 @@ impl View {
 
     /// Both charts in so many columns and rows.
     fn curves(&self, columns: usize, rows: usize) -> Vec<Line> {
+        let Curves { train_loss, train_accuracy, eval_loss, eval_accuracy, .. } = &self.curves;
+        let (loss, accuracy) = ([train_loss, eval_loss], [train_accuracy, eval_accuracy]);
         if columns < TWO_COLUMNS {
             let (upper, lower) = (rows / 2, rows - rows / 2);
-            let mut lines = chart("loss", &self.loss, None, columns, upper);
-            lines.extend(chart("accuracy", &self.accuracy, Some(1.0), columns, lower));
+            let mut lines = chart("loss", loss, None, columns, upper);
+            lines.extend(chart("accuracy", accuracy, Some(1.0), columns, lower));
             return lines;
         }
         let (left, right) = (columns / 2 - 1, columns - columns / 2 - 1);
-        let left_lines = chart("loss", &self.loss, None, left, rows);
-        let right_lines = chart("accuracy", &self.accuracy, Some(1.0), right, rows);
+        let left_lines = chart("loss", loss, None, left, rows);
+        let right_lines = chart("accuracy", accuracy, Some(1.0), right, rows);
         left_lines
             .into_iter()
             .zip(right_lines)
@@ -229,23 +214,22 @@ impl Line {
 /// A chart with its heading and axes in so many columns and rows.
 fn chart(
     name: &str,
-    curves: &Curves,
-    highest: Option<f64>,
+    [train, test]: [&Curve; 2],
+    top: Option<f64>,
     columns: usize,
     rows: usize,
 ) -> Vec<Line> {
-    let points = || curves.train.iter().chain(&curves.test);
+    let points = || train.iter().chain(test);
     let last = points().map(|point| point.0).fold(0.0, f64::max).ceil().max(1.0);
-    let values = points().map(|point| point.1).filter(|value| value.is_finite());
-    let largest = values.fold(0.0, f64::max);
-    let top = highest.unwrap_or(if largest > 0.0 { largest * 1.05 } else { 1.0 });
+    let largest = highest([train, test], 0.0);
+    let top = top.unwrap_or(if largest > 0.0 { largest * 1.05 } else { 1.0 });
     let (width, height) = (columns.saturating_sub(AXIS + 2), rows.saturating_sub(2));
     let mut canvas = Canvas::new(width, height);
     let share = |points: &[(f64, f64)]| -> Vec<(f64, f64)> {
         points.iter().map(|&(along, up)| (along / last, up / top)).collect()
     };
-    canvas.curve(&share(&curves.train), TRAIN);
-    canvas.curve(&share(&curves.test), TEST);
+    canvas.curve(&share(train), TRAIN);
+    canvas.curve(&share(test), TEST);
 
     let mut heading = Line::of(BOLD, &format!("{:>AXIS$}  {name}  ", ""));
     heading.add(TRAIN, "━ training  ");

@@ -9,13 +9,13 @@ use nin_model::{ModelMetadata, Precision, Preprocessing};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{BenchArguments, PeerChoice};
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::output::save;
 use crate::settings::NetworkSettings;
 
 /// The scripts, which `python` reads from its standard input.
-const PYTORCH: &str = include_str!("../../../../../../benches/pytorch_nin.py");
-const ONNX: &str = include_str!("../../../../../../benches/onnx_nin.py");
+const PYTORCH: &str = include_str!("pytorch_nin.py");
+const ONNX: &str = include_str!("onnx_nin.py");
 
 /// What a peer found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ impl Peer {
             precision,
             architecture: architecture.clone(),
         };
-        let weights = recipe.initialization()?.weights(architecture, recipe.training.seed);
+        let weights = recipe.model.initialization.weights(architecture, recipe.training.seed);
         let model = std::env::temp_dir().join(format!("nin-bench-{}.onnx", std::process::id()));
         // Anyone may leave a link of this name there.
         save(&model, &nin_exchange::onnx::encode(&metadata, &weights)?)?;
@@ -148,7 +148,7 @@ impl Peer {
                  NIN_PYTHON",
                 module.trim_matches('\'')
             ),
-            None => format!("the script is benches/ of the sources; {python} ran it"),
+            None => format!("the script is in the sources, in bench/compare; {python} ran it"),
         };
         Err(CommandError::new(format!("{} failed: {last}", self.choice.name()), hint).into())
     }

@@ -8,7 +8,7 @@ mod timing;
 use std::process::ExitCode;
 
 use crate::arguments::BenchArguments;
-use crate::failure::CommandError;
+use crate::error::CommandError;
 use crate::settings::NetworkSettings;
 
 /// Times every layer by the CPU kernels.

@@ -5,7 +5,7 @@ Prints one JSON object with the median images per second of a training step (for
 update) and of inference, and the process's peak memory, for one layout and precision.
 
     pip install torch                # the PyPI wheel runs on the CPU as it is
-    python benches/pytorch_nin.py --batch 32 --steps 5 --layout channels_last --dtype fp32
+    python pytorch_nin.py --batch 32 --steps 5 --layout channels_last --dtype fp32
 
 `--network` takes an architecture as `nin-cli` writes it into its recipes: JSON with `input_channels`,
 `classes` and `blocks`. Without it the network is the book's. `bf16` is autocast. On a GPU (`--device cuda`)

@@ -5,7 +5,7 @@ Prints one JSON object with the median images per second, fp32 on the CPU, after
 
     pip install onnxruntime openvino numpy
     nin-cli export --checkpoint runs/quickstart --to onnx --output clothes.onnx
-    python benches/onnx_nin.py --model clothes.onnx --runtime onnxruntime --shape 32x1x28x28
+    python onnx_nin.py --model clothes.onnx --runtime onnxruntime --shape 32x1x28x28
 """
 import argparse
 import json

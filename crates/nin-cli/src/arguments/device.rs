@@ -1,0 +1,37 @@
+//! Where a command computes.
+
+use std::sync::Once;
+
+use clap::Args;
+
+use crate::backend::{BackendChoice, default_threads};
+use crate::output::note;
+
+/// Where to compute.
+#[derive(Debug, Args)]
+pub struct DeviceArguments {
+    /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
+    #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
+    pub backend: BackendChoice,
+    /// Threads that a CPU backend computes with [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+impl DeviceArguments {
+    /// Threads that a CPU backend computes with: at most one per core, more only wait for each other.
+    pub fn thread_count(&self) -> usize {
+        let most = default_threads();
+        let asked = self.threads.map_or(most, usize::from);
+        if asked > most {
+            static SAID: Once = Once::new();
+            SAID.call_once(|| {
+                note(format!(
+                    "warning: --threads {asked} is more than the {most} cores that this program may \
+                     use: computing with {most}"
+                ));
+            });
+        }
+        asked.min(most)
+    }
+}

@@ -1,0 +1,56 @@
+//! Several runs side by side: a row each, their spread, the keys in which their recipes differ.
+
+use std::collections::BTreeSet;
+
+use nin_train::RunHistory;
+use serde::Serialize;
+
+use super::differences::{Difference, differences};
+use super::published::{PUBLISHED, Published, is_by_the_book};
+use super::row::Row;
+use super::spread::Spread;
+use crate::curves::Curves;
+
+/// Several runs side by side.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// A row a run.
+    pub runs: Vec<Row>,
+    /// Of the runs that have ended.
+    pub spread: Spread,
+    /// The keys in which the recipes differ.
+    pub differences: Vec<Difference>,
+    /// What the book's own runs gave, where all of these are by its recipe.
+    pub published: Option<Published>,
+    #[serde(skip)]
+    pub(super) curves: Vec<Curves>,
+}
+
+impl Comparison {
+    /// Puts runs side by side, in this order.
+    pub fn of(histories: &[RunHistory]) -> anyhow::Result<Self> {
+        let runs: Vec<Row> = histories
+            .iter()
+            .zip(names(histories))
+            .map(|(history, name)| Row::of(history, name))
+            .collect();
+        let is_the_books = !histories.is_empty() && histories.iter().all(is_by_the_book);
+        Ok(Self {
+            spread: Spread::of(&runs),
+            differences: differences(histories)?,
+            published: is_the_books.then_some(PUBLISHED),
+            curves: histories.iter().map(|history| Curves::of(history.attempt())).collect(),
+            runs,
+        })
+    }
+}
+
+/// The folders' names, or their paths where two have the same.
+fn names(histories: &[RunHistory]) -> Vec<String> {
+    let names: Vec<String> = histories.iter().map(RunHistory::name).collect();
+    let unique: BTreeSet<&String> = names.iter().collect();
+    if unique.len() == names.len() {
+        return names;
+    }
+    histories.iter().map(|history| history.path.display().to_string()).collect()
+}

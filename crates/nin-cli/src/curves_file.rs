@@ -1,0 +1,117 @@
+//! `curves.svg`: training loss, training accuracy and validation or test accuracy, as in the book's figure.
+
+use std::path::PathBuf;
+
+use nin_data::FolderId;
+use nin_train::{Event, Observer, Progress, RunDescription, TrainError, read_events, write_file};
+
+use crate::curves::{Curve, Curves, highest};
+use crate::drawing::{Chart, Legend, Series};
+
+/// The file within the run's folder.
+const FILE: &str = "curves.svg";
+const SIZE: [f64; 2] = [720.0, 452.0];
+/// Losses above are drawn at the rim: one wild step hides nothing else.
+const HIGHEST_LOSS: f64 = 5.0;
+
+/// Draws the curves after each epoch and at the end, and lets another observer watch too.
+pub struct CurvesFile {
+    watching: Box<dyn Observer>,
+    curves: Curves,
+    /// The run's folder, and which one it is.
+    run: Option<(PathBuf, FolderId)>,
+}
+
+impl CurvesFile {
+    /// Draws next to this observer.
+    pub fn beside(watching: Box<dyn Observer>) -> Self {
+        Self { watching, curves: Curves::default(), run: None }
+    }
+
+    /// Returns the curves of what the log of a resumed run keeps.
+    fn earlier(&self) -> Result<Curves, TrainError> {
+        let Some((folder, _)) = &self.run else { return Ok(Curves::default()) };
+        read_events(&folder.join("metrics.jsonl")).map(|events| Curves::of(&events))
+    }
+
+    /// Draws. On a full disk the old drawing stays; no failure ends the training.
+    fn draw(&mut self) {
+        let Some((folder, id)) = &self.run else { return };
+        // Another folder in the run's place gets nothing. The training itself says so.
+        if !FolderId::of(folder).is_ok_and(|found| found == *id) {
+            return;
+        }
+        let svg = chart(&self.curves).figure("curves").svg;
+        match write_file(&folder.join(FILE), svg.as_bytes()) {
+            Err(error) if !error.is_out_of_space() => {
+                self.warn(&format!("the curves were not drawn: {error}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.watching.event(&Event::Warning { message: message.to_owned() });
+    }
+}
+
+impl Observer for CurvesFile {
+    fn begin(&mut self, run: &RunDescription) {
+        self.watching.begin(run);
+        self.run = FolderId::of(&run.folder).ok().map(|id| (run.folder.clone(), id));
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.watching.event(event);
+        if let Event::Resume { .. } = event {
+            // By now the log is cut back to what the checkpoint keeps.
+            match self.earlier() {
+                Ok(curves) => self.curves = curves,
+                Err(error) => self.warn(&format!("the curves lack their beginning: {error}")),
+            }
+        }
+        self.curves.add(event);
+        if matches!(event, Event::Epoch(_) | Event::End { .. }) {
+            self.draw();
+        }
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        self.watching.progress(progress);
+    }
+}
+
+fn chart(curves: &Curves) -> Chart {
+    let series = |name: String, style, points: &Curve| Series {
+        name,
+        style,
+        points: points.clone(),
+        is_marked: true,
+    };
+    let evaluated = format!("{} acc", curves.evaluated_on.short_name());
+    let height = highest([&curves.train_loss], 1.0).min(HIGHEST_LOSS) * 1.05;
+    Chart {
+        title: "",
+        size: SIZE,
+        series: vec![
+            series("train loss".to_owned(), "train-loss", &curves.train_loss),
+            series("train acc".to_owned(), "train-accuracy", &curves.train_accuracy),
+            series(evaluated, "eval-accuracy", &curves.eval_accuracy),
+        ],
+        levels: Vec::new(),
+        legend: Legend::Above,
+        epochs: curves.epochs(),
+        range: (0.0, height),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_events_has_a_figure_too() {
+        let svg = chart(&Curves::default()).figure("curves").svg;
+        assert!(svg.starts_with("<svg") && svg.contains("test acc"), "{svg}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The folder that data lies in: its name, and the one that a run remembers.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use nin_data::{DataSet, FASHION_MNIST_SAMPLE};
+use nin_train::RunHistory;
+
+/// Returns the data folder that a run was started with, if it still exists.
+pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
+    let environment = RunHistory::read(run).ok()?.environment?;
+    let folder = PathBuf::from(environment["data_folder"].as_str()?);
+    folder.is_dir().then_some(folder)
+}
+
+/// What the data is called: a folder's own name where it holds pictures, or where the recipe, or the
+/// network, speaks of the embedded sample, which lies in no folder.
+pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
+    let is_named_by_folder =
+        |folder: &&Path| dataset == FASHION_MNIST_SAMPLE || DataSet::is_of_pictures(folder);
+    let Some(folder) = folder.filter(is_named_by_folder) else { return dataset.to_owned() };
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = whole.file_name().unwrap_or(OsStr::new("data"));
+    name.to_string_lossy().into_owned()
+}

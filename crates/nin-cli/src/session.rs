@@ -1,0 +1,164 @@
+//! Trains the runs of one command, which share data, device and signals.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::train::Interrupter;
+use clap::ValueEnum;
+use nin_data::DataSet;
+use nin_train::recipe::Recipe;
+use nin_train::{DataFile, Ending, Environment, Observer, StartingWeights, Summary, Trainer};
+
+use crate::arguments::TrainArguments;
+use crate::backend::{BackendChoice, Selected, Task, cpu_features};
+use crate::curves_file::CurvesFile;
+use crate::dataset::{Reading, open_training_data};
+use crate::exit::INTERRUPTED;
+use crate::output::note;
+use crate::progress::{self, PreparationProgress};
+use crate::quote::quoted_path;
+use crate::settings::Sources;
+use crate::tensorboard::TensorBoard;
+use crate::{interrupt, report};
+
+/// Data, device and signals: what the runs of one command share.
+pub struct Session<'a> {
+    arguments: &'a TrainArguments,
+    data: DataSet,
+    /// The data's folder as it was named.
+    folder: Option<PathBuf>,
+    /// What a new run begins with.
+    start: Option<StartingWeights>,
+    selected: Selected,
+    interrupter: Interrupter,
+}
+
+impl<'a> Session<'a> {
+    /// Opens all that a recipe needs. Where it is free which images it selects, they are stratified on
+    /// data of the user's own.
+    pub fn open(
+        arguments: &'a TrainArguments,
+        recipe: &mut Recipe,
+        Sources { data: folder, selection_is_free, start }: Sources,
+    ) -> anyhow::Result<Self> {
+        let interrupter = Interrupter::new();
+        interrupt::stop_on_signal(&interrupter)?;
+        let reading = Reading {
+            threads: arguments.device.thread_count(),
+            is_cached: !arguments.no_cache,
+            progress: &PreparationProgress::new(arguments.progress),
+            is_stopped: &|| interrupter.should_stop(),
+        };
+        let data = open_training_data(recipe, folder.as_deref(), reading, selection_is_free)?;
+        // Whatever is wrong with the recipe on this data is said before a device is opened.
+        nin_train::model_metadata(recipe, &data)?;
+        let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+        selected.note_precision(recipe.training.precision);
+        if recipe.preprocessing.whitening.is_some() {
+            note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
+        }
+        Ok(Self { arguments, data, folder, start, selected, interrupter })
+    }
+
+    /// Trains a run from its beginning, or goes on with it.
+    pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
+        let Self { arguments, data, start, selected, interrupter, .. } = self;
+        let environment = Environment {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("NIN_COMMIT").map(str::to_owned),
+            backend: selected.backend.name().to_owned(),
+            device: selected.device.clone(),
+            cpu_features: cpu_features(),
+            kernels: selected.kernels_in(recipe.training.precision).map(str::to_owned),
+            threads: arguments.device.thread_count(),
+            seed: recipe.training.seed,
+            data: data.checksums.iter().map(DataFile::from).collect(),
+            data_folder: self.folder.clone(),
+        };
+        let observer = progress::observer(arguments, selected);
+        let mut observer: Box<dyn Observer> = Box::new(CurvesFile::beside(observer));
+        if arguments.tensorboard {
+            observer = Box::new(TensorBoard::beside(observer));
+        }
+        let trainer = Trainer::new(recipe, data.clone())
+            .folder(folder)
+            .resume(resume)
+            .workers(usize::from(arguments.workers))
+            .starting_weights(start.clone().filter(|_| !resume))
+            .environment(environment)
+            .interrupter(interrupter.clone())
+            .observer(observer);
+        let summary = selected.run_steps(Train(trainer))?;
+        if let Some(last) = &summary.last_epoch
+            && summary.ending != Ending::Interrupted
+            && !arguments.no_report
+        {
+            let step = arguments.tensorboard.then_some(last.total_steps);
+            report::conclude(folder, data, selected, step);
+        }
+        Ok(summary)
+    }
+
+    /// Returns the device's name, as in the book's last line.
+    pub fn device(&self) -> &str {
+        &self.selected.device
+    }
+
+    /// Reports that the state is saved, and how to resume.
+    pub fn interrupted(&self, folder: &Path) -> ExitCode {
+        let command = resume_command(self.arguments, folder);
+        note(format!("interrupted, state saved; go on with: {command}"));
+        ExitCode::from(INTERRUPTED)
+    }
+}
+
+/// Returns the command that resumes the run, with what the run's folder does not say.
+fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
+    let mut words = vec![format!("nin-cli train --run {} --resume", quoted_path(folder))];
+    if let Some(data) = &arguments.data {
+        words.push(format!("--data {}", quoted_path(data)));
+    }
+    if let Some(backend) = arguments.device.backend.to_possible_value()
+        && arguments.device.backend != BackendChoice::Auto
+    {
+        words.push(format!("--backend {}", backend.get_name()));
+    }
+    if let Some(threads) = arguments.device.threads {
+        words.push(format!("--threads {threads}"));
+    }
+    words.join(" ")
+}
+
+struct Train(Trainer);
+
+impl Task for Train {
+    type Output = Summary;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Summary>
+    where
+        B::InnerBackend: Backend<Device = B::Device>,
+    {
+        Ok(self.0.run::<B>(&device)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+
+    #[test]
+    fn the_line_that_resumes_says_where_the_data_is() {
+        let line = ["nin-cli", "train", "--data", "it's here", "--backend", "flex"];
+        let Command::Train(arguments) = Arguments::parse_from(line).command else {
+            panic!("not `train`");
+        };
+        assert_eq!(
+            resume_command(&arguments, Path::new("runs/a b")),
+            r"nin-cli train --run 'runs/a b' --resume --data 'it'\''s here' --backend flex"
+        );
+    }
+}
