@@ -11,21 +11,14 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::checksum::hexadecimal;
+use crate::error::DataError;
 use crate::files::{Content, FIRST_ALLOCATION, LARGEST_CONTENT, malformed, open, unreadable};
-use crate::{DataError, Images};
+use crate::image_dataset::Images;
+use crate::layout::Cifar;
 
 const CHANNELS: usize = 3;
 const SIDE: usize = 32;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
-
-/// One of the two CIFAR data sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cifar {
-    /// CIFAR-10: ten classes.
-    Ten,
-    /// CIFAR-100: a hundred classes. Coarse labels are checked and dropped.
-    Hundred,
-}
 
 impl Cifar {
     /// The name and number of values of each label byte of a record; the last label is the class.

@@ -1,11 +1,6 @@
 //! The file layout of a data set folder: four IDX files, or those of CIFAR.
 
-use std::path::{Path, PathBuf};
-
 use crate::catalogue::{CIFAR10, CIFAR100, FILES};
-use crate::cifar::Cifar;
-use crate::files::find;
-use crate::{DataError, idx_names};
 
 /// The files of CIFAR-10: five for training, one for testing.
 const CIFAR10_FILES: [&str; 6] = [
@@ -18,6 +13,15 @@ const CIFAR10_FILES: [&str; 6] = [
 ];
 const CIFAR100_FILES: [&str; 2] = ["train.bin", "test.bin"];
 
+/// One of the two CIFAR data sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cifar {
+    /// CIFAR-10: ten classes.
+    Ten,
+    /// CIFAR-100: a hundred classes. Coarse labels are checked and dropped.
+    Hundred,
+}
+
 /// The file layout of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -28,7 +32,8 @@ pub(crate) enum Layout {
 }
 
 impl Layout {
-    const ALL: [Self; 3] = [Self::Idx, Self::Cifar(Cifar::Ten), Self::Cifar(Cifar::Hundred)];
+    pub(crate) const ALL: [Self; 3] =
+        [Self::Idx, Self::Cifar(Cifar::Ten), Self::Cifar(Cifar::Hundred)];
 
     /// Returns the layout to expect from the name alone.
     pub(crate) fn expected(name: &str) -> Self {
@@ -74,40 +79,11 @@ impl Layout {
     }
 
     /// Returns the subfolder that the archive unpacks to.
-    fn subfolder(self) -> Option<&'static str> {
+    pub(crate) fn subfolder(self) -> Option<&'static str> {
         match self {
             Self::Idx => None,
             Self::Cifar(Cifar::Ten) => Some("cifar-10-batches-bin"),
             Self::Cifar(Cifar::Hundred) => Some("cifar-100-binary"),
         }
-    }
-
-    /// Returns the path of each of [`Layout::files`], in the same order.
-    ///
-    /// # Errors
-    /// Returns [`DataError::MissingFile`] or [`DataError::SeveralSets`].
-    pub(crate) fn paths(self, folder: &Path, name: &str) -> Result<Vec<PathBuf>, DataError> {
-        if self == Self::Idx {
-            return idx_names::files(folder, name);
-        }
-        let missing = |name| DataError::MissingFile { folder: folder.to_owned(), name };
-        let files = self.files().iter();
-        files.map(|file| find(folder, file).ok_or_else(|| missing(file))).collect()
-    }
-
-    /// Detects the layout of a folder, and the folder with the files: this one, or the subfolder that an
-    /// archive unpacked to. If several layouts match, the one of the name wins.
-    pub(crate) fn find(folder: &Path, name: &str) -> Option<(Self, PathBuf)> {
-        let expected = Self::expected(name);
-        std::iter::once(expected).chain(Self::ALL).find_map(|layout| {
-            if layout == Self::Idx {
-                return idx_names::folder(folder, name).map(|folder| (layout, folder));
-            }
-            let inner = layout.subfolder().map(|inner| folder.join(inner));
-            let mut folders = std::iter::once(folder.to_owned()).chain(inner);
-            let has_a_file =
-                |folder: &PathBuf| layout.files().iter().any(|file| find(folder, file).is_some());
-            folders.find(has_a_file).map(|folder| (layout, folder))
-        })
     }
 }

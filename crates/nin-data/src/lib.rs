@@ -31,21 +31,25 @@ mod catalogue;
 mod checksum;
 mod cifar;
 mod class_file;
-mod dataset;
+mod data_set;
+mod detection;
 mod error;
 mod files;
 mod folder;
 mod gaps;
 mod idx;
 mod idx_names;
+mod image_dataset;
 mod layout;
 mod loader;
 mod locations;
 mod mixing;
 mod names;
+mod open;
 mod own_file;
 mod picture;
 mod planes;
+mod read;
 mod sample;
 mod selection;
 mod targets;
@@ -57,8 +61,8 @@ pub use catalogue::{
     known_files,
 };
 pub use checksum::{FileChecksum, sha256};
-pub use cifar::{Cifar, read_cifar};
-pub use dataset::{ImageDataset, ImageItem, ImageView, Images};
+pub use cifar::read_cifar;
+pub use data_set::DataSet;
 pub use error::DataError;
 pub use folder::{
     BadPicture, CacheOptions, Inventory, InventoryFile, ListedPicture, Listing, OnBadPicture, Part,
@@ -66,8 +70,10 @@ pub use folder::{
     SkippedFiles, Stage, list_pictures, parse_picture_list,
 };
 pub use idx::{read_images, read_labels};
+pub use image_dataset::{ImageDataset, ImageItem, ImageView, Images};
+pub use layout::Cifar;
 pub use loader::{BurnLoader, EpochBatches, OrderedLoader};
-pub use locations::{DataSet, Locations};
+pub use locations::Locations;
 pub use mixing::{MixedTargets, Mixing};
 pub use own_file::{
     FolderId, NotOwn, create_own_folder, open_own, open_own_or_anew, open_unlinked, require_file,

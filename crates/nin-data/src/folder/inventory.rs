@@ -1,10 +1,10 @@
 //! Checksums and headers of the picture files in a listing, without decoding them.
 
-use super::listing::Listing;
-use super::open::{PictureOptions, Preparing, Stage};
+use super::listing::{ListedPicture, Listing};
+use super::options::{PictureOptions, Preparing, Stage};
+use super::part::Part;
 use super::split::{Content, Shares, split};
 use super::store::{content_of, in_parallel, read_file};
-use super::{ListedPicture, Part};
 use crate::{DataError, PictureHeader};
 
 /// A listing with the checksum and header of each file.

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use super::part::Part;
-use super::table;
-use super::walk::{SkippedFiles, walk};
+use super::skipped::SkippedFiles;
+use super::table::{self, TABLE};
+use super::walk::walk;
 use crate::DataError;
 
-/// The file name of the table of labels.
-pub(super) const TABLE: &str = "labels.csv";
 /// Labels have 16 bits.
 const MOST_CLASSES: usize = 1 << 16;
 /// Positions have 32 bits.

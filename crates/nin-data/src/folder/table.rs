@@ -10,6 +10,9 @@ use super::part::Part;
 use crate::DataError;
 use crate::files::open;
 
+/// The file name of the table of labels.
+pub(super) const TABLE: &str = "labels.csv";
+
 /// The size limit of a table, in bytes.
 const LONGEST_TABLE: u64 = 256 << 20;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

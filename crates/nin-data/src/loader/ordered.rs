@@ -10,8 +10,8 @@ use super::batches::EpochBatches;
 use super::plan::EpochPlan;
 use super::transform::BatchTransform;
 use crate::augmentation::Augmentation;
-use crate::dataset::ImageDataset;
 use crate::error::DataError;
+use crate::image_dataset::ImageDataset;
 use crate::mixing::Mixing;
 
 /// The default size of pictures, in pixels per side.

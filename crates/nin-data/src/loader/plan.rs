@@ -3,8 +3,8 @@
 use super::transform::BatchTransform;
 use crate::augmentation::Augmentation;
 use crate::batch::HostBatch;
-use crate::dataset::{ImageDataset, ImageView};
 use crate::error::DataError;
+use crate::image_dataset::{ImageDataset, ImageView};
 use crate::mixing::Mixing;
 
 /// The batches of one epoch, without state.

@@ -6,6 +6,7 @@
 mod epochs;
 mod evaluation;
 mod job;
+mod save_status;
 mod saving;
 mod state;
 mod step;

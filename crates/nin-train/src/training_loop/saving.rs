@@ -1,5 +1,4 @@
-//! When the state of a run is saved, and what becomes of it on a full disk: the training goes on,
-//! and saves when there is room again.
+//! Writes checkpoints. On a full disk the training goes on, and saves when there is room again.
 
 use std::time::{Duration, Instant};
 
@@ -11,79 +10,9 @@ use crate::error::one_line;
 use crate::events::Event;
 use crate::{TrainError, averaging};
 
-/// On a full disk a save is tried again after this, besides whenever one is due.
-const RETRY: Duration = Duration::from_secs(30);
-
-/// At the end of a training on a full disk, how long room is waited for, and how long in between.
+/// How long a training that ends on a full disk waits for room, and how long between two attempts.
 const LAST_WAIT: Duration = Duration::from_mins(1);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
-
-/// What the last attempt to save came to.
-#[derive(Debug, Default)]
-pub(super) struct Saving {
-    /// The epoch and the steps in all that were saved last.
-    saved: Option<(usize, usize)>,
-    failed: Option<Failed>,
-}
-
-#[derive(Debug)]
-struct Failed {
-    error: TrainError,
-    again_at: Instant,
-}
-
-impl Saving {
-    /// Where a training goes on: from this epoch and so many steps in all, `None` where from nothing.
-    pub(super) fn after(saved: Option<(usize, usize)>) -> Self {
-        Self { saved, failed: None }
-    }
-
-    /// Whether the state of this epoch, after so many steps in all, is on the disk.
-    pub(super) fn has(&self, epoch: usize, total_steps: usize) -> bool {
-        self.saved == Some((epoch, total_steps))
-    }
-
-    /// Whether nothing was saved yet.
-    fn has_none(&self) -> bool {
-        self.saved.is_none()
-    }
-
-    /// That it is.
-    pub(super) fn succeeded(&mut self, epoch: usize, total_steps: usize) {
-        self.saved = Some((epoch, total_steps));
-        self.failed = None;
-    }
-
-    /// That there was no room; gives what is to be said, the first time.
-    pub(super) fn failed(&mut self, error: TrainError) -> Option<String> {
-        let first = self.failed.is_none();
-        let message =
-            format!("{}; the training goes on, and saves when there is room", one_line(&error));
-        self.failed = Some(Failed { error, again_at: Instant::now() + RETRY });
-        first.then_some(message)
-    }
-
-    /// Whether the last attempt failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failed.is_some()
-    }
-
-    /// Whether the last attempt failed for want of room, which may come yet; a limit on the size of files
-    /// stays.
-    fn is_waiting_for_room(&self) -> bool {
-        self.failed.as_ref().is_some_and(|failed| !failed.error.is_file_too_large())
-    }
-
-    /// Whether it failed a while ago.
-    pub(super) fn is_due_again(&self) -> bool {
-        self.failed.as_ref().is_some_and(|failed| Instant::now() >= failed.again_at)
-    }
-
-    /// The last failure, if nothing was saved since.
-    pub(super) fn into_failure(self) -> Option<TrainError> {
-        self.failed.map(|failed| failed.error)
-    }
-}
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     /// Saves the state as it is. A full disk is no error: the training goes on without.

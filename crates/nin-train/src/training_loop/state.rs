@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn::tensor::backend::AutodiffBackend;
 
 use super::job::Job;
-use super::saving::Saving;
+use super::save_status::Saving;
 use crate::averaging::Average;
 use crate::checkpoint::TrainingState;
 use crate::figures::Figures;

@@ -1,6 +1,6 @@
 //! Reads the bits of a scan.
 
-use super::{JpegError, damaged};
+use super::error::{JpegError, damaged};
 
 /// The most bits that a code and its value take together.
 const MOST_AT_ONCE: u32 = 32;

@@ -1,8 +1,8 @@
 //! Decodes the coefficients of one block, sequential or progressive.
 
 use super::bits::Bits;
+use super::error::{JpegError, damaged};
 use super::huffman::{HuffmanTable, with_sign};
-use super::{JpegError, damaged};
 
 /// Twice the largest coefficient that 8-bit pixels can cause, because encoders round and sharpen.
 const LARGEST: i32 = 2 * 1024;

@@ -1,6 +1,6 @@
 //! Frame and scan headers: size, components and their sampling.
 
-use super::{JpegError, damaged, unsupported};
+use super::error::{JpegError, damaged, unsupported};
 
 /// The side of a block, in samples.
 pub(super) const BLOCK: usize = 8;

@@ -1,9 +1,9 @@
 //! Reads markers and segments: everything in a file except the data of scans.
 
 use super::colour::ColourSpace;
+use super::error::{JpegError, damaged};
 use super::frame::{Frame, Scan};
 use super::huffman::HuffmanTable;
-use super::{JpegError, damaged};
 
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;

@@ -1,6 +1,6 @@
 //! Huffman tables.
 
-use super::{JpegError, damaged};
+use super::error::{JpegError, damaged};
 
 /// Extends a value of `size` bits, at least 1, to a signed number. A leading 0 means negative.
 #[inline]

@@ -21,12 +21,15 @@ mod bits;
 mod block;
 mod colour;
 mod dct;
+mod error;
 mod frame;
 mod header;
 mod huffman;
 mod scan;
 mod upsample;
 
+pub(super) use self::error::JpegError;
+use self::error::{damaged, unsupported};
 use self::header::{Headers, Segment};
 use self::scan::Planes;
 
@@ -40,25 +43,6 @@ pub(super) struct Jpeg {
     pub(super) exif: Option<Vec<u8>>,
     /// The text of an XMP segment.
     pub(super) xmp: Option<Vec<u8>>,
-}
-
-/// Why a file is not decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JpegError {
-    /// The file is truncated or damaged.
-    Damaged(String),
-    /// The file uses a feature that is not supported.
-    Unsupported(String),
-    /// A picture of this `[height, width]` has too many pixels.
-    TooManyPixels([usize; 2]),
-}
-
-fn damaged<T>(reason: impl Into<String>) -> Result<T, JpegError> {
-    Err(JpegError::Damaged(reason.into()))
-}
-
-fn unsupported<T>(reason: impl Into<String>) -> Result<T, JpegError> {
-    Err(JpegError::Unsupported(reason.into()))
 }
 
 /// The limit on scans; encoders write about ten. Each scan visits every block, even if it has few bytes.

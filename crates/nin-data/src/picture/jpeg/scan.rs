@@ -2,10 +2,11 @@
 
 use super::bits::Bits;
 use super::block::{Band, Coefficients, dequantized, first_mean, refine_mean, sequential};
+use super::dct;
+use super::error::{JpegError, damaged};
 use super::frame::{BLOCK, Component, Frame, Scan};
 use super::header::Tables;
 use super::huffman::HuffmanTable;
-use super::{JpegError, damaged, dct};
 use crate::picture::memory;
 
 /// The lowest bit of a coefficient that no scan has encoded yet.
