@@ -1,31 +1,31 @@
 //! The Network in Network (Lin, Chen and Yan, [arXiv:1312.4400](https://arxiv.org/abs/1312.4400))
 //! over any Burn backend.
 //!
-//! An [`Architecture`] is plain data: a table of the paper, or of a recipe. From it follow, without creating a tensor, the
-//! output shape of every layer ([`Architecture::shapes`]) and the initial weights ([`Initialization::weights`]). Both
-//! together make the network, [`NetworkInNetwork`].
+//! [`NetworkInNetworkConfig`] makes a network with fresh weights, as other Burn modules do:
 //!
 //! ```
 //! use burn::tensor::Tensor;
-//! use burn_flex::Flex;
-//! use nin_model::{Builtin, Initialization, NetworkInNetwork};
+//! use burn_flex::{Flex, FlexDevice};
+//! use nin_model::{Builtin, NetworkInNetworkConfig};
 //!
 //! # fn main() -> Result<(), nin_model::ModelError> {
-//! let architecture = Builtin::PaperMnist.architecture(1, 10)?;
-//! let weights = Initialization::Xavier.weights(&architecture, 42);
-//!
-//! let device = Default::default();
-//! let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &device)?;
-//! let images = Tensor::zeros([2, 1, 28, 28], &device); // [batch, channels, height, width]
+//! let config = NetworkInNetworkConfig::builtin(Builtin::PaperMnist, 1, 10).with_seed(42);
+//! let network = config.init::<Flex>(&FlexDevice)?;
+//! let images = Tensor::zeros([2, 1, 28, 28], &FlexDevice); // [batch, channels, height, width]
 //! assert_eq!(network.forward(images).dims(), [2, 10]); // [batch, classes]
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Underneath, an [`Architecture`] is plain data: a table of the paper, or of a recipe. From it follow, without creating a
+//! tensor, the output shape of every layer ([`Architecture::shapes`]) and the initial weights
+//! ([`Initialization::weights`]); [`NetworkInNetwork::from_weights`] takes both.
 
 mod activations;
 mod architecture;
 mod block_geometry;
 mod builtin;
+mod config;
 mod convolution;
 mod dropout;
 mod error;
@@ -51,6 +51,7 @@ mod weights;
 
 pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
+pub use config::NetworkInNetworkConfig;
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 pub use initialization::{Initialization, LayerPart, LayerScale};

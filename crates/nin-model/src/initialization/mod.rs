@@ -6,6 +6,7 @@ mod unit_variance;
 use std::str::FromStr;
 
 use nin_random::{Purpose, Stream};
+use serde::{Deserialize, Serialize};
 
 use crate::{Architecture, HostTensor, ModelError, Weights};
 
@@ -13,7 +14,8 @@ use unit_variance::Outputs;
 pub use unit_variance::{LayerPart, LayerScale};
 
 /// How initial weights and biases are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum Initialization {
     /// PyTorch's `Conv2d` default: weights and biases uniform in ±1/sqrt(fan in).
@@ -152,6 +154,20 @@ impl Initialization {
             (Self::Lsuv | Self::LsuvOpen, true) => Law::Normal { deviation: 1.0 },
             (_, false) => Law::Zero,
         }
+    }
+}
+
+impl From<Initialization> for String {
+    fn from(initialization: Initialization) -> Self {
+        initialization.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Initialization {
+    type Error = ModelError;
+
+    fn try_from(name: String) -> Result<Self, ModelError> {
+        name.parse()
     }
 }
 

@@ -13,7 +13,7 @@ macro_rules! embedded {
     ($($name:literal),+ $(,)?) => {
         &[$(BuiltinRecipe {
             name: $name,
-            text: include_str!(concat!("../../../../configs/", $name, ".toml")),
+            text: include_str!(concat!("../../configs/", $name, ".toml")),
         }),+]
     };
 }
