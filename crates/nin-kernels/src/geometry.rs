@@ -342,7 +342,7 @@ mod tests {
                 .map(|geometry| geometry.output_size())
         };
         assert_eq!(pool(100, true), Ok([1, 1]));
-        // The second window lies far outside, wherever that is.
+        // The second window is far outside the input.
         for (ceil, stride) in [(false, usize::MAX), (true, usize::MAX), (true, usize::MAX - 2)] {
             assert_eq!(pool(stride, ceil), Ok([1, 1]), "{stride}");
         }

@@ -1,12 +1,16 @@
-//! A network as data: mlpconv blocks, each with its pool and its dropout, and the classes.
+//! A network as data: its mlpconv blocks, each with its pool and its dropout, and its classes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-/// The largest kernel, stride, width or number of blocks that is taken for meant.
+// Larger values than these are taken for mistakes.
+
+/// The largest kernel or stride.
 const LARGEST_KERNEL: usize = 255;
+/// The largest number of channels or classes.
 const LARGEST_WIDTH: usize = 65_536;
+/// The largest number of blocks.
 const LARGEST_BLOCK_COUNT: usize = 64;
 
 /// The output channels of one convolution.
@@ -15,23 +19,23 @@ const LARGEST_BLOCK_COUNT: usize = 64;
 pub enum Width {
     /// A number of channels.
     Channels(usize),
-    /// As many channels as there are classes; a recipe spells it `"classes"`.
+    /// The number of classes; `"classes"` in a recipe.
     Classes(ClassesKeyword),
 }
 
-/// The word `classes` where a recipe may also give a number of channels.
+/// The keyword `classes`, which a recipe may use instead of a number of channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClassesKeyword {
-    /// The word itself.
+    /// The keyword.
     Classes,
 }
 
 impl Width {
-    /// As many channels as classes.
+    /// As many channels as there are classes.
     pub const CLASSES: Self = Self::Classes(ClassesKeyword::Classes);
 
-    /// The number of channels in a network of `classes` classes.
+    /// Returns the number of channels in a network with `classes` classes.
     pub const fn channels(self, classes: usize) -> usize {
         match self {
             Self::Channels(channels) => channels,
@@ -40,41 +44,41 @@ impl Width {
     }
 }
 
-/// A max pool behind a block, with PyTorch's meaning of every value.
+/// A max pool after a block. Values mean the same as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
-    /// Side of the window, in pixels.
+    /// The side of the window, in pixels.
     pub kernel: usize,
-    /// Distance between windows, in pixels.
+    /// The distance between windows, in pixels.
     pub stride: usize,
-    /// Pixels of minus infinity added on each side; at most half the kernel.
+    /// Pixels of minus infinity added on each side, at most half the kernel.
     #[serde(default)]
     pub padding: usize,
-    /// Whether a window that starts inside the input may reach beyond its end.
+    /// Whether a window that starts inside the input may extend past its end.
     #[serde(default)]
     pub ceil_mode: bool,
 }
 
-/// One mlpconv block (the paper's section 3.1, the book's `nin_block`): a convolution and two 1x1
-/// convolutions, each with bias and ReLU; then, where given, a max pool and dropout.
+/// One mlpconv block (the paper's section 3.1, the book's `nin_block`): a convolution and two 1x1 convolutions, each with
+/// bias and ReLU, followed by an optional max pool and dropout.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
-    /// Side of the convolution's kernel, in pixels.
+    /// The side of the convolution's kernel, in pixels.
     pub kernel: usize,
-    /// Stride of the convolution, in pixels.
+    /// The stride of the convolution, in pixels.
     #[serde(default = "one")]
     pub stride: usize,
-    /// Zeros added on each side, in pixels.
+    /// The zeros added on each side, in pixels.
     #[serde(default)]
     pub padding: usize,
-    /// Output channels of the convolution and of the two 1x1 convolutions.
+    /// The output channels of the convolution and of the two 1x1 convolutions.
     pub widths: [Width; 3],
-    /// The max pool behind the block.
+    /// The max pool after the block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
-    /// The share of values that dropout sets to zero behind the pool while training; 0 for none.
+    /// The probability of dropout after the pool, in training; 0 for none.
     #[serde(default)]
     pub dropout: f64,
 }
@@ -83,10 +87,10 @@ const fn one() -> usize {
     1
 }
 
-/// A whole network: its blocks between the image's channels and the classes.
+/// A whole network: its input channels, its blocks and its classes.
 ///
-/// What comes after the last block is the same in every Network in Network: the global average pool
-/// over each class's map, whose result is the class's logit (section 3.2).
+/// After the last block, every Network in Network computes the mean of each class map, which is the logit of the class
+/// (section 3.2).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "UncheckedArchitecture")]
 pub struct Architecture {
@@ -115,12 +119,12 @@ impl TryFrom<UncheckedArchitecture> for Architecture {
 }
 
 impl Architecture {
-    /// An architecture of these blocks.
+    /// Creates an architecture from its blocks.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`], which names the block, where a value is out of range or the
-    /// last block does not end in as many channels as there are classes;
-    /// [`ModelError::TooLarge`] where the parameters cannot be counted in 31 bits.
+    /// [`ModelError::Architecture`], which names the block, where a value is out of range or the last block does not have
+    /// as many output channels as there are classes; [`ModelError::TooLarge`] where the number of parameters does not fit
+    /// into 31 bits.
     pub fn new(
         name: impl Into<String>,
         input_channels: usize,
@@ -132,27 +136,27 @@ impl Architecture {
         Ok(architecture)
     }
 
-    /// The name that tables and checkpoints show.
+    /// Returns the name, which tables and checkpoints show.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Channels of the images: 1 for grey, 3 for colour.
+    /// Returns the channels of an image: 1 for grey, 3 for colour.
     pub fn input_channels(&self) -> usize {
         self.input_channels
     }
 
-    /// How many classes the network tells apart.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The mlpconv blocks, first to last.
+    /// Returns the mlpconv blocks, first to last.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// `[input, first, second, third]` channels of each block, first to last.
+    /// Returns each block and its `[input, first, second, third]` channels, first to last.
     pub fn block_channels(&self) -> impl Iterator<Item = (&Block, [usize; 4])> {
         let mut input = self.input_channels;
         self.blocks.iter().map(move |block| {
@@ -213,7 +217,7 @@ impl Architecture {
         for (index, (block, channels)) in self.block_channels().enumerate() {
             let [input, first, second, third] = channels.map(|count| count as u64);
             let area = (block.kernel * block.kernel) as u64;
-            // Each factor is at most 2^16, so that no product here passes 2^48.
+            // Each factor is at most 2^16, so that no product exceeds 2^48.
             total += (input * area + 1) * first + (first + 1) * second + (second + 1) * third;
             if total > u64::from(u32::MAX >> 1) {
                 return Err(ModelError::TooLarge {

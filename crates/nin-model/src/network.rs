@@ -1,4 +1,4 @@
-//! The network: blocks, pools and dropout, and the mean of each class's map.
+//! The network: blocks, pools and dropout, then the mean of each class map.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,8 +13,8 @@ use crate::{Architecture, Block, MlpConv, ModelError, Precision};
 
 /// A Network in Network.
 ///
-/// There is no fully connected layer: the last block has one channel for each class, and the mean
-/// of a class's map is the class's logit (arXiv:1312.4400, section 3.2).
+/// There is no fully connected layer. The last block has one channel for each class, and the mean of a class map is the
+/// logit of the class (arXiv:1312.4400, section 3.2).
 #[derive(Module, Debug)]
 pub struct NetworkInNetwork<B: Backend> {
     blocks: Vec<MlpConv<B>>,
@@ -23,7 +23,7 @@ pub struct NetworkInNetwork<B: Backend> {
 }
 
 impl<B: Backend> NetworkInNetwork<B> {
-    /// The network of this architecture with these weights.
+    /// Creates the network of an architecture with the given weights.
     ///
     /// # Errors
     /// [`ModelError::MissingTensor`], [`ModelError::ExtraTensor`] or [`ModelError::TensorShape`]
@@ -58,16 +58,16 @@ impl<B: Backend> NetworkInNetwork<B> {
         Ok(Self { blocks, architecture: architecture.clone() })
     }
 
-    /// The weights as they are now, on the host.
+    /// Reads the current weights from the device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give them back.
+    /// [`ModelError::Device`] where the device fails.
     pub fn to_weights(&self) -> Result<Weights, ModelError> {
         Weights::from_module(self)
     }
 
-    /// The same network by Burn's own operations on every backend: the reference for the fused
-    /// kernels that CPU backends take otherwise, and for wgpu's products of matrices.
+    /// Returns the network with Burn's own operations only: the reference for the fused kernels of CPU backends, and for
+    /// im2col on wgpu.
     #[must_use]
     pub fn without_kernels(mut self) -> Self {
         for mlpconv in &mut self.blocks {
@@ -76,7 +76,7 @@ impl<B: Backend> NetworkInNetwork<B> {
         self
     }
 
-    /// The same network with its layers in this precision; fp32 unless told.
+    /// Returns the network with its layers in another precision than fp32.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         for mlpconv in &mut self.blocks {
@@ -85,8 +85,8 @@ impl<B: Backend> NetworkInNetwork<B> {
         self
     }
 
-    /// The same network with its first blocks frozen: no gradient is computed for their parameters, and
-    /// no optimizer moves them.
+    /// Returns the network with its first blocks frozen: their parameters get no gradients, and optimizers do not change
+    /// them.
     #[must_use]
     pub fn with_frozen_blocks(mut self, frozen: usize) -> Self {
         let freeze = |(index, block): (usize, MlpConv<B>)| {
@@ -96,21 +96,21 @@ impl<B: Backend> NetworkInNetwork<B> {
         self
     }
 
-    /// The architecture that it was made from.
+    /// Returns the architecture of the network.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// Logits for inference: `[batch, channels, height, width]` to `[batch, classes]`.
+    /// Computes the logits `[batch, classes]` of images `[batch, channels, height, width]` for inference.
     ///
     /// # Panics
-    /// Where the images are too small or have other channels; [`Architecture::shapes`] tells.
+    /// Where the images are too small or have the wrong number of channels, which [`Architecture::shapes`] checks.
     pub fn forward(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
         self.maps(images, None).mean_of_maps()
     }
 
-    /// Logits for training, with the dropout masks that `key` names:
-    /// `[batch, channels, height, width]` to `[batch, classes]`.
+    /// Computes the logits `[batch, classes]` of images `[batch, channels, height, width]` for training, with the dropout
+    /// masks of `key`.
     ///
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
@@ -118,8 +118,8 @@ impl<B: Backend> NetworkInNetwork<B> {
         self.maps(images, Some(key)).mean_of_maps()
     }
 
-    /// One map for each class, whose mean is the class's logit:
-    /// `[batch, channels, height, width]` to `[batch, classes, height', width']`.
+    /// Computes the class maps `[batch, classes, height', width']` of images `[batch, channels, height, width]`. The mean of a
+    /// class map is the logit of the class.
     ///
     /// # Panics
     /// As [`NetworkInNetwork::forward`].
@@ -127,7 +127,7 @@ impl<B: Backend> NetworkInNetwork<B> {
         self.maps(images, None).into_planes()
     }
 
-    /// The output shape of every layer that [`Architecture::shapes`] counts, from a forward pass.
+    /// Returns the output shape of every layer of [`Architecture::shapes`], from a forward pass.
     ///
     /// # Panics
     /// As [`NetworkInNetwork::forward`].

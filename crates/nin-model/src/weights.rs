@@ -330,10 +330,10 @@ impl<B: Backend> ParameterVisitor<B> for Reader {
 }
 
 impl HostTensor {
-    /// A tensor read back from its device; `name` stands in the error.
+    /// Reads a tensor from its device. An error mentions `name`.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give it back as 32-bit floats.
+    /// [`ModelError::Device`] where the device fails or the tensor does not hold 32-bit floats.
     pub fn read<B: Backend, const D: usize>(
         name: &str,
         tensor: &Tensor<B, D>,

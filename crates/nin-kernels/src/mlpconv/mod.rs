@@ -1,6 +1,6 @@
 //! The mlpconv block as one call: a convolution and two 1x1 convolutions, each with bias and ReLU, then max pooling.
 //!
-//! Every image passes through the whole block while it is in the cache. Intermediate results that nobody reads later stay in
+//! Every image passes through the whole block while it is in the cache. Intermediate results that are not read later stay in
 //! scratch memory: the output of the third layer if it is pooled, the hidden layers in inference, and the gradients of the
 //! hidden layers always.
 

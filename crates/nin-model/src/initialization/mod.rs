@@ -1,4 +1,4 @@
-//! Initial weights, drawn on the host so that every backend starts alike.
+//! Initial weights, drawn on the host so that all backends start with the same ones.
 
 mod orthonormal;
 mod unit_variance;
@@ -20,32 +20,30 @@ pub use unit_variance::{LayerPart, LayerScale};
 pub enum Initialization {
     /// PyTorch's `Conv2d` default: weights and biases uniform in ±1/sqrt(fan in).
     PyTorch,
-    /// The book's: weights uniform in ±sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010),
-    /// biases as PyTorch's `Conv2d`.
+    /// The book's initialization: weights uniform in ±sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010), biases as in
+    /// PyTorch's `Conv2d`.
     Xavier,
-    /// Weights normal of variance 2 / fan in (He et al., arXiv:1502.01852), biases zero.
+    /// Normal weights of variance 2 / fan in (He et al., arXiv:1502.01852), zero biases.
     Kaiming,
-    /// The paper's: weights normal of deviation 0.05, biases zero.
+    /// The paper's initialization: normal weights with a standard deviation of 0.05, zero biases.
     Gaussian005,
-    /// Layer-sequential unit variance (Mishkin and Matas, arXiv:1511.06422), each channel's mean
-    /// removed by its bias: orthonormal weights, which [`Initialization::fit`] scales on real images.
+    /// Layer-sequential unit variance (Mishkin and Matas, arXiv:1511.06422): orthonormal weights, which
+    /// [`Initialization::fit`] scales on training images. Biases remove the mean of each channel.
     Lsuv,
-    /// The same, with the last layer fitted to mean 1 and deviation 0.1: every class begins open for
-    /// every image.
+    /// As `Lsuv`, with the last layer scaled to mean 1 and standard deviation 0.1, which keeps every class trainable.
     ///
-    /// The last ReLU of this network takes what is negative from the logits. Where they begin at unit
-    /// variance, the loss is above ln(classes), and the shortest way down is to make all of them
-    /// equal: to close every class, from where no gradient leads back. Begun nearly equal and well
-    /// above 0, there is nothing to be won by that.
+    /// The last ReLU of this network removes negative logits. With unit variance the initial loss is above ln(classes), and
+    /// the fastest way to reduce it is to make all logits equal by killing the ReLU of every class, which no gradient
+    /// undoes. If logits start nearly equal and well above 0, killing a ReLU gains nothing.
     LsuvOpen,
 }
 
 impl Initialization {
-    /// Every initialisation.
+    /// All initializations.
     pub const ALL: [Self; 6] =
         [Self::PyTorch, Self::Xavier, Self::Kaiming, Self::Gaussian005, Self::Lsuv, Self::LsuvOpen];
 
-    /// The name that recipes use.
+    /// Returns the name in recipes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PyTorch => "pytorch",
@@ -57,17 +55,17 @@ impl Initialization {
         }
     }
 
-    /// Every name, in the order of [`Initialization::ALL`].
+    /// Returns every name, in the order of [`Initialization::ALL`].
     pub fn names() -> Vec<&'static str> {
         Self::ALL.map(Self::name).to_vec()
     }
 
-    /// Whether [`Initialization::fit`] has something to do.
+    /// Returns whether [`Initialization::fit`] changes the weights.
     pub const fn follows_data(self) -> bool {
         self.last_outputs().is_some()
     }
 
-    /// What the last layer is fitted to give, where the initialisation follows the data.
+    /// Returns the statistics that the last layer is fitted to; `None` if the initialization does not depend on data.
     const fn last_outputs(self) -> Option<Outputs> {
         match self {
             Self::Lsuv => Some(Outputs { mean: 0.0, deviation: 1.0 }),
@@ -76,18 +74,18 @@ impl Initialization {
         }
     }
 
-    /// Fits initial weights to images, where the initialisation is one that follows the data: scales
-    /// weights and sets biases, first layer to last, so that over these images each layer's outputs
-    /// before the ReLU have unit variance and each channel mean 0 (the last layer's as the
-    /// initialisation says). A layer that gives the same for every image is left as it is.
+    /// Fits initial weights to images, if the initialization depends on data. Returns the statistics of each layer.
     ///
-    /// `images` are `[count, channels, height, width]` of the size `input`,
-    /// `[channels, height, width]`, prepared as the network gets them. The computation runs on the
-    /// CPU whatever the backend, so that all start alike; what it found is given for each layer.
+    /// Scales weights and sets biases, from the first layer to the last, so that over these images the outputs of a layer
+    /// before its ReLU have unit variance and each channel has mean 0. The last layer gets the statistics of the
+    /// initialization. A layer with the same output for every image is not scaled.
+    ///
+    /// `images` are preprocessed, `[count, channels, height, width]`, of the size `input`, `[channels, height, width]`. The
+    /// computation runs on the CPU for every backend, so that all start with the same weights.
     ///
     /// # Errors
-    /// As [`Weights::check`] where the weights are of another architecture;
-    /// [`ModelError::Kernel`] where there is no image, or images and architecture do not fit.
+    /// As [`Weights::check`] where the weights are of another architecture; [`ModelError::Kernel`] where there is no image,
+    /// or where the images do not fit the architecture.
     pub fn fit(
         self,
         weights: &mut Weights,
@@ -98,8 +96,8 @@ impl Initialization {
         self.fit_new(weights, architecture, images, input, &|_| LayerPart::Whole)
     }
 
-    /// [`Initialization::fit`] for a network of which some layers are trained already: `new` says what of
-    /// a layer, such as `blocks.0.cccp1`, may change.
+    /// Fits weights as [`Initialization::fit`] does, in a network with trained layers. `new` returns the part of a layer, such
+    /// as `blocks.0.cccp1`, that may change.
     ///
     /// # Errors
     /// As [`Initialization::fit`].
@@ -117,7 +115,7 @@ impl Initialization {
         }
     }
 
-    /// The initial weights of an architecture: a pure function of both and the seed.
+    /// Draws the initial weights of an architecture: a pure function of the initialization, the architecture and the seed.
     pub fn weights(self, architecture: &Architecture, seed: u64) -> Weights {
         let shapes = architecture.parameter_shapes();
         let mut fans = Fans::default();
@@ -125,7 +123,7 @@ impl Initialization {
             .into_iter()
             .enumerate()
             .map(|(index, (name, shape))| {
-                // A bias follows its weight, whose fans are also the bias's.
+                // A bias follows its weight, and shares its fans.
                 let is_weight = shape.len() == 4;
                 if is_weight {
                     fans = Fans::of(&shape);
@@ -182,7 +180,7 @@ impl FromStr for Initialization {
     }
 }
 
-/// Inputs of an output and outputs of an input, kernel positions counted.
+/// The number of inputs per output and of outputs per input, including kernel positions.
 #[derive(Debug, Clone, Copy, Default)]
 struct Fans {
     fan_in: f64,
@@ -219,7 +217,7 @@ mod tests {
     use super::*;
     use crate::Builtin;
 
-    /// Five deviations of a standard deviation estimated over the 614,400 weights looked at.
+    /// Five standard errors of a standard deviation that is estimated over 614,400 weights.
     const DEVIATION_TOLERANCE: f64 = 7.5 / 1108.5; // sqrt(2 * 614,400) = 1108.5
 
     #[test]

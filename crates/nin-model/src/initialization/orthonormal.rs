@@ -1,7 +1,7 @@
-//! Orthonormal weights (Saxe, McClelland and Ganguli, arXiv:1312.6120), from normal numbers.
+//! Orthonormal weights from normal random numbers (Saxe, McClelland and Ganguli, arXiv:1312.6120).
 
-/// Makes the rows of a `rows` x `columns` matrix orthonormal, or its columns where there are fewer
-/// of them (Gram and Schmidt, the modified form).
+/// Makes the rows of a `rows` x `columns` matrix orthonormal, or its columns if there are fewer of them, by the modified
+/// Gram-Schmidt process.
 pub(super) fn orthonormalize(values: &mut [f32], rows: usize, columns: usize) {
     let transposed = rows > columns;
     let (count, length) = if transposed { (columns, rows) } else { (rows, columns) };
@@ -32,7 +32,7 @@ pub(super) fn orthonormalize(values: &mut [f32], rows: usize, columns: usize) {
     }
 }
 
-/// In eight sums, which the compiler keeps in vector registers; their order is fixed.
+/// Returns the dot product, from eight sums that the compiler keeps in vector registers. The order is fixed.
 fn dot(left: &[f64], right: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
     let (left_eights, right_eights) = (left.chunks_exact(8), right.chunks_exact(8));
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// Rounding to 32 bits of entries of a unit vector, over at most 40 products.
+    /// Roundings to 32 bits of the entries of a unit vector, in at most 40 products.
     const TOLERANCE: f64 = 1e-6;
 
     #[test]

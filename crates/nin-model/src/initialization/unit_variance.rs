@@ -1,10 +1,9 @@
-//! Layer-sequential unit variance (Mishkin and Matas, "All you need is a good init",
-//! arXiv:1511.06422), with each channel's mean removed by its bias.
+//! Layer-sequential unit variance (Mishkin and Matas, "All you need is a good init", arXiv:1511.06422), with biases that
+//! remove the mean of each channel.
 //!
-//! Every layer is scaled so that, over a batch of real images, its outputs before the ReLU have mean
-//! 0 in each channel and variance 1 over all of them: each channel is open for a part of the images
-//! and no layer shrinks or blows up what it is given. Outputs are linear in the weights, so that one
-//! pass is exact where the paper iterates.
+//! Every layer is scaled so that, over a batch of training images, its outputs before the ReLU have mean 0 in each channel
+//! and variance 1 over all channels. So each ReLU is active for some images, and no layer shrinks or amplifies its input.
+//! Outputs are linear in the weights: one pass is exact where the paper iterates.
 
 use nin_kernels::{Context, ConvGeometry, ConvInput, PANEL, PoolGeometry};
 use serde::{Deserialize, Serialize};
@@ -13,16 +12,16 @@ use crate::block_geometry::block_geometry;
 use crate::weights::layer_names;
 use crate::{Architecture, ModelError, Weights};
 
-/// What a layer's outputs were before it was scaled, over the batch.
+/// The statistics of the outputs of a layer over the batch, before it was scaled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerScale {
-    /// The layer's name, as in `blocks.0.cccp1`.
+    /// The name of the layer, such as `blocks.0.cccp1`.
     pub layer: String,
-    /// The deviation of the outputs from their channels' means.
+    /// The standard deviation of the outputs around the means of their channels.
     pub deviation: f64,
 }
 
-/// What of a layer is fitted; the rest stays as it is.
+/// The part of a layer that is fitted; the rest does not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LayerPart {
     /// Nothing.
@@ -43,7 +42,7 @@ impl LayerPart {
     }
 }
 
-/// What a layer is to give over the images, before its ReLU.
+/// The target statistics of a layer over the images, before its ReLU.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outputs {
     pub(super) mean: f64,
@@ -54,7 +53,7 @@ impl Outputs {
     const UNIT: Self = Self { mean: 0.0, deviation: 1.0 };
 }
 
-/// [`Initialization::fit_new`](super::Initialization::fit_new), for these outputs of the last layer.
+/// Implements [`Initialization::fit_new`](super::Initialization::fit_new), with the target statistics of the last layer.
 pub(super) fn fit(
     weights: &mut Weights,
     architecture: &Architecture,
@@ -86,13 +85,13 @@ pub(super) fn fit(
     Ok(pass.scales)
 }
 
-/// The batch on its way through the network.
+/// A forward pass of the batch, layer by layer.
 struct Pass {
     context: Context,
     count: usize,
-    /// Planes before the first layer, panels behind it.
+    /// Planes before the first layer, panels after it.
     activations: Vec<f32>,
-    /// Layers that they have passed.
+    /// The number of layers that are done.
     passed: usize,
     scales: Vec<LayerScale>,
 }
@@ -165,7 +164,7 @@ impl Pass {
     }
 }
 
-/// Mean and sum of squares of each channel, over images and pixels.
+/// The mean and the variance of each channel, over images and pixels.
 struct Statistics {
     channels: usize,
     image_len: usize,
@@ -174,7 +173,7 @@ struct Statistics {
 }
 
 impl Statistics {
-    /// Of `[count, panels, pixels, 16]`.
+    /// Computes the statistics of `[count, panels, pixels, 16]`.
     fn of(outputs: &[f32], count: usize, channels: usize) -> Self {
         let image_len = outputs.len() / count;
         let pixels = image_len / (channels.div_ceil(PANEL) * PANEL);
@@ -203,20 +202,20 @@ impl Statistics {
         Self { channels, image_len, means, variances }
     }
 
-    /// Of the outputs of these channels from their means.
+    /// Returns the standard deviation of the outputs of some channels around their means.
     fn deviation(&self, part: &LayerPart) -> f64 {
         let channels = || (0..self.channels).filter(|&channel| part.contains(channel));
         let sum: f64 = channels().map(|channel| self.variances[channel]).sum();
         (sum / channels().count().max(1) as f64).sqrt()
     }
 
-    /// The outputs as the scaled layer gives them, behind its ReLU: a factor and a bias per channel.
+    /// Scales the outputs by a factor and a bias per channel, and applies the ReLU: the outputs of the scaled layer.
     fn scale_and_rectify(&self, outputs: &mut [f32], factors: &[f64], biases: &[f64]) {
         let panels = self.channels.div_ceil(PANEL);
         let panel_len = self.image_len / panels;
         for (index, panel) in outputs.chunks_exact_mut(panel_len).enumerate() {
             let first = index % panels * PANEL;
-            // Channels that only fill up the last panel stay 0.
+            // Channels that pad the last panel stay 0.
             let last = self.channels.min(first + PANEL);
             for pixel in panel.chunks_exact_mut(PANEL) {
                 let of_channels = factors[first..last].iter().zip(&biases[first..last]);
