@@ -1,4 +1,4 @@
-//! The answer for one picture, and its JSON: what `predict` prints and `serve` sends.
+//! The answer for one picture, and its JSON, which `predict` prints and `serve` sends.
 
 use nin_model::ModelMetadata;
 use nin_train::Prediction;
@@ -6,22 +6,22 @@ use serde_json::{Value, json};
 
 use crate::error::CommandError;
 
-/// A picture's name for one that came without a file.
+/// The name of a picture that has no file.
 pub const NO_FILE: &str = "-";
-/// The class of a picture whose likeliest class is below the threshold.
+/// The class of a picture whose most probable class is below the threshold.
 pub const UNKNOWN: &str = "unknown";
 
-/// The least probability with which a class is the answer: a number from 0 to 1.
+/// The lowest probability at which a class is the answer, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Threshold(f64);
 
 impl Threshold {
-    /// `None` for a number outside 0 to 1.
+    /// Returns a threshold, or `None` for a number outside 0 to 1.
     pub fn new(probability: f64) -> Option<Self> {
         (0.0..=1.0).contains(&probability).then_some(Self(probability))
     }
 
-    /// The same with an error that says what to give.
+    /// Returns a threshold, or an error with a hint for the command line.
     pub fn checked(probability: f64) -> anyhow::Result<Self> {
         Self::new(probability).ok_or_else(|| {
             CommandError::new(
@@ -32,38 +32,38 @@ impl Threshold {
         })
     }
 
-    /// The probability.
+    /// Returns the probability.
     pub fn probability(self) -> f64 {
         self.0
     }
 }
 
-/// A picture that was answered.
+/// A classified picture.
 pub struct Answer {
-    /// The path as it was given; [`NO_FILE`] where there was none.
+    /// The path as given, or [`NO_FILE`].
     pub name: String,
-    /// `[height, width]` that it came with, upright.
+    /// The original `[height, width]`, upright.
     pub size: [usize; 2],
-    /// Whether light and dark have changed places.
+    /// Whether light and dark were inverted.
     pub inverted: bool,
-    /// What the network said.
+    /// The network's prediction.
     pub prediction: Prediction,
 }
 
 impl Answer {
-    /// The likeliest class, unless it is less likely than the threshold.
+    /// Returns the most probable class, unless its probability is below the threshold.
     pub fn class(&self, threshold: Option<Threshold>) -> Option<usize> {
         let class = self.prediction.top(1).first().copied()?;
         let least = threshold.map_or(0.0, Threshold::probability);
         (self.prediction.probabilities[class] >= least).then_some(class)
     }
 
-    /// The same as a name: [`UNKNOWN`] below the threshold.
+    /// Returns the name of that class, or [`UNKNOWN`].
     pub fn class_name<'a>(&self, classes: &'a [String], threshold: Option<Threshold>) -> &'a str {
         self.class(threshold).map_or(UNKNOWN, |class| &classes[class])
     }
 
-    /// One entry of `images`: so many of the likeliest classes, each with its map.
+    /// Returns an entry of `images`: the `top` most probable classes, each with its map.
     pub fn as_json(
         &self,
         metadata: &ModelMetadata,
@@ -88,7 +88,7 @@ impl Answer {
         })
     }
 
-    /// The same without maps: a line of `jsonl`.
+    /// Returns the same without maps, as a line of `jsonl`.
     pub fn as_json_line(
         &self,
         classes: &[String],
@@ -116,7 +116,7 @@ impl Answer {
     }
 }
 
-/// The whole object: pictures that were answered, and those that were not.
+/// Returns the whole object: classified pictures, and refused ones.
 pub fn answers(images: &[Value], refused: &[Value]) -> Value {
     json!({ "images": images, "refused": refused })
 }

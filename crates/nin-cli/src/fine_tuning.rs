@@ -1,4 +1,4 @@
-//! `train --weights`: the network that a run begins with, and what the recipe takes over from it.
+//! `train --weights`: the checkpoint that a run starts from, and the recipe keys that follow it.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::pretrained::ModelSource;
 /// The key that names the checkpoint.
 const WEIGHTS: &str = "model.weights";
 
-/// What a recipe that nobody named says about the network and its inputs.
+/// The keys of the default recipe that describe the network and its inputs.
 const OF_THE_NETWORK: [&str; 7] = [
     "model.architecture",
     "model.blocks",
@@ -25,15 +25,15 @@ const OF_THE_NETWORK: [&str; 7] = [
     "training.precision",
 ];
 
-/// Takes what the default recipe says about its network out of it: the checkpoint says it.
+/// Removes the default recipe's keys about the network, which the checkpoint determines.
 pub fn forget_network(builder: &mut RecipeBuilder) {
     for key in OF_THE_NETWORK {
         builder.forget(key);
     }
 }
 
-/// Completes a recipe that begins with a checkpoint: architecture, preprocessing and precision are the
-/// checkpoint's where no key names others. `copy` is a run's own copy of the checkpoint.
+/// Completes a recipe that starts from a checkpoint. Architecture, preprocessing and precision follow the
+/// checkpoint unless a key names others. `copy` is the run's own copy of the checkpoint.
 pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Result<()> {
     let Some(source) = builder.get(WEIGHTS).and_then(Value::as_str).filter(|name| !name.is_empty())
     else {
@@ -76,7 +76,7 @@ pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Resul
     Ok(())
 }
 
-/// The checkpoint that a recipe names, or the copy of it; `None` where it names none.
+/// Loads the checkpoint that a recipe names, or the copy of it. Returns `None` if it names none.
 pub fn starting_weights(
     recipe: &Recipe,
     copy: Option<&Path>,
@@ -99,7 +99,7 @@ fn load(source: &str, copy: Option<&Path>) -> anyhow::Result<StartingWeights> {
     Ok(StartingWeights { metadata, weights })
 }
 
-/// The network of these weights, for any number of classes.
+/// Sets the architecture of the weights, for any number of classes.
 fn set_network(
     builder: &mut RecipeBuilder,
     architecture: &Architecture,

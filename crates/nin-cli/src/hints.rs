@@ -1,4 +1,4 @@
-//! What to do about an error: the libraries' words, and the flags that do it, which no library knows.
+//! Hints: the libraries' own, with the flags of the program, which no library knows.
 
 use nin_data::DataError;
 use nin_exchange::ExchangeError;
@@ -9,7 +9,7 @@ use nin_train::{TrainError, one_line};
 use crate::error::{CommandError, NOT_FETCHED};
 use crate::fetch::FetchError;
 
-/// The hint of the first cause that has one; the program's own before the libraries'.
+/// Returns the hint of the first cause that has one. The program's own errors come first.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let mut causes = error.chain();
     if let Some(error) = causes.find_map(|cause| cause.downcast_ref::<CommandError>()) {
@@ -39,7 +39,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
     })
 }
 
-/// Whether something cannot be read because its path is a URL.
+/// Returns whether something cannot be read because its path is a URL.
 fn is_of_url(error: &anyhow::Error) -> bool {
     let fetches = error.chain().any(|cause| cause.downcast_ref::<FetchError>().is_some());
     let line = one_line(error.as_ref());

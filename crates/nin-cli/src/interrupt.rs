@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin: the first asks a training or a server to end, the second ends the program.
+//! Signals such as Ctrl-C: the first asks a training or a server to end, the second ends the program.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use signal_hook::low_level;
 use crate::exit::INTERRUPTED;
 use crate::progress;
 
-/// Connects the signals that end programs to a training.
+/// Stops a training at the first signal.
 pub fn stop_on_signal(interrupter: &Interrupter) -> anyhow::Result<()> {
     let interrupter = interrupter.clone();
     on_signal(move || interrupter.stop(Some("interrupted")))
 }
 
 /// Calls `stop` at the first SIGINT (Ctrl-C), SIGTERM (`kill`) or SIGHUP (the terminal was closed);
-/// the second ends the program at once.
+/// the second ends the program immediately.
 pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     let mut signals = vec![SIGINT, SIGTERM];
     if !is_ignored(SIGHUP) {
-        // Under `nohup` it is, and the training outlives its terminal.
+        // `nohup` ignores it, so that the training outlives its terminal.
         signals.push(SIGHUP);
     }
     let mut signals = Signals::new(signals).context("cannot listen for signals")?;
@@ -33,7 +33,7 @@ pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
         for (earlier, _signal) in signals.forever().enumerate() {
             if earlier > 0 {
                 progress::give_back();
-                // At once: checkpoints are written aside and renamed, none is left half-written.
+                // Checkpoints are written to temporary folders and renamed, so none is left incomplete.
                 low_level::exit(i32::from(INTERRUPTED));
             }
             stop();
@@ -46,14 +46,14 @@ pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Lets a write that exceeds the limit on the size of files (`ulimit -f`) fail with an error, which the
-/// program can report. Without this, the signal ends it without a word.
+/// Turns a write beyond the file size limit (`ulimit -f`) into an error that the program can report. Otherwise
+/// the signal would end it silently.
 pub fn outlive_file_limit() {
-    // Where it cannot be done, the signal ends the program as it did.
+    // If this fails, the signal ends the program as before.
     let _ = flag::register(SIGXFSZ, Arc::default());
 }
 
-/// Whether whoever started this program told it to ignore a signal; Linux says so.
+/// Returns whether this process was started with a signal ignored, on Linux.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

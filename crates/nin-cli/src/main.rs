@@ -40,7 +40,7 @@ use crate::arguments::Arguments;
 fn main() -> ExitCode {
     backend::configure();
     interrupt::outlive_file_limit();
-    // A wrong usage ends here, with 2; help and version with 0.
+    // Exits with 2 on wrong usage, and with 0 for help and version.
     let arguments = Arguments::parse();
     let finished = backend::override_instruction_set().and_then(|()| commands::run(arguments));
     match finished {

@@ -1,4 +1,4 @@
-//! stdout is data, as text or as JSON; stderr is for people.
+//! Output: stdout is data, as text or JSON; stderr is for people.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ pub enum Format {
     Json,
 }
 
-/// Prints text, with a line's end behind it. Names in it are escaped by [`printable`] before: a name
-/// with a line's end is two lines here.
+/// Prints text and a line break. The caller escapes names with [`printable`] first: here, a name with a line
+/// break is two lines.
 pub fn print_text(text: &str) -> anyhow::Result<()> {
     print_line(&printable_lines(text))
 }
@@ -37,37 +37,36 @@ fn print_line(text: &str) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
 }
 
-/// Writes a line to stderr, whatever names are in it. A closed stderr ends nothing.
+/// Writes a line to stderr, escaped. Ignores a closed stderr.
 pub fn note(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
-/// Writes a file that was asked for, a whole one or none; makes the folders that it lies in.
+/// Writes a file that the user asked for, atomically. Creates its folder.
 pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         create_folder(folder)?;
     }
-    // The folder of a bare name is the current one.
+    // The folder of a bare name is the current directory.
     nin_train::write_file(&Path::new(".").join(path), bytes).map_err(|error| {
-        // It need not be a run's: the hint names no flag.
+        // The file need not belong to a run, so the hint names no flag.
         CommandError::new(one_line(&error), error.hint()).into()
     })
 }
 
-/// Says that a file is replaced: its name was given, but perhaps without a thought of the file.
+/// Notes that a file is replaced. The user named it, perhaps without knowing that it exists.
 pub fn note_replaced(path: &Path) {
     if path.exists() {
         note(format!("replaces `{}`", path.display()));
     }
 }
 
-/// Makes a folder that was asked for, and those that it lies in, where they are not there.
+/// Creates a folder that the user asked for, with its parents.
 pub fn create_folder(path: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(path).map_err(|error| unwritable("create the folder", path, &error))
 }
 
-/// Makes a folder inside one that was asked for. A link in its place is refused: what leads out of that
-/// folder was not asked for.
+/// Creates a folder within one that the user asked for. Refuses a link in its place, which would lead elsewhere.
 pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Result<PathBuf> {
     create_folder(folder)?;
     let path = folder.join(name);
@@ -82,7 +81,7 @@ pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Re
     Ok(path)
 }
 
-/// That something cannot be written where it was asked for.
+/// Returns the error that something cannot be written where the user asked for it.
 pub fn unwritable(action: &str, path: &Path, error: &io::Error) -> anyhow::Error {
     let message = format!("cannot {action} `{}`: {error}", path.display());
     CommandError::new(message, "name a folder that you may write to").into()

@@ -1,4 +1,4 @@
-//! Trained networks that are part of the program, and where a command takes its network from.
+//! Embedded trained networks, and the sources of a command's network.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf, is_separator};
@@ -10,16 +10,16 @@ use nin_train::load_model;
 
 use crate::error::check_is_local;
 
-/// What a name begins with that is no path.
+/// The prefix of a name, as opposed to a path.
 const PREFIX: &str = "pretrained:";
 
-/// The folder of the named networks that are not part of the program, relative to the working one.
+/// The folder of named networks that are not embedded, relative to the working directory.
 const WEIGHTS_FOLDER: &str = "weights";
 
-/// The one that is taken where none is named.
+/// The default network.
 pub const PRETRAINED_DEFAULT: &str = "pretrained:record-fashion-mnist";
 
-/// A trained network that is part of the program; `weights/README.md` is its card.
+/// An embedded network. Its model card is in `weights/README.md`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pretrained {
     /// The name of the recipe that trained it.
@@ -32,26 +32,26 @@ const PRETRAINED: [Pretrained; 1] = [Pretrained {
     safetensors: include_bytes!("../weights/record-fashion-mnist.safetensors"),
 }];
 
-/// Where a command takes its network from.
+/// The source of a command's network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A run's folder, a checkpoint's folder or a `.safetensors` file.
+    /// A run folder, a checkpoint folder or a `.safetensors` file.
     Path(PathBuf),
-    /// One that is part of the program.
+    /// An embedded network.
     Pretrained(&'static Pretrained),
 }
 
 impl ModelSource {
-    /// How it is read from the command line: a path, or `pretrained:NAME` of a network that is part of the
-    /// program or lies in [`WEIGHTS_FOLDER`].
+    /// Returns the parser for the command line: a path, or `pretrained:NAME` for an embedded network or one in
+    /// [`WEIGHTS_FOLDER`].
     pub fn parser() -> impl TypedValueParser<Value = Self> {
         OsStringValueParser::new().try_map(Self::parse)
     }
 
-    /// What [`ModelSource::parser`] reads.
+    /// Parses a command line argument.
     ///
     /// # Errors
-    /// Where `pretrained:` is followed by no known name.
+    /// `pretrained:` is followed by an unknown name.
     pub fn parse(given: OsString) -> Result<Self, String> {
         let Some(name) = given.to_str().and_then(|given| given.strip_prefix(PREFIX)) else {
             return Ok(Self::Path(given.into()));
@@ -74,7 +74,7 @@ impl ModelSource {
         ))
     }
 
-    /// Where it lies, if not in the program.
+    /// Returns the path of a network that is not embedded.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -82,10 +82,10 @@ impl ModelSource {
         }
     }
 
-    /// The network's weights, and what is to be known about it.
+    /// Loads the metadata and the weights.
     ///
     /// # Errors
-    /// Where there is no checkpoint at the path, or it is damaged.
+    /// There is no checkpoint at the path, or it is damaged.
     pub fn load(&self) -> anyhow::Result<(ModelMetadata, Weights)> {
         match self {
             Self::Path(path) => {

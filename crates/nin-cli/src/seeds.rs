@@ -1,5 +1,5 @@
-//! `--seeds`: the folder of a recipe's runs with several seeds, `seed-7` and so on, and beside them
-//! `seeds.toml`, which says which seeds there are to be, and by which recipe.
+//! `--seeds`: a folder with one run per seed, `seed-7` and so on, and `seeds.toml` with the list of seeds and the
+//! recipe.
 
 use std::path::{Path, PathBuf};
 
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::CommandError;
 use crate::output::{create_folder, save};
 
-/// More than anybody waits for.
+/// More seeds than anyone would wait for.
 const MOST_SEEDS: usize = 10_000;
 
-/// In bytes: so many seeds and a recipe take less.
+/// The largest `seeds.toml`, in bytes: [`MOST_SEEDS`] and a recipe take less.
 const LARGEST_PLAN: u64 = 2 << 20;
 
-/// The seeds that were asked for, in their order, each once.
+/// The requested seeds in order, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seeds(pub Vec<u64>);
 
-/// `20` is 1 to 20; `3,7,42` a list, `42,` a list of one.
+/// Parses `20` as 1 to 20, `3,7,42` as a list, and `42,` as a list of one.
 impl std::str::FromStr for Seeds {
     type Err = String;
 
@@ -56,38 +56,38 @@ impl std::str::FromStr for Seeds {
     }
 }
 
-/// What `seeds.toml` says.
+/// The content of `seeds.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plan {
     seeds: Seeds,
-    /// By which each is trained, with its own seed.
+    /// The recipe of every run, which replaces the seed.
     recipe: Recipe,
 }
 
-/// A folder of runs with several seeds.
+/// A folder of runs that differ in their seeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedsFolder {
     path: PathBuf,
 }
 
 impl SeedsFolder {
-    /// Whether one stands at this path.
+    /// Returns whether a path is such a folder.
     pub fn is_one(path: &Path) -> bool {
         plan_path(path).is_file()
     }
 
-    /// The one that a run stands in, if it does.
+    /// Returns the folder that contains a run, if it is such a folder.
     pub fn around(run: &Path) -> Option<PathBuf> {
-        // A run that is named `.` stands in a folder, too.
+        // A run named `.` has a parent, too.
         let full = std::fs::canonicalize(run).ok()?;
         let parent = full.parent().filter(|parent| Self::is_one(parent))?.to_owned();
-        // As it was written, where that says it.
+        // The path as given, if it contains the parent.
         let written = run.parent().filter(|written| Self::is_one(written));
         Some(written.map_or(parent, Path::to_owned))
     }
 
-    /// A folder to be, where none is yet; nothing is written before [`SeedsFolder::write`].
+    /// Prepares a new folder. Writes nothing before [`SeedsFolder::write`].
     pub fn new(path: &Path) -> anyhow::Result<Self> {
         let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if is_used {
@@ -101,7 +101,7 @@ impl SeedsFolder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Opens a folder that is there; gives its seeds and its recipe.
+    /// Opens an existing folder and returns its seeds and recipe.
     pub fn open(path: &Path) -> anyhow::Result<(Self, Seeds, Recipe)> {
         let plan = plan_path(path);
         let bytes = read_file(&plan, LARGEST_PLAN).map_err(|error| {
@@ -120,15 +120,14 @@ impl SeedsFolder {
         Ok((Self { path: path.to_owned() }, seeds, recipe))
     }
 
-    /// Writes down which seeds there are to be; makes the folder where it is not there.
+    /// Writes `seeds.toml` and creates the folder if necessary.
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
         create_folder(&self.path)?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
         save(&plan_path(&self.path), sealed_text(&toml::to_string(&plan)?).as_bytes())
     }
 
-    /// Checks that the run of each seed is in this folder, or not there: a link would have another run
-    /// trained.
+    /// Checks that each run is a folder or does not exist. A link would lead to another run.
     pub fn check_runs(&self, seeds: &Seeds) -> anyhow::Result<()> {
         for run in seeds.0.iter().map(|seed| self.run(*seed)) {
             if let Some(found) = require_folder(&run).err().as_ref().and_then(NotOwn::of) {
@@ -140,24 +139,24 @@ impl SeedsFolder {
         Ok(())
     }
 
-    /// The run of a seed.
+    /// Returns the run folder of a seed.
     pub fn run(&self, seed: u64) -> PathBuf {
         self.path.join(format!("seed-{seed}"))
     }
 
-    /// Returns the runs that are there, in the order of these seeds.
+    /// Returns the existing runs, in the order of these seeds.
     pub fn runs(&self, seeds: &Seeds) -> Vec<PathBuf> {
         let runs = seeds.0.iter().map(|seed| self.run(*seed));
         runs.filter(|run| RunFolder::is_run(run)).collect()
     }
 
-    /// The folder itself.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// That runs of other seeds may be trained beside those that are there.
+/// Checks that a recipe matches the stored one in everything but the seed.
 pub fn check_recipe(path: &Path, stored: &Recipe, wanted: &Recipe) -> Result<(), TrainError> {
     let mut wanted = wanted.clone();
     wanted.training.seed = stored.training.seed;
@@ -168,7 +167,7 @@ pub fn check_recipe(path: &Path, stored: &Recipe, wanted: &Recipe) -> Result<(),
     Err(TrainError::RecipeChanged { path: path.to_owned(), keys })
 }
 
-/// The recipe to put flags upon.
+/// Returns a builder that starts from a stored recipe.
 pub fn builder(name: &str, recipe: &Recipe) -> anyhow::Result<RecipeBuilder> {
     let text = recipe.to_toml().map_err(TrainError::from)?;
     Ok(RecipeBuilder::from_text(name, "seeds.toml", &text).map_err(TrainError::from)?)

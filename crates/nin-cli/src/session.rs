@@ -22,21 +22,21 @@ use crate::settings::Sources;
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, report};
 
-/// Data, device and signals: what the runs of one command share.
+/// The data, device and signals that the runs of one command share.
 pub struct Session<'a> {
     arguments: &'a TrainArguments,
     data: DataSet,
-    /// The data's folder as it was named.
+    /// The data folder as named.
     folder: Option<PathBuf>,
-    /// What a new run begins with.
+    /// The starting weights of a new run.
     start: Option<StartingWeights>,
     selected: Selected,
     interrupter: Interrupter,
 }
 
 impl<'a> Session<'a> {
-    /// Opens all that a recipe needs. Where it is free which images it selects, they are stratified on
-    /// data of the user's own.
+    /// Opens everything that a recipe needs. If `selection_is_free`, the selection is stratified on the user's own
+    /// data.
     pub fn open(
         arguments: &'a TrainArguments,
         recipe: &mut Recipe,
@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
             is_stopped: &|| interrupter.should_stop(),
         };
         let data = open_training_data(recipe, folder.as_deref(), reading, selection_is_free)?;
-        // Whatever is wrong with the recipe on this data is said before a device is opened.
+        // Reports a recipe that does not fit the data before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
         selected.note_precision(recipe.training.precision);
@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
         Ok(Self { arguments, data, folder, start, selected, interrupter })
     }
 
-    /// Trains a run from its beginning, or goes on with it.
+    /// Starts or resumes a run.
     pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
         let Self { arguments, data, start, selected, interrupter, .. } = self;
         let environment = Environment {
@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Returns the command that resumes the run, with what the run's folder does not say.
+/// Returns the command that resumes a run, with the flags that the run folder does not store.
 fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
     let mut words = vec![format!("nin-cli train --run {} --resume", quoted_path(folder))];
     if let Some(data) = &arguments.data {

@@ -1,4 +1,4 @@
-//! From parsed arguments to what a command needs: recipe, data, folders.
+//! Resolves parsed arguments into settings: recipe, data, folders.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::error::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
 use crate::output::{create_folder, unwritable};
 
-/// Where runs stand unless told otherwise.
+/// The default folder of runs.
 const RUNS: &str = "runs";
 
 /// A training's recipe and folder.
@@ -25,24 +25,24 @@ pub struct TrainSettings {
     pub recipe: Recipe,
     /// The run's folder.
     pub folder: PathBuf,
-    /// The recipe's name, where the folder is the first of its folders that is free.
+    /// The recipe's name, if the run takes the first free folder of this name.
     pub claims: Option<String>,
-    /// What it is trained on and begins with.
+    /// The data and the starting weights.
     pub sources: Sources,
 }
 
-/// What a training takes besides its recipe.
+/// The inputs of a training besides its recipe.
 pub struct Sources {
-    /// The data's folder, where it was named, now or when the run began.
+    /// The data folder, if named now or when the run started.
     pub data: Option<PathBuf>,
-    /// Whether nobody said which images `data.limit` and `data.held_out` take.
+    /// Whether `data.selection` is unset, so that it may follow the data.
     pub selection_is_free: bool,
-    /// What a new run begins with, where the recipe names it.
+    /// The starting weights of a new run, if the recipe names them.
     pub start: Option<StartingWeights>,
 }
 
 impl TrainSettings {
-    /// Resolves defaults < file < flags; a resumed run's file is its own recipe.
+    /// Resolves defaults < file < flags. The file of a resumed run is its own recipe.
     pub fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
         let named = named_recipe(arguments)?;
         let folder = match &arguments.run {
@@ -67,7 +67,7 @@ impl TrainSettings {
             && !is_named
             && let Ok(stored) = RunFolder::open(&folder).and_then(|run| run.recipe())
         {
-            // The run chose it when it began.
+            // The run chose it when it started.
             recipe.data.selection = stored.data.selection;
         }
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
@@ -79,8 +79,8 @@ impl TrainSettings {
     }
 }
 
-/// The recipe that is asked for, on the data that is asked for: without a name, that for pictures where
-/// the data is pictures, else the quick start's.
+/// Returns the requested recipe with the requested data. The default is the recipe `pictures` for a folder of
+/// pictures, else the quick start's.
 pub fn named_recipe(arguments: &TrainArguments) -> anyhow::Result<RecipeBuilder> {
     let folder = arguments.data.as_deref();
     for path in folder.into_iter().chain(arguments.config.as_deref().map(Path::new)) {
@@ -104,8 +104,8 @@ pub fn named_recipe(arguments: &TrainArguments) -> anyhow::Result<RecipeBuilder>
     Ok(builder)
 }
 
-/// The recipe with what the flags override, and whether it says which images it selects; `copy` is a
-/// run's own copy of the weights that it began with.
+/// Returns the recipe with flags applied, and whether `data.selection` is set. `copy` is the run's own copy of
+/// its starting weights.
 pub fn with_flags(
     mut builder: RecipeBuilder,
     arguments: &TrainArguments,
@@ -120,7 +120,7 @@ pub fn with_flags(
     Ok((builder.build()?, names_selection))
 }
 
-/// Overrides the keys that have flags of their own.
+/// Applies the flags that stand for recipe keys.
 fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
@@ -158,7 +158,7 @@ fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<()
     Ok(())
 }
 
-/// `runs/<recipe>`, `runs/<recipe>-2` and so on.
+/// Yields `runs/<recipe>`, `runs/<recipe>-2` and so on.
 fn numbered_runs(recipe: &str) -> impl Iterator<Item = PathBuf> {
     let first = Path::new(RUNS).join(recipe);
     let others = (2..).map({
@@ -168,13 +168,12 @@ fn numbered_runs(recipe: &str) -> impl Iterator<Item = PathBuf> {
     std::iter::once(first).chain(others)
 }
 
-/// The first of these folders that is not there.
+/// Returns the first of these folders that does not exist.
 pub fn free_run(recipe: &str) -> PathBuf {
     numbered_runs(recipe).find(|folder| !folder.exists()).unwrap_or_else(|| RUNS.into())
 }
 
-/// Makes the first of these folders that is not there. Of two processes that begin at once, each gets its
-/// own.
+/// Creates the first of these folders that does not exist. Two processes that start at once get different ones.
 pub fn claim_run(recipe: &str) -> anyhow::Result<PathBuf> {
     create_folder(Path::new(RUNS))?;
     for folder in numbered_runs(recipe) {
@@ -187,7 +186,7 @@ pub fn claim_run(recipe: &str) -> anyhow::Result<PathBuf> {
     Ok(RUNS.into())
 }
 
-/// The last of these folders that is what is looked for, whichever before it are gone.
+/// Returns the highest-numbered of these folders that passes `is_one`.
 pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<PathBuf> {
     let number = |name: &str| match name.strip_prefix(recipe)? {
         "" => Some(1),
@@ -205,7 +204,7 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
     })
 }
 
-/// A recipe for commands that also take an architecture's name, and the shape of its images.
+/// A recipe, architecture and input shape, for commands that also take an architecture's name.
 pub struct NetworkSettings {
     /// The resolved recipe.
     pub recipe: Recipe,
@@ -216,7 +215,7 @@ pub struct NetworkSettings {
 }
 
 impl NetworkSettings {
-    /// Resolves an architecture's name, a built-in recipe or a file, with single keys overridden.
+    /// Resolves an architecture's name, a built-in recipe or a file, and applies assignments.
     pub fn resolve(config: &str, assignments: &[String]) -> anyhow::Result<Self> {
         let builtin =
             config.parse::<Builtin>().ok().filter(|_| BuiltinRecipe::find(config).is_none());
@@ -228,7 +227,7 @@ impl NetworkSettings {
             builder.assign(assignment)?;
         }
         let recipe = builder.build()?;
-        // Fashion-MNIST's numbers, where neither recipe nor architecture says.
+        // Fashion-MNIST's values, unless recipe or architecture has others.
         let (channels, classes, side) = (1, 10, 28);
         let architecture = recipe.architecture(channels, classes)?;
         let side = recipe.data.input_size.unwrap_or(side);
@@ -237,7 +236,7 @@ impl NetworkSettings {
     }
 }
 
-/// An architecture on the images that it was published for.
+/// Returns a recipe for an architecture, with the input that it was published for.
 fn from_architecture(builtin: Builtin) -> Result<RecipeBuilder, RecipeError> {
     let [channels, side, _] = builtin.input();
     let mut builder = RecipeBuilder::from_text(builtin.name(), builtin.name(), "")?;

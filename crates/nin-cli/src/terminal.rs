@@ -1,11 +1,10 @@
-//! Text from outside on its way to a terminal.
+//! Escapes untrusted text for a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text with everything escaped that a terminal would act upon: control characters, line ends
-/// included, and marks that change the direction of text. A file's name cannot clear the screen with it,
-/// nor look like an `error:` line.
+/// Escapes everything that a terminal would act upon: control characters, including line breaks, and marks that
+/// change the direction of text. A file name can then neither clear the screen nor imitate an `error:` line.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.contains(is_unprintable) {
         Cow::Owned(escaped(text, is_unprintable))
@@ -14,12 +13,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Lines with names in them as one text: each stays one line.
+/// Escapes and joins lines with names in them. Each stays one line.
 pub fn printable_text(lines: &[String]) -> String {
     lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The same for a text of several lines, which it keeps.
+/// Escapes a text of several lines and keeps its line breaks.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     let is_unprintable = |letter| letter != '\n' && letter != '\t' && is_unprintable(letter);
     if text.contains(is_unprintable) {
@@ -29,7 +28,7 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same for JSON, as JSON's own escapes: these letters are nowhere but in its strings.
+/// Escapes JSON with JSON's own escapes. These characters only occur in its strings.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     if !json.contains(is_unprintable) {
         return Cow::Borrowed(json);
@@ -37,7 +36,7 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         if is_unprintable(letter) {
-            // All of them are in the basic plane: four digits do. Writing to a string does not fail.
+            // All of them are in the basic plane, so four digits suffice. Writing to a string does not fail.
             let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
         } else {
             escaped.push(letter);

@@ -1,12 +1,12 @@
-//! Letters that XML, and so SVG, has no place for. Escaping is the templates' work.
+//! Removes characters that XML, and therefore SVG, does not allow. The templates escape the others.
 
-/// Removes the letters that XML has no place for: control characters, and code points that are not
-/// characters. One of them makes a whole SVG file unreadable, escaped or not.
+/// Removes control characters, and code points that are not characters. Even escaped, one of them makes a whole SVG
+/// file unreadable.
 pub fn stripped(text: &str) -> String {
     text.chars().filter(|&letter| is_allowed(letter)).collect()
 }
 
-/// Whether XML 1.0 (section 2.2) allows a letter and does not discourage it.
+/// Returns whether XML 1.0 (section 2.2) allows a character and does not discourage it.
 fn is_allowed(letter: char) -> bool {
     matches!(letter, '\t' | '\n' | '\r')
         || !letter.is_control() && u32::from(letter) & 0xfffe != 0xfffe

@@ -176,7 +176,7 @@ pub struct CompareArguments {
     pub format: Format,
 }
 
-/// A path, or the name of a network that is part of the program.
+/// Checks a path or the name of an embedded network.
 fn parse_weights(text: &str) -> Result<String, String> {
     ModelSource::parse(text.into()).map(|_| text.to_owned())
 }

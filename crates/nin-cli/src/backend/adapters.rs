@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-/// What an adapter is; the better to compute on first.
+/// The kind of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "there is none to be found"))]
+#[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "there are no adapters without wgpu"))]
 pub enum AdapterKind {
-    /// A GPU with memory of its own.
+    /// A GPU with its own memory.
     Discrete,
     /// A GPU that shares the processor's memory.
     Integrated,
@@ -20,7 +20,7 @@ pub enum AdapterKind {
 }
 
 impl AdapterKind {
-    /// Whether it is a GPU for sure.
+    /// Returns whether it is certainly a GPU.
     pub fn is_hardware(self) -> bool {
         matches!(self, Self::Discrete | Self::Integrated | Self::Virtual)
     }
@@ -31,16 +31,16 @@ impl AdapterKind {
 pub struct Adapter {
     /// Its name, as its driver gives it.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: AdapterKind,
-    /// Its place among those of its kind.
+    /// Its index among adapters of its kind.
     #[serde(skip)]
     index: usize,
 }
 
 #[cfg(feature = "wgpu")]
 impl Adapter {
-    /// The device by which burn-wgpu knows it.
+    /// Returns burn-wgpu's device for it.
     pub fn device(&self) -> burn_wgpu::WgpuDevice {
         use burn_wgpu::WgpuDevice;
         match self.kind {
@@ -52,7 +52,7 @@ impl Adapter {
     }
 }
 
-/// Whether the system shows a GPU's device files; `true` where it has no such files for any.
+/// Returns whether the system shows a GPU's device files; `true` if this system has no such files.
 #[cfg(target_os = "linux")]
 pub fn may_have_gpu() -> bool {
     // Direct rendering (every Mesa driver), NVIDIA's own, and Windows' subsystem for Linux.
@@ -61,13 +61,13 @@ pub fn may_have_gpu() -> bool {
         .any(|path| std::path::Path::new(path).exists())
 }
 
-/// Whether the system shows a GPU's device files; `true` where it has no such files for any.
+/// Returns whether the system shows a GPU's device files; `true` if this system has no such files.
 #[cfg(not(target_os = "linux"))]
 pub fn may_have_gpu() -> bool {
     true
 }
 
-/// Every adapter of the graphics interface that burn-wgpu takes here.
+/// Lists every adapter of the graphics API that burn-wgpu uses here.
 #[cfg(feature = "wgpu")]
 pub fn adapters() -> Vec<Adapter> {
     use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};

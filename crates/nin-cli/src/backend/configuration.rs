@@ -1,12 +1,11 @@
 //! Burn's and CubeCL's configuration.
 //!
-//! Both look for `burn.toml` in the working directory and its parents the first time they are asked, and
-//! panic where it is not theirs or there is no such directory. This program takes their defaults and what
-//! the environment says.
+//! On first use, both look for `burn.toml` in the working directory and its parents, and panic on a foreign file
+//! or a missing directory. This program takes their defaults and the environment.
 
 use burn_std::config::{BurnConfig, RuntimeConfig};
 
-/// Sets both. To be called once, before anything is computed.
+/// Sets both. Call this once, before anything is computed.
 pub fn configure() {
     BurnConfig::set(BurnConfig::default().override_from_env());
     #[cfg(feature = "wgpu")]
@@ -15,7 +14,7 @@ pub fn configure() {
         use cubecl_runtime::config::cache::CacheConfig;
 
         let mut config = CubeClRuntimeConfig::default();
-        // By default it lies in `target` beside the next Cargo.toml.
+        // The default is `target` next to the nearest Cargo.toml.
         if let Some(cache) = nin_data::Locations::from_environment().cache {
             config.autotune.cache = CacheConfig::File(cache.join("cubecl"));
         }

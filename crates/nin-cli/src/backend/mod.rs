@@ -1,4 +1,4 @@
-//! The backend, picked at run time.
+//! Chooses the backend at run time.
 
 mod adapters;
 mod configuration;
@@ -43,13 +43,12 @@ pub enum BackendName {
 }
 
 impl BackendName {
-    /// Every backend, in the order in which `auto` takes them. The two for the CPU run the same kernels,
-    /// and of the measured rows each led one (results/2026-11-24-zen4-2c-ratios.json, medians of the
-    /// training: fp32 ndarray 91, flex 85 images/s; bf16 flex 105, ndarray 103); flex took 10 of 426 MB
-    /// less in fp32, and 6 in bf16.
+    /// Every backend, in the order of preference of `auto`. The two CPU backends run the same kernels, and each
+    /// won one measured row (results/2026-11-24-zen4-2c-ratios.json, median training rates: fp32 ndarray 91, flex
+    /// 85 images/s; bf16 flex 105, ndarray 103). flex took 10 of 426 MB less in fp32, and 6 MB less in bf16.
     pub const ALL: [Self; 3] = [Self::Wgpu, Self::Flex, Self::Ndarray];
 
-    /// The name on the command line and in JSON.
+    /// Returns the name on the command line and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Wgpu => "wgpu",
@@ -58,7 +57,7 @@ impl BackendName {
         }
     }
 
-    /// Whether this program was built with it.
+    /// Returns whether this program was built with it.
     pub const fn is_compiled_in(self) -> bool {
         match self {
             Self::Wgpu => cfg!(feature = "wgpu"),
@@ -73,19 +72,19 @@ impl BackendName {
 pub struct Selected {
     /// The backend.
     pub backend: BackendName,
-    /// The device's name for people.
+    /// The device's readable name.
     pub device: String,
-    /// Why it was picked.
+    /// Why it was chosen.
     pub reason: String,
-    /// The instruction set of the CPU kernels; `None` where they do not compute.
+    /// The instruction set of the CPU kernels, or `None` if they are not used.
     pub kernels: Option<&'static str>,
     #[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "no backend opens it"))]
     adapter: Option<Adapter>,
 }
 
-/// Something to compute on whichever backend was picked.
+/// A computation that is generic over the backend.
 pub trait Task {
-    /// What comes of it.
+    /// The result.
     type Output;
 
     /// Computes on this device.
@@ -95,7 +94,7 @@ pub trait Task {
 }
 
 impl Selected {
-    /// Picks a backend and its device, and sizes the pool of threads that CPU backends compute in.
+    /// Chooses a backend and its device, and sizes the thread pools of the CPU backends.
     pub fn choose(choice: BackendChoice, threads: usize) -> anyhow::Result<Self> {
         let kernels = set_threads(threads)?;
         let selected = match choice {
@@ -109,7 +108,7 @@ impl Selected {
     }
 
     fn automatic() -> anyhow::Result<Self> {
-        // Opening Vulkan takes time, and its drivers write to stderr: only where a GPU may be.
+        // Opening Vulkan takes time, and its drivers write to stderr, so only if there may be a GPU.
         let found = if may_have_gpu() { adapters() } else { Vec::new() };
         if let Some(adapter) = found.into_iter().find(|adapter| adapter.kind.is_hardware()) {
             return Ok(Self::adapter(adapter, "a hardware adapter was found"));
@@ -167,17 +166,17 @@ impl Selected {
         Ok(Self { backend, device, reason, kernels: None, adapter: None })
     }
 
-    /// Backend and device on one line.
+    /// Describes backend and device on one line.
     pub fn describe(&self) -> String {
         format!("{} on {} ({})", self.backend.name(), self.device, self.reason)
     }
 
-    /// The instruction set that the CPU kernels' results depend on in this precision; `None` where they do not compute.
+    /// Returns the instruction set that results depend on in this precision, or `None` without CPU kernels.
     pub fn kernels_in(&self, precision: Precision) -> Option<&'static str> {
         self.kernels.and_then(|_| processor::kernels_in(precision))
     }
 
-    /// Says so where a recipe's precision makes no difference here.
+    /// Notes if a recipe's precision makes no difference on this machine.
     pub fn note_precision(&self, precision: Precision) {
         let multiplies = self.backend != BackendName::Wgpu && processor::computes_in_bf16();
         if precision == Precision::Bf16 && !multiplies {
@@ -188,8 +187,8 @@ impl Selected {
         }
     }
 
-    /// Runs a task that takes training steps on the backend: on a CPU the process keeps from then on
-    /// what one step frees, for the next.
+    /// Runs a task that takes training steps. On a CPU, the process keeps the memory that a step frees for the
+    /// next one.
     pub fn run_steps<T: Task>(&self, task: T) -> anyhow::Result<T::Output> {
         if self.backend != BackendName::Wgpu {
             processor::keep_freed_memory();
@@ -233,13 +232,12 @@ fn not_compiled_in(backend: BackendName) -> anyhow::Error {
     .into()
 }
 
-/// Threads that CPU backends compute with, unless told otherwise.
+/// Returns the default number of threads of the CPU backends.
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Sizes both pools: that of Burn's own operations and that of the fused kernels, whose instruction set
-/// it gives.
+/// Sizes the thread pools of Burn's operations and of the fused kernels, and returns the kernels' instruction set.
 fn set_threads(threads: usize) -> anyhow::Result<Option<&'static str>> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     processor::configure_kernels(threads)

@@ -1,4 +1,4 @@
-//! `compare`: several runs side by side.
+//! `compare`: compares several runs.
 
 use std::process::ExitCode;
 

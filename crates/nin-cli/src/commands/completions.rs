@@ -1,4 +1,4 @@
-//! `completions` and `man`: what shells and `man` know of this program, from its own arguments.
+//! `completions` and `man`: shell completions and manual pages, generated from the arguments.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ pub fn man(arguments: &ManArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a page for each command, as `clap_mangen::generate_to`, and follows no link.
+/// Writes a page for each command, like `clap_mangen::generate_to`, but follows no links.
 fn save_pages(command: &Command, folder: &Path) -> anyhow::Result<()> {
     for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         save_pages(command, folder)?;

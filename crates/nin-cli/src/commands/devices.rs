@@ -1,4 +1,4 @@
-//! `devices`: what this program can compute on here.
+//! `devices`: lists the backends, adapters and CPU features of this machine.
 
 use std::process::ExitCode;
 

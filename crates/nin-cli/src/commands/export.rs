@@ -1,4 +1,4 @@
-//! `export`: a checkpoint as ONNX, or as safetensors with a module for PyTorch.
+//! `export`: writes a checkpoint as ONNX, or as safetensors with a PyTorch module.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use crate::arguments::{ExportArguments, ExportFormat};
 use crate::error::CommandError;
 use crate::output::{note, note_replaced, save};
 
-/// The file beside exported safetensors that loads them.
+/// The Python file that loads the exported safetensors.
 const MODULE: &str = "model.py";
 
-/// In bytes; a longer one is none of ours.
+/// The largest module that this program writes, in bytes.
 const LARGEST_MODULE: u64 = 1 << 20;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
@@ -54,7 +54,7 @@ fn export_safetensors(
     }
     let named = pytorch::from_ours(&metadata.architecture, weights)?;
     note_replaced(output);
-    // The key by which PyTorch's libraries know whose layout the tensors have.
+    // PyTorch's libraries read the tensor layout from this key.
     save(output, &named.to_safetensors("format", "pt")?)?;
     save(&module_path, pytorch::module(metadata, file_name).as_bytes())?;
     note(format!(
@@ -65,8 +65,8 @@ fn export_safetensors(
     Ok(())
 }
 
-/// Where the module is to stand. One that is not ours is left alone, and so is one that loads other
-/// weights: they would be left without it.
+/// Returns the path for the module. Leaves other files alone, and modules of other weights, which would lose
+/// theirs.
 fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
     let path = output.with_file_name(MODULE);
     if path == output {

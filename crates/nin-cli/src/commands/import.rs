@@ -1,4 +1,4 @@
-//! `import`: safetensors of PyTorch, or of ours, as weights that every command takes.
+//! `import`: converts PyTorch's or nin's safetensors into weights that every command takes.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::error::{CommandError, check_is_local};
 use crate::output::{note, note_replaced, save};
 use crate::settings::NetworkSettings;
 
-/// In bytes; no list of class names is longer.
+/// The largest list of class names, in bytes.
 const LARGEST_NAMES: u64 = 1 << 20;
 
 pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
@@ -42,7 +42,7 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a file of other software does not say: the recipe does, and a file of class names.
+/// Builds the metadata that other software does not store, from the recipe and a file of class names.
 fn metadata(settings: &NetworkSettings, names: Option<&Path>) -> anyhow::Result<ModelMetadata> {
     let NetworkSettings { recipe, architecture, input: [_, height, width] } = settings;
     let classes = architecture.classes();
@@ -59,7 +59,7 @@ fn metadata(settings: &NetworkSettings, names: Option<&Path>) -> anyhow::Result<
     })
 }
 
-/// The names of a file, one a line.
+/// Reads names from a file, one per line.
 fn class_names(path: &Path, classes: usize) -> anyhow::Result<Vec<String>> {
     let refused = |what: String| {
         CommandError::new(

@@ -1,4 +1,4 @@
-//! `report`: a run, or runs with several seeds, as one self-contained HTML file.
+//! `report`: writes a run, or runs with several seeds, as one self-contained HTML file.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -22,7 +22,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     if SeedsFolder::is_one(run) {
         return series(arguments, &output);
     }
-    // Nothing is opened for a folder that holds no run.
+    // Before a device is opened.
     let history = RunHistory::read(run)?;
     let selected = Selected::choose(device.backend, device.thread_count())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
@@ -34,7 +34,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the page of all runs that `train --seeds` left in a folder.
+/// Writes the page of all runs in a folder of `train --seeds`.
 fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode> {
     let (folder, seeds, _) = SeedsFolder::open(&arguments.run)?;
     let comparison = Comparison::of(&comparison::read(&folder.runs(&seeds))?)?;
@@ -50,7 +50,7 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens the page for its reader, if there is something to open it with.
+/// Opens the page in the user's browser.
 fn show(page: &Path) {
     let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {

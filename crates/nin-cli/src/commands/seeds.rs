@@ -1,4 +1,4 @@
-//! `train --seeds`: a recipe with several seeds, one run after the other.
+//! `train --seeds`: trains a recipe with several seeds, one run after the other.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,10 +21,10 @@ use crate::session::Session;
 use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
 use crate::terminal::printable;
 
-/// In bytes; what `summary.json` says is a few hundred.
+/// The largest `summary.json`, in bytes. It has a few hundred.
 const LARGEST_SUMMARY: u64 = 1 << 20;
 
-/// Whether the command is about several seeds: it says so, or its folder does.
+/// Returns whether the command is about several seeds, by its flags or its folder.
 pub fn is_asked(arguments: &TrainArguments) -> bool {
     let goes_on = arguments.run.as_deref().is_some_and(SeedsFolder::is_one);
     arguments.seeds.is_some() || arguments.resume && goes_on
@@ -44,7 +44,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let data = arguments.data.clone().or(begun);
     let sources = Sources { data, selection_is_free, start };
     let session = Session::open(arguments, &mut recipe, sources)?;
-    // Not before: a folder without a run would be in the way of the next try.
+    // Only now: an empty folder would be in the way of the next attempt.
     if let Some(name) = claims {
         folder = SeedsFolder::new(&claim_run(&name)?)?;
     }
@@ -55,7 +55,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         recipe.training.seed = *seed;
         let run = folder.run(*seed);
         let summary = match session.train(recipe, &run, RunFolder::is_run(&run)) {
-            // The end of this run, and no reason not to begin the next.
+            // This run has ended; the next may still succeed.
             Err(error) if diverged(&error) => {
                 note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));
                 None
@@ -68,7 +68,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         if let Some(summary) = summary {
             say(*seed, &summary, session.device());
         }
-        // As they are so far: a series of hours is looked at meanwhile.
+        // The results so far, because a series can take hours.
         write_comparison(
             &folder,
             &Comparison::of(&comparison::read(&folder.runs(&seeds))?)?,
@@ -87,19 +87,19 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be trained.
+/// The runs to train.
 struct Series {
     folder: SeedsFolder,
     seeds: Seeds,
     recipe: Recipe,
-    /// The name, where the folder is the first of its folders that is free.
+    /// The name, if the series takes the first free folder of this name.
     claims: Option<String>,
-    /// Whether nobody said which images `data.limit` and `data.held_out` take.
+    /// Whether `data.selection` is unset, so that it may follow the data.
     selection_is_free: bool,
 }
 
 impl Series {
-    /// New ones, or, to go on, those that are there; `--seeds` then adds to them.
+    /// Resolves a new series, or an existing one to resume. `--seeds` then adds seeds to it.
     fn resolve(arguments: &TrainArguments) -> anyhow::Result<Self> {
         let named = named_recipe(arguments)?;
         let name = format!("{}-seeds", named.name());
@@ -134,7 +134,7 @@ impl Series {
     }
 }
 
-/// A run's own copy of the weights that all begin with.
+/// Returns a run's own copy of the common starting weights.
 fn copy(folder: &SeedsFolder, seeds: &Seeds) -> Option<PathBuf> {
     let copies = seeds.0.iter().map(|seed| folder.run(*seed).join("start.safetensors"));
     copies.into_iter().find(|copy| copy.is_file())
@@ -144,7 +144,7 @@ fn diverged(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref::<TrainError>(), Some(TrainError::NonFinite { .. }))
 }
 
-/// A run's end, on stderr: stdout has the table.
+/// Reports the end of a run on stderr. stdout has the table.
 fn say(seed: u64, summary: &Summary, device: &str) {
     if summary.ending == Ending::Collapsed {
         note(format!("seed {seed}: collapsed, and given up"));
@@ -173,7 +173,7 @@ fn write_comparison(
     }
     for (path, bytes) in files {
         match write_file(&path, &bytes) {
-            // The runs hold all that it says.
+            // It only repeats what the runs contain.
             Err(error) if error.is_out_of_space() => {}
             other => other?,
         }
@@ -181,7 +181,7 @@ fn write_comparison(
     Ok(())
 }
 
-/// The table, and behind it the book's two lines, of the run in the middle.
+/// Returns the table, followed by the book's two lines for the median run.
 fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
     let mut text = comparison.text();
     let middle = Spread::median_run(&comparison.runs).and_then(|at| histories.get(at));
@@ -193,7 +193,7 @@ fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
     text
 }
 
-/// The book's lines of a run, from what its folder says.
+/// Returns the book's lines for a run, read from its folder.
 fn closing_lines(history: &RunHistory) -> Option<String> {
     let summary = read_file(&history.path.join("summary.json"), LARGEST_SUMMARY).ok()?;
     let summary: Value = serde_json::from_slice(&summary).ok()?;

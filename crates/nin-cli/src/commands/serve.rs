@@ -1,4 +1,4 @@
-//! `serve`: a page that classifies pictures, and an HTTP interface.
+//! `serve`: serves a page that classifies pictures, and an HTTP interface.
 
 use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use crate::serve::{AllowedHosts, Defaults, Limits, Server};
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
-    // Before anything listens.
+    // Refuses a network that is too large before anything listens.
     metadata.batch_in_memory(1)?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
@@ -45,7 +45,7 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name or the IP address in an address to listen at.
+/// Returns the host name or IP address in an address.
 fn name_of(address: &str) -> Option<&str> {
     address.rsplit_once(':').map(|(name, _)| name)
 }

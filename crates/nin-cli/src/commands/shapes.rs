@@ -1,4 +1,4 @@
-//! `shapes`: every layer's output shape, counted without making a tensor.
+//! `shapes`: computes every layer's output shape without creating a tensor.
 
 use std::process::ExitCode;
 
@@ -53,7 +53,7 @@ fn as_json(architecture: &Architecture, shapes: &NetworkShapes) -> Value {
     })
 }
 
-/// What the book's loop over the layers prints.
+/// Formats the lines that the book's loop over the layers prints.
 fn as_torch(shapes: &NetworkShapes) -> String {
     let line = |layer: &LayerShape| {
         let sizes: Vec<_> = layer.output.iter().map(ToString::to_string).collect();
@@ -94,7 +94,7 @@ fn as_table(architecture: &Architecture, shapes: &NetworkShapes) -> String {
     printable_text(&lines)
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -107,7 +107,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// Runs the network once and compares each layer's output with what was counted.
+/// Runs the network once and compares each layer's output with the computed shape.
 struct Check<'a> {
     architecture: &'a Architecture,
     shapes: &'a NetworkShapes,

@@ -1,4 +1,4 @@
-//! `train`: from the recipe to the book's two closing lines.
+//! `train`: trains a recipe and prints the book's two closing lines.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,11 +18,11 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { mut recipe, folder, claims, sources } = TrainSettings::resolve(arguments)?;
     let session = Session::open(arguments, &mut recipe, sources)?;
     let can_go_on = !matches!(recipe.schedule.kind, ScheduleKind::Cosine { .. });
-    // Not before: a folder without a run would be in the way of the next try.
+    // Only now: an empty folder would be in the way of the next attempt.
     let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
     let summary = session.train(recipe, &folder, arguments.resume).inspect_err(|_| {
         if claims.is_some() {
-            // Where nothing was written into it.
+            // Removes it only if it is empty.
             let _ = std::fs::remove_dir(&folder);
         }
     })?;
@@ -61,8 +61,7 @@ fn finish(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Which epoch is what a run's folder stands for, where it is not the last one, whose figures were just
-/// printed.
+/// Returns a line about the best epoch, if it is not the last one, whose figures were just printed.
 fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
     let last = summary.last_epoch.as_ref()?;
     let history = RunHistory::read(folder).ok()?;
@@ -78,7 +77,7 @@ fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
     ))
 }
 
-/// The sentinel ended the run, as it was asked to.
+/// Returns the error of a run that the sentinel ended.
 fn collapsed(folder: &Path) -> anyhow::Error {
     let run = quoted_path(folder);
     CommandError::new(

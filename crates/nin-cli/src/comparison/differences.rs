@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Difference {
     /// Such as `training.seed`.
     pub key: String,
-    /// In the order of the runs; null where a recipe has no such key.
+    /// In the order of the runs; null if a recipe lacks the key.
     pub values: Vec<Option<String>>,
 }
 

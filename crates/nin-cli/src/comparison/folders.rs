@@ -1,4 +1,4 @@
-//! The runs in folders.
+//! Finds the runs in folders.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use nin_train::{RunFolder, RunHistory, TrainError};
 
 use crate::error::{CommandError, check_is_local};
 
-/// Reads the runs of these folders; a folder of runs counts as its runs.
+/// Reads the runs of these folders. A folder of runs stands for all of its runs.
 pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
     let mut histories = Vec::new();
     for path in paths {
@@ -17,7 +17,7 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
     Ok(histories)
 }
 
-/// The folder itself where it is a run, else those in it that are, by their numbers.
+/// Returns the folder itself if it is a run, else the runs in it, ordered by number.
 fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if RunFolder::is_run(path) {
         return Ok(vec![path.to_owned()]);

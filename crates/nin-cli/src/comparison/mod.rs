@@ -1,4 +1,4 @@
-//! Several runs side by side: as a table, as JSON, and as curves in one figure.
+//! Compares several runs: as a table, as JSON, and as curves in one figure.
 
 mod differences;
 mod folders;

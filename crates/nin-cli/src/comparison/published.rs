@@ -1,4 +1,4 @@
-//! What the book's own runs of its recipe gave.
+//! The published results of the book's own runs.
 
 use nin_train::RunHistory;
 use nin_train::recipe::{Recipe, RecipeBuilder};
@@ -7,19 +7,19 @@ use serde::Serialize;
 /// A published distribution of test accuracies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Published {
-    /// Where the runs are from.
+    /// The source of the runs.
     pub source: &'static str,
-    /// Runs.
+    /// The number of runs.
     pub runs: usize,
-    /// Those of them that are at chance: loss 2.303, accuracy 0.10.
+    /// Runs at chance: loss 2.303, accuracy 0.10.
     pub at_chance: usize,
-    /// Those of them below 0.70, those at chance among them.
+    /// Runs below 0.70, including those at chance.
     pub below_070: usize,
-    /// Those of them at 0.85 or above.
+    /// Runs at 0.85 or above.
     pub at_least_085: usize,
     /// The median test accuracy.
     pub median: f64,
-    /// The best.
+    /// The best test accuracy.
     pub max: f64,
 }
 
@@ -34,7 +34,7 @@ pub const PUBLISHED: Published = Published {
     max: 0.885,
 };
 
-/// Whether a run is by the book's recipe to the letter, at whatever size and with whatever seed.
+/// Returns whether a run uses exactly the book's recipe, at any input size and with any seed.
 pub(super) fn is_by_the_book(history: &RunHistory) -> bool {
     let book = RecipeBuilder::named("d2l-fashion-mnist").and_then(RecipeBuilder::build);
     book.is_ok_and(|book| is_the_same(&book, &history.recipe))

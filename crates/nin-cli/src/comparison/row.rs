@@ -4,19 +4,19 @@ use nin_data::Part;
 use nin_train::{Ending, Event, RunHistory};
 use serde::Serialize;
 
-/// How a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// All its epochs are done.
+    /// All epochs are done.
     Finished,
-    /// The test accuracy got no better.
+    /// The accuracy stopped improving.
     StoppedEarly,
-    /// The sentinel gave it up.
+    /// The sentinel ended it.
     Collapsed,
-    /// Loss or gradient became no number.
+    /// Loss or gradient became NaN or infinite.
     Diverged,
-    /// It was interrupted, or goes on, or was cut off.
+    /// It was interrupted, or is still running.
     Unfinished,
 }
 
@@ -33,7 +33,7 @@ impl State {
         }
     }
 
-    /// Whether its figures are final.
+    /// Returns whether the figures are final.
     pub fn has_ended(self) -> bool {
         self != Self::Unfinished
     }
@@ -52,13 +52,13 @@ impl State {
 /// The figures of one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The folder's name; its path, where two have the same.
+    /// The folder's name, or its path if two have the same name.
     pub run: String,
-    /// The seed that the weights come from.
+    /// The seed of the weights.
     pub seed: u64,
-    /// Attempts that it took; more than 1 where the sentinel began it again.
+    /// The number of attempts: more than 1 if the sentinel restarted it.
     pub attempts: usize,
-    /// How it stands.
+    /// The state.
     pub state: State,
     /// Finished epochs.
     pub epochs: usize,
@@ -68,21 +68,21 @@ pub struct Row {
     pub train_loss: Option<f64>,
     /// Share of right answers over the last finished epoch.
     pub train_accuracy: Option<f64>,
-    /// Share of right answers over the test images: of the best checkpoint where validation images
-    /// chose it, else after the last finished epoch.
+    /// Share of right answers over the test images: of the best checkpoint if validation images chose it, else
+    /// after the last finished epoch.
     pub test_accuracy: Option<f64>,
-    /// The best of all epochs, where test images chose it.
+    /// The best of all epochs, if test images chose it.
     pub best_test_accuracy: Option<f64>,
-    /// The best of all epochs, where validation images chose it.
+    /// The best of all epochs, if validation images chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_validation_accuracy: Option<f64>,
-    /// Images a second of the last epoch's training steps.
+    /// Images per second of the last epoch's training steps.
     pub images_per_sec: Option<f64>,
-    /// Whether the sentinel called it dead, and that is not over.
+    /// Whether the sentinel's last word is that it is dead.
     pub dead: bool,
-    /// Whether it is dead, or its test loss that of a guess; unknown before the first epoch is done.
+    /// Whether it is dead or its test loss is that of a guess. `None` before the first epoch is done.
     pub at_chance: Option<bool>,
-    /// Classes that were silent at the end: 0 for every image.
+    /// Classes whose maps were 0 for every image at the end.
     pub silent_classes: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Row {
         }
     }
 
-    /// What is not as it should be, in a word or two.
+    /// Describes what is wrong, in a word or two.
     pub fn remark(&self) -> String {
         let mut remarks = Vec::new();
         if self.dead {

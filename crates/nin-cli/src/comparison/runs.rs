@@ -1,4 +1,4 @@
-//! Several runs side by side: a row each, their spread, the keys in which their recipes differ.
+//! A comparison of several runs: their figures, spread, and differing recipe keys.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use super::row::Row;
 use super::spread::Spread;
 use crate::curves::Curves;
 
-/// Several runs side by side.
+/// A comparison of several runs.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
-    /// A row a run.
+    /// One row per run.
     pub runs: Vec<Row>,
-    /// Of the runs that have ended.
+    /// The spread of the runs that have ended.
     pub spread: Spread,
     /// The keys in which the recipes differ.
     pub differences: Vec<Difference>,
-    /// What the book's own runs gave, where all of these are by its recipe.
+    /// The book's published runs, if all of these use the book's recipe.
     pub published: Option<Published>,
     #[serde(skip)]
     pub(super) curves: Vec<Curves>,
 }
 
 impl Comparison {
-    /// Puts runs side by side, in this order.
+    /// Compares runs, in this order.
     pub fn of(histories: &[RunHistory]) -> anyhow::Result<Self> {
         let runs: Vec<Row> = histories
             .iter()
@@ -45,7 +45,7 @@ impl Comparison {
     }
 }
 
-/// The folders' names, or their paths where two have the same.
+/// Returns the names of the folders, or their paths if two have the same name.
 fn names(histories: &[RunHistory]) -> Vec<String> {
     let names: Vec<String> = histories.iter().map(RunHistory::name).collect();
     let unique: BTreeSet<&String> = names.iter().collect();

@@ -1,12 +1,12 @@
-//! How the figures of several runs are spread.
+//! The spread of several runs' test accuracies.
 
 use serde::Serialize;
 
 use super::row::Row;
 
-/// A run of the book's recipe that reaches this has gone well; fewer than half of its own do.
+/// A good accuracy for the book's recipe. Fewer than half of the book's own runs reach it.
 pub const GOOD: f64 = 0.85;
-/// Below this it has learnt only some of the classes.
+/// Below this accuracy, a run has learned only some of the classes.
 pub const POOR: f64 = 0.70;
 
 /// The spread of the test accuracies after the last epoch, over the runs that have ended.
@@ -14,21 +14,21 @@ pub const POOR: f64 = 0.70;
 pub struct Spread {
     /// Runs that have ended.
     pub ended: usize,
-    /// Those of them that are at chance, the dead among them.
+    /// Runs at chance, including dead ones.
     pub at_chance: usize,
-    /// Those of them below 0.70, those at chance among them.
+    /// Runs below 0.70, including those at chance.
     pub below_070: usize,
-    /// Those of them at 0.85 or above.
+    /// Runs at 0.85 or above.
     pub at_least_085: usize,
     /// The lowest test accuracy.
     pub min: Option<f64>,
-    /// The [`median`].
+    /// The [`median`] test accuracy.
     pub median: Option<f64>,
-    /// The highest.
+    /// The highest test accuracy.
     pub max: Option<f64>,
 }
 
-/// The middle of values in rising order; the mean of the two in the middle of an even number.
+/// Returns the median of sorted values: the mean of the middle two if their number is even.
 pub fn median(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
@@ -36,7 +36,7 @@ pub fn median(sorted: &[f64]) -> Option<f64> {
 }
 
 impl Spread {
-    /// Of these runs; a run that ended before its first epoch was done counts, but has no accuracy.
+    /// Returns the spread of these runs. A run that ended before its first epoch counts, but has no accuracy.
     pub fn of(rows: &[Row]) -> Self {
         let ended: Vec<&Row> = rows.iter().filter(|row| row.state.has_ended()).collect();
         let mut accuracies: Vec<f64> = ended.iter().filter_map(|row| row.test_accuracy).collect();
@@ -52,7 +52,7 @@ impl Spread {
         }
     }
 
-    /// The run in the middle of those that have ended with an accuracy; the lower of two.
+    /// Returns the median run of those that ended with an accuracy, or the lower of the middle two.
     pub fn median_run(rows: &[Row]) -> Option<usize> {
         let mut ended: Vec<(f64, usize)> = rows
             .iter()

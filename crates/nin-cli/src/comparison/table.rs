@@ -1,4 +1,4 @@
-//! A comparison as text.
+//! Formats a comparison as text.
 
 use super::differences::Difference;
 use super::row::Row;
@@ -7,7 +7,7 @@ use super::spread::Spread;
 use crate::terminal::printable_text;
 
 impl Comparison {
-    /// The table of the runs, their spread, and the keys that differ.
+    /// Returns the table of the runs, their spread, and the differing keys.
     pub fn text(&self) -> String {
         let widest = self.runs.iter().map(|row| row.run.chars().count()).max();
         let width = widest.unwrap_or_default().max(3);
@@ -61,7 +61,7 @@ impl Comparison {
         ]
     }
 
-    /// Nothing where only the seeds differ: the table has them.
+    /// Returns nothing if only the seeds differ, which the table lists.
     fn difference_lines(&self) -> Vec<String> {
         let differences: Vec<&Difference> =
             self.differences.iter().filter(|found| found.key != "training.seed").collect();
@@ -94,7 +94,7 @@ fn line(row: &Row, width: usize) -> String {
     line.trim_end().to_owned()
 }
 
-/// An accuracy, of up to 10,000 images, to the last one.
+/// Formats an accuracy, exact to one of 10,000 images.
 fn figure(accuracy: Option<f64>) -> String {
     accuracy.map_or_else(|| "-".to_owned(), |accuracy| format!("{accuracy:.4}"))
 }

@@ -1,19 +1,19 @@
-//! Matches the classes of data with those of a network: by name if both have names.
+//! Matches the classes of data with those of a network, by name if both have names.
 
-/// The classes of a data set as classes of a network.
+/// The classes of a data set, mapped to those of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matching {
-    /// For each class of the data, the network's; `None` where the network does not know it.
+    /// The network's class for each class of the data, or `None` if the network does not know it.
     pub map: Vec<Option<u16>>,
     /// The data's classes that the network does not know.
     pub unknown: Vec<String>,
-    /// Whether names were compared, not positions.
+    /// Whether names were compared, rather than positions.
     pub by_name: bool,
 }
 
 /// Matches the data's classes with the network's.
 pub fn match_classes(data: &[String], network: &[String]) -> Matching {
-    // Numbers that the network has as names are names, whatever their position.
+    // Numbers that are names of the network are matched as names.
     let by_name =
         (has_names(data) && has_names(network)) || data.iter().all(|name| network.contains(name));
     let place = |(position, name): (usize, &String)| {
@@ -30,7 +30,7 @@ pub fn match_classes(data: &[String], network: &[String]) -> Matching {
     Matching { map, unknown, by_name }
 }
 
-/// Whether classes have names other than their numbers.
+/// Returns whether classes have names other than their numbers.
 pub fn has_names(classes: &[String]) -> bool {
     classes.iter().enumerate().any(|(position, name)| *name != position.to_string())
 }

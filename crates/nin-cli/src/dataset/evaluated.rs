@@ -18,22 +18,22 @@ use super::training::selected;
 use crate::error::CommandError;
 use crate::output::note;
 
-/// What is to be evaluated.
+/// The images to evaluate.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluated<'a> {
     /// The network.
     pub metadata: &'a ModelMetadata,
-    /// The run that the network is of, where it lies in one.
+    /// The run that contains the network, if any.
     pub run: Option<&'a Path>,
-    /// The data's folder, where one was named.
+    /// The data folder, if named.
     pub folder: Option<&'a Path>,
-    /// The data's name, where one was named.
+    /// The data set's name, if named.
     pub dataset: Option<&'a str>,
-    /// The part that was asked for.
+    /// The requested part.
     pub part: Part,
-    /// Whether to take every image of the part, also those that the run's recipe left out.
+    /// Whether to take every image of the part, including those that the run's recipe left out.
     pub whole: bool,
-    /// Whether validation images will do where there are no test images.
+    /// Whether to take validation images if there are no test images.
     pub falls_back: bool,
 }
 
@@ -42,13 +42,13 @@ pub struct Evaluated<'a> {
 pub struct Chosen {
     /// The data set's name.
     pub dataset: String,
-    /// The part's name: `all` where the data has no parts.
+    /// The part's name, or `all` if the data has no parts.
     pub part: &'static str,
     /// The images.
     pub images: ImageDataset,
     /// A remark on the choice, such as `data.limit = 320 as in the run`.
     pub remark: Option<String>,
-    /// The data's classes that the network does not know; their images are left out.
+    /// The data's classes that the network does not know. Their images are left out.
     pub unknown_classes: Vec<String>,
 }
 
@@ -88,10 +88,10 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     Ok(Chosen { dataset, part: part.map_or("all", Part::name), images, remark, unknown_classes })
 }
 
-/// A run's recipe; `None` where this version does not know all of it.
+/// Returns a run's recipe, or `None` if this version does not know all its keys.
 fn recipe_of(run: &Path) -> Result<Option<Recipe>, TrainError> {
     match RunFolder::open(run).and_then(|run| run.recipe()) {
-        // Other images than the run's would give another figure.
+        // Other images than the run's would give other figures.
         Err(error @ TrainError::Damaged { .. }) => Err(error),
         recipe => Ok(recipe.ok()),
     }
@@ -101,20 +101,20 @@ fn recipe_of(run: &Path) -> Result<Option<Recipe>, TrainError> {
 struct Narrowed {
     data: DataSet,
     images: ImageDataset,
-    /// `None` for data without parts.
+    /// `None` if the data has no parts.
     part: Option<Part>,
     remark: Option<String>,
 }
 
-/// Narrows the data to what the run used, if it is the run's. Pictures that the run does not know become
-/// one part, and so does each set of pictures without parts.
+/// Narrows the run's own data to what the run used. Pictures that the run does not know become one part, and so
+/// does every folder of pictures without parts.
 fn narrowed(
     asked: Evaluated<'_>,
     data: DataSet,
     recipe: Option<&Recipe>,
 ) -> anyhow::Result<Narrowed> {
     let whole = |data: DataSet, part: Part, remark: Option<String>| {
-        // Where there are no test images, the validation images are what is left to look at.
+        // Without test images, the validation images are the next best.
         let is_empty = part == Part::Test && asked.falls_back && data.test.is_empty();
         let part = if is_empty { Part::Validation } else { part };
         Narrowed { images: data.part(part), part: Some(part), data, remark }
@@ -146,15 +146,15 @@ fn narrowed(
     Ok(whole(data, asked.part, (!remark.is_empty()).then(|| remark.join(", "))))
 }
 
-/// The part of each picture of a run, by the SHA-256 of its file.
+/// Returns the part of each picture of a run, by the SHA-256 of its file.
 fn pictures_of(run: &Path) -> Result<HashMap<String, String>, TrainError> {
     let list = RunFolder::open(run)?.pictures()?;
     let rows = parse_picture_list(&list.unwrap_or_default());
     Ok(rows.into_iter().map(|row| (row.sha256, row.part)).collect())
 }
 
-/// The pictures of a part as the run had them, where some were added or removed since. Pictures that
-/// the run never saw are test images.
+/// Returns the pictures of a part as the run split them, after some were added or removed. Pictures that the run
+/// never saw are test images.
 fn as_the_run_split(
     data: &DataSet,
     rows: &[PictureRow],
@@ -180,7 +180,7 @@ fn as_the_run_split(
     (images.select(&chosen), format!("the run's, {new} of them new since"))
 }
 
-/// Whether a run used these files.
+/// Returns whether a run used these files.
 fn is_data_of(data: &DataSet, run: &Path) -> bool {
     let environment = RunHistory::read(run).ok().and_then(|history| history.environment);
     let Some(environment) = environment else { return false };
@@ -210,7 +210,7 @@ fn with_the_networks_labels(
     }
     let matching = match_classes(&data.class_names, &metadata.classes);
     if !matching.by_name && !matching.unknown.is_empty() {
-        // More numbers than the network has classes: it is other data.
+        // More numbers than the network has classes, so it is other data.
         let expected = format!("{taken} channel(s) and at most {} classes", metadata.classes.len());
         let found = format!("{channels} channel(s) and {} classes", data.class_names.len());
         return Err(mismatch(expected, found).into());

@@ -1,4 +1,4 @@
-//! The folder that data lies in: its name, and the one that a run remembers.
+//! The data folder: its name, and the one that a run remembers.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// What the data is called: a folder's own name where it holds pictures, or where the recipe, or the
-/// network, speaks of the embedded sample, which lies in no folder.
+/// Returns the name of the data: the folder's own name if it contains pictures, or if `dataset` is the embedded
+/// sample, which has no folder.
 pub fn name_of_data(dataset: &str, folder: Option<&Path>) -> String {
     let is_named_by_folder =
         |folder: &&Path| dataset == FASHION_MNIST_SAMPLE || DataSet::is_of_pictures(folder);

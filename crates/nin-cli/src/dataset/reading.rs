@@ -16,12 +16,12 @@ pub struct Reading<'a> {
     pub is_cached: bool,
     /// How progress is shown.
     pub progress: &'a PreparationProgress,
-    /// Whether to stop.
+    /// Returns whether to stop.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Reading<'_> {
-    /// Opens a data set by name or folder; a folder of pictures with these options.
+    /// Opens a data set by name or folder, with options for a folder of pictures.
     pub fn open(
         &self,
         name: &str,
@@ -46,7 +46,7 @@ impl Reading<'_> {
     }
 }
 
-/// Opens a data set where [`DataSet::open`] finds it.
+/// Opens a data set by name or folder, without pictures' options.
 pub fn open_data(name: &str, folder: Option<&Path>) -> anyhow::Result<DataSet> {
     if let Some(folder) = folder {
         check_is_local(folder)?;

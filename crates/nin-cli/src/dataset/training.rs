@@ -1,4 +1,4 @@
-//! The data of a training: what its recipe trains and tests on.
+//! The data that a recipe trains and tests on.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::reading::Reading;
 use crate::error::CommandError;
 use crate::output::note;
 
-/// Opens the data set of a recipe and takes the part of it that the recipe trains and tests on.
+/// Opens the data set of a recipe and applies `data.held_out` and `data.limit`.
 ///
 /// If `selection_is_free` and the data is not a known set, `data.selection` becomes `stratified`.
 pub fn open_training_data(
@@ -28,7 +28,7 @@ pub fn open_training_data(
     Ok(data)
 }
 
-/// Whether this is one of the data sets that recipes of the program are for, whose runs keep their bits.
+/// Returns whether the built-in recipes are for this data set. Their runs keep their bits.
 fn is_known(data: &DataSet) -> bool {
     let is_cifar = [CIFAR10, CIFAR100].contains(&data.name.as_str());
     let mut sums = data.checksums.iter().filter_map(|file| file.known);
@@ -36,7 +36,7 @@ fn is_known(data: &DataSet) -> bool {
         && (is_cifar || sums.next().is_some_and(|first| first && sums.all(|sum| sum)))
 }
 
-/// How a recipe has pictures read.
+/// Returns a recipe's options for reading pictures.
 pub fn picture_options(recipe: &Recipe) -> PictureOptions<'static> {
     PictureOptions {
         // Without a size, pictures are refused later.
@@ -68,7 +68,7 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
-/// Reports before a training what was found: pictures, parts, classes that lack images.
+/// Reports what was found before a training: pictures, parts, classes without images.
 fn describe(data: &DataSet) {
     if let Some(pictures) = &data.pictures {
         let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);

@@ -1,78 +1,78 @@
-//! What can go wrong with a download.
+//! Download errors.
 
 use std::path::PathBuf;
 
 use nin_data::{DataError, FASHION_MNIST, FASHION_MNIST_SAMPLE};
 
-/// An error of a download.
+/// A download error.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No connection at all: most likely this computer is off-line.
+    /// No connection: most likely this computer is offline.
     #[error("cannot connect to `{host}`: {}", last_cause(source))]
     Unreachable {
         /// The server.
         host: String,
-        /// Why not.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// One redirect after the other.
+    /// Too many redirects.
     #[error("`{address}` redirects more than {most} times")]
     Redirects {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// As often as is followed.
+        /// The limit.
         most: usize,
     },
-    /// The server does not give the file.
+    /// The server refuses the file.
     #[error("`{address}` answers with status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// The code.
+        /// The status code.
         status: u16,
     },
     /// The connection was lost or stalled.
     #[error("`{address}` broke off after {bytes} bytes: {}", last_cause(source))]
     Broken {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// What is there of it.
+        /// The bytes received.
         bytes: u64,
-        /// What happened.
+        /// The cause.
         source: reqwest::Error,
     },
-    /// The server gives another part than was asked for.
+    /// The server sends another part than requested.
     #[error("`{address}` does not give the part from byte {bytes} on")]
     Part {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// Where the part begins.
+        /// The position of the requested part.
         bytes: u64,
     },
-    /// No file of a known data set is so large.
+    /// The file is larger than any file of a known data set.
     #[error("`{address}` is larger than {most} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// The most that is taken.
+        /// The limit.
         most: u64,
     },
-    /// What came is no file of a data set.
+    /// The content is not a file of a data set.
     #[error("`{address}` is not the file: {source}")]
     Content {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// What is wrong with it.
+        /// The cause.
         source: DataError,
     },
-    /// What came is another file.
+    /// The content is another file.
     #[error("`{address}` is another file: expected SHA-256 {expected}, found {found}")]
     Checksum {
-        /// What was asked for.
+        /// The requested address.
         address: String,
-        /// Of the uncompressed content.
+        /// The known SHA-256 of the uncompressed content.
         expected: &'static str,
-        /// The same of what came.
+        /// The SHA-256 of the received content, uncompressed.
         found: String,
     },
     /// A file or folder cannot be written.
@@ -80,21 +80,21 @@ pub enum FetchError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// `write`, `create` and so on.
+        /// The failed action, such as `write`.
         action: &'static str,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Two downloads of one file.
+    /// Another process is downloading the file.
     #[error("another process is fetching `{}`", path.display())]
     Busy {
-        /// The file that is not whole yet.
+        /// The incomplete file.
         path: PathBuf,
     },
 }
 
 impl FetchError {
-    /// Whether it may be another time.
+    /// Returns whether another attempt may succeed.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
@@ -106,7 +106,7 @@ impl FetchError {
         }
     }
 
-    /// What to do about it.
+    /// Returns the hint.
     pub fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => format!(
@@ -124,7 +124,7 @@ impl FetchError {
     }
 }
 
-/// What an error of several layers comes down to.
+/// Returns the innermost cause of an error.
 fn last_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

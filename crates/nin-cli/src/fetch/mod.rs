@@ -1,4 +1,4 @@
-//! Downloads of known data sets: resumed, tried again, checked, and put in place whole.
+//! Downloads known data sets: resumes, retries, verifies, and renames into place.
 
 mod error;
 mod request;
@@ -16,12 +16,12 @@ pub use error::FetchError;
 
 use crate::output::note;
 
-/// How often a server is asked for a file.
+/// Attempts per server and file.
 const ATTEMPTS: u32 = 4;
-/// The pause behind the first attempt; it doubles with each.
+/// The pause after the first attempt. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A way to fetch files.
+/// Fetches files.
 pub struct Fetcher {
     runtime: Runtime,
     client: Client,
@@ -30,13 +30,13 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// Fetches from these folders on servers, giving up on one that says nothing for so long.
+    /// Returns a fetcher for these server folders. Gives up on a server that is silent for `silence`.
     pub fn new(addresses: Vec<String>, silence: Duration) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, client: request::client(silence)?, addresses })
     }
 
-    /// Puts a file into a folder, checked; nothing is done where it is there already.
+    /// Puts a verified file into a folder. Does nothing if it is already there.
     pub fn fetch(&self, file: &KnownFile, folder: &Path) -> Result<(), FetchError> {
         let path = folder.join(format!("{}.gz", file.name));
         let is_there = |path: &Path| sum(file, path).is_ok_and(|found| found == file.sha256);
@@ -89,7 +89,7 @@ impl Fetcher {
             Err(source) => Err(FetchError::Content { address: address.to_owned(), source }),
         };
         if checked.is_err() {
-            // Nothing to go on from.
+            // There is nothing to resume from.
             part.set_len(0).map_err(failed("write", &part_path))?;
             return checked;
         }
@@ -99,7 +99,7 @@ impl Fetcher {
     }
 }
 
-/// The SHA-256 of a file's uncompressed content, if it is a whole file of a data set.
+/// Returns the SHA-256 of a file's uncompressed content, if it is a complete file of a data set.
 fn sum(file: &KnownFile, path: &Path) -> Result<String, DataError> {
     if file.holds_images { Ok(read_images(path)?.1) } else { Ok(read_labels(path)?.1) }
 }

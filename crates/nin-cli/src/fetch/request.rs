@@ -1,4 +1,4 @@
-//! One request: the rest of a file, appended to what is there of it.
+//! One request: appends the rest of a file to an incomplete one.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -11,15 +11,15 @@ use reqwest::{Client, Response};
 
 use super::FetchError;
 
-/// No compressed file of a known data set is larger.
+/// More than the largest compressed file of a known data set, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
-/// Redirects that are followed.
+/// Redirects to follow.
 const MOST_REDIRECTS: usize = 5;
-/// However slowly it comes, a file is here by then.
+/// The timeout of a whole file.
 const LONGEST_REQUEST: Duration = Duration::from_mins(30);
 
-/// A client that gives up on a server which says nothing for so long. Proxies are those of the
-/// environment: `https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`.
+/// Returns a client that gives up on a server that is silent for `silence`. Takes proxies from the environment:
+/// `https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`.
 pub(super) fn client(silence: Duration) -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(concat!("nin-cli/", env!("CARGO_PKG_VERSION")))
@@ -30,7 +30,7 @@ pub(super) fn client(silence: Duration) -> reqwest::Result<Client> {
         .build()
 }
 
-/// Appends to `part` what the server has beyond it.
+/// Appends the rest of the server's file to `part`.
 pub(super) async fn append(
     client: &Client,
     address: &str,
@@ -48,7 +48,7 @@ pub(super) async fn append(
     match response.status().as_u16() {
         206 if bytes > 0 && first_byte(&response) == Some(bytes) => {}
         status @ (200 | 206 | 416) => {
-            // The whole file, or no part that fits.
+            // The whole file, or another part than requested.
             part.set_len(0).map_err(failed("write"))?;
             part.rewind().map_err(failed("write"))?;
             if status != 200 {
@@ -80,7 +80,7 @@ pub(super) async fn append(
     }
 }
 
-/// The position of a part's first byte in the file.
+/// Returns the position of the part's first byte in the file.
 fn first_byte(response: &Response) -> Option<u64> {
     let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! Pictures from outside: where they come from, and, with class maps over them, where they go.
+//! Pictures: their sources, and their class maps as PNG.
 
 mod invert;
 mod overlay;

@@ -1,4 +1,4 @@
-//! A class map over the picture that it explains.
+//! Draws a class map over the picture that it explains.
 
 use std::io::Cursor;
 
@@ -7,17 +7,17 @@ use image::{ExtendedColorType, ImageEncoder, ImageResult, Rgb, RgbImage};
 use nin_data::Picture;
 use nin_model::MapGeometry;
 
-/// Small pictures are shown with pixels so large that they have at least this side.
+/// The smallest side of a drawing. Smaller pictures are enlarged.
 const SMALLEST_SIDE: usize = 256;
-/// Orange: the one hue that reads on black, grey and white alike.
+/// Orange, which is readable on black, grey and white.
 const HEAT: [f32; 3] = [255.0, 110.0, 0.0];
-/// The share of the picture that the hottest cell hides.
+/// The opacity of the hottest cell.
 const STRONGEST: f32 = 0.7;
 
-/// A PNG of the picture with a map laid over it: each cell over the pixels whose nearest centre it
-/// is, the stronger the more of `hottest` it has. Pixels that are no cell's stay as they are.
+/// Returns a PNG of the picture with a map over it. Each cell covers the pixels nearest to its centre, with an
+/// opacity proportional to its share of `hottest`. Pixels outside the map are unchanged.
 ///
-/// `rows` are the map's, top to bottom.
+/// `rows` are the rows of the map, top to bottom.
 ///
 /// # Errors
 /// Those of the PNG encoder.
@@ -41,17 +41,17 @@ pub fn overlay(
     encode_png(shown.as_raw(), [height * scale, width * scale], ExtendedColorType::Rgb8)
 }
 
-/// `[height, width]` of the PNG that [`overlay`] makes of a picture of this size.
+/// Returns the `[height, width]` of the PNG that [`overlay`] draws for a picture of this size.
 pub fn shown_size(size: [usize; 2]) -> [usize; 2] {
     size.map(|side| side * zoom(size))
 }
 
-/// Pixels along each side that a pixel is shown as.
+/// Returns the factor by which a picture is enlarged.
 fn zoom([height, width]: [usize; 2]) -> usize {
     SMALLEST_SIDE.div_ceil(height.min(width)).max(1)
 }
 
-/// The bytes of a PNG of these pixels, of `[height, width]`.
+/// Encodes pixels of `[height, width]` as a PNG.
 ///
 /// # Errors
 /// Those of the PNG encoder.

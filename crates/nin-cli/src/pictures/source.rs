@@ -1,4 +1,4 @@
-//! Where pictures come from: files, folders, standard input.
+//! Sources of pictures: files, folders, standard input.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use nin_data::{DataError, PictureError, SkippedFiles, list_pictures, read_picture};
 
-/// A picture that is still to be read.
+/// A picture to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A regular file.
     File(PathBuf),
-    /// A pipe or a device that was named. It is read once.
+    /// A named pipe or device, which can be read once.
     Pipe(PathBuf),
     /// Standard input.
     Stdin,
 }
 
 impl Source {
-    /// The path as it was given; `-` for standard input.
+    /// Returns the path as given, or `-` for standard input.
     pub fn name(&self) -> String {
         match self {
             Self::File(path) | Self::Pipe(path) => path.display().to_string(),
@@ -26,7 +26,7 @@ impl Source {
         }
     }
 
-    /// A name for files that are made of this picture.
+    /// Returns a stem for the names of output files.
     pub fn stem(&self) -> String {
         match self {
             Self::File(path) | Self::Pipe(path) => path
@@ -36,12 +36,12 @@ impl Source {
         }
     }
 
-    /// Whether it can be read a second time.
+    /// Returns whether it can be read a second time.
     pub fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
 
-    /// Its bytes, no more than a picture may have.
+    /// Reads the bytes, up to the size limit of pictures.
     ///
     /// # Errors
     /// [`PictureError::Unreadable`], [`PictureError::FileTooLarge`].
@@ -54,7 +54,7 @@ impl Source {
     }
 }
 
-/// Opens a file that was found in a folder, or named. A pipe in its place without a writer would wait forever; a device may have no end.
+/// Opens a regular file. A pipe without a writer would block forever, and a device may have no end.
 fn open(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
@@ -66,19 +66,19 @@ fn unreadable(source: io::Error) -> PictureError {
     PictureError::Unreadable { source }
 }
 
-/// What is at a path.
+/// The pictures found at a path.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The pictures, in the order of their names.
+    /// The pictures, ordered by name.
     pub sources: Vec<Source>,
-    /// What lies in a folder and is no picture.
+    /// Files in a folder that are not pictures.
     pub skipped: SkippedFiles,
     /// Folders that cannot be listed.
     pub errors: Vec<DataError>,
 }
 
-/// The pictures at a path: a file or a pipe itself, `-` for standard input, or those in a folder and the folders
-/// in it, by their endings.
+/// Finds the pictures at a path: a file, a pipe, `-` for standard input, or a folder, which is searched at any
+/// depth by file extension.
 ///
 /// # Errors
 /// [`PictureError::Unreadable`].

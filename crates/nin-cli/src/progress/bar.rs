@@ -1,4 +1,4 @@
-//! Progress bars: for a terminal.
+//! Progress bars, for a terminal.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::dashboard::terminal_size;
 use super::plain::{Remarks, epoch_line, title};
 use crate::terminal::printable;
 
-/// How often the bars are drawn while nothing happens: the clock goes on.
+/// The interval at which the bars are redrawn while nothing happens, for the clock.
 const TICK: Duration = Duration::from_millis(500);
-/// Columns of what stands right of a bar, the steps' digits left out: ` · loss 0.692 · acc 0.757 · 12345.6
-/// images/s` and a slash. Both bars leave them free, so that their ends lie one above the other.
+/// Columns to the right of a bar, without the digits of the steps: ` · loss 0.692 · acc 0.757 · 12345.6 images/s`
+/// and a slash. Both bars reserve them, so that they have the same width.
 const FIGURES: usize = 45;
 
-/// A bar over the epoch with its figures so far, below it one over the whole training; above them a
-/// line for each epoch that is done.
+/// Shows a bar for the epoch with its figures so far, a bar for the whole training below it, and a line for each
+/// finished epoch above.
 pub struct Bars {
     backend: String,
     epochs: usize,
@@ -29,7 +29,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// `backend` stands in the first line.
+    /// Creates the bars. `backend` is in the first line.
     pub fn new(backend: String, remarks: Remarks) -> Self {
         Self {
             backend,
@@ -42,7 +42,7 @@ impl Bars {
     }
 
     fn println(&self, line: &str) {
-        // There is nobody to tell that the terminal is gone.
+        // Ignores a terminal that is gone.
         let columns = terminal_size().map_or(0, |[columns, _]| columns);
         let _ = self.both.println(wrapped(&printable(line), columns));
     }
@@ -64,9 +64,9 @@ impl Bars {
     }
 }
 
-/// How much of the training is done, and how long the rest takes.
+/// Writes how much of the training is done, and how long the rest takes.
 fn left(state: &ProgressState, out: &mut dyn Write) {
-    // A text in memory takes everything.
+    // Writing to a string does not fail.
     let percent = (f64::from(state.fraction()) * 100.0).floor();
     let _ = write!(out, "{percent:>3}% · {:#} left", HumanDuration(state.eta()));
 }
@@ -128,7 +128,7 @@ impl Observer for Bars {
         match event {
             Event::Epoch(report) => {
                 self.println(&epoch_line(report, self.epochs));
-                // The next one begins with an empty bar, not with what was said of this.
+                // The next epoch starts with an empty bar.
                 self.epoch.set_position(0);
                 self.epoch.set_message("");
             }
@@ -136,7 +136,7 @@ impl Observer for Bars {
                 self.epoch.finish_and_clear();
                 self.total.finish_and_clear();
             }
-            // Not lost where the bars are hidden.
+            // Also printed if the bars are hidden.
             other => self.both.suspend(|| self.remarks.event(other)),
         }
     }

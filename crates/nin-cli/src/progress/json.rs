@@ -1,4 +1,4 @@
-//! `--progress json`: the events of `metrics.jsonl`, a line each.
+//! `--progress json`: writes the events of `metrics.jsonl`, one per line.
 
 use nin_train::{Event, Observer};
 

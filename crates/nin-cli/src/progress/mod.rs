@@ -1,4 +1,4 @@
-//! What people see of a training while it runs, on stderr.
+//! Shows the progress of a training on stderr.
 
 mod bar;
 mod dashboard;
@@ -15,7 +15,7 @@ use crate::backend::Selected;
 pub use dashboard::give_back;
 pub use preparation::PreparationProgress;
 
-/// The observer for what was chosen; `auto` is a bar on a terminal and plain lines elsewhere.
+/// Returns the chosen observer. `auto` is a bar on a terminal and plain lines elsewhere.
 pub fn observer(arguments: &TrainArguments, selected: &Selected) -> Box<dyn Observer> {
     let remarks = plain::Remarks { verbose: arguments.verbose };
     let backend = selected.describe();

@@ -1,4 +1,4 @@
-//! Plain lines: for logs and pipes.
+//! Plain lines, for logs and pipes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use nin_train::{EpochReport, Event, Observer, RunDescription, StepReport};
 use crate::output::note;
 use crate::terminal::printable;
 
-/// A line at the beginning, at each point of the curves and at each epoch's end.
+/// Writes a line at the start, at each point of the curves and at the end of each epoch.
 pub struct PlainLines {
     backend: String,
     epochs: usize,
@@ -17,13 +17,13 @@ pub struct PlainLines {
 }
 
 impl PlainLines {
-    /// `backend` stands in the first line.
+    /// Creates the observer. `backend` is in the first line.
     pub fn new(backend: String, remarks: Remarks) -> Self {
         Self { backend, epochs: 0, remarks }
     }
 }
 
-/// What is about to be trained, on one line.
+/// Describes the training on one line.
 pub fn title(run: &RunDescription, backend: &str) -> String {
     let [channels, height, width] = run.input;
     format!(
@@ -36,7 +36,7 @@ pub fn title(run: &RunDescription, backend: &str) -> String {
     )
 }
 
-/// An epoch's figures, on one line.
+/// Formats an epoch's figures on one line.
 pub fn epoch_line(report: &EpochReport, epochs: usize) -> String {
     format!(
         "epoch {}/{epochs}: loss {:.3}, train acc {:.3}, {} acc {:.3}{}, {:.1} images/s, {:.0} s",
@@ -63,15 +63,15 @@ fn step_line(report: &StepReport, epochs: usize) -> String {
     )
 }
 
-/// What is said beside the progress: what is not as it should be and, if asked for, more.
+/// Writes warnings, and details if requested.
 #[derive(Debug, Clone, Copy)]
 pub struct Remarks {
-    /// Whether more was asked for.
+    /// Whether to write details.
     pub verbose: bool,
 }
 
 impl Remarks {
-    /// What there is to be said of an event.
+    /// Returns the remark about an event, if any.
     pub fn of(self, event: &Event) -> Option<String> {
         match event {
             Event::Loaded(transfer) => Some(transfer.to_string()),
@@ -81,7 +81,7 @@ impl Remarks {
     }
 }
 
-/// What the initialisation found, on a line a layer.
+/// Formats what the initialization found, one line per layer.
 fn fitted(layers: &[LayerScale]) -> String {
     let lines = layers.iter().map(|LayerScale { layer, deviation }| {
         format!("\n  {layer}: deviation {deviation:.4} before its weights were scaled")
@@ -89,7 +89,7 @@ fn fitted(layers: &[LayerScale]) -> String {
     "initial weights, fitted to images layer by layer:".to_owned() + &lines.collect::<String>()
 }
 
-/// What is not as it should be, on one line.
+/// Formats a warning on one line.
 fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Warning { message } => Some(format!("warning: {}", printable(message))),
@@ -113,7 +113,7 @@ fn warning(event: &Event) -> Option<String> {
     }
 }
 
-/// Says nothing else.
+/// Writes remarks only.
 impl Observer for Remarks {
     fn event(&mut self, event: &Event) {
         if let Some(line) = self.of(event) {

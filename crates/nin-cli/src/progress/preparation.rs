@@ -1,4 +1,4 @@
-//! Shows on stderr how far a folder of pictures has been read.
+//! Shows on stderr how much of a folder of pictures has been read.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -10,9 +10,9 @@ use nin_data::{Preparing, Stage};
 use crate::arguments::ProgressChoice;
 use crate::output::note;
 
-/// What takes less time than this shows nothing.
+/// Nothing is shown for shorter work.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The pause between plain lines.
+/// The interval between plain lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Shows how many pictures are read and decoded, and how long the rest takes.

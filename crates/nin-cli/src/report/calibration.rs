@@ -1,4 +1,4 @@
-//! Whether the network is as often right as it is sure (Guo et al., arXiv:1706.04599).
+//! Whether the network is right as often as it is confident (Guo et al., arXiv:1706.04599).
 
 use maud::{Markup, html};
 
@@ -6,10 +6,10 @@ use super::inspection::Inspection;
 use super::page::{Section, cell, grouped, percent, table};
 use crate::drawing::Figure;
 
-/// Equal parts of 0..1 that probabilities are sorted into.
+/// Bins of equal width for probabilities.
 const BINS: usize = 10;
 
-/// Images whose answers had about the same probability.
+/// Images whose answers have similar probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct Bin {
     images: usize,
@@ -38,14 +38,14 @@ fn bins(confidences: &[(f64, bool)]) -> [Bin; BINS] {
     bins
 }
 
-/// The expected calibration error: the mean gap between probability and accuracy, over the images.
+/// Returns the expected calibration error: the mean gap between probability and accuracy over the images.
 fn expected_error(bins: &[Bin]) -> f64 {
     let images: usize = bins.iter().map(|bin| bin.images).sum();
     let gaps = bins.iter().map(|bin| (bin.probability_sum - bin.right as f64).abs());
     gaps.sum::<f64>() / images.max(1) as f64
 }
 
-/// The reliability diagram, its figures, and the expected calibration error.
+/// Returns the reliability diagram, its figures, and the expected calibration error.
 pub(super) fn section(inspection: &Inspection) -> Section {
     let bins = bins(&inspection.confidences);
     let error = expected_error(&bins);
@@ -85,7 +85,7 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     Section { id: "calibration", title: "Calibration", body }
 }
 
-/// The reliability diagram as a file of its own.
+/// Returns the reliability diagram as a file.
 pub(super) fn figure(inspection: &Inspection) -> Figure {
     let description = "Reliability diagram: share of right answers among those of about the same \
                        probability";
@@ -109,7 +109,7 @@ fn diagram(bins: &[Bin]) -> Markup {
     }
 }
 
-/// Images as they fit below a bar.
+/// Formats a number of images to fit below a bar.
 fn short_count(images: usize) -> String {
     const WHOLE: usize = 10_000;
     if images < WHOLE { images.to_string() } else { format!("{}k", images / 1000) }

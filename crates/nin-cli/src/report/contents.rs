@@ -1,4 +1,4 @@
-//! What a report is made of: the page's sections, its figures as files, its pictures for TensorBoard.
+//! The contents of a report: the page's sections, its figures as files, its pictures for TensorBoard.
 
 use nin_train::RunHistory;
 
@@ -11,13 +11,13 @@ use crate::tensorboard;
 
 /// The parts of a report.
 pub struct Report<'a> {
-    /// What the run's folder says.
+    /// The run folder's log and recipe.
     pub history: &'a RunHistory,
-    /// The network, where a checkpoint could be read; else why not.
+    /// The network, or the reason that no checkpoint could be read.
     pub network: Result<Network<'a>, String>,
-    /// The network's answers over the test images; else why there are none.
+    /// The network's answers over the test images, or the reason that there are none.
     pub inspection: Result<&'a Inspection, String>,
-    /// The runs with other seeds next to it, where there are any.
+    /// The runs with other seeds in the same folder, if any.
     pub seeds: Option<Comparison>,
 }
 
@@ -47,7 +47,7 @@ impl Report<'_> {
         Ok(page::page(&self.history.name(), &verdict, &sections))
     }
 
-    /// Returns every figure of the page as a file of its own.
+    /// Returns every figure of the page as a file.
     pub fn figures(&self) -> anyhow::Result<Vec<Figure>> {
         let mut figures = Vec::new();
         if let Some(charts) = run::Charts::of(self.history) {

@@ -1,4 +1,4 @@
-//! Precision, recall and F1 of each class, and which class is taken for which.
+//! Precision, recall and F1 of each class, and the confusion matrix.
 
 use maud::{Markup, html};
 
@@ -6,14 +6,14 @@ use super::inspection::Inspection;
 use super::page::{Section, cell, grouped, percent, scrolling, table, unbroken};
 use crate::drawing::Figure;
 
-/// Beyond so many classes the matrix is a list of its largest entries.
+/// With more classes, a list of the largest entries replaces the matrix.
 const LARGEST_MATRIX: usize = 30;
-/// Letters of a class's name that stand upright over a column.
+/// The longest class name that is horizontal over a column, in characters.
 const LONGEST_UPRIGHT: usize = 3;
-/// Entries of that list.
+/// Entries of the list.
 const LISTED: usize = 20;
 
-/// A row for each class.
+/// Returns a row for each class.
 pub(super) fn per_class(inspection: &Inspection) -> Section {
     let Inspection { evaluation, classes, .. } = inspection;
     let rows: Vec<_> = classes
@@ -47,7 +47,7 @@ pub(super) fn per_class(inspection: &Inspection) -> Section {
     Section { id: "classes", title: "Classes", body }
 }
 
-/// Which class is taken for which.
+/// Returns the confusion matrix, or its largest entries.
 pub(super) fn confusion(inspection: &Inspection) -> Section {
     let body = if inspection.classes.len() > LARGEST_MATRIX {
         largest_confusions(inspection)
@@ -89,7 +89,7 @@ fn matrix(inspection: &Inspection) -> Markup {
     scrolling(caption, &table)
 }
 
-/// Returns the confusion matrix as a file of its own, without numbers where there are many classes.
+/// Returns the confusion matrix as a file, without numbers if there are many classes.
 pub(super) fn figure(inspection: &Inspection) -> Figure {
     const LEFT: f64 = 120.0;
     const TOP: f64 = 110.0;
@@ -126,7 +126,7 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
     Figure::new("confusion", [0.0, 0.0, left + side + 8.0, top + side + 8.0], description, &content)
 }
 
-/// A class's name, as long as it fits beside the matrix.
+/// Shortens a class name to fit next to the matrix.
 fn shortened(name: &str) -> String {
     const LONGEST: usize = 14;
     if name.chars().count() <= LONGEST {

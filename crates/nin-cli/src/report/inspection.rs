@@ -1,4 +1,4 @@
-//! The network's answers over the test images, kept as far as the report shows them.
+//! The network's answers over the test images, as far as the report shows them.
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
@@ -8,23 +8,23 @@ use nin_train::{Evaluation, Prediction, Predictor, Score};
 use crate::backend::Task;
 use crate::pictures::Picture;
 
-/// Wrong answers that are shown.
+/// Wrong answers to show.
 const SHOWN_MISTAKES: usize = 12;
 const BATCH: usize = 64;
 
-/// Every answer, summed up.
+/// A summary of all answers.
 pub struct Inspection {
     /// The classes' names.
     pub classes: Vec<String>,
     /// Loss, accuracy, confusion.
     pub evaluation: Evaluation,
-    /// The answer's probability, and whether it was right, for each image.
+    /// The probability of the answer, and whether it was right, for each image.
     pub confidences: Vec<(f64, bool)>,
     /// The largest value of each class's maps.
     pub hottest: Vec<f32>,
-    /// The wrong answers of which the network was surest, surest first.
+    /// The wrong answers with the highest probability, highest first.
     pub mistakes: Vec<Mistake>,
-    /// Where the maps' cells lie.
+    /// The position of the maps' cells.
     pub geometry: MapGeometry,
 }
 
@@ -34,21 +34,21 @@ pub struct Mistake {
     pub index: usize,
     /// The right class.
     pub label: usize,
-    /// The class answered.
+    /// The predicted class.
     pub answer: usize,
-    /// What the network said.
+    /// The network's prediction.
     pub prediction: Prediction,
-    /// The image as the network got it.
+    /// The image as the network received it.
     pub picture: Picture,
 }
 
 impl Inspection {
-    /// Names of the classes whose maps are zero for every image.
+    /// Returns the names of the classes whose maps are zero for every image.
     pub fn silent_classes(&self) -> Vec<&str> {
         self.names(|class| self.hottest[class] <= 0.0)
     }
 
-    /// Names of the classes that have images, and never were the answer.
+    /// Returns the names of the classes that have images but were never predicted.
     pub fn unanswered_classes(&self) -> Vec<&str> {
         let confusion = &self.evaluation.confusion;
         self.names(|class| {
@@ -62,7 +62,7 @@ impl Inspection {
         names.map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Adds an answer. The mistake that it may be still lacks its picture.
+    /// Adds an answer. A mistake gets its picture later.
     fn add(&mut self, index: usize, label: usize, prediction: Prediction) {
         let answer = prediction.top(1).first().copied().unwrap_or_default();
         let is_right = answer == label;
@@ -88,7 +88,7 @@ impl Inspection {
     }
 }
 
-/// Asks a network about all images of a data set.
+/// Classifies all images of a data set.
 pub struct Inspect<'a> {
     /// Classes and preprocessing.
     pub metadata: &'a ModelMetadata,

@@ -1,4 +1,4 @@
-//! The wrong answers of which the network was surest, with the maps that say why.
+//! The most confident wrong answers, with the class maps that explain them.
 
 use maud::{Markup, html};
 
@@ -8,10 +8,10 @@ use crate::drawing::{self, Figure};
 use crate::pictures::{Picture, overlay, shown_size};
 use crate::tensorboard;
 
-/// The side at which pictures are shown, in CSS pixels.
+/// The side of a picture, in CSS pixels.
 const SHOWN_SIDE: usize = 112;
 
-/// A figure for each mistake.
+/// Returns a figure for each mistake.
 pub(super) fn section(inspection: &Inspection) -> anyhow::Result<Section> {
     let mistakes = &inspection.mistakes;
     let figures = mistakes
@@ -30,7 +30,7 @@ pub(super) fn section(inspection: &Inspection) -> anyhow::Result<Section> {
     Ok(Section { id: "mistakes", title: "Mistakes", body })
 }
 
-/// Whether a map says where: one cell says nothing.
+/// Returns whether the map shows a place. A single cell does not.
 fn has_maps(mistake: &Mistake) -> bool {
     mistake.prediction.map_size() != [1, 1]
 }
@@ -55,8 +55,8 @@ fn note(inspection: &Inspection) -> Markup {
     }
 }
 
-/// A mistake's picture and, where they say something, the maps of the answer and of the right class
-/// over it: PNG files with their descriptions.
+/// Returns a mistake's picture and, if they show a place, the maps of the answer and the right class over it, as
+/// PNG files with descriptions.
 fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(Vec<u8>, String)>> {
     let Mistake { index, label, answer, prediction, picture } = mistake;
     let (said, is) = (&inspection.classes[*answer], &inspection.classes[*label]);
@@ -71,7 +71,7 @@ fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(V
     Ok(pictures)
 }
 
-/// All mistakes as a file of its own, one below the other.
+/// Returns all mistakes as one file, one below the other.
 pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
     const SIDE: f64 = SHOWN_SIDE as f64;
     const STEP: f64 = SIDE + 34.0;
@@ -102,7 +102,7 @@ pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
     ))
 }
 
-/// Every mistake's pictures for TensorBoard.
+/// Returns every mistake's pictures for TensorBoard.
 pub(super) fn named_pictures(inspection: &Inspection) -> anyhow::Result<Vec<tensorboard::Picture>> {
     let mut named = Vec::new();
     for (number, mistake) in inspection.mistakes.iter().enumerate() {
@@ -146,7 +146,7 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> 
 }
 
 fn plain(picture: &Picture) -> anyhow::Result<Vec<u8>> {
-    // No cell anywhere: the picture as it is.
+    // A map without cells leaves the picture unchanged.
     let nowhere = nin_model::MapGeometry { first: 0.0, step: 1, field: 1 };
     Ok(overlay(picture, &[], nowhere, 0.0)?)
 }

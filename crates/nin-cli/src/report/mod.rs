@@ -1,5 +1,5 @@
-//! `report.html`: one file that shows a run: what was trained, how it went, what it learnt, where it
-//! errs and why it said so. It needs no network and no other file.
+//! `report.html`: a self-contained page about a run: what was trained, how it went, what the network learned, and
+//! where and why it is wrong.
 
 mod calibration;
 mod chart;

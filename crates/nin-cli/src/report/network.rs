@@ -1,4 +1,4 @@
-//! The network itself: its layers, and what its first filters look for.
+//! The network: its layers, and its first filters.
 
 use image::ExtendedColorType;
 use maud::html;
@@ -8,11 +8,11 @@ use super::page::{self, Section, cell, grouped, missing, table};
 use crate::drawing::{self, Figure};
 use crate::pictures::encode_png;
 
-/// Filters that are drawn.
+/// Filters to draw.
 const MOST_FILTERS: usize = 256;
 /// Pixels between filters.
 const GAP: usize = 1;
-/// What a pixel of a filter is shown as, in CSS pixels.
+/// The side of a filter's pixel, in CSS pixels.
 const SHOWN_PIXEL: usize = 8;
 const BYTES_PER_ACTIVATION: u64 = 4;
 
@@ -22,11 +22,11 @@ pub struct Network<'a> {
     pub metadata: &'a ModelMetadata,
     /// Its weights.
     pub weights: &'a Weights,
-    /// Its layers on the input that it was trained at.
+    /// Its layers, at the input size that it was trained with.
     pub shapes: NetworkShapes,
 }
 
-/// A row for each layer.
+/// Returns a row for each layer.
 pub(super) fn layers(network: &Network<'_>) -> Section {
     let sizes = |sizes: &[usize]| {
         sizes.iter().skip(1).map(ToString::to_string).collect::<Vec<_>>().join("×")
@@ -63,19 +63,19 @@ pub(super) fn layers(network: &Network<'_>) -> Section {
     Section { id: "layers", title: "Layers", body: table(&caption, &head, &rows) }
 }
 
-/// The first convolution's filters, each from its smallest weight, black, to its largest, white.
+/// The first convolution's filters, each scaled from black, its smallest weight, to white, its largest.
 pub(super) struct Filters {
-    /// Grey and alpha.
+    /// The picture, in grey and alpha.
     pub(super) png: Vec<u8>,
     /// `[height, width]`, in pixels.
     pub(super) size: [usize; 2],
-    /// What is to be seen.
+    /// The caption.
     caption: String,
     alternative: String,
 }
 
 impl Filters {
-    /// The filters of a network; `None` where it begins with no convolution.
+    /// Draws the filters of a network, or returns `None` if it does not start with a convolution.
     pub(super) fn of(network: &Network<'_>) -> anyhow::Result<Option<Self>> {
         let Some(weight) = network.weights.get("blocks.0.convolution.weight") else {
             return Ok(None);
@@ -106,7 +106,7 @@ impl Filters {
         Ok(Some(Self { png, size, caption, alternative }))
     }
 
-    /// As a file of its own.
+    /// Returns the filters as a file.
     pub(super) fn figure(&self) -> Figure {
         let [height, width] = self.size.map(|side| (side * SHOWN_PIXEL) as f64);
         let picture = drawing::image(&self.png, [0.0, 0.0, width, height]);
@@ -114,7 +114,7 @@ impl Filters {
     }
 }
 
-/// The filters and what they are.
+/// Returns the filters with a caption.
 pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
     let (id, title) = ("filters", "First filters");
     let Some(filters) = Filters::of(network)? else {
@@ -126,7 +126,7 @@ pub(super) fn filters(network: &Network<'_>) -> anyhow::Result<Section> {
     Ok(Section { id, title, body })
 }
 
-/// Grey and alpha of the sheet; gaps are transparent.
+/// Draws the filters in grey and alpha, with transparent gaps.
 fn sheet(
     weight: &HostTensor,
     shown: usize,

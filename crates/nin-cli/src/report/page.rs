@@ -1,4 +1,4 @@
-//! The page around the sections: head, style, navigation, and what all sections are written with.
+//! The page around the sections, and the elements that sections share.
 
 use std::fmt::Display;
 
@@ -14,7 +14,7 @@ pub const FILE: &str = "report.html";
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// What a page may load: its own styles and scripts, and pictures that are in it.
+/// The policy of a page: only its own styles and scripts, and embedded pictures.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'";
 
@@ -73,7 +73,7 @@ pub(super) fn page(run: &str, verdict: &Markup, sections: &[Section]) -> String 
     stripped(&page.into_string()) + "\n"
 }
 
-/// Returns a table that scrolls by itself where the page is narrower. The first cell of each row heads it.
+/// Returns a table that scrolls if the page is narrower. The first cell of each row is its header.
 pub(super) fn table(caption: &str, head: &[&str], rows: &[Vec<Markup>]) -> Markup {
     let table = html! {
         table {
@@ -99,7 +99,7 @@ pub(super) fn cell(text: impl Display) -> Markup {
     html! { (text) }
 }
 
-/// Returns something wide that scrolls by itself, by keyboard too.
+/// Returns wide content that scrolls, also by keyboard.
 pub(super) fn scrolling(label: &str, content: &Markup) -> Markup {
     html! { div class="wide" role="region" aria-label=(label) tabindex="0" { (content) } }
 }
@@ -110,13 +110,13 @@ pub(super) fn image(png: &[u8], alternative: &str, [height, width]: [usize; 2]) 
     html! { img alt=(alternative) width=(width) height=(height) loading="lazy" src=(source); }
 }
 
-/// Formats a share as a percentage with one digit behind the point; a dash for none.
+/// Formats a share as a percentage with one decimal, or a dash for `None`.
 pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "–".to_owned(), |share| format!("{:.1}\u{a0}%", share * 100.0))
 }
 
-/// Returns a class's name whose words do not break at a hyphen or a slash: `T-shirt/top` stays in one piece.
-/// A word that is too long for a column may break.
+/// Returns a class name whose words do not break at a hyphen or a slash, such as `T-shirt/top`. A word that is too
+/// long for a column may break.
 pub(super) fn unbroken(name: &str) -> Markup {
     const LONGEST: usize = 16;
     let stays = |word: &str| word.contains(['-', '/']) && word.chars().count() <= LONGEST;

@@ -1,4 +1,4 @@
-//! What the run's own folder says: curves, recipe, environment.
+//! The sections that come from the run folder: curves, sentinel, recipe, environment.
 
 use maud::{Markup, html};
 use nin_data::Part;
@@ -10,9 +10,9 @@ use super::page::{Section, cell, grouped, missing, percent, table};
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
 
-/// Losses above are drawn at the rim: one wild step hides nothing else.
+/// Losses above are drawn at the rim, so that one wild step does not flatten the curves.
 const HIGHEST_LOSS: f64 = 5.0;
-/// Points of a curve that are drawn; what is more is thinned out.
+/// The most points of a curve to draw.
 const MOST_POINTS: usize = 1000;
 
 /// Returns the curves as they are drawn: with the means between logged steps, and thinned out.
@@ -45,9 +45,9 @@ fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
     points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1)).cloned().collect()
 }
 
-/// Epoch, loss and accuracy of the steps that lie between two logged ones. A log has means over the epoch
-/// so far, which begin anew with each epoch: drawn as they are they bend there, whatever is learnt. The
-/// last step of an epoch may have fewer images and counts as the others, in both means alike.
+/// Returns epoch, loss and accuracy over the steps between two logged ones. The log has means over the epoch so
+/// far, whose curves would jump at the start of each epoch. The last step of an epoch counts as the others, even
+/// with fewer images, as it does in the log.
 fn between(steps: &[&StepReport]) -> Vec<(f64, f64, f64)> {
     let mut before: Option<&StepReport> = None;
     let mut points = Vec::new();
@@ -62,7 +62,7 @@ fn between(steps: &[&StepReport]) -> Vec<(f64, f64, f64)> {
         };
         points.push((
             step.epochs_done(),
-            // Of equal sums a rounding may be left.
+            // The difference of equal sums may be a rounding error.
             mean(|step| step.train_loss).max(0.0),
             mean(|step| step.train_accuracy).clamp(0.0, 1.0),
         ));
@@ -139,7 +139,7 @@ pub(super) fn curves(history: &RunHistory) -> Section {
     Section { id: "curves", title: "Curves", body }
 }
 
-/// The part that was evaluated after each epoch.
+/// Returns the part that was evaluated after each epoch.
 fn evaluated_on(history: &RunHistory) -> Part {
     history.epochs().last().map_or(Part::Test, |last| last.evaluated_on)
 }
@@ -183,7 +183,7 @@ fn epoch_table(history: &RunHistory) -> Markup {
     folded("The figures of each epoch", &table("Finished epochs", &head, &rows))
 }
 
-/// What the sentinel named, and the restarts that it made; nothing where there was nothing.
+/// Returns the sentinel's alarms and restarts, if there are any.
 pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
     let row = |epoch: usize, step: usize, what: String| {
         vec![cell(format_args!("epoch {epoch}, step {step}")), cell(what)]
@@ -211,14 +211,14 @@ pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
     Some(Section { id: "sentinel", title: "Sentinel", body })
 }
 
-/// Every key of the resolved recipe.
+/// Returns every key of the resolved recipe.
 pub(super) fn recipe(history: &RunHistory) -> Section {
     let value = serde_json::to_value(&history.recipe).unwrap_or_default();
     let body = table("The resolved recipe", &["key", "value"], &cells(&value));
     Section { id: "recipe", title: "Recipe", body: folded("Every key of the recipe", &body) }
 }
 
-/// Version, backend, device, data.
+/// Returns version, backend, device and data.
 pub(super) fn environment(history: &RunHistory) -> Section {
     match &history.environment {
         Some(environment) => {
@@ -244,7 +244,7 @@ fn cells(value: &Value) -> Vec<Vec<Markup>> {
     flat(value).iter().map(|row| row.iter().map(cell).collect()).collect()
 }
 
-/// One row for each value within, named by its path.
+/// Returns a row for each value, named by its path.
 fn flat(value: &Value) -> Vec<[String; 2]> {
     fn walk(path: &str, value: &Value, rows: &mut Vec<[String; 2]>) {
         let inside = |key: &str| match path {

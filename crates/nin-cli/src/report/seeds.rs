@@ -1,4 +1,4 @@
-//! Runs of one recipe with several seeds: those next to a run, and the page of them all.
+//! Runs of one recipe with several seeds: a section of each run's report, and a page of all runs.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use nin_train::RunHistory;
 use super::page::{self, Section, cell, percent, table};
 use crate::comparison::{Comparison, Row};
 
-/// Returns a row for each, this run among them, and how they are spread.
+/// Returns a row for each run, including this one, and their spread.
 pub(super) fn section(history: &RunHistory, comparison: &Comparison) -> Section {
     let this = history.name();
     let name = |row: &Row| {

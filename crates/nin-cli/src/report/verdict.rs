@@ -1,4 +1,4 @@
-//! The first thing that a report says: how the run went, in figures and in a sentence.
+//! The summary at the top of a report, in figures and sentences.
 
 use std::time::SystemTime;
 
@@ -24,7 +24,7 @@ pub(super) fn verdict(history: &RunHistory, inspection: Option<&Inspection>) -> 
     }
 }
 
-/// Says whether the network only guesses, and whether it can learn any further.
+/// Says whether the network only guesses, and whether it can still learn.
 fn guesses(history: &RunHistory, inspection: &Inspection) -> Markup {
     let classes = inspection.classes.len();
     let last = history.epochs().last().filter(|last| last.is_at_chance(classes));
@@ -67,7 +67,7 @@ fn silent_and_unanswered(inspection: &Inspection) -> Markup {
     }
 }
 
-/// Returns values and what they are.
+/// Returns values and their labels.
 fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> Vec<(String, String)> {
     let mut figures = Vec::new();
     if let Some(tested) = history.tested() {
@@ -127,8 +127,8 @@ fn ago(then: SystemTime) -> String {
     }
 }
 
-/// Returns whether the network can learn no further: the sentinel says so, or every map is zero. A network
-/// that only guesses may still learn (ADR 20).
+/// Returns whether the network can no longer learn: the sentinel says so, or every map is zero. A network that
+/// only guesses may still learn (ADR 20).
 fn is_dead(history: &RunHistory, inspection: &Inspection) -> bool {
     history.is_dead() || inspection.silent_classes().len() == inspection.classes.len()
 }

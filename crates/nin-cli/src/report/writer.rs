@@ -1,4 +1,4 @@
-//! Writes a run's report: asks its best checkpoint about the test images, then fills the page.
+//! Writes a run's report: classifies the test images with its best checkpoint, then fills the page.
 
 use std::path::Path;
 
@@ -20,28 +20,27 @@ use crate::progress::PreparationProgress;
 use crate::seeds::SeedsFolder;
 use crate::tensorboard;
 
-/// What is written of a report.
+/// The files of a report.
 #[derive(Clone, Copy)]
 pub struct Outputs<'a> {
     /// The page.
     pub page: &'a Path,
     /// The folder for its figures as SVG.
     pub figures: Option<&'a Path>,
-    /// The step at which its pictures are written for TensorBoard, into the run's folder.
+    /// The step for TensorBoard, to also write its pictures into the run folder.
     pub tensorboard: Option<usize>,
 }
 
-/// Where the images are that a run's network is asked about.
+/// The source of the test images.
 #[derive(Clone, Copy)]
 pub enum TestData<'a> {
-    /// It was just trained on this.
+    /// The data of the training that just ended.
     AtHand(&'a DataSet),
-    /// In the folder that was named, or wherever its data set is found.
+    /// A named folder, or wherever the run's data set is found.
     In(Option<&'a Path>),
 }
 
-/// Writes the report of a run that was just trained. What cannot be written is a warning: the
-/// training is done.
+/// Writes the report of a training that just ended. A failure is only a warning, because the training is done.
 pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Option<usize>) {
     let page = run.join(FILE);
     let outputs = Outputs { page: &page, figures: None, tensorboard };
@@ -54,7 +53,7 @@ pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Op
     }
 }
 
-/// Writes a run's report, with the answers of its best checkpoint where its data set is at hand.
+/// Writes a run's report, with the answers of its best checkpoint if its data set is available.
 pub fn write(
     history: &RunHistory,
     data: TestData,
@@ -85,14 +84,14 @@ pub fn write(
     Ok(())
 }
 
-/// The runs with other seeds that stand beside this one.
+/// Returns the runs with other seeds in the same folder.
 fn seeds(history: &RunHistory) -> Option<Comparison> {
     let folder = SeedsFolder::around(&history.path)?;
     let compared = comparison::read(&[folder]).and_then(|histories| Comparison::of(&histories));
     compared.map_err(|error| note(format!("the report has no other seeds: {}", said(&error)))).ok()
 }
 
-/// An error as part of a sentence.
+/// Formats an error as part of a sentence.
 fn said(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
@@ -135,7 +134,7 @@ fn inspect(
     selected.run(Inspect { metadata, weights, images })
 }
 
-/// The test images, or the validation images where there are no others.
+/// Returns the part to test on: validation images if there are no test images.
 fn tested_part(data: &DataSet) -> Part {
     if data.test.is_empty() { Part::Validation } else { Part::Test }
 }

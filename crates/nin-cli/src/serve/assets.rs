@@ -1,4 +1,4 @@
-//! The page and the interface's description, which are part of the program.
+//! The embedded page, and the description of the interface.
 
 /// A file of the page.
 pub(super) struct Asset {
@@ -25,7 +25,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 pub(super) const JSON: &str = "application/json";
 
-/// The file behind a request's path: one of these, never one on a disk.
+/// Returns the file for a request's path: an embedded one, never one on disk.
 pub(super) fn asset(path: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|asset| asset.path == path)
 }
@@ -51,7 +51,7 @@ mod tests {
         let paths = description["paths"].as_object().unwrap();
         assert_eq!(paths.len(), ROUTES.len());
         for route in ROUTES {
-            // A gallery's route goes on with the number of a picture.
+            // The route of the gallery ends in the number of a picture.
             let (path, methods) = paths.iter().find(|(path, _)| path.starts_with(route)).unwrap();
             assert!(*path == route || *path == format!("{route}{{number}}"), "{path}");
             for (method, operation) in methods.as_object().unwrap() {

@@ -1,4 +1,4 @@
-//! Pictures on their way through the network, in batches.
+//! Answers pictures in batches.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -14,22 +14,22 @@ use super::metrics::Metrics;
 use crate::backend::Task;
 use crate::pictures::Picture;
 
-/// Pictures that go through the network together, at most.
+/// The most pictures per batch.
 pub(super) const BATCH: usize = 32;
-/// How long a picture waits for others that are being decoded.
+/// The longest time that a picture waits for others that are being decoded.
 const GATHERING: Duration = Duration::from_millis(4);
 
-/// How long a picture waits for a place.
+/// The longest time that a picture waits for a place.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The way to the network.
+/// The queue in front of the network.
 pub(super) struct Queue {
     jobs: Sender<Job>,
     places: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
-/// A place in the queue: from before a picture is decoded until it went through the network.
+/// A place in the queue, held from before a picture is decoded until it has been classified.
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
     metrics: Arc<Metrics>,
@@ -42,35 +42,34 @@ struct Job {
     answer: oneshot::Sender<Result<Answered, ModelError>>,
 }
 
-/// A picture that went through the network.
+/// A classified picture.
 pub(super) struct Answered {
     pub(super) size: [usize; 2],
     pub(super) inverted: bool,
     pub(super) prediction: Prediction,
 }
 
-/// Where the answer comes. It has an error where the network has no answer to this picture.
+/// Receives the answer, or an error if the network has no answer to this picture.
 pub(super) type Receipt = oneshot::Receiver<Result<Answered, ModelError>>;
 
-/// What the network's thread takes its work from.
+/// The network thread's end of the queue.
 pub(super) struct Jobs(Receiver<Job>);
 
 impl Queue {
-    /// A queue with this number of places.
+    /// Returns both ends of a queue with this number of places.
     pub(super) fn new(places: usize, metrics: Arc<Metrics>) -> (Self, Jobs) {
         let (sender, receiver) = channel();
         let places = Arc::new(Semaphore::new(places));
         (Self { jobs: sender, places, metrics }, Jobs(receiver))
     }
 
-    /// A place, unless all are taken.
+    /// Returns a place, unless all are taken.
     #[cfg(test)]
     fn place(&self) -> Option<Place> {
         Some(self.taken(Arc::clone(&self.places).try_acquire_owned().ok()?))
     }
 
-    /// The same, after a short wait where all are taken: pictures whose clients are gone give theirs back
-    /// within milliseconds.
+    /// Waits briefly for a place. Pictures whose clients are gone return theirs within milliseconds.
     pub(super) async fn place_soon(&self) -> Option<Place> {
         let permit = Arc::clone(&self.places).acquire_owned();
         let permit = timeout(PATIENCE, permit).await.ok()?.ok()?;
@@ -83,10 +82,10 @@ impl Queue {
         Place { _permit: permit, metrics: Arc::clone(&self.metrics) }
     }
 
-    /// Hands a picture over. The receiver fails where the network does.
+    /// Submits a picture. The receiver fails if the network does.
     pub(super) fn submit(&self, picture: Prepared, place: Place) -> Receipt {
         let (answer, receiver) = oneshot::channel();
-        // Without a network the job is dropped here, and the receiver says so.
+        // Without a network, the job is dropped here and the receiver fails.
         let _ = self.jobs.send(Job { picture, place, answer });
         receiver
     }
@@ -99,7 +98,7 @@ impl Drop for Place {
     }
 }
 
-/// The network's thread: answers until the queue is gone.
+/// The network thread's task: answers until the queue is dropped.
 pub(super) struct AnswerAll<'a> {
     pub(super) metadata: &'a ModelMetadata,
     pub(super) weights: &'a Weights,
@@ -116,7 +115,7 @@ impl Task for AnswerAll<'_> {
         B::InnerBackend: Backend<Device = B::Device>,
     {
         let predictor = Predictor::<B::InnerBackend>::new(self.metadata, self.weights, &device)?;
-        // The first batch is the slowest: what a device compiles, it compiles before requests come.
+        // A device compiles its kernels in the first batch, before requests arrive.
         predictor.predict_prepared(&[&blank(self.metadata)])?;
         let _ = self.is_ready.send(());
         let most = self.metadata.batch_in_memory(BATCH)?;
@@ -128,7 +127,7 @@ impl Task for AnswerAll<'_> {
                 let Job { picture, place, answer } = job;
                 drop(place);
                 let (size, inverted) = (picture.original_size, picture.inverted);
-                // Whoever asked may have gone.
+                // The client may be gone.
                 let answered = |prediction| Answered { size, inverted, prediction };
                 let _ = answer.send(prediction.map(answered));
             }
@@ -137,7 +136,7 @@ impl Task for AnswerAll<'_> {
     }
 }
 
-/// Predicts a batch, or each picture by itself where one of them has no answer: the others keep theirs.
+/// Predicts a batch. If a picture has no answer, predicts each by itself, so that the others get theirs.
 fn predict_each<B: Backend>(
     predictor: &Predictor<B>,
     pictures: &[&Prepared],
@@ -156,8 +155,8 @@ fn predict_each<B: Backend>(
 }
 
 impl Jobs {
-    /// The next batch of at most `most`, or `None` where the queue is gone: what is there, and what else is
-    /// on its way if it comes soon. A picture that is alone does not wait.
+    /// Returns the next batch of at most `most` pictures, or `None` if the queue is dropped. Waits briefly for
+    /// pictures that are being decoded. A picture that is alone does not wait.
     fn gather(&self, most: usize, metrics: &Metrics) -> Option<Vec<Job>> {
         loop {
             let first = self.0.recv().ok()?;
@@ -179,7 +178,7 @@ impl Jobs {
                 };
                 batch.push(job);
             }
-            // Nobody waits any more for an answer that came too late.
+            // Drops pictures whose clients no longer wait.
             batch.retain(|job| !job.answer.is_closed());
             if !batch.is_empty() {
                 return Some(batch);
@@ -188,7 +187,7 @@ impl Jobs {
     }
 }
 
-/// A black picture of the network's size.
+/// Returns a black picture of the network's input size.
 fn blank(metadata: &ModelMetadata) -> Prepared {
     let [channels, height, width] = metadata.input();
     let size = [height, width];

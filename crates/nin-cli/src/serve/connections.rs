@@ -1,4 +1,4 @@
-//! Connections: accepted up to a number, given up on where they are silent, and ended in order.
+//! Connections: limits their number, closes silent ones, and drains them at the end.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,31 +19,31 @@ use super::routes;
 use super::service::Service;
 use super::wire::Wire;
 
-/// How long a connection may be silent, or its head take, before it is closed.
+/// The longest time that a connection may be silent, or a request's head may take.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
-/// How long a client may take to read what it is sent. The sockets' buffers hold most answers whole, so
-/// that only a client that does not read runs into it.
+/// The longest time that a client may take to read an answer. The socket's buffer holds most answers, so only a
+/// client that does not read exceeds it.
 const LONGEST_STALL: Duration = Duration::from_secs(5);
-/// How long the server waits, once it is to end, for requests that were begun. It then has two seconds for the
-/// batch in the network until ten are over.
+/// How long a stopping server waits for running requests. This leaves two of ten seconds for the batch in the
+/// network.
 const LONGEST_DRAIN: Duration = Duration::from_secs(8);
-/// What is read ahead, in bytes.
+/// The read buffer, in bytes.
 const BUFFER: usize = 64 << 10;
 /// The longest head of a request, in bytes.
 const LONGEST_HEAD: usize = 32 << 10;
-/// The pause after a connection could not be accepted: there are too many open files.
+/// The pause after a connection could not be accepted, because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection that is one too many is listened to.
+/// How long a refused connection is kept open.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(2);
-/// What one connection too many is told.
+/// The answer to a connection beyond the limit.
 const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
     connection: close\r\nretry-after: 1\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
     \"detail\":\"too many connections are open\",\
     \"hint\":\"come back in a second; nin-cli serve --max-connections lets more in\"}\n";
 
-/// Answers connections until the service is stopped, then the requests that were begun. Returns whether
-/// all of them came to their end.
+/// Answers connections until the service is stopped, then the running requests. Returns whether all of them were
+/// answered.
 pub(super) async fn serve(
     listener: std::net::TcpListener,
     service: Service,
@@ -58,7 +58,7 @@ pub(super) async fn serve(
     Ok(timeout(LONGEST_DRAIN, graceful.shutdown()).await.is_ok())
 }
 
-/// Never ends.
+/// Accepts connections forever.
 async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &GracefulShutdown) {
     let places = Arc::new(Semaphore::new(service.limits.connections));
     let mut http = http1::Builder::new();
@@ -66,7 +66,7 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
         .header_read_timeout(LONGEST_SILENCE.min(service.limits.patience))
         .max_buf_size(BUFFER)
         .max_header_size(LONGEST_HEAD)
-        // A client that shut down its sending half may still wait for the answer.
+        // A client that shut down its sending half may still wait for an answer.
         .half_close(true);
     loop {
         let stream = match listener.accept().await {
@@ -78,7 +78,7 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
                 continue;
             }
         };
-        // Answers are short: none waits to be filled up.
+        // Answers are short and should not wait for more data.
         let _ = stream.set_nodelay(true);
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             service.metrics.count_refused_connection();
@@ -95,14 +95,14 @@ async fn accept_all(listener: &TcpListener, service: &Arc<Service>, graceful: &G
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(wire), answer));
         tokio::spawn(async move {
-            // A client that breaks off is no concern of the server's.
+            // Ignores clients that disconnect.
             let _ = connection.await;
             drop((open, place));
         });
     }
 }
 
-/// A connection that is counted.
+/// A counted connection.
 struct Open(Arc<Service>);
 
 impl Open {
@@ -118,8 +118,8 @@ impl Drop for Open {
     }
 }
 
-/// Tells a client that it is one too many, and listens until it is gone: a connection that is closed
-/// with words unread is reset, and its client may lose the answer.
+/// Refuses a client, and reads until it is gone. A connection that is closed with unread data is reset, and the
+/// client may lose the answer.
 async fn refuse(mut stream: TcpStream) {
     let telling = async {
         stream.write_all(TOO_MANY.as_bytes()).await?;

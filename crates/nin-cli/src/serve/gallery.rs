@@ -1,5 +1,4 @@
-//! Test images to try the network on: some of the embedded sample, where the network knows their
-//! classes.
+//! Test images to try the network on: a few of the embedded sample, if the network knows their classes.
 
 use hyper::body::Bytes;
 use image::ExtendedColorType;
@@ -8,15 +7,15 @@ use nin_model::ModelMetadata;
 
 use crate::pictures::encode_png;
 
-/// Images shown of each class.
+/// Images per class.
 const OF_EACH_CLASS: usize = 2;
 
-/// Images as PNG, each with its class; class after class.
+/// Images as PNG, each with its class, ordered by class.
 #[derive(Clone, Default)]
 pub(super) struct Gallery(Vec<(String, Bytes)>);
 
 impl Gallery {
-    /// The gallery for a network: empty unless it was trained on Fashion-MNIST or its sample.
+    /// Returns the gallery for a network. It is empty unless the network was trained on Fashion-MNIST.
     pub(super) fn of(metadata: &ModelMetadata) -> anyhow::Result<Self> {
         if ![FASHION_MNIST, FASHION_MNIST_SAMPLE].contains(&metadata.dataset.as_str()) {
             return Ok(Self::default());
@@ -35,12 +34,12 @@ impl Gallery {
         Ok(Self(pictures))
     }
 
-    /// The class of each image.
+    /// Returns the class of each image.
     pub(super) fn labels(&self) -> Vec<&str> {
         self.0.iter().map(|(label, _)| label.as_str()).collect()
     }
 
-    /// An image by its number, as it stands in a request's path.
+    /// Returns an image by its number in a request's path.
     pub(super) fn png(&self, number: &str) -> Option<Bytes> {
         let number: usize = number.parse().ok()?;
         self.0.get(number).map(|(_, png)| png.clone())

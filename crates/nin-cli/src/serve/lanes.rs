@@ -1,7 +1,7 @@
-//! Where pictures are decoded: small ones on every core, large ones in a lane of their own.
+//! Decodes pictures: small ones on every core, large ones in separate lanes.
 //!
-//! A file of a few kilobytes can hold a picture that takes seconds to decode. Such pictures wait for one
-//! another, never in front of small ones, and never for a client that is gone.
+//! A file of a few kilobytes can contain a picture that takes seconds to decode. Such pictures wait for each other.
+//! They never delay small ones, and are dropped when their client is gone.
 
 use std::sync::Arc;
 use std::thread;
@@ -19,35 +19,35 @@ use super::requests::Upload;
 use super::wire::Presence;
 use crate::backend::lower_thread_priority;
 
-/// Pictures of more pixels are large: a megapixel takes some milliseconds to decode.
+/// Pictures with more pixels are large. A megapixel takes a few milliseconds to decode.
 pub(super) const MOST_SMALL_PIXELS: usize = 1 << 20;
-/// Pictures of more pixels are huge: one of them at a time, whatever the number of cores.
+/// Pictures with more pixels are huge. One of them is decoded at a time, on any number of cores.
 pub(super) const MOST_LARGE_PIXELS: usize = 1 << 24;
 /// The most lanes for large pictures.
 const MOST_LARGE_LANES: usize = 4;
 /// The longest side of a picture.
 const LONGEST_SIDE: usize = 32_768;
-/// Who waited less than this for a small picture's turn is not asked whether they are still there: a client that
-/// shut down its sending half is, and looks as if it were gone.
+/// After a shorter wait for a small picture's turn, the client is not checked. A client that shut down its sending
+/// half looks as if it were gone, but may still wait.
 const PATIENT: Duration = Duration::from_millis(100);
-/// How many times as long as the other a side may be. Short sides count as [`SHORTEST_SIDE`].
+/// The largest ratio of the sides. Shorter sides count as [`SHORTEST_SIDE`].
 const LARGEST_RATIO: usize = 100;
 const SHORTEST_SIDE: usize = 32;
 
-/// The lanes and who waits for them.
+/// The lanes.
 pub(super) struct Lanes {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
     huge: Arc<Semaphore>,
-    /// Large pictures that may wait.
+    /// Places for large pictures that wait.
     large_places: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
-/// What became of a picture in the lane of small ones.
+/// The outcome of the lane for small pictures.
 enum Looked {
     Prepared(Prepared),
-    /// It is too large for that lane.
+    /// The picture is too large for this lane.
     Large {
         upload: Upload,
         pixels: usize,
@@ -62,7 +62,7 @@ pub(super) struct Work {
 }
 
 impl Lanes {
-    /// Lanes for this many cores. Of the pictures that may wait, a quarter may be large.
+    /// Returns lanes for this many cores. A quarter of the waiting pictures may be large.
     pub(super) fn new(cores: usize, places: usize, metrics: Arc<Metrics>) -> Self {
         let lane = |places: usize| Arc::new(Semaphore::new(places));
         Self {
@@ -74,7 +74,7 @@ impl Lanes {
         }
     }
 
-    /// Large pictures that are decoded at a time.
+    /// Returns the number of large pictures that are decoded at a time.
     pub(super) fn large_lanes(cores: usize) -> usize {
         (cores / 2).clamp(1, MOST_LARGE_LANES)
     }
@@ -96,12 +96,12 @@ impl Lanes {
             Looked::Prepared(prepared) => return Ok(prepared),
             Looked::Large { upload, pixels } => (upload, pixels),
         };
-        // No batch waits for it.
+        // Batches do not wait for it.
         let _aside = Aside::new(&self.metrics);
         let place = Arc::clone(&self.large_places).try_acquire_owned().map_err(|_| busy())?;
         let mut lane = None;
         let waiting = async {
-            // The one lane of huge pictures first: who waits for it keeps none from other large ones.
+            // The lane of huge pictures first: waiting for it must not block a lane for large ones.
             let huge = if pixels > MOST_LARGE_PIXELS { Some(turn(&self.huge).await) } else { None };
             lane = Some((huge.transpose(), turn(&self.large).await));
         };
@@ -122,7 +122,7 @@ impl Lanes {
         .await
     }
 
-    /// Nobody reads this but a client that shut down its sending half.
+    /// Returns the problem of an abandoned picture. Only a client that shut down its sending half can read it.
     fn abandoned(&self) -> Problem {
         self.metrics.count_abandoned();
         Problem::new(
@@ -133,7 +133,7 @@ impl Lanes {
     }
 }
 
-/// A large picture that waits for its lane or is in it.
+/// Marks a large picture that is waiting or being decoded.
 struct Aside<'a>(&'a Metrics);
 
 impl<'a> Aside<'a> {
@@ -149,15 +149,14 @@ impl Drop for Aside<'_> {
     }
 }
 
-/// Works in a thread that gets what others leave of the processor. It is its own: no thread can go back to
-/// where it was.
+/// Runs work in a thread of low priority. The thread is new, because a thread cannot raise its priority again.
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let (sender, done) = oneshot::channel();
     let thread = thread::Builder::new().name("large picture".to_owned()).spawn(move || {
         lower_thread_priority();
-        // The client may have gone meanwhile.
+        // The client may be gone.
         let _ = sender.send(work());
     });
     thread.map_err(|_| busy())?;
@@ -169,7 +168,7 @@ async fn turn(lane: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(lane).acquire_owned().await.map_err(|_| broken())
 }
 
-/// Reads a picture's header, and the picture too if it is small.
+/// Reads a picture's header, and decodes the picture if it is small.
 fn look(upload: Upload, preparation: &Preparation) -> Result<Looked, Problem> {
     let picture = upload.picture()?;
     let [height, width] = PictureHeader::read(picture)?.size;

@@ -1,22 +1,22 @@
-//! The memory that bodies take, counted while they come in.
+//! Limits the memory of request bodies while they arrive.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What each body has for nothing: the number of connections bounds it. Small pictures never wait for large
-/// ones.
+/// The bytes of a body that are not counted. The number of connections bounds them, and small pictures never
+/// compete with large ones.
 pub(super) const FREE_BYTES: usize = 64 << 10;
-/// Large bodies that fit at a time.
+/// The number of large bodies that fit at a time.
 pub(super) const LARGE_BODIES: usize = 8;
-/// The bytes that one permit stands for.
+/// The bytes per permit.
 const UNIT: usize = 4 << 10;
 
-/// The memory of all bodies that are not small.
+/// The memory for all large bodies.
 #[derive(Debug)]
 pub(super) struct BodyMemory(Arc<Semaphore>);
 
-/// A body as far as it came, with its share of the memory.
+/// The received part of a body, with its share of the memory.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     bytes: Vec<u8>,
@@ -28,12 +28,12 @@ pub(super) struct Body {
 pub(super) struct Full;
 
 impl BodyMemory {
-    /// Memory for bodies of up to this many bytes each.
+    /// Returns memory for bodies of up to this many bytes each.
     pub(super) fn new(largest: usize) -> Self {
         Self(Arc::new(Semaphore::new(LARGE_BODIES * largest.div_ceil(UNIT))))
     }
 
-    /// Appends to a body. Memory is taken before it is used, in steps of up to twice what there was.
+    /// Appends to a body. Reserves memory before using it, doubling at most.
     pub(super) fn append(&self, body: &mut Body, data: &[u8], largest: usize) -> Result<(), Full> {
         let (length, capacity) = (body.bytes.len() + data.len(), body.bytes.capacity());
         if length > capacity {
@@ -68,7 +68,7 @@ mod tests {
 
     const LARGEST: usize = 1 << 20;
 
-    /// A body of this length that arrives in pieces.
+    /// Receives a body of this length in pieces.
     fn received(memory: &BodyMemory, length: usize) -> Result<Body, Full> {
         let mut body = Body::default();
         for piece in vec![7; length].chunks(10_000) {

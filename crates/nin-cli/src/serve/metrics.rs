@@ -1,4 +1,4 @@
-//! What the server counts, in Prometheus's text format (version 0.0.4).
+//! The server's metrics, in Prometheus's text format (version 0.0.4).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Upper ends of the buckets of answering times, in seconds.
+/// Upper bounds of the histogram of response times, in seconds.
 const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// Everything that is counted.
+/// All metrics.
 pub(super) struct Metrics {
     backend: &'static str,
     started: Instant,
@@ -21,7 +21,7 @@ pub(super) struct Metrics {
     pictures: AtomicU64,
     /// Pictures in the queue or being decoded for it.
     pub(super) waiting: Gauge,
-    /// Those of them that come to the network soon: large pictures only once they are decoded.
+    /// Those that reach the network soon. Large pictures count only once they are decoded.
     pub(super) coming: Gauge,
     /// Open connections.
     pub(super) connections: Gauge,
@@ -29,7 +29,7 @@ pub(super) struct Metrics {
     abandoned: AtomicU64,
 }
 
-/// How many there are at the moment.
+/// A current number.
 #[derive(Default)]
 pub(super) struct Gauge(AtomicUsize);
 
@@ -57,7 +57,7 @@ impl Metrics {
         }
     }
 
-    /// A request was answered; `elapsed` is given where it is one whose time is told.
+    /// Counts an answered request, and its time if it is a prediction.
     pub(super) fn count_request(
         &self,
         route: &'static str,
@@ -71,23 +71,23 @@ impl Metrics {
         }
     }
 
-    /// So many pictures went through the network together.
+    /// Counts a batch of pictures.
     pub(super) fn count_batch(&self, pictures: usize) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.pictures.fetch_add(pictures as u64, Ordering::Relaxed);
     }
 
-    /// A connection was one too many.
+    /// Counts a refused connection.
     pub(super) fn count_refused_connection(&self) {
         self.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A picture's client was gone before it was decoded.
+    /// Counts a picture whose client was gone before it was decoded.
     pub(super) fn count_abandoned(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The text.
+    /// Formats all metrics.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let mut metric = |name: &str, kind: &str, help: &str, lines: &[(String, String)]| {
@@ -179,7 +179,7 @@ impl Histogram {
     }
 }
 
-/// The memory that this process holds, where Linux says it.
+/// Returns the resident memory of this process in bytes, on Linux.
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

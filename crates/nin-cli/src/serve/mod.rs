@@ -2,8 +2,8 @@
 //!
 //! One thread owns the network and answers pictures in batches ([`batches`]); one thread speaks
 //! HTTP ([`connections`], [`routes`]); a few threads decode pictures ([`lanes`]). [`Limits`] bounds all
-//! memory that requests can ask for, and no part of a request is ever taken for a path.
-//! docs/threat-model.md says what is promised to whom.
+//! memory that requests can take, and no part of a request is ever used as a path. docs/threat-model.md lists the
+//! guarantees.
 
 mod assets;
 mod batches;

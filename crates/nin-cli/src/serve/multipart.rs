@@ -1,26 +1,26 @@
-//! `multipart/form-data` (RFC 7578), of a body that is there as a whole.
+//! Parses `multipart/form-data` (RFC 7578) from a complete body.
 
-/// Header lines of one part, in bytes: what is more is no form of a browser.
+/// The longest header of a part, in bytes. Browsers send less.
 const LONGEST_HEAD: usize = 16 << 10;
 
-/// What is wrong with a form.
+/// A form error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FormError {
     /// The content type names no boundary.
     #[error("the content type multipart/form-data names no boundary")]
     NoBoundary,
-    /// The body is cut, or was put together wrongly.
+    /// The body is truncated or malformed.
     #[error("not a whole form: {0}")]
     Malformed(&'static str),
-    /// There is no such field.
+    /// The field is missing.
     #[error("the form has no field `{0}`")]
     Missing(&'static str),
-    /// There are several.
+    /// The field is repeated.
     #[error("the form has more than one field `{0}`")]
     Repeated(&'static str),
 }
 
-/// The boundary that a content type names.
+/// Returns the boundary that a content type names.
 ///
 /// # Errors
 /// [`FormError::NoBoundary`].
@@ -31,10 +31,10 @@ pub(super) fn boundary(content_type: &str) -> Result<&str, FormError> {
     if (1..=70).contains(&boundary.len()) { Ok(boundary) } else { Err(FormError::NoBoundary) }
 }
 
-/// The content of a form's one field of this name.
+/// Returns the content of the only field of this name.
 ///
 /// # Errors
-/// All others.
+/// All other variants of [`FormError`].
 pub(super) fn field<'a>(
     body: &'a [u8],
     boundary: &str,
@@ -42,7 +42,7 @@ pub(super) fn field<'a>(
 ) -> Result<&'a [u8], FormError> {
     let opening = format!("--{boundary}").into_bytes();
     let delimiter = format!("\r\n--{boundary}").into_bytes();
-    // What stands before the first boundary is no part.
+    // Text before the first boundary is not a part.
     let mut rest = if body.starts_with(&opening) {
         &body[opening.len()..]
     } else {
@@ -65,9 +65,9 @@ pub(super) fn field<'a>(
     found.ok_or(FormError::Missing(name))
 }
 
-/// Header lines and content of a part.
+/// Splits a part into header and content.
 fn split_head(part: &[u8]) -> Result<(&str, &[u8]), FormError> {
-    // A part without a header line begins with the empty one.
+    // A part without a header starts with an empty line.
     let (head, content) = if let Some(content) = part.strip_prefix(b"\r\n") {
         (&part[..0], content)
     } else {
@@ -80,7 +80,7 @@ fn split_head(part: &[u8]) -> Result<(&str, &[u8]), FormError> {
     Ok((head, content))
 }
 
-/// The field's name by its `Content-Disposition: form-data; name="..."`.
+/// Returns the field's name from `Content-Disposition: form-data; name="..."`.
 fn part_name(head: &str) -> Option<&str> {
     let disposition = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -89,8 +89,8 @@ fn part_name(head: &str) -> Option<&str> {
     parameters(disposition).find(|(name, _)| name.eq_ignore_ascii_case("name")).map(|(_, it)| it)
 }
 
-/// The parameters behind a header's value: `value; name=token; name="quoted"`. A quotation mark
-/// within quotes is %22 in forms, so that no escape is to be undone.
+/// Yields the parameters of a header's value: `value; name=token; name="quoted"`. Forms encode a quotation mark as
+/// %22, so there are no escapes to decode.
 fn parameters(value: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = value.split_once(';').map_or("", |(_, behind)| behind);
     std::iter::from_fn(move || {
@@ -108,7 +108,7 @@ fn parameters(value: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Where the first `needle` begins.
+/// Returns the position of the first `needle`.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, others) = needle.split_first()?;
     let mut from = 0;
@@ -122,7 +122,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
-/// Without the spaces that may pad a boundary's line.
+/// Strips the spaces that may pad the line of a boundary.
 fn without_padding(line: &[u8]) -> &[u8] {
     let padding = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     &line[padding..]
@@ -163,14 +163,14 @@ mod tests {
 
     #[test]
     fn every_cut_of_a_form_is_an_error() {
-        let whole = FORM.len() - 2; // behind the closing boundary may stand what likes
+        let whole = FORM.len() - 2; // anything may follow the closing boundary
         for length in 0..whole {
             assert!(field(&FORM[..length], "xx", "image").is_err(), "{length}");
         }
         assert!(field(&FORM[..whole], "xx", "image").is_ok());
     }
 
-    /// Numbers that look random (SplitMix64), the same in each run.
+    /// Returns reproducible random numbers (SplitMix64).
     fn random(state: &mut u64) -> usize {
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! Whom a request is for, and which page sent it.
+//! Checks a request's host, and the page that sent it.
 //!
 //! A web page in a browser on this machine can send requests to a server that only listens on loopback. A
 //! name that resolves to 127.0.0.1 (DNS rebinding) would even let it read the answers. Both are refused: a
@@ -17,32 +17,32 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HOW_TO_ALLOW: &str =
     "use the server's IP address or localhost, or start it with --allow-host NAME";
 
-/// Names of this server besides IP addresses and loopback names.
+/// The names of this server besides IP addresses and loopback names.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
-    /// The name that it listens at.
+    /// The name from `--addr`.
     own: Option<String>,
-    /// Names from the command line. Their pages may post, too.
+    /// Names from `--allow-host`. Their pages may post, too.
     named: Vec<String>,
 }
 
 impl AllowedHosts {
-    /// These names, whatever their case.
+    /// Returns these names, ignoring case.
     pub fn new(own: Option<&str>, named: &[String]) -> Self {
         let named = named.iter().map(|name| normalized(name)).collect();
         Self { own: own.map(normalized), named }
     }
 
-    /// Checks that a request is for this server, and that no foreign page sent it.
+    /// Checks that a request is for this server and that no foreign page sent it.
     pub(super) fn check<T>(&self, request: &Request<T>) -> Result<(), Problem> {
         let host = self.host_of(request)?;
         if request.method() == Method::GET || request.method() == Method::HEAD {
-            return Ok(()); // no page can read the answer: there is no CORS header
+            return Ok(()); // without a CORS header, no page can read the answer
         }
         self.check_origin(request.headers(), &host)
     }
 
-    /// The host that a request names in its head, and in its target where that is a whole URL.
+    /// Returns the host that a request names in its head, and checks that of a target that is a full URL.
     fn host_of<T>(&self, request: &Request<T>) -> Result<Authority, Problem> {
         let named = only(request.headers(), &HOST).and_then(authority);
         let Some(host) = named else {
@@ -64,7 +64,7 @@ impl AllowedHosts {
         Ok(host)
     }
 
-    /// Checks where a browser says that a request comes from. Other clients say nothing.
+    /// Checks the origin that a browser states. Other clients state none.
     fn check_origin(&self, headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
         let foreign = || {
             Problem::new(
@@ -106,14 +106,14 @@ impl AllowedHosts {
     }
 }
 
-/// The value of a header that is there once, as text.
+/// Returns the value of a header that occurs once, as text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() { None } else { value.to_str().ok() }
 }
 
-/// A host with perhaps a port, without a user.
+/// Parses a host with an optional port, without a user.
 fn authority(text: &str) -> Option<Authority> {
     let authority: Authority = text.parse().ok()?;
     let is_plain = !text.contains('@') && !authority.host().is_empty();
@@ -121,12 +121,12 @@ fn authority(text: &str) -> Option<Authority> {
     (is_plain && (!has_port || authority.port_u16().is_some())).then_some(authority)
 }
 
-/// The port, or `None` for that of HTTP and of HTTPS: a proxy may speak the one and hand on the other.
+/// Returns the port, or `None` for those of HTTP and HTTPS, which a proxy may exchange.
 fn port_of(authority: &Authority) -> Option<u16> {
     authority.port_u16().filter(|port| ![80, 443].contains(port))
 }
 
-/// A host name in lower case, without the dot of the root.
+/// Returns a host name in lower case, without a trailing dot.
 fn normalized(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
@@ -143,7 +143,7 @@ fn is_address(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The status with which a request is refused, if it is.
+    /// Returns the status of a refused request.
     fn refusal(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<u16> {
         let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
@@ -222,7 +222,7 @@ mod tests {
         }
         let beside = [("host", "box:8080"), ("origin", "http://box:3000")];
         assert_eq!(refusal("POST", "/", &beside), Some(403));
-        // Behind a proxy that speaks HTTPS.
+        // Behind an HTTPS proxy.
         let proxied = [("host", "pictures.example:443"), ("origin", "https://pictures.example")];
         assert_eq!(refusal("POST", "/", &proxied), None);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::response::{Content, content};
 use crate::pictures::PictureError;
 
-/// Why a request is not answered as it wished.
+/// The reason that a request fails.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -24,7 +24,7 @@ impl Problem {
         Self { status, detail: detail.into(), hint: hint.into() }
     }
 
-    /// The response. What may be tried again says when.
+    /// Returns the response. Temporary problems say when to retry.
     pub(super) fn response(&self) -> Response<Content> {
         let Self { status, detail, hint } = self;
         let body = json!({

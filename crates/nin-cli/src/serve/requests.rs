@@ -1,5 +1,4 @@
-//! From a request to a picture: its parameters, its body within the limits, and where in the body
-//! the picture is.
+//! Reads a request: its parameters, its body within the limits, and the picture in the body.
 
 use std::time::Duration;
 
@@ -17,20 +16,20 @@ use super::problem::Problem;
 use crate::answer::Threshold;
 use crate::pictures::Invert;
 
-/// Classes told unless the request says otherwise: as many as by `predict`.
+/// The default number of classes, as for `predict`.
 const TOP: usize = 3;
-/// The most that `predict` takes too.
+/// The largest number of classes, as for `predict`.
 const MOST_TOP: usize = 65_536;
-/// A body that is too large is read so far beyond the limit: a client that is cut off while it
-/// sends does not see why.
+/// The bytes of a body beyond the limit that are still read. A client that is cut off while it sends does not see
+/// the reason.
 const DISCARDED: u64 = 64 << 20;
 
-/// What stands behind the `?`.
+/// The query parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Parameters {
     pub(super) top: usize,
     pub(super) invert: Invert,
-    /// `None` leaves it to the server.
+    /// `None` for the server's default.
     pub(super) threshold: Option<Threshold>,
 }
 
@@ -74,7 +73,7 @@ fn refused(name: &str, expected: &str) -> Problem {
     )
 }
 
-/// A body that came whole, and what its header calls it.
+/// A complete body and its content type.
 pub(super) struct Upload {
     content_type: Option<String>,
     body: Body,
@@ -105,8 +104,8 @@ impl Upload {
         Ok(Self { content_type, body })
     }
 
-    /// The picture's bytes: the form's field `image`, or the body itself. What the header calls a
-    /// picture does not matter, its bytes tell.
+    /// Returns the picture's bytes: the form's field `image`, or the body itself. The content type of the picture
+    /// does not matter.
     pub(super) fn picture(&self) -> Result<&[u8], Problem> {
         let picture = match &self.content_type {
             Some(kind) if is_form(kind) => {

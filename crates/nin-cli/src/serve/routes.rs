@@ -1,4 +1,4 @@
-//! What is answered at which path.
+//! Routes requests to their answers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,14 +23,14 @@ const MODEL: &str = "/v1/model";
 const GALLERY: &str = "/v1/gallery/";
 const HEALTH: &str = "/healthz";
 const METRICS: &str = "/metrics";
-/// The paths that are no files of the page.
+/// The paths that are not files of the page.
 #[cfg(test)]
 pub(super) const ROUTES: [&str; 5] = [PREDICT, MODEL, GALLERY, HEALTH, METRICS];
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// No script, style or picture but the server's own, no frame around the page, and nothing told to
-/// others.
+/// Headers of every response: only the server's own scripts, styles and pictures, no frames, no referrer, no
+/// caching.
 const HEADERS: [(&str, &str); 8] = [
     (
         "content-security-policy",
@@ -47,7 +47,7 @@ const HEADERS: [(&str, &str); 8] = [
     ("cache-control", "no-store"),
 ];
 
-/// Where a request goes.
+/// The target of a request.
 enum Route {
     Predict,
     Model,
@@ -71,7 +71,7 @@ impl Route {
         })
     }
 
-    /// The name under which it is counted: never what a client wrote.
+    /// Returns the name for the metrics, which never comes from a client.
     const fn name(&self) -> &'static str {
         match self {
             Self::Predict => PREDICT,
@@ -83,13 +83,13 @@ impl Route {
         }
     }
 
-    /// The methods that it takes.
+    /// Returns the permitted methods.
     const fn methods(&self) -> &'static str {
         if matches!(self, Self::Predict) { "POST" } else { "GET, HEAD" }
     }
 }
 
-/// The answer to a request, whatever it is.
+/// Answers any request.
 pub(super) async fn answer(
     service: Arc<Service>,
     presence: Presence,
@@ -156,7 +156,7 @@ fn health(service: &Service) -> Result<Response<Content>, Problem> {
     Ok(content(StatusCode::OK, TEXT, "ok\n"))
 }
 
-/// The classes of a request's picture.
+/// Classifies a request's picture.
 async fn predict(
     service: &Service,
     presence: Presence,
@@ -199,7 +199,7 @@ async fn predict(
     Ok(content(StatusCode::OK, JSON, body))
 }
 
-/// The network overflowed on the picture.
+/// Returns the problem of a picture on which the network overflowed.
 fn no_answer(error: &ModelError) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), error.hint())
 }

@@ -1,4 +1,4 @@
-//! The server: one thread with the network, one that speaks HTTP.
+//! The server: one thread runs the network, one speaks HTTP.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl Server {
         Ok(Self { metadata, selected, limits, defaults, hosts, gallery })
     }
 
-    /// Serves until `stop` is cancelled, then answers the requests that were begun. Calls `ready` with
+    /// Serves until `stop` is cancelled, then answers the running requests. Calls `ready` with
     /// the device's description once requests are answered.
     ///
     /// # Errors
@@ -81,7 +81,7 @@ impl Server {
                 let _stop = stop_without_network;
                 selected.run(answering)
             });
-            // The sender is dropped where the network could not be built.
+            // The sender is dropped if the network could not be built.
             let outcome = readiness.recv().is_ok().then(|| {
                 ready(selected.describe())?;
                 self.answer_requests(listener, queue, &metrics, &stop)
@@ -103,7 +103,7 @@ impl Server {
         })
     }
 
-    /// Answers requests until `stop`; returns whether all that were begun came to their end.
+    /// Answers requests until `stop` is cancelled. Returns whether all running requests were answered.
     fn answer_requests(
         &self,
         listener: TcpListener,

@@ -18,7 +18,7 @@ use crate::pictures::Invert;
 /// Everything that answering a request takes.
 pub(super) struct Service {
     pub(super) metadata: ModelMetadata,
-    /// How a picture becomes an input, by `?invert=`.
+    /// The preparation of a picture for each value of `?invert=`.
     pub(super) preparations: [(Invert, Preparation); 3],
     pub(super) gallery: Gallery,
     /// The body of `/v1/model`.

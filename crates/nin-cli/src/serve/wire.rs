@@ -1,4 +1,4 @@
-//! A client's connection: whether the client is still there, and whether it reads its answers.
+//! A client's connection: detects clients that are gone or do not read.
 
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
@@ -11,15 +11,15 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Sleep, sleep};
 
-/// How often a client that sent more than one request is looked after.
+/// The interval at which a client with further requests is checked.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A connection that fails where its client does not take what it is sent in time.
+/// A connection that fails if its client does not read in time.
 pub(super) struct Wire {
     reader: Arc<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     write_timeout: Duration,
-    /// Runs from the first byte that the client does not take until all are taken.
+    /// Runs while the client does not read.
     stall: Option<Pin<Box<Sleep>>>,
 }
 
@@ -37,7 +37,7 @@ impl Wire {
         Presence(Arc::clone(&self.reader))
     }
 
-    /// Passes on what writing gave, or an error where the client has stalled for too long.
+    /// Returns the result of a write, or an error if the client has stalled for too long.
     fn in_time<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -54,8 +54,8 @@ impl Wire {
 }
 
 impl Presence {
-    /// Whether the client has closed its side of the connection. One that only shut down its sending half
-    /// looks the same.
+    /// Returns whether the client has closed its side of the connection. A client that only shut down its sending
+    /// half looks the same.
     pub(super) fn has_hung_up(&self) -> bool {
         let ready = pin!(self.0.ready(Interest::READABLE));
         match ready.poll(&mut Context::from_waker(Waker::noop())) {
@@ -67,7 +67,7 @@ impl Presence {
     /// Waits until the client has closed its side.
     pub(super) async fn hung_up(&self) {
         while !is_closed(&self.0.ready(Interest::READABLE).await) {
-            // Another request waits to be read, which makes the connection ready.
+            // An unread request also makes the connection readable.
             sleep(LOOK).await;
         }
     }
@@ -121,7 +121,7 @@ impl AsyncWrite for Wire {
         self.writer.is_write_vectored()
     }
 
-    /// Called once all bytes are handed over.
+    /// Called once all bytes are written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stall = None;
         Pin::new(&mut self.writer).poll_flush(context)

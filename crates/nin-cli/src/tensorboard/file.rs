@@ -1,4 +1,4 @@
-//! An event file: TFRecords, each a length, its checksum, the message and its checksum.
+//! Event files: TFRecords, each with a length, its checksum, the message and its checksum.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -10,17 +10,17 @@ use prost::Message;
 
 use super::message::{Event, What};
 
-/// What the first record of every file says.
+/// The content of the first record of every file.
 const VERSION: &str = "brain.Event:2";
-/// Files that may begin within one second.
+/// The most files that can be created within one second.
 const MOST_IN_A_SECOND: u32 = 1000;
 
-/// A file that is written to.
+/// An open event file.
 pub(super) struct EventFile(File);
 
 impl EventFile {
-    /// Begins a new file in a folder of a run, which is made. A link in its place is refused. Readers take
-    /// files in the order of their names.
+    /// Creates a new file in a folder of a run, which is created if necessary. Refuses a link in its place. Readers
+    /// order files by name.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         create_own_folder(folder)?;
         let now = now();
@@ -46,12 +46,12 @@ impl EventFile {
     }
 }
 
-/// Seconds since 1970.
+/// Returns the seconds since 1970.
 pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// A message as a TFRecord.
+/// Encodes a message as a TFRecord.
 pub(super) fn record(message: &[u8]) -> Vec<u8> {
     let length = (message.len() as u64).to_le_bytes();
     let mut record = Vec::with_capacity(message.len() + 16);
@@ -62,8 +62,8 @@ pub(super) fn record(message: &[u8]) -> Vec<u8> {
     record
 }
 
-/// TensorFlow's masked checksum (`tsl/lib/hash/crc32c.h`): a checksum over bytes that hold one is no
-/// good.
+/// Returns TensorFlow's masked checksum (`tsl/lib/hash/crc32c.h`). The mask avoids checksums of bytes that contain
+/// checksums.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }

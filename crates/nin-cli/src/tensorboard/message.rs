@@ -14,14 +14,14 @@ pub(super) struct Event {
     /// Steps of the training.
     #[prost(int64, tag = "2")]
     pub(super) step: i64,
-    /// What it says.
+    /// The content.
     #[prost(oneof = "What", tags = "3, 5, 7")]
     pub(super) what: Option<What>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub(super) enum What {
-    /// The first record says this.
+    /// The content of the first record.
     #[prost(string, tag = "3")]
     FileVersion(String),
     #[prost(message, tag = "5")]
@@ -68,7 +68,7 @@ pub(super) struct Image {
     pub(super) encoded_image_string: Vec<u8>,
 }
 
-/// A process begins to write: what an earlier one wrote of later steps no longer counts.
+/// Marks the start of a process. Later steps of earlier processes no longer count.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct SessionLog {
     #[prost(int32, tag = "1")]

@@ -1,4 +1,4 @@
-//! `--tensorboard`: event files in the run's folder, for TensorBoard.
+//! `--tensorboard`: writes TensorBoard's event files into the run folder.
 
 mod file;
 mod message;
@@ -13,10 +13,10 @@ use self::file::{EventFile, now};
 use self::message::{Content, Image, START, SessionLog, Summary, Value, What};
 use crate::output::note;
 
-/// Where the files stand within a run's folder.
+/// The folder of the files within the run folder.
 const FOLDER: &str = "tensorboard";
 
-/// Writes scalars at each logged step and epoch, and lets another observer watch too.
+/// Writes scalars at each logged step and epoch, and passes all events on to another observer.
 pub struct TensorBoard {
     watching: Box<dyn Observer>,
     steps_per_epoch: usize,
@@ -24,12 +24,12 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// Beside this observer.
+    /// Wraps another observer.
     pub fn beside(watching: Box<dyn Observer>) -> Self {
         Self { watching, steps_per_epoch: 0, file: None }
     }
 
-    /// Writes what is told at a step. A file that cannot be written ends no training.
+    /// Writes content for a step. A failure does not end the training.
     fn write(&mut self, step: usize, what: What) {
         let event = message::Event { wall_time: now(), step: step as i64, what: Some(what) };
         if let Some(file) = &mut self.file
@@ -115,17 +115,17 @@ impl Observer for TensorBoard {
 
 /// A picture for TensorBoard.
 pub struct Picture {
-    /// Its name there.
+    /// Its name in TensorBoard.
     pub tag: String,
-    /// Its file.
+    /// The PNG.
     pub png: Vec<u8>,
     /// `[height, width]`, in pixels.
     pub size: [usize; 2],
-    /// Channels, alpha among them.
+    /// Channels, including alpha.
     pub channels: u8,
 }
 
-/// Writes pictures into the run's folder, at a step. What cannot be written is a warning.
+/// Writes pictures for a step into the run folder. A failure is only a warning.
 pub fn write_pictures(run: &Path, step: usize, pictures: Vec<Picture>) {
     let written = EventFile::create(&run.join(FOLDER)).and_then(|mut file| {
         for Picture { tag, png, size: [height, width], channels } in pictures {

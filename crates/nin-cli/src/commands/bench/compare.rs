@@ -1,4 +1,4 @@
-//! `bench --compare`: the same network here and in another framework, in turn, each in a process of its own.
+//! `bench --compare`: measures the same network here and in another framework, in turn, in separate processes.
 
 mod peer;
 
@@ -18,7 +18,7 @@ use crate::output::{Format, note, print_json, print_text};
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
 
-/// What one process of ours found.
+/// The rates that one process of this program measured.
 #[derive(Debug, Clone, Serialize)]
 struct OwnRates {
     train_images_per_sec: f64,
@@ -33,7 +33,7 @@ struct Pair {
     peer: PeerRates,
 }
 
-/// A ratio over the pairs.
+/// A ratio, over all pairs.
 #[derive(Debug, Serialize)]
 struct Ratio {
     median: f64,
@@ -46,10 +46,10 @@ struct Ratios {
     #[serde(skip_serializing_if = "Option::is_none")]
     train: Option<Ratio>,
     infer: Ratio,
-    /// Ours over theirs: below one is less memory.
+    /// Ours over theirs: below 1 is less memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_memory: Option<Ratio>,
-    /// Of our own training: images a second with the loader over those of the bare step.
+    /// Our images per second with the data loader, relative to the step alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch_to_step: Option<Ratio>,
 }
@@ -80,7 +80,7 @@ pub fn run(
     let peer = Peer::new(choice, arguments, settings)?;
     let mut pairs = Vec::new();
     for index in 1..=arguments.pairs {
-        // The peer first: where it is not installed, that is said at once.
+        // The peer first, so that a missing installation is reported immediately.
         let theirs = peer.run()?;
         let ours = own(arguments, &selected)?;
         note(format!("pair {index} of {}: {}", arguments.pairs, describe(&ours, &theirs)));
@@ -108,7 +108,7 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// This program's own `bench` in a fresh process.
+/// Runs this program's own `bench` in a new process.
 fn own(arguments: &BenchArguments, selected: &Selected) -> anyhow::Result<OwnRates> {
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let mut command = Command::new(program);
@@ -156,7 +156,7 @@ fn describe(ours: &OwnRates, theirs: &PeerRates) -> String {
     }
 }
 
-/// Ours over theirs in each pair, where both are known in all.
+/// Returns ours over theirs, if both are known in every pair.
 fn ratio(pairs: &[Pair], values: impl Fn(&Pair) -> Option<(f64, f64)>) -> Option<Ratio> {
     let mut ratios = Vec::new();
     for pair in pairs {
@@ -218,7 +218,7 @@ impl Comparison<'_> {
 }
 
 impl PeerChoice {
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

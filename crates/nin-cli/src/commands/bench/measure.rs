@@ -1,4 +1,4 @@
-//! A training step, inference, and an epoch with its loader, timed on one backend.
+//! Times a training step, inference, and an epoch with its data loader on one backend.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub struct Rates {
 
 /// The network to measure, and how.
 pub struct Measure<'a> {
-    /// Optimiser, batch size, precision.
+    /// Optimizer, batch size, precision.
     pub recipe: &'a Recipe,
     /// The network.
     pub architecture: &'a Architecture,

@@ -1,4 +1,4 @@
-//! `bench`: images per second of a training step, of inference, and of an epoch with its loader.
+//! `bench`: measures images per second of a training step, of inference, and of an epoch with its data loader.
 
 mod compare;
 mod layers;
@@ -7,6 +7,7 @@ mod process;
 
 use std::process::ExitCode;
 
+use nin_data::FASHION_MNIST_SAMPLE;
 use serde::Serialize;
 
 use self::measure::Measure;
@@ -18,8 +19,8 @@ use crate::output::{Format, print_json, print_text};
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
 
-/// What stands in for a data set that is not at hand, or has other images.
-const STAND_IN: &str = "fashion-mnist-sample";
+/// Replaces a data set that is not available or has another number of channels.
+const STAND_IN: &str = FASHION_MNIST_SAMPLE;
 
 #[derive(Serialize)]
 struct Figures {
@@ -33,10 +34,10 @@ struct Figures {
     precision: &'static str,
     train_images_per_sec: f64,
     infer_images_per_sec: f64,
-    /// Absent for networks whose input the data sets do not have.
+    /// `None` if no data set fits the network's input.
     epoch_images_per_sec: Option<f64>,
     peak_memory_bytes: Option<u64>,
-    /// The median over the training steps.
+    /// The median over training steps.
     train_minor_faults_per_step: Option<u64>,
 }
 

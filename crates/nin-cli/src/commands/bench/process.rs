@@ -1,6 +1,6 @@
-//! What the system tells of this process's memory.
+//! Memory statistics of this process.
 
-/// The most memory that this process ever held, where the system tells.
+/// Returns the peak memory of this process in bytes, on Linux.
 pub fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -8,13 +8,12 @@ pub fn peak_memory_bytes() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// How often, so far, any thread of this process touched a page of memory that it had not been given yet (a minor fault),
-/// where the system tells.
+/// Returns the number of minor page faults of this process, on Linux.
 pub fn minor_faults() -> Option<u64> {
     minor_faults_in(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }
 
-/// The tenth field of `/proc/self/stat`. The second is the program's name in parentheses, and may hold anything.
+/// Parses the tenth field of `/proc/self/stat`. The second is the program's name in parentheses, with any content.
 fn minor_faults_in(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
     behind_name.split_whitespace().nth(7)?.parse().ok()
@@ -35,7 +34,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn fresh_memory_is_counted() {
-        // Of 4 KiB, or fewer of larger ones: at least one. The optimiser must not leave the memory out.
+        // At least one page. The compiler must not remove the allocation.
         let before = minor_faults().unwrap();
         let fresh = std::hint::black_box(vec![1_u8; 64 << 20]);
         assert_eq!(fresh[fresh.len() / 2], 1);

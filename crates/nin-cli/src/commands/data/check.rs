@@ -1,4 +1,4 @@
-//! `data check`: describes a data set and everything odd about it.
+//! `data check`: describes a data set and its problems.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,11 +57,11 @@ fn of_pictures(arguments: &CheckArguments) -> anyhow::Result<Description> {
     Ok(Description { set: arguments.set.clone(), ..description })
 }
 
-/// Describes a data set.
+/// The description of a data set.
 struct Description {
     folder: String,
     layout: String,
-    /// Each class with its images in each part.
+    /// Each class with its image counts by part.
     classes: Vec<(String, [usize; 3])>,
     is_split_by_content: bool,
     channels: usize,
@@ -72,9 +72,9 @@ struct Description {
     bad: Vec<BadPicture>,
     problems: Vec<Problem>,
     gaps: Vec<String>,
-    /// Why a training would stop.
+    /// The reason that a training would stop.
     stops: Vec<String>,
-    /// The keys that were overridden.
+    /// The overridden keys.
     set: Vec<String>,
 }
 
@@ -232,7 +232,7 @@ impl Description {
     }
 }
 
-/// Counts the images of each class in each part.
+/// Counts the images of each class by part.
 fn counts(data: &DataSet) -> Vec<(String, [usize; 3])> {
     let mut counts: Vec<(String, [usize; 3])> =
         data.class_names.iter().map(|name| (name.clone(), [0; 3])).collect();

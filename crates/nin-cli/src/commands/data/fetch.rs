@@ -1,4 +1,4 @@
-//! `data fetch`: a known data set into the folder where `train` finds it.
+//! `data fetch`: downloads a known data set into the folder where `train` finds it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::fetch::Fetcher;
 use crate::output::{note, print_text};
 use crate::terminal::printable;
 
-/// Where the files of the known data sets are.
+/// The addresses of the known data sets.
 const FASHION_MNIST_SERVERS: [&str; 2] = [
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",

@@ -1,4 +1,4 @@
-//! `data`: known data sets, and what is to be known of one's own.
+//! `data`: downloads known data sets and checks any.
 
 mod check;
 mod fetch;

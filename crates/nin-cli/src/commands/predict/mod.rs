@@ -28,9 +28,9 @@ use overlays::Overlays;
 use printer::{Printer, Refusal};
 use sorting::Sorting;
 
-/// Pictures that go through the network together.
+/// Pictures per batch.
 const BATCH: usize = 32;
-/// Batches that may be prepared and not yet taken.
+/// Batches prepared ahead of the network.
 const READY: usize = 2;
 
 pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
@@ -60,7 +60,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     let keeps_pipes = arguments.sort_into.is_some();
     let (sender, batches) = sync_channel(READY);
     let predicted = thread::scope(|scope| {
-        // The sender goes with the thread: its end is the end of the batches.
+        // The thread owns the sender, so the batches end when it does.
         let (sources, preparation) = (&sources, &preparation);
         scope.spawn(move || prepare_all(sources, batch, keeps_pipes, preparation, &sender));
         let printer = &printer;
@@ -81,7 +81,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     printer.end()
 }
 
-/// The pictures at all paths, and the paths that have none. Says what was passed over.
+/// Finds the pictures at all paths, and the paths without any. Reports skipped files.
 fn find_all(arguments: &PredictArguments) -> (Vec<Source>, Vec<Refusal>) {
     let (mut sources, mut refused) = (Vec::new(), Vec::new());
     let mut skipped = SkippedFiles::default();
@@ -115,7 +115,7 @@ fn find_all(arguments: &PredictArguments) -> (Vec<Source>, Vec<Refusal>) {
     (sources, refused)
 }
 
-/// What several threads print to, one picture at a time.
+/// The printer, shared by threads that print one picture at a time.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Printer>>);
 
@@ -129,11 +129,11 @@ impl Shared {
     }
 }
 
-/// Lets a signal end the command between two pictures: every line is whole, and so is every file.
+/// Lets a signal end the command between two pictures, so that every line and file is complete.
 fn end_at_signal(printer: Shared) -> anyhow::Result<()> {
     interrupt::on_signal(move || {
         let printer = printer.clone();
-        // A thread of its own: stdout may be full, and the second signal is to end that too.
+        // In a separate thread, because stdout may block and the second signal must still work.
         thread::spawn(move || {
             let mut printer = printer.lock();
             printer.end_early();
@@ -143,17 +143,17 @@ fn end_at_signal(printer: Shared) -> anyhow::Result<()> {
     })
 }
 
-/// A picture that is ready for the network.
+/// A picture prepared for the network.
 struct Ready {
     source: Source,
     prepared: Prepared,
-    /// The file, where it cannot be read again.
+    /// The file's bytes, if it cannot be read again.
     bytes: Option<Vec<u8>>,
 }
 
 type Item = Result<Ready, Refusal>;
 
-/// Reads, decodes and prepares batch after batch, ahead of the network.
+/// Reads, decodes and prepares batches ahead of the network.
 fn prepare_all(
     sources: &[Source],
     batch: usize,
@@ -170,7 +170,7 @@ fn prepare_all(
     let prepare = |source| prepare(source).map_err(|error| Refusal::new(source.name(), &error));
     for sources in sources.chunks(batch) {
         if sender.send(sources.par_iter().map(prepare).collect()).is_err() {
-            return; // the network failed, and says so itself
+            return; // the network failed and reports that itself
         }
     }
 }
@@ -222,7 +222,7 @@ impl Task for Predict<'_> {
                     inverted: prepared.inverted,
                     prediction,
                 };
-                // Locked, so that a signal waits until the picture's files are whole.
+                // Locked, so that a signal waits until the picture's files are complete.
                 let mut printer = printer.lock();
                 if let Some(overlays) = &mut overlays {
                     overlays.write(&source, &prepared.picture, &answer.prediction)?;

@@ -1,4 +1,4 @@
-//! `--maps`: a PNG for each picture and each of its top classes.
+//! `--maps`: writes a PNG for each picture and each of its top classes.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use nin_train::Prediction;
 use crate::output::unwritable;
 use crate::pictures::{self, Picture, Source};
 
-/// Files of maps in a folder, numbered on from those that are there.
+/// Writes map files into a folder. Numbers continue after existing files.
 pub(super) struct Overlays<'a> {
     folder: &'a Path,
     metadata: &'a ModelMetadata,
@@ -48,7 +48,7 @@ impl<'a> Overlays<'a> {
         Ok(())
     }
 
-    /// Numbered, because two folders may hold pictures of one name.
+    /// Numbered, because two folders may contain pictures of the same name.
     fn path(&self, source: &Source, rank: usize, class: &str) -> PathBuf {
         let number = self.number;
         let (stem, class) = (plain(&source.stem()), plain(class));
@@ -56,7 +56,7 @@ impl<'a> Overlays<'a> {
     }
 }
 
-/// The largest number that a file's name in the folder begins with; 0 where there is none.
+/// Returns the largest number that starts a file name in the folder, or 0.
 fn last_number(folder: &Path) -> std::io::Result<u64> {
     let mut last = 0;
     for entry in fs::read_dir(folder)? {
@@ -67,7 +67,7 @@ fn last_number(folder: &Path) -> std::io::Result<u64> {
     Ok(last)
 }
 
-/// A part of a file's name: letters and digits, anything else a dash, and not too long.
+/// Makes a part of a file name: letters and digits, dashes for anything else, and not too long.
 fn plain(text: &str) -> String {
     let dashed = |letter: char| if letter.is_alphanumeric() { letter } else { '-' };
     text.chars().map(dashed).take(40).collect()

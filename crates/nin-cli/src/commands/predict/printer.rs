@@ -1,4 +1,4 @@
-//! What `predict` prints, picture by picture, in each format.
+//! Prints the answers of `predict`, picture by picture, in each format.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -15,10 +15,10 @@ use crate::output::note;
 use crate::pictures::PictureError;
 use crate::terminal::{printable, printable_json};
 
-/// The least width of the column of classes.
+/// The minimum width of the class column.
 const NARROWEST: usize = 12;
 
-/// A picture that was not answered.
+/// A refused picture.
 pub(super) struct Refusal {
     pub(super) name: String,
     pub(super) reason: String,
@@ -35,20 +35,20 @@ impl Refusal {
     }
 }
 
-/// Prints answers as they come. Each picture is one write.
+/// Prints answers as they arrive. Each picture is one write.
 pub(super) struct Printer {
     format: PredictFormat,
     metadata: ModelMetadata,
     top: usize,
     threshold: Option<Threshold>,
-    /// The width of the column of classes.
+    /// The width of the class column.
     width: usize,
     given: usize,
     refused: usize,
-    /// The first; all of them for one JSON object, which has them behind the answers.
+    /// The first refusal, or all of them for a JSON object, which lists them after the answers.
     refusals: Vec<Refusal>,
     is_open: bool,
-    /// Whether stdout is one: it would act upon control characters.
+    /// Whether stdout is a terminal, which acts upon control characters.
     is_terminal: bool,
 }
 
@@ -91,7 +91,7 @@ impl Printer {
         }
     }
 
-    /// How many pictures were answered.
+    /// Returns the number of answered pictures.
     pub(super) fn given(&self) -> usize {
         self.given
     }
@@ -116,7 +116,7 @@ impl Printer {
         write(&text)
     }
 
-    /// Prints that a picture was not answered, or keeps it for the end.
+    /// Reports a refused picture, or keeps it for the end.
     pub(super) fn refuse(&mut self, refusal: Refusal) -> anyhow::Result<()> {
         self.refused += 1;
         match self.format {
@@ -150,8 +150,8 @@ impl Printer {
         write(&format!("],\"refused\":{}}}\n", printable_json(&refused)))
     }
 
-    /// The same for a command that ends before its last picture. [`Self::end`] would name the first
-    /// picture that was refused; here it is a note, as the others were.
+    /// Ends the output of a command that is interrupted. Reports the first refusal as a note, where
+    /// [`Self::end`] returns it as an error.
     pub(super) fn end_early(&mut self) {
         let _ = self.close();
         if let Some(Refusal { name, reason, .. }) = self.refusals.first() {
@@ -159,7 +159,7 @@ impl Printer {
         }
     }
 
-    /// The same, and whether all pictures were answered: those that were not fail the command.
+    /// Ends the output. Fails if a picture was refused.
     pub(super) fn end(&mut self) -> anyhow::Result<ExitCode> {
         self.close()?;
         let Some(Refusal { name, reason, hint }) = self.refusals.first() else {
@@ -194,7 +194,7 @@ impl Printer {
         text
     }
 
-    /// The answer, below the threshold [`UNKNOWN`], and the classes after the first.
+    /// Writes the class, or [`UNKNOWN`] below the threshold, and the next classes.
     fn as_row(&self, answer: &Answer) -> String {
         let (classes, prediction) = (&self.metadata.classes, &answer.prediction);
         let mut row = field(&answer.name, self.is_terminal);
@@ -211,12 +211,12 @@ impl Printer {
     }
 }
 
-/// A field of a CSV row; raw for a program, escaped for a terminal.
+/// Formats a field of a CSV row: raw for a program, escaped for a terminal.
 fn field(text: &str, is_terminal: bool) -> String {
     if is_terminal { quoted(&printable(text)) } else { quoted(text) }
 }
 
-/// A field of a CSV row (RFC 4180).
+/// Quotes a field of a CSV row (RFC 4180).
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -1,4 +1,4 @@
-//! `--sort-into`: a copy of each picture in a folder of its class.
+//! `--sort-into`: copies each picture into a folder of its class.
 
 use std::collections::HashSet;
 use std::fs::{self, OpenOptions};
@@ -10,26 +10,26 @@ use crate::error::CommandError;
 use crate::output::{create_folder_within, unwritable};
 use crate::pictures::Source;
 
-/// The longest name of a class's folder, in letters.
+/// The longest folder name of a class, in characters.
 const LONGEST_NAME: usize = 60;
 
-/// Folders of classes.
+/// The folders of the classes.
 pub(super) struct Sorting {
     root: PathBuf,
-    /// The name of each class's.
+    /// The folder name of each class.
     folders: Vec<String>,
 }
 
 impl Sorting {
     pub(super) fn new(folder: &Path, classes: &[String]) -> Self {
-        // A class of that name is not what lies below the threshold.
+        // A class of that name must not share the folder of answers below the threshold.
         let mut names = HashSet::from([UNKNOWN.to_owned()]);
         let folders = classes.iter().map(|class| distinct(class, &mut names));
         Self { root: folder.to_owned(), folders: folders.collect() }
     }
 
-    /// Copies the picture under its own name, with a number where there is another of that name.
-    /// `bytes` are the picture's where it has no file.
+    /// Copies the picture under its own name, numbered if the name is taken. `bytes` is the content of a picture
+    /// without a file.
     pub(super) fn copy(
         &self,
         source: &Source,
@@ -71,7 +71,7 @@ impl Sorting {
     }
 }
 
-/// `shirt.png`, `shirt-2.png`, `shirt-3.png`.
+/// Yields `shirt.png`, `shirt-2.png`, `shirt-3.png` and so on.
 fn numbered(path: &Path, number: u64) -> PathBuf {
     if number == 1 {
         return path.to_owned();
@@ -85,7 +85,7 @@ fn numbered(path: &Path, number: u64) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A folder's name for a class that no other class has, whatever the file system takes for equal.
+/// Returns a folder name that no other class has, even on a file system that ignores case.
 fn distinct(class: &str, names: &mut HashSet<String>) -> String {
     let plain = safe(class);
     let mut name = plain.clone();
@@ -97,7 +97,7 @@ fn distinct(class: &str, names: &mut HashSet<String>) -> String {
     name
 }
 
-/// The class as one part of a path, on any system.
+/// Makes a class name a valid path component on any system.
 fn safe(class: &str) -> String {
     let safe = |letter: char| {
         if letter.is_control() || "/\\:*?\"<>|".contains(letter) { '_' } else { letter }

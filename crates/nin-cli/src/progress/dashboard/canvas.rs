@@ -1,6 +1,6 @@
-//! Curves in a terminal: dots of Braille patterns, two by four in each cell.
+//! Draws curves in a terminal with Braille patterns, two by four dots per cell.
 
-/// Cells of dots, each with the style of what was drawn there last.
+/// Cells of dots. Each has the style that was drawn last.
 pub(super) struct Canvas {
     columns: usize,
     rows: usize,
@@ -15,7 +15,7 @@ impl Canvas {
         Self { columns, rows, cells: vec![(0, ""); columns * rows] }
     }
 
-    /// Draws a curve through points of 0..1 along and up; a point alone is a dot.
+    /// Draws a curve through points of 0..1 along and up. A single point is a dot.
     pub(super) fn curve(&mut self, points: &[(f64, f64)], style: &'static str) {
         let place = |&(along, up): &(f64, f64)| {
             let across = along.clamp(0.0, 1.0) * (self.columns * 2).saturating_sub(1) as f64;
@@ -45,7 +45,7 @@ impl Canvas {
         }
     }
 
-    /// A row's cells, each with its style.
+    /// Returns the cells of a row, each with its style.
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = (char, &'static str)> {
         self.cells[row * self.columns..][..self.columns].iter().map(|&(dots, style)| {
             let pattern = char::from_u32(0x2800 + u32::from(dots)).unwrap_or(' ');

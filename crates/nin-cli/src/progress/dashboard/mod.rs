@@ -1,4 +1,4 @@
-//! `--progress tui`: a dashboard of the whole terminal.
+//! `--progress tui`: a dashboard that fills the terminal.
 
 mod canvas;
 mod screen;
@@ -15,24 +15,24 @@ use crate::terminal::printable;
 
 pub use self::screen::{give_back, size as terminal_size};
 
-/// The least time between two drawings.
+/// The minimum time between two drawings.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Draws on the terminal of stderr; writes plain lines where that is none.
+/// Draws on the terminal of stderr. Writes plain lines if stderr is not a terminal.
 pub struct Dashboard {
     backend: String,
     view: View,
-    /// Whether the terminal is taken.
+    /// Whether the dashboard has taken over the terminal.
     is_shown: bool,
     drawn: Option<Instant>,
-    /// What is still there when the terminal is given back.
+    /// The lines to print when the terminal is restored.
     lines: Vec<String>,
     instead: PlainLines,
     remarks: Remarks,
 }
 
 impl Dashboard {
-    /// `backend` stands in the first line.
+    /// Creates the dashboard. `backend` is in the first line.
     pub fn new(backend: String, remarks: Remarks) -> Self {
         Self {
             view: View::default(),
@@ -51,13 +51,13 @@ impl Dashboard {
         }
         let shown = screen::size().and_then(|size| screen::show(&self.view.lines(size)));
         if shown.is_err() {
-            // Nobody looks any more: the training goes on.
+            // The terminal is gone, and the training goes on.
             self.leave();
         }
         self.drawn = Some(Instant::now());
     }
 
-    /// Gives the terminal back, with a line for each epoch and warning that was shown on it.
+    /// Restores the terminal and prints a line for each epoch and warning.
     fn leave(&mut self) {
         if std::mem::take(&mut self.is_shown) {
             give_back();
@@ -75,7 +75,7 @@ impl Dashboard {
 
 impl Drop for Dashboard {
     fn drop(&mut self) {
-        // Where the training failed there was no last event.
+        // A training that failed has no last event.
         self.leave();
     }
 }

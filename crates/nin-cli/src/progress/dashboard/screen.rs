@@ -1,4 +1,4 @@
-//! The terminal: taken, written to, and given back however the program ends.
+//! Takes over the terminal, and restores it however the program ends.
 
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -8,17 +8,17 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr,
 };
 
-/// The alternate screen, and no cursor on it.
+/// Switches to the alternate screen and hides the cursor.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[2J";
 const LEAVE: &str = "\x1b[0m\x1b[?25h\x1b[?1049l";
-/// What a special character is where it is off.
+/// Disables a special character.
 const DISABLED: u8 = 0;
 
-/// How the terminal was before it was taken, until it is given back.
+/// The state of the terminal before it was taken over.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Takes the terminal of stderr: its other screen, no echo, no line editing. Ctrl-C goes on sending
-/// SIGINT; Ctrl-Z and Ctrl-\, which would leave the other screen to the shell, send nothing.
+/// Takes over the terminal of stderr: alternate screen, no echo, no line editing. Ctrl-C still sends SIGINT; Ctrl-Z
+/// and Ctrl-\, which would leave the alternate screen to the shell, are disabled.
 pub(super) fn take() -> io::Result<()> {
     let terminal = stderr();
     if !terminal.is_terminal() {
@@ -37,25 +37,25 @@ pub(super) fn take() -> io::Result<()> {
     terminal.flush()
 }
 
-/// Gives the terminal back as it was, if it was taken. For the end of a program too.
+/// Restores the terminal if it was taken over. Also called at the end of the program.
 pub fn give_back() {
     let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(before) = before else { return };
     let terminal = stderr();
-    // A terminal that is gone needs nothing.
+    // Ignores a terminal that is gone.
     let _ = terminal.lock().write_all(LEAVE.as_bytes());
-    // What was typed meanwhile was for nobody.
+    // Discards what was typed in the meantime.
     let _ = tcflush(&terminal, QueueSelector::IFlush);
     let _ = tcsetattr(&terminal, OptionalActions::Now, &before);
 }
 
-/// `[columns, rows]` of the terminal.
+/// Returns the `[columns, rows]` of the terminal.
 pub fn size() -> io::Result<[usize; 2]> {
     let size = tcgetwinsize(stderr())?;
     Ok([usize::from(size.ws_col), usize::from(size.ws_row)])
 }
 
-/// Shows these lines, in one write; what else stood there is gone.
+/// Replaces the content of the screen with these lines, in one write.
 pub(super) fn show(lines: &[String]) -> io::Result<()> {
     let shown = format!("\x1b[H{}\x1b[0m\x1b[K\x1b[J", lines.join("\x1b[0m\x1b[K\r\n"));
     let mut terminal = stderr().lock();

@@ -1,4 +1,4 @@
-//! What the dashboard shows, and where.
+//! The layout of the dashboard.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ const TEST: &str = "\x1b[33m";
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
-/// Below so many rows there is no place for curves.
+/// Fewer rows have no space for curves.
 const LEAST_ROWS: usize = 14;
-/// Below so many columns the curves stand one over the other.
+/// With fewer columns, the charts are stacked.
 const TWO_COLUMNS: usize = 80;
-/// Lines of the log that are shown.
+/// Lines of the log to show.
 const LOG_ROWS: usize = 6;
-/// Columns of an axis's figures.
+/// Columns for the numbers of an axis.
 const AXIS: usize = 6;
-/// Columns of a bar's label.
+/// Columns for the label of a bar.
 const LABEL: usize = 20;
 
-/// Everything that is shown.
+/// The content of the dashboard.
 #[derive(Default)]
 pub(super) struct View {
     title: String,
@@ -39,17 +39,17 @@ pub(super) struct View {
     palette: Palette,
 }
 
-/// Whether the curves are told apart by colour.
+/// How curves are distinguished.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Palette {
     #[default]
     Coloured,
-    /// By weight: the test's are bold.
+    /// By weight: the test's curves are bold.
     Plain,
 }
 
 impl Palette {
-    /// As <https://no-color.org> has it: no colours where `NO_COLOR` is set and not empty.
+    /// Follows <https://no-color.org>: no colours if `NO_COLOR` is set and not empty.
     pub(super) fn from_environment() -> Self {
         match std::env::var_os("NO_COLOR") {
             Some(value) if !value.is_empty() => Self::Plain,
@@ -94,7 +94,7 @@ impl View {
         }
     }
 
-    /// The lines of a terminal of `[columns, rows]`, no longer and no more than it has.
+    /// Returns the lines for a terminal of `[columns, rows]`, which they never exceed.
     pub(super) fn lines(&self, [columns, rows]: [usize; 2]) -> Vec<String> {
         let mut below = self.bars(columns);
         below.extend(self.figures());
@@ -110,7 +110,7 @@ impl View {
         lines.iter().map(|line| line.text(columns, self.palette)).collect()
     }
 
-    /// Both charts in so many columns and rows.
+    /// Draws both charts in this many columns and rows.
     fn curves(&self, columns: usize, rows: usize) -> Vec<Line> {
         let Curves { train_loss, train_accuracy, eval_loss, eval_accuracy, .. } = &self.curves;
         let (loss, accuracy) = ([train_loss, eval_loss], [train_accuracy, eval_accuracy]);
@@ -134,7 +134,7 @@ impl View {
             .collect()
     }
 
-    /// How far the training is, and how far the epoch.
+    /// Draws the bars of the training and of the epoch.
     fn bars(&self, columns: usize) -> Vec<Line> {
         let (epoch, step) =
             self.latest.as_ref().map_or((1, 0), |latest| (latest.epoch, latest.step));
@@ -183,7 +183,7 @@ impl Line {
     }
 
     fn add(&mut self, style: &'static str, text: &str) {
-        // A control character would move everything.
+        // A control character would disturb the layout.
         let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
         self.0.extend(text.chars().map(|letter| (printable(letter), style)));
     }
@@ -192,7 +192,7 @@ impl Line {
         self.0.resize(columns.max(self.0.len()), (' ', PLAIN));
     }
 
-    /// With escape sequences, and no longer than so many columns: what is cut off leaves an ellipsis.
+    /// Returns the text with escape sequences, cut to this many columns with an ellipsis.
     fn text(&self, columns: usize, palette: Palette) -> String {
         let mut text = String::new();
         let mut current = "";
@@ -211,7 +211,7 @@ impl Line {
     }
 }
 
-/// A chart with its heading and axes in so many columns and rows.
+/// Draws a chart with its heading and axes in this many columns and rows.
 fn chart(
     name: &str,
     [train, test]: [&Curve; 2],
@@ -250,7 +250,7 @@ fn chart(
     lines
 }
 
-/// A label and a bar over the rest of the line.
+/// Draws a label, and a bar that fills the line.
 fn bar(label: &str, share: f64, columns: usize) -> Line {
     let mut line = Line::of(PLAIN, &format!("{label:<LABEL$} "));
     let width = columns.saturating_sub(LABEL + 1);

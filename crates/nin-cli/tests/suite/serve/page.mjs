@@ -182,7 +182,7 @@ for (const colorScheme of ['light', 'dark']) {
   // A bad file, and a good one behind it.
   await page.setInputFiles('#file', bad);
   await page.waitForSelector('#problem:not([hidden])');
-  assert.match(await page.textContent('#problem'), /Neither PNG, JPEG nor WebP/);
+  assert.match(await page.textContent('#problem'), /Neither JPEG, PNG, WebP, GIF, BMP nor TIFF/);
   assert.equal(await page.isVisible('#result'), false);
   await page.setInputFiles('#file', file);
   await answered(page, 'trousers.png');

@@ -1,4 +1,4 @@
-//! The other framework: a script of ours in a Python that has it.
+//! The other framework: runs a script in a Python installation that has it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,20 +13,20 @@ use crate::error::CommandError;
 use crate::output::save;
 use crate::settings::NetworkSettings;
 
-/// The scripts, which `python` reads from its standard input.
+/// The scripts, which Python reads from stdin.
 const PYTORCH: &str = include_str!("pytorch_nin.py");
 const ONNX: &str = include_str!("onnx_nin.py");
 
-/// What a peer found.
+/// The rates of a peer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PeerRates {
     /// Name and version.
     pub peer: String,
-    /// Of training steps, where it trains.
+    /// Of training steps, if it trains.
     pub train_images_per_sec: Option<f64>,
     /// Of inference.
     pub infer_images_per_sec: f64,
-    /// The most memory that its process held: with PyTorch, of the layout that trains faster.
+    /// The peak memory of its process. For PyTorch, of the layout that trains faster.
     pub peak_memory_bytes: f64,
     /// The layout that trains faster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,14 +36,14 @@ pub struct PeerRates {
     pub infer_layout: Option<String>,
 }
 
-/// A framework, and the network for it.
+/// A framework and the network to measure.
 pub struct Peer {
     choice: PeerChoice,
     python: PathBuf,
     script: &'static str,
-    /// The script's arguments, once for each layout: the better one counts.
+    /// The script's arguments for each layout. The faster layout counts.
     variants: Vec<(Option<&'static str>, Vec<String>)>,
-    /// Removed at the end.
+    /// The exported network, removed at the end.
     model: Option<PathBuf>,
 }
 
@@ -56,7 +56,7 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    /// What runs the network of these settings.
+    /// Prepares the network of these settings for the framework.
     pub fn new(
         choice: PeerChoice,
         arguments: &BenchArguments,
@@ -104,7 +104,7 @@ impl Peer {
         };
         let weights = recipe.model.initialization.weights(architecture, recipe.training.seed);
         let model = std::env::temp_dir().join(format!("nin-bench-{}.onnx", std::process::id()));
-        // Anyone may leave a link of this name there.
+        // The folder is shared: a link of this name is replaced, not followed.
         save(&model, &nin_exchange::onnx::encode(&metadata, &weights)?)?;
         words.extend(["--model".to_owned(), model.display().to_string()]);
         words.extend(["--runtime".to_owned(), choice.name()]);
@@ -113,7 +113,7 @@ impl Peer {
         Ok(Self { choice, python, script: ONNX, variants, model: Some(model) })
     }
 
-    /// One measurement: the better of the layouts, in training and in inference each.
+    /// Measures all layouts and returns the fastest training and the fastest inference.
     pub fn run(&self) -> anyhow::Result<PeerRates> {
         let mut best: Option<PeerRates> = None;
         for (layout, words) in &self.variants {
@@ -162,14 +162,14 @@ impl Peer {
             .stderr(Stdio::piped())
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A script that is not read to its end says why on stderr.
+            // If Python stops reading, stderr says why.
             let _ = stdin.write_all(self.script.as_bytes());
         }
         child.wait_with_output()
     }
 }
 
-/// The better training and the better inference of two layouts.
+/// Combines the faster training and the faster inference of two layouts.
 fn better(first: PeerRates, second: PeerRates) -> PeerRates {
     let (mut trains, other) = if second.train_images_per_sec > first.train_images_per_sec {
         (second, first)

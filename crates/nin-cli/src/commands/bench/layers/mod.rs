@@ -11,7 +11,7 @@ use crate::arguments::BenchArguments;
 use crate::error::CommandError;
 use crate::settings::NetworkSettings;
 
-/// Times every layer by the CPU kernels.
+/// Times every layer with the CPU kernels.
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn run(arguments: &BenchArguments, settings: &NetworkSettings) -> anyhow::Result<ExitCode> {
     use self::timing::time_layers;
