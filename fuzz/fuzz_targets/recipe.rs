@@ -17,7 +17,7 @@ fuzz_target!(|text: &str| {
         .expect("a written recipe can be read");
     assert_eq!(again, recipe);
     if let Ok(architecture) = recipe.architecture(1, 10) {
-        let side = recipe.data.input_size;
+        let side = recipe.data.input_size.unwrap_or(0);
         let _ = architecture.shapes([architecture.input_channels(), side, side]);
     }
 });

@@ -67,8 +67,7 @@ impl NetworkInNetworkConfig {
     /// [`ModelError::Architecture`] or [`ModelError::TooLarge`] where a value is refused, such as 0 classes.
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<NetworkInNetwork<B>, ModelError> {
         let Self { name, input_channels, classes, .. } = self;
-        let architecture =
-            Architecture::new(name, *input_channels, *classes, self.blocks.clone())?;
+        let architecture = Architecture::new(name, *input_channels, *classes, self.blocks.clone())?;
         let weights = self.initialization.weights(&architecture, self.seed);
         let network = NetworkInNetwork::from_weights(&architecture, &weights, device)?;
         Ok(network.with_precision(self.precision))

@@ -247,6 +247,7 @@ impl TrainError {
     }
 
     /// What to do about it.
+    #[allow(clippy::too_many_lines, reason = "a hint for each error")]
     pub fn hint(&self) -> String {
         match self {
             Self::Recipe(error) => error.hint(),

@@ -99,7 +99,7 @@ impl StartingWeights {
         for ours in layers(&target.architecture) {
             let taken = match theirs.get(&ours.name) {
                 None => Taken::Nothing,
-                Some(theirs) => self.take(&ours, theirs, target, carries_classes, &mut begun)?,
+                Some(theirs) => self.take([&ours, theirs], target, carries_classes, &mut begun)?,
             };
             let Begun { transfer, new, .. } = &mut begun;
             let name = ours.name;
@@ -133,8 +133,7 @@ impl StartingWeights {
     /// Puts what a layer takes into the weights.
     fn take(
         &self,
-        ours: &Layer,
-        theirs: &Layer,
+        [ours, theirs]: [&Layer; 2],
         target: &ModelMetadata,
         carries_classes: bool,
         begun: &mut Begun,

@@ -12,6 +12,7 @@ use crate::fine_tuning::{StartingWeights, Transfer};
 use crate::learner::{OptimizerState, StepLearner};
 use crate::metrics_log::MetricsLog;
 use crate::recipe::Recipe;
+use crate::training_loop::Job;
 use crate::{RunFolder, TrainError, averaging};
 
 /// Images that fit an initialization which follows the data.
@@ -78,12 +79,10 @@ impl InitialState {
     /// Builds the learner.
     pub(crate) fn learner<B: AutodiffBackend>(
         &self,
-        recipe: &Recipe,
-        metadata: &ModelMetadata,
+        job: &Job<B>,
         class_weights: Option<Vec<f64>>,
-        steps_per_epoch: usize,
-        device: &B::Device,
     ) -> Result<StepLearner<B>, TrainError> {
+        let Job { recipe, metadata, loaders, device, .. } = job;
         let network =
             NetworkInNetwork::from_weights(&metadata.architecture, &self.weights, device)?
                 .with_precision(metadata.precision)
@@ -92,6 +91,7 @@ impl InitialState {
             .with_label_smoothing(recipe.training.label_smoothing)
             .with_class_weights(class_weights);
         let state = OptimizerState { tensors: &self.optimizer, steps_taken: self.steps_taken };
+        let steps_per_epoch = loaders.train.steps_per_epoch();
         Ok(StepLearner::resumed(classifier, recipe, steps_per_epoch, &state, device)?)
     }
 }

@@ -71,8 +71,7 @@ impl GradientDescent {
         &self,
         momentum: f64,
         rate: f64,
-        weight: Tensor<B, D>,
-        gradient: Tensor<B, D>,
+        (weight, gradient): (Tensor<B, D>, Tensor<B, D>),
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let weight_decay = self.weight_decay(D);
@@ -95,8 +94,7 @@ impl GradientDescent {
         &self,
         [beta_1, beta_2, epsilon]: [f64; 3],
         rate: f64,
-        weight: Tensor<B, D>,
-        gradient: Tensor<B, D>,
+        (weight, gradient): (Tensor<B, D>, Tensor<B, D>),
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let weight_decay = self.weight_decay(D);
@@ -135,10 +133,10 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
         state.steps += 1;
         let rate = rate * state.rate_factor;
         let (weight, state) = match self.recipe.kind {
-            OptimizerKind::Sgd { momentum } => self.sgd(momentum, rate, weight, gradient, state),
+            OptimizerKind::Sgd { momentum } => self.sgd(momentum, rate, (weight, gradient), state),
             OptimizerKind::AdamW { beta_1, beta_2, epsilon } => {
                 let values = [beta_1, beta_2, epsilon];
-                self.adamw(values, rate, weight, gradient, state)
+                self.adamw(values, rate, (weight, gradient), state)
             }
         };
         (weight, Some(state))

@@ -221,9 +221,7 @@ fn fit<B: AutodiffBackend>(
         )?,
     };
     let class_weights = weighting::class_weights(&recipe, data, &metadata)?;
-    let steps_per_epoch = loaders.train.steps_per_epoch();
-    let learner =
-        initial.learner::<B>(&recipe, &metadata, class_weights, steps_per_epoch, &job.device)?;
+    let learner = initial.learner(&job, class_weights)?;
     let average = recipe.training.ema_decay.map(|decay| {
         Average::at(&initial.evaluated, decay, &job.device)
             .with_frozen_blocks(recipe.model.freeze_blocks)

@@ -60,6 +60,7 @@ impl Worst {
 }
 
 /// Fails where one tensor differs by more than the tolerance; gives the largest error.
+#[allow(clippy::too_many_arguments, reason = "what is compared, with what, how exactly")]
 pub(super) fn compare(
     what: &str,
     architecture: &Architecture,
