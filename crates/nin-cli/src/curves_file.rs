@@ -1,48 +1,46 @@
 //! `curves.svg`: training loss, training accuracy and validation or test accuracy, as in the book's figure.
 
-use std::path::PathBuf;
-
 use nin_data::FolderId;
-use nin_train::{Event, Observer, Progress, RunDescription, TrainError, read_events, write_file};
+use nin_train::{
+    Event, Observer, Progress, RunDescription, RunFolder, TrainError, read_events, write_file,
+};
 
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
 
-/// The file within the run's folder.
-const FILE: &str = "curves.svg";
 const SIZE: [f64; 2] = [720.0, 452.0];
 /// Losses above are drawn at the rim: one wild step hides nothing else.
 const HIGHEST_LOSS: f64 = 5.0;
 
-/// Draws the curves after each epoch and at the end, and lets another observer watch too.
+/// Draws the curves after each epoch and at the end, and passes all events on to another observer.
 pub struct CurvesFile {
     watching: Box<dyn Observer>,
     curves: Curves,
-    /// The run's folder, and which one it is.
-    run: Option<(PathBuf, FolderId)>,
+    /// The run, and the identity of its folder.
+    run: Option<(RunFolder, FolderId)>,
 }
 
 impl CurvesFile {
-    /// Draws next to this observer.
+    /// Wraps another observer.
     pub fn beside(watching: Box<dyn Observer>) -> Self {
         Self { watching, curves: Curves::default(), run: None }
     }
 
-    /// Returns the curves of what the log of a resumed run keeps.
+    /// Returns the curves of a resumed run so far.
     fn earlier(&self) -> Result<Curves, TrainError> {
-        let Some((folder, _)) = &self.run else { return Ok(Curves::default()) };
-        read_events(&folder.join("metrics.jsonl")).map(|events| Curves::of(&events))
+        let Some((run, _)) = &self.run else { return Ok(Curves::default()) };
+        read_events(&run.metrics_path()).map(|events| Curves::of(&events))
     }
 
     /// Draws. On a full disk the old drawing stays; no failure ends the training.
     fn draw(&mut self) {
-        let Some((folder, id)) = &self.run else { return };
-        // Another folder in the run's place gets nothing. The training itself says so.
-        if !FolderId::of(folder).is_ok_and(|found| found == *id) {
+        let Some((run, id)) = &self.run else { return };
+        // Writes nothing into another folder in the run's place, which the training itself reports.
+        if !FolderId::of(run.path()).is_ok_and(|found| found == *id) {
             return;
         }
         let svg = chart(&self.curves).figure("curves").svg;
-        match write_file(&folder.join(FILE), svg.as_bytes()) {
+        match write_file(&run.curves_path(), svg.as_bytes()) {
             Err(error) if !error.is_out_of_space() => {
                 self.warn(&format!("the curves were not drawn: {error}"));
             }
@@ -58,7 +56,7 @@ impl CurvesFile {
 impl Observer for CurvesFile {
     fn begin(&mut self, run: &RunDescription) {
         self.watching.begin(run);
-        self.run = FolderId::of(&run.folder).ok().map(|id| (run.folder.clone(), id));
+        self.run = RunFolder::open(&run.folder).ok().zip(FolderId::of(&run.folder).ok());
     }
 
     fn event(&mut self, event: &Event) {

@@ -60,9 +60,9 @@ impl TrainSettings {
         } else {
             named
         };
-        let copy = folder.join("start.safetensors");
-        let copy = arguments.resume.then_some(copy.as_path());
-        let (mut recipe, is_named) = with_flags(builder, arguments, copy)?;
+        let run = RunFolder::open(&folder).ok().filter(|_| arguments.resume);
+        let copy = run.map(|run| run.start_path());
+        let (mut recipe, is_named) = with_flags(builder, arguments, copy.as_deref())?;
         if arguments.resume
             && !is_named
             && let Ok(stored) = RunFolder::open(&folder).and_then(|run| run.recipe())

@@ -136,8 +136,8 @@ impl Series {
 
 /// Returns a run's own copy of the common starting weights.
 fn copy(folder: &SeedsFolder, seeds: &Seeds) -> Option<PathBuf> {
-    let copies = seeds.0.iter().map(|seed| folder.run(*seed).join("start.safetensors"));
-    copies.into_iter().find(|copy| copy.is_file())
+    let runs = seeds.0.iter().filter_map(|seed| RunFolder::open(&folder.run(*seed)).ok());
+    runs.map(|run| run.start_path()).find(|copy| copy.is_file())
 }
 
 fn diverged(error: &anyhow::Error) -> bool {
@@ -195,7 +195,8 @@ fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
 
 /// Returns the book's lines for a run, read from its folder.
 fn closing_lines(history: &RunHistory) -> Option<String> {
-    let summary = read_file(&history.path.join("summary.json"), LARGEST_SUMMARY).ok()?;
+    let summary =
+        read_file(&RunFolder::open(&history.path).ok()?.summary_path(), LARGEST_SUMMARY).ok()?;
     let summary: Value = serde_json::from_slice(&summary).ok()?;
     let rate = summary["examples_per_sec"].as_f64()?;
     let device = history.environment.as_ref()?["device"].as_str()?.to_owned();

@@ -208,7 +208,7 @@ pub(super) fn cases() -> Vec<Case> {
             "\"kernel\":0",
             &["metadata `nin` of the weights is unusable", "kernel"],
         ),
-        described("fashion-mnist-sample", "../../etc", &["the data set's name is `../../etc`"]),
+        described("fashion-mnist-sample", "../../etc", &["invalid data set name `../../etc`"]),
         at(
             "theirs.pt",
             |folder| fs::write(folder.join("theirs.pt"), b"PK\x03\x04 and more").unwrap(),
