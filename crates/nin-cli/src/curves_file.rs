@@ -1,9 +1,8 @@
 //! `curves.svg`: training loss, training accuracy and validation or test accuracy, as in the book's figure.
 
-use nin_data::FolderId;
-use nin_train::{
-    Event, Observer, Progress, RunDescription, RunFolder, TrainError, read_events, write_file,
-};
+use nin_data::own_files::FolderId;
+use nin_train::files::write_file;
+use nin_train::{Event, Observer, Progress, RunDescription, RunFolder, TrainError, read_events};
 
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};

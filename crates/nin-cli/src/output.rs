@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use nin_data::NotOwn;
+use nin_data::own_files::NotOwn;
 use nin_train::one_line;
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         create_folder(folder)?;
     }
     // The folder of a bare name is the current directory.
-    nin_train::write_file(&Path::new(".").join(path), bytes).map_err(|error| {
+    nin_train::files::write_file(&Path::new(".").join(path), bytes).map_err(|error| {
         // The file need not belong to a run, so the hint names no flag.
         CommandError::new(one_line(&error), error.hint()).into()
     })
@@ -70,7 +70,7 @@ pub fn create_folder(path: &Path) -> anyhow::Result<()> {
 pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Result<PathBuf> {
     create_folder(folder)?;
     let path = folder.join(name);
-    nin_data::create_own_folder(&path).map_err(|error| match NotOwn::of(&error) {
+    nin_data::own_files::create_own_folder(&path).map_err(|error| match NotOwn::of(&error) {
         Some(found) => {
             let message =
                 format!("cannot create the folder `{}`: {found} is there", path.display());

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use nin_data::{NotOwn, require_folder};
+use nin_data::own_files::{NotOwn, require_folder};
+use nin_train::files::{check_sealed_text, read_file, sealed_text};
 use nin_train::recipe::{Recipe, RecipeBuilder};
-use nin_train::{RunFolder, TrainError, check_sealed_text, one_line, read_file, sealed_text};
+use nin_train::{RunFolder, TrainError, one_line};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CommandError;

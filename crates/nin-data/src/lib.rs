@@ -75,12 +75,17 @@ pub use layout::Cifar;
 pub use loader::{BurnLoader, EpochBatches, OrderedLoader};
 pub use locations::Locations;
 pub use mixing::{MixedTargets, Mixing};
-pub use own_file::{
-    FolderId, NotOwn, create_own_folder, open_own, open_own_or_anew, open_unlinked, require_file,
-    require_folder,
-};
 pub use picture::{
     Picture, PictureError, PictureFormat, PictureHeader, foreign_ending, read_picture,
 };
 pub use sample::choose as choose_sample;
 pub use selection::Selection;
+
+/// How the crates of this workspace open files that must be their own. No part of the interface.
+#[doc(hidden)]
+pub mod own_files {
+    pub use crate::own_file::{
+        FolderId, NotOwn, create_own_folder, open_own, open_own_or_anew, open_unlinked,
+        require_file, require_folder,
+    };
+}

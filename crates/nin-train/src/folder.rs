@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use nin_data::{FolderId, NotOwn, require_file, require_folder};
+use nin_data::own_files::{FolderId, NotOwn, require_file, require_folder};
 
 use crate::TrainError;
 use crate::bounded::{LARGEST_JSON, read_file};

@@ -86,10 +86,8 @@ mod training;
 mod training_loop;
 mod weighting;
 
-pub use bounded::read_file;
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, StepAnswers, cross_entropy};
-pub use durable::write_file;
 pub use environment::{DataFile, Environment};
 pub use epoch_report::EpochReport;
 pub use error::{TrainError, one_line};
@@ -104,10 +102,17 @@ pub use metrics_log::read_events;
 pub use model_metadata::model_metadata;
 pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparation, Prepared};
 pub use score::{Answers, Score};
-pub use sealed::{check_text as check_sealed_text, text as sealed_text};
 pub use sentinel::{Alarm, AlarmKind, SentinelState};
 pub use summary::Summary;
 pub use trainer::Trainer;
+
+/// How the crates of this workspace read, write and seal files. No part of the interface.
+#[doc(hidden)]
+pub mod files {
+    pub use crate::bounded::read_file;
+    pub use crate::durable::write_file;
+    pub use crate::sealed::{check_text as check_sealed_text, text as sealed_text};
+}
 
 /// The tutorial's Rust: `cargo test` compiles and runs every block of it.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use nin_data::{FolderId, open_unlinked};
+use nin_data::own_files::{FolderId, open_unlinked};
 
 use crate::{TrainError, durable};
 

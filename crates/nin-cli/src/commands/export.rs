@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nin_exchange::{ExchangeError, onnx, pytorch};
 use nin_model::{ModelMetadata, Weights};
-use nin_train::read_file;
+use nin_train::files::read_file;
 
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::error::CommandError;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use nin_exchange::pytorch;
 use nin_model::{ModelMetadata, Preprocessing};
-use nin_train::{read_file, read_weights};
+use nin_train::files::read_file;
+use nin_train::read_weights;
 
 use crate::arguments::ImportArguments;
 use crate::error::{CommandError, check_is_local};

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use nin_train::files::{read_file, write_file};
 use nin_train::recipe::Recipe;
-use nin_train::{
-    Ending, RunFolder, RunHistory, Summary, TrainError, one_line, read_file, write_file,
-};
+use nin_train::{Ending, RunFolder, RunHistory, Summary, TrainError, one_line};
 use serde_json::Value;
 
 use crate::arguments::TrainArguments;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use nin_data::{DataError, KnownFile, open_own_or_anew, read_images, read_labels};
+use nin_data::own_files::open_own_or_anew;
+use nin_data::{DataError, KnownFile, read_images, read_labels};
 use reqwest::Client;
 use tokio::runtime::Runtime;
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nin_data::create_own_folder;
+use nin_data::own_files::create_own_folder;
 use prost::Message;
 
 use super::message::{Event, What};

@@ -87,7 +87,7 @@ fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(test)]
     let is_new = path.symlink_metadata().is_err();
-    let file = nin_data::open_own(path)?;
+    let file = nin_data::own_files::open_own(path)?;
     #[cfg(test)]
     if is_new {
         note(|| Operation::Write(path.to_owned(), Vec::new()));

@@ -14,7 +14,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nin_data::NotOwn;
+use nin_data::own_files::NotOwn;
 
 use crate::TrainError;
 use crate::bounded::read_file;
