@@ -10,6 +10,7 @@ use crate::selection::Selection;
 
 /// A data set: training, validation and test images with their class names.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DataSet {
     /// The name of the data set.
     pub name: String,

@@ -43,6 +43,7 @@ impl LayerKind {
 
 /// The shape and the cost of one layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LayerShape {
     /// The layer's name, unique in its network, such as `block 2`.
     pub name: String,
@@ -60,6 +61,7 @@ pub struct LayerShape {
 
 /// The layers of a network for one size of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NetworkShapes {
     /// The shape of the input, `[1, channels, height, width]`.
     pub input: [usize; 4],

@@ -40,6 +40,7 @@ impl StepReport {
 
 /// The test of a training's best checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TestReport {
     /// The epoch after which the checkpoint was written, counted from 1.
     pub epoch: usize,

@@ -30,6 +30,7 @@ pub struct StartingWeights {
 
 /// Which layers a run took from another network.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Transfer {
     /// Layers that were loaded, first to last.
     pub loaded: Vec<String>,

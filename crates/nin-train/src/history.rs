@@ -22,6 +22,7 @@ const KNOWN_CLASSES: usize = 10;
 
 /// What a run's folder says.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RunHistory {
     /// The folder.
     pub path: PathBuf,

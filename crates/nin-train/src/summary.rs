@@ -14,6 +14,7 @@ use crate::sentinel::AlarmKind;
 
 /// The result of a training.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Why it ended.
     pub ending: Ending,

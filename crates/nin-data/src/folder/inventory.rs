@@ -9,6 +9,7 @@ use crate::{DataError, PictureHeader};
 
 /// A listing with the checksum and header of each file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Inventory {
     /// The listing.
     pub listing: Listing,
@@ -18,6 +19,7 @@ pub struct Inventory {
 
 /// A picture file.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InventoryFile {
     /// The SHA-256 of the file; zeros if it cannot be read.
     pub sha256: [u8; 32],

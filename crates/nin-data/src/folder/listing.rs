@@ -40,6 +40,7 @@ impl PictureLayout {
 
 /// A picture of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ListedPicture {
     /// Its path, relative to the folder of the data set, with `/` separators.
     pub path: String,
@@ -51,6 +52,7 @@ pub struct ListedPicture {
 
 /// The pictures of a folder, before they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listing {
     /// The folder.
     pub root: PathBuf,

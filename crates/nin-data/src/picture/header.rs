@@ -8,6 +8,7 @@ use super::{PictureError, jpeg};
 
 /// Format, size and channels of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PictureHeader {
     /// The name of the format, such as `JPEG`.
     pub format: &'static str,

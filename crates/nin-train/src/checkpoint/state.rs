@@ -12,6 +12,7 @@ use crate::sentinel::SentinelState;
 /// Where a training stands: with weights and optimiser, all that its future depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainingState {
     /// The epoch that goes on, counted from 1.
     pub epoch: usize,

@@ -36,6 +36,7 @@ pub struct Predictor<B: Backend> {
 
 /// What a network says about one picture.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Prediction {
     /// One for each class: the mean of its map.
     pub logits: Vec<f32>,

@@ -24,6 +24,7 @@ pub enum AlarmKind {
 
 /// An alarm that is raised, that has changed, or that is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Alarm {
     /// Counted from 1.
     pub epoch: usize,
