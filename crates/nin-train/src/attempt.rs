@@ -116,7 +116,7 @@ impl Attempt {
             None => match restart_end(&run.metrics_path(), self.attempt, self.seed)? {
                 Some(end) if end == self.metrics_bytes => return Ok(()),
                 Some(end) => format!("attempt {} from byte {end} of the log", self.attempt),
-                None => "an attempt that has a checkpoint or that the log knows".to_owned(),
+                None => "an attempt with a checkpoint or a `restart` event in the log".to_owned(),
             },
         };
         Err(self.damaged(&run.attempt_path(), expected))
@@ -213,7 +213,7 @@ mod tests {
         let third = Attempt { metrics_bytes: second.metrics_bytes, ..second.next(&recipe) };
         for (changed, expected) in [
             (Attempt { attempt: 3, ..second.clone() }, "that of attempt 3"),
-            (third, "an attempt that has a checkpoint or that the log knows"),
+            (third, "an attempt with a checkpoint or a `restart` event in the log"),
             (Attempt { seed: second.seed ^ 1, ..second.clone() }, "that of attempt 2"),
             (Attempt { metrics_bytes: 0, ..second.clone() }, "attempt 2 from byte"),
             (Attempt { attempt: 0, ..second.clone() }, "an attempt from 2 to 10"),

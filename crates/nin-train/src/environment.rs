@@ -60,8 +60,8 @@ impl Environment {
             Ok(old) => old,
             Err(error) => {
                 return Ok(vec![format!(
-                    "{error}: whether data and program are those that the run began with is not \
-                     known"
+                    "{error}: cannot tell whether the run started with this data and this \
+                     program"
                 )]);
             }
         };
@@ -112,8 +112,8 @@ impl Environment {
         .filter(|(_, old, new)| old != new)
         .map(|(what, old, new)| {
             format!(
-                "the run began with {what} `{old}` and goes on with `{new}`: its bits may be others \
-                 than without the cut"
+                "the run started with {what} `{old}` and continues with `{new}`: its bits may \
+                 differ from those of an uninterrupted run"
             )
         })
         .collect()
@@ -177,7 +177,7 @@ mod tests {
         let warnings = other.differences(&environment());
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(
-            warnings[1].contains("features `avx2 fma` and goes on with `avx2`"),
+            warnings[1].contains("features `avx2 fma` and continues with `avx2`"),
             "{warnings:?}"
         );
     }
@@ -188,7 +188,7 @@ mod tests {
         old.kernels = Some("portable".to_owned());
         let warnings = new.differences(&old);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("the kernels `portable` and goes on with `avx2`"));
+        assert!(warnings[0].contains("the kernels `portable` and continues with `avx2`"));
         // A record of old does not say them.
         let mut record = serde_json::to_value(environment()).unwrap();
         record.as_object_mut().unwrap().remove("kernels");

@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! Errors of training runs, with hints.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,24 +10,24 @@ use thiserror::Error;
 
 use crate::recipe::RecipeError;
 
-/// Files by which a run goes on, each with its own sum.
+/// Files that a resumed run depends on. Each carries its own checksum.
 const SEALED: [&str; 5] =
     ["recipe.toml", "environment.json", "attempt.json", "pictures.csv", "start.safetensors"];
 
-/// An error of this crate.
+/// A run that cannot start or continue, or a checkpoint that cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The recipe is refused.
+    /// The recipe is invalid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
-    /// The data set is refused.
+    /// The data set cannot be opened or read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// No whitening can be fitted to the images.
+    /// Whitening cannot be fitted to the images.
     #[error(transparent)]
     Whitening(#[from] WhiteningError),
-    /// The network is refused.
+    /// The network is invalid, or the device failed.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A file or folder cannot be read or written.
@@ -37,23 +37,23 @@ pub enum TrainError {
         path: PathBuf,
         /// `read`, `write`, `create` and so on.
         action: &'static str,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A run stands where a new one was to begin.
-    #[error("`{}` holds a run already", path.display())]
+    /// The folder of a new run already holds a run.
+    #[error("`{}` already holds a run", path.display())]
     RunExists {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder that is to become a run holds something else.
+    /// The folder of a new run holds other files.
     #[error("`{}` is not empty and holds no run", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
     },
-    /// The run goes on with another recipe than it began with.
+    /// The recipe of a resumed run differs from the one that the run started with.
     #[error("the recipe differs from that of the run `{}` in {}", path.display(), keys.join(", "))]
     RecipeChanged {
         /// The run's folder.
@@ -61,15 +61,15 @@ pub enum TrainError {
         /// The keys that differ, with both values.
         keys: Vec<String>,
     },
-    /// There is nothing at the path given for a checkpoint.
+    /// The given path holds no checkpoint.
     #[error("no checkpoint at `{}`: {reason}", path.display())]
     NoCheckpoint {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
-        /// What is there instead.
+        /// What the path holds instead.
         reason: String,
     },
-    /// A file of a run or a checkpoint is not what its manifest says, or not what it must be.
+    /// A file of a run or a checkpoint does not match its checksum, or has the wrong type or content.
     #[error("`{}` is damaged: expected {expected}, found {found}", path.display())]
     Damaged {
         /// The file.
@@ -79,53 +79,53 @@ pub enum TrainError {
         /// What it holds.
         found: String,
     },
-    /// A file of weights is refused.
+    /// A file of weights cannot be used.
     #[error("`{}`: {source}", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: ModelError,
     },
-    /// A layer of the weights to begin with has another shape than the recipe's network.
+    /// A tensor of the starting weights has the wrong shape for the recipe's network.
     #[error(
-        "tensor `{name}` of the weights to begin with has shape {found:?}, the recipe's network has \
+        "tensor `{name}` of the starting weights has shape {found:?}, the recipe's network has \
          {expected:?}"
     )]
     StartingWeights {
         /// The tensor's name.
         name: String,
-        /// The shape in the recipe's network.
+        /// The tensor's shape in the recipe's network.
         expected: Vec<usize>,
-        /// The shape in the weights.
+        /// The tensor's shape in the weights.
         found: Vec<usize>,
     },
-    /// A run's log is another file.
-    #[error("`{}`: expected events, one a line, found {lines} lines and no event", path.display())]
+    /// A run's log holds no events.
+    #[error("`{}`: expected one event per line, found none in {lines} lines", path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,
-        /// Its whole lines.
+        /// Number of complete lines.
         lines: usize,
     },
-    /// The data set and the network do not fit each other.
+    /// The data set and the network have different channels or classes.
     #[error("the data set `{dataset}`{} has {found}, the network expects {expected}", within(folder.as_deref()))]
     DataMismatch {
         /// The data set's name.
         dataset: String,
-        /// Where its files lie; `None` for the embedded sample.
+        /// The folder of its files; `None` for the embedded sample.
         folder: Option<PathBuf>,
         /// What the network expects.
         expected: String,
-        /// What the data has.
+        /// What the data set has.
         found: String,
     },
     /// Every checkpoint of a run is damaged.
-    #[error("no checkpoint of the run `{}` is whole", path.display())]
+    #[error("every checkpoint of the run `{}` is damaged", path.display())]
     NoWholeCheckpoint {
         /// The run's folder.
         path: PathBuf,
-        /// What is wrong with the newest one.
+        /// The damage of the newest one.
         #[source]
         source: Box<TrainError>,
     },
@@ -134,16 +134,16 @@ pub enum TrainError {
     RunLocked {
         /// The run's folder.
         path: PathBuf,
-        /// The number of that process, if it wrote it down.
+        /// The ID of that process, if `run.lock` says it.
         holder: Option<u32>,
     },
-    /// A run's folder is not the one that is trained.
-    #[error("`{}` is not the folder that this training began in", path.display())]
+    /// Another folder took the place of the run's during training.
+    #[error("`{}` is no longer the folder that this training started in", path.display())]
     RunMoved {
         /// The run's folder.
         path: PathBuf,
     },
-    /// A run goes on with other data than it began with.
+    /// The data of a resumed run differs from the data that the run started with.
     #[error(
         "the data of the run `{}` has changed: `{file}` had SHA-256 {expected}, now {found}",
         path.display()
@@ -151,24 +151,24 @@ pub enum TrainError {
     DataChanged {
         /// The run's folder.
         path: PathBuf,
-        /// The data set's file.
+        /// The file of the data set.
         file: String,
-        /// The SHA-256 that the run began with, or `none`.
+        /// The file's SHA-256 when the run started, or `none`.
         expected: String,
-        /// The SHA-256 now, or `none`.
+        /// The file's SHA-256 now, or `none`.
         found: String,
     },
-    /// A picture is not what the run began with.
-    #[error("the run `{}` began with other pictures: `{picture}` {change}", path.display())]
+    /// The pictures of a resumed run differ from those that the run started with.
+    #[error("the pictures of the run `{}` have changed: `{picture}` {change}", path.display())]
     PicturesChanged {
         /// The run's folder.
         path: PathBuf,
-        /// The picture, relative to the data set's folder.
+        /// The picture's path, relative to the data set's folder.
         picture: String,
         /// How it changed.
         change: String,
     },
-    /// The file system has no room for what is to be written.
+    /// The file system has too little free space for a checkpoint.
     #[error(
         "no space in `{}`: {} needed, {} free",
         path.display(), mebibytes(*needed), mebibytes(*free)
@@ -181,16 +181,16 @@ pub enum TrainError {
         /// Bytes free.
         free: u64,
     },
-    /// The training ended, and its last state could not be saved.
+    /// The training ended without saving its last state.
     #[error("the last state of the run `{}` could not be saved", path.display())]
     NotSaved {
         /// The run's folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: Box<TrainError>,
     },
-    /// Loss or gradient of a step is no number; the weights were not touched.
+    /// The loss or a gradient of a step is NaN or infinite. The weights keep their values.
     #[error(
         "{} in epoch {epoch}, step {step}, at learning rate {learning_rate:?}, in a batch of \
          {images} images{}",
@@ -201,19 +201,19 @@ pub enum TrainError {
         epoch: usize,
         /// Counted from 1.
         step: usize,
-        /// Of the batch, in nats, summed.
+        /// Sum of the cross-entropies of the batch, in nats.
         loss: f64,
-        /// The parameter in whose gradient it came up first, if one is not finite.
+        /// The parameter with a non-finite gradient that is nearest to the loss.
         layer: Option<String>,
-        /// The rate of the step.
+        /// The learning rate of the step.
         learning_rate: f64,
-        /// Images of the batch.
+        /// Number of images in the batch.
         images: usize,
-        /// Steps that were skipped before it, one after the other.
+        /// Number of consecutive steps skipped before this one.
         skipped: usize,
     },
-    /// Burn's learner ended without saying how.
-    #[error("the training ended without a result")]
+    /// Burn's learner never ran the training loop. This is a bug.
+    #[error("internal error: the training loop returned no result")]
     NoOutcome,
 }
 
@@ -226,7 +226,7 @@ impl TrainError {
         move |source| Self::Io { path, action, source }
     }
 
-    /// Whether a disk is full, or what may be put on it.
+    /// Whether a full disk, a quota or a limit on file size caused this error.
     pub fn is_out_of_space(&self) -> bool {
         match self {
             Self::NoSpace { .. } => true,
@@ -234,128 +234,130 @@ impl TrainError {
         }
     }
 
-    /// Whether other files would have to go first. Where a file may not be so long, that would not help.
+    /// Whether the disk or a quota is full, so that removing files helps.
     pub(crate) fn is_disk_full(&self) -> bool {
         let is_full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
         matches!(self, Self::Io { source, .. } if is_full(source.kind()))
     }
 
-    /// Whether a file may not be as long as it has to be: the limit of the process (`ulimit -f`), or that of
-    /// the file system.
+    /// Whether the file exceeds the size limit of the process (`ulimit -f`) or of the file system.
     pub(crate) fn is_file_too_large(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == ErrorKind::FileTooLarge)
     }
 
-    /// What to do about it.
+    /// Returns advice on how to fix the error.
     #[allow(clippy::too_many_lines, reason = "a hint for each error")]
     pub fn hint(&self) -> String {
         match self {
             Self::Recipe(error) => error.hint(),
             Self::Data(error) => error.hint(),
             Self::Whitening(_) => {
-                "set preprocessing.whitening=false, a smaller data.input_size, or a larger \
-                 preprocessing.whitening_bias"
+                "set `preprocessing.whitening = false`, or use a smaller `data.input_size` or a larger \
+                 `preprocessing.whitening_bias`"
                     .to_owned()
             }
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
             Self::StartingWeights { .. } => {
-                "leave model.architecture and model.blocks out of the recipe: the network is then that \
-                 of the weights"
+                "leave `model.architecture` and `model.blocks` out of the recipe to use the network of \
+                 the weights"
                     .to_owned()
             }
             Self::RunExists { .. } => {
-                "resume it, or name another folder".to_owned()
+                "resume it, or choose another folder".to_owned()
             }
-            Self::NotARun { .. } => "name an empty or a new folder".to_owned(),
+            Self::NotARun { .. } => "choose an empty or a new folder".to_owned(),
             Self::RecipeChanged { keys, .. }
                 if keys.iter().any(|key| key.contains("training.epochs")) =>
             {
-                "a cosine ends with its epochs: begin a longer run in another folder, or resume \
-                 without another number of them"
+                "a cosine schedule depends on the number of epochs: resume with the same number, or \
+                 start a longer run in another folder"
                     .to_owned()
             }
             Self::RecipeChanged { .. } => {
-                "resume without these changes, or begin a new run in another folder".to_owned()
+                "resume without these changes, or start a new run in another folder".to_owned()
             }
             Self::NoCheckpoint { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }
             Self::Damaged { path, found, .. } => hint_of_damaged(path, found).to_owned(),
             Self::DataMismatch { .. } => {
-                "name data that the network was made for; a recipe without model.classes and \
-                 model.input_channels follows the data"
+                "use data that the network was made for; a recipe without `model.classes` and \
+                 `model.input_channels` follows the data"
                     .to_owned()
             }
             Self::NonFinite { skipped: 0, .. } => {
-                "a smaller optimizer.learning_rate helps most; the last checkpoint is whole: resumed \
-                 with training.on_non_finite = \"skip\", a run passes over a lone batch"
+                "lower `optimizer.learning_rate`; to skip a single bad batch, resume from the last \
+                 checkpoint with `training.on_non_finite = \"skip\"`"
                     .to_owned()
             }
             Self::NonFinite { skipped, .. } => format!(
-                "{skipped} steps in a row were skipped: a smaller optimizer.learning_rate helps most; \
-                 the last checkpoint is whole"
+                "{skipped} steps in a row were skipped: lower `optimizer.learning_rate`; the last \
+                 checkpoint is not affected"
             ),
-            Self::NoWholeCheckpoint { .. } => "begin a new run in another folder".to_owned(),
+            Self::NoWholeCheckpoint { .. } => "start a new run in another folder".to_owned(),
             Self::RunLocked { holder: Some(holder), .. } => format!(
-                "wait for its end, end it with `kill {holder}`, which saves its state, or name \
+                "wait for it to end, stop it with `kill {holder}` (it saves its state), or choose \
                  another folder"
             ),
             Self::RunLocked { holder: None, .. } => {
-                "wait for its end, or name another folder".to_owned()
+                "wait for it to end, or choose another folder".to_owned()
             }
             Self::RunMoved { .. } => {
-                "it was moved, replaced or removed: put it back, then resume from its last checkpoint"
+                "it was moved, replaced or removed: put it back, then resume from the last checkpoint"
                     .to_owned()
             }
             Self::NoEvents { .. } => {
-                "it is no log of this program: put the run's own there, or remove it".to_owned()
+                "restore the run's own log, or remove this file".to_owned()
             }
             Self::DataChanged { .. } | Self::PicturesChanged { .. } => {
-                "name the folder with the data that the run began with, or begin a new run in another \
-                 folder"
+                "use the data that the run started with, or start a new run in another folder"
                     .to_owned()
             }
             Self::NotSaved { source, .. } if source.is_file_too_large() => {
-                "raise the limit on the size of a file (`ulimit -f unlimited`), then resume from the \
-                 last whole checkpoint"
+                "raise the file size limit (`ulimit -f unlimited`), then resume from the last \
+                 checkpoint"
                     .to_owned()
             }
             Self::NotSaved { source, .. } if source.is_out_of_space() => {
-                "make room, then resume from the last whole checkpoint".to_owned()
+                "make room, then resume from the last checkpoint".to_owned()
             }
             Self::NotSaved { source, .. } => source.hint(),
             Self::NoSpace { .. } => "make room on the disk".to_owned(),
             Self::Io { .. } if self.is_file_too_large() => {
-                "raise the limit on the size of a file (`ulimit -f unlimited`)".to_owned()
+                "raise the file size limit (`ulimit -f unlimited`)".to_owned()
             }
             Self::Io { .. } if self.is_out_of_space() => "make room on the disk".to_owned(),
             Self::Io { action: "read", .. } => {
                 "check that it is there and that you may read it".to_owned()
             }
             Self::Io { .. } => "name a folder that you may write to".to_owned(),
-            Self::NoOutcome => "please report this: every training ends somehow".to_owned(),
+            Self::NoOutcome => "this is a bug in nin: please report it".to_owned(),
         }
     }
 }
 
-/// What to do about a file of a run or a checkpoint that is not what it must be.
+/// Returns the hint for a damaged file of a run or a checkpoint.
 fn hint_of_damaged(path: &Path, found: &str) -> &'static str {
     if found == "a symbolic link" {
-        return "put what it points to in its place: nothing is written through links";
+        return "replace the link by what it points to: nin does not write through links";
     }
     let name = path.file_name().unwrap_or_default();
     if SEALED.iter().any(|sealed| name == *sealed) {
-        return "put back the file as the run wrote it, from a copy of the run, or begin a new run; move it \
-                away to read the checkpoints without it";
+        return "restore the file from a copy of the run, or start a new run; move it away to read the checkpoints \
+                without it";
     }
     match name.to_str() {
         Some("metrics.jsonl") => {
-            "move it away: a run goes on without it, and nothing but its curves is lost"
+            "move it away: the run resumes without it, and only its curves are lost"
         }
-        Some("latest" | "best") => "move it away: the run goes on from its newest whole checkpoint",
-        Some("checkpoints") => "move it away, and put the run's own folder there",
-        Some("run.lock" | "curves.svg" | "summary.json") => "move it away: the run writes it anew",
-        _ => "name another checkpoint of the run: see its folder checkpoints/",
+        Some("latest" | "best") => {
+            "move it away: the run resumes from its newest undamaged checkpoint"
+        }
+        Some("checkpoints") => "move it away, and restore the run's own folder",
+        Some("run.lock" | "curves.svg" | "summary.json") => {
+            "move it away: the run writes a new one"
+        }
+        _ => "use another checkpoint of the run, from its folder `checkpoints/`",
     }
 }
 
@@ -369,7 +371,7 @@ fn mebibytes(bytes: u64) -> String {
 
 fn what(loss: f64) -> String {
     if loss.is_finite() {
-        "a gradient is no number".to_owned()
+        "a gradient is not finite".to_owned()
     } else {
         format!("the loss is {loss}")
     }
@@ -383,7 +385,7 @@ fn place(layer: Option<&str>) -> String {
     layer.map_or_else(String::new, |layer| format!(", first in the gradient of `{layer}`"))
 }
 
-/// An error and its causes on one line, each said once.
+/// Returns an error and its causes on one line, without repeating a cause that the error quotes.
 pub fn one_line(error: &dyn std::error::Error) -> String {
     let mut line = String::new();
     let mut cause = Some(error);

@@ -51,7 +51,7 @@ impl std::fmt::Display for Transfer {
         write!(formatter, "weights loaded: {}", listed(&self.loaded))?;
         write!(formatter, "\n  initialized anew: {}", listed(&self.initialized))?;
         if !self.kept_classes.is_empty() {
-            write!(formatter, ", but for the classes {}", listed(&self.kept_classes))?;
+            write!(formatter, ", except for the classes {}", listed(&self.kept_classes))?;
         }
         write!(formatter, "\n  unused: {}", listed(&self.unused))
     }
@@ -219,7 +219,7 @@ impl StartingWeights {
             return Err(TrainError::Recipe(RecipeError::Refused {
                 key: "preprocessing.normalization".to_owned(),
                 expected: format!(
-                    "another than that of model.weights, which whitens images of {}, for images of {}",
+                    "`none`, `channels` or `contrast`: model.weights whitens images of {}, not of {}",
                     sizes(self.metadata.input()),
                     sizes(target.input())
                 ),
@@ -260,7 +260,7 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), TrainError> {
         return refused("preprocessing.normalization", expected, "weights");
     }
     if recipe.preprocessing.whitening.is_some() {
-        let expected = "false: preprocessing.normalization = \"weights\" brings its own";
+        let expected = "false: `preprocessing.normalization = \"weights\"` includes the whitening of model.weights";
         return refused("preprocessing.whitening", expected, "true");
     }
     Ok(())

@@ -75,8 +75,8 @@ impl RunLock {
             // No reason not to train there.
             Err(TryLockError::Error(error)) => {
                 self.warning = Some(format!(
-                    "`{}` cannot be locked ({error}): nothing keeps a second training out of this \
-                     run",
+                    "cannot lock `{}` ({error}): another process could train this run at the same \
+                     time",
                     path.display()
                 ));
             }

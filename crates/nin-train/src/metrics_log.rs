@@ -62,8 +62,8 @@ impl MetricsLog {
         let (sum, expected) = (log.sha256(), logged.sha256);
         if bytes == keep_bytes && expected.is_some_and(|expected| expected != sum) {
             log.warn(format!(
-                "`{}` is damaged: expected SHA-256 {}, found {sum}; its figures may be others than \
-                 those of the training, which goes on by its checkpoint",
+                "`{}` is damaged: expected SHA-256 {}, found {sum}; its figures may be wrong, but the \
+                 training continues from its checkpoint",
                 path.display(),
                 expected.unwrap_or_default()
             ))?;
@@ -71,7 +71,7 @@ impl MetricsLog {
         if bytes < keep_bytes {
             log.warn(format!(
                 "`{}` is damaged: expected at least {keep_bytes} bytes of whole lines, found \
-                 {found}; the log lacks what is missing, the training does not",
+                 {found}; only log lines are lost, the training continues from its checkpoint",
                 path.display()
             ))?;
         }

@@ -50,7 +50,7 @@ fn input_size(recipe: &Recipe, data: &DataSet) -> Result<[usize; 2], RecipeError
     }
     data.train.image_size().ok_or_else(|| RecipeError::Refused {
         key: "data.input_size".to_owned(),
-        expected: "a size such as 96 for pictures, which have sizes of their own".to_owned(),
+        expected: "a size such as 96, because pictures differ in size".to_owned(),
         found: "0".to_owned(),
     })
 }

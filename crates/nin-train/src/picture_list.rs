@@ -17,21 +17,21 @@ pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainE
     let new = rows(pictures.list.as_bytes());
     let changed = |(picture, row): (&String, &[String; 3])| {
         let change = match new.get(picture) {
-            None => "is gone".to_owned(),
+            None => "is missing".to_owned(),
             Some(now) if now == row => return None,
             Some([label, ..]) if *label != row[0] => {
-                format!("was of class `{}`, now of `{label}`", row[0])
+                format!("changed from class `{}` to `{label}`", row[0])
             }
             Some([_, part, sum]) if *sum == row[2] => {
-                format!("was for `{}`, now for `{part}`", row[1])
+                format!("moved from part `{}` to `{part}`", row[1])
             }
-            Some(_) => "has another content".to_owned(),
+            Some(_) => "has different content".to_owned(),
         };
         Some((picture.clone(), change))
     };
     let added = || {
         let picture = new.keys().find(|picture| !old.contains_key(*picture))?;
-        Some((picture.clone(), "was not there".to_owned()))
+        Some((picture.clone(), "is new".to_owned()))
     };
     match old.iter().find_map(changed).or_else(added) {
         None => Ok(()),
@@ -74,14 +74,14 @@ mod tests {
         std::fs::write(run.pictures_path(), format!("{HEADER}{list}")).unwrap();
         check(&run, &pictures(list)).unwrap();
         for (now, said) in [
-            ("a/1.png,a,train,12\n", "`b/x, y.png` is gone"),
-            (&format!("{list}c/3.png,c,train,56\n"), "`c/3.png` was not there"),
-            (&list.replace("34", "35"), "`b/x, y.png` has another content"),
+            ("a/1.png,a,train,12\n", "`b/x, y.png` is missing"),
+            (&format!("{list}c/3.png,c,train,56\n"), "`c/3.png` is new"),
+            (&list.replace("34", "35"), "`b/x, y.png` has different content"),
             (
                 &list.replace("train", "validation"),
-                "`a/1.png` was for `train`, now for `validation`",
+                "`a/1.png` moved from part `train` to `validation`",
             ),
-            (&list.replace(",a,", ",b,"), "`a/1.png` was of class `a`, now of `b`"),
+            (&list.replace(",a,", ",b,"), "`a/1.png` changed from class `a` to `b`"),
         ] {
             let error = check(&run, &pictures(now)).unwrap_err().to_string();
             assert!(error.ends_with(said), "{error} should say {said}");

@@ -79,8 +79,8 @@ fn imbalance(counts: &[usize], names: &[String]) -> Option<String> {
     (*most > least * LARGEST_RATIO).then(|| {
         format!(
             "the class `{largest}` has {most} training images, `{smallest}` has {least}: \
-             training.class_weights = \"balanced\" makes them count alike, and checkpoint.best_by = \
-             \"balanced_accuracy\" selects the best checkpoint by it"
+             set `training.class_weights = \"balanced\"` to give all classes equal weight, and \
+             `checkpoint.best_by = \"balanced_accuracy\"` to choose the best checkpoint by it"
         )
     })
 }

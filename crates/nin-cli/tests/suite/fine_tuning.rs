@@ -58,7 +58,7 @@ fn classes_are_matched_by_name() {
     let tuned = format!("--weights first --run tuned --set model.classes=10 {STILL}");
     let line = format!("train --config small.toml --data data {tuned}");
     let finished = nin(root, &words(&line)).ok();
-    let said = "initialized anew: blocks.1.cccp2, but for the classes 0, 1, 2";
+    let said = "initialized anew: blocks.1.cccp2, except for the classes 0, 1, 2";
     assert!(finished.stderr.contains(said), "{}", finished.stderr);
     let scratch = format!("--run scratch --set model.classes=10 {STILL}");
     nin(root, &words(&format!("train --config small.toml --data data {scratch}"))).ok();
@@ -165,7 +165,7 @@ fn a_grey_network_learns_colour_and_what_does_not_fit_is_said_before_a_folder_is
         ),
         (
             "--config d2l-fashion-mnist-96 --weights first",
-            "tensor `blocks.0.convolution.weight` of the weights to begin with has shape \
+            "tensor `blocks.0.convolution.weight` of the starting weights has shape \
              [8, 1, 3, 3], the recipe's network has [96, 1, 11, 11]",
             Some(1),
         ),

@@ -74,7 +74,7 @@ fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
     running.wait_for(r#""event":"checkpoint""#);
     disk.fill();
     let warning = running.wait_for(r#""event":"warning""#);
-    assert!(warning.contains("the training goes on, and saves when there is room"), "{warning}");
+    assert!(warning.contains("the training continues, and saves when there is room"), "{warning}");
     evaluates(workshop.path());
     disk.make_room();
     running.wait_for("there is room again: the state is saved");

@@ -39,7 +39,8 @@ fn balanced_weights_find_the_rare_classes() {
     let line = "train --config small.toml --data rare --dataset rare --backend flex --epochs 12 \
                 --progress none --no-report";
     let plain = nin(root, &words(&format!("{line} --run plain"))).ok();
-    let said = "warning: the class `0` has 100 training images, `1` has 5: training.class_weights";
+    let said =
+        "warning: the class `0` has 100 training images, `1` has 5: set `training.class_weights";
     assert!(plain.stderr.contains(said), "{}", plain.stderr);
     let more = "--run weighted --set training.class_weights=balanced \
                 --set checkpoint.best_by=balanced_accuracy";

@@ -155,7 +155,7 @@ fn a_resumed_run_names_the_picture_that_changed() {
     draw(&root.path().join("photos/grass/new.png"), 1, 500);
     let refused = resume();
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("`grass/new.png` was not there"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`grass/new.png` is new"), "{}", refused.stderr);
     fs::remove_file(root.path().join("photos/grass/new.png")).unwrap();
     fs::rename(root.path().join("photos/rose/04.png"), root.path().join("photos/grass/04x.png"))
         .unwrap();

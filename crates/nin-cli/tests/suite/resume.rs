@@ -29,7 +29,7 @@ fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
     for part in [
         "`run/checkpoints/epoch-003/model.safetensors` is damaged: expected SHA-256 ",
         ", found ",
-        "going on from the checkpoint `step-00000032` instead",
+        "resuming from the checkpoint `step-00000032` instead",
     ] {
         assert!(warning.contains(part), "{warning}");
     }
@@ -123,7 +123,7 @@ fn other_kernels_than_before_are_told() {
     let path = workshop.path().join("run/environment.json");
     let environment: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(environment["kernels"], "portable");
-    let warning = "warning: the run began with the kernels `portable` and goes on with";
+    let warning = "warning: the run started with the kernels `portable` and continues with";
     let same = on("portable", &format!("{train} --resume --epochs 2"));
     assert!(!same.stderr.contains("warning: "), "{}", same.stderr);
     let other = on("portable-wide", &format!("{train} --resume --epochs 3"));
@@ -171,7 +171,7 @@ fn other_data_is_refused_and_another_backend_is_told() {
 
     let resume = ["train", "--run", "run", "--resume", "--data", "data", "--epochs", "2"];
     let told = nin(workshop.path(), &[&resume[..], &["--backend", "ndarray"]].concat()).ok();
-    let warning = "warning: the run began with the backend `flex` and goes on with `ndarray`";
+    let warning = "warning: the run started with the backend `flex` and continues with `ndarray`";
     assert!(told.stderr.contains(warning), "{}", told.stderr);
 }
 
@@ -225,7 +225,7 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
     ] {
         assert!(error.contains(part), "{error}");
     }
-    for part in ["hint: a smaller optimizer.learning_rate helps most", "(--learning-rate X, "] {
+    for part in ["hint: lower `optimizer.learning_rate`", "(--learning-rate X, "] {
         assert!(stopped.stderr.contains(part), "{}", stopped.stderr);
     }
     let events = metrics(&workshop.path().join("run"));

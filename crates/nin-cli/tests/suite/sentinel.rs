@@ -166,7 +166,7 @@ fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
             let before = contents(&workshop.path().join("damaged"));
             let refused = resume(workshop, "damaged", "--epochs 17");
             assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-            for part in ["attempt.json` is damaged: expected ", "hint: put back the file"] {
+            for part in ["attempt.json` is damaged: expected ", "hint: restore the file"] {
                 assert!(refused.stderr.contains(part), "{}", refused.stderr);
             }
             assert_eq!(contents(&workshop.path().join("damaged")), before, "{key}");

@@ -178,9 +178,9 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
     workshop.train("run", &["--epochs", "1"]).ok();
     let again = workshop.train("run", &["--epochs", "1"]);
     assert_eq!(again.code, Some(1));
-    assert!(again.stderr.contains("`run` holds a run already"), "{}", again.stderr);
+    assert!(again.stderr.contains("`run` already holds a run"), "{}", again.stderr);
     assert!(
-        again.stderr.contains("hint: resume it, or name another folder (--resume"),
+        again.stderr.contains("hint: resume it, or choose another folder (--resume"),
         "{}",
         again.stderr
     );
@@ -208,7 +208,11 @@ fn a_cosine_that_has_ended_is_not_asked_to_go_on() {
     assert!(finished.stderr.contains("is another --run"), "{}", finished.stderr);
     let longer = nin(workshop.path(), &[&resume[..], &["--epochs", "2"]].concat());
     assert_eq!(longer.code, Some(1));
-    assert!(longer.stderr.contains("hint: a cosine ends with its epochs"), "{}", longer.stderr);
+    assert!(
+        longer.stderr.contains("hint: a cosine schedule depends on the number of epochs"),
+        "{}",
+        longer.stderr
+    );
 }
 
 #[test]

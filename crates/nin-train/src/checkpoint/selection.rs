@@ -40,7 +40,7 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
             Ok(checkpoint) => {
                 let warn = |error: &TrainError| {
                     let name = name.display();
-                    format!("{}; going on from the checkpoint `{name}` instead", one_line(error))
+                    format!("{}; resuming from the checkpoint `{name}` instead", one_line(error))
                 };
                 let warnings = damaged.iter().map(warn).collect();
                 return Ok(Newest { checkpoint: Some(checkpoint), warnings });
@@ -50,7 +50,7 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
     }
     if is_void || damaged.is_empty() {
         let warn =
-            |error: &TrainError| format!("{}; attempt {attempt} begins again", one_line(error));
+            |error: &TrainError| format!("{}; attempt {attempt} starts over", one_line(error));
         return Ok(Newest { checkpoint: None, warnings: damaged.iter().map(warn).collect() });
     }
     let source = Box::new(damaged.swap_remove(0));
@@ -188,7 +188,7 @@ mod tests {
             for part in [
                 &format!("epoch-002/{file}` is damaged: expected SHA-256 "),
                 ", found ",
-                "; going on from the checkpoint `step-00000015` instead",
+                "; resuming from the checkpoint `step-00000015` instead",
             ] {
                 assert!(warnings[0].contains(part), "{}", warnings[0]);
             }

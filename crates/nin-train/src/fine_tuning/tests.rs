@@ -127,7 +127,7 @@ fn networks_of_other_depths_share_the_blocks_that_are_alike() {
     let (metadata, weights) = flat.clone();
     let error = StartingWeights { metadata, weights }.begin(&deep.0, deep.1.clone()).err().unwrap();
     let message = error.to_string();
-    let expected = "tensor `blocks.1.convolution.weight` of the weights to begin with has shape \
+    let expected = "tensor `blocks.1.convolution.weight` of the starting weights has shape \
                     [4, 2, 1, 1], the recipe's network has [2, 2, 1, 1]";
     assert_eq!(message, expected);
     assert!(error.hint().contains("model.blocks"));
@@ -191,7 +191,7 @@ fn preprocessing_comes_along_for_other_channels_and_not_for_another_whitened_siz
     assert_eq!(start.preprocessing(&target).unwrap().normalization, grey);
     start.metadata.preprocessing.whitening = Some(Whitening::default());
     let error = start.preprocessing(&target).unwrap_err();
-    assert!(error.to_string().contains("whitens images of 3x6x6, for images of 1x6x6"), "{error}");
+    assert!(error.to_string().contains("whitens images of 3x6x6, not of 1x6x6"), "{error}");
 }
 
 #[test]

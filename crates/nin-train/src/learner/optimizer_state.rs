@@ -99,7 +99,7 @@ impl<B: Backend, R: Record<B>> Checkpointer<R, B> for InMemory<R> {
     }
 
     fn restore(&self, _epoch: usize, _device: &B::Device) -> Result<R, CheckpointerError> {
-        Err(CheckpointerError::Unknown("this checkpointer only keeps".to_owned()))
+        Err(CheckpointerError::Unknown("a checkpointer in memory does not restore".to_owned()))
     }
 }
 

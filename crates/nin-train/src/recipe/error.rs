@@ -1,4 +1,4 @@
-//! What can be wrong with a recipe.
+//! Errors of recipes, with hints.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use super::builtin::BuiltinRecipe;
 
-/// An error of a recipe; `origin` says where the key stood: a file, or the command line.
+/// A recipe that cannot be read or used. `origin` names the source of a key: a file or the command line.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecipeError {
     /// Neither a built-in recipe nor a file has this name.
     #[error("no recipe `{name}`: neither a built-in recipe nor a file")]
     NotFound {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The built-in recipe of the nearest name.
+        /// The built-in recipe with the most similar name.
         nearest: Option<String>,
     },
     /// The file cannot be read.
@@ -24,26 +24,26 @@ pub enum RecipeError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file is longer than any recipe.
+    /// The file is too long for a recipe.
     #[error("the recipe `{}` has {found} bytes, expected at most {expected}", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// The most that is read.
+        /// The limit, in bytes.
         expected: u64,
-        /// Its length.
+        /// The file's length, in bytes.
         found: u64,
     },
     /// The text is not UTF-8.
-    #[error("the recipe `{origin}` is not UTF-8: byte {position} is wrong")]
+    #[error("the recipe `{origin}` is not valid UTF-8 at byte {position}")]
     NotUtf8 {
         /// Where it came from.
         origin: String,
-        /// Of the first wrong byte.
+        /// Position of the first invalid byte, counted from 0.
         position: usize,
     },
     /// The text is not TOML.
@@ -51,80 +51,80 @@ pub enum RecipeError {
     Syntax {
         /// Where it came from.
         origin: String,
-        /// Line, column and what is wrong there, on one line.
+        /// Line, column and problem, on one line.
         reason: String,
     },
-    /// No recipe has this key.
+    /// The key does not exist.
     #[error("unknown key `{key}` in `{origin}`")]
     UnknownKey {
         /// The key, with its section.
         key: String,
         /// Where it came from.
         origin: String,
-        /// The known key of the nearest name.
+        /// The known key with the most similar name.
         nearest: Option<String>,
     },
-    /// Recipes had this key once; its value is not the one that switched it off.
-    #[error("`{key}` in `{origin}` is {found}: recipes have this key no more")]
+    /// The key was removed, and its value is not the one that switched it off.
+    #[error("`{key}` in `{origin}` is {found}: this key was removed")]
     Retired {
         /// The key, with its section.
         key: String,
         /// Where it came from.
         origin: String,
-        /// The value that is still read.
+        /// The value that is still accepted.
         off: f64,
         /// The value it has.
         found: String,
     },
-    /// A key holds a value of another type.
+    /// A key has a value of the wrong type.
     #[error("`{key}` in `{origin}` is {found}, expected {expected}")]
     WrongType {
         /// The key, with its section.
         key: String,
         /// Where it came from.
         origin: String,
-        /// The type it must have.
+        /// The expected type.
         expected: String,
-        /// The type and value it has.
+        /// The type and value in the recipe.
         found: String,
     },
-    /// A value, or a list or table of values, is none that its key can have.
-    #[error("the recipe `{origin}` has a value that cannot be used: {reason}")]
+    /// A value does not parse, such as an unknown name or a block without widths.
+    #[error("the recipe `{origin}` has an invalid value: {reason}")]
     Value {
         /// Where it came from.
         origin: String,
-        /// What was found and expected, and at which key.
+        /// What was found, what was expected, and the key.
         reason: String,
     },
-    /// `--set` without `KEY=VALUE`.
+    /// An assignment is not of the form `KEY=VALUE`.
     #[error("`{text}` is not KEY=VALUE")]
     NotAssignment {
-        /// What was given.
+        /// The text.
         text: String,
     },
-    /// A value is refused.
+    /// A value is out of range, or conflicts with another key or the data.
     #[error("`{key}` is `{found}`, expected {expected}")]
     Refused {
         /// The key, with its section.
         key: String,
-        /// What it may be.
+        /// The allowed values.
         expected: String,
-        /// What it is.
+        /// The value in the recipe.
         found: String,
     },
-    /// The network is refused.
+    /// The network is invalid.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The recipe cannot be written.
+    /// The recipe cannot be written, such as for a seed of 2^63 or more.
     #[error("the recipe cannot be written as TOML: {reason}")]
     Unwritable {
-        /// What the writer said.
+        /// The message of the TOML writer.
         reason: String,
     },
 }
 
 impl RecipeError {
-    /// What to do about it.
+    /// Returns advice on how to fix the error.
     pub fn hint(&self) -> String {
         match self {
             Self::NotFound { nearest: Some(nearest), .. }
@@ -138,18 +138,22 @@ impl RecipeError {
             Self::UnknownKey { nearest: None, .. }
             | Self::WrongType { .. }
             | Self::Value { .. } => {
-                "the recipe.toml of any run has every key; docs/recipe.md says what each does"
+                "the `recipe.toml` of any run lists every key; docs/recipe.md describes them"
                     .to_owned()
             }
-            Self::Retired { off, .. } => format!("leave it out: {off} was as good as none"),
+            Self::Retired { off, .. } => {
+                format!("remove it, or set it to {off}, which has no effect")
+            }
             Self::Read { .. } => "check that it is there and that you may read it".to_owned(),
             Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Syntax { .. } => {
-                "a recipe is a short TOML text: see the folder configs/".to_owned()
+                "a recipe is a short TOML file: see the folder configs/ for examples".to_owned()
             }
             Self::NotAssignment { .. } => "for example: optimizer.momentum=0.9".to_owned(),
             Self::Refused { .. } => "change it in the recipe".to_owned(),
             Self::Model(error) => error.hint(),
-            Self::Unwritable { .. } => "please report this: every recipe can be written".to_owned(),
+            Self::Unwritable { .. } => {
+                "keep integers such as `training.seed` below 2^63".to_owned()
+            }
         }
     }
 }

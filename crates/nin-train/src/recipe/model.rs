@@ -138,7 +138,8 @@ fn network(name: String, blocks: Vec<Block>) -> Result<NetworkRecipe, ModelError
         return Err(ModelError::Architecture {
             place: "model".to_owned(),
             what: "architecture",
-            expected: "a name of its own, or none, next to `blocks`".to_owned(),
+            expected: "no name, or one that no built-in architecture has, next to `blocks`"
+                .to_owned(),
             found: name,
         });
     }

@@ -1,14 +1,14 @@
-//! Keys that recipes once had: the runs of then are still read.
+//! Keys that were removed. Recipes of earlier versions are still read.
 
 use toml::Table;
 
 use super::error::RecipeError;
 
-/// Section, key, and the value by which it was switched off.
+/// Section, key, and the value that switched it off.
 const RETIRED: [(&str, &str, f64); 1] = [("training", "closed_slope", 0.0)];
 
-/// Drops the keys that are no more, where their value switched them off: nothing follows from it. Any
-/// other value makes a training that cannot be had any more.
+/// Drops removed keys with the value that switched them off. Refuses any other value: it asks for a training that
+/// this version cannot reproduce.
 pub(super) fn drop_retired(table: &mut Table, origin: &str) -> Result<(), RecipeError> {
     for (section, key, off) in RETIRED {
         let Some(keys) = table.get_mut(section).and_then(toml::Value::as_table_mut) else {
@@ -45,11 +45,10 @@ mod tests {
         }
         for on in ["0.1", "true"] {
             let error = parse(on).unwrap_err();
-            let expected = format!(
-                "`training.closed_slope` in `old.toml` is {on}: recipes have this key no more"
-            );
+            let expected =
+                format!("`training.closed_slope` in `old.toml` is {on}: this key was removed");
             assert_eq!(error.to_string(), expected);
-            assert_eq!(error.hint(), "leave it out: 0 was as good as none");
+            assert_eq!(error.hint(), "remove it, or set it to 0, which has no effect");
         }
         assert!(Recipe::default().entries().unwrap().keys().all(|key| !key.contains("slope")));
     }

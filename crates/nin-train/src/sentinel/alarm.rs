@@ -53,9 +53,9 @@ impl Alarm {
             return None;
         }
         Some(match self.alarm {
-            AlarmKind::ExplodingGradients => "a smaller optimizer.learning_rate".to_owned(),
+            AlarmKind::ExplodingGradients => "a smaller `optimizer.learning_rate`".to_owned(),
             _ => format!(
-                "the recipe {STEADY_RECIPE} or model.initialization={}",
+                "the recipe `{STEADY_RECIPE}` or `model.initialization = \"{}\"`",
                 Initialization::LsuvOpen.name()
             ),
         })
@@ -68,22 +68,22 @@ impl Display for Alarm {
         match (alarm, over) {
             (AlarmKind::Plateau, false) => write!(
                 f,
-                "for {steps} steps the loss has been that of a guess among {class_count} classes \
-                 ({loss:.3}): nothing is learnt yet. Such a plateau may end (the book's recipe often \
-                 hangs for an epoch) or be the beginning of the end"
+                "for {steps} steps the loss has been that of guessing among {class_count} classes \
+                 ({loss:.3}): the network has learned nothing yet. Such a plateau may end (the book's \
+                 recipe often stays on one for an epoch), or the network may die"
             ),
             (AlarmKind::Plateau, true) => {
                 write!(f, "the plateau is over after {steps} steps: the loss is {loss:.3}")
             }
             (AlarmKind::SilentClasses, false) => write!(
                 f,
-                "{} of {class_count} classes are silent ({}): 0 for every image, for up to {steps} \
-                 batches on end. A class channel that the last ReLU closes gets no gradient there; \
-                 it comes back only if the layers below it change",
+                "{} of {class_count} classes are silent ({}): 0 for every image of up to {steps} batches \
+                 in a row. A class channel that the last ReLU closes gets no gradient there; it \
+                 recovers only if the layers below it change",
                 classes.len(),
                 classes.join(", ")
             ),
-            (AlarmKind::SilentClasses, true) => write!(f, "no class is silent any more"),
+            (AlarmKind::SilentClasses, true) => write!(f, "no class is silent any longer"),
             (AlarmKind::Dead, false) => {
                 write!(
                     f,
@@ -95,7 +95,7 @@ impl Display for Alarm {
                     }
                     Some(norm) => write!(
                         f,
-                        ", and what is left of the gradient ({norm:.1e}) does not depend on the image"
+                        ", and the remaining gradient ({norm:.1e}) does not depend on the image"
                     ),
                     None => Ok(()),
                 }
@@ -110,7 +110,7 @@ impl Display for Alarm {
             ),
             (AlarmKind::ExplodingGradients, true) => write!(
                 f,
-                "the gradients are calm again: their norm is {:.1e}",
+                "the gradients no longer explode: their norm is {:.1e}",
                 self.gradient_norm.unwrap_or(f64::NAN)
             ),
         }

@@ -48,7 +48,7 @@ impl Saving {
     pub(super) fn failed(&mut self, error: TrainError) -> Option<String> {
         let first = self.failed.is_none();
         let message =
-            format!("{}; the training goes on, and saves when there is room", one_line(&error));
+            format!("{}; the training continues, and saves when there is room", one_line(&error));
         self.failed = Some(Failed { error, again_at: Instant::now() + RETRY });
         first.then_some(message)
     }

@@ -59,7 +59,7 @@ pub(super) fn cases() -> Vec<Case> {
             &["`my.toml` is not TOML: line 3", "duplicate key"],
         ),
         text("[training\nepochs = 3", &["`my.toml` is not TOML: line 1"]),
-        text(b"\xff\xfe[training]", &["the recipe `my.toml` is not UTF-8: byte 0 is wrong"]),
+        text(b"\xff\xfe[training]", &["the recipe `my.toml` is not valid UTF-8 at byte 0"]),
         text("[training]\nepochs = 99999999999999999999", &["`my.toml` is not TOML: line 2"]),
         text(
             "[training]\nepochs = 9223372036854775807",

@@ -161,14 +161,14 @@ fn no_log(arguments: &[&'static str]) -> Case {
         fs::write(folder.join("run/recipe.toml"), "").unwrap();
         fs::write(folder.join("run/metrics.jsonl"), "dear\nreader\n").unwrap();
     };
-    let expected = "`run/metrics.jsonl`: expected events, one a line, found 2 lines and no event";
-    Case::after(prepare, arguments, &[expected, "no log of this program"])
+    let expected = "`run/metrics.jsonl`: expected one event per line, found none in 2 lines";
+    Case::after(prepare, arguments, &[expected, "restore the run's own log"])
 }
 
 pub(super) fn cases() -> Vec<Case> {
     let train = |more: &[&'static str]| [&TRAIN[..], more].concat();
     let mut cases = vec![
-        after_a_run(|_| {}, &TRAIN, &["`run` holds a run already", "--resume"]),
+        after_a_run(|_| {}, &TRAIN, &["`run` already holds a run", "--resume"]),
         after_a_run(
             |_| {},
             &train(&["--resume", "--set", "optimizer.weight_decay=0.125"]),

@@ -116,7 +116,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_death() {
     ] {
         let finished = limited(root, 1, line);
         assert_eq!(finished.code, Some(1), "{line}: {}", finished.stderr);
-        for part in [file, "File too large", "\nhint: raise the limit", "ulimit -f"] {
+        for part in [file, "File too large", "\nhint: raise the file size limit", "ulimit -f"] {
             assert!(finished.stderr.contains(part), "{line}: {}", finished.stderr);
         }
     }
@@ -129,7 +129,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_death() {
     let finished = limited(root, 8, &line);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
     let error = "error: the last state of the run `run` could not be saved";
-    for part in [error, "File too large", "hint: raise the limit on the size of a file"] {
+    for part in [error, "File too large", "hint: raise the file size limit"] {
         assert!(finished.stderr.contains(part), "{}", finished.stderr);
     }
     println!("it ended after {:?}", started.elapsed());

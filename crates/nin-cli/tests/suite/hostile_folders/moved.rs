@@ -52,7 +52,7 @@ fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
         let finished = running.finish();
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
         for part in [
-            "error: `run` is not the folder that this training began in",
+            "error: `run` is no longer the folder that this training started in",
             "hint: it was moved, replaced or removed",
         ] {
             assert!(finished.stderr.contains(part), "{}", finished.stderr);
