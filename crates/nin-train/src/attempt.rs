@@ -1,13 +1,12 @@
-//! Attempts: a run that the sentinel gave up begins again in its own folder, with another seed.
+//! Attempts: a run that the sentinel gives up restarts in its own folder, with another seed.
 //!
-//! The recipe keeps the seed that was asked for. `attempt.json` says which attempt goes on, with the
-//! seed that it draws from, and how much of the log is of the attempts before: written first, it
-//! makes every checkpoint of an earlier attempt void, whenever the process is cut. The new attempt
-//! then begins as any run that has no checkpoint yet; those of earlier attempts are removed when it has
-//! one.
+//! The recipe keeps the original seed. `attempt.json` holds the number and the seed of the current attempt, and the
+//! length of the log when it started. It is written first: from then on, every checkpoint of an earlier attempt is
+//! void, even if the process is killed right after. The new attempt starts like a run without checkpoints. The
+//! checkpoints of earlier attempts are removed once it has one of its own.
 //!
-//! A wrong `attempt.json` would end in other weights. It carries its own sum; its seed follows from the
-//! recipe's, and the log, written before it, has the attempt's beginning.
+//! A wrong `attempt.json` would lead to other weights. So the file carries its own checksum, its seed must follow from
+//! the recipe's, and the log, which is written before it, must hold the start of the attempt.
 
 use std::path::Path;
 
@@ -20,28 +19,28 @@ use crate::metrics_log::{MetricsLog, restart_end};
 use crate::recipe::Recipe;
 use crate::{RunFolder, TrainError, sealed};
 
-/// A run that collapses so often has a recipe that cannot be helped by another seed.
+/// The largest number of attempts. A recipe that collapses this often needs more than another seed.
 pub(crate) const MOST_ATTEMPTS: usize = 10;
 
-/// `attempt.json`; there is none in a run that was never begun again.
+/// The content of `attempt.json`. A run that never restarted has no such file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(clippy::struct_field_names, reason = "its number's name is that of the file's key")]
+#[allow(clippy::struct_field_names, reason = "the field is named after the key in the file")]
 pub(crate) struct Attempt {
     /// Counted from 1.
     pub(crate) attempt: usize,
-    /// From which weights, order and dropout are drawn.
+    /// Seed of weights, data order, augmentation and dropout.
     pub(crate) seed: u64,
-    /// Length of `metrics.jsonl` where it began, in bytes.
+    /// Length of `metrics.jsonl` at its start, in bytes.
     pub(crate) metrics_bytes: u64,
 }
 
 impl Attempt {
-    /// The one that goes on in a run.
+    /// Reads the current attempt of a run.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] or [`TrainError::Io`] where its file is there and cannot be read, or names
-    /// another seed than the recipe's gives.
+    /// [`TrainError::Damaged`] or [`TrainError::Io`] if its file exists but cannot be read, or if its seed does not
+    /// follow from the recipe's.
     pub(crate) fn current(run: &RunFolder, recipe: &Recipe) -> Result<Self, TrainError> {
         let path = run.attempt_path();
         if path.symlink_metadata().is_err() {
@@ -66,18 +65,18 @@ impl Attempt {
         TrainError::Damaged { path: path.to_owned(), expected, found }
     }
 
-    /// The one after this; its seed is a function of the recipe's and of its number.
+    /// Returns the next attempt. Its seed is a function of the recipe's seed and the attempt's number.
     pub(crate) fn next(&self, recipe: &Recipe) -> Self {
         let attempt = self.attempt + 1;
         let seed = derived_seed(recipe.training.seed, attempt);
         Self { attempt, seed, metrics_bytes: self.metrics_bytes }
     }
 
-    /// Begins it, after the one before was given up at this epoch and step.
+    /// Starts the attempt, after the previous one was given up at this epoch and step.
     ///
     /// # Errors
-    /// [`TrainError::NotSaved`] where there is no room for it: the one before stays as it is, and
-    /// resumes; [`TrainError::Io`].
+    /// [`TrainError::NotSaved`] if the disk is full (the previous attempt stays and can resume), and
+    /// [`TrainError::Io`].
     pub(crate) fn begin(
         self,
         run: &RunFolder,
@@ -96,14 +95,14 @@ impl Attempt {
         })
     }
 
-    /// Writes it down: from here on the checkpoints of earlier attempts are void.
+    /// Writes `attempt.json`. From then on, the checkpoints of earlier attempts are void.
     fn write(&self, run: &RunFolder) -> Result<(), TrainError> {
         let path = run.attempt_path();
         run.write(&path, &sealed::json(&path, self)?)
     }
 
-    /// Checks that a checkpoint is of this attempt or, where it has none yet, that the log has the beginning
-    /// of this attempt where `attempt.json` says.
+    /// Checks that a checkpoint belongs to this attempt. Without a checkpoint, checks that the log holds the start of
+    /// this attempt at the position that `attempt.json` names.
     pub(crate) fn check(
         &self,
         run: &RunFolder,
@@ -122,21 +121,21 @@ impl Attempt {
         Err(self.damaged(&run.attempt_path(), expected))
     }
 
-    /// The recipe with the seed that counts.
+    /// Returns the recipe with the attempt's seed.
     pub(crate) fn recipe(&self, recipe: &Recipe) -> Recipe {
         let mut recipe = recipe.clone();
         recipe.training.seed = self.seed;
         recipe
     }
 
-    /// Returns the state before its first step.
+    /// Returns the state before the first step of the attempt.
     pub(crate) fn initial_state(&self) -> TrainingState {
         let Self { attempt, metrics_bytes, .. } = *self;
         TrainingState { metrics_bytes, attempt, ..TrainingState::initial() }
     }
 }
 
-/// Seeds of 32 bits, so that people can type them.
+/// Derives the seed of an attempt. It has 32 bits, so that people can type it.
 fn derived_seed(seed: u64, attempt: usize) -> u64 {
     let [word, ..] = Stream::new(seed, Purpose::Restart, [attempt as u64, 0]).block(0);
     u64::from(word)
@@ -157,7 +156,7 @@ mod tests {
         assert_eq!((second.attempt, third.attempt), (2, 3));
         assert_eq!(second, first.next(&recipe));
         assert!(second.seed != first.seed && third.seed != second.seed);
-        // Never changed: published runs depend on it.
+        // Must never change: published runs depend on it.
         assert_eq!(derived_seed(4, 2), 2_649_451_948);
     }
 

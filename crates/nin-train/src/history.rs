@@ -1,4 +1,4 @@
-//! Reading a run's folder without touching it, whether the run goes on, ended or was cut.
+//! Reads a run's folder without changing it, whether the run is in progress, has ended or was killed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,31 @@ use crate::sealed::parse_json;
 use crate::sentinel::{Alarm, AlarmKind};
 use crate::{RunFolder, TrainError};
 
-/// Classes of MNIST and Fashion-MNIST.
+/// Number of classes of MNIST and Fashion-MNIST.
 const KNOWN_CLASSES: usize = 10;
 
-/// What a run's folder says.
+/// Recipe, environment and events of a run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RunHistory {
     /// The folder.
     pub path: PathBuf,
-    /// Its resolved recipe.
+    /// The resolved recipe.
     pub recipe: Recipe,
-    /// `environment.json`, where it is there and whole.
+    /// The content of `environment.json`; `None` if it is missing or damaged.
     pub environment: Option<Value>,
-    /// Everything that was logged, oldest first; nothing where the run was cut before its first
-    /// line.
+    /// The logged events, oldest first; empty if the run was killed before its first line.
     pub events: Vec<Event>,
-    /// When something was last logged.
+    /// Time of the last write to the log.
     pub last_written: Option<SystemTime>,
 }
 
 impl RunHistory {
-    /// Reads a run's folder; writes nothing, so that a run may go on meanwhile.
+    /// Reads a run's folder. Writes nothing, so the run may be in progress.
     ///
     /// # Errors
-    /// [`TrainError::NoCheckpoint`] where it holds no run, [`TrainError::Recipe`] where its recipe
-    /// is not one, [`TrainError::NoEvents`] where its log is another file, [`TrainError::Damaged`],
-    /// [`TrainError::Io`].
+    /// [`TrainError::NoCheckpoint`] if the folder holds no run, [`TrainError::Recipe`] if its recipe is invalid,
+    /// [`TrainError::NoEvents`] if its log holds no events, [`TrainError::Damaged`], [`TrainError::Io`].
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let run = RunFolder::open(path)?;
         let metrics = run.metrics_path();
@@ -59,18 +57,18 @@ impl RunHistory {
         })
     }
 
-    /// The folder's name, or its path where it has none.
+    /// Returns the folder's name, or its path if it has no name.
     pub fn name(&self) -> String {
         let full = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         full.file_name().unwrap_or(full.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// The events of the last attempt: all, where the sentinel never began the run again.
+    /// Returns the events of the last attempt. Without a restart, these are all events.
     pub fn attempt(&self) -> &[Event] {
         last_attempt(&self.events)
     }
 
-    /// The seed that the weights come from: the recipe's, unless the run began again.
+    /// Returns the seed of the last attempt. Without a restart, it is the recipe's.
     pub fn seed(&self) -> u64 {
         let restarts = self.events.iter().rev().find_map(|event| match event {
             Event::Restart { seed, .. } => Some(*seed),
@@ -79,13 +77,13 @@ impl RunHistory {
         restarts.unwrap_or(self.recipe.training.seed)
     }
 
-    /// Attempts that were begun; more than 1 where the sentinel began the run again.
+    /// Returns the number of attempts: 1, and one more for each restart by the sentinel.
     pub fn attempts(&self) -> usize {
         let restarts = self.events.iter().filter(|event| matches!(event, Event::Restart { .. }));
         1 + restarts.count()
     }
 
-    /// Every alarm of the last attempt, in order; those that are over as well.
+    /// Returns the alarms of the last attempt in order, including the events that end an alarm.
     pub fn alarms(&self) -> impl DoubleEndedIterator<Item = &Alarm> {
         self.attempt().iter().filter_map(|event| match event {
             Event::Alarm(alarm) => Some(alarm),
@@ -93,21 +91,22 @@ impl RunHistory {
         })
     }
 
-    /// The classes that were silent when the sentinel last named them: 0 for every image.
+    /// Returns the names of the classes in the last alarm about silent classes. The logit of a silent class is 0 for
+    /// every image.
     pub fn silent_classes(&self) -> &[String] {
         let last = self.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::SilentClasses);
         last.map_or(&[], |alarm| &alarm.classes)
     }
 
-    /// Whether the sentinel called the network dead, and that is not over: it learns nothing more.
+    /// Returns whether the network is dead: the sentinel raised that alarm, and it is not over.
     pub fn is_dead(&self) -> bool {
         let dead = self.alarms().rev().find(|alarm| alarm.alarm == AlarmKind::Dead);
         dead.is_some_and(|alarm| !alarm.over)
     }
 
-    /// Whether the network is dead, or [at chance](EpochReport::is_at_chance) after the last finished
-    /// epoch, as a young one may be that still learns. `None` where no epoch is finished, or where a
-    /// run of old does not say how many classes there are.
+    /// Returns whether the network is dead, or [at chance](EpochReport::is_at_chance) after the last finished epoch.
+    /// A young network may be at chance and still learn. Returns `None` if no epoch is finished, or if a run of an
+    /// earlier version does not record the number of classes.
     pub fn is_at_chance(&self) -> Option<bool> {
         if self.is_dead() {
             return Some(true);
@@ -121,7 +120,7 @@ impl RunHistory {
         Some(self.epochs().last()?.is_at_chance(classes))
     }
 
-    /// Every finished epoch of the last attempt, in order.
+    /// Returns the finished epochs of the last attempt, in order.
     pub fn epochs(&self) -> impl DoubleEndedIterator<Item = &EpochReport> {
         self.attempt().iter().filter_map(|event| match event {
             Event::Epoch(report) => Some(report),
@@ -129,12 +128,12 @@ impl RunHistory {
         })
     }
 
-    /// The best epoch, by the figure that `checkpoint.best_by` names.
+    /// Returns the best epoch by `checkpoint.best_by`.
     pub fn best_epoch(&self) -> Option<&EpochReport> {
         self.epochs().rev().find(|epoch| epoch.best)
     }
 
-    /// The test of the best checkpoint, where validation data chose it and the training has ended.
+    /// Returns the final test of the best checkpoint. Only a finished training with validation data has one.
     pub fn tested(&self) -> Option<TestReport> {
         self.attempt().iter().rev().find_map(|event| match event {
             Event::Tested(report) => Some(*report),
@@ -142,14 +141,14 @@ impl RunHistory {
         })
     }
 
-    /// The accuracy on test images that the run stands for: of its best checkpoint, tested once, where
-    /// validation data chose it; else after the last epoch.
+    /// Returns the test accuracy of the run: with validation data, that of the best checkpoint, tested once at the end;
+    /// otherwise that of the last epoch.
     pub fn test_accuracy(&self) -> Option<f64> {
         let last = self.epochs().last().filter(|last| last.evaluated_on == Part::Test);
         self.tested().map(|tested| tested.accuracy).or(last.map(|last| last.eval_accuracy))
     }
 
-    /// Why the run ended; `None` where it goes on, or was cut off without a word.
+    /// Returns why the run ended; `None` if it is in progress or was killed.
     pub fn ending(&self) -> Option<Ending> {
         match self.events.last() {
             Some(Event::End { ending }) => Some(*ending),

@@ -1,4 +1,4 @@
-//! What a training starts from: fresh weights, another network's, or a checkpoint.
+//! The initial state of a training: fresh weights, the weights of another network, or a checkpoint.
 
 use burn::tensor::backend::AutodiffBackend;
 use nin_data::OrderedLoader;
@@ -15,11 +15,11 @@ use crate::recipe::Recipe;
 use crate::training_loop::Job;
 use crate::{RunFolder, TrainError, averaging};
 
-/// Images that fit an initialization which follows the data.
+/// Number of images that a data-dependent initialization is fitted to.
 const INITIALIZATION_IMAGES: usize = 256;
 
-/// Returns the weights that a run starts from, the plan's or the run's own copy; `None` where it draws its own or
-/// resumes from a checkpoint.
+/// Returns the starting weights, from the plan or from the run's own copy; `None` if the run draws its own or resumes
+/// from a checkpoint.
 pub(crate) fn starting_weights(
     recipe: &Recipe,
     planned: Option<&StartingWeights>,
@@ -38,25 +38,25 @@ pub(crate) fn starting_weights(
 
 /// The state of the learner before its next step.
 pub(crate) struct InitialState {
-    /// The weights that are trained.
+    /// The weights to train.
     weights: Weights,
-    /// The weights that are evaluated: the trained ones, or their average.
+    /// The weights to evaluate: the trained ones, or their average.
     pub(crate) evaluated: Weights,
-    /// The optimizer's tensors; none before the first step.
+    /// The optimizer's tensors; empty before the first step.
     optimizer: Weights,
     steps_taken: usize,
 }
 
 impl InitialState {
-    /// Restores what a checkpoint saved.
+    /// Restores the state from a checkpoint.
     pub(crate) fn restore(checkpoint: Checkpoint) -> Self {
         let Checkpoint { weights: evaluated, optimizer, state, .. } = checkpoint;
         let weights = averaging::trained(&optimizer).unwrap_or_else(|| evaluated.clone());
         Self { weights, evaluated, optimizer, steps_taken: state.total_steps }
     }
 
-    /// Draws initial weights, takes over another network's, and fits them to the data where the initialization asks
-    /// for it. Logs what was taken over and fitted.
+    /// Draws initial weights, loads the starting weights over them, and fits new layers to the data if the
+    /// initialization depends on it. Logs what was loaded and fitted.
     pub(crate) fn initialize<B: AutodiffBackend>(
         recipe: &Recipe,
         metadata: &ModelMetadata,
@@ -76,7 +76,7 @@ impl InitialState {
         Ok(Self { weights, evaluated, optimizer: Weights::new(), steps_taken: 0 })
     }
 
-    /// Builds the learner.
+    /// Creates the learner.
     pub(crate) fn learner<B: AutodiffBackend>(
         &self,
         job: &Job<B>,
@@ -96,10 +96,10 @@ impl InitialState {
     }
 }
 
-/// Initial weights, and where they come from.
+/// Initial weights and their origin.
 struct Initial {
     weights: Weights,
-    /// What was taken over from another network.
+    /// What was loaded from another network.
     transfer: Option<Transfer>,
     /// The scale of each layer's output before it was fitted to the data.
     layers: Vec<LayerScale>,

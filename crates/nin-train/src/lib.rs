@@ -1,7 +1,7 @@
-//! Training runs for Network in Network: recipes, exact resume, checkpoints, metrics and evaluation, around the steps
-//! of Burn's `Learner`.
+//! Training runs for Network in Network: recipes, exact resume, checkpoints, metrics, evaluation and prediction, built
+//! on Burn's `Learner`.
 //!
-//! [`Trainer`] is the entry; [`guide`] walks through all crates. Here it trains a small network of your own, three
+//! Start with [`Trainer`]; [`guide`] walks through all crates. This example trains a small custom network for three
 //! epochs of 64 images, on the CPU:
 //!
 //! ```
@@ -106,7 +106,7 @@ pub use sentinel::{Alarm, AlarmKind, SentinelState};
 pub use summary::Summary;
 pub use trainer::Trainer;
 
-/// How the crates of this workspace read, write and seal files. No part of the interface.
+/// File access for the other crates of this workspace. Not part of the public interface.
 #[doc(hidden)]
 pub mod files {
     pub use crate::bounded::read_file;
@@ -114,7 +114,7 @@ pub mod files {
     pub use crate::sealed::{check_text as check_sealed_text, text as sealed_text};
 }
 
-/// The tutorial's Rust: `cargo test` compiles and runs every block of it.
+/// Makes `cargo test` compile and run every Rust block of the tutorial.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/tutorial.md")]
 struct Tutorial;

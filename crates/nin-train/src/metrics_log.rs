@@ -1,4 +1,4 @@
-//! The log of a run, `metrics.jsonl`: a line of JSON per event.
+//! The log of a run, `metrics.jsonl`: one line of JSON per event.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,13 +12,13 @@ use crate::epoch_report::EpochReport;
 use crate::events::{Event, Observer, Progress, RunDescription, last_attempt};
 use crate::{RunFolder, TrainError, durable};
 
-/// Longer lines are not read: an alarm may name each of some ten thousand classes.
+/// Longest line that is read, in bytes. An alarm may name about ten thousand classes.
 const LONGEST_LINE: u64 = 4 << 20;
 
-/// Nor any log: that is forty thousand epochs, and as events in memory a few times as much.
+/// Longest log that is read, in bytes: forty thousand epochs. As events, it takes a few times as much memory.
 const LARGEST_LOG: u64 = 64 << 20;
 
-/// What a full disk keeps from the log is kept in memory up to so many bytes.
+/// Limit on the lines kept in memory while the disk is full, in bytes.
 const MOST_UNWRITTEN: usize = 16 << 20;
 
 /// Appends events to `metrics.jsonl` and passes them on to the observer.
@@ -26,25 +26,25 @@ pub(crate) struct MetricsLog {
     run: RunFolder,
     file: File,
     bytes: u64,
-    /// Of these bytes.
+    /// Hash of these bytes.
     sum: Sha256,
-    /// Lines that a full disk did not take yet.
+    /// Lines that are not written yet because the disk was full.
     unwritten: Vec<u8>,
     events: Vec<Event>,
     observer: Box<dyn Observer>,
 }
 
-/// What a checkpoint knows of the log that it was written with.
+/// The part of the log that a checkpoint refers to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LoggedSoFar<'a> {
-    /// Its length.
+    /// Its length, in bytes.
     pub(crate) bytes: u64,
     /// Its SHA-256; checkpoints of earlier versions lack it.
     pub(crate) sha256: Option<&'a str>,
 }
 
 impl MetricsLog {
-    /// Goes on after the part of the run's log that is kept; the rest is cut off.
+    /// Opens the log, and cuts off what was logged after the checkpoint. A damaged log is a warning in the log.
     pub(crate) fn open(
         run: &RunFolder,
         logged: LoggedSoFar<'_>,
@@ -78,8 +78,7 @@ impl MetricsLog {
         Ok(log)
     }
 
-    /// Writes an event down and tells the observer. A full disk is no error: the event is written
-    /// with a later one.
+    /// Logs an event and passes it to the observer. On a full disk, keeps the event in memory until a later write.
     pub(crate) fn event(&mut self, event: Event) -> Result<(), TrainError> {
         let path = self.run.metrics_path();
         let mut line = serde_json::to_vec(&event)
@@ -96,7 +95,7 @@ impl MetricsLog {
         }
     }
 
-    /// Returns the last finished epoch of the attempt.
+    /// Returns the last finished epoch of the current attempt.
     pub(crate) fn last_epoch(&self) -> Option<EpochReport> {
         last_attempt(&self.events).iter().rev().find_map(|event| match event {
             Event::Epoch(report) => Some(report.clone()),
@@ -104,22 +103,22 @@ impl MetricsLog {
         })
     }
 
-    /// Says that something is not as it should be.
+    /// Logs a warning.
     pub(crate) fn warn(&mut self, message: String) -> Result<(), TrainError> {
         self.event(Event::Warning { message })
     }
 
-    /// Tells the observer that another attempt begins.
+    /// Tells the observer that another attempt starts.
     pub(crate) fn begin(&mut self, description: &RunDescription) {
         self.observer.begin(description);
     }
 
-    /// Tells the observer where the run is.
+    /// Passes progress to the observer.
     pub(crate) fn progress(&mut self, progress: &Progress) {
         self.observer.progress(progress);
     }
 
-    /// The SHA-256 of what is written of it.
+    /// Returns the SHA-256 of the written part, in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
         self.sum.clone().finalize().iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
@@ -127,17 +126,17 @@ impl MetricsLog {
         })
     }
 
-    /// Flushes the log to disk and gives its length, in bytes.
+    /// Flushes the log to disk and returns its length, in bytes.
     pub(crate) fn flush(&mut self) -> Result<u64, TrainError> {
         self.write()?;
         self.file.sync_data().map_err(TrainError::io("write", self.run.metrics_path()))?;
         Ok(self.bytes)
     }
 
-    /// Writes what a full disk kept from the log, at the end of a training.
+    /// Writes the remaining lines at the end of a training.
     ///
     /// # Errors
-    /// [`TrainError::NotSaved`] where there is still no room for it.
+    /// [`TrainError::NotSaved`] if the disk is still full.
     pub(crate) fn finish(&mut self) -> Result<(), TrainError> {
         self.write().map_err(|error| match error {
             full if full.is_out_of_space() => {
@@ -147,7 +146,7 @@ impl MetricsLog {
         })
     }
 
-    /// Writes what is not written yet, whole or not at all.
+    /// Writes all pending lines, or none of them.
     fn write(&mut self) -> Result<(), TrainError> {
         self.run.check_place()?;
         if let Err(error) = self.file.write_all(&self.unwritten) {
@@ -163,12 +162,12 @@ impl MetricsLog {
     }
 }
 
-/// Cuts a log to its first bytes, or to the whole lines that it has of them; gives the length
-/// that is left, and that it had.
+/// Truncates a log to this many bytes, or to the last complete line before. Returns the new and the old length, in
+/// bytes.
 fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
     let found = file.metadata()?.len();
     let mut keep = keep_bytes.min(found);
-    // Where the checkpoint and the log belong together, that is the end of a line.
+    // If the checkpoint and the log belong together, this is the end of a line.
     let start = keep.saturating_sub(LONGEST_LINE);
     let mut tail = Vec::new();
     file.seek(SeekFrom::Start(start))?;
@@ -179,7 +178,7 @@ fn cut_back(file: &mut File, keep_bytes: u64) -> io::Result<(u64, u64)> {
     Ok((keep, found))
 }
 
-/// The sum of a whole file; then it is at its end.
+/// Hashes a whole file. Leaves the cursor at its end.
 fn sum_of(file: &mut File) -> io::Result<Sha256> {
     file.rewind()?;
     let mut sum = Sha256::new();
@@ -187,19 +186,19 @@ fn sum_of(file: &mut File) -> io::Result<Sha256> {
     Ok(sum)
 }
 
-/// The events of a `metrics.jsonl`. Lines that are no events, which a crash may leave at the end,
-/// are passed over.
+/// Reads the events of a `metrics.jsonl`. Skips lines that are not events, such as an incomplete last line after a
+/// crash.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where it is no file, or longer than any log is; [`TrainError::Io`].
+/// [`TrainError::Damaged`] if the path is not a regular file or the file is longer than 64 MiB; [`TrainError::Io`].
 pub fn read_events(path: &Path) -> Result<Vec<Event>, TrainError> {
     Ok(read_lines(path)?.0)
 }
 
-/// The same of a file that has to be a log: one that has whole lines has events.
+/// Reads the events like [`read_events`], and refuses a file with lines but without events.
 ///
 /// # Errors
-/// As [`read_events`]'s, and [`TrainError::NoEvents`].
+/// Those of [`read_events`], and [`TrainError::NoEvents`].
 pub(crate) fn read_log(path: &Path) -> Result<Vec<Event>, TrainError> {
     match read_lines(path)? {
         (events, lines) if events.is_empty() && lines > 0 => {
@@ -209,8 +208,7 @@ pub(crate) fn read_log(path: &Path) -> Result<Vec<Event>, TrainError> {
     }
 }
 
-/// Where in a log the last line ends that begins this attempt with this seed, in bytes; `None` where there
-/// is none.
+/// Returns the end of the last line that starts this attempt with this seed, in bytes; `None` if there is none.
 pub(crate) fn restart_end(
     path: &Path,
     attempt: usize,
@@ -231,7 +229,7 @@ pub(crate) fn restart_end(
     Ok(found)
 }
 
-/// The events of a file, and how many whole lines it has.
+/// Reads the events of a file and counts its complete lines.
 fn read_lines(path: &Path) -> Result<(Vec<Event>, usize), TrainError> {
     let (mut events, mut lines) = (Vec::new(), 0);
     each_line(path, |line| {
@@ -325,7 +323,6 @@ mod tests {
                 log.events
             );
             log.event(resume(3)).unwrap();
-            // Each line is whole.
             let text = std::fs::read_to_string(run.metrics_path()).unwrap();
             assert_eq!(text.lines().count(), left + 2, "{text}");
             assert_eq!(read_events(&run.metrics_path()).unwrap().len(), left + 2);

@@ -1,4 +1,4 @@
-//! A run's folder before its training: locked, and checked as a whole before anything is written.
+//! Opens a run's folder: locks it, and checks it completely before writing anything.
 
 use nin_model::ModelMetadata;
 
@@ -8,32 +8,33 @@ use crate::lock::RunLock;
 use crate::plan::Plan;
 use crate::{RunFolder, TrainError, picture_list};
 
-/// A run's folder, and the lock that is held on it.
+/// A run's folder, and the lock on it.
 pub(crate) struct OpenRun {
     pub(crate) folder: RunFolder,
     pub(crate) lock: RunLock,
 }
 
-/// Where a run goes on.
+/// What an attempt resumes from.
 pub(crate) struct Checked {
-    /// `None` where the attempt begins.
+    /// The checkpoint; `None` at the start of an attempt.
     pub(crate) checkpoint: Option<Checkpoint>,
-    /// What is to be said loudly: damage that was got around, and what differs from before.
+    /// Damage that was worked around, and differences from the environment of an earlier process.
     pub(crate) warnings: Vec<String>,
 }
 
 impl OpenRun {
-    /// Creates and locks a new run's folder, or locks an existing one whose recipe computes the same.
+    /// Creates and locks the folder of a new run, or locks the folder of a run to resume.
     ///
     /// # Errors
-    /// [`TrainError`]: whatever does not fit.
+    /// [`TrainError`] if the folder, the starting weights or the recipe do not fit; see [`RunFolder::create`] and
+    /// [`RunFolder::resume`].
     pub(crate) fn open(plan: &Plan, metadata: &ModelMetadata) -> Result<Self, TrainError> {
         let Plan { recipe, folder: path, .. } = plan;
         if !plan.resume {
             let copy = match &plan.starting_weights {
                 None => None,
                 Some(start) => {
-                    // Refused weights leave no folder behind.
+                    // Checked before the folder is created: weights that do not fit leave nothing behind.
                     let initial = recipe.model.initialization.weights(&metadata.architecture, 0);
                     start.begin(metadata, initial)?;
                     Some(start.metadata.to_safetensors(&start.weights)?)
@@ -51,11 +52,11 @@ impl OpenRun {
         Ok(Self { folder, lock })
     }
 
-    /// Finds the checkpoint from which an attempt goes on, and checks it against the recipe, the data and the
-    /// log. Writes nothing.
+    /// Finds the checkpoint that an attempt resumes from, and checks it against the recipe, the data and the log.
+    /// Writes nothing.
     ///
     /// # Errors
-    /// [`TrainError`]: whatever does not fit.
+    /// [`TrainError`] if the checkpoint, the data, the pictures or the attempt do not fit.
     pub(crate) fn check(&self, plan: &Plan, attempt: &Attempt) -> Result<Checked, TrainError> {
         let (run, data) = (&self.folder, &plan.data);
         let Newest { checkpoint, mut warnings } = checkpoint::newest_whole(run, attempt.attempt)?;
@@ -71,7 +72,7 @@ impl OpenRun {
         Ok(Checked { checkpoint, warnings })
     }
 
-    /// Begins to write into a run that goes on, from a checkpoint or from an attempt's beginning.
+    /// Starts to write into a resumed run.
     ///
     /// # Errors
     /// As [`RunFolder::claim`].
@@ -85,14 +86,14 @@ impl OpenRun {
         checkpoint::relink(&self.folder)?;
         self.folder.write_recipe(&plan.recipe)?;
         if has_checkpoint {
-            // What a cut left between the attempt's first checkpoint and the removal of the others.
+            // An earlier process may have ended between the attempt's first checkpoint and the removal of the others.
             checkpoint::clear_earlier(&self.folder, attempt.attempt)?;
         }
         Ok(())
     }
 }
 
-/// That a checkpoint is of a training with so many steps an epoch: its loader starts there.
+/// Checks that the step of a checkpoint exists in an epoch of this many steps; the data loader starts there.
 fn fits_the_epoch(
     run: &RunFolder,
     state: &TrainingState,

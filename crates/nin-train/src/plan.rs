@@ -1,4 +1,4 @@
-//! What a training is asked to do.
+//! The settings of a training run.
 
 use std::path::PathBuf;
 
@@ -9,20 +9,20 @@ use crate::environment::Environment;
 use crate::fine_tuning::StartingWeights;
 use crate::recipe::Recipe;
 
-/// Everything that a [`Trainer`](crate::Trainer) was told, its observer excepted.
+/// The settings of a [`Trainer`](crate::Trainer), except for its observer.
 pub(crate) struct Plan {
     /// The resolved recipe.
     pub(crate) recipe: Recipe,
-    /// The run's folder: new, or an existing one to resume.
+    /// The run's folder.
     pub(crate) folder: PathBuf,
     pub(crate) resume: bool,
     pub(crate) data: DataSet,
     /// Data loader threads; 0 loads on the training thread.
     pub(crate) workers: usize,
-    /// The weights that a new run starts from, where `model.weights` names some; a resumed run has its own copy.
+    /// The weights that a new run starts from if `model.weights` names some. A resumed run has its own copy.
     pub(crate) starting_weights: Option<StartingWeights>,
-    /// What goes into `environment.json`.
+    /// The content of `environment.json`.
     pub(crate) environment: Environment,
-    /// Ends the training at the next step, its state saved.
+    /// Stops the training at the next step, after saving its state.
     pub(crate) interrupter: Interrupter,
 }

@@ -1,4 +1,4 @@
-//! The entry to a training.
+//! The entry point of a training run.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::recipe::Recipe;
 use crate::summary::Summary;
 use crate::{TrainError, training};
 
-/// Where a run goes unless told otherwise.
+/// The default run folder.
 const FOLDER: &str = "run";
 
-/// Trains a recipe on a data set, into a run folder: metrics, checkpoints, exact resume.
+/// Trains a recipe on a data set, and writes metrics and checkpoints into a run folder. A run resumes exactly.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -44,7 +44,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Plans a new run in the folder `run`, without data loader threads or observer.
+    /// Creates a trainer for a new run in the folder `run`, without data loader threads or an observer.
     pub fn new(recipe: Recipe, data: DataSet) -> Self {
         let plan = Plan {
             recipe,
@@ -59,60 +59,60 @@ impl Trainer {
         Self { plan, observer: Box::new(()) }
     }
 
-    /// Sets the run's folder, which must not hold another run.
+    /// Sets the run's folder. The folder of a new run must be empty or not exist.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.plan.folder = folder.into();
         self
     }
 
-    /// Resumes the run in the folder from its latest checkpoint.
+    /// Resumes the run in the folder from its latest checkpoint instead of starting a new one.
     #[must_use]
     pub fn resume(mut self, resume: bool) -> Self {
         self.plan.resume = resume;
         self
     }
 
-    /// Prepares batches in this many threads; 0 prepares them on the training thread. Results do not depend on it.
+    /// Sets the number of data loader threads; 0 loads on the training thread. Results do not depend on it.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.plan.workers = workers;
         self
     }
 
-    /// Starts a new run from these weights, those that the recipe's `model.weights` names.
+    /// Starts a new run from these weights. They are the ones that the recipe's `model.weights` names; without that key
+    /// they are not used.
     #[must_use]
     pub fn starting_weights(mut self, weights: Option<StartingWeights>) -> Self {
         self.plan.starting_weights = weights;
         self
     }
 
-    /// Sets what `environment.json` says.
+    /// Sets the content of `environment.json`.
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.plan.environment = environment;
         self
     }
 
-    /// Lets `interrupter` stop the training at the next step; the state is saved first.
+    /// Sets the interrupter. When it fires, the training saves its state and stops at the next step.
     #[must_use]
     pub fn interrupter(mut self, interrupter: Interrupter) -> Self {
         self.plan.interrupter = interrupter;
         self
     }
 
-    /// Tells `observer` of every event and step.
+    /// Sets the observer, which receives every event and every step.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Box::new(observer);
         self
     }
 
-    /// Trains on a device until the recipe's last epoch, an early stop or an interruption.
+    /// Trains on a device until the recipe's last epoch, an early stop, a collapse or an interruption.
     ///
     /// # Errors
-    /// [`TrainError`]: whatever keeps the run from starting or going on. Checkpoints that are already written stay
-    /// whole.
+    /// [`TrainError`] if the run cannot start or continue. Checkpoints that are already written stay valid.
     pub fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Summary, TrainError> {
         training::train::<B>(&self.plan, self.observer, device)
     }

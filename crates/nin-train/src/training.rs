@@ -1,4 +1,4 @@
-//! A training from its plan to its summary: prepare, restore or initialize, fit, conclude.
+//! The stages of a training run: prepare, restore or initialize, fit, write the summary.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::summary::{Summary, SummaryOf};
 use crate::training_loop::{Job, Loaders, Outcome, TrainingLoop};
 use crate::{RunFolder, RunHistory, TrainError, sealed, weighting};
 
-/// Runs a training on a device.
+/// Trains on a device, attempt after attempt, and returns the summary.
 ///
 /// # Errors
-/// [`TrainError`]: whatever keeps the run from starting or going on.
+/// [`TrainError`] if the run cannot start or continue.
 pub(crate) fn train<B: AutodiffBackend>(
     plan: &Plan,
     observer: Box<dyn Observer>,
@@ -58,21 +58,21 @@ pub(crate) fn train<B: AutodiffBackend>(
     }
 }
 
-/// An attempt with everything checked and read that it starts from.
+/// A checked attempt, with everything that it starts from.
 struct Prepared<B: AutodiffBackend> {
-    /// The recipe, with the attempt's seed.
+    /// The recipe with the attempt's seed.
     recipe: Recipe,
     metadata: ModelMetadata,
     loaders: Loaders<B>,
-    /// `None` where the attempt starts.
+    /// The checkpoint to resume from; `None` at the start of an attempt.
     checkpoint: Option<Checkpoint>,
     starting_weights: Option<StartingWeights>,
     state: TrainingState,
-    /// Damage that was worked around, and differences from an earlier process.
+    /// Damage that was worked around, and differences from the environment of an earlier process.
     warnings: Vec<String>,
 }
 
-/// Checks the run, then reads or fits what the attempt starts from. A resumed run is claimed once its checks passed.
+/// Checks the run, then reads or fits what the attempt starts from. Claims a resumed run after its checks pass.
 fn prepare<B: AutodiffBackend>(
     plan: &Plan,
     run: &mut OpenRun,
@@ -107,7 +107,7 @@ fn prepare<B: AutodiffBackend>(
 }
 
 impl<B: AutodiffBackend> Prepared<B> {
-    /// Returns the summary of a run that is already finished.
+    /// Returns the summary if the run is already finished.
     fn finished(&self, run: &RunFolder, data: &DataSet) -> Result<Option<Summary>, TrainError> {
         let Some(ending) = self.state.ending(&self.recipe.training) else { return Ok(None) };
         let test = RunHistory::read(run.path())?.tested();
@@ -137,7 +137,7 @@ impl<B: AutodiffBackend> Prepared<B> {
         }
     }
 
-    /// The first event of this process's part of the log.
+    /// Returns the first event that this process logs.
     fn first_event(&self, data: &DataSet) -> Result<Event, TrainError> {
         let Self { metadata, state, .. } = self;
         if self.checkpoint.is_some() {
@@ -155,7 +155,7 @@ impl<B: AutodiffBackend> Prepared<B> {
         })
     }
 
-    /// What stays the same throughout the attempt.
+    /// Returns the values that stay constant throughout the attempt.
     fn job(&self, plan: &Plan, run: &RunFolder, device: &B::Device) -> Job<B> {
         Job {
             recipe: self.recipe.clone(),
@@ -170,7 +170,7 @@ impl<B: AutodiffBackend> Prepared<B> {
     }
 }
 
-/// Writes what a run records once, then opens its log after the part that its checkpoint knows.
+/// Writes the files that a run writes once, then opens its log at the length that the checkpoint records.
 fn open_log<B: AutodiffBackend>(
     plan: &Plan,
     run: &OpenRun,
@@ -200,7 +200,7 @@ fn open_log<B: AutodiffBackend>(
     Ok(log)
 }
 
-/// Restores or initializes the learner, and trains it.
+/// Restores or initializes the learner, then trains it.
 fn fit<B: AutodiffBackend>(
     job: Job<B>,
     prepared: Prepared<B>,
@@ -237,7 +237,7 @@ fn fit<B: AutodiffBackend>(
 fn write_summary(run: &RunFolder, summary: &Summary) -> Result<(), TrainError> {
     let path = run.summary_path();
     match run.write(&path, &to_json(&path, summary)?) {
-        // The log and the checkpoint say the same.
+        // The log and the checkpoint hold the same figures.
         Err(error) if error.is_out_of_space() => Ok(()),
         other => other,
     }

@@ -159,7 +159,7 @@ fn a_resumed_run_names_the_picture_that_changed() {
     fs::remove_file(root.path().join("photos/grass/new.png")).unwrap();
     fs::rename(root.path().join("photos/rose/04.png"), root.path().join("photos/grass/04x.png"))
         .unwrap();
-    assert!(resume().stderr.contains("`rose/04.png` is gone"));
+    assert!(resume().stderr.contains("`rose/04.png` is missing"));
 }
 
 #[test]
