@@ -1,41 +1,42 @@
-//! `[augmentation]`: random changes of training images.
+//! `[augmentation]`: random changes to training images.
 
 use nin_data::{Augmentation, ColourJitter, Mixing};
 use serde::{Deserialize, Serialize};
 
 use super::zero_is_none;
 
-/// `[augmentation]`
+/// The section `[augmentation]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentationRecipe {
-    /// Mirrors every other image, left to right.
+    /// Flips each image horizontally with probability 0.5.
     pub flip: bool,
-    /// Shifts an image by up to this many pixels along each axis: of the data set's images before the resize, of
-    /// the input where pictures have sizes of their own.
+    /// Shifts each image by up to this many pixels along each axis. The pixels are those of the data set's images,
+    /// before the resize; for pictures of different sizes, those of the input.
     pub shift: usize,
-    /// Probability that a rectangle is erased (arXiv:1708.04896).
+    /// Probability of erasing a random rectangle (arXiv:1708.04896).
     pub erase: f64,
-    /// Takes a random part of each image, of at least this share of its area and of proportions from 3:4 to 4:3
+    /// Crops a random part of each image with at least this share of its area and an aspect ratio from 3:4 to 4:3
     /// (torchvision's `RandomResizedCrop`).
     #[serde(with = "zero_is_none")]
     pub crop: Option<f64>,
-    /// Rotates an image by up to this many degrees, either way (torchvision's `RandomRotation`).
+    /// Rotates each image by up to this many degrees in either direction (torchvision's `RandomRotation`).
     pub rotation: f64,
-    /// Multiplies the brightness by up to this much more or less than 1 (torchvision's `ColorJitter`, like the
+    /// Multiplies the brightness by a random factor within this distance of 1 (torchvision's `ColorJitter`, like the
     /// next three keys).
     pub brightness: f64,
-    /// Likewise the contrast.
+    /// Multiplies the contrast, likewise.
     pub contrast: f64,
-    /// Likewise the saturation.
+    /// Multiplies the saturation, likewise.
     pub saturation: f64,
-    /// Shifts the hue by up to this share of the colour circle, 0.5 at most.
+    /// Shifts the hue by up to this share of the colour wheel, 0.5 at most.
     pub hue: f64,
-    /// Mixes each image of a batch with another, value by value (arXiv:1710.09412): alpha of the ratio's
-    /// Beta(alpha, alpha).
+    /// Mixup (arXiv:1710.09412): blends each image of a batch with another one. The value is alpha; the ratio is drawn
+    /// from Beta(alpha, alpha).
     #[serde(with = "zero_is_none")]
     pub mixup: Option<f64>,
-    /// Pastes a box of another image into each image of a batch (arXiv:1905.04899): alpha likewise.
+    /// `CutMix` (arXiv:1905.04899): pastes a box of another image into each image of a batch. The value is alpha,
+    /// likewise.
     #[serde(with = "zero_is_none")]
     pub cutmix: Option<f64>,
 }

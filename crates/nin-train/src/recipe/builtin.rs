@@ -1,11 +1,11 @@
-//! The recipes that are part of the program: the files of `configs/`.
+//! The built-in recipes: the files of `configs/`.
 
-/// A recipe that has a name.
+/// A built-in recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuiltinRecipe {
-    /// The name, which is its file's without the ending.
+    /// The name of its file, without the extension.
     pub name: &'static str,
-    /// The TOML text.
+    /// The content of its file, in TOML.
     pub text: &'static str,
 }
 
@@ -34,32 +34,32 @@ const ALL: &[BuiltinRecipe] = embedded![
 ];
 
 impl BuiltinRecipe {
-    /// Every built-in recipe, the one that `train` takes by itself first.
+    /// Returns every built-in recipe, starting with the default of `nin-cli train`.
     pub fn all() -> impl Iterator<Item = Self> {
         ALL.iter().copied()
     }
 
-    /// Every name.
+    /// Returns the name of every built-in recipe.
     pub fn names() -> impl Iterator<Item = &'static str> {
         Self::all().map(|recipe| recipe.name)
     }
 
-    /// The recipe that `train` takes unless told otherwise.
+    /// Returns the default recipe of `nin-cli train`.
     pub fn quickstart() -> Self {
         ALL[0]
     }
 
-    /// The recipe that `train` takes for a folder of pictures unless told otherwise.
+    /// Returns the default recipe of `nin-cli train` for a folder of pictures.
     pub fn pictures() -> Self {
         Self::find("pictures").unwrap_or(ALL[0])
     }
 
-    /// The recipe of this name.
+    /// Returns the recipe with this name.
     pub fn find(name: &str) -> Option<Self> {
         Self::all().find(|recipe| recipe.name == name)
     }
 
-    /// The first line of the file's header: what the recipe is.
+    /// Returns a one-line description, the first line of the file.
     pub fn summary(&self) -> &'static str {
         self.text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
     }

@@ -1,34 +1,33 @@
-//! `[checkpoint]`: when the state is saved, and which checkpoint is the best.
+//! `[checkpoint]`: when checkpoints are written, and which one is the best.
 
 use serde::{Deserialize, Serialize};
 
 use super::zero_is_none;
 
-/// `[checkpoint]`
+/// The section `[checkpoint]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointRecipe {
-    /// Saves every this many steps, besides each epoch's end.
+    /// Saves after this many steps, in addition to the end of each epoch; `None` saves at the end of epochs only.
     #[serde(with = "zero_is_none")]
     pub every_steps: Option<usize>,
-    /// How many of the newest checkpoints are kept besides the best; `None` keeps all.
+    /// Number of newest checkpoints to keep, in addition to the best; `None` keeps all.
     #[serde(with = "zero_is_none")]
     pub keep: Option<usize>,
-    /// Which figure makes a checkpoint the best.
+    /// The figure that selects the best checkpoint.
     pub best_by: BestBy,
 }
 
-/// The figure that chooses the best checkpoint and that early stopping watches. Of equal accuracies the one with the
-/// lower loss is better.
+/// The figure that selects the best checkpoint and that early stopping watches. Ties in accuracy go to the lower loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BestBy {
-    /// The share of right answers.
+    /// Accuracy.
     #[default]
     Accuracy,
-    /// The mean recall of the classes.
+    /// Mean recall over the classes.
     BalancedAccuracy,
-    /// The mean cross-entropy.
+    /// Mean cross-entropy.
     Loss,
 }
 

@@ -1,4 +1,4 @@
-//! `training.class_weights`: how much each class counts in the training loss.
+//! `training.class_weights`: the weight of each class in the training loss.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 const NONE: &str = "none";
 const BALANCED: &str = "balanced";
 
-/// How much each class counts in the training loss.
+/// The weight of each class in the training loss.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum ClassWeights {
-    /// All classes alike.
+    /// Equal weights.
     #[default]
     None,
-    /// Inversely to the number of training images: images / (classes × images of the class).
+    /// Inversely proportional to the number of training images: images / (classes × images of the class).
     Balanced,
-    /// One weight per class, in the order of the classes.
+    /// One weight per class, in class order.
     List(Vec<f64>),
 }
 

@@ -1,4 +1,4 @@
-//! `[data]`: what a network is trained on.
+//! `[data]`: the data set, and the images to use.
 
 use nin_data::{OnBadPicture, Selection, Shares};
 use nin_preprocessing::Fit;
@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 
 use super::zero_is_none;
 
-/// `[data]`
+/// The section `[data]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataRecipe {
     /// The data set's name.
     pub dataset: String,
-    /// Side of the square that images are resized to, in pixels; `None` leaves them as they are.
+    /// Side of the square that images are resized to, in pixels; `None` keeps their size.
     #[serde(with = "zero_is_none")]
     pub input_size: Option<usize>,
-    /// How pictures of other proportions are brought to that size.
+    /// How pictures of another aspect ratio are fitted to that square.
     pub fit: Fit,
-    /// Takes at most this many images of each part.
+    /// Uses at most this many images of each part; `None` uses all.
     #[serde(with = "zero_is_none")]
     pub limit: Option<usize>,
-    /// Keeps this many training images from training and evaluates on them instead of the test set, to choose
-    /// a recipe without a look at the test set.
+    /// Holds out this many training images and evaluates on them instead of the test set, so that a recipe can be
+    /// chosen without using the test set.
     pub held_out: usize,
-    /// Which images `limit` and `held_out` take.
+    /// How `limit` and `held_out` select images.
     pub selection: Selection,
-    /// The share of a folder of pictures without parts that is kept for validation.
+    /// Share of the pictures to use for validation, in a folder that is not split into parts.
     pub validation: f64,
-    /// The share of a folder of pictures without parts that is kept for testing.
+    /// Share of the pictures to use for testing, in a folder that is not split into parts.
     pub test: f64,
-    /// Another seed is another split of a folder of pictures.
+    /// Seed of the split of such a folder.
     pub split_seed: u64,
-    /// What happens to pictures that cannot be decoded.
+    /// What to do with pictures that cannot be decoded.
     pub on_bad_picture: OnBadPicture,
 }
 
@@ -55,7 +55,7 @@ impl Default for DataRecipe {
 }
 
 impl DataRecipe {
-    /// Returns the shares that a folder of pictures without parts keeps from training.
+    /// Returns the shares of pictures for validation and testing, in a folder that is not split into parts.
     pub fn shares(&self) -> Shares {
         Shares { validation: self.validation, test: self.test, seed: self.split_seed }
     }

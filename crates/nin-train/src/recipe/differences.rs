@@ -1,4 +1,4 @@
-//! Which keys of a recipe may change when a run goes on.
+//! Compares the recipe of a run with the one it resumes with.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use super::error::RecipeError;
 use super::schedule::ScheduleKind;
 
 impl Recipe {
-    /// The keys in which a resumed run's recipe differs from this one so that the training would
-    /// be another, each with both values. More epochs, another patience, other checkpoints and
-    /// another answer to steps that went wrong are no difference; more epochs are where the
-    /// schedule depends on their number.
+    /// Returns the keys that a resumed run may not change but that differ in `resumed`, each with both values.
+    ///
+    /// A resumed run may change `checkpoint`, `training.early_stop_epochs`, `training.on_non_finite` and
+    /// `training.on_collapse`. It may raise `training.epochs` unless the schedule depends on it.
     ///
     /// # Errors
-    /// [`RecipeError::Unwritable`].
+    /// [`RecipeError::Unwritable`] if a number exceeds TOML's integers.
     pub fn changes_that_matter(&self, resumed: &Self) -> Result<Vec<String>, RecipeError> {
         let mut wanted = resumed.clone();
         wanted.checkpoint = self.checkpoint.clone();
@@ -33,10 +33,10 @@ impl Recipe {
 }
 
 impl Recipe {
-    /// Every key with its value as TOML, such as `training.seed` and `42`.
+    /// Returns every key with its value as TOML, such as `training.seed` and `42`.
     ///
     /// # Errors
-    /// [`RecipeError::Unwritable`].
+    /// [`RecipeError::Unwritable`] if a number exceeds TOML's integers.
     pub fn entries(&self) -> Result<BTreeMap<String, String>, RecipeError> {
         let mut entries = BTreeMap::new();
         for (section, value) in table(self)? {

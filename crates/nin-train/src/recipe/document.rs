@@ -1,4 +1,4 @@
-//! A whole recipe, and its TOML text.
+//! The recipe and its TOML form.
 
 use nin_model::Architecture;
 use serde::{Deserialize, Serialize};
@@ -13,32 +13,32 @@ use super::preprocessing::PreprocessingRecipe;
 use super::schedule::ScheduleRecipe;
 use super::training::TrainingRecipe;
 
-/// Everything that decides what a training computes. Its fields are the sections of its TOML file.
+/// Everything that decides what a training computes. Each field is a section of the TOML file.
 ///
-/// A recipe from a file or a [`RecipeBuilder`](super::RecipeBuilder) is valid; check one that you put together or
-/// changed with [`validate`](Self::validate).
+/// A recipe from a file or a [`RecipeBuilder`](super::RecipeBuilder) is valid. If you construct or change one, check it
+/// with [`validate`](Self::validate).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
     /// The network and its initial weights.
     pub model: ModelRecipe,
-    /// What it is trained on.
+    /// The data set.
     pub data: DataRecipe,
-    /// What happens to the images' values before the network.
+    /// Normalization and whitening of the input.
     pub preprocessing: PreprocessingRecipe,
-    /// Random changes of training images.
+    /// Random changes to training images.
     pub augmentation: AugmentationRecipe,
-    /// How gradients change the weights.
+    /// The optimizer.
     pub optimizer: OptimizerRecipe,
-    /// The learning rate over the steps.
+    /// The learning-rate schedule.
     pub schedule: ScheduleRecipe,
-    /// Length, batches and seed.
+    /// Epochs, batch size, seed, loss, and what to do when a training fails.
     pub training: TrainingRecipe,
-    /// When the state is saved, and how many checkpoints are kept.
+    /// When checkpoints are written, and which ones are kept.
     pub checkpoint: CheckpointRecipe,
 }
 
-/// A recipe whose network is not parsed yet, so that an error keeps its type.
+/// A recipe whose `[model]` is not parsed yet. Parsing it later keeps the type of its errors, which serde would lose.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RecipeKeys {
@@ -70,18 +70,19 @@ impl TryFrom<RecipeKeys> for Recipe {
 }
 
 impl Recipe {
-    /// Returns the TOML text that reads back as this recipe.
+    /// Returns the recipe as TOML. Reading it back gives an equal recipe.
     ///
     /// # Errors
-    /// [`RecipeError::Unwritable`] where a number does not fit into TOML's integers.
+    /// [`RecipeError::Unwritable`] if a number exceeds TOML's integers.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         toml::to_string(self).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
     }
 
-    /// Returns the network for data of this many channels and classes, which count where the recipe names none.
+    /// Returns the architecture for data with this many channels and classes. `model.input_channels` and
+    /// `model.classes` override them.
     ///
     /// # Errors
-    /// [`RecipeError::Model`] where the network's values are refused.
+    /// [`RecipeError::Model`] if the architecture is invalid.
     pub fn architecture(
         &self,
         data_channels: usize,

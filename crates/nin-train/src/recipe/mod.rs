@@ -1,9 +1,9 @@
-//! A recipe: everything that decides what a training computes.
+//! Recipes: everything that decides what a training computes.
 //!
-//! Defaults are overridden by a file, the file by single keys of the command line. Every key is known or refused;
-//! the resolved recipe is written into the run.
+//! A file overrides the defaults, and keys from the command line override the file. An unknown key is an error. The
+//! resolved recipe is written into the run.
 //!
-//! In a file, 0 stands for "none" where a number may be absent; in the program such a value is an `Option`.
+//! Optional numbers are `Option`s here and 0 in a file.
 
 mod augmentation;
 mod builtin;

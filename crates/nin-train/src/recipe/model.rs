@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RecipeError;
 
-/// `[model]`
+/// The section `[model]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "ModelKeys", into = "ModelKeys")]
 pub struct ModelRecipe {
@@ -13,13 +13,13 @@ pub struct ModelRecipe {
     pub network: NetworkRecipe,
     /// How initial weights are drawn.
     pub initialization: Initialization,
-    /// Channels of the images; `None` follows the data.
+    /// Number of image channels; `None` follows the data.
     pub input_channels: Option<usize>,
     /// Number of classes; `None` follows the data.
     pub classes: Option<usize>,
-    /// The checkpoint that a run starts from: a path or `pretrained:NAME`.
+    /// The checkpoint to start from: a path or `pretrained:NAME`.
     pub weights: Option<String>,
-    /// How many of the first blocks keep their weights.
+    /// Number of first blocks whose weights stay frozen.
     pub freeze_blocks: usize,
 }
 
@@ -28,19 +28,19 @@ pub struct ModelRecipe {
 pub enum NetworkRecipe {
     /// A built-in architecture.
     Builtin(Builtin),
-    /// Blocks that the recipe lists.
+    /// A custom architecture.
     Blocks {
-        /// The name to show.
+        /// The name, for display.
         name: String,
         /// The blocks, first to last.
         blocks: Vec<Block>,
     },
 }
 
-/// The name of blocks that have none.
+/// The name of a custom architecture without one.
 const UNNAMED: &str = "custom";
 
-/// The keys in a file.
+/// The keys of the section in a file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ModelKeys {
@@ -68,17 +68,17 @@ impl Default for ModelRecipe {
 }
 
 impl Default for ModelKeys {
-    /// Names no network: only then may `blocks` go without a name of their own.
+    /// Leaves `architecture` empty. With a default name here, `blocks` without a name would conflict with it.
     fn default() -> Self {
         Self { architecture: String::new(), ..ModelRecipe::default().into() }
     }
 }
 
 impl ModelRecipe {
-    /// Returns the network for data of this many channels and classes, which count where the recipe names none.
+    /// Returns the architecture for data with this many channels and classes; the recipe's own numbers override them.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`] where a value is refused.
+    /// [`ModelError::Architecture`] if a value is invalid.
     pub(super) fn architecture(
         &self,
         data_channels: usize,

@@ -1,14 +1,14 @@
-//! What was meant by a name that is none of ours.
+//! Finds the key or recipe that an unknown name most likely means.
 
 use toml::Table;
 
-/// How like a name must be, by Jaro and Winkler, to be worth a question.
+/// The smallest Jaro-Winkler similarity worth suggesting.
 const ALIKE: f64 = 0.75;
 
-/// Decides between keys that are as like, and between none that are not: the key's section is right.
+/// Bonus for a key in the section that the user wrote. It only breaks ties.
 const SAME_SECTION: f64 = 0.01;
 
-/// What other libraries' users call our keys, PyTorch's above all, in the spelling of [`plain`].
+/// Names of our keys in other libraries, mostly PyTorch, in the spelling of [`plain`].
 const ELSEWHERE: &[(&str, &str)] = &[
     ("lr", "optimizer.learning_rate"),
     ("baselr", "optimizer.learning_rate"),
@@ -56,7 +56,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("randomerasing", "augmentation.erase"),
 ];
 
-/// The candidate that is most like the name, if any is much like it.
+/// Returns the candidate most similar to the name, if one is similar enough.
 pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     candidates
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -65,8 +65,8 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
         .map(|(_, candidate)| candidate.to_owned())
 }
 
-/// The key of the known sections that an unknown one most likely means; a section only where the name
-/// has no dot, and nothing but a section where it stands for one.
+/// Returns the key that an unknown key most likely means. For a section, returns a section; for a key without a dot,
+/// a key or a section.
 pub(super) fn nearest_key(key: &str, is_section: bool, known: &Table) -> Option<String> {
     let (section, name) = key.split_once('.').unwrap_or(("", key));
     let name = name.rsplit('.').next().unwrap_or(name);
@@ -97,7 +97,7 @@ pub(super) fn nearest_key(key: &str, is_section: bool, known: &Table) -> Option<
         .map(|(.., of, ours)| if of.is_empty() { ours.to_owned() } else { format!("{of}.{ours}") })
 }
 
-/// The name without what tells `batch_size`, `batch-size` and `batchSize` apart.
+/// Returns the name in lower case and without punctuation, so that `batch_size`, `batch-size` and `batchSize` are equal.
 fn plain(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -1,24 +1,24 @@
-//! `[optimizer]`: how gradients change the weights.
+//! `[optimizer]`: the optimizer and its learning rates.
 
 use serde::{Deserialize, Serialize};
 
-/// `[optimizer]`
+/// The section `[optimizer]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "OptimizerKeys", into = "OptimizerKeys")]
 pub struct OptimizerRecipe {
-    /// The optimizer, with the values that it alone has.
+    /// The optimizer, with its own parameters.
     pub kind: OptimizerKind,
     /// The base learning rate, which the schedule multiplies.
     pub learning_rate: f64,
-    /// SGD: added to the gradient, times the weight. `AdamW`: decoupled.
+    /// Weight decay. SGD adds it, times the weight, to the gradient; `AdamW` decouples it.
     pub weight_decay: f64,
-    /// Whether biases decay as well, as in PyTorch's optimizers.
+    /// Whether weight decay applies to biases too, as in PyTorch.
     pub decay_biases: bool,
-    /// Multiplies the learning rate of the last 1x1 layer; a tenth in the paper's own files.
+    /// Factor on the learning rate of the last 1x1 layer; 0.1 in the paper's files.
     pub last_layer_rate: f64,
-    /// Multiplies the learning rate of biases, the last layer's included; 2 in the paper's files.
+    /// Factor on the learning rate of biases, including the last layer's; 2 in the paper's files.
     pub bias_rate: f64,
-    /// The norm that all gradients together are scaled down to (arXiv:1211.5063).
+    /// Clips the global norm of the gradients to this value (arXiv:1211.5063); `None` does not clip.
     pub clip_norm: Option<f64>,
 }
 
@@ -28,16 +28,16 @@ pub struct OptimizerRecipe {
 pub enum OptimizerKind {
     /// Stochastic gradient descent.
     Sgd {
-        /// Momentum, with PyTorch's default of no dampening.
+        /// Momentum, without dampening, as is PyTorch's default.
         momentum: f64,
     },
     /// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101).
     AdamW {
-        /// Decay of the first moment.
+        /// Decay rate of the first moment.
         beta_1: f64,
-        /// Decay of the second moment.
+        /// Decay rate of the second moment.
         beta_2: f64,
-        /// Added to the root of the second moment.
+        /// Added to the square root of the second moment.
         epsilon: f64,
     },
 }
@@ -51,7 +51,7 @@ impl OptimizerKind {
     /// SGD without momentum.
     pub const SGD: Self = Self::Sgd { momentum: NO_MOMENTUM };
 
-    /// `AdamW` with PyTorch's defaults.
+    /// `AdamW` with PyTorch's default betas and epsilon.
     pub const ADAMW: Self = {
         let [beta_1, beta_2, epsilon] = ADAMW_DEFAULTS;
         Self::AdamW { beta_1, beta_2, epsilon }
@@ -73,7 +73,7 @@ impl Default for OptimizerRecipe {
     }
 }
 
-/// The keys in a file. Those of another optimizer than `kind` have no effect.
+/// The keys of the section in a file. Keys of optimizers other than `kind` have no effect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct OptimizerKeys {

@@ -1,15 +1,15 @@
-//! `[preprocessing]`: what happens to the images' values before the network.
+//! `[preprocessing]`: normalization and whitening of the input.
 
 use serde::{Deserialize, Serialize};
 
-/// `[preprocessing]`. Whatever is fitted is fitted to the training images alone, before augmentation, and is part of
-/// each checkpoint.
+/// The section `[preprocessing]`. Statistics are fitted to the training images only, before augmentation, and are part
+/// of each checkpoint.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "PreprocessingKeys", into = "PreprocessingKeys")]
 pub struct PreprocessingRecipe {
-    /// What happens to values from 0 to 1.
+    /// Normalization of the pixel values, which are from 0 to 1.
     pub normalization: NormalizationRecipe,
-    /// ZCA whitening after that, for inputs of at most 4096 values (3x32x32 are 3072).
+    /// ZCA whitening after the normalization, for inputs of at most 4096 values (3x32x32 has 3072).
     pub whitening: Option<WhiteningRecipe>,
 }
 
@@ -20,22 +20,21 @@ pub enum NormalizationRecipe {
     /// Values stay from 0 to 1.
     #[default]
     None,
-    /// Subtracts the training set's mean and divides by its deviation, for each channel.
+    /// Subtracts the training set's mean and divides by its standard deviation, per channel.
     Channels,
-    /// Global contrast normalization: subtracts the image's own mean and scales the image.
+    /// Global contrast normalization: subtracts each image's mean and scales the image to a norm.
     Contrast {
         /// The Euclidean norm of each image; 55 in Goodfellow et al. (arXiv:1302.4389).
         scale: f64,
     },
-    /// What the checkpoint of `model.weights` does, with the values fitted to its own training images, its
-    /// whitening included.
+    /// Uses the normalization and whitening of the checkpoint in `model.weights`, fitted to its own training images.
     Weights,
 }
 
 /// ZCA whitening.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WhiteningRecipe {
-    /// Added to each eigenvalue of the covariance; 0.1 in Goodfellow et al.
+    /// Added to each eigenvalue of the covariance; 0.1 in Goodfellow et al. (arXiv:1302.4389).
     pub bias: f64,
 }
 
@@ -46,7 +45,7 @@ impl Default for WhiteningRecipe {
 }
 
 impl PreprocessingRecipe {
-    /// Whether values stay from 0 to 1.
+    /// Returns whether the values stay from 0 to 1.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
@@ -54,7 +53,8 @@ impl PreprocessingRecipe {
 
 const CONTRAST_SCALE: f64 = 55.0;
 
-/// The keys in a file. `contrast_scale` and `whitening_bias` have no effect without what they belong to.
+/// The keys of the section in a file. `contrast_scale` has no effect without contrast normalization, and
+/// `whitening_bias` none without whitening.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct PreprocessingKeys {

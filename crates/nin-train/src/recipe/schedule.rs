@@ -1,34 +1,34 @@
-//! `[schedule]`: the learning rate over the steps.
+//! `[schedule]`: the learning-rate schedule.
 
 use serde::{Deserialize, Serialize};
 
-/// `[schedule]`
+/// The section `[schedule]`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "ScheduleKeys", into = "ScheduleKeys")]
 pub struct ScheduleRecipe {
-    /// The curve after the warm-up.
+    /// The shape after the warm-up.
     pub kind: ScheduleKind,
-    /// Steps over which the rate rises linearly to its full height.
+    /// Number of steps over which the learning rate rises linearly to its base value.
     pub warmup_steps: usize,
 }
 
-/// The curve of a learning rate.
+/// The shape of a schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub enum ScheduleKind {
-    /// The same rate throughout.
+    /// A constant rate.
     #[default]
     Constant,
-    /// Multiplied by a factor every few epochs.
+    /// Multiplies the rate by a factor every few epochs.
     Step {
-        /// Epochs between two drops, 1 or more.
+        /// Number of epochs between drops, 1 or more.
         epochs: usize,
-        /// Multiplies the rate at each drop.
+        /// The factor.
         factor: f64,
     },
-    /// Half a cosine over the whole training (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
+    /// A half cosine over the whole training (Loshchilov and Hutter, arXiv:1608.03983, without restarts).
     Cosine {
-        /// The share of the full rate that is left at the end.
+        /// The rate at the end, as a share of the base rate.
         final_factor: f64,
     },
 }
@@ -38,14 +38,14 @@ const STEP_FACTOR: f64 = 0.1;
 const FINAL_FACTOR: f64 = 0.0;
 
 impl ScheduleKind {
-    /// A tenth of the rate every five epochs.
+    /// Multiplies the rate by 0.1 every five epochs.
     pub const STEP: Self = Self::Step { epochs: STEP_EPOCHS, factor: STEP_FACTOR };
 
-    /// Half a cosine down to 0.
+    /// A half cosine down to 0.
     pub const COSINE: Self = Self::Cosine { final_factor: FINAL_FACTOR };
 }
 
-/// The keys in a file. Those of another curve than `kind` have no effect.
+/// The keys of the section in a file. Keys of shapes other than `kind` have no effect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct ScheduleKeys {

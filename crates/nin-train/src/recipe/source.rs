@@ -1,4 +1,4 @@
-//! Where the keys of a recipe come from, and that each is known and of its type.
+//! Builds a recipe from its sources, and checks that each key is known and has the right type.
 
 use std::io::Read;
 use std::path::Path;
@@ -11,25 +11,24 @@ use super::error::RecipeError;
 use super::nearest::{nearest, nearest_key};
 use super::{retired, validate};
 
-/// No recipe is longer; what is longer is something else.
+/// Longest recipe that is read, in bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// The keys that take a name or a list.
+/// Keys that take a name or a list.
 const NAME_OR_LIST: [&str; 1] = ["training.class_weights"];
 
-/// A recipe being put together: defaults < file < single keys.
+/// Builds a recipe. Keys that are set override the file, which overrides the defaults.
 #[derive(Debug, Clone)]
 pub struct RecipeBuilder {
-    /// What the run's folder is called after.
     name: String,
     table: Table,
 }
 
 impl RecipeBuilder {
-    /// The built-in recipe of this name, or the file of this path.
+    /// Starts from a built-in recipe, or from the file at this path.
     ///
     /// # Errors
-    /// [`RecipeError::NotFound`], and the errors of [`RecipeBuilder::from_file`].
+    /// [`RecipeError::NotFound`], and those of [`RecipeBuilder::from_file`].
     pub fn named(name: &str) -> Result<Self, RecipeError> {
         if let Some(recipe) = BuiltinRecipe::find(name) {
             return Self::from_text(name, name, recipe.text);
@@ -44,10 +43,10 @@ impl RecipeBuilder {
         Self::from_file(path)
     }
 
-    /// The file of this path.
+    /// Starts from the file at this path, of at most 1 MiB.
     ///
     /// # Errors
-    /// [`RecipeError::Read`], [`RecipeError::TooLong`], [`RecipeError::NotUtf8`] and those of
+    /// [`RecipeError::Read`], [`RecipeError::TooLong`], [`RecipeError::NotUtf8`], and those of
     /// [`RecipeBuilder::from_text`].
     pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
         let origin = path.display().to_string();
@@ -58,7 +57,7 @@ impl RecipeBuilder {
         Self::from_text(&name, &origin, &text)
     }
 
-    /// The TOML text of a recipe; `origin` stands in errors.
+    /// Starts from TOML text. Errors name `origin` as the source.
     ///
     /// # Errors
     /// [`RecipeError::Syntax`], [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
@@ -72,12 +71,12 @@ impl RecipeBuilder {
         Ok(builder)
     }
 
-    /// The name that the run's folder takes.
+    /// Returns the name of the recipe, after which a run's folder is named.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What a key such as `data.dataset` is set to so far; `None` where it has its default.
+    /// Returns the value of a key such as `data.dataset`; `None` if it has its default.
     pub fn get(&self, key: &str) -> Option<&Value> {
         let (tables, last) = key.rsplit_once('.').unwrap_or(("", key));
         let mut table = &self.table;
@@ -87,7 +86,7 @@ impl RecipeBuilder {
         table.get(last)
     }
 
-    /// Sets a key back to its default, or a whole section.
+    /// Resets a key, or a whole section, to its default.
     pub fn forget(&mut self, key: &str) {
         let (section, name) = key.split_once('.').unwrap_or((key, ""));
         if name.is_empty() {
@@ -97,8 +96,7 @@ impl RecipeBuilder {
         }
     }
 
-    /// Overrides one key with `KEY=VALUE`, such as `optimizer.momentum=0.9`. A value that is not
-    /// TOML is taken as a string.
+    /// Sets a key by `KEY=VALUE`, such as `optimizer.momentum=0.9`. A value that is not TOML is a string.
     ///
     /// # Errors
     /// [`RecipeError::NotAssignment`], [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
@@ -118,7 +116,7 @@ impl RecipeBuilder {
         self.set(key, value, "--set")
     }
 
-    /// Overrides one key; `origin` stands in errors.
+    /// Sets a key. Errors name `origin` as the source.
     ///
     /// # Errors
     /// [`RecipeError::UnknownKey`], [`RecipeError::WrongType`].
@@ -137,10 +135,10 @@ impl RecipeBuilder {
         self.merge(table, origin)
     }
 
-    /// The recipe, with each value checked.
+    /// Checks each value and returns the recipe.
     ///
     /// # Errors
-    /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`].
+    /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`] if a value is invalid.
     pub fn build(self) -> Result<Recipe, RecipeError> {
         validate::whole_numbers(&self.table, &known_keys()?)?;
         validate::bounds(&self.table)?;
@@ -167,7 +165,7 @@ impl Recipe {
     /// Reads a resolved `recipe.toml`.
     ///
     /// # Errors
-    /// As [`RecipeBuilder::from_file`] and [`RecipeBuilder::build`].
+    /// Those of [`RecipeBuilder::from_file`] and [`RecipeBuilder::build`].
     pub fn from_file(path: &Path) -> Result<Self, RecipeError> {
         RecipeBuilder::from_file(path)?.build()
     }
@@ -192,7 +190,7 @@ fn read_text(path: &Path, origin: &str) -> Result<String, RecipeError> {
     })
 }
 
-/// Where and what, without the excerpt that toml draws over several lines.
+/// Returns position and message on one line, without the multi-line excerpt of the `toml` crate.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
     let Some(span) = error.span() else {
@@ -204,7 +202,7 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     format!("line {line}, column {column}: {message}")
 }
 
-/// The default recipe as a table: the keys that there are, each with a value of its type.
+/// Returns the default recipe as a table: every known key, with a value of its type.
 fn known_keys() -> Result<Table, RecipeError> {
     Table::try_from(Recipe::default())
         .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })

@@ -1,4 +1,4 @@
-//! `[training]`: length, batches, seed, and what to do when a training goes wrong.
+//! `[training]`: epochs, batch size, seed, loss, and what to do when a training fails.
 
 use nin_model::Precision;
 use serde::{Deserialize, Serialize};
@@ -6,47 +6,48 @@ use serde::{Deserialize, Serialize};
 use super::class_weights::ClassWeights;
 use super::zero_is_none;
 
-/// `[training]`
+/// The section `[training]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainingRecipe {
-    /// Arithmetic of the step.
+    /// Arithmetic of the fused CPU kernels.
     pub precision: Precision,
-    /// Passes over the training images.
+    /// Number of passes over the training images.
     pub epochs: usize,
-    /// Images per step.
+    /// Number of images per step.
     pub batch_size: usize,
-    /// Seed of initial weights, order, augmentation and dropout.
+    /// Seed of initial weights, data order, augmentation and dropout.
     pub seed: u64,
     /// Weight of each class in the training loss; reported losses are unweighted.
     pub class_weights: ClassWeights,
-    /// Share of a target that is spread over all classes (Szegedy et al., arXiv:1512.00567, section 7).
+    /// Share of each target to spread over all classes (Szegedy et al., arXiv:1512.00567, section 7).
     pub label_smoothing: f64,
-    /// Evaluates and saves an exponential moving average of the weights with this decay per step.
+    /// Evaluates and saves an exponential moving average of the weights with this decay per step; `None` uses the
+    /// weights themselves.
     #[serde(with = "zero_is_none")]
     pub ema_decay: Option<f64>,
-    /// Stops after this many epochs without a better checkpoint.
+    /// Stops after this many epochs without improvement; `None` never stops early.
     #[serde(with = "zero_is_none")]
     pub early_stop_epochs: Option<usize>,
-    /// What happens to a step whose loss or gradient is not finite.
+    /// What to do with a step whose loss or gradient is not finite.
     pub on_non_finite: OnNonFinite,
-    /// What happens to a run that the sentinel gives up.
+    /// What to do with a run that the sentinel gives up.
     pub on_collapse: OnCollapse,
 }
 
-/// What happens to a step whose loss or gradient is not finite; the weights stay as they are.
+/// What to do with a step whose loss or gradient is not finite. Such a step never changes the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnNonFinite {
-    /// The training stops.
+    /// Stop the training with an error.
     #[default]
     Stop,
-    /// The step is dropped; many in a row stop the training.
+    /// Skip the step. More than 100 skipped steps in a row stop the training.
     Skip,
 }
 
 impl OnNonFinite {
-    /// The name in a recipe.
+    /// Returns the name in a recipe.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -55,22 +56,22 @@ impl OnNonFinite {
     }
 }
 
-/// What happens to a run that the sentinel gives up: a dead network, or one that has been on a plateau at the loss
-/// of a guess for two epochs.
+/// What to do with a run that the sentinel gives up: the network is dead, or its loss has been that of guessing for two
+/// epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnCollapse {
-    /// The training goes on with a warning.
+    /// Warn and continue.
     #[default]
     Warn,
-    /// The state is saved and the training ends.
+    /// Save the state and stop.
     Stop,
-    /// The run restarts with another seed, drawn from its own; ten attempts at most.
+    /// Restart with another seed, derived from the recipe's. A run has ten attempts at most.
     Restart,
 }
 
 impl OnCollapse {
-    /// The name in a recipe.
+    /// Returns the name in a recipe.
     pub fn name(self) -> &'static str {
         match self {
             Self::Warn => "warn",

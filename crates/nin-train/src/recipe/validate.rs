@@ -1,4 +1,4 @@
-//! Whether a training can use each value of a recipe.
+//! Checks the values of a recipe.
 
 use std::fmt::Display;
 
@@ -8,26 +8,26 @@ use super::class_weights::ClassWeights;
 use super::document::Recipe;
 use super::error::RecipeError;
 
-/// What a number may be.
+/// The allowed range of a number.
 #[derive(Clone, Copy)]
 enum Bound {
-    /// A whole number, both ends included.
+    /// A whole number, with both ends included.
     Whole { least: i64, most: i64 },
-    /// Above 0, and finite.
+    /// Above 0 and finite.
     Positive,
-    /// From 0 to less than 1.
+    /// At least 0 and less than 1.
     Share,
-    /// Both ends included.
+    /// A number, with both ends included.
     Within(f64, f64),
 }
 
-/// The bounds of every number that has some besides its type's.
+/// The bounds of all numbers that have tighter ones than their type.
 const BOUNDS: [(&str, Bound); 33] = {
     use Bound::{Positive, Share, Whole, Within};
     const SIDE: i64 = nin_model::LARGEST_SIDE as i64;
     [
         ("data.input_size", Whole { least: 0, most: SIDE }),
-        // Together they leave something to train on.
+        // With both at their maximum, 10 % is left to train on.
         ("data.validation", Within(0.0, 0.45)),
         ("data.test", Within(0.0, 0.45)),
         ("preprocessing.contrast_scale", Within(1e-3, 1e6)),
@@ -64,7 +64,7 @@ const BOUNDS: [(&str, Bound); 33] = {
 };
 
 impl Bound {
-    /// Says what is expected of a number outside of the bound; `None` where it is within.
+    /// Returns the expected range if the number is out of bounds.
     fn violated_by(self, value: f64) -> Option<String> {
         match self {
             Self::Whole { least, .. } if value < least as f64 => Some(format!("at least {least}")),
@@ -83,7 +83,7 @@ impl Bound {
     }
 }
 
-/// Checks the numbers of these sections against their bounds, used or not.
+/// Checks the numbers of these sections against their bounds, including keys without effect.
 pub(super) fn bounds(sections: &Table) -> Result<(), RecipeError> {
     for (key, bound) in BOUNDS {
         let value =
@@ -100,7 +100,7 @@ fn number(value: &Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))
 }
 
-/// Checks that no whole number of these sections is negative: no key takes one.
+/// Checks that no whole number of these sections is negative. No key takes a negative one.
 pub(super) fn whole_numbers(sections: &Table, known: &Table) -> Result<(), RecipeError> {
     for (section, keys) in sections {
         for (name, value) in keys.as_table().into_iter().flatten() {
@@ -122,7 +122,7 @@ pub(super) fn whole_numbers(sections: &Table, known: &Table) -> Result<(), Recip
     Ok(())
 }
 
-/// What serde says of a value, without the names that Rust has for types.
+/// Replaces the names of Rust types in serde's message by words.
 pub(super) fn in_words(reason: &str) -> String {
     reason
         .trim()
@@ -138,18 +138,18 @@ pub(super) fn in_words(reason: &str) -> String {
 }
 
 impl Recipe {
-    /// Checks that a training can use each value. What depends on the data, such as whether the network fits its
-    /// images, [`model_metadata`](crate::model_metadata) checks.
+    /// Checks each value. What depends on the data, such as whether the network fits the images, is checked by
+    /// [`model_metadata`](crate::model_metadata).
     ///
     /// # Errors
-    /// [`RecipeError::Refused`] names the key, its value and what it may be; [`RecipeError::Model`] where the
-    /// network is refused; [`RecipeError::Unwritable`] where a seed is 2^63 or more.
+    /// [`RecipeError::Refused`] names the key, its value and the allowed values. [`RecipeError::Model`] if the network
+    /// is invalid; [`RecipeError::Unwritable`] if a seed is 2^63 or more.
     pub fn validate(&self) -> Result<(), RecipeError> {
         let sections = Table::try_from(self)
             .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })?;
         bounds(&sections)?;
         class_weights(&self.training.class_weights)?;
-        // Numbers that any network takes: the data's are not known here.
+        // Any channels and classes do: the number of blocks does not depend on them.
         let blocks = self.architecture(1, 10)?.blocks().len();
         if self.model.freeze_blocks >= blocks {
             let expected = format!("less than the number of blocks, {blocks}");

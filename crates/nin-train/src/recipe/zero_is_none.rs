@@ -1,8 +1,8 @@
-//! Keys whose 0 means none: `Option` in the program, a number in a file. For `#[serde(with = "zero_is_none")]`.
+//! Optional numbers that are 0 in a file, for `#[serde(with = "zero_is_none")]`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Writes 0 for none.
+/// Writes `None` as 0.
 ///
 /// # Errors
 /// The serializer's.
@@ -15,7 +15,7 @@ where
     value.unwrap_or_default().serialize(serializer)
 }
 
-/// Reads 0 as none.
+/// Reads 0 as `None`.
 ///
 /// # Errors
 /// The deserializer's.
