@@ -1,4 +1,4 @@
-//! Reading what may be anything: regular files only, and no more of one than is meant.
+//! Reads files of unknown origin: regular files only, up to a size limit.
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, Take};
@@ -8,19 +8,19 @@ use nin_model::Weights;
 
 use crate::TrainError;
 
-/// Up to this, in bytes, tensors are read as they are, and their checksum says more than their header;
-/// of a longer file the header is asked first: it may be long in name only.
+/// Longer files of tensors have their header checked before they are read, because a sparse file may only claim its
+/// length. For shorter files, the checksum gives the better error. In bytes.
 const ASKED_FIRST: u64 = 64 << 20;
 
-/// No JSON of a checkpoint or a run is longer, in bytes.
+/// Longest JSON file of a checkpoint or a run that is read, in bytes.
 pub(crate) const LARGEST_JSON: u64 = 16 << 20;
 
-/// Opens a file, and nothing else, to read at most so many bytes of it and one more.
+/// Opens a regular file for reading. The reader ends one byte after `most` bytes, so that a file that grows is noticed.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where it is a folder, a pipe or a device, or longer; [`TrainError::Io`].
+/// [`TrainError::Damaged`] if it is a folder, a pipe or a device, or longer than `most` bytes; [`TrainError::Io`].
 pub(crate) fn open_file(path: &Path, most: u64) -> Result<Take<File>, TrainError> {
-    // Asked before it is opened: opening a pipe waits for its writer.
+    // Checked before opening, because opening a pipe waits for its writer.
     let metadata = path.metadata().map_err(TrainError::io("read", path))?;
     require_file(path, &metadata)?;
     if metadata.len() > most {
@@ -30,10 +30,10 @@ pub(crate) fn open_file(path: &Path, most: u64) -> Result<Take<File>, TrainError
     Ok(file.take(most.saturating_add(1)))
 }
 
-/// That a file stands there, and nothing else.
+/// Checks that this is a regular file.
 ///
 /// # Errors
-/// [`TrainError::Damaged`].
+/// [`TrainError::Damaged`] otherwise.
 fn require_file(path: &Path, metadata: &Metadata) -> Result<(), TrainError> {
     if metadata.is_file() {
         return Ok(());
@@ -46,19 +46,18 @@ fn require_file(path: &Path, metadata: &Metadata) -> Result<(), TrainError> {
     })
 }
 
-/// The content of a file of at most so many bytes.
+/// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where it is a folder, a pipe or a device, or longer; [`TrainError::Io`].
+/// [`TrainError::Damaged`] if it is a folder, a pipe or a device, or longer than `most` bytes; [`TrainError::Io`].
 pub fn read_file(path: &Path, most: u64) -> Result<Vec<u8>, TrainError> {
     read_to_end(path, open_file(path, most)?, most)
 }
 
-/// The content of a file of tensors, of at most so many bytes.
+/// Reads a file of tensors of at most `most` bytes.
 ///
 /// # Errors
-/// Those of [`read_file`]; [`TrainError::Weights`] where it is long, and its header describes
-/// another file.
+/// Those of [`read_file`]; [`TrainError::Weights`] if the header of a long file does not match its length.
 pub(crate) fn read_tensors(path: &Path, most: u64) -> Result<Vec<u8>, TrainError> {
     let mut file = open_file(path, most)?;
     let unreadable = || TrainError::io("read", path);
@@ -76,7 +75,7 @@ pub(crate) fn read_tensors(path: &Path, most: u64) -> Result<Vec<u8>, TrainError
 fn read_to_end(path: &Path, mut file: Take<File>, most: u64) -> Result<Vec<u8>, TrainError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(TrainError::io("read", path))?;
-    // It may have grown meanwhile.
+    // The file may have grown since it was opened.
     if bytes.len() as u64 > most { Err(too_long(path, most)) } else { Ok(bytes) }
 }
 
@@ -122,7 +121,7 @@ mod tests {
         File::create(&path).unwrap().set_len(CLAIMED).unwrap();
         let error = read_tensors(&path, 2 * CLAIMED).unwrap_err();
         assert!(error.to_string().contains("not a safetensors file"), "{error}");
-        // Short ones are read whatever they hold.
+        // Short files are read without a check of their header.
         File::create(&path).unwrap().set_len(9).unwrap();
         assert_eq!(read_tensors(&path, CLAIMED).unwrap(), [0; 9]);
     }

@@ -1,4 +1,4 @@
-//! The folder of a run: which file stands where, and who may write it.
+//! A run's folder: the paths of its files, and the checks before writing them.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,10 +13,10 @@ use crate::lock::{RunLock, lock_path};
 use crate::recipe::Recipe;
 use crate::sealed;
 
-/// A run's own copy of the weights that it began with; its sum is in a file beside it.
+/// The run's copy of its starting weights. Its checksum is in a second file.
 pub(crate) const START: &str = "start.safetensors";
 
-/// Longer lists of pictures are refused.
+/// Longest list of pictures that is read, in bytes.
 const LARGEST_LIST: u64 = 4 << 30;
 
 /// A run's folder: recipe, environment, metrics, curves, summary and checkpoints.
@@ -26,7 +26,7 @@ pub struct RunFolder {
     claimed: Option<Claimed>,
 }
 
-/// The folders that a training writes into, as they were when it began.
+/// Identities of the folders that a training writes into, taken at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Claimed {
     run: FolderId,
@@ -34,12 +34,12 @@ struct Claimed {
 }
 
 impl RunFolder {
-    /// Makes the folder of a new run, with its resolved recipe in it and, where it begins with the weights
-    /// of another network, its own copy of them; and locks it.
+    /// Creates and locks the folder of a new run. Writes its resolved recipe and, if it has any, a copy of its starting
+    /// weights.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] where something stands there already,
-    /// [`TrainError::RunLocked`] where another process is about to make it; [`TrainError::Io`].
+    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] if the folder is in use, [`TrainError::RunLocked`] if another
+    /// process is creating it; [`TrainError::Io`].
     pub(crate) fn create(
         path: &Path,
         recipe: &Recipe,
@@ -50,12 +50,12 @@ impl RunFolder {
             durable::create_folders(path)?;
         }
         let mut lock = RunLock::take(&folder.path)?;
-        // Nothing is put into a folder that is somebody else's.
+        // Checked before the first write: a folder of other files stays untouched.
         folder.refuse_used()?;
         lock.sign(&folder.path)?;
         remove_unfinished(path)?;
         if let Some(start) = start {
-            // Before the recipe: a folder with a recipe is a run, and has all that it needs.
+            // Written before the recipe: a folder with a recipe is a complete run.
             folder.write_with_sum(&folder.start_path(), start)?;
         }
         folder.write_recipe(recipe)?;
@@ -67,10 +67,10 @@ impl RunFolder {
         Self { path: path.to_owned(), claimed: None }
     }
 
-    /// The folder of a run that is there.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// [`TrainError::NoCheckpoint`] where it holds no run.
+    /// [`TrainError::NoCheckpoint`] if the folder holds no run.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let folder = Self::at(path);
         if !folder.recipe_path().is_file() {
@@ -82,11 +82,11 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Opens and locks a run to go on with it. Nothing is written before [`RunFolder::claim`].
+    /// Opens and locks a run to resume it. Writes nothing before [`RunFolder::claim`].
     ///
     /// # Errors
-    /// As [`RunFolder::open`]; [`TrainError::RunLocked`] where another process trains it;
-    /// [`TrainError::Damaged`] where something in it leads elsewhere.
+    /// Those of [`RunFolder::open`]; [`TrainError::RunLocked`] if another process trains the run;
+    /// [`TrainError::Damaged`] if a link in the folder leads out of it.
     pub(crate) fn resume(path: &Path) -> Result<(Self, RunLock), TrainError> {
         let folder = Self::open(path)?;
         let lock = RunLock::take(&folder.path)?;
@@ -94,11 +94,11 @@ impl RunFolder {
         Ok((folder, lock))
     }
 
-    /// Begins to write: signs the lock, removes what an earlier process left unfinished, and remembers
-    /// which folders these are.
+    /// Prepares for writing: signs the lock, removes what an earlier process left unfinished, and remembers the
+    /// identities of the folders.
     ///
     /// # Errors
-    /// [`TrainError::Io`], and as [`RunLock::sign`].
+    /// [`TrainError::RunMoved`] if another folder took its place, [`TrainError::Io`], and those of [`RunLock::sign`].
     pub(crate) fn claim(&mut self, lock: &mut RunLock) -> Result<(), TrainError> {
         let id = FolderId::of(&self.path).map_err(TrainError::io("read", &self.path))?;
         if id != lock.folder(&self.path)? {
@@ -112,7 +112,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Whether a training writes here.
+    /// Returns whether a training of this process writes here.
     pub(crate) fn is_claimed(&self) -> bool {
         self.claimed.is_some()
     }
@@ -125,22 +125,22 @@ impl RunFolder {
             checkpoints: FolderId::of_own(&checkpoints)
                 .map_err(durable::not_own("read", &checkpoints))?,
         });
-        // What was locked may have been moved since.
+        // The locked folder may have been moved since.
         self.check_place()
     }
 
-    /// Checks, before a training writes, that its folders are those that it claimed. Someone may have moved
-    /// the run away and put another in its place.
+    /// Checks before a write that the folders are still those that the training claimed. The run may have been moved and
+    /// another put in its place.
     ///
     /// # Errors
-    /// [`TrainError::RunMoved`].
+    /// [`TrainError::RunMoved`] otherwise; [`TrainError::Io`].
     pub(crate) fn check_place(&self) -> Result<(), TrainError> {
         let Some(claimed) = self.claimed else { return self.check_checkpoints() };
         let run = FolderId::of(&self.path);
         let checkpoints = FolderId::of_own(&self.checkpoints_path());
         match (run, checkpoints) {
             (Ok(run), Ok(checkpoints)) if claimed == (Claimed { run, checkpoints }) => Ok(()),
-            // A disk that does not answer has moved nothing.
+            // Other errors say nothing about a move, such as a network file system that does not answer.
             (Err(error), _) | (_, Err(error)) if !is_replaced(&error) => {
                 Err(TrainError::io("read", &self.path)(error))
             }
@@ -151,20 +151,20 @@ impl RunFolder {
     /// Replaces one of the run's files.
     ///
     /// # Errors
-    /// As [`durable::write_file`] and [`RunFolder::check_place`].
+    /// Those of [`durable::write_file`] and [`RunFolder::check_place`].
     pub(crate) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         self.check_place()?;
         durable::write_file(path, bytes)
     }
 
-    /// Checks what a training is going to write to: nothing in the run may lead out of it, and no folder may
-    /// be where a file goes.
+    /// Checks every path that a training writes to: no link may lead out of the run, and no folder may be in the place
+    /// of a file.
     fn check_layout(&self) -> Result<(), TrainError> {
-        // Written in place.
+        // These are written in place.
         for path in [self.metrics_path(), self.lock_path()] {
             require_file(&path).map_err(durable::not_own("read", &path))?;
         }
-        // Replaced as a whole, with whatever links there are.
+        // These are replaced by a rename, which replaces a link instead of following it.
         for path in [
             self.recipe_path(),
             self.environment_path(),
@@ -184,7 +184,7 @@ impl RunFolder {
         self.check_checkpoints()
     }
 
-    /// Checks that the folder of checkpoints is none of another run's.
+    /// Checks that the folder of checkpoints is not a link, which could lead to another run.
     fn check_checkpoints(&self) -> Result<(), TrainError> {
         let path = self.checkpoints_path();
         require_folder(&path).map_err(|error| match NotOwn::of(&error) {
@@ -197,18 +197,18 @@ impl RunFolder {
         })
     }
 
-    /// That a new run may begin here.
+    /// Checks that a new run may start here.
     fn refuse_used(&self) -> Result<(), TrainError> {
         let path = &self.path;
         if self.recipe_path().exists() {
             return Err(TrainError::RunExists { path: path.clone() });
         }
         if !path.is_dir() {
-            // What else may stand there is found out by whoever makes it.
+            // Creating the folder reports anything else at this path.
             return Ok(());
         }
         let lock = self.lock_path();
-        // Without a lock nothing here was begun by this program.
+        // Without `run.lock`, nothing here is a remnant of a run.
         let is_ours = lock.exists();
         let mut entries = fs::read_dir(path).map_err(TrainError::io("read", path))?;
         let start = self.start_path();
@@ -221,62 +221,62 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Whether a run stands at this path.
+    /// Returns whether the folder at this path holds a run.
     pub fn is_run(path: &Path) -> bool {
         path.join("recipe.toml").is_file()
     }
 
-    /// The folder itself.
+    /// Returns the folder's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// `recipe.toml`, the resolved recipe.
+    /// Returns the path of `recipe.toml`, the resolved recipe.
     pub fn recipe_path(&self) -> PathBuf {
         self.path.join("recipe.toml")
     }
 
-    /// `metrics.jsonl`, a line an event.
+    /// Returns the path of `metrics.jsonl`, the log with one event per line.
     pub fn metrics_path(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
 
-    /// `curves.svg`
+    /// Returns the path of `curves.svg`, the learning curves.
     pub fn curves_path(&self) -> PathBuf {
         self.path.join("curves.svg")
     }
 
-    /// `environment.json`
+    /// Returns the path of `environment.json`: program, device and data.
     pub fn environment_path(&self) -> PathBuf {
         self.path.join("environment.json")
     }
 
-    /// `pictures.csv`, the list of what it was trained on, where that is pictures.
+    /// Returns the path of `pictures.csv`, the list of pictures of a run on a folder of pictures.
     pub fn pictures_path(&self) -> PathBuf {
         self.path.join("pictures.csv")
     }
 
-    /// `summary.json`
+    /// Returns the path of `summary.json`.
     pub fn summary_path(&self) -> PathBuf {
         self.path.join("summary.json")
     }
 
-    /// `start.safetensors`, the run's own copy of the weights that it began with, if it did.
+    /// Returns the path of `start.safetensors`, the run's copy of its starting weights.
     pub fn start_path(&self) -> PathBuf {
         self.path.join(START)
     }
 
-    /// `checkpoints/`
+    /// Returns the path of `checkpoints/`.
     pub fn checkpoints_path(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
-    /// `attempt.json`, where the sentinel began the run again.
+    /// Returns the path of `attempt.json`, which a run has after a restart by the sentinel.
     pub(crate) fn attempt_path(&self) -> PathBuf {
         self.path.join("attempt.json")
     }
 
-    /// `run.lock`, locked while the run is trained.
+    /// Returns the path of `run.lock`, which is locked during training.
     pub fn lock_path(&self) -> PathBuf {
         lock_path(&self.path)
     }
@@ -284,18 +284,17 @@ impl RunFolder {
     /// Reads the resolved recipe.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] where it is not what the run wrote; [`TrainError::Recipe`],
-    /// [`TrainError::Io`].
+    /// [`TrainError::Damaged`] if it does not match its checksum; [`TrainError::Recipe`], [`TrainError::Io`].
     pub fn recipe(&self) -> Result<Recipe, TrainError> {
         let path = self.recipe_path();
         sealed::check_text(&path, &read_file(&path, LARGEST_JSON)?)?;
         Ok(Recipe::from_file(&path)?)
     }
 
-    /// Reads the list of the pictures that the run was trained on; `None` where there is none.
+    /// Reads the content of `pictures.csv`; `None` if the run has no such file.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`] where it is not what the run wrote; [`TrainError::Io`].
+    /// [`TrainError::Damaged`] if it does not match its checksum; [`TrainError::Io`].
     pub fn pictures(&self) -> Result<Option<Vec<u8>>, TrainError> {
         let path = self.pictures_path();
         if path.symlink_metadata().is_err() {
@@ -306,10 +305,10 @@ impl RunFolder {
         Ok(Some(list))
     }
 
-    /// Writes the list of the run's pictures.
+    /// Writes `pictures.csv`, unless it already has this content.
     ///
     /// # Errors
-    /// [`TrainError::Io`].
+    /// [`TrainError::RunMoved`], [`TrainError::Io`].
     pub(crate) fn write_pictures(&self, list: &[u8]) -> Result<(), TrainError> {
         if self.pictures().is_ok_and(|found| found.as_deref() == Some(list)) {
             return Ok(());
@@ -317,7 +316,8 @@ impl RunFolder {
         self.write_with_sum(&self.pictures_path(), list)
     }
 
-    /// Writes a file and its sum beside it. Cut in between, it has no sum.
+    /// Writes a file and its checksum file. Killed in between, it leaves the file without a checksum, never with a wrong
+    /// one.
     fn write_with_sum(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         let sum = sealed::sum_path(path);
         if sum.symlink_metadata().is_ok() {
@@ -330,13 +330,13 @@ impl RunFolder {
     /// Writes the resolved recipe.
     ///
     /// # Errors
-    /// [`TrainError::Recipe`], [`TrainError::Io`].
+    /// [`TrainError::Recipe`], [`TrainError::RunMoved`], [`TrainError::Io`].
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainError> {
         self.write(&self.recipe_path(), sealed::text(&recipe.to_toml()?).as_bytes())
     }
 }
 
-/// Whether an error says that something else is where a folder was.
+/// Returns whether an error means that the folder is gone or something else took its place.
 fn is_replaced(error: &io::Error) -> bool {
     NotOwn::of(error).is_some()
         || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)

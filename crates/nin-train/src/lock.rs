@@ -1,4 +1,4 @@
-//! One run, one process: a lock on the run's folder that ends with the process.
+//! A lock on the run's folder, so that one process at a time trains a run. It ends with the process.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Write};
@@ -10,24 +10,24 @@ use nin_data::own_files::{FolderId, open_unlinked};
 
 use crate::{TrainError, durable};
 
-/// `run.lock` in a run's folder.
+/// Returns the path of a run's `run.lock`.
 pub(crate) fn lock_path(run: &Path) -> PathBuf {
     run.join("run.lock")
 }
 
-/// No process has a longer number.
+/// Longest process ID, in digits.
 const LONGEST_HOLDER: u64 = 20;
 
-/// Nor is a `run.lock` longer, which holds just that.
+/// Longest `run.lock`, in bytes. It holds a process ID only.
 const LONGEST_FILE: u64 = 1 << 10;
 
-/// How long, and how often, a process waits for one that only looks at `run.lock`.
+/// How long and how often a process waits for another one that is reading `run.lock`.
 const LOOK: Duration = Duration::from_millis(5);
 const LOOKS: usize = 10;
 
-/// Held while a run is trained: the operating system's lock on the folder itself, so that nothing in the
-/// folder can be removed to get around it. `run.lock` holds the number of the process for people to read,
-/// and is locked too: by that, versions before this one are kept out.
+/// Held while a run is trained. The operating system's lock is on the folder itself, so that removing a file does not
+/// release it. `run.lock` holds the process ID, for people to read. It is locked too, because earlier versions lock
+/// only that file.
 #[derive(Debug)]
 pub(crate) struct RunLock {
     folder: File,
@@ -37,17 +37,17 @@ pub(crate) struct RunLock {
 }
 
 impl RunLock {
-    /// Takes the lock of a run and writes nothing.
+    /// Locks a run. Writes nothing.
     ///
     /// # Errors
-    /// [`TrainError::RunLocked`] where another process trains this run; [`TrainError::Damaged`] where
-    /// `run.lock` is a link; [`TrainError::Io`].
+    /// [`TrainError::RunLocked`] if another process trains this run; [`TrainError::Damaged`] if `run.lock` is a link;
+    /// [`TrainError::Io`].
     pub(crate) fn take(run: &Path) -> Result<Self, TrainError> {
         let folder = File::open(run).map_err(TrainError::io("open", run))?;
         let is_folder_locked = match folder.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => return Err(locked(run)),
-            // Some network file systems lock no folders.
+            // Some network file systems cannot lock folders.
             Err(TryLockError::Error(_)) => false,
         };
         let path = lock_path(run);
@@ -60,19 +60,19 @@ impl RunLock {
         Ok(Self { folder, file, is_folder_locked, warning: None })
     }
 
-    /// Writes the number of this process into `run.lock`.
+    /// Writes the ID of this process into `run.lock`, and locks that file.
     ///
     /// # Errors
-    /// As [`RunLock::take`].
+    /// Those of [`RunLock::take`].
     pub(crate) fn sign(&mut self, run: &Path) -> Result<(), TrainError> {
         let path = lock_path(run);
-        // A process that holds two handles of one file locks itself out.
+        // Closes the first handle: with two handles of one file, a process locks itself out.
         self.file = None;
         let mut file = durable::open_or_create(&path, LONGEST_FILE)?;
         match self.lock_file(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(locked(run)),
-            // No reason not to train there.
+            // Not a reason to refuse to train.
             Err(TryLockError::Error(error)) => {
                 self.warning = Some(format!(
                     "cannot lock `{}` ({error}): another process could train this run at the same \
@@ -81,14 +81,14 @@ impl RunLock {
                 ));
             }
         }
-        // For people: where it cannot be written, the lock holds all the same.
+        // Errors do not matter: the ID is for people, and the lock holds without it.
         let _ = file.set_len(0);
         let _ = writeln!(file, "{}", std::process::id());
         self.file = Some(file);
         Ok(())
     }
 
-    /// Locks `run.lock`. Another process may have it for a moment, to see whose it is.
+    /// Locks `run.lock`. Another process may lock it for a moment to read the ID.
     fn lock_file(&self, file: &File) -> Result<(), TryLockError> {
         for _ in 0..LOOKS {
             match file.try_lock() {
@@ -99,7 +99,7 @@ impl RunLock {
         file.try_lock()
     }
 
-    /// The folder that is locked.
+    /// Returns the identity of the locked folder.
     ///
     /// # Errors
     /// [`TrainError::Io`].
@@ -107,7 +107,7 @@ impl RunLock {
         FolderId::of_open(&self.folder).map_err(TrainError::io("read", run))
     }
 
-    /// Why it keeps nobody out, where it does not.
+    /// Returns a warning if the file system cannot lock `run.lock`.
     pub(crate) fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
@@ -117,8 +117,8 @@ fn locked(run: &Path) -> TrainError {
     TrainError::RunLocked { path: run.to_owned(), holder: holder(run) }
 }
 
-/// The number of the process that holds the lock, if the file says it. What a process before that one
-/// left in a file that nobody has locked is not it.
+/// Returns the ID of the process that holds the lock. The ID in an unlocked file is that of an earlier process, so it
+/// does not count.
 fn holder(run: &Path) -> Option<u32> {
     let file = open_unlinked(&lock_path(run)).ok()??;
     if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {

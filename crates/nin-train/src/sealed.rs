@@ -1,8 +1,7 @@
-//! Files that carry the SHA-256 of their own content, so that a damaged one is refused.
+//! Files with a checksum of their own content, so that damage is detected.
 //!
-//! A run goes on as these files say: one flipped bit in a seed would be another training. The sum is part
-//! of the file, since two files cannot be replaced in one step. Files of earlier versions lack it and are
-//! taken as they are.
+//! A resumed run depends on these files: one flipped bit in a seed would make another training. The SHA-256 is part of
+//! the file, because two files cannot be replaced atomically. Files of earlier versions lack it and are accepted.
 
 use std::path::{Path, PathBuf};
 
@@ -14,19 +13,19 @@ use serde_json::Value;
 use crate::TrainError;
 use crate::bounded::{LARGEST_JSON, read_file};
 
-/// The last key of a JSON object: the sum of all others.
+/// The last key of a JSON object, the checksum of all others.
 const KEY: &str = "sha256";
 
-/// The start of the last line of a text, behind which is the sum of all lines above.
+/// The start of the last line of a text. The checksum of all lines above follows.
 const LINE: &str = "# SHA-256 of the lines above: ";
 
-/// A file with a sum beside it is no longer, which is a line.
+/// Longest checksum file, in bytes. It holds one line.
 const LONGEST_SUM: u64 = 1 << 10;
 
-/// Returns a value as JSON with its sum; the value must be an object.
+/// Returns a value as JSON with its checksum. The value must serialize to an object.
 ///
 /// # Errors
-/// [`TrainError::Io`] where the value has no JSON.
+/// [`TrainError::Io`] if the value cannot be represented in JSON.
 pub(crate) fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
     let failed = || {
         let failed = TrainError::io("write", path);
@@ -40,7 +39,7 @@ pub(crate) fn json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, Train
     serde_json::to_vec_pretty(&value).map_err(failed())
 }
 
-/// Reads what [`json`] gave.
+/// Reads a file that [`json`] made, and checks its checksum.
 ///
 /// # Errors
 /// [`TrainError::Damaged`], [`TrainError::Io`].
@@ -66,7 +65,7 @@ fn sum_of(value: &Value) -> String {
     sha256(value.to_string().as_bytes())
 }
 
-/// Returns a text of whole lines with its sum in a last line, which is a comment in TOML.
+/// Returns a text with its checksum in an added last line, which is a TOML comment.
 pub fn text(text: &str) -> String {
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     let text = format!("{text}{end}");
@@ -74,10 +73,10 @@ pub fn text(text: &str) -> String {
     format!("{text}{LINE}{sum}\n")
 }
 
-/// Checks a text that [`text`] gave.
+/// Checks the checksum of a text that [`text`] made. A text without one passes.
 ///
 /// # Errors
-/// [`TrainError::Damaged`].
+/// [`TrainError::Damaged`] if the checksum does not match.
 pub fn check_text(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let starts_line = |at: usize| at == 0 || bytes[at - 1] == b'\n';
     let mut starts = (0..bytes.len()).rev().filter(|&at| starts_line(at));
@@ -88,23 +87,23 @@ pub fn check_text(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     compare(path, expected.trim_end(), &sha256(&bytes[..at]))
 }
 
-/// The file beside another that holds its sum, for files that are written once.
+/// Returns the path of the checksum file of a file that is written once.
 pub(crate) fn sum_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".sha256");
     name.into()
 }
 
-/// The content of that file, as `sha256sum` writes it.
+/// Returns the content of a checksum file, in the format of `sha256sum`.
 pub(crate) fn sum_line(bytes: &[u8], path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     format!("{}  {name}\n", sha256(bytes))
 }
 
-/// Checks a file against the sum beside it, where there is one.
+/// Checks the content of a file against its checksum file, if it has one.
 ///
 /// # Errors
-/// [`TrainError::Damaged`], [`TrainError::Io`].
+/// [`TrainError::Damaged`] if the checksum does not match, [`TrainError::Io`].
 pub(crate) fn check_beside(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let sum_path = sum_path(path);
     if sum_path.symlink_metadata().is_err() {

@@ -1,5 +1,5 @@
-//! `latest` and `best`, the links among the checkpoints; and their copies in a run that was copied with
-//! its links followed (`cp -L`), where each is a folder.
+//! The links `latest` and `best` to checkpoints. In a run that was copied with `cp -L`, each is a folder, a copy of its
+//! checkpoint.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -9,34 +9,33 @@ use super::{Checkpoint, MANIFEST, STATE, TrainingState, read_json};
 use crate::bounded::{LARGEST_JSON, read_file};
 use crate::{RunFolder, TrainError, durable};
 
-/// The links of a run.
+/// The names of the links.
 pub(super) const LINKS: [&str; 2] = ["best", "latest"];
 
-/// The name that a link points to.
+/// Returns the name of the checkpoint that a link points to.
 pub(super) fn linked(parent: &Path, link: &str) -> Option<OsString> {
     fs::read_link(parent.join(link)).ok()?.file_name().map(OsStr::to_owned)
 }
 
-/// The checkpoint in a link's place: the one that it points to, or the copy of one that stands there itself.
+/// Returns the name of the checkpoint that a link points to, or the link's own name if it is a copy of a checkpoint.
 pub(super) fn in_place(parent: &Path, link: &str) -> Option<OsString> {
     if is_copy(&parent.join(link)) { Some(link.into()) } else { linked(parent, link) }
 }
 
-/// Whether a folder stands in a link's place.
+/// Returns whether a folder is in the place of a link.
 fn is_copy(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_dir())
 }
 
-/// Checks that each of the links is one, or a copy of a checkpoint that [`relink`] makes one again.
+/// Checks that each link is a link, or a copy of a checkpoint that [`relink`] can replace.
 ///
 /// # Errors
-/// [`TrainError::Damaged`].
+/// [`TrainError::Damaged`] otherwise.
 pub(crate) fn check_links(run: &RunFolder) -> Result<(), TrainError> {
     LINKS.iter().try_for_each(|link| copied(run, link).map(|_| ()))
 }
 
-/// Makes the copies of checkpoints links again. One whose checkpoint is gone or damaged becomes that
-/// checkpoint.
+/// Replaces copies of checkpoints by links. A copy whose checkpoint is missing or damaged becomes that checkpoint.
 ///
 /// # Errors
 /// [`TrainError::Damaged`], [`TrainError::Io`].
@@ -59,7 +58,7 @@ pub(crate) fn relink(run: &RunFolder) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The checkpoint of which a folder in a link's place is a copy; `None` where no folder is there.
+/// Returns the name of the checkpoint that a folder in the place of a link is a copy of; `None` if there is no folder.
 fn copied(run: &RunFolder, link: &str) -> Result<Option<String>, TrainError> {
     let parent = run.checkpoints_path();
     let path = parent.join(link);
@@ -90,7 +89,7 @@ mod tests {
     use crate::lock::RunLock;
     use crate::sample;
 
-    /// Puts a copy of a link's checkpoint in the link's place, as `cp -L` does.
+    /// Replaces a link by a copy of its checkpoint, as `cp -L` does.
     fn copy_through(parent: &Path, link: &str) {
         let (link, aside) = (parent.join(link), parent.join("aside"));
         fs::create_dir(&aside).unwrap();
@@ -102,7 +101,7 @@ mod tests {
         fs::rename(aside, link).unwrap();
     }
 
-    /// A run of two checkpoints, the first of them the best, that was copied with `cp -L`.
+    /// Creates a run with two checkpoints, the first of them the best, as copied with `cp -L`.
     fn copied_run() -> (TempDir, RunFolder, RunLock) {
         let (root, run, lock) = sample::run();
         for total_steps in [10, 20] {

@@ -1,4 +1,4 @@
-//! Weights alone, from wherever they lie; a training may go on beside.
+//! Loads weights from a run, a checkpoint or a file, possibly while a training is writing them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,19 @@ use crate::bounded::read_tensors;
 use crate::folder::START;
 use crate::{RunFolder, TrainError, sealed};
 
-/// The weights at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
-/// folder, or a bare `.safetensors` file.
+/// Loads the weights at a path: a run's folder (its best checkpoint, or its latest), a checkpoint's folder, or a
+/// `.safetensors` file.
 ///
 /// # Errors
-/// [`TrainError::NoCheckpoint`], [`TrainError::Damaged`], [`TrainError::Weights`],
-/// [`TrainError::Io`].
+/// [`TrainError::NoCheckpoint`] if the path holds none, [`TrainError::Damaged`] if a checksum does not match,
+/// [`TrainError::Weights`] if the file holds no network, [`TrainError::Io`].
 pub fn load_model(path: &Path) -> Result<(ModelMetadata, Weights), TrainError> {
     load_from(path, || checkpoint_folder(path))
 }
 
-/// The weights of the folder that `locate` finds, `None` for the bare file at `path`.
+/// Loads the weights of the folder that `locate` finds, or the file at `path` if it finds `None`.
 ///
-/// A training that goes on beside this may replace or remove a checkpoint while it is read: where
-/// that went wrong, it is looked for once more.
+/// A training may replace or remove a checkpoint while it is read, so a failure is followed by a second try.
 fn load_from(
     path: &Path,
     locate: impl Fn() -> Result<Option<PathBuf>, TrainError>,
@@ -49,18 +48,19 @@ fn load_from(
         .map_err(|source| TrainError::Weights { path: file, source })
 }
 
-/// The tensors of a safetensors file of any software, under its own names.
+/// Reads the tensors of a safetensors file from any software, under their names in the file.
 ///
 /// # Errors
-/// [`TrainError::Weights`], [`TrainError::Io`], [`TrainError::Damaged`] where it is too long.
+/// [`TrainError::Weights`] if it is not a safetensors file, [`TrainError::Damaged`] if it is longer than 16 GiB,
+/// [`TrainError::Io`].
 pub fn read_weights(path: &Path) -> Result<Weights, TrainError> {
     let (weights, _) = Weights::from_safetensors(&read_tensors(path, LARGEST_FILE)?)
         .map_err(|source| TrainError::Weights { path: path.to_owned(), source })?;
     Ok(weights)
 }
 
-/// The checkpoint's folder at a path, links resolved: what a training beside points them at meanwhile
-/// changes nothing. `None` where it is a file.
+/// Returns the checkpoint's folder at a path; `None` if the path is a file. Resolves links once, so that a training
+/// that changes them does not matter.
 fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
     let nothing = |reason: String| TrainError::NoCheckpoint { path: path.to_owned(), reason };
     let metadata = fs::metadata(path).map_err(|error| nothing(error.to_string()))?;
@@ -85,9 +85,9 @@ fn checkpoint_folder(path: &Path) -> Result<Option<PathBuf>, TrainError> {
         .ok_or_else(|| nothing("the run has not written a checkpoint yet".to_owned()))
 }
 
-/// Where a link leads at this moment; a folder itself.
+/// Returns the current target of a link, or the folder itself.
 fn resolved(folder: &Path) -> PathBuf {
-    // Without a slash at its end, behind which no link is seen.
+    // Removes a trailing slash, which would hide the link.
     let folder: PathBuf = folder.components().collect();
     fs::read_link(&folder).map_or_else(|_| folder.clone(), |target| folder.with_file_name(target))
 }

@@ -1,4 +1,4 @@
-//! A checkpoint: a folder with the weights, and with all that the training needs to go on.
+//! Checkpoints: folders with the weights and everything else that a training needs to resume.
 
 mod links;
 mod loading;
@@ -26,20 +26,19 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 
-/// No file of a checkpoint is larger: 2^31 parameters are refused before.
+/// Longest file of a checkpoint that is read, in bytes. Networks of 2^31 parameters or more are refused earlier.
 const LARGEST_FILE: u64 = 16 << 30;
 
 /// A checkpoint in memory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// What the file of weights says about itself.
+    /// The metadata in `model.safetensors`.
     pub metadata: ModelMetadata,
-    /// The weights; where the recipe averages them, the average.
+    /// The weights, or their average if the recipe has `training.ema_decay`.
     pub weights: Weights,
-    /// The optimiser's moments by parameter name, and, where `weights` are an average, the weights
-    /// that are trained.
+    /// The optimizer's state by parameter name. If `weights` is an average, also the trained weights.
     pub optimizer: Weights,
-    /// The counters.
+    /// Counters, best figures and the state of the sentinel.
     pub state: TrainingState,
 }
 
@@ -60,16 +59,17 @@ struct FileSum {
 const FORMAT: u32 = 1;
 
 impl Checkpoint {
-    /// The name of its folder: `epoch-003` at an epoch's end, else `step-00000123`.
+    /// Returns the name of the folder: `epoch-003` at the end of an epoch, otherwise `step-00000123`.
     pub fn folder_name(&self) -> String {
         self.state.folder_name()
     }
 
-    /// Writes it into a run, and points `latest`, and `best` where it is the best, at it.
+    /// Writes the checkpoint into a run and points `latest` at it; with `best`, also `best`. Returns the name of the
+    /// folder.
     ///
     /// # Errors
-    /// [`TrainError::Io`], [`TrainError::Model`], [`TrainError::RunMoved`]; the checkpoints that were there
-    /// stay whole.
+    /// [`TrainError::NoSpace`], [`TrainError::Io`], [`TrainError::Model`], [`TrainError::RunMoved`]. The other checkpoints
+    /// stay valid.
     pub fn write(&self, run: &RunFolder, best: bool) -> Result<String, TrainError> {
         let name = self.folder_name();
         let parent = run.checkpoints_path();
@@ -90,17 +90,17 @@ impl Checkpoint {
         durable::write_folder(&folder, &files)?;
         run.check_place()?;
         if best {
-            // Before `latest`: from there the training goes on, and knows which is the best.
+            // Before `latest`: a training resumes from there and must find the best one.
             durable::write_link(&parent.join("best"), &name)?;
         }
         durable::write_link(&parent.join("latest"), &name)?;
         Ok(name)
     }
 
-    /// Reads a checkpoint's folder, each file checked against the manifest.
+    /// Reads a checkpoint's folder, and checks each file against the manifest.
     ///
     /// # Errors
-    /// [`TrainError::Damaged`], [`TrainError::Weights`] or [`TrainError::Io`], with the file.
+    /// [`TrainError::Damaged`], [`TrainError::Weights`] or [`TrainError::Io`] names the file.
     pub fn read(folder: &Path) -> Result<Self, TrainError> {
         let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
         if manifest.format != FORMAT {
@@ -121,14 +121,14 @@ impl Checkpoint {
     }
 }
 
-/// How far a training is: further in a later attempt, whatever the steps.
+/// The progress of a training. A later attempt is always further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     attempt: usize,
     total_steps: usize,
 }
 
-/// Where the training was at this checkpoint, if its folder is as whole as names and lengths tell.
+/// Returns the progress of a checkpoint if its files exist with the right lengths. Does not check their content.
 fn place_if_whole(folder: &Path) -> Option<Place> {
     let manifest: Manifest = read_json(&folder.join(MANIFEST)).ok()?;
     let is_whole = manifest.files.iter().all(|(name, sum)| {
@@ -140,7 +140,7 @@ fn place_if_whole(folder: &Path) -> Option<Place> {
     (is_whole && manifest.files.contains_key(MODEL)).then_some(Place { attempt, total_steps })
 }
 
-/// A name that does not leave its folder.
+/// Returns whether a name stays within its folder.
 fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
@@ -185,7 +185,7 @@ fn parse_json<T: for<'a> Deserialize<'a>>(path: &Path, bytes: &[u8]) -> Result<T
     })
 }
 
-/// The JSON of a value that is to be written to this path.
+/// Returns a value as JSON. Errors name the path that it is for.
 pub(crate) fn to_json(path: &Path, value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
     serde_json::to_vec_pretty(value).map_err(|error| TrainError::io("write", path)(error.into()))
 }

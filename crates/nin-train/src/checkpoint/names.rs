@@ -1,16 +1,16 @@
 //! Names of checkpoint folders.
 
-/// The folder of the checkpoint after this many epochs.
+/// Returns the folder name of the checkpoint after this many epochs.
 pub(super) fn epoch_name(epochs: usize) -> String {
     format!("epoch-{epochs:03}")
 }
 
-/// The folder of a checkpoint within an epoch.
+/// Returns the folder name of a checkpoint within an epoch.
 pub(super) fn step_name(total_steps: usize) -> String {
     format!("step-{total_steps:08}")
 }
 
-/// Whether this program gives a checkpoint's folder exactly this name; `epoch-003-mine` is the user's.
+/// Returns whether this is the exact name of a checkpoint's folder. `epoch-003-mine` belongs to the user.
 pub(crate) fn is_folder_name(name: &str) -> bool {
     name.split_once('-').is_some_and(|(_, number)| {
         number.parse().is_ok_and(|number| name == epoch_name(number) || name == step_name(number))

@@ -1,4 +1,4 @@
-//! The checkpoints of a run: which one it goes on from, and which may go.
+//! Selects the checkpoints of a run to resume from, to test, and to remove.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,20 +11,20 @@ use super::{Checkpoint, Place, place_if_whole};
 use crate::error::one_line;
 use crate::{RunFolder, TrainError, durable};
 
-/// A checkpoint to go on from, and what was wrong with those that come before it.
+/// The checkpoint to resume from, and the damage of newer ones.
 #[derive(Debug)]
 pub(crate) struct Newest {
-    /// `None` where the run has written none yet.
+    /// `None` if the attempt has none yet.
     pub(crate) checkpoint: Option<Checkpoint>,
-    /// What is to be said loudly.
+    /// A message for each damaged checkpoint.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Of an attempt, the checkpoint that `latest` points to or is a copy of, if it is whole; else the newest one
-/// that is. Damaged ones are warnings, also where the attempt has to begin again.
+/// Finds the newest intact checkpoint of an attempt, starting with the one that `latest` points to or is a copy of.
+/// Returns a warning for each damaged one, even if the attempt has to start over.
 ///
 /// # Errors
-/// [`TrainError::NoWholeCheckpoint`] where there are checkpoints, and each is damaged.
+/// [`TrainError::NoWholeCheckpoint`] if every checkpoint is damaged.
 pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, TrainError> {
     let parent = run.checkpoints_path();
     let mut names = newest_first(&parent)?;
@@ -57,10 +57,10 @@ pub(crate) fn newest_whole(run: &RunFolder, attempt: usize) -> Result<Newest, Tr
     Err(TrainError::NoWholeCheckpoint { path: run.path().to_owned(), source })
 }
 
-/// The best checkpoint of an attempt; its newest whole one where that is damaged or was not saved.
+/// Returns the best checkpoint of an attempt, or its newest intact one if the best is damaged or was not saved.
 ///
 /// # Errors
-/// [`TrainError::NoWholeCheckpoint`], [`TrainError::NoCheckpoint`].
+/// [`TrainError::NoWholeCheckpoint`] if every checkpoint is damaged, [`TrainError::NoCheckpoint`] if there is none.
 pub(crate) fn best_checkpoint(run: &RunFolder, attempt: usize) -> Result<Checkpoint, TrainError> {
     let parent = run.checkpoints_path();
     if let Some(name) = in_place(&parent, "best")
@@ -75,8 +75,8 @@ pub(crate) fn best_checkpoint(run: &RunFolder, attempt: usize) -> Result<Checkpo
     })
 }
 
-/// Removes the checkpoints of the attempts before this one, and the links to them. Nothing is removed
-/// before this attempt has a whole checkpoint.
+/// Removes the checkpoints of earlier attempts and the links to them. Removes nothing before this attempt has a
+/// checkpoint.
 pub(crate) fn clear_earlier(run: &RunFolder, attempt: usize) -> Result<(), TrainError> {
     let parent = run.checkpoints_path();
     let places = placed(&parent)?;
@@ -99,10 +99,9 @@ pub(crate) fn clear_earlier(run: &RunFolder, attempt: usize) -> Result<(), Train
     earlier.iter().try_for_each(|name| durable::remove_folder(&parent.join(name)))
 }
 
-/// Removes all but the newest `keep` whole checkpoints, the best and the latest.
+/// Removes all checkpoints except for the newest `keep` intact ones, the best and the latest.
 ///
-/// A damaged one does not count, so that the only whole one stays however many damaged ones are
-/// newer.
+/// Damaged ones do not count, so the only intact one stays, no matter how many damaged ones are newer.
 pub(crate) fn prune(run: &RunFolder, keep: usize) -> Result<(), TrainError> {
     run.check_place()?;
     let parent = run.checkpoints_path();
@@ -119,12 +118,12 @@ pub(crate) fn prune(run: &RunFolder, keep: usize) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// The checkpoints' names; those that are not whole, whose steps nobody knows, last.
+/// Returns the names of the checkpoints, newest first. Damaged ones, whose steps are unknown, come last.
 fn newest_first(parent: &Path) -> Result<Vec<OsString>, TrainError> {
     Ok(placed(parent)?.into_iter().rev().map(|(_, name)| name).collect())
 }
 
-/// The checkpoints' names and places, oldest first.
+/// Returns the progress and the names of the checkpoints, oldest first. Damaged ones come first.
 fn placed(parent: &Path) -> Result<Vec<(Option<Place>, OsString)>, TrainError> {
     let mut found = Vec::new();
     let entries = match fs::read_dir(parent) {
@@ -220,7 +219,7 @@ mod tests {
         assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
         durable::write_link(&run.checkpoints_path().join("latest"), "epoch-007").unwrap();
         assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
-        // A link never leads out of the run.
+        // A link must not lead out of the run.
         durable::write_link(&run.checkpoints_path().join("latest"), "../../..").unwrap();
         assert_eq!(newest_whole(&run, 1).unwrap().checkpoint.unwrap(), sample::checkpoint(10));
     }
@@ -297,7 +296,7 @@ mod tests {
         }
         let Newest { checkpoint, warnings } = newest_whole(&run, 2).unwrap();
         assert_eq!((checkpoint, warnings.len()), (None, 0));
-        // They stay until the next attempt has one of its own, and count less than that one.
+        // They stay until the next attempt has a checkpoint, and rank below it.
         clear_earlier(&run, 2).unwrap();
         assert_eq!(names(&run), ["epoch-001", "step-00000005"]);
         write_of_attempt(&run, 2, 3);

@@ -1,4 +1,4 @@
-//! The counters of a training, `state.json`.
+//! The state of a training besides its tensors, `state.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,55 +9,54 @@ use crate::recipe::TrainingRecipe;
 use crate::score::Score;
 use crate::sentinel::SentinelState;
 
-/// Where a training stands: with weights and optimiser, all that its future depends on.
+/// The state of a training besides weights and optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainingState {
-    /// The epoch that goes on, counted from 1.
+    /// The current epoch, counted from 1.
     pub epoch: usize,
-    /// Steps of it that are done.
+    /// Number of finished steps of this epoch.
     pub step: usize,
-    /// Steps done since the beginning of the training.
+    /// Number of finished steps since the start of the training.
     pub total_steps: usize,
-    /// The sums of the running epoch.
+    /// Loss and accuracy of the current epoch, as sums.
     pub score: Score,
-    /// The best test accuracy so far.
+    /// The best accuracy of all evaluations so far.
     pub best_accuracy: Option<f64>,
-    /// The figures of the best epoch so far; a run of old remembers its accuracy alone.
+    /// The figures of the best epoch so far; `None` in runs of earlier versions, which only have the accuracy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Figures>,
-    /// The test accuracy of the checkpoint that `best` points to; behind `best_accuracy` where that
-    /// could not be saved.
+    /// The accuracy of the checkpoint that `best` points to. Below `best_accuracy` if that state could not be saved.
     #[serde(default)]
     pub best_saved_accuracy: Option<f64>,
-    /// All figures of that checkpoint.
+    /// The figures of that checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_saved: Option<Figures>,
-    /// Finished epochs since the figure of the best got better.
+    /// Number of epochs since the figure of `checkpoint.best_by` improved.
     pub epochs_since_best: usize,
-    /// Length of `metrics.jsonl`, in bytes: what was logged later is cut off on resumption.
+    /// Length of `metrics.jsonl`, in bytes. Resuming cuts off later lines.
     pub metrics_bytes: u64,
-    /// The SHA-256 of these bytes; checkpoints of earlier versions lack it.
+    /// SHA-256 of these bytes; `None` in checkpoints of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics_sha256: Option<String>,
-    /// Seconds and images of all training steps so far, for the rate at the end.
+    /// Duration of all training steps so far, in seconds.
     pub step_secs: f64,
-    /// Images of all training steps so far.
+    /// Number of images of all training steps so far.
     pub step_images: usize,
     /// The learning rate of the last step.
     #[serde(default)]
     pub learning_rate: f64,
-    /// Steps that were dropped because loss or gradient was no number.
+    /// Number of steps that were skipped because of a non-finite loss or gradient.
     #[serde(default)]
     pub skipped_steps: usize,
-    /// Those of them since the last step that was not.
+    /// Number of skipped steps since the last one that was not.
     #[serde(default)]
     pub skipped_in_a_row: usize,
-    /// Which attempt of the run this is, counted from 1; more where the sentinel began it again.
+    /// The attempt, counted from 1. Each restart by the sentinel adds one.
     #[serde(default = "first_attempt")]
     pub attempt: usize,
-    /// What the sentinel remembers.
+    /// The state of the sentinel.
     #[serde(default, rename = "vitals")]
     pub sentinel: SentinelState,
 }
@@ -67,7 +66,7 @@ fn first_attempt() -> usize {
 }
 
 impl TrainingState {
-    /// Where a training begins.
+    /// Returns the state before the first step.
     pub(crate) fn initial() -> Self {
         Self {
             epoch: 1,
@@ -91,17 +90,17 @@ impl TrainingState {
         }
     }
 
-    /// The figures of the best epoch so far.
+    /// Returns the figures of the best epoch so far.
     pub(crate) fn best_figures(&self) -> Option<Figures> {
         self.best.or(self.best_accuracy.map(Figures::of_accuracy))
     }
 
-    /// The figures of the checkpoint that `best` points to.
+    /// Returns the figures of the checkpoint that `best` points to.
     pub(crate) fn best_saved_figures(&self) -> Option<Figures> {
         self.best_saved.or(self.best_saved_accuracy.map(Figures::of_accuracy))
     }
 
-    /// The name of its checkpoint's folder: `epoch-003` at an epoch's end, else `step-00000123`.
+    /// Returns the name of the checkpoint's folder: `epoch-003` at the end of an epoch, otherwise `step-00000123`.
     pub(crate) fn folder_name(&self) -> String {
         match self.step {
             0 => epoch_name(self.epoch.saturating_sub(1)),
@@ -109,7 +108,7 @@ impl TrainingState {
         }
     }
 
-    /// How the training has ended, if it has.
+    /// Returns how the training ended; `None` if it has not.
     pub(crate) fn ending(&self, recipe: &TrainingRecipe) -> Option<Ending> {
         let patience = recipe.early_stop_epochs;
         if self.epoch > recipe.epochs {

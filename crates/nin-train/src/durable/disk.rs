@@ -1,7 +1,6 @@
-//! The operations that durable writing is made of, one function each.
+//! The file system operations of durable writing, one function each.
 //!
-//! In tests they are recorded in order, so that a loss of power behind each of them can be
-//! replayed, and a disk can be as full as a test wants it.
+//! Tests record them in order to simulate a power failure after each one, and limit the free disk space.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,14 +12,14 @@ pub(crate) use record::{Operation, recording, without_exchange};
 #[cfg(test)]
 use record::{may_exchange, note, room_for};
 
-/// Writes a file that is not there yet, its content flushed to disk.
+/// Writes a new file and flushes its content to disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     #[cfg(test)]
     note(|| Operation::Write(path.to_owned(), bytes.to_owned()));
     let written = write_and_flush(&mut file, bytes);
     if written.is_err() {
-        // What is cut short is of no use to anyone; on a full disk its room is.
+        // An incomplete file is useless, and on a full disk it takes space.
         let _ = fs::remove_file(path);
         return written;
     }
@@ -29,8 +28,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A file without a name, its content flushed to disk. A process that ends before it has one leaves
-/// nothing.
+/// A file without a name, flushed to disk. It leaves nothing behind if the process ends before it gets a name.
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only Linux has such files"))]
 pub(super) struct Unnamed {
     file: File,
@@ -39,7 +37,7 @@ pub(super) struct Unnamed {
 }
 
 impl Unnamed {
-    /// Writes one in a folder; `None` where the file system knows no such files.
+    /// Writes an unnamed file in a folder; `None` if the file system does not support it.
     #[cfg(target_os = "linux")]
     pub(super) fn write(folder: &Path, bytes: &[u8]) -> io::Result<Option<Self>> {
         use std::os::unix::fs::OpenOptionsExt;
@@ -54,13 +52,13 @@ impl Unnamed {
         }))
     }
 
-    /// Writes one in a folder: this system knows no such files.
+    /// Returns `None`: this system does not support unnamed files.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn write(_folder: &Path, _bytes: &[u8]) -> io::Result<Option<Self>> {
         Ok(None)
     }
 
-    /// Gives it a name that nothing has.
+    /// Gives the file an unused name.
     pub(super) fn name(&self, path: &Path) -> io::Result<()> {
         use std::os::fd::AsRawFd;
 
@@ -83,7 +81,7 @@ fn write_and_flush(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a file of one's own as it is, to be read and changed, or makes an empty one.
+/// Opens a file for reading and writing without truncating it, or creates an empty one. Follows no links.
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     #[cfg(test)]
     let is_new = path.symlink_metadata().is_err();
@@ -95,21 +93,21 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a folder.
+/// Creates a folder.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     fs::create_dir(path)?;
     made_folder(path);
     Ok(())
 }
 
-/// A folder was made.
+/// Records for tests that a folder was created.
 pub(super) fn made_folder(path: &Path) {
     #[cfg(test)]
     note(|| Operation::CreateFolder(path.to_owned()));
     let _ = path;
 }
 
-/// Flushes the names in a folder to disk.
+/// Flushes the entries of a folder to disk.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()?;
     #[cfg(test)]
@@ -117,7 +115,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file, an empty folder's place or a link another name, in place of a file or link there.
+/// Renames a file, folder or link, and replaces a file, link or empty folder of that name.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     #[cfg(test)]
@@ -125,7 +123,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Two paths change places, in one step.
+/// Exchanges two paths atomically.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -137,13 +135,13 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Two paths change places, in one step: this system cannot.
+/// Fails: this system cannot exchange two paths.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(super) fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes a symbolic link.
+/// Creates a symbolic link.
 pub(super) fn link(target: &str, path: &Path) -> io::Result<()> {
     symlink(target, path)?;
     #[cfg(test)]
@@ -151,8 +149,7 @@ pub(super) fn link(target: &str, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a folder with all that is in it, or whatever was in a folder's place. A link is removed, not
-/// followed.
+/// Removes a folder with its content, or a file or link at that path. Does not follow a link.
 pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
     if path.symlink_metadata()?.is_dir() {
         fs::remove_dir_all(path)?;
@@ -164,7 +161,7 @@ pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bytes that may be written under a path; `None` where the file system does not say.
+/// Returns the free space under a path, in bytes; `None` if the file system does not report it.
 pub(super) fn free_bytes(path: &Path) -> Option<u64> {
     let sizes = rustix::fs::statvfs(path).ok()?;
     (sizes.f_blocks > 0).then(|| sizes.f_bavail.saturating_mul(sizes.f_frsize))
@@ -176,7 +173,7 @@ mod record {
     use std::io;
     use std::path::PathBuf;
 
-    /// What was asked of the file system.
+    /// A file system operation.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub(crate) enum Operation {
         CreateFolder(PathBuf),
@@ -200,7 +197,7 @@ mod record {
         static KNOWS_NO_EXCHANGE: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Runs something on a file system that knows no exchange.
+    /// Runs an action on a file system without atomic exchange.
     pub(crate) fn without_exchange<T>(action: impl FnOnce() -> T) -> T {
         KNOWS_NO_EXCHANGE.set(true);
         let result = action();
@@ -212,8 +209,8 @@ mod record {
         if KNOWS_NO_EXCHANGE.get() { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
     }
 
-    /// Runs something on a disk with `room` bytes left, `None` for enough, and gives what was
-    /// asked of the file system meanwhile, by this thread.
+    /// Runs an action with `room` bytes of free disk space, `None` for enough, and returns the operations of this
+    /// thread.
     pub(crate) fn recording<T>(
         room: Option<u64>,
         action: impl FnOnce() -> T,

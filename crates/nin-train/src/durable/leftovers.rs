@@ -1,4 +1,4 @@
-//! What a process that ended in the middle of a write left behind.
+//! Cleans up after a process that ended in the middle of a write.
 
 use std::fs;
 use std::path::Path;
@@ -7,13 +7,12 @@ use super::{UNFINISHED, disk, sync_folder};
 use crate::TrainError;
 use crate::checkpoint::names::is_folder_name;
 
-/// Whether something by this name is not finished.
+/// Returns whether the name marks an unfinished file or folder.
 pub(crate) fn is_unfinished(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED))
 }
 
-/// Removes all in a folder that is not finished; what was about to be replaced by it is put back
-/// where nothing stands in its place.
+/// Removes every unfinished entry of a folder. First puts back a checkpoint that was moved aside but not replaced.
 ///
 /// # Errors
 /// [`TrainError::Io`].
@@ -21,7 +20,7 @@ pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(folder).map_err(TrainError::io("read", folder))? {
         let path = entry.map_err(TrainError::io("read", folder))?.path();
         if is_unfinished(&path) {
-            // A link is removed, not followed.
+            // Links are removed, not followed.
             let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
             if is_folder {
                 put_back(&path, folder)?;
@@ -34,8 +33,9 @@ pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Where two renames stood in for an exchange, and were cut in between, the checkpoint that was to be
-/// replaced stands aside under its own name: a half-written one holds files alone.
+/// Puts back the checkpoint that a replacement moved aside. If the process ended between the two renames that replace
+/// an exchange, the old checkpoint is in an unfinished folder, under its own name. A half-written checkpoint holds
+/// files only, so the two cannot be confused.
 fn put_back(aside: &Path, folder: &Path) -> Result<(), TrainError> {
     for entry in fs::read_dir(aside).map_err(TrainError::io("read", aside))? {
         let entry = entry.map_err(TrainError::io("read", aside))?;

@@ -1,7 +1,7 @@
-//! Writing so that there is a whole file or none: aside, flushed to disk, renamed.
+//! Durable, atomic writes: into a temporary file, flushed to disk, then renamed.
 //!
-//! Whatever ends the process or takes the power away, and at whatever moment: at a path there is
-//! what was there before or what was to be there, never a part of it, and never nothing.
+//! Whenever the process ends or the power fails, a path holds the old content or the new content, never a part of it
+//! and never nothing.
 
 mod disk;
 mod leftovers;
@@ -24,16 +24,16 @@ use disk::Unnamed;
 pub(crate) use disk::recording;
 pub(crate) use leftovers::{is_unfinished, remove_unfinished};
 
-/// Prefix of everything that is not finished; a run's folder may be cleaned of it.
+/// Name prefix of everything unfinished. It may be removed from a run's folder.
 const UNFINISHED: &str = ".unfinished-";
 
-/// What a file system needs besides the bytes of the files: their blocks, folders and names.
+/// Space to leave for file system metadata and partly filled blocks, in bytes.
 const SPACE_BESIDES: u64 = 256 << 10;
 
-/// Replaces a file: there is the whole of it, on the disk, or what was there before.
+/// Creates or replaces a file atomically, and flushes it to disk.
 ///
 /// # Errors
-/// [`TrainError::Io`], [`TrainError::NoSpace`].
+/// [`TrainError::Io`]; the old content stays.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let folder = parent_of(path);
     let unnamed = Unnamed::write(folder, bytes).map_err(TrainError::io("write", path))?;
@@ -42,11 +42,11 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     {
         return sync_folder(folder);
     }
-    // A rename alone replaces a file; its source needs a name.
+    // Only a rename replaces a file, and it needs a named source.
     let name = |new: &Path| match &unnamed {
         Some(file) => file.name(new).or_else(|error| match error.kind() {
             ErrorKind::AlreadyExists => Err(error),
-            // As where /proc is missing.
+            // Such as without `/proc`.
             _ => disk::write_new(new, bytes),
         }),
         None => disk::write_new(new, bytes),
@@ -57,12 +57,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         .map_err(TrainError::io("write", path))?
         .into_temp_path();
     disk::rename(&new, path).map_err(TrainError::io("write", path))?;
-    // It stands under another name now.
+    // The file has its final name now, so there is nothing to remove.
     let _ = new.keep();
     sync_folder(folder)
 }
 
-/// Makes a folder of these files, in place of one of the same name.
+/// Creates a folder with these files, or replaces it atomically.
 pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), TrainError> {
     let parent = parent_of(path);
     require_space(parent, files.iter().map(|(_, bytes)| bytes.len() as u64).sum())?;
@@ -77,10 +77,10 @@ pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(),
         let _ = new.keep();
         return sync_folder(parent);
     }
-    // A folder cannot be renamed over one that is not empty: the two change places.
+    // A rename cannot replace a folder that is not empty, so the two exchange their names.
     let replaced = disk::exchange(new.path(), path);
     if replaced.as_ref().is_err_and(|error| cannot_exchange(error.kind())) {
-        // Under its own name: cut between the renames, it is put back by `remove_unfinished`.
+        // Keeps its own name: if the process ends between the renames, `remove_unfinished` puts it back.
         let old = folder_aside(parent).map_err(TrainError::io("create", path))?.keep();
         let aside = old.join(path.file_name().unwrap_or_default());
         disk::rename(path, &aside).map_err(TrainError::io("replace", path))?;
@@ -95,7 +95,7 @@ pub(crate) fn write_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(),
     disk::remove_folder(new.path()).map_err(TrainError::io("remove", new.path()))
 }
 
-/// Points a symbolic link at a neighbour, in place of what it pointed at.
+/// Creates or replaces a symbolic link to an entry of the same folder.
 pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
     let folder = parent_of(link);
     let new = tempfile::Builder::new()
@@ -108,7 +108,7 @@ pub(crate) fn write_link(link: &Path, target: &str) -> Result<(), TrainError> {
     sync_folder(folder)
 }
 
-/// Points a symbolic link at a neighbour, in place of a folder, which is removed.
+/// Replaces a folder by a symbolic link to an entry of the same parent folder.
 pub(crate) fn replace_folder_by_link(folder: &Path, target: &str) -> Result<(), TrainError> {
     let parent = parent_of(folder);
     let new = tempfile::Builder::new()
@@ -128,13 +128,13 @@ pub(crate) fn replace_folder_by_link(folder: &Path, target: &str) -> Result<(), 
     disk::remove_folder(&old).map_err(TrainError::io("remove", &old))
 }
 
-/// Gives a folder the name of a neighbour that is not there.
+/// Renames a folder to an unused name in the same parent folder.
 pub(crate) fn move_folder(from: &Path, to: &Path) -> Result<(), TrainError> {
     disk::rename(from, to).map_err(TrainError::io("create", to))?;
     sync_folder(parent_of(to))
 }
 
-/// Makes a folder, and those above it that are missing, the name of each flushed to disk.
+/// Creates a folder and its missing parents, and flushes each name to disk.
 ///
 /// # Errors
 /// [`TrainError::Io`].
@@ -143,7 +143,7 @@ pub(crate) fn create_folders(path: &Path) -> Result<(), TrainError> {
     let mut missing: Vec<&Path> = above.take_while(|folder| !folder.is_dir()).collect();
     while let Some(folder) = missing.pop() {
         match disk::create_folder(folder) {
-            // Another process was faster.
+            // Another process created it first.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
             made => made.map_err(TrainError::io("create", path))?,
         }
@@ -152,11 +152,11 @@ pub(crate) fn create_folders(path: &Path) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Opens a file that is written in place; an empty one, its name flushed to disk, where there was none.
-/// A file with a second hard link, such as a backup by `cp -al` leaves, is replaced by a copy first.
+/// Opens a file that is written in place, or creates an empty one and flushes its name to disk. Replaces a file with a
+/// second hard link, such as from a backup by `cp -al`, by a copy first.
 ///
 /// # Errors
-/// [`TrainError::Damaged`] where it is a link, a folder or longer than `most` bytes; [`TrainError::Io`].
+/// [`TrainError::Damaged`] if it is a link, a folder or longer than `most` bytes; [`TrainError::Io`].
 pub(crate) fn open_or_create(path: &Path, most: u64) -> Result<File, TrainError> {
     let is_new = path.symlink_metadata().is_err();
     let file = match disk::open_or_create(path) {
@@ -173,7 +173,7 @@ pub(crate) fn open_or_create(path: &Path, most: u64) -> Result<File, TrainError>
     Ok(file)
 }
 
-/// The error where something stands at a path that is not written to.
+/// Returns the error for a path that must not be written to.
 pub(crate) fn not_own(
     action: &'static str,
     path: &Path,
@@ -190,11 +190,11 @@ pub(crate) fn not_own(
     }
 }
 
-/// Removes a folder: at its path there is all of it or nothing.
+/// Removes a folder. At any moment, its path holds all of it or nothing.
 pub(crate) fn remove_folder(path: &Path) -> Result<(), TrainError> {
     let mut name = OsString::from(UNFINISHED);
     name.push(path.file_name().unwrap_or_default());
-    // A rename needs no room, which a full disk would not have.
+    // A rename needs no space, so it works on a full disk.
     let old = parent_of(path).join(name);
     if old.symlink_metadata().is_ok() {
         disk::remove_folder(&old).map_err(TrainError::io("remove", &old))?;
@@ -203,7 +203,7 @@ pub(crate) fn remove_folder(path: &Path) -> Result<(), TrainError> {
     disk::remove_folder(&old).map_err(TrainError::io("remove", path))
 }
 
-/// That so many bytes can be written under a folder, as far as the file system says.
+/// Checks that this many bytes fit into a folder, if the file system reports its free space.
 pub(crate) fn require_space(folder: &Path, bytes: u64) -> Result<(), TrainError> {
     let needed = bytes.saturating_add(SPACE_BESIDES);
     match disk::free_bytes(folder) {
@@ -214,7 +214,7 @@ pub(crate) fn require_space(folder: &Path, bytes: u64) -> Result<(), TrainError>
     }
 }
 
-/// Flushes the names in a folder to disk.
+/// Flushes the entries of a folder to disk.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), TrainError> {
     disk::sync_folder(folder).map_err(TrainError::io("write", folder))
 }
@@ -222,7 +222,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), TrainError> {
 fn folder_aside(parent: &Path) -> std::io::Result<tempfile::TempDir> {
     let folder = tempfile::Builder::new()
         .prefix(UNFINISHED)
-        .permissions(Permissions::from_mode(0o777)) // less the user's mask, as any other folder
+        .permissions(Permissions::from_mode(0o777)) // less the umask, like any other folder
         .tempdir_in(parent)?;
     disk::made_folder(folder.path());
     Ok(folder)
@@ -232,7 +232,7 @@ fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The file system, or the system, knows no exchange.
+/// Returns whether the error means that the system or file system has no atomic exchange.
 fn cannot_exchange(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unsupported | ErrorKind::InvalidInput)
 }
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn each_folder_that_is_made_is_flushed_into_the_one_above() {
         use disk::Operation::{CreateFolder, SyncFolder};
-        // A name that is nobody's, without a folder before it.
+        // An unused name without a parent folder.
         let root = tempfile::tempdir_in(".").unwrap();
         let name = PathBuf::from(root.path().file_name().unwrap());
         fs::remove_dir(&name).unwrap();
@@ -341,7 +341,7 @@ mod tests {
             [("first", content.as_bytes().to_vec()), ("second", content.as_bytes().to_vec())]
         };
         write_folder(&folder, &files("old")).unwrap();
-        // Room for the first file and a part of the second: whatever the system said before.
+        // Space for the first file and a part of the second, whatever the file system reported.
         let (result, _) = recording(Some(10), || write_folder(&folder, &files("new new")));
         assert!(result.unwrap_err().is_out_of_space());
         let (result, _) = recording(Some(1), || write_file(&folder.join("first"), b"new"));
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left behind");
     }
 
-    /// What a killed process would leave is what has a name while the bytes are written.
+    /// A killed process leaves only what has a name while the bytes are written.
     #[cfg(target_os = "linux")]
     #[test]
     fn no_file_has_a_name_before_its_content_is_on_the_disk() {

@@ -1,9 +1,9 @@
-//! A loss of power behind each operation of a run that saves: whatever of the file system's state
-//! reached the disk, a whole checkpoint is there, not older than the last one announced.
+//! Simulates a power failure after each file system operation of a run that saves checkpoints. Whatever reached the
+//! disk, the run must hold an intact checkpoint that is not older than the last one announced.
 //!
-//! What a file system promises is little: the content of a file is on the disk once the file was
-//! flushed, a change of a folder's names once the folder was. Of what was not flushed, any part
-//! may be there: here each subset of the changes is tried, and files empty or cut in half.
+//! A file system promises little: a file's content is on the disk once the file was flushed, and a change of a folder's
+//! entries once the folder was. Any part of the rest may be missing. The tests try each subset of these changes, with
+//! unflushed files empty or cut in half.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::error::one_line;
 use crate::metrics_log::{LoggedSoFar, MetricsLog};
 use crate::{RunFolder, checkpoint, sample};
 
-/// A run in folders that are yet to be made.
+/// The path of the run. Its parent folder does not exist yet.
 const RUN: &str = "runs/run";
 
-/// What was asked of the file system, and how much of it when the n-th save returned.
+/// The file system operations of a run, and its announced checkpoints.
 struct History {
     root: tempfile::TempDir,
     operations: Vec<Operation>,
-    /// Steps in all that were announced, and the operations until then.
+    /// For each announced checkpoint: the number of operations until then, and its total steps.
     announced: Vec<(usize, usize)>,
 }
 
-/// A new run, its log, and three epochs with a save in mid-epoch, the second epoch the best; the last one saved twice, as
-/// a run does that is cut and goes on. Two checkpoints are kept.
+/// Records a new run, its log, and three epochs with checkpoints in mid-epoch. The second epoch is the best. The last
+/// checkpoint is written twice, as by a run that is killed and resumed. Two checkpoints are kept.
 fn history() -> History {
     let root = tempfile::tempdir().unwrap();
     let ((run, _lock), operations) = recording(None, || {
@@ -50,7 +50,7 @@ fn history() -> History {
     history
 }
 
-/// The folders whose names an operation changes.
+/// Returns the folders whose entries an operation changes.
 fn changed_folders(operation: &Operation) -> Vec<&Path> {
     let paths = match operation {
         Operation::CreateFolder(path)
@@ -63,7 +63,7 @@ fn changed_folders(operation: &Operation) -> Vec<&Path> {
     paths.into_iter().filter_map(|path| path.parent()).collect()
 }
 
-/// Whether the operation of this number is on the disk for certain.
+/// Returns whether this operation is certain to be on the disk.
 fn is_flushed(operations: &[Operation], number: usize) -> bool {
     let later = &operations[number + 1..];
     changed_folders(&operations[number]).into_iter().all(|folder| {
@@ -71,7 +71,7 @@ fn is_flushed(operations: &[Operation], number: usize) -> bool {
     })
 }
 
-/// What a renamed thing came from is there if its new name is.
+/// Adds the operations that created the source of each chosen rename.
 fn with_sources(operations: &[Operation], chosen: &mut [bool]) {
     for number in (0..operations.len()).rev().filter(|&number| chosen[number]).collect::<Vec<_>>() {
         let sources = match &operations[number] {
@@ -90,14 +90,14 @@ fn with_sources(operations: &[Operation], chosen: &mut [bool]) {
     }
 }
 
-/// How much there is of what was not flushed.
+/// How much of an unflushed file reached the disk.
 #[derive(Clone, Copy, PartialEq)]
 enum Share {
     Nothing,
     Half,
 }
 
-/// Does an operation to the disk behind the loss of power; what does not apply there is not done.
+/// Applies an operation to the simulated disk. Ignores operations that cannot apply there.
 fn apply(operations: &[Operation], number: usize, share: Share, place: impl Fn(&Path) -> PathBuf) {
     let operation = &operations[number];
     let is_flushed = is_flushed(operations, number);
@@ -128,7 +128,7 @@ fn apply(operations: &[Operation], number: usize, share: Share, place: impl Fn(&
     };
 }
 
-/// Loses power behind each operation; the number of states tried, or what is wrong in one.
+/// Simulates a power failure after each operation. Returns the number of disk states tried, or the failure in one.
 fn replay(history: &History) -> Result<usize, String> {
     let mut states = 0;
     for length in 0..=history.operations.len() {
@@ -173,7 +173,7 @@ fn a_writer_that_forgets_to_flush_is_found_out() {
     for forgotten in [files, folders] {
         let mut history = history();
         let all = std::mem::take(&mut history.operations);
-        // The first save alone, and what was announced after it.
+        // Only the first save and its announcement.
         let first = &all[..history.announced[0].0];
         history.operations = first.iter().filter(|one| !forgotten(one)).cloned().collect();
         history.announced = vec![(history.operations.len(), history.announced[0].1)];
@@ -181,8 +181,8 @@ fn a_writer_that_forgets_to_flush_is_found_out() {
     }
 }
 
-/// All subsets of a few; of many those that a file system leaves that keeps the order, and those
-/// that lack one or have but one.
+/// Returns all subsets of up to five changes. Of more, returns every prefix, and the subsets with exactly one change or
+/// all but one.
 fn subsets(count: usize) -> Vec<usize> {
     const FEW: usize = 5;
     let all = (1_usize << count) - 1;
@@ -200,7 +200,7 @@ fn check(
     chosen: &[bool],
     share: Share,
 ) -> Result<(), String> {
-    // In memory where there is such a place: nothing here has to last.
+    // In memory if possible: nothing here has to last.
     let memory = Path::new("/dev/shm");
     let root = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     let root = root.unwrap();
@@ -217,7 +217,7 @@ fn check(
         Ok((run, lock))
     });
     let (run, _lock) = match resumed {
-        // Nothing was promised yet; what is left of a beginning is in nobody's way.
+        // Nothing was announced yet, and the remnants must not block a new run.
         Err(_) if announced.is_none() => {
             let created = RunFolder::create(&path, &sample::recipe(), None);
             created.map_err(|error| format!("{}: {}", one_line(&error), context()))?
@@ -238,7 +238,7 @@ fn check(
         if !run.metrics_path().exists() {
             return Err(format!("the log is gone: {}", context()));
         }
-        // What `eval` opens: the best, else the latest.
+        // What `eval` opens: the best checkpoint, or the latest.
         load_model(run.path()).map_err(|error| format!("{error}: {}", context()))?;
     }
     Ok(())
