@@ -1,5 +1,5 @@
-//! Gradient clipping by global norm (Pascanu, Mikolov and Bengio, arXiv:1211.5063, section 3.2), as
-//! `torch.nn.utils.clip_grad_norm_` has it.
+//! Gradient clipping by global norm (Pascanu, Mikolov and Bengio, arXiv:1211.5063, section 3.2), like
+//! `torch.nn.utils.clip_grad_norm_`.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -9,16 +9,16 @@ use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
 
-/// Added to the norm that is divided by, as PyTorch has it.
+/// Added to the norm before dividing by it, as in PyTorch.
 const EPSILON: f64 = 1e-6;
 
-/// Scales all gradients together so that their norm is at most this; gives the norm that they had.
+/// Scales all gradients by one factor so that their global norm is at most `most`. Returns the norm before.
 ///
-/// The squares are summed up on the host, in one order and in 64 bits: a sum on the device could
-/// depend on the number of threads, and with it the weights.
+/// Sums the squares on the host, in a fixed order and in 64 bits. A sum on the device could depend on the number of
+/// threads, and so would the weights.
 ///
 /// # Errors
-/// [`ModelError::Device`] where the device does not give a gradient back.
+/// [`ModelError::Device`] if a gradient cannot be read from the device.
 pub(crate) fn clip<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &mut GradientsParams,
@@ -82,7 +82,7 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// Gives each parameter the gradient 1, 2, 3 and so on.
+    /// Gives each parameter the gradient 1, 2, 3, ....
     struct Fill<'a>(&'a mut GradientsParams, usize);
 
     impl ParameterVisitor<Training> for Fill<'_> {
@@ -106,7 +106,7 @@ mod tests {
         }
     }
 
-    /// The norm found, and the gradients then.
+    /// Returns the norm and the clipped gradients.
     fn clipped(most: f64) -> (f64, Vec<f32>) {
         let checkpoint = sample::checkpoint(1);
         let architecture = &checkpoint.metadata.architecture;
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn all_gradients_are_scaled_together_and_small_ones_stay() {
-        /// One product of 32-bit floats.
+        /// The rounding of one product of 32-bit floats.
         const TOLERANCE: f32 = 1e-6;
         let (norm, plain) = clipped(1e6);
         let naive = (1..=plain.len()).map(|value| (value * value) as f64).sum::<f64>().sqrt();

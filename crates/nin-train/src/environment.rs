@@ -1,4 +1,4 @@
-//! Where and from what a run was made: `environment.json`.
+//! The program, device and data of a run: `environment.json`.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,30 +9,31 @@ use serde::{Deserialize, Serialize};
 use crate::sealed::read_json;
 use crate::{RunFolder, TrainError};
 
-/// What a run's figures depend on besides its recipe; the program fills it in, a library may.
+/// What the figures of a run depend on besides its recipe. `nin-cli` fills it in; for users of the library it is
+/// optional.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Environment {
     /// The program's version.
     pub version: String,
-    /// The commit that it was built from, where that is known.
+    /// The commit of the build, if known.
     pub commit: Option<String>,
     /// The backend's name.
     pub backend: String,
-    /// The device, as people know it.
+    /// The device's name, for display.
     pub device: String,
-    /// Features of the CPU that kernels may use.
+    /// CPU features that kernels may use.
     pub cpu_features: Vec<String>,
-    /// The instruction set that the results of the CPU kernels depend on in the run's precision, by its name; absent where none of them compute, and
-    /// in records of old.
+    /// Name of the instruction set that the results of the CPU kernels depend on, in the run's precision; `None` if no
+    /// CPU kernel is used, and in files of earlier versions.
     #[serde(default)]
     pub kernels: Option<String>,
-    /// Threads that compute.
+    /// Number of compute threads.
     pub threads: usize,
     /// The recipe's seed.
     pub seed: u64,
-    /// The data set's files.
+    /// The files of the data set.
     pub data: Vec<DataFile>,
-    /// The data's folder as it was named, so that it need not be named again.
+    /// The data folder as given, so that a resumed run finds it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_folder: Option<PathBuf>,
 }
@@ -40,20 +41,20 @@ pub struct Environment {
 /// A file of the data set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The SHA-256 of its uncompressed content, in hexadecimal.
+    /// SHA-256 of the uncompressed content, in hexadecimal.
     pub sha256: String,
-    /// Whether that is the known content of this data set; absent where none is known.
+    /// Whether the content is the published one of this data set; `None` if none is known.
     pub known: Option<bool>,
 }
 
 impl Environment {
-    /// Whether a run may go on here: what has to be said where its bits may be others than without
-    /// the cut.
+    /// Compares this environment with the one that the run started with. Returns a warning for each difference that may
+    /// change the bits of the result.
     ///
     /// # Errors
-    /// [`TrainError::DataChanged`] where the data is not what the run was trained on.
+    /// [`TrainError::DataChanged`] if the data differs.
     pub(crate) fn check_resumption(&self, run: &RunFolder) -> Result<Vec<String>, TrainError> {
         let path = run.environment_path();
         let old: Self = match read_json(&path) {
@@ -86,8 +87,8 @@ impl Environment {
         Ok(())
     }
 
-    /// What the bits of a run depend on besides recipe and data, where it differs. The number of
-    /// threads is none of it.
+    /// Returns a warning for each difference that may change bits, apart from the data. The number of threads changes no
+    /// bits.
     fn differences(&self, old: &Self) -> Vec<String> {
         let build = |environment: &Self| match &environment.commit {
             Some(commit) => format!("{} ({commit})", environment.version),
@@ -98,7 +99,7 @@ impl Environment {
             features => features,
         };
         let kernels = |environment: &Self, other: &Self| {
-            // Where only one of them says it, nobody knows whether it is another.
+            // Compared only if both files name it.
             environment.kernels.clone().filter(|_| other.kernels.is_some()).unwrap_or_default()
         };
         [
@@ -189,7 +190,7 @@ mod tests {
         let warnings = new.differences(&old);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains("the kernels `portable` and continues with `avx2`"));
-        // A record of old does not say them.
+        // Files of earlier versions lack the key.
         let mut record = serde_json::to_value(environment()).unwrap();
         record.as_object_mut().unwrap().remove("kernels");
         let old: Environment = serde_json::from_value(record).unwrap();

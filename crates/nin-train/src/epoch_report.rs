@@ -1,50 +1,50 @@
-//! A finished epoch, and its form in `metrics.jsonl`: there the evaluation goes by the name of its part.
+//! The report of a finished epoch, and its form in `metrics.jsonl`.
 
 use nin_data::Part;
 use serde::{Deserialize, Serialize};
 
-/// How near to the loss of a guess an evaluation loss counts as a guess, in nats.
+/// Largest distance from the loss of guessing that counts as guessing, in nats.
 const GUESS_TOLERANCE: f64 = 0.02;
 
-/// A finished epoch.
+/// The report of a finished epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "EpochRecord", try_from = "EpochRecord")]
 pub struct EpochReport {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Steps taken since the beginning of the training.
+    /// Number of steps since the start of the training.
     pub total_steps: usize,
-    /// Mean cross-entropy over the epoch, in nats.
+    /// Mean cross-entropy over the training images of the epoch, in nats.
     pub train_loss: f64,
-    /// Share of right answers over the epoch, while the weights changed.
+    /// Accuracy over the training images of the epoch, from 0 to 1, while the weights change.
     pub train_accuracy: f64,
-    /// The part that it was evaluated on, and that chooses the best: [`Part::Validation`] where there is
-    /// one, else [`Part::Test`].
+    /// The part that the epoch is evaluated on, which chooses the best checkpoint: [`Part::Validation`] if there is one,
+    /// otherwise [`Part::Test`].
     pub evaluated_on: Part,
-    /// Mean cross-entropy over that part after the epoch, in nats.
+    /// Mean cross-entropy over that part, after the epoch, in nats.
     pub eval_loss: f64,
-    /// Share of right answers over that part after the epoch.
+    /// Accuracy over that part, after the epoch, from 0 to 1.
     pub eval_accuracy: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
-    /// Images a second of the epoch's training steps, the fetching of batches left out.
+    /// Images per second over the training steps, without loading batches.
     pub images_per_sec: f64,
-    /// Images a second of the epoch's training, the fetching of batches within.
+    /// Images per second over the whole training of the epoch, including loading batches.
     pub epoch_images_per_sec: f64,
-    /// Seconds of the epoch's training, its evaluation left out.
+    /// Duration of the training of the epoch, without its evaluation, in seconds.
     pub train_secs: f64,
-    /// Of these, the seconds of what is done at every step besides training: the look for values that are no numbers, the
-    /// sentinel, log and progress. Where a device still computes, the look waits for it.
+    /// Seconds of `train_secs` spent on the check for non-finite values, the sentinel, the log and progress. The check
+    /// waits for a device that still computes.
     pub bookkeeping_secs: f64,
-    /// Seconds of its evaluation.
+    /// Duration of the evaluation, in seconds.
     pub test_secs: f64,
-    /// Whether no epoch before was as good, by the figure that `checkpoint.best_by` names.
+    /// Whether this is the best epoch so far, by `checkpoint.best_by`.
     pub best: bool,
 }
 
 impl EpochReport {
-    /// Whether the answers are no better than a guess: the loss is within 0.02 nats of
-    /// ln(classes), the loss of equal probabilities.
+    /// Returns whether the evaluation is no better than guessing: its loss is within 0.02 nats of ln(classes), the loss
+    /// of equal probabilities.
     pub fn is_at_chance(&self, classes: usize) -> bool {
         (self.eval_loss - (classes as f64).ln()).abs() < GUESS_TOLERANCE
     }

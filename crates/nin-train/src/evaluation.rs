@@ -1,4 +1,4 @@
-//! Evaluation: a network's answers over a whole data set.
+//! Evaluates a network over a data set.
 
 use burn::tensor::backend::Backend;
 use burn::train::InferenceStep;
@@ -9,32 +9,32 @@ use crate::TrainError;
 use crate::classifier::Classifier;
 use crate::score::Score;
 
-/// The answers over a data set: sums, and how often each label got each answer.
+/// The result of an evaluation: score and confusion matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Loss and right answers.
+    /// Loss and number of correct answers.
     pub score: Score,
-    /// `[label][answer]` counts.
+    /// The confusion matrix: image counts, indexed `[label][answer]`.
     pub confusion: Vec<Vec<usize>>,
-    /// Images with a logit that is no finite number.
+    /// Number of images with a non-finite logit.
     pub non_finite: usize,
 }
 
 impl Evaluation {
-    /// An evaluation of no images yet.
+    /// Creates an evaluation of no images.
     ///
     /// # Errors
-    /// As [`confusion_matrix`].
+    /// Those of [`confusion_matrix`].
     pub fn new(classes: usize) -> Result<Self, ModelError> {
         let confusion = confusion_matrix(classes)?;
         Ok(Self { score: Score::default(), confusion, non_finite: 0 })
     }
 
-    /// Evaluates over every batch of the loader; `progress` is told the images done and in all.
+    /// Evaluates every batch of the loader. Calls `progress` with the number of images done and in total.
     ///
     /// # Errors
-    /// [`TrainError::Model`] where the device does not give the logits back, or where one is no finite number:
-    /// the accuracy of such answers means nothing. [`TrainError::Data`] where an image cannot be had.
+    /// [`TrainError::Model`] if the logits cannot be read from the device, or if one is not finite, because an accuracy
+    /// of such logits is meaningless. [`TrainError::Data`] if an image cannot be loaded.
     pub fn run<B: Backend>(
         classifier: &Classifier<B>,
         loader: &OrderedLoader<B>,
@@ -52,8 +52,8 @@ impl Evaluation {
         }
     }
 
-    /// Evaluates batch after batch while `go_on`, told the images done and in all, says so; gives
-    /// the answers so far, and whether they are all.
+    /// Evaluates batches while `go_on`, called with the number of images done and in total, returns true. Returns the
+    /// evaluation so far and whether it is complete.
     pub(crate) fn run_while<B: Backend>(
         classifier: &Classifier<B>,
         loader: &OrderedLoader<B>,
@@ -77,20 +77,29 @@ impl Evaluation {
         Ok((evaluation, true))
     }
 
-    /// Of the answers of this class, the share that was right; `None` where there were none.
+    /// Returns a class's precision, the share of correct ones among its answers; `None` without answers.
+    ///
+    /// # Panics
+    /// Panics if there is no such class.
     pub fn precision(&self, class: usize) -> Option<f64> {
         let answered: usize = self.confusion.iter().map(|row| row[class]).sum();
         (answered > 0).then(|| self.confusion[class][class] as f64 / answered as f64)
     }
 
-    /// Of the images of this class, the share that was found; `None` where there were none.
+    /// Returns a class's recall, the share of correct answers among its images; `None` without images.
+    ///
+    /// # Panics
+    /// Panics if there is no such class.
     pub fn recall(&self, class: usize) -> Option<f64> {
         let labelled: usize = self.confusion[class].iter().sum();
         (labelled > 0).then(|| self.confusion[class][class] as f64 / labelled as f64)
     }
 
-    /// The harmonic mean of precision and recall; 0 where no image of the class was found, `None`
-    /// where there were neither images nor answers of it.
+    /// Returns a class's F1, the harmonic mean of precision and recall; 0 without correct answers, `None` without images
+    /// and answers.
+    ///
+    /// # Panics
+    /// Panics if there is no such class.
     pub fn f1(&self, class: usize) -> Option<f64> {
         let answered: usize = self.confusion.iter().map(|row| row[class]).sum();
         let labelled: usize = self.confusion[class].iter().sum();
@@ -98,20 +107,20 @@ impl Evaluation {
         (both > 0).then(|| 2.0 * self.confusion[class][class] as f64 / both as f64)
     }
 
-    /// The mean recall of the classes that have images, scikit-learn's `balanced_accuracy_score`; `None`
-    /// where there are no images.
+    /// Returns the mean recall of the classes with images, like scikit-learn's `balanced_accuracy_score`; `None` without
+    /// images.
     pub fn balanced_accuracy(&self) -> Option<f64> {
         mean((0..self.confusion.len()).filter_map(|class| self.recall(class)))
     }
 
-    /// The mean F1 of the classes that have images or answers, scikit-learn's
-    /// `f1_score(average="macro")`; `None` where there are no images.
+    /// Returns the mean F1 of the classes with images or answers, like scikit-learn's `f1_score(average="macro")`;
+    /// `None` without images.
     pub fn macro_f1(&self) -> Option<f64> {
         mean((0..self.confusion.len()).filter_map(|class| self.f1(class)))
     }
 }
 
-/// `None` of nothing.
+/// Returns the mean; `None` without values.
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0, 0.0), |(count, sum), value| (count + 1, sum + value));
     (count > 0).then(|| sum / f64::from(count))
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn means_over_classes_leave_out_those_that_are_not_there() {
-        // scikit-learn, of labels [0]*8 + [1]*2 and answers [0]*6 + [1]*1 + [2]*1 + [0]*1 + [1]*1:
+        // scikit-learn, with labels [0]*8 + [1]*2 and answers [0]*6 + [1]*1 + [2]*1 + [0]*1 + [1]*1:
         // recalls 6/8 and 1/2; F1 2*6/15, 2*1/4 and 0.
         let evaluation = Evaluation {
             confusion: vec![vec![6, 1, 1, 0], vec![1, 1, 0, 0], vec![0; 4], vec![0; 4]],

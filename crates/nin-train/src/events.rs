@@ -1,4 +1,4 @@
-//! What happens in a run, for whoever watches it and for `metrics.jsonl`.
+//! Events of a run, for its observer and for `metrics.jsonl`.
 
 use std::path::PathBuf;
 
@@ -9,46 +9,46 @@ use crate::epoch_report::EpochReport;
 use crate::fine_tuning::Transfer;
 use crate::sentinel::Alarm;
 
-/// A point of the curves within an epoch: means over the epoch so far.
+/// A point of the learning curves within an epoch. Loss and accuracy are means over the epoch so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Steps taken in this epoch.
+    /// Number of steps taken in this epoch.
     pub step: usize,
-    /// Steps of an epoch.
+    /// Number of steps per epoch.
     pub steps_per_epoch: usize,
     /// Mean cross-entropy over the epoch so far, in nats.
     pub train_loss: f64,
-    /// Share of right answers over the epoch so far.
+    /// Accuracy over the epoch so far, from 0 to 1.
     pub train_accuracy: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
-    /// Images a second of the epoch's training steps so far, the fetching of batches left out.
+    /// Images per second over the training steps of the epoch so far, without loading batches.
     pub images_per_sec: f64,
-    /// Seconds until the last epoch's training is done, at the pace of this epoch so far.
+    /// Estimated seconds until the training of the last epoch is done, at the pace of this epoch.
     pub secs_left: f64,
 }
 
 impl StepReport {
-    /// Epochs done by then, the running one in part: where a curve has this point.
+    /// Returns the number of epochs done, with a fraction for the current one.
     pub fn epochs_done(&self) -> f64 {
         let done = self.step as f64 / self.steps_per_epoch.max(1) as f64;
         self.epoch.saturating_sub(1) as f64 + done
     }
 }
 
-/// The test of a training's best checkpoint.
+/// The final test of the best checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TestReport {
-    /// The epoch after which the checkpoint was written, counted from 1.
+    /// The checkpoint's epoch, counted from 1.
     pub epoch: usize,
-    /// Test images.
+    /// Number of test images.
     pub images: usize,
-    /// Mean cross-entropy over them, in nats.
+    /// Mean cross-entropy, in nats.
     pub loss: f64,
-    /// Share of right answers.
+    /// Accuracy, from 0 to 1.
     pub accuracy: f64,
 }
 
@@ -56,13 +56,13 @@ pub struct TestReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// All its epochs are done.
+    /// All epochs are done.
     Finished,
-    /// The accuracy got no better for as many epochs as the recipe allows.
+    /// The figure of `checkpoint.best_by` did not improve for `training.early_stop_epochs` epochs.
     StoppedEarly,
-    /// It was asked to stop, and its state is saved.
+    /// It was interrupted. Its state is saved.
     Interrupted,
-    /// The sentinel gave it up, as `training.on_collapse` allows; its state is saved.
+    /// The sentinel gave it up, which `training.on_collapse` allows. Its state is saved.
     Collapsed,
 }
 
@@ -71,86 +71,86 @@ pub enum Ending {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The run begins.
+    /// The run starts.
     Start {
-        /// Training images an epoch.
+        /// Number of training images.
         train_images: usize,
-        /// Test images.
+        /// Number of test images.
         test_images: usize,
-        /// Validation images; 0 where there are none.
+        /// Number of validation images; 0 without validation data.
         #[serde(default, skip_serializing_if = "is_zero")]
         validation_images: usize,
-        /// Pictures that were left out because they cannot be decoded.
+        /// Number of pictures that were skipped because they cannot be decoded.
         #[serde(default, skip_serializing_if = "is_zero")]
         bad_pictures: usize,
-        /// Steps of an epoch.
+        /// Number of steps per epoch.
         steps_per_epoch: usize,
-        /// Epochs.
+        /// Number of epochs.
         epochs: usize,
-        /// Classes that the network tells apart; 0 in records of old.
+        /// Number of classes of the network; 0 in logs of earlier versions.
         #[serde(default)]
         classes: usize,
-        /// Weights and biases.
+        /// Number of parameters.
         parameters: u64,
     },
-    /// The initial weights were fitted to images, as `lsuv` and `lsuv-open` do.
+    /// The initialization (`lsuv` or `lsuv-open`) fitted the weights to images.
     Fitted {
-        /// What each layer gave before, first layer to last.
+        /// The scale of each layer's output before fitting, first layer to last.
         layers: Vec<LayerScale>,
     },
-    /// The run begins with weights of another network.
+    /// The run starts with the weights of another network.
     Loaded(Transfer),
-    /// The run goes on from a checkpoint.
+    /// The run resumes from a checkpoint.
     Resume {
-        /// The epoch that goes on, counted from 1.
+        /// The epoch, counted from 1.
         epoch: usize,
-        /// Steps of it that were done.
+        /// Number of finished steps of that epoch.
         step: usize,
     },
-    /// A point of the curves.
+    /// A point of the learning curves.
     Step(StepReport),
     /// A finished epoch.
     Epoch(EpochReport),
-    /// A checkpoint is on the disk.
+    /// A checkpoint was written.
     Checkpoint {
-        /// Its folder's name.
+        /// The name of its folder.
         name: String,
-        /// Steps taken since the beginning of the training.
+        /// Number of steps since the start of the training.
         total_steps: usize,
     },
-    /// Loss or gradient of a step was no number: the weights were not touched.
+    /// The loss or a gradient of a step is NaN or infinite. The weights keep their values.
     NonFinite {
-        /// Counted from 1.
+        /// The epoch, counted from 1.
         epoch: usize,
-        /// Of the epoch, counted from 1.
+        /// The step of the epoch, counted from 1.
         step: usize,
-        /// Mean cross-entropy of the batch, in nats; absent where it is no number itself.
+        /// Mean cross-entropy of the batch, in nats; `None` if it is not finite.
         loss: Option<f64>,
-        /// The parameter in whose gradient it came up first, if one is not finite.
+        /// The parameter with a non-finite gradient that is nearest to the loss, if there is one.
         layer: Option<String>,
         /// The learning rate of the step.
         learning_rate: f64,
-        /// Whether the training goes on with the next step.
+        /// Whether the training continues with the next step.
         skipped: bool,
     },
-    /// The sentinel saw what kills the network, or the end of it.
+    /// The sentinel raised, changed or ended an alarm.
     Alarm(Alarm),
-    /// The sentinel gave the run up, and it begins again; what stands above is of the attempt before.
+    /// The sentinel gave up the attempt, and the run restarts. The events above belong to earlier attempts.
     Restart {
-        /// Which attempt begins, counted from 1: 2 at the first restart.
+        /// The new attempt, counted from 1; 2 at the first restart.
         attempt: usize,
-        /// Its seed, drawn from the recipe's.
+        /// Its seed, derived from the recipe's.
         seed: u64,
-        /// The epoch in which the attempt before was given up.
+        /// The epoch in which the previous attempt was given up, counted from 1.
         epoch: usize,
-        /// The step of that epoch.
+        /// Number of finished steps of that epoch.
         step: usize,
     },
-    /// The best checkpoint was tested, once: its validation chose it.
+    /// The final test of the best checkpoint, which validation data chose.
     Tested(TestReport),
-    /// Something is not as it should be, and the training goes on.
+    /// A warning. The training continues.
     Warning {
-        /// What, on one line.
+        /// The message, on one line.
         message: String,
     },
     /// The training ended.
@@ -160,53 +160,53 @@ pub enum Event {
     },
 }
 
-/// Whether a count is left out of JSON.
+/// Returns whether a count is 0, to leave it out of the JSON.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(crate) fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Of a run's events those behind the last restart: all, where the sentinel never began it again.
+/// Returns the events after the last restart, or all events without one.
 pub(crate) fn last_attempt(events: &[Event]) -> &[Event] {
     let restart = events.iter().rposition(|event| matches!(event, Event::Restart { .. }));
     &events[restart.map_or(0, |at| at + 1)..]
 }
 
-/// Where a run is, at every step: for progress, not for the log.
+/// The progress of a run, reported at every step and not logged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// A training step is done.
     Training(StepReport),
-    /// Images are answered for an evaluation.
+    /// A batch of an evaluation is done.
     Testing {
         /// The epoch, counted from 1.
         epoch: usize,
-        /// Images answered.
+        /// Number of images done.
         images: usize,
-        /// Images in all.
+        /// Number of images in total.
         total: usize,
     },
 }
 
-/// Someone who watches a run.
+/// Receives the events and the progress of a run. Every method does nothing by default.
 pub trait Observer: Send {
-    /// The run's folder is there, and the training is about to begin.
+    /// Called when an attempt is about to start. The run's folder exists.
     fn begin(&mut self, run: &RunDescription) {
         let _ = run;
     }
 
-    /// Something happened that the log keeps.
+    /// Called for each event in the log.
     fn event(&mut self, event: &Event) {
         let _ = event;
     }
 
-    /// A step is done.
+    /// Called after each training step and each batch of an evaluation.
     fn progress(&mut self, progress: &Progress) {
         let _ = progress;
     }
 }
 
-/// An observer that looks away.
+/// Ignores everything.
 impl Observer for () {}
 
 impl<T: Observer + ?Sized> Observer for Box<T> {
@@ -223,7 +223,7 @@ impl<T: Observer + ?Sized> Observer for Box<T> {
     }
 }
 
-/// What is about to be trained.
+/// A run that is about to start or resume.
 #[derive(Debug, Clone)]
 pub struct RunDescription {
     /// The run's folder.
@@ -234,10 +234,10 @@ pub struct RunDescription {
     pub dataset: String,
     /// `[channels, height, width]` of the network's input.
     pub input: [usize; 3],
-    /// Epochs in all.
+    /// Number of epochs.
     pub epochs: usize,
-    /// Steps of an epoch.
+    /// Number of steps per epoch.
     pub steps_per_epoch: usize,
-    /// The epoch and step that it begins at; `(1, 0)` unless resumed.
+    /// The epoch, counted from 1, and the number of its finished steps; `(1, 0)` unless resumed.
     pub start: (usize, usize),
 }

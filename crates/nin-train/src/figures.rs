@@ -1,4 +1,4 @@
-//! Which of two evaluations is the better one, and with it which checkpoint is the best.
+//! Compares evaluations, to find the best checkpoint.
 
 use std::cmp::Ordering;
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::evaluation::Evaluation;
 use crate::recipe::BestBy;
 
-/// What checkpoints are compared by.
+/// The figures that checkpoints are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// Share of right answers.
+    /// Accuracy, from 0 to 1.
     pub accuracy: f64,
-    /// Mean recall of the classes that have images; `None` in the runs of old.
+    /// Mean recall of the classes with images; `None` in runs of earlier versions.
     #[serde(default)]
     pub balanced_accuracy: Option<f64>,
-    /// Mean cross-entropy, in nats; `None` in the runs of old.
+    /// Mean cross-entropy, in nats; `None` in runs of earlier versions.
     #[serde(default)]
     pub loss: Option<f64>,
 }
 
 impl Figures {
-    /// The figures of an evaluation.
+    /// Returns the figures of an evaluation.
     pub fn of(evaluation: &Evaluation) -> Self {
         Self {
             accuracy: evaluation.score.accuracy(),
@@ -30,23 +30,23 @@ impl Figures {
         }
     }
 
-    /// What a run of old remembers: the accuracy alone.
+    /// Returns the figures in a checkpoint of an earlier version, which only has the accuracy.
     pub(crate) fn of_accuracy(accuracy: f64) -> Self {
         Self { accuracy, balanced_accuracy: None, loss: None }
     }
 
-    /// Whether these are better than others. Equal accuracies go to the lower loss; of equals, the
-    /// first stays the best.
+    /// Returns whether these figures are better than others. Ties go to the lower loss. Of equal figures, the earlier
+    /// ones stay the best.
     pub fn is_better(&self, other: &Self, by: BestBy) -> bool {
         self.compare(other, by).then(lower(self.loss, other.loss)) == Ordering::Greater
     }
 
-    /// Whether the figure itself is better: what early stopping waits for.
+    /// Returns whether the compared figure itself is better, which is what early stopping waits for.
     pub fn improves(&self, other: &Self, by: BestBy) -> bool {
         self.compare(other, by) == Ordering::Greater
     }
 
-    /// `Greater` where the figure is better, or only this one is known.
+    /// Returns `Greater` if this figure is better, or if the other one is unknown.
     fn compare(&self, other: &Self, by: BestBy) -> Ordering {
         let is_known = match by {
             BestBy::Accuracy => true,
@@ -62,12 +62,12 @@ impl Figures {
     }
 }
 
-/// `Greater` where the first is higher; `Equal` where either is not known.
+/// Returns `Greater` if the first is higher, and `Equal` if either is unknown.
 fn higher(one: Option<f64>, other: Option<f64>) -> Ordering {
     one.zip(other).map_or(Ordering::Equal, |(one, other)| one.total_cmp(&other))
 }
 
-/// `Greater` where the first is lower; a loss that is no number is higher than any.
+/// Returns `Greater` if the first is lower. NaN ranks as the highest loss.
 fn lower(one: Option<f64>, other: Option<f64>) -> Ordering {
     let rank = |loss: f64| if loss.is_nan() { f64::INFINITY } else { loss };
     higher(other.map(rank), one.map(rank))

@@ -1,8 +1,8 @@
-//! Fine-tuning: a run that begins with the weights of another network.
+//! Fine-tuning: starts a run with the weights of another network.
 //!
-//! Layers are matched by name. A layer of the same shape is loaded. A channel of the last 1x1 layer is
-//! loaded where the other network has a class of the same name. Every other layer that is as wide as
-//! there are classes, or reads one that is, begins anew, unless both networks have the same classes.
+//! Layers are matched by name. A layer of the same shape is loaded. A channel of the last 1x1 layer is loaded if the
+//! other network has a class of the same name. Any other layer with a width of `classes`, in or out, is initialized
+//! anew, unless both networks have the same classes.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ use serde::{Deserialize, Serialize};
 use crate::TrainError;
 use crate::recipe::{NormalizationRecipe, Recipe, RecipeError};
 
-/// Channels of a grey and of a colour image.
+/// Number of channels of a grey and of a colour image.
 const GREY: usize = 1;
 const COLOUR: usize = 3;
 
-/// The network whose weights a run begins with.
+/// The network whose weights a run starts with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartingWeights {
-    /// What the file says about itself.
+    /// Its metadata.
     pub metadata: ModelMetadata,
     /// Its weights.
     pub weights: Weights,
 }
 
-/// Which layers a run took from another network.
+/// The layers that a run loaded from another network.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// Layers that were loaded, first to last.
+    /// Loaded layers, first to last.
     pub loaded: Vec<String>,
-    /// Layers that begin anew; of the last one, perhaps only some channels.
+    /// Layers that are initialized anew. Of the last layer, it may be only some channels.
     pub initialized: Vec<String>,
-    /// Classes of the last layer that were loaded, where others begin anew.
+    /// Loaded classes of the last layer, if other classes are initialized anew.
     pub kept_classes: Vec<String>,
-    /// Layers of the other network of which nothing was taken.
+    /// Unused layers of the other network.
     pub unused: Vec<String>,
 }
 
@@ -57,22 +57,22 @@ impl std::fmt::Display for Transfer {
     }
 }
 
-/// Weights to begin with.
+/// Initial weights, some of them loaded.
 pub(crate) struct Begun {
     pub(crate) weights: Weights,
     pub(crate) transfer: Transfer,
-    /// What of each layer is new.
+    /// The part of each layer that is initialized anew.
     new: BTreeMap<String, LayerPart>,
 }
 
 impl Begun {
-    /// What of a layer is new.
+    /// Returns the part of a layer that is initialized anew.
     pub(crate) fn new_part(&self, layer: &str) -> LayerPart {
         self.new.get(layer).cloned().unwrap_or(LayerPart::None)
     }
 }
 
-/// Whether the parameter of this name, such as `blocks.0.cccp1.bias`, is in one of the first blocks.
+/// Returns whether a parameter, such as `blocks.0.cccp1.bias`, is in one of the frozen first blocks.
 pub(crate) fn is_frozen(name: &str, frozen_blocks: usize) -> bool {
     let mut parts = name.split('.').skip_while(|part| *part != "blocks").skip(1);
     let block = parts.next().and_then(|block| block.parse::<usize>().ok());
@@ -80,11 +80,11 @@ pub(crate) fn is_frozen(name: &str, frozen_blocks: usize) -> bool {
 }
 
 impl StartingWeights {
-    /// The weights of a network that begins with these, the rest of them from `initial`.
+    /// Loads these weights into the `initial` weights of the target network.
     ///
     /// # Errors
-    /// [`ModelError::TensorShape`] where a layer has another shape than the one of its name here, for
-    /// no reason that is known; [`ModelError::MissingTensor`] where the weights are not whole.
+    /// [`TrainError::StartingWeights`] if the shape of a layer differs for a reason other than classes or input
+    /// channels; [`ModelError::MissingTensor`] if a tensor is missing.
     pub(crate) fn begin(
         &self,
         target: &ModelMetadata,
@@ -131,7 +131,7 @@ impl StartingWeights {
         Ok(begun)
     }
 
-    /// Puts what a layer takes into the weights.
+    /// Loads one layer.
     fn take(
         &self,
         [ours, theirs]: [&Layer; 2],
@@ -167,7 +167,7 @@ impl StartingWeights {
         Ok(Taken::All)
     }
 
-    /// The channels of the classes that the other network knows.
+    /// Loads the channels of the classes that the other network knows.
     fn take_classes(
         &self,
         [weight, bias]: [&str; 2],
@@ -204,10 +204,10 @@ impl StartingWeights {
         })
     }
 
-    /// Its preprocessing, for images of these channels.
+    /// Returns the preprocessing of these weights, adapted to the channels of the target.
     ///
     /// # Errors
-    /// [`RecipeError::Refused`] where it whitens images of another size or of other channels.
+    /// [`RecipeError::Refused`] if it whitens images of another size or number of channels.
     pub(crate) fn preprocessing(
         &self,
         target: &ModelMetadata,
@@ -240,10 +240,10 @@ impl StartingWeights {
     }
 }
 
-/// That a recipe asks for the preprocessing of a checkpoint only where it names one.
+/// Checks that a recipe uses the preprocessing of a checkpoint only if it names a checkpoint.
 ///
 /// # Errors
-/// [`RecipeError::Refused`].
+/// [`RecipeError::Refused`] otherwise.
 pub(crate) fn check(recipe: &Recipe) -> Result<(), TrainError> {
     let refused = |key: &str, expected: &str, found: &str| {
         Err(TrainError::Recipe(RecipeError::Refused {
@@ -266,7 +266,7 @@ pub(crate) fn check(recipe: &Recipe) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// What a layer took.
+/// What was loaded of a layer.
 enum Taken {
     All,
     Nothing,
@@ -274,23 +274,23 @@ enum Taken {
     Classes(Vec<usize>),
 }
 
-/// A convolution of a network.
+/// A convolution layer of a network.
 struct Layer {
     name: String,
-    /// Of input and output.
+    /// Widths of input and output.
     widths: [Width; 2],
     is_first: bool,
     is_last: bool,
 }
 
 impl Layer {
-    /// Input channels, of the first layer.
+    /// Returns the number of input channels of the first layer.
     fn channels(&self) -> usize {
         self.widths[0].channels(0)
     }
 }
 
-/// Every convolution, first to last.
+/// Returns every convolution layer, first to last.
 fn layers(architecture: &Architecture) -> Vec<Layer> {
     let count = architecture.blocks().len();
     let mut input = Width::Channels(architecture.input_channels());
@@ -310,7 +310,7 @@ fn layers(architecture: &Architecture) -> Vec<Layer> {
     layers
 }
 
-/// Whether both name the same classes, in any order.
+/// Returns whether both have the same classes, in any order.
 fn same_classes(ours: &[String], theirs: &[String]) -> bool {
     let sorted = |names: &[String]| {
         let mut names = names.to_vec();
@@ -329,8 +329,8 @@ fn mismatch(name: String, expected: Vec<usize>, found: Vec<usize>) -> TrainError
     TrainError::StartingWeights { name, expected, found }
 }
 
-/// The first layer's weights for images of other channels: from grey to colour each colour has a third
-/// of them, from colour to grey they are the sum over the colours. Anything else stays as it is.
+/// Adapts the weights of the first layer to another number of channels. From grey to colour, each colour gets a third of
+/// the weights; from colour to grey, the weights are summed over the colours. Other weights stay as they are.
 fn of_channels(tensor: HostTensor, channels: usize) -> HostTensor {
     let HostTensor { shape, values } = &tensor;
     let [outputs, inputs, height, width] = shape[..] else { return tensor };
@@ -355,7 +355,7 @@ fn of_channels(tensor: HostTensor, channels: usize) -> HostTensor {
     HostTensor { shape: vec![outputs, channels, height, width], values }
 }
 
-/// A statistic of each channel, for images of other channels: their mean, for each.
+/// Adapts a statistic of each channel to another number of channels, by repeating its mean.
 fn each_channel(values: &[f32], channels: usize) -> Vec<f32> {
     if values.len() == channels {
         return values.to_vec();

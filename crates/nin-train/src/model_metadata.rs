@@ -1,4 +1,4 @@
-//! What a recipe and its data make of a network.
+//! The metadata of a network, from a recipe and its data.
 
 use nin_data::DataSet;
 use nin_model::{Architecture, ModelMetadata, check_confusion_matrix};
@@ -7,11 +7,12 @@ use nin_preprocessing::Preprocessing;
 use crate::recipe::{Recipe, RecipeError};
 use crate::{TrainError, fine_tuning, preprocessing, weighting};
 
-/// Returns the architecture, classes and preprocessing of a recipe on its data, checked against each other.
+/// Returns the architecture, classes and preprocessing of a recipe on its data, and checks that they fit each other.
+/// Statistics of the preprocessing are not fitted yet.
 ///
 /// # Errors
-/// [`TrainError::Recipe`] or [`TrainError::Model`] where the network is refused or the images are too small;
-/// [`TrainError::DataMismatch`] where it has fewer classes than the data or takes images of other channels.
+/// [`TrainError::Recipe`] or [`TrainError::Model`] if a value or the architecture is invalid, or the images are too
+/// small; [`TrainError::DataMismatch`] if the network has fewer classes than the data or other input channels.
 pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, TrainError> {
     let (channels, classes) = (data.train.channels(), data.class_names.len());
     let architecture: Architecture = recipe.architecture(channels, classes)?;
@@ -35,7 +36,7 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
         architecture,
     };
     metadata.architecture.shapes(metadata.input())?;
-    // Each epoch is evaluated.
+    // The evaluation after each epoch needs the confusion matrix.
     check_confusion_matrix(metadata.classes.len())?;
     preprocessing::check(recipe, metadata.input())?;
     weighting::class_weights(recipe, data, &metadata)?;
@@ -43,7 +44,7 @@ pub fn model_metadata(recipe: &Recipe, data: &DataSet) -> Result<ModelMetadata, 
     Ok(metadata)
 }
 
-/// `[height, width]` of the network's input.
+/// Returns `[height, width]` of the network's input.
 fn input_size(recipe: &Recipe, data: &DataSet) -> Result<[usize; 2], RecipeError> {
     if let Some(side) = recipe.data.input_size {
         return Ok([side, side]);

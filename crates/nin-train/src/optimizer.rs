@@ -1,7 +1,7 @@
-//! SGD with momentum and `AdamW`, step for step as PyTorch defines them.
+//! SGD with momentum and `AdamW`, as PyTorch defines them.
 //!
-//! One type serves both, so that a run needs one learner type; and its state is open, so that a
-//! checkpoint can hold it by parameter name (burn-optim's own states are private).
+//! One type implements both, so that there is one learner type. Its state is accessible, so that a checkpoint can store
+//! it by parameter name; the states of burn-optim's optimizers are private.
 
 use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{LearningRate, SimpleOptimizer};
@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::recipe::{OptimizerKind, OptimizerRecipe};
 
-/// The optimizer of a run, for Burn's learner.
+/// The optimizer as Burn's learner takes it.
 pub(crate) type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
 
 /// A first-order optimizer: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
@@ -23,27 +23,27 @@ pub(crate) struct GradientDescent {
 /// The optimizer state of one parameter.
 #[derive(Record, Clone, Debug)]
 pub(crate) struct ParameterState<B: Backend, const D: usize> {
-    /// SGD: the momentum buffer. `AdamW`: the mean of the gradients.
+    /// SGD: the momentum buffer. `AdamW`: the moving average of the gradient.
     pub(crate) first: Option<Tensor<B, D>>,
-    /// `AdamW`: the mean of the squared gradients.
+    /// `AdamW`: the moving average of the squared gradient.
     pub(crate) second: Option<Tensor<B, D>>,
-    /// Steps taken.
+    /// Number of steps taken.
     pub(crate) steps: usize,
-    /// What the parameter's rate is multiplied by. It stands here because nothing else that an
-    /// optimizer of Burn's is given tells one parameter from another.
+    /// Factor on the learning rate. It is part of the state because Burn passes an optimizer nothing else that
+    /// identifies the parameter.
     pub(crate) rate_factor: f64,
 }
 
 impl<B: Backend, const D: usize> ParameterState<B, D> {
-    /// Returns the state before the first step of a parameter whose rate is multiplied by `rate_factor`.
+    /// Returns the state before the first step.
     pub(crate) fn initial(rate_factor: f64) -> Self {
         Self { first: None, second: None, steps: 0, rate_factor }
     }
 }
 
 impl OptimizerRecipe {
-    /// What the rate of a parameter is multiplied by in a network of so many blocks, by its name: the
-    /// last layer's and the biases' factors, for a bias of the last layer both.
+    /// Returns the factor on the learning rate of a parameter, by its name, in a network of this many blocks. The bias
+    /// of the last layer gets the product of both factors.
     pub(crate) fn rate_factor(&self, name: &str, blocks: usize) -> f64 {
         let last_layer = format!("blocks.{}.cccp2.", blocks.saturating_sub(1));
         let is_last = name.contains(&last_layer);
@@ -54,19 +54,18 @@ impl OptimizerRecipe {
 }
 
 impl GradientDescent {
-    /// The optimizer of a recipe.
+    /// Creates the optimizer of a recipe.
     pub(crate) fn new(recipe: &OptimizerRecipe) -> Self {
         Self { recipe: recipe.clone() }
     }
 
-    /// The decay of a parameter of so many dimensions: biases have one.
+    /// Returns the weight decay of a parameter with this many dimensions; biases have one.
     fn weight_decay(&self, dimensions: usize) -> f64 {
         let OptimizerRecipe { weight_decay, decay_biases, .. } = self.recipe;
         if dimensions > 1 || decay_biases { weight_decay } else { 0.0 }
     }
 
-    /// `torch.optim.SGD`: the gradient plus decayed weight goes into the buffer, the buffer into
-    /// the step; the first buffer is the first gradient.
+    /// Takes a step like `torch.optim.SGD`. The first momentum buffer is the first gradient, including weight decay.
     fn sgd<B: Backend, const D: usize>(
         &self,
         momentum: f64,
@@ -89,7 +88,7 @@ impl GradientDescent {
         (weight - step.mul_scalar(rate), state)
     }
 
-    /// `torch.optim.AdamW`, bias corrections included.
+    /// Takes a step like `torch.optim.AdamW`, with bias correction.
     fn adamw<B: Backend, const D: usize>(
         &self,
         [beta_1, beta_2, epsilon]: [f64; 3],

@@ -1,4 +1,4 @@
-//! A recipe's preprocessing, fitted to the training images.
+//! Fits a recipe's preprocessing to the training images.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -16,11 +16,11 @@ use crate::recipe::{
     NormalizationRecipe, PreprocessingRecipe, Recipe, RecipeError, WhiteningRecipe,
 };
 
-/// Images that are prepared together while something is fitted; of no influence on the result but by
-/// the order of its sums, and never changed for that.
+/// Number of images per block while statistics are fitted. It must never change, because it sets the order of
+/// summation and thereby the last bits of the result.
 const BLOCK: usize = 256;
 
-/// That inputs of this shape can be preprocessed so.
+/// Checks that inputs of shape `[channels, height, width]` are small enough to whiten.
 pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError> {
     let length: usize = input.iter().product();
     if recipe.preprocessing.whitening.is_none() || length <= LARGEST_WHITENED {
@@ -37,16 +37,16 @@ pub(crate) fn check(recipe: &Recipe, input: [usize; 3]) -> Result<(), TrainError
     }))
 }
 
-/// The training images, and who prepares them.
+/// The training images, and what prepares them.
 pub(crate) struct Source<'a, B: Backend> {
     pub(crate) data: &'a DataSet,
-    /// Threads that prepare images; 0 counts as one.
+    /// Number of threads that prepare images; 0 counts as one.
     pub(crate) workers: usize,
     pub(crate) device: &'a B::Device,
     pub(crate) interrupter: &'a Interrupter,
 }
 
-/// The preprocessing of a recipe, fitted to the training images.
+/// Returns the preprocessing of a recipe, fitted to the training images.
 pub(crate) fn fitted<B: Backend>(
     recipe: &PreprocessingRecipe,
     metadata: &ModelMetadata,
@@ -61,7 +61,7 @@ pub(crate) fn fitted<B: Backend>(
         return Ok(preprocessing);
     }
     let [channels, height, width] = metadata.input();
-    // Without what is fitted here.
+    // Both are fitted below.
     preprocessing.normalization = Normalization::None;
     preprocessing.whitening = None;
     preprocessing.normalization = match recipe.normalization {
@@ -84,7 +84,7 @@ pub(crate) fn fitted<B: Backend>(
     Ok(preprocessing)
 }
 
-/// All images of a loader, in the order of the data set, in blocks.
+/// All training images in data set order, in blocks.
 struct Blocks<'a, B: Backend> {
     loader: OrderedLoader<B>,
     source: &'a Source<'a, B>,
@@ -98,7 +98,7 @@ impl<'a, B: Backend> Blocks<'a, B> {
         Self { loader, source, failure: RefCell::new(None) }
     }
 
-    /// The blocks; they end early where an image cannot be had, and where the training is to stop.
+    /// Returns the blocks. They end early if an image cannot be loaded or the training is interrupted.
     fn iter(&self) -> impl Iterator<Item = Vec<f32>> {
         let count = self.loader.len();
         (0..count).step_by(BLOCK).map_while(move |from| {
@@ -126,7 +126,7 @@ impl<'a, B: Backend> Blocks<'a, B> {
         Ok(parts.concat())
     }
 
-    /// That every block was there.
+    /// Returns the error that ended the blocks early.
     fn finish(&self) -> Result<(), DataError> {
         self.failure.borrow_mut().take().map_or(Ok(()), Err)
     }

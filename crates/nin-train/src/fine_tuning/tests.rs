@@ -10,7 +10,7 @@ fn plain(width: usize) -> [Width; 3] {
     [Width::Channels(width); 3]
 }
 
-/// A network whose values are told apart by the seed.
+/// Creates a network whose weights depend on the seed.
 fn network(
     channels: usize,
     classes: &[&str],
@@ -71,7 +71,7 @@ fn classes_of_the_same_name_keep_their_channel_and_the_rest_of_the_layer_begins_
 
 #[test]
 fn other_layers_as_wide_as_there_are_classes_begin_anew_unless_the_classes_are_the_same() {
-    // As the book's last block, whose three layers are all as wide as there are classes.
+    // Like the book's last block, whose three layers all have the width `classes`.
     let blocks = [block(3, plain(2)), block(1, [Width::CLASSES; 3])];
     let source = network(1, &["cat", "dog"], &blocks, 1);
     let target = network(1, &["cat", "owl"], &blocks, 2);
@@ -123,7 +123,7 @@ fn networks_of_other_depths_share_the_blocks_that_are_alike() {
     let layers = |block: usize| {
         ["convolution", "cccp1", "cccp2"].map(|layer| format!("blocks.{block}.{layer}"))
     };
-    // The middle block of the one is not the last one of the other: their shapes differ.
+    // The middle block of one network is the last block of the other, with another shape.
     let (metadata, weights) = flat.clone();
     let error = StartingWeights { metadata, weights }.begin(&deep.0, deep.1.clone()).err().unwrap();
     let message = error.to_string();
@@ -149,7 +149,7 @@ fn networks_of_other_depths_share_the_blocks_that_are_alike() {
 #[test]
 fn only_new_channels_are_fitted_to_the_data() {
     let (metadata, weights) = network(1, &["cat", "dog", "eel"], &to_classes(), 1);
-    // Alive: every layer's output is above 0.
+    // Every layer's output is above 0, so that no ReLU is dead.
     let above = |tensor: &HostTensor| HostTensor {
         shape: tensor.shape.clone(),
         values: tensor.values.iter().map(|value| value.abs()).collect(),

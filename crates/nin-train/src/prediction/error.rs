@@ -1,16 +1,16 @@
-//! Why a picture has no prediction.
+//! Errors of predictions.
 
 use nin_data::PictureError;
 use nin_model::ModelError;
 
-/// Why a picture has no prediction.
+/// A picture without a prediction.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PredictionError {
     /// The picture cannot be read or prepared.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The network cannot answer.
+    /// The network failed, or its logits are not finite.
     #[error(transparent)]
     Network(#[from] ModelError),
 }

@@ -1,4 +1,4 @@
-//! The one way from a picture to its classes: decoded, prepared as in training, through the network.
+//! Prediction for pictures: decode, prepare as in training, run the network.
 
 mod error;
 mod predictor;

@@ -1,4 +1,4 @@
-//! A network's answers for prepared pictures: class maps, and what follows from them.
+//! Predicts pictures: class maps, logits and probabilities.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights
 use super::{PredictionError, Preparation, Prepared};
 use crate::{TrainError, load_model};
 
-/// A trained network on its device, ready to classify pictures.
+/// A trained network on a device, to classify pictures.
 ///
 /// ```no_run
 /// use burn_flex::{Flex, FlexDevice};
@@ -34,36 +34,36 @@ pub struct Predictor<B: Backend> {
     keeps_maps: bool,
 }
 
-/// What a network says about one picture.
+/// The prediction for one picture.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Prediction {
-    /// One for each class: the mean of its map.
+    /// The logit of each class, the mean of its class map.
     pub logits: Vec<f32>,
-    /// Their softmax.
+    /// The softmax of the logits.
     pub probabilities: Vec<f64>,
-    /// Class after class, row after row; empty where none are kept.
+    /// `[class, height, width]`, row-major; empty if maps are not kept.
     maps: Vec<f32>,
-    /// `[height, width]` of each map.
+    /// `[height, width]` of each class map.
     map_size: [usize; 2],
 }
 
 impl<B: Backend> Predictor<B> {
-    /// The network at a path: a run's folder (its best checkpoint, else its latest), a checkpoint's
-    /// folder, or a `.safetensors` file.
+    /// Loads the network at a path: a run's folder (its best checkpoint, or its latest), a checkpoint's folder, or a
+    /// `.safetensors` file.
     ///
     /// # Errors
-    /// As [`load_model`]; [`TrainError::Weights`] where the network cannot be built.
+    /// Those of [`load_model`]; [`TrainError::Weights`] if the weights do not fit the architecture.
     pub fn open(path: &Path, device: &B::Device) -> Result<Self, TrainError> {
         let (metadata, weights) = load_model(path)?;
         Self::new(&metadata, &weights, device)
             .map_err(|source| TrainError::Weights { path: path.to_owned(), source })
     }
 
-    /// The network of these weights on this device.
+    /// Creates the network of these weights on a device.
     ///
     /// # Errors
-    /// As [`NetworkInNetwork::from_weights`].
+    /// Those of [`NetworkInNetwork::from_weights`].
     pub fn new(
         metadata: &ModelMetadata,
         weights: &Weights,
@@ -80,32 +80,32 @@ impl<B: Backend> Predictor<B> {
         })
     }
 
-    /// The same, which prepares pictures otherwise.
+    /// Replaces the preparation of pictures.
     #[must_use]
     pub fn with_preparation(self, preparation: Preparation) -> Self {
         Self { preparation, ..self }
     }
 
-    /// The same, whose predictions keep no class maps: less memory for many pictures.
+    /// Drops the class maps from predictions, to save memory with many pictures.
     #[must_use]
     pub fn without_maps(self) -> Self {
         Self { keeps_maps: false, ..self }
     }
 
-    /// The names of the classes, in the order of logits and probabilities.
+    /// Returns the names of the classes, in the order of logits and probabilities.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// How pictures are prepared.
+    /// Returns how pictures are prepared.
     pub fn preparation(&self) -> &Preparation {
         &self.preparation
     }
 
-    /// The prediction for one picture.
+    /// Predicts a decoded picture.
     ///
     /// # Errors
-    /// [`PredictionError`] where the picture cannot be prepared or the network cannot answer.
+    /// [`PredictionError`] if the picture cannot be prepared or the network fails.
     pub fn predict(&self, picture: &Picture) -> Result<Prediction, PredictionError> {
         self.predict_one(&self.preparation.prepare(picture.clone())?)
     }
@@ -118,29 +118,29 @@ impl<B: Backend> Predictor<B> {
         })
     }
 
-    /// The prediction for a picture in memory, such as the content of a JPEG file.
+    /// Predicts an encoded picture in memory, such as the content of a JPEG file.
     ///
     /// # Errors
-    /// [`PredictionError`] where the picture cannot be decoded or prepared, or the network cannot answer.
+    /// [`PredictionError`] if the picture cannot be decoded or prepared, or the network fails.
     pub fn predict_bytes(&self, bytes: &[u8]) -> Result<Prediction, PredictionError> {
         let prepare = |picture| self.preparation.prepare(picture);
         self.predict_one(&Picture::decode_then(bytes, prepare)??)
     }
 
-    /// The prediction for a picture's file.
+    /// Predicts a picture file.
     ///
     /// # Errors
-    /// [`PredictionError`] where the file cannot be read, decoded or prepared, or the network cannot answer.
+    /// [`PredictionError`] if the file cannot be read, decoded or prepared, or the network fails.
     pub fn predict_file(&self, path: &Path) -> Result<Prediction, PredictionError> {
         let bytes = std::fs::read(path).map_err(|source| PictureError::Unreadable { source })?;
         self.predict_bytes(&bytes)
     }
 
-    /// The predictions for prepared pictures of one size, in one batch.
+    /// Predicts prepared pictures of one size in one batch.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the maps back,
-    /// [`ModelError::NonFiniteAnswers`] where an answer is no finite number.
+    /// [`ModelError::Device`] if the class maps cannot be read from the device, [`ModelError::NonFiniteAnswers`] if a
+    /// logit is not finite.
     pub fn predict_prepared(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let [height, width] = first.picture.size;
@@ -154,11 +154,11 @@ impl<B: Backend> Predictor<B> {
         self.answer(Tensor::from_data(images, &self.device))
     }
 
-    /// The predictions for a batch as a loader prepares it, `[batch, channels, height, width]`.
+    /// Predicts a preprocessed batch, such as a data loader's, of shape `[batch, channels, height, width]`.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the maps back,
-    /// [`ModelError::NonFiniteAnswers`] where an answer is no finite number.
+    /// [`ModelError::Device`] if the class maps cannot be read from the device, [`ModelError::NonFiniteAnswers`] if a
+    /// logit is not finite.
     pub fn answer(&self, images: Tensor<B, 4>) -> Result<Vec<Prediction>, ModelError> {
         let maps = self.network.class_maps(images);
         let [_, classes, map_height, map_width] = maps.dims();
@@ -190,8 +190,8 @@ impl Prediction {
         }
     }
 
-    /// The classes with the largest logits, largest first, at most so many; of equals the first
-    /// class first. A class is its place in [`Predictor::classes`].
+    /// Returns up to `count` classes, by descending logit. Ties keep class order. A class is an index into
+    /// [`Predictor::classes`].
     pub fn top(&self, count: usize) -> Vec<usize> {
         let mut classes: Vec<usize> = (0..self.logits.len()).collect();
         classes.sort_by(|&one, &other| self.logits[other].total_cmp(&self.logits[one]));
@@ -199,33 +199,36 @@ impl Prediction {
         classes
     }
 
-    /// The rows of a class's map, top to bottom; none without maps.
+    /// Returns the rows of a class map, top to bottom; empty without maps.
     pub fn map(&self, class: usize) -> Vec<Vec<f32>> {
         self.cells(class).chunks_exact(self.map_size[1]).map(<[f32]>::to_vec).collect()
     }
 
-    /// `[height, width]` of each map.
+    /// Returns `[height, width]` of each class map.
     pub fn map_size(&self) -> [usize; 2] {
         self.map_size
     }
 
-    /// The largest value of all maps.
+    /// Returns the largest value of all class maps; 0 without maps.
     pub fn hottest(&self) -> f32 {
         self.maps.iter().copied().fold(0.0, f32::max)
     }
 
-    /// The largest value of a class's map.
+    /// Returns the largest value of a class map; 0 without maps.
     pub fn hottest_of(&self, class: usize) -> f32 {
         self.cells(class).iter().copied().fold(0.0, f32::max)
     }
 
-    /// A class's map, row after row.
+    /// Returns a class map, row-major.
     fn cells(&self, class: usize) -> &[f32] {
         let [height, width] = self.map_size;
         self.maps.get(class * height * width..).map_or(&[], |maps| &maps[..height * width])
     }
 
-    /// The natural logarithm of a class's probability, finite where that rounds to 0.
+    /// Returns the natural logarithm of a class's probability. It is finite even if the probability rounds to 0.
+    ///
+    /// # Panics
+    /// Panics if there is no such class.
     pub fn log_probability(&self, class: usize) -> f64 {
         let logits = self.logits.iter().copied().map(f64::from);
         let largest = logits.clone().fold(f64::NEG_INFINITY, f64::max);

@@ -1,21 +1,21 @@
-//! From a picture to the network's input, as in training.
+//! Prepares pictures as in training.
 
 use nin_data::{Picture, PictureError};
 use nin_model::{Architecture, ModelMetadata};
 use nin_preprocessing::{Fit, Preprocessing, rim_colour};
 
-/// Values that the layers of one dense pass may hold together: 1 GiB of 32-bit floats.
+/// Limit on the activations of one dense pass, over all layers: 1 GiB of 32-bit floats.
 const MOST_DENSE_VALUES: u64 = 1 << 28;
-/// From here on a rim counts as bright.
+/// The smallest pixel value that counts as bright.
 const BRIGHT: u8 = 128;
-/// Corners of four that are bright where the ground is.
+/// Number of bright corners, of four, that a bright background needs.
 const BRIGHT_CORNERS: usize = 3;
 
-/// Whether light and dark change places.
+/// Whether to invert the pixel values of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Inversion {
-    /// Where the picture's ground is bright and the network was trained on a black one. Networks that
-    /// were trained on pictures never invert by themselves.
+    /// If the picture has a bright background and the network was trained on black ones. Never for networks that were
+    /// trained on pictures.
     #[default]
     Auto,
     /// Always.
@@ -24,30 +24,30 @@ pub enum Inversion {
     Never,
 }
 
-/// How pictures become inputs of one network.
+/// The preparation of pictures for a network.
 #[derive(Debug, Clone)]
 pub struct Preparation {
     architecture: Architecture,
     preprocessing: Preprocessing,
     is_dense: bool,
     inversion: Inversion,
-    /// Whether the network was trained on white things on black ground.
+    /// Whether the network was trained on bright objects on a black background.
     has_black_ground: bool,
 }
 
-/// A picture as the network gets it.
+/// A picture, prepared for a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
-    /// As many planes as the network has input channels.
+    /// The pixels, one plane per input channel of the network.
     pub picture: Picture,
-    /// `[height, width]` that it came with, upright.
+    /// `[height, width]` of the original picture, upright.
     pub original_size: [usize; 2],
-    /// Whether light and dark have changed places.
+    /// Whether the pixel values were inverted.
     pub inverted: bool,
 }
 
 impl Preparation {
-    /// The preparation that a network's file describes.
+    /// Returns the preparation that the metadata of a network describes.
     pub fn new(metadata: &ModelMetadata) -> Self {
         Self {
             architecture: metadata.architecture.clone(),
@@ -58,30 +58,31 @@ impl Preparation {
         }
     }
 
-    /// The same with another rule for light and dark.
+    /// Sets whether to invert pictures.
     #[must_use]
     pub fn with_inversion(self, inversion: Inversion) -> Self {
         Self { inversion, ..self }
     }
 
-    /// The same with each picture at its own size: the network is applied fully convolutionally.
+    /// Keeps each picture at its own size, to apply the network fully convolutionally.
     #[must_use]
     pub fn dense(self) -> Self {
         Self { is_dense: true, ..self }
     }
 
-    /// The picture as the network gets it.
+    /// Prepares a picture.
     ///
-    /// A network that was trained on pictures says how they were fitted, and gets them so: made grey
-    /// or colour, reduced ([`Picture::reduced`]) and fitted ([`Fit`]).
+    /// For a network that was trained on pictures, converts it to grey or colour, reduces it ([`Picture::reduced`]) and
+    /// fits it ([`Fit`]) as in training.
     ///
-    /// Others were trained on images of one size. A picture of the input's proportions is resized, so
-    /// that an image of the data set gives what it gave in training. Any other keeps its proportions
-    /// and is padded with the colour of its rim, as Fashion-MNIST was made of photographs (longest
-    /// side to 28 pixels, extended to a square, negated: arXiv:1708.07747, section 2).
+    /// Other networks were trained on images of one size. A picture with the aspect ratio of the input is resized, so
+    /// that images of the data set give the same input as in training. Any other picture keeps its aspect ratio and is
+    /// padded with the colour of its border, which is how Fashion-MNIST was made from photographs (longest side to 28
+    /// pixels, extended to a square, negated: arXiv:1708.07747, section 2).
     ///
     /// # Errors
-    /// [`PictureError::Channels`]; where pictures keep their size, [`PictureError::Size`].
+    /// [`PictureError::Channels`] if the network takes neither 1 nor 3 channels. If pictures keep their size,
+    /// [`PictureError::Size`] if the network cannot take it.
     pub fn prepare(&self, picture: Picture) -> Result<Prepared, PictureError> {
         let channels = self.architecture.input_channels();
         let mut picture = match channels {
@@ -134,22 +135,21 @@ impl Preparation {
         Ok(())
     }
 
-    /// Normalises and whitens what [`Prepared::append_values`] gave, inputs of `length` values each.
+    /// Normalizes and whitens the values of [`Prepared::append_values`], with `length` values per input.
     pub(crate) fn normalize(&self, values: &mut [f32], length: usize) {
         self.preprocessing.apply(values, length);
     }
 }
 
 impl Prepared {
-    /// Appends the input's values, plane after plane, 0 for black to 1 for white. A division, as in
-    /// training.
+    /// Appends the values of all planes, from 0 for black to 1 for white. Divides by 255, as in training.
     pub fn append_values(&self, values: &mut Vec<f32>) {
         values.extend(self.picture.planes.iter().flatten().map(|&byte| f32::from(byte) / 255.0));
     }
 }
 
-/// Whether things stand on a bright ground: the middle value of the rim, and three corners, are
-/// bright. None of Fashion-MNIST's 70,000 images, which stand on black, are taken so.
+/// Returns whether the background is bright: the median of the border and at least three corners are bright. This holds
+/// for none of Fashion-MNIST's 70,000 images, which have a black background.
 fn has_bright_ground(picture: &Picture) -> bool {
     let [height, width] = picture.size;
     let plane = &picture.planes[0];
