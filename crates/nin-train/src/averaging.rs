@@ -1,11 +1,11 @@
-//! An exponential moving average of the weights, by which a network is tested, saved and shipped.
+//! An exponential moving average of the weights, which is evaluated and saved in their place.
 //!
-//! Polyak and Juditsky (1992) average all weights of a training; with a decay the last ones count
-//! most. As in TensorFlow's `ExponentialMovingAverage` with `num_updates`, the n-th update's decay is
-//! at most (1 + n) / (10 + n), so that the first weights are soon forgotten. It begins with the
-//! initial weights, and is a function of the weights and of n alone.
+//! Polyak and Juditsky (1992) average all weights of a training; a decay gives the last ones more weight. As in
+//! TensorFlow's `ExponentialMovingAverage` with `num_updates`, the decay of update n is at most (1 + n) / (10 + n), so
+//! that the first weights are soon forgotten. The average starts at the initial weights, and depends only on the weights
+//! and on n.
 //!
-//! In a checkpoint the average is the model; the weights that go on are part of the training state.
+//! In a checkpoint, the average is the model, and the trained weights are part of the optimizer's state.
 
 use std::collections::BTreeMap;
 
@@ -18,21 +18,21 @@ use nin_model::{
 
 use crate::fine_tuning::is_frozen;
 
-/// Before the name of a weight that goes on, in the training state.
+/// Name prefix of a trained weight in the training state.
 const PREFIX: &str = "trained.";
 
-/// The running average, on the device.
+/// The moving average, on the device.
 #[derive(Debug)]
 pub(crate) struct Average<B: Backend> {
     decay: f64,
-    /// Blocks whose weights stay as they are.
+    /// Number of frozen first blocks.
     frozen_blocks: usize,
-    /// By name: shape, and values in a row.
+    /// Shape and flattened values of each weight, by name.
     tensors: BTreeMap<String, (Vec<usize>, Tensor<B, 1>)>,
 }
 
 impl<B: Backend> Average<B> {
-    /// An average that stands at these weights.
+    /// Creates an average with these values.
     pub(crate) fn at(weights: &Weights, decay: f64, device: &B::Device) -> Self {
         let tensors = weights.iter().map(|(name, HostTensor { shape, values })| {
             let data = TensorData::new(values.clone(), [values.len()]);
@@ -41,13 +41,13 @@ impl<B: Backend> Average<B> {
         Self { decay, frozen_blocks: 0, tensors: tensors.collect() }
     }
 
-    /// Leaves the weights of the first blocks as they are: an average of equal numbers may be rounded.
+    /// Skips the first blocks, which are frozen. Averaging equal values could change them by rounding.
     #[must_use]
     pub(crate) fn with_frozen_blocks(self, frozen_blocks: usize) -> Self {
         Self { frozen_blocks, ..self }
     }
 
-    /// Takes in the weights behind a step; `updates` were made before.
+    /// Updates the average with the weights after a step. `updates` is the number of earlier updates.
     pub(crate) fn update(&mut self, network: &NetworkInNetwork<B>, updates: usize) {
         let updates = updates as f64;
         let decay = self.decay.min((1.0 + updates) / (10.0 + updates));
@@ -55,7 +55,7 @@ impl<B: Backend> Average<B> {
         visit_parameters(network, &mut Update { decay, frozen_blocks: *frozen_blocks, tensors });
     }
 
-    /// The average, on the host.
+    /// Reads the average from the device.
     pub(crate) fn weights(&self) -> Result<Weights, ModelError> {
         let tensors = self.tensors.iter().map(|(name, (shape, tensor))| {
             let HostTensor { values, .. } = HostTensor::read(name, tensor)?;
@@ -85,14 +85,14 @@ impl<B: Backend> ParameterVisitor<B> for Update<'_, B> {
     }
 }
 
-/// Adds the weights that go on to the training state.
+/// Adds the trained weights to the training state.
 pub(crate) fn add_trained(weights: &Weights, state: &mut Weights) {
     for (name, tensor) in weights.iter() {
         state.insert(format!("{PREFIX}{name}"), tensor.clone());
     }
 }
 
-/// The weights that go on, from the training state; none where there was no average.
+/// Returns the trained weights from the training state; `None` without an average.
 pub(crate) fn trained(state: &Weights) -> Option<Weights> {
     let named = state
         .iter()
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn it_is_the_naive_average_and_goes_on_from_the_host() {
-        /// Products of 32-bit floats, in the same order.
+        /// Rounding of products of 32-bit floats, in the same order.
         const TOLERANCE: f64 = 1e-6;
         const DECAY: f64 = 0.3;
         let weights = |seed| sample::checkpoint(seed).weights;
@@ -126,7 +126,7 @@ mod tests {
             average.update(&network(step + 1), step);
             let decay = DECAY.min([0.1, 2.0 / 11.0, 0.25].get(step).copied().unwrap_or(DECAY));
             expected = decay * expected + (1.0 - decay) * value(&weights(step + 1));
-            // Through a checkpoint and back changes nothing.
+            // A round trip through a checkpoint changes nothing.
             let stored = average.weights().unwrap();
             assert!((value(&stored) - expected).abs() < TOLERANCE);
             average = Average::at(&stored, DECAY, &FlexDevice);

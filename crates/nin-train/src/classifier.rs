@@ -1,4 +1,4 @@
-//! The network as Burn's learner sees it: a step of training, a step of inference.
+//! The network as Burn's `TrainStep` and `InferenceStep`.
 
 use burn::module::Module;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -11,25 +11,25 @@ use nin_model::{DropoutKey, ModelError, NetworkInNetwork};
 use crate::score::Answers;
 use crate::weighting::{Targets, weighted_cross_entropy};
 
-/// A network that Burn's `Learner` can train.
+/// A network with its training loss, as Burn's `Learner` takes it.
 #[derive(Module, Debug)]
 pub struct Classifier<B: Backend> {
     network: NetworkInNetwork<B>,
-    /// Bits of the run's seed, from which dropout is drawn.
+    /// Seed of the dropout masks.
     #[module(skip)]
     seed: u64,
-    /// Share of a target that is spread over all classes.
+    /// Share of each target to spread over all classes.
     #[module(skip)]
     label_smoothing: f64,
-    /// How much each class counts in the training loss; `None` where all count alike.
+    /// Weight of each class in the training loss; `None` for equal weights.
     #[module(skip)]
     class_weights: Option<Vec<f64>>,
-    /// Whether inference looks at each image twice.
+    /// Whether inference averages each image with its mirror image.
     #[module(skip)]
     flips: bool,
 }
 
-/// A batch's answers, or why the device did not give them.
+/// The answers of a batch, or the error of the device.
 pub struct StepAnswers(pub Result<Answers, ModelError>);
 
 impl ItemLazy for StepAnswers {
@@ -41,46 +41,45 @@ impl ItemLazy for StepAnswers {
 }
 
 impl<B: Backend> Classifier<B> {
-    /// The classifier of this network, with dropout drawn from `seed`.
+    /// Creates a classifier. `seed` draws the dropout masks.
     pub fn new(network: NetworkInNetwork<B>, seed: u64) -> Self {
         Self { network, seed, label_smoothing: 0.0, class_weights: None, flips: false }
     }
 
-    /// Trains with this share of each target spread over all classes.
+    /// Sets the share of each target to spread over all classes, as in PyTorch's
+    /// `cross_entropy(label_smoothing=...)`.
     #[must_use]
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
         Self { label_smoothing, ..self }
     }
 
-    /// Trains with each class counting this much, one weight per class, as in PyTorch's
-    /// `cross_entropy(weight=...)`; `None` counts all alike.
+    /// Sets the weight of each class in the training loss, one per class, as in PyTorch's `cross_entropy(weight=...)`;
+    /// `None` for equal weights.
     #[must_use]
     pub fn with_class_weights(self, class_weights: Option<Vec<f64>>) -> Self {
         Self { class_weights, ..self }
     }
 
-    /// Answers with the mean of the probabilities of each image and its mirror image, left and right, as
-    /// Krizhevsky, Sutskever and Hinton (2012, section 4.1) and Simonyan and Zisserman
-    /// (arXiv:1409.1556, section 3.2) do. The mirror image is that of the values which the network takes.
-    /// Training is not touched.
+    /// Sets whether inference averages the probabilities of each image and its mirror image, as in Krizhevsky, Sutskever
+    /// and Hinton (2012, section 4.1) and in Simonyan and Zisserman (arXiv:1409.1556, section 3.2). Mirrors the
+    /// preprocessed input, left to right. Has no effect on training.
     #[must_use]
     pub fn with_flips(self, flips: bool) -> Self {
         Self { flips, ..self }
     }
 
-    /// The network.
+    /// Returns the network.
     pub fn network(&self) -> &NetworkInNetwork<B> {
         &self.network
     }
 }
 
-/// The mean cross-entropy of `[batch, classes]` logits, `[1]`, in nats.
+/// Returns the mean cross-entropy of `[batch, classes]` logits and `[batch]` targets, of shape `[1]`, in nats.
 pub fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, targets: Tensor<B, 1, Int>) -> Tensor<B, 1> {
     smoothed_cross_entropy(logits, targets, 0.0)
 }
 
-/// [`cross_entropy`] with this share of each target spread over all classes, as PyTorch's
-/// `label_smoothing`.
+/// Returns the [`cross_entropy`] with label smoothing, as in PyTorch.
 fn smoothed_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Tensor<B, 1, Int>,
@@ -93,8 +92,8 @@ fn smoothed_cross_entropy<B: Backend>(
         .forward(logits, targets)
 }
 
-/// [`smoothed_cross_entropy`] of targets that are each two classes by their shares: what PyTorch's
-/// `cross_entropy` gives for a target of probabilities.
+/// Returns the [`smoothed_cross_entropy`] of mixed targets, two classes by their shares. It equals PyTorch's
+/// `cross_entropy` for targets that are probabilities.
 fn mixed_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Tensor<B, 1, Int>,
@@ -143,7 +142,7 @@ impl<B: Backend> InferenceStep for Classifier<B> {
         if !self.flips {
             return StepAnswers(look(images, labels));
         }
-        let mirrored = images.clone().flip([3]); // [batch, channels, height, width], each row the other way round
+        let mirrored = images.clone().flip([3]); // [batch, channels, height, width], rows reversed
         let answers = look(images, labels.clone())
             .and_then(|answers| Ok(answers.averaged_with(&look(mirrored, labels)?)));
         StepAnswers(answers)
@@ -161,11 +160,11 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// Sums of a few products of 32 bits, in another order than PyTorch's.
+    /// Rounding of sums of a few 32-bit products, in another order than PyTorch's.
     const TOLERANCE: f32 = 1e-6;
 
     /// PyTorch 2's `cross_entropy(logits, 0.7 * one_hot([1, 2]) + 0.3 * one_hot([0, 2]), label_smoothing=s)`:
-    /// loss, and gradient of the logits.
+    /// the loss and the gradient of the logits.
     #[test]
     fn a_mixed_target_costs_what_it_does_in_pytorch() {
         let cases = [
@@ -212,7 +211,7 @@ mod tests {
         }
     }
 
-    /// Two images of 4x4 that are not their own mirror images, or these.
+    /// Returns two images of 4x4 that differ from their mirror images, or those mirror images.
     fn pictures(mirrored: bool) -> ImageBatch<Flex> {
         let value = |at: usize| {
             let (row, column) = (at / 4, at % 4);
@@ -233,7 +232,7 @@ mod tests {
 
     #[test]
     fn with_flips_an_answer_is_the_mean_over_the_image_and_its_mirror_image() {
-        // A first kernel of 3x3: the mean over a map of 1x1 layers is the same for a mirror image.
+        // The first kernel is 3x3: with 1x1 layers only, the mean over a map is the same for a mirror image.
         let block = nin_model::Block {
             kernel: 3,
             stride: 1,

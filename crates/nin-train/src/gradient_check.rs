@@ -1,5 +1,4 @@
-//! Whether the gradients of a step are numbers, asked before they touch the weights, and how large
-//! they are.
+//! Checks the gradients of a step for non-finite values before they change the weights, and computes their norm.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -9,24 +8,23 @@ use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
 
-/// What is known of a step's gradients.
+/// The result of the check.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Gradients {
-    /// The name of a parameter whose gradient holds NaN or infinity, if there is one: of several the
-    /// one nearest to the loss, where it came up first.
+    /// The name of a parameter whose gradient holds NaN or infinity. Of several, it is the one nearest to the loss,
+    /// where the value first appears in the backward pass.
     pub(crate) non_finite: Option<String>,
-    /// The norm of all of them together, where it was asked for.
+    /// The global norm of all gradients, if it was requested.
     pub(crate) norm: Option<f64>,
 }
 
-/// Examines the gradients of a step; takes their norm where that is asked for.
+/// Checks the gradients of a step, and computes their norm on request.
 ///
-/// A sum is infinite or NaN where a summand is; the sums are made on the device, and one tensor of
-/// them is read back. A gradient whose finite values add up to more than a 32-bit float holds
-/// counts as infinite, too.
+/// Sums each gradient on the device and reads all sums in one tensor. A sum is NaN or infinite if any value is. A
+/// gradient of finite values whose sum exceeds the range of a 32-bit float counts as infinite too.
 ///
 /// # Errors
-/// [`ModelError::Device`] where the device does not give the sums back.
+/// [`ModelError::Device`] if the sums cannot be read from the device.
 pub(crate) fn examine<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,
@@ -40,14 +38,14 @@ pub(crate) fn examine<B: AutodiffBackend>(
         return Ok(Gradients { non_finite: None, norm: None });
     }
     values.extend(squares);
-    // [parameters], twice that with the squares
+    // [parameters], or [2 * parameters] with the squares
     let sums = HostTensor::read("gradients", &Tensor::cat(values, 0))?;
     let (sums, squares) = sums.values.split_at(names.len());
     let position = sums.iter().rposition(|sum| !sum.is_finite());
     let square: f64 = squares.iter().map(|&square| f64::from(square)).sum();
     Ok(Gradients {
         non_finite: position.map(|position| names.swap_remove(position)),
-        // Finite, so that a checkpoint's JSON holds it.
+        // Finite, because JSON cannot represent infinity and a checkpoint stores the norm.
         norm: with_norm.then(|| square.sqrt().min(f64::from(f32::MAX))),
     })
 }
@@ -86,8 +84,8 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// What is found with weights of this seed where the first pixel has this value, and the norm
-    /// added up on the host.
+    /// Returns the result of the check with weights of this seed and this value of the first pixel, and the norm
+    /// computed on the host.
     fn found(seed: usize, pixel: f32) -> (Gradients, f64) {
         let checkpoint = sample::checkpoint(seed);
         let architecture = &checkpoint.metadata.architecture;
@@ -138,9 +136,9 @@ mod tests {
     }
     #[test]
     fn the_norm_is_that_of_all_gradients_together() {
-        /// Sums of a dozen 32-bit squares, in another order.
+        /// Rounding of sums of a dozen 32-bit squares, in another order.
         const TOLERANCE: f64 = 1e-6;
-        // With a channel a layer, most seeds are dead.
+        // With one channel per layer, most seeds are dead.
         let alive = (1..50).map(|seed| found(seed, 0.5)).find(|(_, expected)| *expected > 0.0);
         let (Gradients { norm, .. }, expected) = alive.expect("one of fifty seeds");
         let norm = norm.unwrap();

@@ -1,4 +1,4 @@
-//! `pictures.csv`, the list of a run's pictures, and the check that a resumed run has the same.
+//! Checks that a resumed run has the pictures listed in its `pictures.csv`.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,13 @@ use nin_data::{PictureRow, PictureSet, parse_picture_list};
 
 use crate::{RunFolder, TrainError};
 
-/// Label, part and SHA-256 of each picture, by its path.
+/// Label, part and SHA-256 of each picture, by path.
 type Rows = BTreeMap<String, [String; 3]>;
 
-/// Checks that a run resumes with the pictures it began with, and names the first that differs. A run
-/// without a list has nothing to compare.
+/// Checks that a run resumes with the pictures that it started with. A run without a list passes.
+///
+/// # Errors
+/// [`TrainError::PicturesChanged`] names the first difference.
 pub(crate) fn check(run: &RunFolder, pictures: &PictureSet) -> Result<(), TrainError> {
     let Some(old) = run.pictures()? else { return Ok(()) };
     let old = rows(&old);

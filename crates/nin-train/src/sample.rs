@@ -7,23 +7,23 @@ use crate::lock::RunLock;
 use crate::recipe::{Recipe, RecipeBuilder};
 use crate::{RunFolder, TrainError};
 
-/// The steps of an epoch of these checkpoints.
+/// Number of steps per epoch of these checkpoints.
 const STEPS_PER_EPOCH: usize = 10;
 
-/// The recipe of a network with a dozen weights.
+/// Returns the recipe of a network with a dozen weights.
 pub(crate) fn recipe() -> Recipe {
     let text = "[model]\nblocks = [{kernel = 1, widths = [1, 1, \"classes\"]}]";
     RecipeBuilder::from_text("tiny", "tiny.toml", text).unwrap().build().unwrap()
 }
 
-/// A new run in a folder of its own.
+/// Creates a new run in a temporary folder.
 pub(crate) fn run() -> (tempfile::TempDir, RunFolder, RunLock) {
     let root = tempfile::tempdir().unwrap();
     let (run, lock) = RunFolder::create(&root.path().join("run"), &recipe(), None).unwrap();
     (root, run, lock)
 }
 
-/// A checkpoint after so many steps, of ten an epoch; its weights are told apart by it.
+/// Returns a checkpoint after this many steps, ten per epoch. Its weights depend on the number of steps.
 pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
     let architecture = recipe().architecture(1, 2).unwrap();
     let weights: Weights = recipe()
@@ -53,7 +53,7 @@ pub(crate) fn checkpoint(total_steps: usize) -> Checkpoint {
     }
 }
 
-/// Writes a checkpoint after so many steps.
+/// Writes a checkpoint after this many steps.
 pub(crate) fn write(run: &RunFolder, total_steps: usize, best: bool) -> Result<String, TrainError> {
     checkpoint(total_steps).write(run, best)
 }

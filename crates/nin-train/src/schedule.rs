@@ -6,8 +6,8 @@ use burn::tensor::backend::Backend;
 
 use crate::recipe::{OptimizerRecipe, ScheduleKind, ScheduleRecipe, TrainingRecipe};
 
-/// A schedule for one training: the rate is a pure function of the number of steps taken, so that
-/// the number of steps is all that a checkpoint needs.
+/// The learning-rate schedule of a training. The rate is a pure function of the number of steps taken, which is all that
+/// a checkpoint needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     recipe: ScheduleRecipe,
@@ -18,7 +18,7 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a recipe, for a training of so many steps an epoch.
+    /// Creates the schedule of a recipe for this many steps per epoch.
     pub(crate) fn new(
         schedule: &ScheduleRecipe,
         optimizer: &OptimizerRecipe,
@@ -34,7 +34,7 @@ impl Schedule {
         }
     }
 
-    /// The learning rate of a step, counted from 0 over the whole training.
+    /// Returns the learning rate of a step, counted from 0 over the whole training.
     pub(crate) fn rate(&self, step: usize) -> f64 {
         let Self { recipe, base_rate, steps_per_epoch, total_steps, .. } = self;
         if step < recipe.warmup_steps {

@@ -1,28 +1,28 @@
-//! Loss and right answers, summed on the host from the logits.
+//! Loss and accuracy, computed on the host from the logits.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 use nin_data::MixedTargets;
 use nin_model::{HostTensor, ModelError};
 
-/// The sums of the book's accumulator: loss times images, right answers, images.
+/// Sums for loss and accuracy, as in the book's accumulator.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Score {
-    /// Sum of the images' cross-entropies, in nats.
+    /// Sum of the cross-entropies of all images, in nats.
     pub loss_sum: f64,
-    /// Images whose largest logit is that of their label.
+    /// Number of images whose largest logit is that of their label.
     pub correct: usize,
-    /// Images.
+    /// Number of images.
     pub images: usize,
 }
 
 impl Score {
-    /// The mean cross-entropy of an image, in nats.
+    /// Returns the mean cross-entropy, in nats; 0 without images.
     pub fn loss(&self) -> f64 {
         self.loss_sum / self.images.max(1) as f64
     }
 
-    /// The share of right answers.
+    /// Returns the accuracy, from 0 to 1; 0 without images.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }
@@ -35,35 +35,35 @@ impl Score {
     }
 }
 
-/// One batch's logits on the host, with the labels.
+/// The logits and labels of a batch, on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answers {
     logits: Vec<f32>,
     labels: Vec<usize>,
-    /// Where images are mixed.
+    /// The second labels, if the images are mixed.
     mixed: Option<MixedTargets>,
     classes: usize,
 }
 
 impl Answers {
-    /// Reads `[batch, classes]` logits back from their device.
+    /// Reads `[batch, classes]` logits from their device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give them back.
+    /// [`ModelError::Device`] if the read fails.
     pub fn read<B: Backend>(logits: &Tensor<B, 2>, labels: Vec<usize>) -> Result<Self, ModelError> {
         let [_, classes] = logits.dims();
         let HostTensor { values, .. } = HostTensor::read("logits", logits)?;
         Ok(Self { logits: values, labels, mixed: None, classes })
     }
 
-    /// The same of images that have each another label besides.
+    /// Sets the second labels and the shares of mixed images.
     #[must_use]
     pub fn mixed_with(self, mixed: Option<MixedTargets>) -> Self {
         Self { mixed, ..self }
     }
 
-    /// The answers of two looks at the same images: each probability is the mean of both, and each logit
-    /// that mean's logarithm, whose softmax it is.
+    /// Averages the probabilities of two predictions for the same images. Each logit becomes the logarithm of the mean
+    /// probability, so that the softmax of the logits gives the means.
     #[must_use]
     pub fn averaged_with(mut self, other: &Self) -> Self {
         let rows = self.logits.chunks_exact_mut(self.classes);
@@ -84,7 +84,7 @@ impl Answers {
         Self { logits, labels, mixed: None, classes }
     }
 
-    /// Each image's logits, answer and label.
+    /// Returns the logits, the answer (the class of the largest logit) and the label of each image.
     pub fn iter(&self) -> impl Iterator<Item = (&[f32], usize, usize)> {
         self.logits
             .chunks_exact(self.classes)
@@ -92,8 +92,8 @@ impl Answers {
             .map(|(logits, &label)| (logits, largest(logits), label))
     }
 
-    /// The sums over the batch. Of a mixed image the loss is that of both labels by their shares, and the
-    /// right answer that of the larger part.
+    /// Returns the sums over the batch. The loss of a mixed image weights both labels by their shares; its correct answer
+    /// is the first label.
     pub fn score(&self) -> Score {
         let mut score = Score::default();
         for (at, (logits, answer, label)) in self.iter().enumerate() {
@@ -107,7 +107,7 @@ impl Answers {
     }
 }
 
-/// The position of the largest logit; the first of equals, as `torch.argmax` on a CPU.
+/// Returns the index of the largest logit; the first of equals, like `torch.argmax` on a CPU.
 fn largest(logits: &[f32]) -> usize {
     let mut best = 0;
     for (index, logit) in logits.iter().enumerate() {
@@ -118,12 +118,12 @@ fn largest(logits: &[f32]) -> usize {
     best
 }
 
-/// The negative logarithm of the label's softmax, in nats.
+/// Returns the negative logarithm of the label's softmax, in nats.
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     log_sum(logits) - f64::from(logits[label])
 }
 
-/// The logarithm of the sum of the logits' exponentials.
+/// Returns the logarithm of the sum of exponentials.
 fn log_sum(logits: &[f32]) -> f64 {
     let shift = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = logits.iter().map(|&logit| (f64::from(logit) - shift).exp()).sum();

@@ -1,4 +1,4 @@
-//! What a training came to: the book's two closing lines, and `summary.json`.
+//! The result of a training: the book's two closing lines, and `summary.json`.
 
 use std::time::Duration;
 
@@ -16,42 +16,42 @@ use crate::sentinel::AlarmKind;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Why it ended.
+    /// Why the training ended.
     pub ending: Ending,
-    /// Epochs that were finished.
+    /// Number of finished epochs.
     pub epochs: usize,
-    /// The last finished epoch of this process, if one was finished.
+    /// The last epoch that this process finished, if any.
     pub last_epoch: Option<EpochReport>,
-    /// The best test accuracy of all epochs, where the test images chose the best.
+    /// The best test accuracy of all epochs; `None` if validation data chose the best checkpoint.
     pub best_test_accuracy: Option<f64>,
-    /// The best validation accuracy of all epochs, where validation images chose the best.
+    /// The best validation accuracy of all epochs; `None` without validation data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_validation_accuracy: Option<f64>,
-    /// The test of the best checkpoint, where validation images chose it.
+    /// The final test of the best checkpoint; `None` without validation data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<TestReport>,
-    /// Pictures that were left out because they cannot be decoded.
+    /// Number of pictures that were skipped because they cannot be decoded.
     #[serde(skip_serializing_if = "is_zero")]
     pub bad_pictures: usize,
-    /// Images a second of all training steps, the fetching of batches left out.
+    /// Images per second over all training steps, without loading batches.
     pub examples_per_sec: f64,
-    /// Seconds that this process trained and tested.
+    /// Time that this process spent training and testing, in seconds.
     pub elapsed_secs: f64,
-    /// The seed that the weights come from: the recipe's, unless the run began again.
+    /// The seed of the last attempt: the recipe's, unless the sentinel restarted the run.
     pub seed: u64,
-    /// Which attempt this is, counted from 1; more where the sentinel began the run again.
+    /// The last attempt, counted from 1.
     pub attempt: usize,
-    /// What the sentinel has named and what is not over.
+    /// The active alarms of the sentinel.
     pub alarms: Vec<AlarmKind>,
-    /// The classes that are silent: 0 for every image.
+    /// The names of the silent classes, whose logit is 0 for every image.
     pub silent_classes: Vec<String>,
 }
 
-/// What a summary is of, besides the state of the training.
+/// The inputs of a summary, besides the state of the training.
 pub(crate) struct SummaryOf<'a> {
     pub(crate) metadata: &'a ModelMetadata,
     pub(crate) seed: u64,
-    /// The part that chose the best checkpoint.
+    /// The part that chooses the best checkpoint.
     pub(crate) evaluated_on: Part,
     pub(crate) test: Option<TestReport>,
     pub(crate) bad_pictures: usize,
@@ -89,15 +89,15 @@ impl Summary {
         }
     }
 
-    /// The book's two closing lines. Where validation images chose the best checkpoint, `test acc` is
-    /// that checkpoint's. For example `loss 0.563, train acc 0.786, test acc 0.790` and
-    /// `3087.6 examples/sec on cuda:0`; `None` where no epoch was finished.
+    /// Returns the book's two closing lines, such as `loss 0.563, train acc 0.786, test acc 0.790` and
+    /// `3087.6 examples/sec on cuda:0`. If validation data chose the best checkpoint, `test acc` is that of this
+    /// checkpoint. Returns `None` if this process finished no epoch.
     pub fn closing_lines(&self, device: &str) -> Option<String> {
         let last = self.last_epoch.as_ref()?;
         Some(Self::book_lines(last, self.test, self.examples_per_sec, device))
     }
 
-    /// Those lines of any epoch, with the test of the best checkpoint where there was one.
+    /// Returns the book's two closing lines for an epoch. `test` is the final test of the best checkpoint, if there is one.
     pub fn book_lines(
         epoch: &EpochReport,
         test: Option<TestReport>,

@@ -1,8 +1,7 @@
-//! Class weights: which they are for some data, and the training loss that they make.
+//! Class weights and the weighted training loss.
 //!
-//! The loss is PyTorch's `cross_entropy(logits, targets, weight=weights, label_smoothing=share)`. It
-//! is linear in the log-probabilities, so that a whole batch's targets, weights and divisor come down
-//! to one number per image and class.
+//! The loss is PyTorch's `cross_entropy(logits, targets, weight=weights, label_smoothing=share)`. It is linear in the
+//! log-probabilities, so targets, weights and divisor of a batch reduce to one factor per image and class.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::backend::Backend;
@@ -13,10 +12,10 @@ use nin_model::ModelMetadata;
 use crate::TrainError;
 use crate::recipe::{ClassWeights, Recipe, RecipeError};
 
-/// Classes that differ by more than this ratio are worth a warning.
+/// Largest ratio of class sizes without a warning.
 const LARGEST_RATIO: usize = 10;
 
-/// The training images of each class.
+/// Returns the number of training images of each class.
 fn counts_of(data: &DataSet, metadata: &ModelMetadata) -> Vec<usize> {
     let labels = data.train.labels().iter().map(|&label| usize::from(label));
     counts(labels, metadata.classes.len())
@@ -32,10 +31,10 @@ fn counts(labels: impl IntoIterator<Item = usize>, classes: usize) -> Vec<usize>
     counts
 }
 
-/// The weight of each class in the training loss; `None` where all count alike.
+/// Returns the weight of each class in the training loss; `None` for equal weights.
 ///
 /// # Errors
-/// [`RecipeError::Refused`] where a list is not one of a weight per class.
+/// [`RecipeError::Refused`] if a list does not have one weight per class.
 pub(crate) fn class_weights(
     recipe: &Recipe,
     data: &DataSet,
@@ -54,7 +53,7 @@ pub(crate) fn class_weights(
     }
 }
 
-/// scikit-learn's `compute_class_weight("balanced")`; 0 for a class without images.
+/// Returns balanced weights, like scikit-learn's `compute_class_weight("balanced")`; 0 for a class without images.
 fn balanced(counts: &[usize]) -> Vec<f64> {
     let images: usize = counts.iter().sum();
     let classes = counts.iter().filter(|&&count| count > 0).count();
@@ -65,8 +64,7 @@ fn balanced(counts: &[usize]) -> Vec<f64> {
     counts.iter().map(weight).collect()
 }
 
-/// What to say where the classes of the training part count alike, though one has more than ten times
-/// as many images as another.
+/// Returns a warning if the classes have equal weights although one has more than ten times as many images as another.
 pub(crate) fn warning(recipe: &Recipe, data: &DataSet, metadata: &ModelMetadata) -> Option<String> {
     let is_plain = recipe.training.class_weights == ClassWeights::None;
     imbalance(&counts_of(data, metadata), &metadata.classes).filter(|_| is_plain)
@@ -85,22 +83,22 @@ fn imbalance(counts: &[usize], names: &[String]) -> Option<String> {
     })
 }
 
-/// A batch's targets, on the host.
+/// The targets of a batch, on the host.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Targets<'a> {
-    /// The classes.
+    /// The label of each image.
     pub(crate) labels: &'a [usize],
-    /// Where images are mixed.
+    /// The second labels, if the images are mixed.
     pub(crate) mixed: Option<&'a MixedTargets>,
-    /// Share of each target that is spread over all classes.
+    /// Share of each target to spread over all classes.
     pub(crate) smoothing: f64,
 }
 
-/// The weighted cross-entropy of `[batch, classes]` logits, `[1]`, in nats.
+/// Returns the weighted cross-entropy of `[batch, classes]` logits, of shape `[1]`, in nats.
 ///
-/// Plain targets give the weighted mean: the sum is divided by the sum of the labels' weights. Mixed
-/// targets are probabilities of classes, whose sum PyTorch divides by the images. Where no image has a
-/// weight, PyTorch's mean is 0 / 0; here it is 0, and so is its gradient.
+/// For plain targets, this is the weighted mean: the sum is divided by the sum of the labels' weights. Mixed targets are
+/// class probabilities; like PyTorch, this divides their sum by the number of images. If all weights of a batch are 0,
+/// PyTorch's mean is 0 / 0; here the loss and its gradient are 0.
 pub(crate) fn weighted_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Targets<'_>,
@@ -112,7 +110,7 @@ pub(crate) fn weighted_cross_entropy<B: Backend>(
     (log_softmax(logits, 1) * factors).sum().neg()
 }
 
-/// What each log-probability is multiplied by, image after image.
+/// Returns the factor of each log-probability, `[batch, classes]`.
 fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
     let Targets { labels, mixed, smoothing } = targets;
     let classes = weights.len();
@@ -147,9 +145,9 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// What `tests/suite/weighting_golden.py` wrote with PyTorch.
+    /// PyTorch's results, from `tests/suite/weighting_golden.py`.
     const GOLDEN: &str = include_str!("../tests/suite/weighting_golden.json");
-    /// Sums of a few dozen products of 32 bits, in another order than PyTorch's.
+    /// Rounding of sums of a few dozen 32-bit products, in another order than PyTorch's.
     const TOLERANCE: f32 = 1e-6;
 
     #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The types that make up Burn's learner here.
+//! The component types of Burn's learner.
 
 use burn::train::LearningComponentsMarker;
 
@@ -6,6 +6,6 @@ use crate::classifier::Classifier;
 use crate::optimizer::RunOptimizer;
 use crate::schedule::Schedule;
 
-/// Schedule, model and optimizer of every training.
+/// The schedule, model and optimizer types of every training.
 pub(super) type Components<B> =
     LearningComponentsMarker<B, Schedule, Classifier<B>, RunOptimizer<Classifier<B>, B>>;

@@ -1,13 +1,12 @@
-//! Burn's `Learner`, behind the few calls that a training loop makes. Nothing else in this crate knows what
-//! Burn's training needs around it.
+//! Wraps Burn's `Learner` for the training loop. No other module deals with Burn's training infrastructure.
 //!
-//! Burn takes the forward and backward pass, the optimizer and the learning-rate schedule. Its own loop cannot
-//! resume in the middle of an epoch or keep one order for any number of workers, so it is replaced (ADR 3). Burn
-//! allows that through a training strategy, which comes with conditions:
+//! Burn runs the forward and backward pass, the optimizer and the learning-rate schedule. Burn's own loop cannot resume
+//! in the middle of an epoch or keep the same order for any number of workers, so a custom training strategy replaces it
+//! (ADR 3). That takes some workarounds:
 //!
-//! - `launch` hands back a model and nothing else, so [`fit`] keeps the loop's result in a cell;
-//! - every training has a renderer and a metric logger, so there is one that does nothing;
-//! - `Learner` shows its optimizer's state to a checkpointer alone, so a checkpointer in memory asks for it.
+//! - `launch` returns only a model, so [`fit`] passes the loop's result through a cell;
+//! - every training needs a renderer and a metric logger, so both are no-ops;
+//! - `Learner` passes its optimizer's state only to a checkpointer, so an in-memory checkpointer reads it.
 
 mod components;
 mod noop_renderer;

@@ -1,4 +1,4 @@
-//! Burn's own reporting, silenced: this crate reports by its [`Observer`].
+//! Disables Burn's reporting. This crate reports through its [`Observer`](crate::Observer).
 
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
@@ -8,7 +8,7 @@ use burn::train::renderer::{
     MetricsRendererTraining, ProgressType, TrainingProgress,
 };
 
-/// A renderer and metric logger that does nothing.
+/// A renderer and metric logger that do nothing.
 pub(crate) struct NoopRenderer;
 
 impl MetricsRendererTraining for NoopRenderer {

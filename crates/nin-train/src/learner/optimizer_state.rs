@@ -1,7 +1,7 @@
-//! The optimizer's state, out of Burn's learner and back into it, by parameter name.
+//! Reads the optimizer's state from Burn's learner, and builds a record to load it back.
 //!
-//! `Learner` has no getter for its optimizer, but passes the optimizer's record to a checkpointer; the one here
-//! keeps it in memory. Names replace Burn's parameter ids, which differ from process to process.
+//! `Learner` has no getter for its optimizer, but passes the optimizer's record to a checkpointer. The checkpointer here
+//! keeps it in memory. Parameter names replace Burn's parameter IDs, which differ between processes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,10 +22,13 @@ use crate::classifier::Classifier;
 use crate::optimizer::ParameterState;
 use crate::recipe::OptimizerRecipe;
 
-/// A map from parameter ids to [`AdaptorRecord`]s.
+/// A map from parameter IDs to [`AdaptorRecord`]s.
 type OptimizerRecord<B> = LearnerOptimizerRecord<Components<B>>;
 
-/// Returns the optimizer's tensors, each under its parameter's name and `.first`, `.second` or `.steps`.
+/// Returns the optimizer's tensors, named after their parameter with the suffix `.first`, `.second` or `.steps`.
+///
+/// # Errors
+/// [`ModelError::Device`] if a tensor cannot be read from the device.
 pub(super) fn read<B: AutodiffBackend>(
     learner: &Learner<Components<B>>,
     store: &EventStoreClient,
@@ -38,7 +41,7 @@ pub(super) fn read<B: AutodiffBackend>(
         Box::new(Always),
     );
     checkpointer.checkpoint(learner, 0, store);
-    drop(checkpointer); // joins its threads, so that the record is there
+    drop(checkpointer); // joins its threads, which write the record
 
     let mut record = kept.take();
     let mut reader = Reader { record: &mut record, tensors: Weights::new(), failure: None };
@@ -46,8 +49,11 @@ pub(super) fn read<B: AutodiffBackend>(
     reader.failure.map_or(Ok(reader.tensors), Err)
 }
 
-/// Builds the record for Burn's learner from these tensors and each parameter's rate; no tensors are the state
-/// before the first step.
+/// Builds the record for Burn's learner from these tensors and the learning rate of each parameter. Without tensors,
+/// returns the state before the first step.
+///
+/// # Errors
+/// [`ModelError::TensorShape`] if a tensor has another shape than its parameter.
 pub(super) fn record<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     tensors: &Weights,
@@ -103,7 +109,7 @@ impl<B: Backend, R: Record<B>> Checkpointer<R, B> for InMemory<R> {
     }
 }
 
-/// Saves at each call.
+/// Saves at every call.
 struct Always;
 
 impl CheckpointingStrategy for Always {
@@ -138,7 +144,7 @@ impl<B: AutodiffBackend> Reader<'_, B> {
                 self.tensors.insert(name.clone(), HostTensor::read(&name, &moment)?);
             }
         }
-        // Exact up to 2^24 steps a half; a 32-bit float holds no larger whole numbers.
+        // Two halves of 24 bits: a 32-bit float represents whole numbers exactly up to 2^24.
         let steps = [steps >> 24, steps & 0xff_ffff].map(|half| half as f32).to_vec();
         self.tensors.insert(format!("{name}.steps"), HostTensor { shape: vec![2], values: steps });
         Ok(())
@@ -228,11 +234,11 @@ mod tests {
 
     type Training = Autodiff<Flex>;
 
-    /// What one step moves each parameter by.
+    /// Returns the change of each parameter in one step.
     fn moved(recipe: &OptimizerRecipe) -> Weights {
         let checkpoint = sample::checkpoint(5);
         let mut weights = checkpoint.weights;
-        // Alive: every layer's output is above 0, and the classes differ.
+        // Every layer's output is above 0, so that no ReLU is dead, and the classes differ.
         for (name, shape) in checkpoint.metadata.architecture.parameter_shapes() {
             let count = shape.iter().product::<usize>();
             let values = (0..count).map(|at| 0.3 + 0.1 * at as f32).collect();
@@ -273,7 +279,7 @@ mod tests {
 
     #[test]
     fn each_parameter_moves_by_its_own_rate() {
-        /// Differences of 32-bit weights near 0.3, of some 0.01.
+        /// Rounding of differences of about 0.01 between 32-bit weights near 0.3.
         const TOLERANCE: f32 = 1e-4;
         for kind in [OptimizerKind::Sgd { momentum: 0.9 }, OptimizerKind::ADAMW] {
             let plain = OptimizerRecipe { kind, ..Recipe::default().optimizer };

@@ -1,4 +1,4 @@
-//! One training step at a time.
+//! A learner that takes one training step at a time.
 
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
@@ -14,8 +14,7 @@ use crate::recipe::Recipe;
 use crate::schedule::Schedule;
 use crate::score::Answers;
 
-/// A recipe's training step: forward and backward pass, optimizer and learning-rate schedule, without a run
-/// around it.
+/// Takes a recipe's training steps (forward and backward pass, optimizer and learning-rate schedule) without a run.
 ///
 /// ```
 /// use burn::backend::Autodiff;
@@ -45,19 +44,20 @@ pub struct StepLearner<B: AutodiffBackend> {
     learner: Learner<Components<B>>,
 }
 
-/// What an optimizer carries from step to step.
+/// The state of an optimizer between steps.
 pub(crate) struct OptimizerState<'a> {
-    /// Its tensors, by parameter name.
+    /// Its tensors by parameter name; empty before the first step.
     pub(crate) tensors: &'a Weights,
-    /// Steps taken since the beginning of the training.
+    /// Number of steps since the start of the training.
     pub(crate) steps_taken: usize,
 }
 
 impl<B: AutodiffBackend> StepLearner<B> {
-    /// Starts at a recipe's first step, with its `[optimizer]` and `[schedule]`.
+    /// Creates a learner at the first step of a recipe. Of the recipe, it uses `[optimizer]`, `[schedule]` and
+    /// `training.epochs`.
     ///
     /// # Errors
-    /// [`ModelError`] where the device refuses a tensor.
+    /// [`ModelError`] if the state of the optimizer cannot be created.
     pub fn new(
         classifier: Classifier<B>,
         recipe: &Recipe,
@@ -68,7 +68,10 @@ impl<B: AutodiffBackend> StepLearner<B> {
         Self::resumed(classifier, recipe, steps_per_epoch, &state, device)
     }
 
-    /// Goes on after the steps that an optimizer state has behind it.
+    /// Creates a learner that continues from an optimizer state.
+    ///
+    /// # Errors
+    /// [`ModelError::TensorShape`] if a tensor of the state does not fit its parameter.
     pub(crate) fn resumed(
         classifier: Classifier<B>,
         recipe: &Recipe,
@@ -86,10 +89,10 @@ impl<B: AutodiffBackend> StepLearner<B> {
         Ok(Self { learner })
     }
 
-    /// Takes one step and returns the batch's answers, those of the weights before it.
+    /// Takes one step. Returns the batch's answers, computed with the weights before the step.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the logits back; the weights stay as they are.
+    /// [`ModelError::Device`] if the logits cannot be read from the device. The weights keep their values.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
@@ -97,16 +100,16 @@ impl<B: AutodiffBackend> StepLearner<B> {
         Ok(answers)
     }
 
-    /// Moves the schedule on by one step and returns the step's learning rate.
+    /// Advances the schedule by one step and returns the learning rate of the step.
     pub fn begin_step(&mut self) -> f64 {
         self.learner.lr_step();
         self.learner.lr_current()
     }
 
-    /// Computes a batch's answers and gradients; changes nothing.
+    /// Computes the answers and the gradients of a batch. Changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give the logits back.
+    /// [`ModelError::Device`] if the logits cannot be read from the device.
     pub fn gradients(
         &self,
         batch: ImageBatch<B>,
@@ -115,12 +118,12 @@ impl<B: AutodiffBackend> StepLearner<B> {
         Ok((output.item.0?, output.grads))
     }
 
-    /// Changes the weights by gradients, at the rate of the last [`begin_step`](Self::begin_step).
+    /// Updates the weights, at the learning rate of the last [`begin_step`](Self::begin_step).
     pub fn update(&mut self, gradients: GradientsParams) {
         self.learner.optimizer_step(gradients);
     }
 
-    /// Returns the classifier with the weights as they are.
+    /// Returns the classifier with the current weights.
     pub fn classifier(&self) -> Classifier<B> {
         self.learner.model()
     }

@@ -1,4 +1,4 @@
-//! A training strategy for Burn that runs a loop of ours.
+//! A training strategy that runs a custom loop in Burn's training.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::optimizer_state;
 use super::step::StepLearner;
 use crate::classifier::Classifier;
 
-/// A learner within Burn's training, which alone can tell its optimizer's state.
+/// A learner within Burn's training, which gives access to the optimizer's state.
 pub(crate) struct LoopLearner<B: AutodiffBackend> {
     pub(crate) steps: StepLearner<B>,
     store: Arc<EventStoreClient>,
@@ -28,14 +28,13 @@ impl<B: AutodiffBackend> LoopLearner<B> {
     /// Returns the optimizer's state by parameter name.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device does not give it back.
+    /// [`ModelError::Device`] if a tensor cannot be read from the device.
     pub(crate) fn optimizer_state(&self) -> Result<Weights, ModelError> {
         optimizer_state::read(self.steps.as_learner(), &self.store)
     }
 }
 
-/// Launches Burn's training with `training` as its loop, and returns what that returns; `None` where Burn never
-/// ran it.
+/// Launches Burn's training with `training` as its loop, and returns the loop's result; `None` if Burn never ran it.
 pub(crate) fn fit<B: AutodiffBackend, T: 'static>(
     learner: StepLearner<B>,
     (train, evaluation): (TrainLoader<Components<B>>, ValidLoader<Components<B>>),
@@ -56,7 +55,7 @@ pub(crate) fn fit<B: AutodiffBackend, T: 'static>(
     take(&result)
 }
 
-/// Burn shares a strategy, and calls it once.
+/// Burn takes a strategy by shared reference and calls it once, so the loop is in a `Mutex`.
 struct LoopStrategy<F, T> {
     training: Mutex<Option<F>>,
     result: Arc<Mutex<Option<T>>>,

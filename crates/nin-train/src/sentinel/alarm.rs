@@ -1,53 +1,53 @@
-//! What the sentinel names, as an event and in words.
+//! Alarms of the sentinel, as events and as text.
 
 use std::fmt::{self, Display, Formatter};
 
 use nin_model::Initialization;
 use serde::{Deserialize, Serialize};
 
-/// The recipe that keeps every class alive, and whose initialisation alone does much of it.
+/// The recipe that keeps every class alive. Its initialization alone has most of that effect.
 const STEADY_RECIPE: &str = "steady-fashion-mnist-96";
 
-/// What an alarm is about.
+/// The kind of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlarmKind {
-    /// The loss hangs within a hair of that of a guess. It may end.
+    /// The loss stays very close to that of guessing. A plateau may end.
     Plateau,
-    /// Some class channels have been 0 for every image of many batches on end. One may come back.
+    /// Some class channels are 0 for every image of many consecutive batches. A class may recover.
     SilentClasses,
-    /// Every image of many batches on end got the same logits: nothing can be learnt any more.
+    /// Every image of many consecutive batches gets the same logits. The network cannot learn any longer.
     Dead,
-    /// The norm of the gradient is out of all measure.
+    /// The norm of the gradient is above 1000.
     ExplodingGradients,
 }
 
-/// An alarm that is raised, that has changed, or that is over.
+/// An alarm that is raised, changes or ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Alarm {
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     pub epoch: usize,
-    /// Of the epoch, counted from 1.
+    /// The step of the epoch, counted from 1.
     pub step: usize,
-    /// What it is about.
+    /// The kind.
     pub alarm: AlarmKind,
-    /// Whether it is over.
+    /// Whether the alarm ends.
     pub over: bool,
-    /// For how many steps on end it has been so; of silent classes, the longest.
+    /// Number of consecutive steps in this state; for silent classes, of the longest silent one.
     pub steps: usize,
     /// Mean cross-entropy of the batch, in nats.
     pub loss: f64,
-    /// The last norm of the gradient that was taken, at each tenth step.
+    /// The last gradient norm, which is computed at every tenth step.
     pub gradient_norm: Option<f64>,
-    /// All classes that are silent now; empty in other alarms.
+    /// All classes that are silent; empty for other alarms.
     pub classes: Vec<String>,
-    /// How many classes there are.
+    /// Total number of classes.
     pub class_count: usize,
 }
 
 impl Alarm {
-    /// What to try, where there is something to be done about it.
+    /// Returns what to try, as a noun phrase; `None` if the alarm ends, or is about silent classes after the first epoch.
     pub fn hint(&self) -> Option<String> {
         if self.over || self.alarm == AlarmKind::SilentClasses && self.epoch > 1 {
             return None;

@@ -1,5 +1,5 @@
-//! What the sentinel costs beside a step. A timing, so it is run by hand, on a machine that has
-//! nothing else to do: `cargo test --release -p nin-train sentinel::cost -- --ignored --nocapture`.
+//! Measures the cost of the sentinel relative to a step. Run it by hand on an idle machine:
+//! `cargo test --release -p nin-train sentinel::cost -- --ignored --nocapture`.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ use crate::gradient_check::examine;
 
 type Training = Autodiff<Flex>;
 
-/// The share of a step that it may cost.
+/// Largest allowed share of a step.
 const MOST: f64 = 0.01;
 const REPEATS: usize = 15;
 
-/// The middle one of several timings.
+/// Returns the median of several timings.
 fn median(mut what: impl FnMut()) -> Duration {
     let mut times: Vec<_> = (0..REPEATS)
         .map(|_| {

@@ -1,14 +1,14 @@
-//! The sentinel: watches a training for what kills Network in Network, and names it.
+//! The sentinel: detects and reports the ways in which a Network in Network dies during training.
 //!
-//! The last block of the network ends in a ReLU. A class channel that it cuts to 0 for every image
-//! gets no gradient there and seldom comes back; where all of them are, the answers are the same for
-//! every image, the loss stays at the logarithm of the number of classes, and every gradient is 0.
-//! Before it comes to that, the loss hangs within a hair of that value, and class after class falls
-//! silent. A plateau alone is no verdict: the book's recipe often hangs for an epoch, and then learns.
+//! The last block of the network ends in a ReLU. A class channel that is 0 for every image gets no gradient there and
+//! seldom recovers. If all of them are 0, the logits are the same for every image, the loss stays at the logarithm of the
+//! number of classes, and every gradient is 0. Before that, the loss stays very close to that value, and one class after
+//! another falls silent. A plateau alone proves nothing: the book's recipe often stays on one for an epoch and then
+//! learns.
 //!
-//! It looks at what a step computes anyway (the loss and the logits on the host) and, at each tenth
-//! step, at the norm of the gradient. It changes nothing. Its memory is part of each checkpoint, so
-//! that a run that was cut says what the uncut one says.
+//! The sentinel looks at what a step computes anyway (the loss, and the logits on the host), and at every tenth step at
+//! the norm of the gradient. It changes nothing. Its state is part of each checkpoint, so that a resumed run raises the
+//! same alarms as an uninterrupted one.
 
 mod alarm;
 
@@ -18,45 +18,45 @@ pub use alarm::{Alarm, AlarmKind};
 
 use crate::score::Answers;
 
-/// The share of ln(classes) that counts as a hair.
+/// Largest relative distance of the mean loss from ln(classes) on a plateau.
 const HAIR: f64 = 0.01;
-/// How much of the newest loss goes into the running mean, which a lone batch does not move far.
+/// Weight of the newest loss in the running mean. It is small, so that a single batch has little effect.
 const NEWEST: f64 = 0.1;
-/// Steps on end that make a plateau: so much of an epoch, within these bounds.
+/// Number of consecutive steps that make a plateau: this share of an epoch, within these bounds.
 const PLATEAU_EPOCHS: f64 = 0.3;
 const PLATEAU_STEPS: (usize, usize) = (50, 200);
-/// Epochs on a plateau after which a run is given up.
+/// Number of epochs on a plateau after which a run is given up.
 const PATIENT_EPOCHS: usize = 2;
-/// Batches on end in which all images get the same logits that make a network dead.
+/// Number of consecutive batches with the same logits for all images that make a network dead.
 const ALIKE_STEPS: usize = 50;
-/// Batches on end without an answer that make a class silent; and images, for each class, so that
-/// small batches in which a class does not occur are no sign.
+/// Number of consecutive batches, and of images per class, with logit 0 that make a class silent. The number of images
+/// keeps small batches, in which a class may not occur, from raising the alarm.
 const SILENT_STEPS: usize = 20;
 const SILENT_IMAGES_PER_CLASS: usize = 32;
-/// Classes that fall silent or come back are named at most so many times an epoch.
+/// Largest number of alarms about silent classes per epoch.
 const SILENT_NAMED_PER_EPOCH: usize = 10;
-/// The norm of a gradient that explodes, and the norm below which that is over.
+/// The gradient norm above which gradients explode, and the norm below which that is over.
 const EXPLODING: (f64, f64) = (1e3, 1e2);
-/// The gradient's norm is taken at each of so many steps.
+/// The gradient norm is computed once in this many steps.
 const NORM_EVERY: usize = 10;
 
-/// What one step showed.
+/// What the sentinel sees of a step.
 #[derive(Debug, Clone)]
 pub(crate) struct Observation {
     /// Mean cross-entropy of the batch, in nats; finite.
     pub(crate) loss: f64,
-    /// Images of the batch.
+    /// Number of images in the batch.
     pub(crate) images: usize,
     /// For each class, whether its logit is exactly 0 for every image of the batch.
     pub(crate) silent: Vec<bool>,
-    /// Whether all images of the batch, two at least, got the same logits to the bit.
+    /// Whether the batch has at least two images and all got bitwise the same logits.
     pub(crate) alike: bool,
-    /// The norm of the gradient of all parameters, where it was taken.
+    /// The global norm of the gradients, if it was computed.
     pub(crate) gradient_norm: Option<f64>,
 }
 
 impl Observation {
-    /// What a batch's answers show.
+    /// Creates the observation of a batch.
     pub(crate) fn of(answers: &Answers, loss: f64, gradient_norm: Option<f64>) -> Self {
         let mut rows = answers.iter().map(|(logits, _, _)| logits);
         let first = rows.next().unwrap_or_default();
@@ -73,28 +73,28 @@ impl Observation {
     }
 }
 
-/// What the sentinel remembers; a part of a checkpoint.
+/// The state of the sentinel, part of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SentinelState {
-    /// The running mean of the batches' losses, in nats.
+    /// Running mean of the batch losses, in nats.
     mean_loss: Option<f64>,
-    /// Steps on end in which that was the loss of a guess.
+    /// Number of consecutive steps with the mean loss of guessing.
     plateau_steps: usize,
-    /// Batches on end in which all images got the same logits.
+    /// Number of consecutive batches with the same logits for all images.
     alike_steps: usize,
-    /// For each class, batches and images on end without an answer.
+    /// For each class, the number of consecutive batches and images with logit 0.
     silent: Vec<Silence>,
-    /// The last norm of the gradient.
+    /// The last computed gradient norm.
     gradient_norm: Option<f64>,
-    /// The alarms that are not over.
+    /// The active alarms.
     standing: Vec<AlarmKind>,
-    /// The silent classes that were named last, and the step at which they were.
+    /// The classes of the last alarm about silent classes, and its step.
     named_classes: Vec<usize>,
     named_at: usize,
 }
 
-/// How long a class has not answered.
+/// How long a class has been silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Silence {
@@ -103,29 +103,29 @@ struct Silence {
 }
 
 impl SentinelState {
-    /// The alarms that are not over.
+    /// Returns the active alarms.
     pub(crate) fn standing(&self) -> &[AlarmKind] {
         &self.standing
     }
 
-    /// The silent classes that were named last.
+    /// Returns the classes of the last alarm about silent classes.
     pub(crate) fn silent_classes(&self) -> &[usize] {
         &self.named_classes
     }
 
-    /// Whether nothing is to be hoped for.
+    /// Returns whether the run should be given up: the network is dead, or on a plateau for too long.
     pub(crate) fn has_collapsed(&self, steps_per_epoch: usize) -> bool {
         self.standing.contains(&AlarmKind::Dead)
             || self.plateau_steps >= given_up_after(steps_per_epoch)
     }
 }
 
-/// Steps on a plateau after which a run is given up.
+/// Returns the number of steps on a plateau after which a run is given up.
 fn given_up_after(steps_per_epoch: usize) -> usize {
     (PATIENT_EPOCHS * steps_per_epoch).max(2 * PLATEAU_STEPS.0)
 }
 
-/// What is watched for in a run.
+/// Raises alarms about a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Sentinel {
     steps_per_epoch: usize,
@@ -137,12 +137,12 @@ impl Sentinel {
         Self { steps_per_epoch, class_names }
     }
 
-    /// Whether the norm of the gradient is to be taken in the step after so many.
+    /// Returns whether the sentinel needs the gradient norm of the step after this many.
     pub(crate) fn wants_norm(total_steps: usize) -> bool {
         total_steps.is_multiple_of(NORM_EVERY)
     }
 
-    /// The loss of a guess, in nats.
+    /// Returns the loss of guessing, in nats.
     fn guess(&self) -> f64 {
         (self.class_names.len() as f64).ln()
     }
@@ -206,7 +206,7 @@ impl Sentinel {
         }
         state.plateau_steps += 1;
         let steps = state.plateau_steps;
-        // Said again, once, where it is given up.
+        // Raised once more when the run is given up.
         let is_due = !raised && steps >= self.plateau_after()
             || steps == given_up_after(self.steps_per_epoch);
         is_due.then_some(Finding { alarm: AlarmKind::Plateau, over: false, steps })

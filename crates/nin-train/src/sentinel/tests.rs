@@ -1,9 +1,9 @@
-//! The sentinel on made-up trainings.
+//! Tests of the sentinel on simulated trainings.
 
 use super::*;
 
 const CLASSES: usize = 10;
-/// As the book's: 60,000 images in batches of 128.
+/// Like the book's: 60,000 images in batches of 128.
 const STEPS_PER_EPOCH: usize = 469;
 
 fn sentinel(steps_per_epoch: usize) -> Sentinel {
@@ -30,7 +30,7 @@ fn dead() -> Observation {
     }
 }
 
-/// The alarms of a training: kind, over, and the step.
+/// Returns the alarms of a training: kind, whether it ends, and step.
 fn alarms(
     sentinel: &Sentinel,
     steps: impl Iterator<Item = Observation>,
@@ -69,7 +69,7 @@ fn a_dead_network_is_named_within_the_first_half_of_an_epoch() {
 
 #[test]
 fn a_plateau_that_ends_is_no_collapse_and_its_end_is_said() {
-    // Hangs for an epoch with the noise of small batches, then learns.
+    // On a plateau for an epoch, with the noise of small batches, then learns.
     let noise = |step: usize| [0.004, -0.006, 0.001][step % 3];
     let hanging = (0..STEPS_PER_EPOCH).map(move |step| seen(std::f64::consts::LN_10 + noise(step)));
     let learning = (0..300).map(|step| seen(2.3 - 0.005 * f64::from(step)));
@@ -110,7 +110,7 @@ fn silent_classes_are_named_and_their_return_too() {
 
 #[test]
 fn classes_that_do_not_occur_in_tiny_batches_are_not_called_silent() {
-    // One image a batch: all classes but its own give 0.
+    // One image per batch: the logits of all other classes are 0.
     let steps = (0..2000).map(|step| Observation {
         images: 1,
         silent: (0..CLASSES).map(|class| class != step % CLASSES).collect(),
@@ -121,7 +121,7 @@ fn classes_that_do_not_occur_in_tiny_batches_are_not_called_silent() {
 
 #[test]
 fn a_gradient_of_nought_alone_is_no_death() {
-    // All is learnt by heart: the loss is 0 to the last bit.
+    // The network has memorized everything: the loss is exactly 0.
     let steps = std::iter::repeat_n(Observation { gradient_norm: Some(0.0), ..seen(0.0) }, 1000);
     assert_eq!(alarms(&sentinel(STEPS_PER_EPOCH), steps).0, []);
 }
@@ -160,7 +160,7 @@ fn answers_show_silent_channels_and_equal_rows() {
     assert_eq!((both.silent, both.alike, both.images), (vec![true, false], false, 2));
     let equal = seen(&[0.5, 1.0, 0.5, 1.0]);
     assert_eq!((equal.silent, equal.alike), (vec![false, false], true));
-    // Of one image nobody can tell.
+    // A single image proves nothing.
     assert!(!seen(&[0.0, 0.0]).alike);
 }
 

@@ -1,4 +1,4 @@
-//! Epochs from the first to the last, and the end of a training.
+//! Runs the epochs of an attempt, and ends the training.
 
 use burn::tensor::backend::AutodiffBackend;
 
@@ -18,13 +18,13 @@ use crate::summary::{Summary, SummaryOf};
 pub(crate) enum Outcome {
     /// The training is over.
     Ended(Summary),
-    /// The sentinel gave it up, and another attempt starts in the same log.
+    /// The sentinel gave up the attempt. The next one continues the same log.
     Restart {
         /// The log.
         log: MetricsLog,
-        /// The epoch in which it was given up, counted from 1.
+        /// The epoch in which the attempt was given up, counted from 1.
         epoch: usize,
-        /// Steps of that epoch.
+        /// Number of finished steps of that epoch.
         step: usize,
     },
 }
@@ -37,7 +37,7 @@ enum Epoch {
 }
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
-    /// Trains to the recipe's end, an early stop, an interruption or the sentinel's verdict.
+    /// Trains until the recipe's last epoch, an early stop, an interruption, or until the sentinel gives up.
     pub(crate) fn run(mut self) -> Result<Outcome, TrainError> {
         let mut last_epoch = None;
         let ending = loop {
@@ -61,7 +61,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         self.conclude(ending, last_epoch).map(Outcome::Ended)
     }
 
-    /// Saves what is not saved yet, tests the best checkpoint, and closes the log.
+    /// Saves the last state, tests the best checkpoint, and closes the log.
     fn conclude(
         mut self,
         mut ending: Ending,
@@ -75,7 +75,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             match self.test_best()? {
                 FinalTest::Done(report) => {
                     test = report;
-                    // A run that was interrupted during its test ends like any other.
+                    // If only the test was left, this process finished no epoch of its own.
                     last_epoch = last_epoch.or_else(|| test.and(self.log.last_epoch()));
                 }
                 FinalTest::Interrupted => ending = Ending::Interrupted,
@@ -101,9 +101,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         self.job.loaders.train.steps_per_epoch()
     }
 
-    /// Whether the recipe lets the sentinel end this attempt, and the sentinel has seen enough.
+    /// Returns whether the recipe lets the sentinel end this attempt, and the sentinel gives it up.
     fn is_given_up(&self) -> bool {
-        // An epoch that is trained to its end is evaluated first.
+        // A fully trained epoch is evaluated first.
         self.job.recipe.training.on_collapse != OnCollapse::Warn
             && self.state.step < self.steps_per_epoch()
             && self.state.sentinel.has_collapsed(self.steps_per_epoch())
@@ -114,7 +114,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             && self.state.attempt < MOST_ATTEMPTS
     }
 
-    /// Trains the rest of an epoch and evaluates.
+    /// Trains the rest of an epoch, then evaluates.
     fn epoch(&mut self) -> Result<Epoch, TrainError> {
         let mut times = EpochTimes::start();
         if self.state.step < self.steps_per_epoch() {
@@ -129,7 +129,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
                 match batch {
                     Ok(batch) => self.step(batch, &mut times)?,
                     Err(error) => {
-                        // The steps so far are not lost.
+                        // Keeps the steps so far.
                         self.save()?;
                         return Err(error.into());
                     }
@@ -140,7 +140,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             Ok(Some(report)) => Ok(Epoch::Done(report)),
             Ok(None) => self.interrupted(),
             Err(error @ TrainError::Data(_)) => {
-                // The epoch is trained; only its evaluation is missing.
+                // Keeps the trained epoch. Only its evaluation is missing.
                 self.save()?;
                 Err(error)
             }

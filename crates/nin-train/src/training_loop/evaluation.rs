@@ -1,4 +1,4 @@
-//! The test at the end of each epoch.
+//! Evaluates after each epoch, and tests the best checkpoint at the end.
 
 use std::time::Instant;
 
@@ -18,16 +18,17 @@ use crate::events::{Event, Progress, TestReport};
 use crate::figures::Figures;
 use crate::score::Score;
 
-/// How the test at the end of a training ended.
+/// How the final test ended.
 pub(super) enum FinalTest {
-    /// With its figures; without, where the test images chose the best checkpoint.
+    /// With its report; `None` if there is no final test because the test images chose the best checkpoint.
     Done(Option<TestReport>),
-    /// Early, on request.
+    /// By an interruption.
     Interrupted,
 }
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
-    /// Tests, and begins the next epoch; `None` where the test was interrupted.
+    /// Evaluates the epoch, logs its report, saves, and moves on to the next epoch; `None` if the evaluation was
+    /// interrupted.
     pub(super) fn finish_epoch(
         &mut self,
         times: &EpochTimes,
@@ -85,7 +86,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         Ok(is_whole.then_some(evaluation))
     }
 
-    /// Tests the best checkpoint, once, where other images than the test ones chose it.
+    /// Tests the best checkpoint if validation data chose it.
     pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
         let Some(loader) = &self.job.loaders.test else { return Ok(FinalTest::Done(None)) };
         let best = best_checkpoint(&self.job.run, self.state.attempt)?;
@@ -114,7 +115,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         Ok(FinalTest::Done(Some(report)))
     }
 
-    /// The network with the weights that are saved: their average, where there is one.
+    /// Returns the network with the weights to save: their average, if there is one.
     fn tested_classifier(&self) -> Result<Classifier<B::InnerBackend>, TrainError> {
         let Some(average) = &self.average else {
             return Ok(self.learner.steps.classifier().valid());

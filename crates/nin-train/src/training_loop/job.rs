@@ -1,4 +1,4 @@
-//! What stays the same throughout an attempt.
+//! The constant part of an attempt.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use crate::folder::RunFolder;
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 
-/// An attempt's recipe, data and place.
+/// Recipe, data, run folder and device of an attempt.
 pub(crate) struct Job<B: AutodiffBackend> {
-    /// The recipe, with the attempt's seed.
+    /// The recipe with the attempt's seed.
     pub(crate) recipe: Recipe,
     pub(crate) run: RunFolder,
     pub(crate) metadata: ModelMetadata,
     pub(crate) loaders: Loaders<B>,
-    /// The part that is evaluated after each epoch.
+    /// The part that each epoch is evaluated on.
     pub(crate) evaluated_on: Part,
-    /// Pictures that were left out because they cannot be decoded.
+    /// Number of pictures that were skipped because they cannot be decoded.
     pub(crate) bad_pictures: usize,
     pub(crate) device: B::Device,
     pub(crate) interrupter: Interrupter,
 }
 
-/// The batches of a training. Clones share the data.
+/// The data loaders of a training. Clones share the data.
 #[derive(Clone)]
 pub(crate) struct Loaders<B: AutodiffBackend> {
-    /// Training images, in another order each epoch.
+    /// Training images, shuffled in each epoch.
     pub(crate) train: OrderedLoader<B>,
-    /// Images that are evaluated after each epoch.
+    /// Images to evaluate each epoch on.
     pub(crate) evaluation: OrderedLoader<B::InnerBackend>,
-    /// Images that the best checkpoint is tested on at the end; `None` where they chose that checkpoint.
+    /// Images to test the best checkpoint on at the end; `None` if the test images choose that checkpoint.
     pub(crate) test: Option<OrderedLoader<B::InnerBackend>>,
 }
 
@@ -62,7 +62,7 @@ impl<B: AutodiffBackend> Loaders<B> {
         Self { train, evaluation, test }
     }
 
-    /// Returns the loaders that Burn's training asks for; the loop does not read from them.
+    /// Returns the loaders that Burn's training requires. The loop does not read from them.
     pub(crate) fn for_burn(&self) -> (Arc<BurnLoader<B>>, Arc<BurnLoader<B::InnerBackend>>) {
         let train = BurnLoader::new(self.train.clone());
         (Arc::new(train), Arc::new(BurnLoader::new(self.evaluation.clone())))

@@ -1,7 +1,7 @@
 //! The training loop: epochs, steps, evaluation and checkpoints, with exact resume.
 //!
-//! A batch's path: `epochs` takes it from the data loader, `step` computes its gradients, checks them and updates
-//! the weights, `evaluation` tests the weights after each epoch, `saving` writes checkpoints.
+//! `epochs` takes batches from the data loader, `step` computes and checks their gradients and updates the weights,
+//! `evaluation` evaluates the weights after each epoch, and `saving` writes checkpoints.
 
 mod epochs;
 mod evaluation;

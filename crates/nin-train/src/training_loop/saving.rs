@@ -1,4 +1,4 @@
-//! Writes checkpoints. On a full disk the training goes on, and saves when there is room again.
+//! Writes checkpoints. On a full disk the training continues, and saves when there is room again.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::error::one_line;
 use crate::events::Event;
 use crate::{TrainError, averaging};
 
-/// How long a training that ends on a full disk waits for room, and how long between two attempts.
+/// How long a training that ends on a full disk waits for space, and the pause between tries.
 const LAST_WAIT: Duration = Duration::from_mins(1);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
-    /// Saves the state as it is. A full disk is no error: the training goes on without.
+    /// Saves the current state. On a full disk, warns instead of failing.
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
         let TrainingState { epoch, total_steps, .. } = self.state;
         if self.saving.has(epoch, total_steps) {
@@ -25,7 +25,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         let mut result = self.write_checkpoint();
         if keep.is_some_and(|keep| keep > 1) && result.as_ref().is_err_and(TrainError::is_disk_full)
         {
-            // Fewer old ones may make room for the new one.
+            // Removing old checkpoints may free enough space for the new one.
             self.prune(1)?;
             result = self.write_checkpoint();
         }
@@ -38,7 +38,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
                 self.saving.succeeded(epoch, total_steps);
                 self.log.event(Event::Checkpoint { name, total_steps })?;
                 if is_first && self.state.attempt > 1 {
-                    // From here on the attempt before is not needed.
+                    // The previous attempt is not needed any longer.
                     clear_earlier(&self.job.run, self.state.attempt)?;
                 }
                 keep.map_or(Ok(()), |keep| self.prune(keep))
@@ -51,7 +51,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         }
     }
 
-    /// Old checkpoints that cannot be removed are in nobody's way but the disk's.
+    /// Removes old checkpoints. Warns instead of failing: leftover checkpoints only take space.
     fn prune(&mut self, keep: usize) -> Result<(), TrainError> {
         match prune(&self.job.run, keep) {
             Ok(()) => Ok(()),
@@ -61,7 +61,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     }
 
     fn write_checkpoint(&mut self) -> Result<String, TrainError> {
-        // The record first: a checkpoint that is there says how much of it there is.
+        // The log first: the checkpoint holds its length.
         self.state.metrics_bytes = self.log.flush()?;
         self.state.metrics_sha256 = Some(self.log.sha256());
         let mut state = self.state.clone();
@@ -87,7 +87,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         Ok(name)
     }
 
-    /// At the end, where the last state could not be saved: waits for room, for a while.
+    /// Waits for a while until the last state can be saved.
     pub(super) fn wait_for_room(&mut self) -> Result<(), TrainError> {
         let begun = Instant::now();
         while self.saving.is_waiting_for_room()

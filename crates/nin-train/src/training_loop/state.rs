@@ -1,4 +1,4 @@
-//! What changes while an attempt is trained.
+//! The changing part of an attempt.
 
 use std::time::Instant;
 
@@ -20,16 +20,16 @@ pub(crate) struct TrainingLoop<'a, B: AutodiffBackend> {
     pub(super) state: TrainingState,
     pub(super) log: MetricsLog,
     pub(super) sentinel: Sentinel,
-    /// The running average of the weights, where the recipe asks for one.
+    /// The moving average of the weights, if the recipe has `training.ema_decay`.
     pub(super) average: Option<Average<B::InnerBackend>>,
     pub(super) saving: Saving,
-    /// Figures of the weights as they are; `None` after the first step of an epoch.
+    /// Figures of the current weights; `None` once a step has changed them.
     pub(super) evaluated: Option<Figures>,
     pub(super) begun: Instant,
 }
 
 impl<'a, B: AutodiffBackend> TrainingLoop<'a, B> {
-    /// Starts or resumes at `state`.
+    /// Creates a loop that starts or resumes at `state`.
     pub(crate) fn new(
         job: &'a Job<B>,
         learner: &'a mut LoopLearner<B>,
@@ -50,13 +50,13 @@ impl<'a, B: AutodiffBackend> TrainingLoop<'a, B> {
         }
     }
 
-    /// Evaluates and saves this average instead of the weights themselves.
+    /// Sets the average to evaluate and save instead of the weights.
     #[must_use]
     pub(crate) fn with_average(self, average: Option<Average<B::InnerBackend>>) -> Self {
         Self { average, ..self }
     }
 
-    /// Takes the state of this epoch and total number of steps as saved: a checkpoint holds it.
+    /// Sets the epoch and the total steps of the state that a checkpoint already holds.
     #[must_use]
     pub(crate) fn saved_at(self, saved: Option<(usize, usize)>) -> Self {
         Self { saving: Saving::after(saved), ..self }

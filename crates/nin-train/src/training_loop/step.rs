@@ -1,4 +1,4 @@
-//! One step: gradients, their check, the update, and what is told of it.
+//! One training step: gradients, check, update, report.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ use crate::score::{Answers, Score};
 use crate::sentinel::{Observation, Sentinel};
 use crate::{TrainError, clipping};
 
-/// How often within an epoch the curves get a point, as in the book.
+/// Number of points of the learning curves per epoch, as in the book.
 const POINTS_PER_EPOCH: usize = 5;
 
-/// Dropped steps in a row that end a training: its network yields no numbers any longer.
+/// Largest number of consecutive skipped steps. After that many, the weights are unlikely to recover.
 const MOST_SKIPPED: usize = 100;
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
@@ -52,7 +52,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         self.save_if_due()
     }
 
-    /// Looks for values that are no numbers before they touch the weights.
+    /// Checks loss and gradients for non-finite values before they change the weights.
     fn check(&mut self, score: Score, gradients: &GradientsParams) -> Result<Checked, TrainError> {
         let with_norm = Sentinel::wants_norm(self.state.total_steps);
         let classifier = self.learner.steps.classifier();
@@ -86,7 +86,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         })
     }
 
-    /// Clips the gradients, changes the weights, and takes them into their average.
+    /// Clips the gradients, updates the weights and their average.
     fn update(&mut self, mut gradients: GradientsParams, score: Score) -> Result<(), TrainError> {
         if let Some(norm) = self.job.recipe.optimizer.clip_norm {
             clipping::clip(&self.learner.steps.classifier(), &mut gradients, norm)?;
@@ -110,7 +110,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         self.state.total_steps += 1;
     }
 
-    /// Shows the step to the sentinel and logs its alarms.
+    /// Passes the step to the sentinel and logs its alarms.
     fn watch(
         &mut self,
         answers: &Answers,
@@ -126,7 +126,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         Ok(())
     }
 
-    /// Tells the observer of the step, and logs it where the curves get a point.
+    /// Reports the step to the observer, and logs it if it is a point of the learning curves.
     fn report(&mut self, times: &EpochTimes) -> Result<(), TrainError> {
         let steps_per_epoch = self.steps_per_epoch();
         let TrainingState { epoch, step, total_steps, learning_rate, ref score, .. } = self.state;
@@ -149,7 +149,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         Ok(())
     }
 
-    /// Saves within an epoch where `checkpoint.every_steps` or an earlier failure asks for it.
+    /// Saves within an epoch if `checkpoint.every_steps` or the retry of a failed save is due.
     fn save_if_due(&mut self) -> Result<(), TrainError> {
         let every = self.job.recipe.checkpoint.every_steps;
         let is_due = every.is_some_and(|every| self.state.total_steps.is_multiple_of(every));
@@ -161,10 +161,10 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     }
 }
 
-/// What a look at a step's loss and gradients found.
+/// The result of the check of a step.
 enum Checked {
-    /// Numbers, and the norm of all gradients where the sentinel asked for it.
+    /// All values are finite. `norm` is the global norm, if the sentinel needs it.
     Finite { norm: Option<f64> },
-    /// Others; the step is dropped.
+    /// A value is not finite. The step is skipped.
     Dropped,
 }
