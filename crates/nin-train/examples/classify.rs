@@ -1,4 +1,4 @@
-//! Classifies pictures by a trained network: decoding, preparation and all.
+//! Classifies picture files with a trained network.
 //!
 //! ```text
 //! cargo run --release -p nin-train --example classify -- weights/record-fashion-mnist.safetensors \
@@ -12,7 +12,7 @@ use nin_train::Predictor;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1);
-    let checkpoint = arguments.next().ok_or("name a run, a checkpoint or a .safetensors file")?;
+    let checkpoint = arguments.next().ok_or("pass a run, a checkpoint or a .safetensors file")?;
     let predictor = Predictor::<Flex>::open(checkpoint.as_ref(), &FlexDevice)?.without_maps();
     for path in arguments {
         let prediction = predictor.predict_file(path.as_ref())?;

@@ -1,8 +1,7 @@
-//! How many classes of the book's network are closed before its first step, for each of many seeds.
+//! Counts the closed classes of the book's network before its first step, for many seeds.
 //!
-//! A class is closed where the last ReLU makes its logit 0 for every image; where all ten are, every
-//! gradient is 0, and nothing can be learnt: that seed is dead. Looks at the first images of the
-//! embedded sample, at the recipe's size.
+//! A class is closed if the last ReLU makes its logit 0 for every image. If all ten are closed, every gradient is 0 and
+//! the network cannot learn: the seed is dead. Uses the first images of the embedded sample, at the recipe's size.
 //!
 //! ```sh
 //! cargo run --release -p nin-train --example closed_classes -- d2l-fashion-mnist-96 4000
@@ -20,7 +19,7 @@ use serde_json::json;
 
 const IMAGES: usize = 16;
 const CLASSES: usize = 10;
-/// How many seeds are printed for each number of closed classes.
+/// Number of seeds to print for each number of closed classes.
 const FIRST: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -32,16 +31,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (architecture, initialization) =
         (recipe.architecture(1, CLASSES)?, recipe.model.initialization);
     if initialization.follows_data() {
-        return Err(format!("the weights of {name} are fitted to its data").into());
+        return Err(format!("the initial weights of {name} depend on its data").into());
     }
-    let side = recipe.data.input_size.ok_or("the recipe leaves images in their own size")?;
+    let side = recipe.data.input_size.ok_or("the recipe does not resize images")?;
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default())?;
     let loader = OrderedLoader::<Flex>::in_order(data.train, 1, &FlexDevice).with_size([side; 2]);
     let images = loader.values(&(0..IMAGES).collect::<Vec<_>>())?;
     let images: Tensor<Flex, 4> =
         Tensor::from_data(TensorData::new(images, [IMAGES, 1, side, side]), &FlexDevice);
 
-    // For each number of closed classes, the seeds that have so many.
+    // The seeds, by their number of closed classes.
     let mut seeds_by_closed: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
     for seed in 1..=seeds {
         let weights = initialization.weights(&architecture, seed);

@@ -1,4 +1,4 @@
-//! A network of your own, as data: its blocks, its shapes before any training, a training.
+//! Defines a custom architecture, prints its shapes, and trains it.
 //!
 //! ```sh
 //! cargo run --release --example own_architecture
@@ -15,7 +15,7 @@ use nin_train::recipe::{
     DataRecipe, ModelRecipe, NetworkRecipe, OptimizerKind, OptimizerRecipe, Recipe, TrainingRecipe,
 };
 
-/// A convolution of side `kernel` that keeps the size, two 1x1 convolutions, and a pool that halves.
+/// Returns a block: a convolution that keeps the size, two 1x1 convolutions, and optionally a pool that halves it.
 fn block(kernel: usize, widths: [Width; 3], pool: bool) -> Block {
     let halves = Pool { kernel: 3, stride: 2, padding: 0, ceil_mode: true };
     Block {
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let last = [Width::Channels(32), Width::Channels(32), Width::CLASSES];
     let blocks = vec![block(5, wide(16), true), block(3, wide(32), true), block(3, last, false)];
 
-    // The defaults are the book's.
+    // All other values are the book's.
     let recipe = Recipe {
         model: ModelRecipe {
             network: NetworkRecipe::Blocks { name: "mine".to_owned(), blocks },

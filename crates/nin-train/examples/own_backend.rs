@@ -1,8 +1,8 @@
-//! Any of Burn's backends, or one of your own: the network is generic over `B: Backend`, and so is this program.
+//! Runs the network on several Burn backends. It is generic over `B: Backend`, so a custom backend works too.
 //!
-//! On Burn's two CPU backends, also under `Autodiff`, nin-kernels computes the blocks. Any other backend (wgpu, CUDA,
-//! yours) takes Burn's operations, and `without_kernels` takes them everywhere. This program prints how close the two
-//! are.
+//! On Burn's two CPU backends, with or without `Autodiff`, nin-kernels computes the blocks. Other backends use Burn's
+//! operations or, for wgpu with the feature `wgpu` of nin-model, products over unfolded patches. `without_kernels` uses
+//! Burn's operations everywhere. This program prints how close the results are.
 //!
 //! ```sh
 //! cargo run --release --example own_backend
@@ -18,14 +18,14 @@ use burn_ndarray::NdArray;
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
 use nin_model::{Builtin, Initialization, NetworkInNetwork};
 
-/// A backend put together from parts: gradients over Flex that recompute some values instead of saving them.
+/// A custom combination: autodiff over Flex that recomputes some activations instead of saving them.
 type Own = Autodiff<Flex, BalancedCheckpointing>;
 
 /// Returns the ten logits of the first test image, on the default device of any backend.
 fn logits<B: Backend>(with_kernels: bool) -> Result<Vec<f64>, Box<dyn Error>> {
     let device = B::Device::default();
     let architecture = Builtin::PaperMnist.architecture(1, 10)?;
-    let weights = Initialization::Kaiming.weights(&architecture, 42); // on the host: the same everywhere
+    let weights = Initialization::Kaiming.weights(&architecture, 42); // on the host, the same for all backends
     let mut network = NetworkInNetwork::<B>::from_weights(&architecture, &weights, &device)?;
     if !with_kernels {
         network = network.without_kernels();
@@ -39,7 +39,7 @@ fn logits<B: Backend>(with_kernels: bool) -> Result<Vec<f64>, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let reference = logits::<Flex>(false)?;
-    println!("flex by Burn's operations: {reference:.4?}");
+    println!("flex with Burn's operations: {reference:.4?}");
     let largest = reference.iter().copied().fold(0.0, f64::max);
     for (name, logits) in [
         ("flex", logits::<Flex>(true)?),
@@ -48,7 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     ] {
         let off = |(one, other): (&f64, &f64)| (one - other).abs();
         let worst = logits.iter().zip(&reference).map(off).fold(0.0, f64::max);
-        println!("{name}: off by at most {:.1e} of the largest", worst / largest);
+        println!(
+            "{name}: largest difference {:.1e}, relative to the largest logit",
+            worst / largest
+        );
     }
     Ok(())
 }

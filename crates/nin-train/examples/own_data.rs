@@ -1,8 +1,8 @@
-//! Data of your own: any folder of four IDX files is a data set. Classes and sizes follow the data.
+//! Trains on a custom data set: a folder of four IDX files. Classes and sizes follow the data.
 //!
 //! ```sh
-//! cargo run --release --example own_data              # writes a folder of stripes and learns it
-//! cargo run --release --example own_data -- FOLDER    # yours
+//! cargo run --release --example own_data              # trains on generated stripes
+//! cargo run --release --example own_data -- FOLDER    # trains on your own files
 //! ```
 
 use std::error::Error;
@@ -14,7 +14,7 @@ use nin_data::{DataSet, Locations};
 use nin_train::Trainer;
 use nin_train::recipe::RecipeBuilder;
 
-/// Images in their own size; a small block, and one that ends in the classes.
+/// Keeps the size of the images. The network is two small blocks.
 const RECIPE: &str = r#"
 [model]
 initialization = "lsuv-open"
@@ -32,7 +32,7 @@ epochs = 3
 batch_size = 20
 "#;
 
-/// Side of the made-up images, in pixels.
+/// Side of the generated images, in pixels.
 const SIDE: usize = 16;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -58,8 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes four IDX files: a magic number, the sizes as big-endian, and a byte for each value. Class 0 has horizontal
-/// stripes, class 1 vertical ones, class 2 both.
+/// Writes four IDX files, each with a magic number, big-endian sizes and one byte per value. Class 0 has horizontal
+/// stripes, class 1 vertical ones, and class 2 both.
 fn write_stripes(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir(folder)?;
     for (split, count) in [("train", 300_u32), ("t10k", 60)] {

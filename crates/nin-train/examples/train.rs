@@ -1,4 +1,4 @@
-//! A training in thirty lines: a built-in recipe on the embedded sample.
+//! Trains a built-in recipe on the embedded sample.
 //!
 //! ```sh
 //! cargo run --release --example train
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recipe = recipe.build()?;
 
     let data = DataSet::open(&recipe.data.dataset, None, &Locations::default())?;
-    let parent = tempfile::tempdir()?; // a run's folder; yours would stay
+    let parent = tempfile::tempdir()?; // a real run would use a permanent folder
     let folder = parent.path().join("run");
     let summary = Trainer::new(recipe, data)
         .folder(&folder)

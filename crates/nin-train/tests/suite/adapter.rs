@@ -1,11 +1,11 @@
-//! Whether wgpu has anything to run on.
+//! Finds out whether wgpu has an adapter.
 
 use std::sync::LazyLock;
 
 use burn_wgpu::graphics::AutoGraphicsApi;
 use burn_wgpu::{RuntimeOptions, WgpuDevice, init_setup};
 
-/// Opens the default device once; burn-wgpu panics where there is none.
+/// Opens the default device. Catches the panic of burn-wgpu without an adapter.
 static OPENED: LazyLock<Result<String, String>> = LazyLock::new(|| {
     let open = || {
         let options = RuntimeOptions::default();
@@ -14,7 +14,7 @@ static OPENED: LazyLock<Result<String, String>> = LazyLock::new(|| {
     std::panic::catch_unwind(open).map_err(|_| "no adapter for wgpu".to_owned())
 });
 
-/// Whether an adapter is here; a machine that promises one (`NIN_REQUIRE=vulkan`) fails without.
+/// Returns whether there is an adapter. Fails without one if `NIN_REQUIRE=vulkan` promises it.
 pub(crate) fn is_here() -> bool {
     let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
     match &*OPENED {

@@ -1,4 +1,4 @@
-//! Backends agree: the same steps from one seed, dropout on, give the same losses.
+//! Checks that backends agree: the same steps from one seed, with dropout, give the same losses.
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
@@ -15,12 +15,12 @@ const SEED: u64 = 11;
 const STEPS: usize = 20;
 const BATCH_SIZE: usize = 16;
 
-/// Of a loss: roundings of 32-bit sums in another order, fed back through twenty steps.
+/// Relative tolerance of a loss: rounding of 32-bit sums in another order, fed back through twenty steps.
 const LOSS_TOLERANCE: f64 = 1e-3;
-/// Of the first loss, before anything was fed back.
+/// Relative tolerance of the first loss, before any feedback.
 const FIRST_LOSS_TOLERANCE: f64 = 1e-5;
 
-/// `paper-mnist` in small: ceil-mode pools and dropout behind the first two of three blocks.
+/// A small `paper-mnist`: ceil-mode pools and dropout after the first two of three blocks.
 fn architecture() -> Architecture {
     let pool = Some(Pool { kernel: 3, stride: 2, padding: 0, ceil_mode: true });
     let block = |kernel, widths: [usize; 3], pool: Option<Pool>| Block {
@@ -39,7 +39,7 @@ fn architecture() -> Architecture {
     Architecture::new("small", 1, 10, blocks).unwrap()
 }
 
-/// The loss of each step on a backend.
+/// Returns the loss of each step on a backend.
 fn losses<I: Backend>(own_operations: bool) -> Vec<f64> {
     override_instruction_set();
     let architecture = architecture();
@@ -73,10 +73,10 @@ fn assert_agree(name: &str, found: &[f64], expected: &[f64]) {
 #[test]
 fn cpu_backends_agree_over_twenty_steps() {
     let reference = losses::<NdArray<f32>>(true);
-    // Twenty steps learn something, or any two backends would agree.
+    // The steps must learn something; otherwise any two backends would agree.
     assert!(reference[STEPS - 1] < reference[0] - 0.05, "{reference:?}");
     assert_agree("flex", &losses::<Flex>(true), &reference);
-    // Burn's own operations on ndarray take minutes for these steps; on flex they are the same sums.
+    // On flex only: with Burn's own operations, ndarray takes minutes.
     assert_agree("flex by Burn's operations", &losses::<Flex>(false), &reference);
 }
 

@@ -1,4 +1,4 @@
-//! Layer-sequential unit variance on real images: what it promises, and that all start alike.
+//! Tests layer-sequential unit variance (LSUV) on real images.
 
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
@@ -8,10 +8,10 @@ use nin_train::recipe::RecipeBuilder;
 
 use crate::kernels::override_instruction_set;
 
-/// Rounding of the weights and of sums of some hundred products, to 32 bits.
+/// Rounding of weights and of sums of a few hundred products to 32 bits.
 const TOLERANCE: f64 = 1e-4;
 
-/// The first images of the sample, of a side of so many pixels.
+/// Returns the first images of the sample, resized to this side in pixels.
 fn images(count: usize, side: usize) -> Vec<f32> {
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default()).unwrap();
     let loader =
@@ -38,7 +38,7 @@ fn every_layer_has_unit_variance_and_no_mean() {
     let images = images(40, 28);
     for (kind, last) in [(Initialization::Lsuv, 1.0), (Initialization::LsuvOpen, 0.1)] {
         let mut weights = fitted(kind, &architecture, 1, &images, 28);
-        // Fitting once more finds what the first time left.
+        // A second fit measures what the first one left.
         let layers = kind.fit(&mut weights, &architecture, &images, [1, 28, 28]).unwrap();
         assert_eq!(layers.len(), 9);
         for (index, layer) in layers.iter().enumerate() {
@@ -50,13 +50,13 @@ fn every_layer_has_unit_variance_and_no_mean() {
 
 const OTHERS: usize = 64;
 
-/// Images of one channel and of this side, as a batch.
+/// Returns images of one channel and this side as a batch.
 fn batch(images: &[f32], side: usize) -> Tensor<Flex, 4> {
     let shape = [images.len() / (side * side), 1, side, side];
     Tensor::from_data(TensorData::new(images.to_vec(), shape), &FlexDevice)
 }
 
-/// For how many of these images each class is open: its logit is not 0.
+/// Returns for each class the number of images that it is open for, with a logit above 0.
 fn open_images(
     architecture: &Architecture,
     weights: &Weights,
@@ -69,7 +69,7 @@ fn open_images(
     (0..10).map(open).collect()
 }
 
-/// Fits on 32 images and looks at [`OTHERS`]: for how many of them each seed's least open class is open.
+/// Fits on 32 images. Returns for each seed the number of the [`OTHERS`] that the least open class is open for.
 fn open_at_the_start(builtin: Builtin, side: usize, seeds: u64) -> Vec<usize> {
     let architecture = builtin.architecture(1, 10).unwrap();
     let images = images(32 + OTHERS, side);
@@ -88,16 +88,17 @@ fn every_class_is_alive_at_the_start_whatever_the_seed() {
     assert!(open.iter().all(|&open| open == OTHERS), "{open:?}");
 }
 
-/// The weights of `steady-fashion-mnist-96`. A map of one cell: here and there an image closes a class; none is silent.
+/// The initial weights of `steady-fashion-mnist-96`. Its last map has one cell, so single images close a class, but no
+/// class is silent.
 #[test]
-#[ignore = "2 million weights made orthonormal a hundred times: minutes"]
+#[ignore = "takes minutes: orthonormalizes 2 million weights a hundred times"]
 fn every_class_of_the_books_network_is_alive_at_the_start_whatever_the_seed() {
     let open = open_at_the_start(Builtin::D2l, 96, 100);
-    println!("open for so many of {OTHERS} images, by seed: {open:?}");
+    println!("number of {OTHERS} images that the least open class is open for, by seed: {open:?}");
     assert!(open.iter().all(|&open| open > OTHERS * 9 / 10), "{open:?}");
 }
 
-/// docs/why-nin-collapses.md has trained seed 2256. Seed 3, for comparison, begins with two classes closed.
+/// docs/why-nin-collapses.md trains seed 2256. Seed 3, for comparison, starts with two closed classes.
 #[test]
 fn one_seed_of_the_books_recipe_is_dead_before_its_first_step() {
     let recipe = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap().build().unwrap();
@@ -116,7 +117,7 @@ fn what_cannot_be_fitted_is_an_error_or_left_alone() {
     let mut weights = Initialization::Lsuv.weights(&architecture, 1);
     assert!(Initialization::Lsuv.fit(&mut weights, &architecture, &[], [1, 28, 28]).is_err());
     let before = weights.clone();
-    // Black images tell nothing about a scale.
+    // Black images carry no information about the scale.
     Initialization::Lsuv.fit(&mut weights, &architecture, &[0.0; 3 * 784], [1, 28, 28]).unwrap();
     assert_eq!(weights, before);
 }

@@ -1,4 +1,4 @@
-//! Trainings that are asked to stop.
+//! Tests interrupted trainings.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The instruction set that `NIN_CPU` names, for the kernels of this test binary.
+//! Sets the instruction set of the kernels from `NIN_CPU`, for this test binary.
 
 use std::sync::Once;
 
@@ -13,7 +13,7 @@ pub(crate) fn override_instruction_set() {
         };
         let isa = name.parse().unwrap();
         Context::new(isa, 0).unwrap().set_shared();
-        println!("NIN_CPU: the kernels compute by {isa}");
+        println!("NIN_CPU: the kernels use {isa}");
     });
 }
 

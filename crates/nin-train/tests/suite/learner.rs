@@ -1,4 +1,4 @@
-//! A recipe's training step at a constant rate.
+//! A learner with a constant learning rate.
 
 use burn::tensor::backend::AutodiffBackend;
 use nin_model::NetworkInNetwork;

@@ -1,4 +1,4 @@
-//! Integration tests of nin-train, one binary.
+//! Integration tests of nin-train, in one binary.
 
 #[cfg(feature = "wgpu")]
 mod adapter;

@@ -1,5 +1,5 @@
-//! docs/recipe.md: its tables have exactly the keys that a recipe has, with their defaults, and the values
-//! that it allows are those that the program takes.
+//! Checks docs/recipe.md: its tables list exactly the keys of a recipe with their defaults, and the values they allow
+//! are the ones that a recipe accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use toml::Table;
 
 const PAGE: &str = include_str!("../../../../docs/recipe.md");
 
-/// The smallest network of one block with a pool.
+/// The keys of one block with a pool.
 const BLOCK: &str = r#"kernel = 3, widths = [8, 8, "classes"], pool = { kernel = 3, stride = 2 }"#;
 
-/// A key of the page.
+/// A row of a table.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     key: String,
@@ -19,7 +19,7 @@ struct Row {
     allowed: String,
 }
 
-/// The tables by what stands in backticks in their headings, `[model]` as `model`.
+/// Reads the tables, by the name in backticks in their heading, `[model]` as `model`.
 fn tables() -> BTreeMap<String, Vec<Row>> {
     let mut tables: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let mut section = String::new();
@@ -38,12 +38,12 @@ fn tables() -> BTreeMap<String, Vec<Row>> {
     tables
 }
 
-/// What stands in backticks.
+/// Returns the texts in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The keys of a table, optional ones too, as serde lists them for one that there is not.
+/// Returns the keys of a table, including optional ones, which serde lists in its error about an unknown key.
 fn keys_of(text: &str) -> BTreeSet<String> {
     let error = toml::from_str::<Recipe>(text).unwrap_err().message().to_owned();
     let (_, expected) = error.split_once("expected").unwrap_or_else(|| panic!("{error}"));
@@ -57,7 +57,7 @@ fn keys(rows: &[Row]) -> BTreeSet<String> {
 }
 
 fn built(key: &str, value: &str) -> Result<Recipe, String> {
-    // No other network is small enough for as many channels and classes as may be.
+    // Only the smallest network is small enough for the largest number of channels and classes.
     let is_size = ["model.input_channels", "model.classes"].contains(&key);
     let smallest = "[model]\nblocks = [{ kernel = 1, widths = [1, 1, \"classes\"] }]";
     let text = if is_size { smallest } else { "" };
@@ -147,10 +147,10 @@ fn values_that_the_page_allows_are_taken_and_those_beyond_are_not() {
                 taken += 1;
             }
             for value in beyond(&allowed) {
-                assert!(built(&key, &value).is_err(), "{key}={value} is taken");
+                assert!(built(&key, &value).is_err(), "{key}={value} is accepted");
                 refused += 1;
             }
-            // A refused name lists the others.
+            // The error about an unknown name lists the known ones.
             let is_name = Recipe::default().entries().unwrap()[&key].starts_with('"');
             if let (true, Err(error)) = (is_name, built(&key, "no-such")) {
                 let shown: BTreeSet<_> = quoted(&allowed)
@@ -184,7 +184,7 @@ fn values_that_the_page_allows_are_taken_and_those_beyond_are_not() {
     assert!(names == 13 && taken >= 80 && refused > 40, "{names} {taken} {refused}");
 }
 
-/// The values nearest to those of a cell that it does not allow.
+/// Returns the values just outside of the allowed ones of a cell.
 fn beyond(allowed: &str) -> Vec<String> {
     let mut values = Vec::new();
     let ends: Vec<f64> = quoted(allowed).into_iter().filter_map(|end| end.parse().ok()).collect();
@@ -198,7 +198,7 @@ fn beyond(allowed: &str) -> Vec<String> {
     if let Some(low) = ends.first() {
         values.push(if is_whole { format!("{}", low - 1.0) } else { format!("{}", low - 1e-9) });
     }
-    // The largest integer of TOML has none beyond it.
+    // No value exceeds TOML's largest integer.
     if let Some(high) = ends.last().filter(|&&high| allowed.contains("` to `") && high < 1e18) {
         values.push(if is_whole { format!("{}", high + 1.0) } else { format!("{}", high * 1.001) });
     }

@@ -1,8 +1,8 @@
-"""PyTorch's weighted cross-entropy: writes weighting_golden.json.
+"""Writes weighting_golden.json, PyTorch's weighted cross-entropy.
 
     python crates/nin-train/tests/suite/weighting_golden.py
 
-Needs torch 2. Plain targets, smoothed ones, and mixed ones as probabilities of classes.
+Needs torch 2. Targets are plain, smoothed, or mixed, which are class probabilities.
 """
 import json
 from pathlib import Path

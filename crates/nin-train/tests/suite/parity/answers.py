@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""PyTorch's answers on a checkpoint of ours, over a data set's test images, beside `nin-cli eval`'s.
+"""Compares PyTorch's answers for a checkpoint with those of `nin-cli eval`, over the test images of a data set.
 
     pip install torch==2.15.0 numpy pillow==11.3.0 safetensors
     python answers.py runs/NAME/checkpoints/best/model.safetensors --nin-cli target/release/nin-cli
 
-Images are read from the IDX files, resized by PIL and divided by 255; the network is PyTorch's. It
-prints the number of right answers, the confusion matrix and the closest call, and exits with 1 where
-the two confusion matrices differ by more than the images whose two largest logits are within `--tie`
-of each other. `--size` evaluates the same weights on images of another size, on both sides.
+Reads the images from IDX files, resizes them with PIL, divides by 255, and runs the network in PyTorch.
+Prints the confusion matrix, the number of correct answers and the smallest lead of a largest logit. Exits
+with 1 if more answers differ than there are images whose two largest logits are within `--tie` of each
+other. `--size` evaluates the same weights on images of another size, on both sides.
 """
 import argparse
 import gzip
@@ -26,7 +26,7 @@ from reference import Network
 
 
 def idx(folder, name):
-    """The bytes of an IDX file, gzipped or not, in its dimensions."""
+    """Reads an IDX file, gzipped or not, as an array."""
     plain = folder / name
     content = plain.read_bytes() if plain.exists() else gzip.decompress((folder / f"{name}.gz").read_bytes())
     dimensions = content[3]
@@ -35,7 +35,7 @@ def idx(folder, name):
 
 
 def network_of(path):
-    """Network and metadata of a `model.safetensors`."""
+    """Reads the network and the metadata of a `model.safetensors`."""
     with safe_open(path, "pt") as file:
         metadata = json.loads(file.metadata()["nin"])
         network = Network(metadata["architecture"])
@@ -49,19 +49,19 @@ def batches(images, size, batch_size):
     for start in range(0, len(images), batch_size):
         resized = [numpy.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
                    for image in images[start:start + batch_size]]
-        # A division, as torchvision's ToTensor has it.
+        # Divides, like torchvision's ToTensor.
         yield torch.from_numpy(numpy.stack(resized)[:, None].astype(numpy.float32)).div(255)
 
 
 def answers(network, metadata, images, batch_size):
-    """Each image's answer, and by how much its largest logit leads."""
+    """Returns the answer for each image, and the lead of its largest logit."""
     size = metadata["preprocessing"]["input_size"]
     found, leads = [], []
     with torch.no_grad():
         for batch in batches(images, size, batch_size):
             logits = network(batch)
             best = logits.topk(2).values
-            # As argmax on a CPU: the first of equals.
+            # On a CPU, argmax returns the first of equals.
             found.append(logits.argmax(1))
             leads.append(best[:, 0] - best[:, 1])
     return torch.cat(found).numpy(), torch.cat(leads).numpy()
@@ -92,14 +92,14 @@ def ours(program, model, data, backend):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="PyTorch's answers on a checkpoint of ours")
+    parser = argparse.ArgumentParser(description="compares PyTorch's answers for a checkpoint with nin-cli's")
     parser.add_argument("model", type=pathlib.Path, help="a model.safetensors")
-    parser.add_argument("--nin-cli", default="nin-cli", help="the program")
+    parser.add_argument("--nin-cli", default="nin-cli", help="path of nin-cli")
     parser.add_argument("--backend", default="flex")
-    parser.add_argument("--size", type=int, help="side of the images, in place of the checkpoint's")
+    parser.add_argument("--size", type=int, help="side of the images, instead of the checkpoint's")
     parser.add_argument("--data", type=pathlib.Path, default="/usr/share/datasets/fashion-mnist")
     parser.add_argument("--batch-size", type=int, default=100)
-    parser.add_argument("--tie", type=float, default=1e-5, help="a lead that rounding may turn")
+    parser.add_argument("--tie", type=float, default=1e-5, help="largest lead that rounding may flip")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -114,11 +114,11 @@ def main():
     found, leads = answers(network, metadata, images, arguments.batch_size)
     counts = confusion_of(labels, found, metadata["architecture"]["classes"])
     ties = int((leads <= arguments.tie).sum())
-    # An image that moves to another answer shows twice in the difference of the matrices.
+    # An image with another answer counts twice in the difference of the matrices.
     theirs = numpy.array(evaluation["confusion"])
     moved = int(abs(theirs - counts).sum()) // 2
     print(counts)
-    print(f"{len(labels)} images at {metadata['preprocessing']['input_size']}: PyTorch has {counts.trace()} right "
+    print(f"{len(labels)} images at {metadata['preprocessing']['input_size']}: PyTorch has {counts.trace()} correct "
           f"answers, nin-cli on {evaluation['backend']} {theirs.trace()}; {moved} answers differ; smallest lead "
           f"{leads.min():.3g}, {ties} leads within {arguments.tie}")
     return 0 if evaluation["images"] == len(labels) and moved <= ties else 1

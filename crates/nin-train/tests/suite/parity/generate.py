@@ -1,18 +1,17 @@
 #!/usr/bin/env python3
-"""Writes golden/*.json: what PyTorch computes where the Rust test `parity` computes the same.
+"""Writes golden/*.json, PyTorch's results for the Rust test `parity`.
 
     pip install torch==2.15.0 numpy
     python generate.py [CASE...]
 
-Only results are stored: losses of each step, the first step's logits and gradients, and how far the
-weights have moved after each step.
+Stores only results: the loss of each step, the logits and gradients of the first step, and the movement
+of the weights after each step.
 
-Where a ReLU or a maximum hangs on rounding, one program takes it and another does not, and all later
-numbers part. So every case runs in 64-bit floats too, and where that gives other numbers the script
-stops: draw images and labels with another salt. The salts below are ones where the roundings of our
-kernels (Winograd's transforms, other orders of summation) and of wgpu turn nothing either; at 224x224,
-where there are so many maxima that one of them turns within ten steps more often than not, nothing
-in the first step.
+If rounding decides a ReLU or a maximum, implementations differ there and then diverge. So every case also
+runs in 64-bit floats, and the script stops if the results differ; then draw images and labels with another
+salt. With the salts below, the rounding of our kernels (Winograd transforms, other orders of summation)
+and of wgpu flips nothing either. At 224x224, where one of the many maxima usually flips within ten steps,
+this holds for the first step only.
 """
 import json
 import math
@@ -49,23 +48,23 @@ NETWORKS = {
                    block(5, 1, 2, (384, 256, 10))],
     "imagenet": [block(11, 4, 0, (96, 96, 96), CEIL), block(5, 1, 2, (256, 256, 256), CEIL),
                  block(3, 1, 1, (384, 384, 384), CEIL, 0.5), block(3, 1, 1, (1024, 1024, 1000))],
-    # No published network: widths that fill no panel, a padded pool in ceil mode, even kernels.
+    # Not a published network: widths that do not fill a panel, a padded pool in ceil mode, even kernels.
     "unusual": [block(7, 3, 3, (17, 33, 19), (3, 2, 1, True), 0.3), block(4, 1, 1, (5, 18, 20), (2, 2, 0, False)),
                 block(2, 1, 0, (24, 7, 3))],
 }
 SGD = {"kind": "sgd", "learning_rate": 0.002, "momentum": 0.9, "weight_decay": 0.001}
-# At 224 a tie is likely within ten steps: smaller steps keep what it turns small.
+# At 224, a tie is likely to flip within ten steps. Smaller steps limit the effect.
 SMALL_SGD = SGD | {"learning_rate": 0.0004}
-# The default epsilon of 1e-8 makes whole steps of gradients that are nothing but rounding.
+# With the default epsilon of 1e-8, gradients that are only rounding errors cause full steps.
 ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01, "epsilon": 1e-4}
-# What 32 bits may change where no tie is near, far below the test's tolerances: of the largest logit,
-# of a loss, and of norm and largest value of gradients and of movements.
+# Limits on the rounding errors of 32 bits without a close tie, far below the tolerances of the test: relative
+# to the largest logit, to a loss, and to norm and largest value of gradients and movements.
 ROUNDING = {"logits": 5e-6, "losses": 1e-6, "gradients": (2e-6, 1e-5), "movements": (2e-4, 1e-3)}
-# name, network, input, batch sizes of the steps, optimiser, salt of images and labels
+# name, network, input, batch size of each step, optimizer, salt of images and labels
 CASES = [
     ("d2l-96", "d2l", (1, 96, 96), [4] * 9 + [3], SGD, 20),
     ("d2l-224", "d2l", (1, 224, 224), [2] * 9 + [1], SMALL_SGD, 2),
-    # One step of wgpu on llvmpipe, which takes seconds for each image.
+    # A single step, for wgpu on llvmpipe, which takes seconds per image.
     ("d2l-224-once", "d2l", (1, 224, 224), [2], SGD, 3),
     ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 0),
     ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 6),
@@ -78,12 +77,12 @@ CASES = [
 
 
 def rounded(value):
-    """Nine digits give a 32-bit float back."""
+    """Rounds to nine digits, which identify a 32-bit float."""
     return float(f"{torch.as_tensor(value).detach().item():.9g}")
 
 
 def digest(tensor, salt):
-    """Norm, largest value, and the values at hashed positions in millionths of the largest."""
+    """Returns norm, largest value, and the values at hashed positions in millionths of the largest."""
     flat = tensor.detach().double().flatten()
     at = torch.from_numpy(hashed(min(POSITIONS, flat.numel()), salt).astype(numpy.int64) % flat.numel())
     largest = flat.abs().max()
@@ -92,7 +91,7 @@ def digest(tensor, salt):
 
 
 def movement(parameter, initial, salt):
-    """How far a parameter is from its initial values: that, not its size, is what steps made."""
+    """Returns the change of a parameter since its initial values, which is the work of the steps."""
     moved = parameter.detach().double() - initial.double()
     return digest(moved, salt)
 
@@ -134,7 +133,7 @@ def share(found, expected, whole):
 
 
 def rounding(single, double):
-    """How far 32-bit results are from 64-bit ones, in the units of the test's tolerances."""
+    """Returns the errors of 32-bit results relative to 64-bit ones, in the units of the test's tolerances."""
     def digests(found, expected):
         errors = [(share(found[name]["norm"], digest["norm"], digest["norm"]),
                    share(found[name]["values"], digest["values"], 1e6))
@@ -163,7 +162,7 @@ def main():
         errors = rounding(single, double)
         print(name, single["losses"][-1], errors)
         if any(numpy.any(numpy.array(errors[what]) > limit) for what, limit in ROUNDING.items()):
-            raise SystemExit(f"{name} hangs on rounding: {errors}, expected at most {ROUNDING}")
+            raise SystemExit(f"{name} depends on rounding: {errors}, expected at most {ROUNDING}")
         (folder / f"{name}.json").write_text(json.dumps(case | single, separators=(",", ":")) + "\n")
 
 

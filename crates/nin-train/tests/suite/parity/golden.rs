@@ -1,4 +1,4 @@
-//! What PyTorch computed, and how far from it a number may be.
+//! PyTorch's results, and the comparison with them.
 
 use std::collections::BTreeMap;
 
@@ -8,44 +8,44 @@ use serde::Deserialize;
 
 use super::inputs::hashed;
 
-/// A training of some steps.
+/// A training of a few steps.
 #[derive(Deserialize)]
 pub(super) struct Case {
     pub(super) architecture: Architecture,
-    /// `[channels, height, width]`
+    /// `[channels, height, width]` of the images.
     pub(super) input: [usize; 3],
-    /// The images of each step.
+    /// Number of images of each step.
     pub(super) batches: Vec<usize>,
     pub(super) optimizer: OptimizerRecipe,
-    /// Chooses images and labels: some have a tie that rounding decides.
+    /// Selects images and labels, because some draws have ties that rounding decides.
     pub(super) salt: u32,
     /// The loss of each step.
     pub(super) losses: Vec<f64>,
-    /// Of the first step.
+    /// The logits of the first step.
     pub(super) logits: Vec<f64>,
-    /// Of the first step.
+    /// The gradients of the first step.
     pub(super) gradients: BTreeMap<String, Digest>,
-    /// Weights less initial weights after each step.
+    /// Weights minus initial weights, after each step.
     pub(super) movements: Vec<BTreeMap<String, Digest>>,
 }
 
-/// What is kept of a tensor.
+/// A summary of a tensor.
 #[derive(Deserialize)]
 pub(super) struct Digest {
     norm: f64,
     largest: f64,
-    /// The values at hashed positions, in millionths of the largest.
+    /// The values at hashed positions, in millionths of the largest value.
     values: Vec<i32>,
 }
 
-/// How far values may be from PyTorch's: of their tensor's norm, and of its largest value.
+/// Tolerances relative to the norm and to the largest value of PyTorch's tensor.
 #[derive(Clone, Copy)]
 pub(super) struct Tolerance {
     pub(super) norm: f64,
     pub(super) value: f64,
 }
 
-/// The largest errors seen, for the report.
+/// The largest errors, for the output.
 #[derive(Debug, Default)]
 pub(super) struct Worst {
     norm: f64,
@@ -59,7 +59,7 @@ impl Worst {
     }
 }
 
-/// Fails where one tensor differs by more than the tolerance; gives the largest error.
+/// Compares tensors. Fails if one differs by more than the tolerance; returns the largest error.
 #[allow(clippy::too_many_arguments, reason = "what is compared, with what, how exactly")]
 pub(super) fn compare(
     what: &str,
@@ -71,7 +71,7 @@ pub(super) fn compare(
 ) -> Worst {
     let mut worst = Worst::default();
     let parameters = architecture.parameter_shapes();
-    assert_eq!(expected.len(), parameters.len(), "{what}: another number of parameters");
+    assert_eq!(expected.len(), parameters.len(), "{what}: the number of parameters differs");
     for ((name, _), salt) in parameters.iter().zip(first_salt..) {
         let found = found.get(name).unwrap_or_else(|| panic!("{what}: no {name}"));
         let error = expected[name].error(found, salt);
@@ -87,7 +87,7 @@ pub(super) fn compare(
 impl Digest {
     fn error(&self, found: &HostTensor, salt: u32) -> Worst {
         let Self { norm, largest, values } = self;
-        // A tensor that is zero has to be zero here too.
+        // If PyTorch's tensor is zero, ours must be zero too.
         let share = |error: f64, whole: f64| if error == 0.0 { 0.0 } else { error / whole };
         let found = &found.values;
         let found_norm = found.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();

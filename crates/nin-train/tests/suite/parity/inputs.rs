@@ -1,4 +1,4 @@
-//! Weights, images and labels from one integer hash, which `reference.py` computes too.
+//! Draws weights, images and labels from an integer hash that `reference.py` also implements.
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -7,7 +7,7 @@ use nin_model::{Architecture, HostTensor, Weights};
 
 use super::golden::Case;
 
-/// 24 random bits, by the mixer of Wellons' hash-prospector (lowbias32).
+/// Returns 24 random bits, by the mixer of Wellons' hash-prospector (lowbias32).
 pub(super) fn hashed(at: usize, salt: u32) -> u32 {
     let mut x = (at as u32).wrapping_add(salt.wrapping_mul(0x9E37_79B9));
     x = (x ^ (x >> 16)).wrapping_mul(0x7FEB_352D);
@@ -15,12 +15,12 @@ pub(super) fn hashed(at: usize, salt: u32) -> u32 {
     (x ^ (x >> 16)) >> 8
 }
 
-/// A number in `[0, 1)`, exact in 32-bit floats.
+/// Returns a number in `[0, 1)` that is exact in 32-bit floats.
 fn uniform(at: usize, salt: u32) -> f32 {
     hashed(at, salt) as f32 / 16_777_216.0
 }
 
-/// He-uniform weights and small positive biases.
+/// Returns He-uniform weights and small positive biases.
 pub(super) fn weights(architecture: &Architecture) -> Weights {
     let mut weights = Weights::new();
     for ((name, shape), salt) in architecture.parameter_shapes().into_iter().zip(1_u32..) {
@@ -37,7 +37,7 @@ pub(super) fn weights(architecture: &Architecture) -> Weights {
     weights
 }
 
-/// The batch of a step.
+/// Returns the batch of a step.
 pub(super) fn batch<B: Backend>(case: &Case, step: usize, device: &B::Device) -> ImageBatch<B> {
     let count = case.batches[step];
     let [channels, height, width] = case.input;

@@ -1,7 +1,7 @@
-//! Training steps equal PyTorch's: logits, losses, every gradient, the weights after each step.
+//! Checks training steps against PyTorch: logits, losses, every gradient, and the weights after each step.
 //!
-//! `generate.py` wrote `golden/`; the tests draw the same weights, images and labels from the same
-//! integer hash, and the same dropout masks from the same generator, and need no Python.
+//! `generate.py` wrote `golden/`. The tests draw the same weights, images and labels from the same integer hash, and the
+//! same dropout masks from the same generator, so they need no Python.
 
 mod golden;
 mod inputs;
@@ -22,32 +22,30 @@ use crate::kernels::override_instruction_set;
 use crate::learner::learner;
 use golden::{Case, Tolerance, Worst, compare};
 
-/// The run's seed, from which both sides draw dropout.
+/// Seed of the dropout masks on both sides.
 const SEED: u64 = 7;
 
-// PyTorch's own 32-bit results are within 1e-6 (logits, losses), 5e-7 and 2e-6 (gradients) and
-// 1e-4 and 8e-4 (movements) of 64-bit ones in every case, which `generate.py` checks: no tie is so
-// near. Other orders of summation and Winograd's transforms are allowed some ten times that.
+// PyTorch's 32-bit results are within 1e-6 (logits, losses), 5e-7 and 2e-6 (gradients) and 1e-4 and 8e-4 (movements) of
+// its 64-bit results in every case, so no tie is that close. `generate.py` checks this with limits of its own. Other
+// orders of summation and Winograd transforms are allowed about ten times as much.
 
-/// Of the largest logit.
+/// Relative to the largest logit.
 const LOGITS_TOLERANCE: f64 = 1e-5;
-/// Of a loss, over ten steps, in which every rounding feeds back into the next.
+/// Relative to the loss, over ten steps, in which every rounding error feeds back.
 const LOSS_TOLERANCE: f64 = 1e-4;
-/// One ReLU or one maximum that flips at a tie shows as up to this.
+/// One ReLU or one maximum that flips at a tie causes errors up to this.
 const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
-/// Of what the steps so far have moved. A weight is rounded at its own size, some hundred times
-/// that of a step.
+/// Relative to the movement so far. A weight is about a hundred times as large as a step, and so is its rounding error.
 const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
 
-/// From this side on, images have so many pixels that a tie turns within ten steps more often than not,
-/// whoever computes: in 14 of 21 draws of `d2l-224` and `imagenet` PyTorch's own 32 bits parted from
-/// its 64 bits, by up to 2e-3 (losses), 1.1e-2 and 5.5e-2 (movements). So there the first step is held
-/// to the tolerances above, and those behind it to these.
+/// From this side on, images have so many pixels that a tie usually flips within ten steps, in any implementation. In 14
+/// of 21 draws of `d2l-224` and `imagenet`, PyTorch's 32-bit results diverged from its 64-bit results by up to 2e-3
+/// (losses), 1.1e-2 and 5.5e-2 (movements). There, the tolerances above apply to the first step and these to later ones.
 const TIES_FROM: usize = 224;
 const LOSS_TOLERANCE_AFTER_TIES: f64 = 4e-3;
 const MOVEMENT_TOLERANCE_AFTER_TIES: Tolerance = Tolerance { norm: 1e-2, value: 8e-2 };
 
-/// By which operations a backend computes.
+/// The operations that a backend uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operations {
     Ours,
@@ -78,7 +76,7 @@ impl GradientReader<'_> {
     }
 }
 
-/// Weights less initial weights.
+/// Returns weights minus initial weights.
 fn movement(initial: &Weights, now: &Weights) -> Weights {
     let mut moved = Weights::new();
     for (name, HostTensor { shape, values }) in now.iter() {
@@ -89,7 +87,7 @@ fn movement(initial: &Weights, now: &Weights) -> Weights {
     moved
 }
 
-/// A built-in network is taken from the product; its blocks in the file are the generator's.
+/// Returns the architecture of a case. For a built-in one, uses nin's own blocks instead of the generator's.
 fn architecture(case: &Case) -> Architecture {
     let name = case.architecture.name();
     name.parse::<Builtin>().map_or_else(
@@ -134,7 +132,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
             let found: Vec<f32> =
                 answers.iter().flat_map(|(logits, _, _)| logits.to_vec()).collect();
             worst_logit = logits_error(&found, &case.logits);
-            assert!(worst_logit <= LOGITS_TOLERANCE, "{what}: logits are off by {worst_logit}");
+            assert!(worst_logit <= LOGITS_TOLERANCE, "{what}: logits differ by {worst_logit}");
             let found = GradientReader::read(learner.classifier().network(), &gradients);
             let expected = &case.gradients;
             worst_gradient =
@@ -153,7 +151,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
     );
 }
 
-/// The largest difference, of the largest logit.
+/// Returns the largest difference, relative to the largest logit.
 fn logits_error(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0.0_f64, |largest, logit| largest.max(logit.abs()));
@@ -192,7 +190,7 @@ fn unusual_by_burns_own_operations() {
     check::<Flex>("unusual", text, Operations::Burns);
 }
 
-/// llvmpipe, a software adapter, takes seconds for each image at 224.
+/// Only small cases: the software adapter llvmpipe takes seconds per image at 224.
 #[cfg(feature = "wgpu")]
 #[test]
 fn wgpu() {

@@ -1,8 +1,8 @@
-"""The networks in PyTorch, on the numbers that the Rust tests draw.
+"""The networks in PyTorch, with the inputs of the Rust tests.
 
-Weights, images and labels come from one integer hash, dropout masks from nin-random's counter-based
-generator. Both are written once here and once in Rust (`inputs.rs`, `nin-random`), so that the two
-sides start from the same bits and no weights have to be committed.
+Weights, images and labels come from an integer hash, dropout masks from the counter-based generator of
+nin-random. Both are implemented here and in Rust (`inputs.rs`, `nin-random`), so that both sides start
+from the same bits and no weights have to be committed.
 """
 import math
 
@@ -16,7 +16,7 @@ LAYERS = ("convolution", "cccp1", "cccp2")
 
 
 def hashed(count, salt):
-    """24-bit integers, by the mixer of Wellons' hash-prospector (lowbias32)."""
+    """Returns 24-bit integers, by the mixer of Wellons' hash-prospector (lowbias32)."""
     x = numpy.arange(count, dtype=numpy.uint32) + numpy.uint32(salt * 0x9E3779B9 & 0xFFFFFFFF)
     x ^= x >> numpy.uint32(16)
     x *= numpy.uint32(0x7FEB352D)
@@ -27,7 +27,7 @@ def hashed(count, salt):
 
 
 def uniform(count, salt):
-    """Numbers in [0, 1) that are 24-bit integers over 2^24: exact in 32-bit floats."""
+    """Returns numbers in [0, 1), 24-bit integers over 2^24, which are exact in 32-bit floats."""
     return hashed(count, salt).astype(numpy.float32) / numpy.float32(1 << 24)
 
 
@@ -51,7 +51,7 @@ def halves(word):
 
 
 def dropout_mask(count, probability, seed, epoch, step, block):
-    """nin-model's dropout mask, by nin-random's stream of purpose 3."""
+    """Returns nin-model's dropout mask, from nin-random's stream of purpose 3."""
     place, purpose, seed = halves(epoch) + halves(step << 8 | block), 3, halves(seed)
     a, b, c, d = (int(word) for word in philox(place, seed))
     e, f, g, h = (int(word) for word in philox([a, b, c, d ^ purpose], [seed[0] ^ purpose, seed[1]]))
@@ -63,7 +63,7 @@ def dropout_mask(count, probability, seed, epoch, step, block):
 
 
 class Network(nn.Module):
-    """A Network in Network of an architecture as nin writes it in JSON."""
+    """A Network in Network, from an architecture in nin's JSON form."""
 
     def __init__(self, architecture):
         super().__init__()
@@ -77,14 +77,14 @@ class Network(nn.Module):
             channels = third
 
     def named(self):
-        """Parameters by nin's names, first layer to last, weight before bias."""
+        """Returns the parameters with nin's names, first layer to last, weight before bias."""
         for at, layer in enumerate(self.layers):
             name = f"blocks.{at // 3}.{LAYERS[at % 3]}"
             yield f"{name}.weight", layer.weight
             yield f"{name}.bias", layer.bias
 
     def set_hashed(self):
-        """He-uniform weights, so that signals stay alive, and small positive biases."""
+        """Sets He-uniform weights, which keep signals alive, and small positive biases."""
         for salt, (name, parameter) in enumerate(self.named(), 1):
             values = uniform(parameter.numel(), salt)
             if name.endswith("weight"):
@@ -95,7 +95,7 @@ class Network(nn.Module):
             parameter.data = torch.from_numpy(values).reshape(parameter.shape)
 
     def forward(self, x, masks=None):
-        """Logits; `masks(count, probability, block)` draws dropout where it is given."""
+        """Returns the logits. If given, `masks(count, probability, block)` draws dropout masks."""
         for index, block in enumerate(self.blocks):
             for layer in self.layers[3 * index:3 * index + 3]:
                 x = torch.relu(layer(x))
