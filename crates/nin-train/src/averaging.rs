@@ -2,8 +2,8 @@
 //!
 //! Polyak and Juditsky (1992) average all weights of a training; a decay gives the last ones more weight. As in
 //! TensorFlow's `ExponentialMovingAverage` with `num_updates`, the decay of update n is at most (1 + n) / (10 + n), so
-//! that the first weights are soon forgotten. The average starts at the initial weights, and depends only on the weights
-//! and on n.
+//! that the first weights are soon forgotten. The average starts at the initial weights, and depends only on the
+//! weights and on n.
 //!
 //! In a checkpoint, the average is the model, and the trained weights are part of the optimizer's state.
 

@@ -60,9 +60,9 @@ impl<B: Backend> Classifier<B> {
         Self { class_weights, ..self }
     }
 
-    /// Sets whether inference averages the probabilities of each image and its mirror image, as in Krizhevsky, Sutskever
-    /// and Hinton (2012, section 4.1) and in Simonyan and Zisserman (arXiv:1409.1556, section 3.2). Mirrors the
-    /// preprocessed input, left to right. Has no effect on training.
+    /// Sets whether inference averages the probabilities of each image and its mirror image, as in Krizhevsky,
+    /// Sutskever and Hinton (2012, section 4.1) and in Simonyan and Zisserman (arXiv:1409.1556, section 3.2). Mirrors
+    /// the preprocessed input, left to right. Has no effect on training.
     #[must_use]
     pub fn with_flips(self, flips: bool) -> Self {
         Self { flips, ..self }

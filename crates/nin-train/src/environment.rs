@@ -87,8 +87,8 @@ impl Environment {
         Ok(())
     }
 
-    /// Returns a warning for each difference that may change bits, apart from the data. The number of threads changes no
-    /// bits.
+    /// Returns a warning for each difference that may change bits, apart from the data. The number of threads changes
+    /// no bits.
     fn differences(&self, old: &Self) -> Vec<String> {
         let build = |environment: &Self| match &environment.commit {
             Some(commit) => format!("{} ({commit})", environment.version),

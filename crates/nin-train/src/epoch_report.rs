@@ -18,8 +18,8 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// Accuracy over the training images of the epoch, from 0 to 1, while the weights change.
     pub train_accuracy: f64,
-    /// The part that the epoch is evaluated on, which chooses the best checkpoint: [`Part::Validation`] if there is one,
-    /// otherwise [`Part::Test`].
+    /// The part that the epoch is evaluated on, which chooses the best checkpoint: [`Part::Validation`] if there is
+    /// one, otherwise [`Part::Test`].
     pub evaluated_on: Part,
     /// Mean cross-entropy over that part, after the epoch, in nats.
     pub eval_loss: f64,

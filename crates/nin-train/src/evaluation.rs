@@ -95,8 +95,8 @@ impl Evaluation {
         (labelled > 0).then(|| self.confusion[class][class] as f64 / labelled as f64)
     }
 
-    /// Returns a class's F1, the harmonic mean of precision and recall; 0 without correct answers, `None` without images
-    /// and answers.
+    /// Returns a class's F1, the harmonic mean of precision and recall; 0 without correct answers, `None` without
+    /// images and answers.
     ///
     /// # Panics
     /// Panics if there is no such class.
@@ -107,8 +107,8 @@ impl Evaluation {
         (both > 0).then(|| 2.0 * self.confusion[class][class] as f64 / both as f64)
     }
 
-    /// Returns the mean recall of the classes with images, like scikit-learn's `balanced_accuracy_score`; `None` without
-    /// images.
+    /// Returns the mean recall of the classes with images, like scikit-learn's `balanced_accuracy_score`; `None`
+    /// without images.
     pub fn balanced_accuracy(&self) -> Option<f64> {
         mean((0..self.confusion.len()).filter_map(|class| self.recall(class)))
     }

@@ -329,8 +329,8 @@ fn mismatch(name: String, expected: Vec<usize>, found: Vec<usize>) -> TrainError
     TrainError::StartingWeights { name, expected, found }
 }
 
-/// Adapts the weights of the first layer to another number of channels. From grey to colour, each colour gets a third of
-/// the weights; from colour to grey, the weights are summed over the colours. Other weights stay as they are.
+/// Adapts the weights of the first layer to another number of channels. From grey to colour, each colour gets a third
+/// of the weights; from colour to grey, the weights are summed over the colours. Other weights stay as they are.
 fn of_channels(tensor: HostTensor, channels: usize) -> HostTensor {
     let HostTensor { shape, values } = &tensor;
     let [outputs, inputs, height, width] = shape[..] else { return tensor };

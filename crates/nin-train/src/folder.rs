@@ -38,8 +38,8 @@ impl RunFolder {
     /// weights.
     ///
     /// # Errors
-    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] if the folder is in use, [`TrainError::RunLocked`] if another
-    /// process is creating it; [`TrainError::Io`].
+    /// [`TrainError::RunExists`] or [`TrainError::NotARun`] if the folder is in use, [`TrainError::RunLocked`] if
+    /// another process is creating it; [`TrainError::Io`].
     pub(crate) fn create(
         path: &Path,
         recipe: &Recipe,
@@ -129,8 +129,8 @@ impl RunFolder {
         self.check_place()
     }
 
-    /// Checks before a write that the folders are still those that the training claimed. The run may have been moved and
-    /// another put in its place.
+    /// Checks before a write that the folders are still those that the training claimed. The run may have been moved
+    /// and another put in its place.
     ///
     /// # Errors
     /// [`TrainError::RunMoved`] otherwise; [`TrainError::Io`].
@@ -316,8 +316,8 @@ impl RunFolder {
         self.write_with_sum(&self.pictures_path(), list)
     }
 
-    /// Writes a file and its checksum file. Killed in between, it leaves the file without a checksum, never with a wrong
-    /// one.
+    /// Writes a file and its checksum file. Killed in between, it leaves the file without a checksum, never with a
+    /// wrong one.
     fn write_with_sum(&self, path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
         let sum = sealed::sum_path(path);
         if sum.symlink_metadata().is_ok() {

@@ -6,8 +6,8 @@ use burn::tensor::backend::Backend;
 
 use crate::recipe::{OptimizerRecipe, ScheduleKind, ScheduleRecipe, TrainingRecipe};
 
-/// The learning-rate schedule of a training. The rate is a pure function of the number of steps taken, which is all that
-/// a checkpoint needs.
+/// The learning-rate schedule of a training. The rate is a pure function of the number of steps taken, which is all
+/// that a checkpoint needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     recipe: ScheduleRecipe,

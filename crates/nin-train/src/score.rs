@@ -92,8 +92,8 @@ impl Answers {
             .map(|(logits, &label)| (logits, largest(logits), label))
     }
 
-    /// Returns the sums over the batch. The loss of a mixed image weights both labels by their shares; its correct answer
-    /// is the first label, which has the larger share.
+    /// Returns the sums over the batch. The loss of a mixed image weights both labels by their shares; its correct
+    /// answer is the first label, which has the larger share.
     pub fn score(&self) -> Score {
         let mut score = Score::default();
         for (at, (logits, answer, label)) in self.iter().enumerate() {

@@ -97,7 +97,8 @@ impl Summary {
         Some(Self::book_lines(last, self.test, self.examples_per_sec, device))
     }
 
-    /// Returns the book's two closing lines for an epoch. `test` is the final test of the best checkpoint, if there is one.
+    /// Returns the book's two closing lines for an epoch. `test` is the final test of the best checkpoint, if there is
+    /// one.
     pub fn book_lines(
         epoch: &EpochReport,
         test: Option<TestReport>,

@@ -96,9 +96,9 @@ pub(crate) struct Targets<'a> {
 
 /// Returns the weighted cross-entropy of `[batch, classes]` logits, of shape `[1]`, in nats.
 ///
-/// For plain targets, this is the weighted mean: the sum is divided by the sum of the labels' weights. Mixed targets are
-/// class probabilities; like PyTorch, this divides their sum by the number of images. If all weights of a batch are 0,
-/// PyTorch's mean is 0 / 0; here the loss and its gradient are 0.
+/// For plain targets, this is the weighted mean: the sum is divided by the sum of the labels' weights. Mixed targets
+/// are class probabilities; like PyTorch, this divides their sum by the number of images. If all weights of a batch are
+/// 0, PyTorch's mean is 0 / 0; here the loss and its gradient are 0.
 pub(crate) fn weighted_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Targets<'_>,

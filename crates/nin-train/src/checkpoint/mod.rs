@@ -68,8 +68,8 @@ impl Checkpoint {
     /// folder.
     ///
     /// # Errors
-    /// [`TrainError::NoSpace`], [`TrainError::Io`], [`TrainError::Model`], [`TrainError::RunMoved`]. The other checkpoints
-    /// stay valid.
+    /// [`TrainError::NoSpace`], [`TrainError::Io`], [`TrainError::Model`], [`TrainError::RunMoved`]. The other
+    /// checkpoints stay valid.
     pub fn write(&self, run: &RunFolder, best: bool) -> Result<String, TrainError> {
         let name = self.folder_name();
         let parent = run.checkpoints_path();

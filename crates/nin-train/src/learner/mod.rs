@@ -1,8 +1,8 @@
 //! Wraps Burn's `Learner` for the training loop. No other module deals with Burn's training infrastructure.
 //!
 //! Burn runs the forward and backward pass, the optimizer and the learning-rate schedule. Burn's own loop cannot resume
-//! in the middle of an epoch or keep the same order for any number of workers, so a custom training strategy replaces it
-//! (ADR 3). That takes some workarounds:
+//! in the middle of an epoch or keep the same order for any number of workers, so a custom training strategy replaces
+//! it (ADR 3). That takes some workarounds:
 //!
 //! - `launch` returns only a model, so [`fit`] passes the loop's result through a cell;
 //! - every training needs a renderer and a metric logger, so both are no-ops;

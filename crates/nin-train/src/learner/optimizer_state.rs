@@ -1,7 +1,7 @@
 //! Reads the optimizer's state from Burn's learner, and builds a record to load it back.
 //!
-//! `Learner` has no getter for its optimizer, but passes the optimizer's record to a checkpointer. The checkpointer here
-//! keeps it in memory. Parameter names replace Burn's parameter IDs, which differ between processes.
+//! `Learner` has no getter for its optimizer, but passes the optimizer's record to a checkpointer. The checkpointer
+//! here keeps it in memory. Parameter names replace Burn's parameter IDs, which differ between processes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

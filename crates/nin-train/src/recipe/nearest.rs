@@ -97,7 +97,8 @@ pub(super) fn nearest_key(key: &str, is_section: bool, known: &Table) -> Option<
         .map(|(.., of, ours)| if of.is_empty() { ours.to_owned() } else { format!("{of}.{ours}") })
 }
 
-/// Returns the name in lower case and without punctuation, so that `batch_size`, `batch-size` and `batchSize` are equal.
+/// Returns the name in lower case and without punctuation, so that `batch_size`, `batch-size` and `batchSize` are
+/// equal.
 fn plain(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }

@@ -47,7 +47,8 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Returns what to try, as a noun phrase; `None` if the alarm ends, or is about silent classes after the first epoch.
+    /// Returns what to try, as a noun phrase; `None` if the alarm ends, or is about silent classes after the first
+    /// epoch.
     pub fn hint(&self) -> Option<String> {
         if self.over || self.alarm == AlarmKind::SilentClasses && self.epoch > 1 {
             return None;

@@ -1,10 +1,10 @@
 //! The sentinel: detects and reports the ways in which a Network in Network dies during training.
 //!
 //! The last block of the network ends in a ReLU. A class channel that is 0 for every image gets no gradient there and
-//! seldom recovers. If all of them are 0, the logits are the same for every image, the loss stays at the logarithm of the
-//! number of classes, and every gradient is 0. Before that, the loss stays very close to that value, and one class after
-//! another falls silent. A plateau alone proves nothing: the book's recipe often stays on one for an epoch and then
-//! learns.
+//! seldom recovers. If all of them are 0, the logits are the same for every image, the loss stays at the logarithm of
+//! the number of classes, and every gradient is 0. Before that, the loss stays very close to that value, and one class
+//! after another falls silent. A plateau alone proves nothing: the book's recipe often stays on one for an epoch and
+//! then learns.
 //!
 //! The sentinel looks at what a step computes anyway (the loss, and the logits on the host), and at every tenth step at
 //! the norm of the gradient. It changes nothing. Its state is part of each checkpoint, so that a resumed run raises the

@@ -1,7 +1,7 @@
 //! Checks training steps against PyTorch: logits, losses, every gradient, and the weights after each step.
 //!
-//! `generate.py` wrote `golden/`. The tests draw the same weights, images and labels from the same integer hash, and the
-//! same dropout masks from the same generator, so they need no Python.
+//! `generate.py` wrote `golden/`. The tests draw the same weights, images and labels from the same integer hash, and
+//! the same dropout masks from the same generator, so they need no Python.
 
 mod golden;
 mod inputs;
@@ -38,9 +38,10 @@ const GRADIENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-4, value: 1e-3 };
 /// Relative to the movement so far. A weight is about a hundred times as large as a step, and so is its rounding error.
 const MOVEMENT_TOLERANCE: Tolerance = Tolerance { norm: 1e-3, value: 8e-3 };
 
-/// From this side on, images have so many pixels that a tie usually flips within ten steps, in any implementation. In 14
-/// of 21 draws of `d2l-224` and `imagenet`, PyTorch's 32-bit results diverged from its 64-bit results by up to 2e-3
-/// (losses), 1.1e-2 and 5.5e-2 (movements). There, the tolerances above apply to the first step and these to later ones.
+/// From this side on, images have so many pixels that a tie usually flips within ten steps, in any implementation. In
+/// 14 of 21 draws of `d2l-224` and `imagenet`, PyTorch's 32-bit results diverged from its 64-bit results by up to 2e-3
+/// (losses), 1.1e-2 and 5.5e-2 (movements). There, the tolerances above apply to the first step and these to later
+/// ones.
 const TIES_FROM: usize = 224;
 const LOSS_TOLERANCE_AFTER_TIES: f64 = 4e-3;
 const MOVEMENT_TOLERANCE_AFTER_TIES: Tolerance = Tolerance { norm: 1e-2, value: 8e-2 };
