@@ -95,8 +95,8 @@ impl Evaluation {
         (labelled > 0).then(|| self.confusion[class][class] as f64 / labelled as f64)
     }
 
-    /// Returns a class's F1, the harmonic mean of precision and recall; 0 without correct answers, `None` without
-    /// images and answers.
+    /// Returns a class's F1, the harmonic mean of precision and recall; 0 without correct answers, `None` with
+    /// neither images nor answers.
     ///
     /// # Panics
     /// Panics if there is no such class.
