@@ -60,7 +60,7 @@ impl Worst {
 }
 
 /// Compares tensors. Fails if one differs by more than the tolerance; returns the largest error.
-#[allow(clippy::too_many_arguments, reason = "what is compared, with what, how exactly")]
+#[allow(clippy::too_many_arguments, reason = "both tensors, their names and the tolerance")]
 pub(super) fn compare(
     what: &str,
     architecture: &Architecture,
