@@ -15,9 +15,9 @@ use crate::terminal::{printable, printable_json, printable_lines};
 /// The form of what a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// One JSON object, for programs.
+    /// One JSON object.
     Json,
 }
 

@@ -10,10 +10,10 @@ use crate::output::note;
 /// Where to compute.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
-    /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
+    /// Backend to compute with
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
-    /// Threads that a CPU backend computes with [default: all]
+    /// Threads of a CPU backend [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }

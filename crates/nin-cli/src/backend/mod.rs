@@ -21,7 +21,7 @@ use crate::output::note;
 /// What `--backend` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// A hardware GPU if there is one, else the CPU: flex, then ndarray
+    /// A hardware GPU if there is one, else the CPU (flex, then ndarray)
     Auto,
     /// Burn's wgpu backend: Vulkan, Metal or DirectX
     Wgpu,

@@ -6,7 +6,7 @@ use nin_train::Inversion;
 /// Whether light and dark change places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Invert {
-    /// Where the picture's ground is bright and the network was trained on a black one
+    /// If the picture has a bright background and the network was trained on a black one
     Auto,
     /// Always
     Yes,
