@@ -60,7 +60,7 @@ impl ModelSource {
             return Ok(Self::Pretrained(network));
         }
         if name.contains(is_separator) {
-            return Err(format!("`{name}` is a path, not a name; give it without `{PREFIX}`"));
+            return Err(format!("`{name}` is a path, not a name; omit `{PREFIX}`"));
         }
         let file = Path::new(WEIGHTS_FOLDER).join(format!("{name}.safetensors"));
         if file.is_file() {
@@ -68,8 +68,7 @@ impl ModelSource {
         }
         let names = PRETRAINED.each_ref().map(|network| network.name).join(", ");
         Err(format!(
-            "no trained network of this name is part of the program (there is: {names}), nor is \
-             there a file `{}`",
+            "no embedded network has this name (available: {names}), and there is no file `{}`",
             file.display()
         ))
     }
@@ -93,7 +92,7 @@ impl ModelSource {
                 Ok(load_model(path)?)
             }
             Self::Pretrained(network) => ModelMetadata::from_safetensors(network.safetensors)
-                .with_context(|| format!("the program's own {PREFIX}{}", network.name)),
+                .with_context(|| format!("the embedded {PREFIX}{}", network.name)),
         }
     }
 }

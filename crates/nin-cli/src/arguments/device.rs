@@ -27,8 +27,7 @@ impl DeviceArguments {
             static SAID: Once = Once::new();
             SAID.call_once(|| {
                 note(format!(
-                    "warning: --threads {asked} is more than the {most} cores that this program may \
-                     use: computing with {most}"
+                    "warning: --threads {asked} exceeds the {most} available cores: using {most}"
                 ));
             });
         }

@@ -30,10 +30,10 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if runs.is_empty() {
         check_is_local(path)?;
         let reason =
-            if path.exists() { "the folder holds no run" } else { "there is nothing of this name" };
+            if path.exists() { "the folder holds no run" } else { "no such file or folder" };
         let (path, reason) = (path.to_owned(), reason.to_owned());
         let error = TrainError::NoCheckpoint { path, reason };
-        let hint = "name a run's folder, or the folder of runs that `train --seeds` left";
+        let hint = "name a run folder, or a folder of runs from `train --seeds`";
         return Err(CommandError::new(error.to_string(), hint).into());
     }
     runs.sort_by_cached_key(|path| {

@@ -55,7 +55,10 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
         let images = data.train.len();
         if recipe.held_out >= images {
             return Err(CommandError::new(
-                format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
+                format!(
+                    "`data.held_out` is {}, but there are {images} training images",
+                    recipe.held_out
+                ),
                 "set data.held_out below the number of training images",
             )
             .into());
@@ -83,7 +86,7 @@ fn describe(data: &DataSet) {
             note(format!("note: {line}"));
         }
         for bad in &pictures.bad {
-            note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
+            note(format!("warning: skipped `{}`: {}", bad.path, bad.reason));
         }
         for warning in &pictures.warnings {
             note(format!("warning: {warning}"));

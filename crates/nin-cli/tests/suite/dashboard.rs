@@ -133,7 +133,7 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
     terminal.wait_for("Ctrl-C: save the state");
     terminal.send(&["C-c"]);
     let shown = terminal.wait_for("code 130");
-    assert!(shown.contains("interrupted, state saved; go on with: nin-cli train"), "{shown}");
+    assert!(shown.contains("interrupted, state saved; resume with: nin-cli train"), "{shown}");
     terminal.assert_usable();
 }
 

@@ -221,9 +221,9 @@ fn class_names_come_from_a_file_and_are_numbers_without_one() {
     nin(root.path(), &words(&named)).ok();
     assert_eq!(classes("named.safetensors"), ["square", "bar", "cross"]);
     for (text, expected) in [
-        ("square\nbar\n", "`names.txt` has 2 names, the network has 3 classes"),
-        ("square\n\ncross\n", "`names.txt` has no name in line 2"),
-        ("bar\nbar\ncross\n", "`names.txt` has the name `bar` twice"),
+        ("square\nbar\n", "`names.txt` has 2 names, but the network has 3 classes"),
+        ("square\n\ncross\n", "`names.txt` has an empty name in line 2"),
+        ("bar\nbar\ncross\n", "`names.txt` lists `bar` twice"),
     ] {
         std::fs::write(root.path().join("names.txt"), text).unwrap();
         let finished = nin(root.path(), &words(&named));

@@ -202,12 +202,12 @@ fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
 #[test]
 fn servers_that_are_no_use_are_given_up_on() {
     for (manner, message, asked) in [
-        (Manner::AlwaysBusy, "answers with status 503", 4),
-        (Manner::Missing, "answers with status 404", 1),
+        (Manner::AlwaysBusy, "returned status 503", 4),
+        (Manner::Missing, "returned status 404", 1),
         (Manner::Circle, "redirects more than 5 times", 6),
         (Manner::Huge, "is larger than 67108864 bytes", 1),
         (Manner::Endless, "is larger than 67108864 bytes", 1),
-        (Manner::Wrong, "is not the file", 4),
+        (Manner::Wrong, "is not the expected file", 4),
     ] {
         let root = tempfile::tempdir().unwrap();
         let server = Server::start(manner);
@@ -233,7 +233,7 @@ fn a_length_that_is_a_lie_is_found_out() {
     let server = Server::start(Manner::LiesAboutLength);
     let refused = fetch(root.path(), &server.address, None);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("is not the file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not the expected file"), "{}", refused.stderr);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_proxy_of_the_environment_is_asked() {
     let proxy = Server::start(Manner::Missing);
     let refused =
         fetch(root.path(), "http://data.example/files", Some(&proxy.address.replace("/files", "")));
-    assert!(refused.stderr.contains("answers with status 404"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("returned status 404"), "{}", refused.stderr);
     let asked = "http://data.example/files/train-images-idx3-ubyte.gz from 0";
     assert_eq!(proxy.requests(), [asked]);
 }
@@ -266,7 +266,7 @@ fn unknown_names_and_addresses_are_refused() {
     for name in ["cifar-10", "../mnist", "fashion-mnist-sample"] {
         let refused = crate::program::nin(root.path(), &["data", "fetch", name]);
         assert_eq!(refused.code, Some(1));
-        assert!(refused.stderr.contains("can be fetched"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("cannot fetch"), "{}", refused.stderr);
         assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
     }
     let refused = fetch(root.path(), "no address", None);

@@ -157,7 +157,7 @@ fn a_grey_network_learns_colour_and_what_does_not_fit_is_said_before_a_folder_is
     workshop.train("first", &words("--epochs 1")).ok();
     let cases = [
         ("--weights nowhere", "no checkpoint at `nowhere`", Some(1)),
-        ("--weights pretrained:nothing", "no trained network of this name", Some(2)),
+        ("--weights pretrained:nothing", "no embedded network has this name", Some(2)),
         (
             "--set model.weights=pretrained:nothing",
             "`model.weights` is `pretrained:nothing`",

@@ -131,7 +131,7 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
         let line = format!("predict --checkpoint network photos --top 2 --format {format}");
         let finished = nin(root.path(), &words(&line));
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-        let error = "error: 1 of 41 pictures were not answered, first `photos/00007-cut.png`";
+        let error = "error: 1 of 41 pictures could not be classified, first `photos/00007-cut.png`";
         assert!(finished.stderr.contains(error), "{}", finished.stderr);
         finished.stdout
     };
@@ -268,7 +268,7 @@ fn below_the_threshold_the_answer_is_unknown() {
     for bad in ["1.5", "-0.1", "nan"] {
         let finished = run(bad, "text");
         assert_eq!(finished.code, Some(1), "{bad}");
-        assert!(finished.stderr.contains("is no probability\nhint: "), "{}", finished.stderr);
+        assert!(finished.stderr.contains("is not a probability\nhint: "), "{}", finished.stderr);
     }
 }
 
@@ -321,15 +321,15 @@ fn a_second_export_leaves_the_first_ones_module() {
     };
     let named_as_module = export("model.py");
     assert_eq!(named_as_module.code, Some(1));
-    let expected = "error: `model.py` is the module's name, which is written beside the weights\n\
-                    hint: name another --output";
+    let expected = "error: `model.py` is the name of the module that is written next to the weights\n\
+                    hint: choose another --output";
     assert!(named_as_module.stderr.contains(expected), "{}", named_as_module.stderr);
     export("first.safetensors").ok();
     let module = fs::read(root.path().join("model.py")).unwrap();
     let second = export("second.safetensors");
     assert_eq!(second.code, Some(1));
-    let expected = "error: `model.py` loads `first.safetensors`, which would be left without it\n\
-                    hint: name an --output in another folder";
+    let expected = "error: `model.py` loads `first.safetensors` and would be overwritten\n\
+                    hint: choose an --output in another folder";
     assert!(second.stderr.contains(expected), "{}", second.stderr);
     assert!(!root.path().join("second.safetensors").exists());
     assert_eq!(fs::read(root.path().join("model.py")).unwrap(), module);

@@ -69,7 +69,7 @@ fn a_batch_of_large_images_shrinks() {
         root.path(),
         "eval --checkpoint greedy.safetensors --data data --backend flex --threads 2 --format json",
     );
-    assert!(evaluated.stderr.contains("note: batches of "), "{}", evaluated.stderr);
+    assert!(evaluated.stderr.contains("note: batch size reduced to "), "{}", evaluated.stderr);
     assert_eq!(evaluated.json()["images"], 24);
 
     let picture = crate::serve::square();

@@ -195,7 +195,7 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
     let text = &check.stdout;
     assert!(text.starts_with("photos: a folder per class, 3 classes, 91 images, colour"), "{text}");
     assert!(text.contains("the same picture in different classes: `grass/copy.png`"), "{text}");
-    assert!(text.trim_end().ends_with("train on it with: nin-cli train --data photos"), "{text}");
+    assert!(text.trim_end().ends_with("train with: nin-cli train --data photos"), "{text}");
 
     let json = nin(root.path(), &words("data check photos --format json")).json();
     assert_eq!((&json["trainable"], &json["channels"]), (&true.into(), &3.into()));
@@ -212,7 +212,7 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
     }
     let check = nin(root.path(), &words("data check photos"));
     assert_eq!(check.code, Some(1));
-    assert!(check.stdout.contains("a training stops: photos has only one class, `rose`"));
+    assert!(check.stdout.contains("training would stop: photos has only one class, `rose`"));
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn eval_takes_any_labelled_pictures_and_matches_classes_by_name() {
     let report = finished.json();
     assert_eq!((&report["images"], &report["split"]), (&20.into(), &"all".into()));
     assert_eq!(report["unknown_classes"][0], "a new one");
-    assert!(said.contains("does not know `a new one`: 10 images are left out"), "{said}");
+    assert!(said.contains("does not know `a new one`: 10 images are skipped"), "{said}");
     assert!(said.contains("no images of `grass`"), "{said}");
     assert!(report["accuracy"].as_f64().unwrap() > 0.8, "{report}");
     let confusion = &report["confusion"];

@@ -216,7 +216,7 @@ fn open_hands_the_page_to_the_desktop_and_does_without_one() {
     open("");
     assert_eq!(std::fs::read_to_string(root.path().join("opened")).unwrap(), "run/report.html\n");
     program("exit 3");
-    open("warning: `xdg-open` could not open it");
+    open("warning: `xdg-open` could not open the report");
 }
 
 #[test]

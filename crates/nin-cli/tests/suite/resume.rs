@@ -250,7 +250,7 @@ fn bad_steps_are_dropped_where_that_was_asked_for() {
         .map(|event| event["step"].as_u64().unwrap())
         .collect();
     assert_eq!(dropped, (2..=11).collect::<Vec<_>>(), "each step but the first");
-    let line = "warning: the loss is no number in epoch 1, step 11: the step is dropped";
+    let line = "warning: the loss is not finite in epoch 1, step 11: step skipped";
     assert!(skipped.stderr.contains(line), "{}", skipped.stderr);
 
     // Not for ever.

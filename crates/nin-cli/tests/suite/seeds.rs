@@ -19,7 +19,7 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
     assert!(lines[1].starts_with("seed-7 ") && lines[2].starts_with("seed-3 "));
     assert!(lines[4].starts_with("2 of 2 ended: test acc median "), "{}", lines[4]);
     let [.., middle, loss, rate] = lines[..] else { panic!("{}", finished.stdout) };
-    assert!(middle.starts_with("the run in the middle is seed-"), "{middle}");
+    assert!(middle.starts_with("median run: seed-"), "{middle}");
     assert!(loss.starts_with("loss ") && loss.contains(", test acc "), "{loss}");
     assert!(rate.contains(" examples/sec on "), "{rate}");
     for said in ["seed 7, 1 of 2", "seed 3, 2 of 2", "seed 3: loss "] {
@@ -35,7 +35,7 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
 
     let taken = nin(workshop.path(), &words(&line));
     assert_eq!(taken.code, Some(1), "{}", taken.stderr);
-    assert!(taken.stderr.contains("`all` holds runs already"), "{}", taken.stderr);
+    assert!(taken.stderr.contains("`all` already holds runs"), "{}", taken.stderr);
     nin(workshop.path(), &words("report all/seed-3 --data data")).ok();
     let page = fs::read_to_string(workshop.path().join("all/seed-3/report.html")).unwrap();
     assert!(page.contains("<strong>seed-3</strong> (this run)") && page.contains("seed-7"));
@@ -105,7 +105,7 @@ fn an_interrupted_series_goes_on_where_it_was() {
     let finished = running.finish();
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(130), ""), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    let resume = last.split_once("go on with: nin-cli ").unwrap().1;
+    let resume = last.split_once("resume with: nin-cli ").unwrap().1;
     assert_eq!(resume, "train --run all --resume --data data --backend flex");
     assert!(!workshop.path().join("all/seed-3").exists());
 
@@ -136,7 +136,7 @@ fn a_seed_that_diverges_ends_no_series() {
 fn wrong_seeds_are_wrong_usage_and_leave_nothing() {
     let workshop = Workshop::new();
     for (seeds, said) in
-        [("0", "expected 1 to 10000 seeds"), ("1,1", "there twice"), ("x", "no whole")]
+        [("0", "expected 1 to 10000 seeds"), ("1,1", "listed twice"), ("x", "not a whole")]
     {
         let finished = nin(workshop.path(), &["train", "--seeds", seeds]);
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);

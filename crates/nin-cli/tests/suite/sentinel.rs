@@ -72,7 +72,7 @@ fn a_collapsed_run_is_stopped_where_that_was_asked_for_and_can_go_on_to_the_same
     let stopped = workshop.train("run", &words(&format!("{DEADLY} --on-collapse stop")));
     assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
     assert_eq!(stopped.stdout, "");
-    let error = "error: the run run has collapsed and was given up, its state saved";
+    let error = "error: the run run collapsed and was stopped, its state saved";
     assert!(stopped.stderr.contains(error), "{}", stopped.stderr);
     assert!(stopped.stderr.contains("hint: "), "{}", stopped.stderr);
     assert_eq!(summary(&workshop, "run")["ending"], "collapsed");
@@ -191,7 +191,7 @@ fn a_recipe_that_no_seed_helps_is_given_up_after_ten_attempts() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &words(&format!("{DEADLY} --on-collapse restart")));
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains("has collapsed and was given up"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("collapsed and was stopped"), "{}", finished.stderr);
     let restarts = events(&workshop, "run", "restart");
     let mut seeds: Vec<_> = restarts.iter().map(|event| event["seed"].as_u64()).collect();
     seeds.sort_unstable();

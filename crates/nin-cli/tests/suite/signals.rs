@@ -78,7 +78,7 @@ fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
         let finished = running.finish();
         assert_eq!(finished.code, Some(130), "{signal}: {}", finished.stderr);
         let line = finished.stderr.lines().last().unwrap();
-        let resume = line.split_once("go on with: nin-cli train ").unwrap().1;
+        let resume = line.split_once("resume with: nin-cli train ").unwrap().1;
         assert_eq!(resume, "--run run --resume --data data");
 
         // The line does what it says, from where the run was.

@@ -89,7 +89,7 @@ fn more_threads_than_cores_are_capped_with_a_word() {
     let workshop = Workshop::new();
     let cores = std::thread::available_parallelism().unwrap().get();
     let finished = nin(workshop.path(), &words(&format!("{SHORT} --run run --threads 1000"))).ok();
-    let said = format!("warning: --threads 1000 is more than the {cores} cores");
+    let said = format!("warning: --threads 1000 exceeds the {cores} available cores");
     assert_eq!(finished.stderr.matches(&said).count(), 1, "{}", finished.stderr);
     let environment = fs::read(workshop.path().join("run/environment.json")).unwrap();
     let environment: Value = serde_json::from_slice(&environment).unwrap();

@@ -52,7 +52,7 @@ fn the_end_says_which_epoch_eval_takes_where_it_is_not_the_last() {
     let figures = workshop.figures("still");
     let accuracy = figures[0][2].as_f64().unwrap();
     assert!(figures.iter().all(|[_, _, other]| other.as_f64() == Some(accuracy)));
-    let chosen = "chosen on the test images: what eval and predict take";
+    let chosen = "selected on the test images; eval and predict use it";
     let line = format!("best: epoch 1, test acc {accuracy:.3}, {chosen}");
     assert_eq!(finished.stderr.lines().last(), Some(&line[..]), "{}", finished.stderr);
 
@@ -205,7 +205,7 @@ fn a_cosine_that_has_ended_is_not_asked_to_go_on() {
     workshop.train("run", &["--epochs", "1", "--set", "schedule.kind=cosine"]).ok();
     let resume = ["train", "--run", "run", "--resume", "--data", "data"];
     let finished = nin(workshop.path(), &resume).ok();
-    assert!(finished.stderr.contains("is another --run"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("start another --run"), "{}", finished.stderr);
     let longer = nin(workshop.path(), &[&resume[..], &["--epochs", "2"]].concat());
     assert_eq!(longer.code, Some(1));
     assert!(longer.stderr.contains("hint: a cosine ends with its epochs"), "{}", longer.stderr);

@@ -136,7 +136,7 @@ fn without_end() -> Vec<Case> {
             &[],
             |folder| endless(&folder.join("seeds.toml")),
             &["train", "--run", "all", "--resume"],
-            &["`all/seeds.toml` is damaged: expected at most", "`train --seeds` left"],
+            &["`all/seeds.toml` is damaged: expected at most", "`train --seeds` wrote"],
         ),
         Case::after(
             |folder| pipe(&folder.join("model.py")),
@@ -235,10 +235,10 @@ pub(super) fn cases() -> Vec<Case> {
             &["compare", "run"],
             &["`run`", "the folder holds no run"],
         ),
-        Case::new(&["compare", "nowhere"], &["`nowhere`", "nothing of this name"]),
+        Case::new(&["compare", "nowhere"], &["`nowhere`", "no such file or folder"]),
         Case::new(&["train", "--run", "/proc/run"], &["cannot create `/proc/run`"]),
         Case::new(&["train", "--run", "nowhere", "--resume"], &["nowhere"]),
-        Case::new(&["train", "--resume"], &["there is no run of `quickstart` to resume", "--run"]),
+        Case::new(&["train", "--resume"], &["no run of `quickstart` to resume", "--run"]),
     ];
     cases.extend(without_end());
     cases

@@ -277,7 +277,8 @@ fn what_cannot_be_served_is_said() {
     train_small(root.path());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
-    for (address, expected) in [(taken.as_str(), "cannot listen at"), ("nonsense", "is no address")]
+    for (address, expected) in
+        [(taken.as_str(), "cannot listen on"), ("nonsense", "is not an address")]
     {
         let refused = nin(root.path(), &["serve", "--checkpoint", "run", "--addr", address]);
         assert_eq!(refused.code, Some(1), "{address}");

@@ -137,13 +137,13 @@ fn speeds_devices_and_last_digits_may_differ_and_nothing_else() {
     let step = |rate: &str, left: &str| format!("step 1/2: loss 0.1, {rate} images/s, {left} left");
     assert!(same_line(&step("9.5", "1 second"), &step("200.1", "2 minutes")));
     let on = |backend: &str| format!("{backend}; run folder first");
-    assert!(same_line(&on("flex on a CPU (asked for)"), &on("wgpu on a GPU (it was found)")));
-    let xeon = on("flex on Intel(R) Xeon(R) Processor (asked for)");
-    assert!(same_line(&on("flex on a CPU (asked for)"), &xeon));
-    assert!(!same_line(&xeon, "flex on Intel(R) Xeon(R) Processor (asked for); run folder x"));
+    assert!(same_line(&on("flex on a CPU (requested)"), &on("wgpu on a GPU (it was found)")));
+    let xeon = on("flex on Intel(R) Xeon(R) Processor (requested)");
+    assert!(same_line(&on("flex on a CPU (requested)"), &xeon));
+    assert!(!same_line(&xeon, "flex on Intel(R) Xeon(R) Processor (requested); run folder x"));
     assert!(!same_line(
-        &on("flex on a CPU (asked for)"),
-        "flex on a CPU (asked for); run folder x"
+        &on("flex on a CPU (requested)"),
+        "flex on a CPU (requested); run folder x"
     ));
     assert!(same_line("983.2 examples/sec on AMD EPYC", "8.2 examples/sec on something else"));
     assert!(!same_line("block 1  1x96  30,336", "block 1  1x96  30,337"));
