@@ -140,7 +140,8 @@ impl Selected {
             return Err(CommandError::new(
                 "no GPU adapter found for the backend `wgpu`",
                 format!(
-                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which includes a software adapter), or use the CPU: {}",
+                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which includes \
+                     a software adapter), or use the CPU: {}",
                     others.join(" or ")
                 ),
             )
@@ -181,7 +182,8 @@ impl Selected {
         if precision == Precision::Bf16 && !multiplies {
             let device = &self.device;
             note(format!(
-                "training.precision is bf16, but bf16 is not available on {device}: computing in fp32"
+                "training.precision is bf16, but bf16 is not available on {device}: computing in \
+                 fp32"
             ));
         }
     }

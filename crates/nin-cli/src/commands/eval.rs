@@ -23,7 +23,8 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     if batch_size < asked {
         let [_, height, width] = metadata.input();
         note(format!(
-            "note: batch size reduced to {batch_size}: more images of {height}x{width} do not fit in 2 GiB"
+            "note: batch size reduced to {batch_size}: more images of {height}x{width} do not fit \
+             in 2 GiB"
         ));
     }
     let run = arguments.checkpoint.path().and_then(run_of);

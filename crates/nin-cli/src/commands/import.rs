@@ -26,7 +26,8 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("`{}`", arguments.from.display()))?;
     if !settings.recipe.preprocessing.is_none() {
         note(
-            "warning: the file lacks what the recipe's preprocessing fits to its training images: the weights are taken to expect images from 0 to 1",
+            "warning: the file lacks what the recipe's preprocessing fits to its training images: \
+             the weights are taken to expect images from 0 to 1",
         );
     }
     let bytes = metadata.to_safetensors(&weights)?;

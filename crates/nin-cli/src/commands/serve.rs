@@ -37,7 +37,10 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     server.run(&weights, listener, &stop, |device| {
         note(format!("the network runs on {device}"));
         if !address.ip().is_loopback() {
-            note("warning: anyone who can reach this address can use the server: no password, no encryption");
+            note(
+                "warning: anyone who can reach this address can use the server: no password, no \
+                 encryption",
+            );
         }
         note("press Ctrl-C to stop");
         print_text(&format!("http://{address}"))

@@ -82,7 +82,8 @@ fn collapsed(folder: &Path) -> anyhow::Error {
     let run = quoted_path(folder);
     CommandError::new(
         format!("the run {run} collapsed and was stopped, its state saved"),
-        "see its warnings; continue anyway with --resume --on-collapse warn, or restart with another seed with --resume --on-collapse restart",
+        "see its warnings; continue anyway with --resume --on-collapse warn, or restart with \
+         another seed with --resume --on-collapse restart",
     )
     .into()
 }

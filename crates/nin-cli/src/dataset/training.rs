@@ -77,7 +77,8 @@ fn describe(data: &DataSet) {
         let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);
         let how = if pictures.is_split_by_content { ", split by content" } else { "" };
         note(format!(
-            "{} classes: {} pictures for training, {validation} for validation, {} for testing{how}",
+            "{} classes: {} pictures for training, {validation} for validation, {} for \
+             testing{how}",
             data.class_names.len(),
             data.train.len(),
             data.test.len(),

@@ -110,13 +110,13 @@ impl FetchError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => format!(
-                "offline, install the package dataset-fashion-mnist (Debian) for {FASHION_MNIST}, or train on --dataset {FASHION_MNIST_SAMPLE}, which needs no files"
+                "offline, install the package dataset-fashion-mnist (Debian) for {FASHION_MNIST}, \
+                 or train on --dataset {FASHION_MNIST_SAMPLE}, which needs no files"
             ),
-            Self::Io { .. } => {
-                "set the environment variable NIN_DATA to another folder".to_owned()
-            }
+            Self::Io { .. } => "set the environment variable NIN_DATA to another folder".to_owned(),
             Self::Busy { .. } => "wait until it finishes".to_owned(),
-            _ => "try again later (the partial download is kept), or choose another server with --from"
+            _ => "try again later (the partial download is kept), or choose another server with \
+                  --from"
                 .to_owned(),
         }
     }

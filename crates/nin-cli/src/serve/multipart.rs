@@ -6,11 +6,11 @@ const LONGEST_HEAD: usize = 16 << 10;
 /// A form error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FormError {
-    /// The content type names no boundary.
-    #[error("the content type multipart/form-data names no boundary")]
+    /// The content type has no boundary.
+    #[error("the content type multipart/form-data has no boundary")]
     NoBoundary,
     /// The body is truncated or malformed.
-    #[error("not a whole form: {0}")]
+    #[error("malformed form: {0}")]
     Malformed(&'static str),
     /// The field is missing.
     #[error("the form has no field `{0}`")]
@@ -46,14 +46,14 @@ pub(super) fn field<'a>(
     let mut rest = if body.starts_with(&opening) {
         &body[opening.len()..]
     } else {
-        let at = find(body, &delimiter).ok_or(FormError::Malformed("no boundary in it"))?;
+        let at = find(body, &delimiter).ok_or(FormError::Malformed("no boundary found"))?;
         &body[at + delimiter.len()..]
     };
     let mut found = None;
     while !rest.starts_with(b"--") {
         rest = without_padding(rest)
             .strip_prefix(b"\r\n")
-            .ok_or(FormError::Malformed("a boundary without an end of line"))?;
+            .ok_or(FormError::Malformed("a boundary without a line break"))?;
         let end = find(rest, &delimiter).ok_or(FormError::Malformed("no closing boundary"))?;
         let (part, behind) = (&rest[..end], &rest[end + delimiter.len()..]);
         let (head, content) = split_head(part)?;
@@ -72,11 +72,11 @@ fn split_head(part: &[u8]) -> Result<(&str, &[u8]), FormError> {
         (&part[..0], content)
     } else {
         let within = &part[..part.len().min(LONGEST_HEAD)];
-        let at = find(within, b"\r\n\r\n").ok_or(FormError::Malformed("a part without a head"))?;
+        let at = find(within, b"\r\n\r\n").ok_or(FormError::Malformed("a part without headers"))?;
         (&part[..at], &part[at + 4..])
     };
     let head =
-        std::str::from_utf8(head).map_err(|_| FormError::Malformed("a head not in UTF-8"))?;
+        std::str::from_utf8(head).map_err(|_| FormError::Malformed("headers not in UTF-8"))?;
     Ok((head, content))
 }
 

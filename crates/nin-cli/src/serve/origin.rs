@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HOW_TO_ALLOW: &str =
-    "use the server's IP address or localhost, or start it with --allow-host NAME";
+    "use the server's IP address or localhost, or start the server with --allow-host NAME";
 
 /// The names of this server besides IP addresses and loopback names.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ impl AllowedHosts {
             if !self.has(authority.host()) {
                 return Err(Problem::new(
                     StatusCode::MISDIRECTED_REQUEST,
-                    "this server does not answer for that host name",
+                    "this server does not answer to that host name",
                     HOW_TO_ALLOW,
                 ));
             }
@@ -69,8 +69,8 @@ impl AllowedHosts {
         let foreign = || {
             Problem::new(
                 StatusCode::FORBIDDEN,
-                "the request comes from a page of another site",
-                "open this server's own page; for a page elsewhere start it with --allow-host NAME",
+                "the request comes from another site's page",
+                "open this server's own page, or start the server with --allow-host NAME",
             )
         };
         let mut is_named = false;

@@ -33,7 +33,8 @@ pub fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
                     .to_owned()
             }
             _ => format!(
-                "choose {FASHION_MNIST} or {MNIST}; {FASHION_MNIST_SAMPLE} is embedded and needs no files"
+                "choose {FASHION_MNIST} or {MNIST}; {FASHION_MNIST_SAMPLE} is embedded and needs \
+                 no files"
             ),
         };
         let message = format!("cannot fetch a data set `{name}`");

@@ -79,7 +79,7 @@ function fillTable(rows, name) {
     return made;
   };
   const caption = document.createElement("caption");
-  caption.textContent = `${name}: rows from top, columns from left`;
+  caption.textContent = `${name}: rows from the top, columns from the left`;
   const head = document.createElement("thead");
   head.append(line([cell("th", "row", "col"), ...rows[0].map((_, x) => cell("th", x + 1, "col"))]));
   const body = document.createElement("tbody");
@@ -108,9 +108,9 @@ export async function showAnswer(picture, image, model) {
     const mean = values.flat().reduce((sum, value) => sum + value, 0) / (height * width);
     canvas.setAttribute("aria-label", shown ? `The picture with the map of ${name} over it` : "The picture");
     element("caption").textContent = isSingle
-      ? `The maps of this network are one cell at this size, and say no more than the logit: ${name} ${logit.toFixed(4)}.`
-      : `${name}: the mean of its ${width}×${height} map is ${mean.toFixed(4)}, and so is its logit (${logit.toFixed(4)}).`
-        + (image.inverted ? " Light and dark were exchanged for the network." : "");
+      ? `At this size each map is a single cell, which equals the logit: ${name} ${logit.toFixed(4)}.`
+      : `${name}: the mean of its ${width}×${height} map is ${mean.toFixed(4)}, equal to its logit (${logit.toFixed(4)}).`
+        + (image.inverted ? " Light and dark were inverted." : "");
     element("scale").hidden = !shown;
     element("hottest").textContent = hottest.toFixed(2);
     fillTable(values, name);

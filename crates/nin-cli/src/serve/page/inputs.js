@@ -7,7 +7,7 @@ export function connectFiles(take) {
     const [file] = files ?? [];
     if (!file) return;
     release();
-    take(file, file.name || "The pasted picture");
+    take(file, file.name || "Pasted picture");
   };
   const chooser = element("file");
   chooser.addEventListener("change", () => {
@@ -44,9 +44,9 @@ export function fillGallery(labels, take, showProblem) {
         const picture = await (await fetch(image.src)).blob();
         release();
         button.setAttribute("aria-pressed", "true");
-        take(picture, `A test image (${label})`);
+        take(picture, `Test image (${label})`);
       } catch {
-        showProblem({ detail: "The server does not answer.", hint: "It may have been stopped: start it again with nin-cli serve." });
+        showProblem({ detail: "The server does not respond.", hint: "It may have been stopped: start it again with nin-cli serve." });
       }
     });
     const item = document.createElement("li");

@@ -6,7 +6,7 @@ import { connectFiles, fillGallery } from "/inputs.js";
 
 const element = id => document.getElementById(id);
 const STOPPED = {
-  detail: "The server does not answer.",
+  detail: "The server does not respond.",
   hint: "It may have been stopped: start it again with nin-cli serve.",
 };
 
@@ -56,7 +56,7 @@ async function learnModel() {
   const [channels, height, width] = model.input;
   const kind = channels === 1 ? "grey" : "colour";
   element("about").textContent = `The network ${model.architecture} (${model.parameters.toLocaleString("en")} parameters) `
-    + `tells ${model.classes.length} classes of ${model.dataset}; it sees ${width}×${height} ${kind} pixels, on ${model.device}.`;
+    + `distinguishes ${model.classes.length} classes of ${model.dataset}, takes ${width}×${height} ${kind} images and runs on ${model.device}.`;
   element("version").textContent = model.version;
   fillGallery(model.gallery, classify, showProblem);
 }
@@ -74,7 +74,7 @@ async function classify(picture, name, isDrawing = false) {
   const turn = ++asked;
   last = [picture, name, isDrawing];
   const status = element("status");
-  status.textContent = "Asking …";
+  status.textContent = "Classifying …";
   status.classList.remove("told");
   element("result").classList.add("stale");
   try {
@@ -87,7 +87,7 @@ async function classify(picture, name, isDrawing = false) {
     const { class: answered, top: [first] } = answer.images[0];
     const share = `${(first.probability * 100).toFixed(1)} %`;
     const isUnknown = model.threshold !== null && first.probability < model.threshold;
-    const said = isUnknown ? `${answered}, at best ${first.class} with ${share}` : `${first.class}, ${share}`;
+    const said = isUnknown ? `${answered}; the best guess is ${first.class}, ${share}` : `${first.class}, ${share}`;
     const more = model.classes.length - answer.images[0].top.length;
     status.textContent = `${name}: ${said}.` + (more > 0 ? ` ${more} less likely classes are not shown.` : "");
     status.classList.add("told");

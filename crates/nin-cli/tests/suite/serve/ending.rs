@@ -48,7 +48,7 @@ fn what_was_begun_is_answered_and_the_program_is_content() {
         assert!(reply.head.contains("connection: close"), "{}", reply.head);
         let finished = server.finish();
         assert_eq!(finished.code, Some(0), "{signal}: {}", finished.stderr);
-        assert!(finished.stderr.ends_with("ended\n"), "{}", finished.stderr);
+        assert!(finished.stderr.ends_with("stopped\n"), "{}", finished.stderr);
         assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
         drop((silent, kept));
     }

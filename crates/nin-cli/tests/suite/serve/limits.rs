@@ -43,9 +43,9 @@ fn bodies_that_are_no_picture() {
     };
     let part = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nno picture\r\n";
     for (kind, body, status, expected) in [
-        ("", String::new(), 400, "names no boundary"),
-        ("; boundary=b", String::new(), 400, "not a whole form"),
-        ("; boundary=b", part.to_owned(), 400, "not a whole form"),
+        ("", String::new(), 400, "has no boundary"),
+        ("; boundary=b", String::new(), 400, "malformed form"),
+        ("; boundary=b", part.to_owned(), 400, "malformed form"),
         ("; boundary=b", format!("{part}--b--").replace("image", "file"), 422, "no field `image`"),
         ("; boundary=b", format!("{part}{part}--b--"), 400, "more than one field `image`"),
         ("; boundary=b", format!("{part}--b--"), 415, "neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),

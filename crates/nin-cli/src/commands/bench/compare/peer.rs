@@ -144,7 +144,8 @@ impl Peer {
         let python = self.python.display();
         let hint = match last.strip_prefix("ModuleNotFoundError: No module named ") {
             Some(module) => format!(
-                "`{python} -m pip install {}`, or choose a Python that has it with --python or NIN_PYTHON",
+                "`{python} -m pip install {}`, or choose a Python that has it with --python or \
+                 NIN_PYTHON",
                 module.trim_matches('\'')
             ),
             None => format!("{python} ran a script from bench/compare in the sources"),
