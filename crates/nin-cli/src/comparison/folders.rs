@@ -30,7 +30,7 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if runs.is_empty() {
         check_is_local(path)?;
         let reason =
-            if path.exists() { "the folder holds no run" } else { "no such file or folder" };
+            if path.exists() { "the folder contains no runs" } else { "no such file or folder" };
         let (path, reason) = (path.to_owned(), reason.to_owned());
         let error = TrainError::NoCheckpoint { path, reason };
         let hint = "name a run folder, or a folder of runs from `train --seeds`";

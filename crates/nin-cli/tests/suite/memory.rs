@@ -135,7 +135,7 @@ fn a_report_of_such_a_run_has_no_answers_and_says_why() {
     let reported =
         nin_limited(root.path(), "report run --data data --backend flex --threads 2").ok();
     assert!(
-        reported.stderr.contains("the report has no answers: an image of"),
+        reported.stderr.contains("the report lacks the test results: an image of"),
         "{}",
         reported.stderr
     );

@@ -43,7 +43,7 @@ fn a_run_of_three_classes_at_20x20() {
         "<h2 id=\"curves-title\">Curves</h2>",
         "aria-label=\"Loss over epochs: training from ",
         "<caption><span>Each class</span></caption>",
-        "<caption><span>How often each class (row) got each answer (column)</span></caption>",
+        "<caption><span>Images of each class (row) by predicted class (column)</span></caption>",
         "Expected calibration error <strong>",
         "<caption><span>The layers of small for an image of 1×20×20</span></caption>",
         "All 8 filters of the first convolution, 3×3",
@@ -73,7 +73,7 @@ fn without_its_data_a_run_has_a_report_that_says_so() {
     train_small(root.path());
     std::fs::rename(root.path().join("data"), root.path().join("elsewhere")).unwrap();
     let (finished, page) = report(root.path(), "run --output out.html");
-    assert!(finished.stderr.contains("the report has no answers"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the report lacks the test results"), "{}", finished.stderr);
     assert!(page.contains("Not shown: the data set `shapes` was not found"), "{}", finished.stderr);
     assert!(page.contains("<h2 id=\"layers-title\">Layers</h2>"));
 }
@@ -95,7 +95,8 @@ fn runs_that_were_cut_have_reports() {
     let path = |name: &str| root.path().join("run").join(name);
     let before = std::fs::read_dir(path("")).unwrap().count();
     let (_, page) = report(root.path(), "run --data data --output cut.html");
-    let state = "Not ended: 2 of 4 epochs, last heard of less than two minutes before this report.";
+    let state =
+        "Not ended: 2 of 4 epochs, last log entry less than two minutes before this report.";
     assert!(page.contains(state));
     assert_eq!(
         std::fs::read_dir(path("")).unwrap().count(),
@@ -108,14 +109,16 @@ fn runs_that_were_cut_have_reports() {
     std::fs::remove_file(path("metrics.jsonl")).unwrap();
     std::fs::remove_file(path("environment.json")).unwrap();
     let (_, page) = report(root.path(), "run --data data --output empty.html");
-    for part in
-        ["nothing was logged yet", "environment.json is not there", "has not written a checkpoint"]
-    {
+    for part in [
+        "nothing has been logged yet",
+        "environment.json is missing",
+        "has not written a checkpoint",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     let finished = nin(root.path(), &["report", "data"]);
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("the folder holds no run"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the folder contains no runs"), "{}", finished.stderr);
 }
 
 /// Leaves the run `dead` in a folder with data and recipe.
@@ -235,5 +238,5 @@ fn a_training_ends_with_its_report() {
     std::fs::create_dir(workshop.path().join("taken/report.html")).unwrap();
     let resume = "train --run taken --resume --data data --epochs 2 --progress none";
     let second = nin(workshop.path(), &words(resume)).ok();
-    assert!(second.stderr.contains("warning: no report was written: "), "{}", second.stderr);
+    assert!(second.stderr.contains("warning: no report written: "), "{}", second.stderr);
 }

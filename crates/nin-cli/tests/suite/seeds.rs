@@ -51,7 +51,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     for part in [
         "<h1>all</h1>",
-        "<p>2 have ended. Test accuracy: median ",
+        "<p>Runs ended: 2. Test accuracy: median ",
         "<a href=\"seed-7/report.html\">seed-7</a>",
         "<a href=\"seed-3/report.html\">seed-3</a>",
         "alt=\"Training loss and test accuracy of each run over the epochs\"",
