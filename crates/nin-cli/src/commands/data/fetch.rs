@@ -37,7 +37,7 @@ pub fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
                  no files"
             ),
         };
-        let message = format!("cannot fetch a data set `{name}`");
+        let message = format!("cannot fetch the data set `{name}`");
         return Err(CommandError::new(message, hint).into());
     };
     let Some(folder) = Locations::from_environment().writable(name) else {

@@ -135,7 +135,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             &["data", "fetch", "cifar10"],
-            &["cannot fetch a data set `cifar10`", "www.cs.toronto.edu/~kriz/cifar.html"],
+            &["cannot fetch the data set `cifar10`", "www.cs.toronto.edu/~kriz/cifar.html"],
         ),
         Case::new(
             &["train", "--config", "paper-cifar10", "--dataset", "fashion-mnist-sample"],
