@@ -17,7 +17,7 @@ fn class_and_percent(cell: &str) -> (String, f64) {
 }
 
 #[test]
-fn each_drawing_is_answered_as_its_page_says() {
+fn predictions_for_the_drawings_match_their_page() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let line = "predict docs/clothes --format json";
     let answers = nin(&repository, &words(line)).json();

@@ -6,7 +6,7 @@ use crate::program::nin;
 use crate::workshop::{Workshop, words};
 
 #[test]
-fn runs_that_differ_are_put_side_by_side() {
+fn compare_lists_runs_and_the_keys_that_differ() {
     let workshop = Workshop::new();
     workshop.train("one", &words("--backend flex --epochs 2")).ok();
     workshop.train("two", &words("--backend flex --epochs 3 --learning-rate 0.02")).ok();

@@ -3,7 +3,7 @@
 use crate::program::nin;
 
 #[test]
-fn shells_and_manual_know_every_command() {
+fn completions_and_man_cover_every_command() {
     let root = tempfile::tempdir().unwrap();
     let help = nin(root.path(), &["--help"]).ok().stdout;
     let commands: Vec<_> = help

@@ -114,7 +114,7 @@ impl Drop for Terminal {
 const ENDLESS: &str = "--epochs 100000";
 
 #[test]
-fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
+fn ctrl_c_saves_the_training_and_restores_the_terminal() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train(&workshop, ENDLESS);
@@ -138,7 +138,7 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn no_color_is_honoured() {
+fn no_color_disables_colours() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train_with("NO_COLOR=1", &workshop, ENDLESS);
@@ -159,7 +159,7 @@ fn a_finished_training_leaves_its_epochs_on_the_terminal() {
 }
 
 #[test]
-fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
+fn a_second_ctrl_c_exits_immediately_and_restores_the_terminal() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train(&workshop, &format!("{ENDLESS} --set checkpoint.every_steps=1"));
@@ -169,7 +169,7 @@ fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
 }
 
 #[test]
-fn the_bars_end_one_above_the_other_and_their_title_breaks_between_words() {
+fn bars_are_aligned_and_the_title_wraps_between_words() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.begin("NO_COLOR=", &workshop, "bar", ENDLESS);
@@ -195,7 +195,7 @@ fn the_bars_end_one_above_the_other_and_their_title_breaks_between_words() {
 }
 
 #[test]
-fn without_a_terminal_there_are_plain_lines() {
+fn progress_is_plain_lines_without_a_terminal() {
     let workshop = Workshop::new();
     let line = "train --config small.toml --data data --run other --epochs 1 --progress tui";
     let finished = crate::program::nin(workshop.path(), &crate::workshop::words(line)).ok();

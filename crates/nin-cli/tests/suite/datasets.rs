@@ -44,7 +44,7 @@ fn recipe_of_clothes(root: &Path, more: &str) -> crate::program::Finished {
 }
 
 #[test]
-fn names_come_from_the_data_and_not_from_the_recipe() {
+fn class_names_come_from_the_data_not_the_recipe() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     write_sorted(&root.join("data"));
@@ -72,7 +72,7 @@ fn names_come_from_the_data_and_not_from_the_recipe() {
 }
 
 #[test]
-fn eval_says_where_clothes_are_compared_with_numbers() {
+fn eval_warns_when_class_names_are_matched_by_position() {
     let root = tempfile::tempdir().unwrap();
     write_sorted(&root.path().join("digits"));
     let line = "eval --checkpoint pretrained:record-fashion-mnist --data digits --dataset mnist";
@@ -86,7 +86,7 @@ fn eval_says_where_clothes_are_compared_with_numbers() {
 }
 
 #[test]
-fn a_part_hides_no_class_and_missing_classes_are_named() {
+fn subsets_keep_every_class_and_missing_classes_are_named() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     write_sorted(&root.join("data"));
@@ -124,7 +124,7 @@ fn a_part_hides_no_class_and_missing_classes_are_named() {
 }
 
 #[test]
-fn eval_and_report_look_at_the_images_of_the_run() {
+fn eval_and_report_use_the_images_of_the_run() {
     let workshop = Workshop::new();
     for (run, keys, images) in [
         ("limited", &["--set", "data.limit=33"][..], 33),

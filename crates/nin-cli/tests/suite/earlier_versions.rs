@@ -51,7 +51,7 @@ fn a_finished_run_of_3c59f27_is_still_finished() {
 }
 
 #[test]
-fn a_cut_run_of_3c59f27_resumes_to_the_weights_of_the_uncut_one() {
+fn an_interrupted_run_of_3c59f27_resumes_to_the_same_weights() {
     let (_root, run) = fixture("cut");
     let resume = ["train", "--resume", "--run", "cut", "--progress", "none", "--backend", "flex"];
     let resumed = portable(&resume, &run).ok();

@@ -18,7 +18,7 @@ fn evaluated(root: &Path, checkpoint: &str) -> Value {
 }
 
 #[test]
-fn exported_weights_come_back_and_answer_alike() {
+fn exported_weights_can_be_imported_with_the_same_predictions() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let out = root.path().join("out");
@@ -51,7 +51,7 @@ fn exported_weights_come_back_and_answer_alike() {
 }
 
 #[test]
-fn files_that_are_not_the_networks_are_refused() {
+fn import_rejects_files_of_another_network() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let path = |name: &str| root.path().join(name);
@@ -98,7 +98,7 @@ fn files_that_are_not_the_networks_are_refused() {
 }
 
 #[test]
-fn an_onnx_file_is_a_whole_message_with_its_class_names() {
+fn an_onnx_file_is_valid_protobuf_with_class_names() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let line = "export --checkpoint run --to onnx --output small.onnx";
@@ -167,7 +167,7 @@ const IMPORT: &str = "import --from out/s.safetensors --config small.toml --set 
                       --set model.classes=3 --output";
 
 #[test]
-fn wrappers_names_and_16_bit_floats_come_in_exactly() {
+fn import_accepts_wrapper_prefixes_and_16_bit_floats_exactly() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     // The folder is made.
@@ -203,7 +203,7 @@ fn wrappers_names_and_16_bit_floats_come_in_exactly() {
 }
 
 #[test]
-fn class_names_come_from_a_file_and_are_numbers_without_one() {
+fn import_reads_class_names_from_a_file_and_defaults_to_numbers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     nin(root.path(), &words("export --checkpoint run --to safetensors --output out/s.safetensors"))
@@ -233,7 +233,7 @@ fn class_names_come_from_a_file_and_are_numbers_without_one() {
 }
 
 #[test]
-fn files_of_other_kinds_and_addresses_are_told_what_they_are() {
+fn other_file_types_and_urls_are_named_in_the_error() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     nin(root.path(), &words("export --checkpoint run --to onnx --output o.onnx")).ok();

@@ -165,7 +165,7 @@ fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
 }
 
 #[test]
-fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
+fn fetch_retries_failing_servers_and_the_data_trains() {
     if !has_package() {
         return;
     }
@@ -200,7 +200,7 @@ fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
 }
 
 #[test]
-fn servers_that_are_no_use_are_given_up_on() {
+fn fetch_gives_up_on_useless_servers() {
     for (manner, message, asked) in [
         (Manner::AlwaysBusy, "returned status 503", 4),
         (Manner::Missing, "returned status 404", 1),
@@ -225,7 +225,7 @@ fn servers_that_are_no_use_are_given_up_on() {
 }
 
 #[test]
-fn a_length_that_is_a_lie_is_found_out() {
+fn fetch_detects_a_wrong_content_length() {
     if !has_package() {
         return;
     }
@@ -237,7 +237,7 @@ fn a_length_that_is_a_lie_is_found_out() {
 }
 
 #[test]
-fn off_line_is_said_at_once() {
+fn fetch_reports_offline_immediately() {
     let root = tempfile::tempdir().unwrap();
     // Nobody listens there any more.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -250,7 +250,7 @@ fn off_line_is_said_at_once() {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_asked() {
+fn fetch_uses_the_proxy_of_the_environment() {
     let root = tempfile::tempdir().unwrap();
     let proxy = Server::start(Manner::Missing);
     let refused =
@@ -261,7 +261,7 @@ fn a_proxy_of_the_environment_is_asked() {
 }
 
 #[test]
-fn unknown_names_and_addresses_are_refused() {
+fn fetch_rejects_unknown_names_and_invalid_urls() {
     let root = tempfile::tempdir().unwrap();
     for name in ["cifar-10", "../mnist", "fashion-mnist-sample"] {
         let refused = crate::program::nin(root.path(), &["data", "fetch", name]);
@@ -275,7 +275,7 @@ fn unknown_names_and_addresses_are_refused() {
 }
 
 #[test]
-fn a_part_is_written_through_no_link() {
+fn fetch_does_not_write_through_links() {
     // Its answer empties the part, before its length is found too large.
     let server = Server::start(Manner::Huge);
     for planted in ALL {

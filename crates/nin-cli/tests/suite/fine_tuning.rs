@@ -20,7 +20,7 @@ fn best(root: &Path, run: &str) -> (ModelMetadata, Weights) {
 const STILL: &str = "--backend flex --epochs 1 --progress none --set optimizer.learning_rate=1e-30";
 
 #[test]
-fn a_run_begins_with_a_checkpoint_and_follows_its_network() {
+fn fine_tuning_starts_from_the_checkpoint_and_uses_its_network() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let first = "--set preprocessing.normalization=channels --epochs 2";
@@ -78,7 +78,7 @@ fn classes_are_matched_by_name() {
 }
 
 #[test]
-fn frozen_blocks_stay_to_the_bit_and_the_rest_moves() {
+fn frozen_blocks_keep_their_bits_and_the_others_train() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
@@ -104,7 +104,7 @@ fn frozen_blocks_stay_to_the_bit_and_the_rest_moves() {
 }
 
 #[test]
-fn a_run_goes_on_without_the_weights_that_it_began_with() {
+fn a_fine_tuned_run_resumes_without_its_starting_checkpoint() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let first = "--epochs 1 --set preprocessing.normalization=channels";
@@ -136,7 +136,7 @@ fn a_run_goes_on_without_the_weights_that_it_began_with() {
 }
 
 #[test]
-fn several_seeds_begin_with_the_same_weights() {
+fn several_seeds_start_from_the_same_weights() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
@@ -151,7 +151,7 @@ fn several_seeds_begin_with_the_same_weights() {
 }
 
 #[test]
-fn a_grey_network_learns_colour_and_what_does_not_fit_is_said_before_a_folder_is_made() {
+fn a_grey_network_learns_colour_and_mismatches_fail_before_the_run_folder_exists() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();

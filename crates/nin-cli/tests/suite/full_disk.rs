@@ -67,7 +67,7 @@ fn evaluates(folder: &Path) {
 }
 
 #[test]
-fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
+fn training_survives_a_full_disk_and_saves_once_there_is_space() {
     let workshop = Workshop::new();
     let Some(disk) = SmallDisk::mount(workshop.path().join("disk")) else { return };
     let mut running = start(&workshop);
@@ -95,7 +95,7 @@ fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_stays_full_is_an_error_at_the_end_and_a_run_that_resumes() {
+fn a_disk_that_stays_full_is_an_error_at_the_end_and_the_run_resumes() {
     let workshop = Workshop::new();
     let Some(disk) = SmallDisk::mount(workshop.path().join("disk")) else { return };
     let mut running = start(&workshop);

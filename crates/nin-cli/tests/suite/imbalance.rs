@@ -66,7 +66,7 @@ fn balanced_weights_find_the_rare_classes() {
 }
 
 #[test]
-fn a_list_has_a_weight_for_each_class() {
+fn class_weights_list_one_weight_per_class() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &["--set", "training.class_weights=[1, 2]"]);
     assert_eq!(finished.code, Some(1));
@@ -76,7 +76,7 @@ fn a_list_has_a_weight_for_each_class() {
 }
 
 #[test]
-fn weights_that_are_all_alike_train_as_none_do_but_for_rounding() {
+fn equal_class_weights_train_like_no_weights_up_to_rounding() {
     let workshop = Workshop::new();
     let more = ["--epochs", "1", "--backend", "flex"];
     workshop.train("none", &more).ok();
@@ -88,7 +88,7 @@ fn weights_that_are_all_alike_train_as_none_do_but_for_rounding() {
 }
 
 #[test]
-fn weighted_runs_have_the_same_bits_whatever_the_threads_and_resumed_or_not() {
+fn weighted_runs_are_bit_identical_across_threads_and_resumption() {
     let workshop = Workshop::new();
     let weighted = words(
         "--backend flex --set training.class_weights=[1,2.5,0] --set augmentation.mixup=0.2 \
@@ -108,7 +108,7 @@ fn weighted_runs_have_the_same_bits_whatever_the_threads_and_resumed_or_not() {
 }
 
 #[test]
-fn the_best_checkpoint_is_that_of_the_figure_that_is_asked_for() {
+fn the_best_checkpoint_follows_the_requested_metric() {
     let workshop = Workshop::new();
     let run = |by: &str| {
         let set = format!("checkpoint.best_by={by}");

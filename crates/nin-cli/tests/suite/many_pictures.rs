@@ -39,7 +39,7 @@ fn make_pipe(path: &Path) {
 }
 
 #[test]
-fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
+fn folders_are_searched_recursively_and_other_files_are_counted() {
     let root = root(2);
     let photos = root.path().join("photos");
     fs::create_dir_all(photos.join("deep/deeper")).unwrap();
@@ -66,7 +66,7 @@ fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
 
 /// As in `predict <(convert ...)`; it is sorted too, though it can be read only once.
 #[test]
-fn a_pipe_that_is_named_is_read_once() {
+fn a_named_pipe_is_read_once() {
     let root = root(1);
     let pipe = root.path().join("pipe.png");
     make_pipe(&pipe);
@@ -90,7 +90,7 @@ fn a_pipe_that_is_named_is_read_once() {
 }
 
 #[test]
-fn a_device_without_an_end_is_refused() {
+fn an_endless_device_is_rejected() {
     let root = root(1);
     let line = "predict --checkpoint network /dev/zero photos --format jsonl";
     let finished = nin(root.path(), &words(line));
@@ -101,7 +101,7 @@ fn a_device_without_an_end_is_refused() {
 
 /// A command that fails in the middle closes its JSON, and has said what it refused.
 #[test]
-fn a_failure_leaves_whole_json_and_names_what_was_refused() {
+fn a_failure_leaves_valid_json_and_names_rejected_pictures() {
     let root = root(2);
     fs::write(root.path().join("photos/00000-cut.png"), &picture(1)[..40]).unwrap();
     fs::create_dir(root.path().join("sorted")).unwrap();
@@ -123,7 +123,7 @@ fn a_failure_leaves_whole_json_and_names_what_was_refused() {
 }
 
 #[test]
-fn every_format_has_the_same_answers_and_the_damaged_ones() {
+fn every_format_has_the_same_answers_and_errors() {
     let root = root(40);
     let whole = picture(1);
     fs::write(root.path().join("photos/00007-cut.png"), &whole[..whole.len() / 2]).unwrap();
@@ -171,7 +171,7 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
 /// A photo of trousers of which half, or 2,000 bytes in the middle, are missing is no bag: it is refused
 /// as a file, in a folder and on standard input. By `serve`, the table's damaged pictures are (odd_pictures).
 #[test]
-fn a_damaged_photo_is_refused_whatever_the_way() {
+fn a_damaged_photo_is_rejected_from_every_source() {
     let root = tempfile::tempdir().unwrap();
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clothes/trouser.png");
     let photo = image::open(photo).unwrap().to_rgb8();
@@ -221,7 +221,7 @@ fn a_damaged_photo_is_refused_whatever_the_way() {
 }
 
 #[test]
-fn names_cannot_write_to_the_terminal() {
+fn file_names_are_escaped_for_the_terminal() {
     let root = root(1);
     let names = ["a\u{1b}[2Jclear.png", "b\nerror: forged.png", "c,\"d\".png"];
     for name in names {
@@ -273,7 +273,7 @@ fn below_the_threshold_the_answer_is_unknown() {
 }
 
 #[test]
-fn pictures_are_sorted_into_folders_and_none_is_overwritten() {
+fn sort_into_overwrites_nothing() {
     let root = root(3);
     fs::create_dir(root.path().join("other")).unwrap();
     fs::write(root.path().join("other/00000.png"), picture(0)).unwrap();
@@ -295,7 +295,7 @@ fn pictures_are_sorted_into_folders_and_none_is_overwritten() {
 }
 
 #[test]
-fn maps_of_a_second_run_stand_beside_the_first() {
+fn maps_of_a_second_run_do_not_replace_the_first() {
     let root = root(2);
     let line = "predict --checkpoint network photos --top 1 --maps maps";
     let names = || {
@@ -313,7 +313,7 @@ fn maps_of_a_second_run_stand_beside_the_first() {
 }
 
 #[test]
-fn a_second_export_leaves_the_first_ones_module() {
+fn a_second_export_keeps_the_module_of_the_first() {
     let root = root(0);
     let export = |name: &str| {
         let line = format!("export --checkpoint network --to safetensors --output {name}");
@@ -346,7 +346,7 @@ fn memory(id: u32) -> u64 {
 
 /// Results come while others are computed, with flat memory, and Ctrl-C leaves whole lines.
 #[test]
-fn results_are_streamed_and_an_interrupt_leaves_whole_lines() {
+fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
     let root = root(3000);
     for format in ["text", "json", "jsonl", "csv"] {
         let line = format!("predict --checkpoint network photos --top 2 --format {format}");
@@ -395,7 +395,7 @@ fn results_are_streamed_and_an_interrupt_leaves_whole_lines() {
 
 /// Standard input that never ends does not keep the program from ending.
 #[test]
-fn an_interrupt_ends_the_wait_for_standard_input() {
+fn an_interrupt_ends_a_read_from_stdin() {
     let root = root(0);
     let mut child = command(root.path(), &words("predict --checkpoint network -"))
         .stdin(Stdio::piped())

@@ -86,7 +86,7 @@ fn a_batch_of_large_images_shrinks() {
 }
 
 #[test]
-fn an_image_that_does_not_fit_is_refused_with_the_figures() {
+fn an_image_that_exceeds_the_budget_is_rejected_with_both_sizes() {
     let root = tempfile::tempdir().unwrap();
     write_network(&root.path().join("huge.safetensors"), 3, None, "photos");
     let file = root.path().join("huge.safetensors");
@@ -116,7 +116,7 @@ fn an_image_that_does_not_fit_is_refused_with_the_figures() {
 }
 
 #[test]
-fn a_report_of_such_a_run_has_no_answers_and_says_why() {
+fn a_report_of_such_a_run_says_why_it_lacks_test_results() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     // The checkpoint of a run that asks for more than there is, with its sums.

@@ -66,7 +66,7 @@ fn evil_run(root: &Path) -> String {
 }
 
 #[test]
-fn names_are_escaped_for_terminals_and_stripped_for_xml() {
+fn names_are_escaped_for_terminals_and_sanitized_for_xml() {
     let root = tempfile::tempdir().unwrap();
     let name = evil_run(root.path());
     let picture = format!("{name}.png");

@@ -55,7 +55,7 @@ fn logits(image: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn every_fit_prepares_the_table_as_pil_does() {
+fn every_fit_matches_pil_on_the_odd_pictures() {
     let root = tempfile::tempdir().unwrap();
     let network = root.path().join("network");
     for channels in [1, 3] {
@@ -77,7 +77,7 @@ fn every_fit_prepares_the_table_as_pil_does() {
 
 #[cfg(feature = "flex")]
 #[test]
-fn predict_answers_the_table_as_the_library_does_and_names_what_it_refuses() {
+fn predict_matches_the_library_on_the_odd_pictures_and_names_rejected_ones() {
     let root = tempfile::tempdir().unwrap();
     let network = root.path().join("network");
     write_network(&network, 3, Some(Fit::Crop), "photos");
@@ -141,7 +141,7 @@ for path in sys.argv[1:]:
 ";
 
 #[test]
-fn model_py_answers_the_table_as_predict_does() {
+fn model_py_matches_predict_on_the_odd_pictures() {
     let Some(python) = python() else { return };
     let root = tempfile::tempdir().unwrap();
     let table = rows();

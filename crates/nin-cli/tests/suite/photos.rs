@@ -61,7 +61,7 @@ fn tested(run: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn one_command_trains_on_a_folder_and_the_rest_follows() {
+fn train_on_a_picture_folder_then_eval_report_and_predict() {
     let root = shop();
     let finished = train(root.path(), "").ok();
     let said = &finished.stderr;
@@ -119,7 +119,7 @@ fn one_command_trains_on_a_folder_and_the_rest_follows() {
 }
 
 #[test]
-fn cache_threads_and_workers_change_no_bit() {
+fn cache_threads_and_workers_do_not_change_the_bits() {
     let root = shop();
     let weights = |run: &str| {
         fs::read(root.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
@@ -163,7 +163,7 @@ fn a_resumed_run_names_the_picture_that_changed() {
 }
 
 #[test]
-fn damaged_pictures_stop_a_training_or_are_left_out_and_counted() {
+fn damaged_pictures_stop_training_or_are_skipped_and_counted() {
     let root = shop();
     let whole = fs::read(root.path().join("photos/rose/01.jpg")).unwrap();
     fs::write(root.path().join("photos/rose/01.jpg"), &whole[..whole.len() / 2]).unwrap();
@@ -216,7 +216,7 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
 }
 
 #[test]
-fn eval_takes_any_labelled_pictures_and_matches_classes_by_name() {
+fn eval_accepts_any_labelled_pictures_and_matches_classes_by_name() {
     let root = shop();
     train(root.path(), "--run run").ok();
     // Other pictures: a class before the known ones, and one of these is missing.

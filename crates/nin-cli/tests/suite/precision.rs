@@ -29,7 +29,7 @@ fn said_so(finished: &Finished) -> usize {
 }
 
 #[test]
-fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
+fn bf16_is_bit_identical_across_threads_and_backends() {
     let workshop = Workshop::new();
     for (run, more) in
         [("one", "--backend flex --threads 1"), ("three", "--backend ndarray --threads 3")]
@@ -51,7 +51,7 @@ fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
 }
 
 #[test]
-fn without_the_instruction_bf16_is_fp32_and_said_once() {
+fn without_the_instruction_bf16_falls_back_to_fp32_with_one_note() {
     let workshop = Workshop::new();
     let line = words("train --config small.toml --data data --progress none --epochs 1");
     let figures = |run: &str, more: &[&str]| {

@@ -68,7 +68,7 @@ fn logits(image: &Value) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn a_folder_of_the_test_images_gives_what_eval_gives() {
+fn predict_on_the_test_images_matches_eval() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, labels) = test_images(root.path());
@@ -103,7 +103,7 @@ fn a_folder_of_the_test_images_gives_what_eval_gives() {
 }
 
 #[test]
-fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror_image() {
+fn eval_with_flips_averages_the_predictions_for_each_image_and_its_mirror_image() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, labels) = test_images(root.path());
@@ -145,7 +145,7 @@ fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror
 }
 
 #[test]
-fn one_picture_in_many_forms_is_one_answer() {
+fn one_picture_in_many_formats_has_one_answer() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let image = DynamicImage::from(test_images(root.path()).0.remove(1));
@@ -218,7 +218,7 @@ fn webp_with(exif: &[u8], picture: &GrayImage) -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_is_turned_upright() {
+fn exif_orientation_is_applied() {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
@@ -270,7 +270,7 @@ fn a_picture_is_turned_upright() {
 }
 
 #[test]
-fn dark_things_on_white_are_seen_as_light_things_on_black() {
+fn dark_objects_on_white_are_inverted() {
     let root = tempfile::tempdir().unwrap();
     let train = "train --set data.limit=64 --epochs 1 --run run --progress none";
     nin(root.path(), &words(train)).ok();
@@ -301,7 +301,7 @@ fn dark_things_on_white_are_seen_as_light_things_on_black() {
 }
 
 #[test]
-fn maps_become_pictures_and_dense_maps_are_as_large_as_the_picture_allows() {
+fn maps_are_written_as_png_and_dense_maps_grow_with_the_picture() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, _) = test_images(root.path());
@@ -345,7 +345,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn pictures_that_are_none_are_named_and_the_others_answered() {
+fn invalid_pictures_are_named_and_the_others_are_classified() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();

@@ -24,7 +24,7 @@ fn json(root: &Path, line: &str) -> serde_json::Value {
 }
 
 #[test]
-fn what_is_fitted_once_is_used_wherever_the_network_is() {
+fn fitted_preprocessing_is_used_by_every_command() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);
@@ -64,7 +64,7 @@ fn what_is_fitted_once_is_used_wherever_the_network_is() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused() {
+fn impossible_combinations_are_rejected() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);
@@ -105,7 +105,7 @@ fn what_cannot_be_done_is_refused() {
 
 /// Answers that are no numbers are no answers: the accuracy would be the share of the first class.
 #[test]
-fn a_network_that_overflows_is_refused_by_every_command() {
+fn every_command_rejects_a_network_that_overflows() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);

@@ -33,7 +33,7 @@ fn assert_is_whole(page: &str) {
 }
 
 #[test]
-fn a_run_of_three_classes_at_20x20() {
+fn report_of_a_run_with_three_classes_at_20x20() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (finished, page) = report(root.path(), "run --data data");
@@ -68,7 +68,7 @@ fn a_run_of_three_classes_at_20x20() {
 }
 
 #[test]
-fn without_its_data_a_run_has_a_report_that_says_so() {
+fn a_report_without_the_data_says_so() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     std::fs::rename(root.path().join("data"), root.path().join("elsewhere")).unwrap();
@@ -88,7 +88,7 @@ fn cut(root: &Path) {
 }
 
 #[test]
-fn runs_that_were_cut_have_reports() {
+fn interrupted_runs_have_reports() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     cut(root.path());
@@ -175,7 +175,7 @@ fn report_in_chromium() {
 }
 
 #[test]
-fn figures_are_files_of_their_own() {
+fn figures_are_written_as_svg_files() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     report(root.path(), "run --data data --figures out/figures");
@@ -197,7 +197,7 @@ fn figures_are_files_of_their_own() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn open_hands_the_page_to_the_desktop_and_does_without_one() {
+fn open_calls_the_desktop_opener_and_survives_without_one() {
     use std::os::unix::fs::PermissionsExt;
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
@@ -223,7 +223,7 @@ fn open_hands_the_page_to_the_desktop_and_does_without_one() {
 }
 
 #[test]
-fn a_training_ends_with_its_report() {
+fn training_writes_a_report_at_the_end() {
     let workshop = crate::workshop::Workshop::new();
     let finished = workshop.train("run", &[]).ok();
     assert!(finished.stderr.ends_with("report: run/report.html\n"), "{}", finished.stderr);

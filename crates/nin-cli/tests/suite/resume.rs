@@ -13,7 +13,7 @@ fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
 }
 
 #[test]
-fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
+fn a_damaged_latest_checkpoint_is_reported_and_the_result_is_the_same() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
     workshop.train("uncut", &options).ok();
@@ -49,7 +49,7 @@ const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate
                      --set model.initialization=lsuv-open";
 
 #[test]
-fn every_part_of_a_recipe_goes_on_to_the_bit() {
+fn every_recipe_feature_resumes_bit_exactly() {
     let workshop = Workshop::new();
     let parts = words(PARTS);
     let steps = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
@@ -89,7 +89,7 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
 }
 
 #[test]
-fn patience_goes_on_where_it_was() {
+fn patience_is_kept_across_a_resume() {
     let workshop = Workshop::new();
     let patient = words("--backend flex --set training.early_stop_epochs=2");
     let most = ["--epochs", "30"];
@@ -111,7 +111,7 @@ fn patience_goes_on_where_it_was() {
 }
 
 #[test]
-fn other_kernels_than_before_are_told() {
+fn resuming_with_other_kernels_is_a_warning() {
     let workshop = Workshop::new();
     let on = |kernels: &str, line: &str| {
         let mut command = command(workshop.path(), &words(line));
@@ -150,7 +150,7 @@ fn no_step_is_logged_twice() {
 }
 
 #[test]
-fn other_data_is_refused_and_another_backend_is_told() {
+fn resuming_with_other_data_is_an_error_and_with_another_backend_a_warning() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
     let other = workshop.path().join("other");
@@ -176,7 +176,7 @@ fn other_data_is_refused_and_another_backend_is_told() {
 }
 
 #[test]
-fn what_does_not_change_the_mathematics_may_change() {
+fn options_that_do_not_change_the_result_may_change_on_resume() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
     let options = [
@@ -213,7 +213,7 @@ const FAR_TOO_FAST: [&str; 4] =
     ["--set", "optimizer.kind=sgd", "--set", "optimizer.learning_rate=1e38"];
 
 #[test]
-fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
+fn a_non_finite_loss_stops_training_before_the_weights_change() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--set", "checkpoint.every_steps=1"];
     let stopped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat());
@@ -239,7 +239,7 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
 }
 
 #[test]
-fn bad_steps_are_dropped_where_that_was_asked_for() {
+fn on_non_finite_skip_drops_bad_steps() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--epochs", "1", "--on-non-finite", "skip"];
     let skipped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat()).ok();

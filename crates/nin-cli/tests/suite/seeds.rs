@@ -10,7 +10,7 @@ const SMALL: &str =
     "train --config small.toml --data data --backend flex --progress none --epochs 2";
 
 #[test]
-fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
+fn each_seed_is_a_run_and_the_table_ends_with_the_books_lines() {
     let workshop = Workshop::new();
     let line = format!("{SMALL} --run all --seeds 7,3");
     let finished = nin(workshop.path(), &words(&line)).ok();
@@ -42,7 +42,7 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
 }
 
 #[test]
-fn a_series_ends_with_a_page_of_all_its_runs() {
+fn a_series_writes_a_page_of_all_runs() {
     let workshop = Workshop::new();
     let folder = workshop.path().join("all");
     let line = format!("{SMALL} --run all --seeds 7,3");
@@ -76,7 +76,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
 }
 
 #[test]
-fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
+fn a_finished_series_accepts_more_seeds_and_epochs_only() {
     let workshop = Workshop::new();
     nin(workshop.path(), &words(&format!("{SMALL} --run all --seeds 2"))).ok();
     let resume = "train --run all --resume --data data --backend flex --progress none";
@@ -95,7 +95,7 @@ fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
 }
 
 #[test]
-fn an_interrupted_series_goes_on_where_it_was() {
+fn an_interrupted_series_resumes_where_it_stopped() {
     let workshop = Workshop::new();
     let line = "--config small.toml --data data --backend flex --run all --seeds 3 --epochs 25";
     let mut running = Running::start(&workshop, &words(line));
@@ -120,7 +120,7 @@ fn an_interrupted_series_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_seed_that_diverges_ends_no_series() {
+fn a_diverging_seed_does_not_end_the_series() {
     let workshop = Workshop::new();
     let line = format!(
         "{SMALL} --run all --seeds 2 --set optimizer.kind=sgd --learning-rate 1e9 --format json"
@@ -133,7 +133,7 @@ fn a_seed_that_diverges_ends_no_series() {
 }
 
 #[test]
-fn wrong_seeds_are_wrong_usage_and_leave_nothing() {
+fn invalid_seeds_are_usage_errors_and_write_nothing() {
     let workshop = Workshop::new();
     for (seeds, said) in
         [("0", "expected 1 to 10000 seeds"), ("1,1", "listed twice"), ("x", "not a whole")]

@@ -29,7 +29,7 @@ fn resume(workshop: &Workshop, run: &str, more: &str) -> Finished {
 }
 
 #[test]
-fn a_dead_network_is_named_with_a_hint_in_log_record_summary_and_report() {
+fn a_dead_network_is_reported_in_the_log_the_events_the_summary_and_the_report() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &words(DEADLY)).ok();
     let alarms = events(&workshop, "run", "alarm");
@@ -66,7 +66,7 @@ fn a_run_that_learns_raises_no_alarm() {
 }
 
 #[test]
-fn a_collapsed_run_is_stopped_where_that_was_asked_for_and_can_go_on_to_the_same_bits() {
+fn on_collapse_stop_ends_the_run_which_can_resume_to_the_same_bits() {
     let workshop = Workshop::new();
     workshop.train("uncut", &words(DEADLY)).ok();
     let stopped = workshop.train("run", &words(&format!("{DEADLY} --on-collapse stop")));
@@ -104,7 +104,7 @@ fn restarted(workshop: &Workshop) -> (String, u64, u64) {
 }
 
 #[test]
-fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
+fn a_restarted_run_matches_a_run_of_its_seed_wherever_it_was_interrupted() {
     let workshop = Workshop::new();
     let (run, asked, seed) = restarted(&workshop);
     let summary = summary(&workshop, &run);
@@ -142,7 +142,7 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
             assert_eq!(events(&workshop, &run, name), events(&workshop, cut, name), "{cut}");
         }
     }
-    another_attempt_is_refused(&workshop, &run);
+    a_checkpoint_of_another_attempt_is_rejected(&workshop, &run);
     // A checkpoint that `attempt.json` knows nothing of is none of the first attempt.
     fs::remove_file(path("early/attempt.json")).unwrap();
     let refused = resume(&workshop, "early", "--epochs 17");
@@ -152,7 +152,7 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
 
 /// Another attempt or seed than the run's is refused, with and without the file's sum, and every
 /// checkpoint stays.
-fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
+fn a_checkpoint_of_another_attempt_is_rejected(workshop: &Workshop, run: &str) {
     copy_folder(&workshop.path().join(run), &workshop.path().join("damaged"));
     let path = workshop.path().join("damaged/attempt.json");
     let sealed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -187,7 +187,7 @@ fn first_attempts_checkpoints(workshop: &Workshop, run: &str, seed: u64) {
 }
 
 #[test]
-fn a_recipe_that_no_seed_helps_is_given_up_after_ten_attempts() {
+fn restarts_stop_after_ten_attempts() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &words(&format!("{DEADLY} --on-collapse restart")));
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);

@@ -70,7 +70,7 @@ fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
+fn sigterm_and_sighup_save_the_state_and_print_the_resume_command() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let workshop = Workshop::new();
         let running = Running::start(&workshop, &small(&ENDLESS));
@@ -96,7 +96,7 @@ fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_and_leaves_nothing_half_written() {
+fn a_second_signal_exits_immediately_and_leaves_no_partial_file() {
     let workshop = Workshop::new();
     let running = Running::start(&workshop, &small(&[&ENDLESS[..], &EVERY_STEP].concat()));
     running.signal("-INT");
@@ -112,7 +112,7 @@ fn a_second_signal_ends_it_at_once_and_leaves_nothing_half_written() {
 const EVERY_STEP: [&str; 2] = ["--set", "checkpoint.every_steps=1"];
 
 #[test]
-fn closed_pipes_end_no_training() {
+fn closed_pipes_do_not_end_training() {
     for progress in ["plain", "bar", "json"] {
         let workshop = Workshop::new();
         let arguments = small(&["--epochs", "10", "--progress", progress]);
@@ -126,7 +126,7 @@ fn closed_pipes_end_no_training() {
 }
 
 #[test]
-fn a_training_under_nohup_outlives_its_terminal() {
+fn training_under_nohup_outlives_its_terminal() {
     let workshop = Workshop::new();
     let train = command(workshop.path(), &[]);
     let arguments = small(&["--epochs", "20", "--progress", "json"]);
@@ -145,7 +145,7 @@ fn a_training_under_nohup_outlives_its_terminal() {
 }
 
 #[test]
-fn a_run_is_trained_by_one_process() {
+fn only_one_process_trains_a_run() {
     let workshop = Workshop::new();
     let running = Running::start(&workshop, &small(&ENDLESS));
     let holder = format!("error: the run `run` is being trained by process {}", running.child.id());

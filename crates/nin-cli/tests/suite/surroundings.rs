@@ -12,7 +12,7 @@ const SHORT: &str =
     "train --config small.toml --data data --backend flex --epochs 1 --progress none";
 
 #[test]
-fn nothing_in_the_working_directory_configures_the_backend() {
+fn files_in_the_working_directory_do_not_configure_the_backend() {
     let workshop = Workshop::new();
     let root = workshop.path();
     for name in ["burn.toml", "Burn.toml", "cubecl.toml", "CubeCL.toml"] {
@@ -46,7 +46,7 @@ fn nothing_in_the_working_directory_configures_the_backend() {
 }
 
 #[test]
-fn a_working_directory_that_is_gone_is_no_reason_to_fail() {
+fn a_deleted_working_directory_is_not_an_error() {
     let workshop = Workshop::new();
     let root = workshop.path().canonicalize().unwrap();
     let gone = root.join("gone");
@@ -85,7 +85,7 @@ fn a_working_directory_that_is_gone_is_no_reason_to_fail() {
 }
 
 #[test]
-fn more_threads_than_cores_are_capped_with_a_word() {
+fn threads_are_capped_at_the_cores_with_a_warning() {
     let workshop = Workshop::new();
     let cores = std::thread::available_parallelism().unwrap().get();
     let finished = nin(workshop.path(), &words(&format!("{SHORT} --run run --threads 1000"))).ok();
@@ -99,7 +99,7 @@ fn more_threads_than_cores_are_capped_with_a_word() {
 }
 
 #[test]
-fn trainings_that_begin_at_once_take_folders_of_their_own() {
+fn simultaneous_trainings_use_different_run_folders() {
     let workshop = Workshop::new();
     let children: Vec<_> = (0..6)
         .map(|at| {
@@ -126,7 +126,7 @@ fn trainings_that_begin_at_once_take_folders_of_their_own() {
 }
 
 #[test]
-fn a_folder_that_was_taken_for_a_run_that_cannot_begin_is_given_back() {
+fn the_folder_of_a_run_that_fails_to_start_is_removed() {
     let workshop = Workshop::new();
     // The file system has no room for a recipe of its own: a limit on the size of files.
     let program = env!("CARGO_BIN_EXE_nin-cli");

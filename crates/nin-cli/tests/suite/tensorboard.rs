@@ -47,7 +47,7 @@ fn read(python: &PathBuf, workshop: &Workshop) -> Value {
 }
 
 #[test]
-fn tensorboard_reads_what_the_record_says() {
+fn tensorboard_reads_the_logged_values() {
     let workshop = Workshop::new();
     workshop.train("run", &["--tensorboard", "--epochs", "2"]).ok();
     let files = || std::fs::read_dir(workshop.path().join("run/tensorboard")).unwrap().count();
@@ -102,7 +102,7 @@ fn tensorboard_reads_what_the_record_says() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_ends_no_training() {
+fn an_unwritable_event_file_does_not_end_training() {
     let workshop = Workshop::new();
     workshop.train("run", &["--epochs", "1", "--no-report"]).ok();
     std::fs::write(workshop.path().join("run/tensorboard"), "a file has its name").unwrap();

@@ -73,7 +73,7 @@ fn trains_end_to_end_and_agrees_with_the_cpu() {
 }
 
 #[test]
-fn without_an_adapter_it_says_how_to_get_one() {
+fn without_an_adapter_the_hint_says_how_to_get_one() {
     if !cfg!(feature = "wgpu") {
         return;
     }

@@ -120,7 +120,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn every_bad_input_gets_an_error_and_a_hint() {
+fn every_bad_input_has_an_error_and_a_hint() {
     let tables = [
         data::cases(),
         cifar::cases(),

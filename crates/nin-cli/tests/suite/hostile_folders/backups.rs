@@ -29,7 +29,7 @@ fn trained() -> Workshop {
 }
 
 #[test]
-fn going_on_does_not_change_a_backup_by_hard_links() {
+fn resuming_does_not_change_a_hard_linked_backup() {
     let workshop = trained();
     let root = workshop.path();
     let linked = Command::new("cp").args(["-al", "run", "backup"]).current_dir(root).status();
@@ -45,7 +45,7 @@ fn going_on_does_not_change_a_backup_by_hard_links() {
 }
 
 #[test]
-fn a_copy_with_its_links_followed_goes_on() {
+fn a_copy_with_resolved_links_resumes() {
     let workshop = trained();
     let root = workshop.path();
     let copied = Command::new("cp").args(["-rL", "run", "copy"]).current_dir(root).status();
@@ -62,7 +62,7 @@ fn a_copy_with_its_links_followed_goes_on() {
 }
 
 #[test]
-fn a_run_of_an_earlier_version_goes_on_and_gets_its_sums() {
+fn a_run_of_an_earlier_version_resumes_and_gets_checksums() {
     let workshop = trained();
     let root = workshop.path();
     let recipe = root.join("run/recipe.toml");
@@ -106,7 +106,7 @@ fn limited(root: &Path, blocks: u32, line: &str) -> crate::program::Finished {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_death() {
+fn a_file_size_limit_is_reported_as_an_error() {
     let workshop = trained();
     let root = workshop.path();
     let before = contents(&root.join("run"));

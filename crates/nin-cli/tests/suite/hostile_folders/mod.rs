@@ -93,17 +93,17 @@ fn weights(run: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_planted_in_a_run_changes_what_is_outside_or_what_is_learnt() {
+fn files_planted_in_a_run_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_A_RUN, SHAPES);
 }
 
 #[test]
-fn nothing_planted_in_its_checkpoints_does_either() {
+fn files_planted_in_checkpoints_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_ITS_CHECKPOINTS, SHAPES);
 }
 
 #[test]
-fn nothing_planted_in_a_run_on_pictures_does() {
+fn files_planted_in_a_picture_run_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_PICTURES, PICTURES);
 }
 
@@ -186,7 +186,7 @@ fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<
 }
 
 #[test]
-fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
+fn files_planted_in_a_data_folder_change_nothing_outside() {
     let workshop = Workshop::new();
     let data = workshop.path().join("data");
     fs::write(data.join("classes.txt"), "square\nbar\ncross\n").unwrap();
@@ -200,7 +200,7 @@ fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
 }
 
 #[test]
-fn nothing_planted_among_pictures_does_either() {
+fn files_planted_among_pictures_change_nothing_outside() {
     let workshop = Workshop::new();
     let data = workshop.path().join("photos");
     outputs::write_pictures(&data);

@@ -12,7 +12,7 @@ const ENDLESS: &str = "--config small.toml --data data --run run --epochs 100000
      checkpoint.keep=1";
 
 #[test]
-fn without_its_lock_file_a_run_is_still_trained_by_one_process() {
+fn only_one_process_trains_a_run_whose_lock_file_was_removed() {
     let workshop = Workshop::new();
     let mut running = Running::start(&workshop, &words(ENDLESS));
     running.wait_for(r#""event":"checkpoint""#);
@@ -31,7 +31,7 @@ fn without_its_lock_file_a_run_is_still_trained_by_one_process() {
 }
 
 #[test]
-fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
+fn nothing_is_written_to_a_folder_that_replaces_the_run() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let train = "--backend flex --epochs 2 --set checkpoint.keep=0";

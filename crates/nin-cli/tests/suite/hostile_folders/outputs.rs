@@ -36,7 +36,7 @@ fn prepared() -> Workshop {
 }
 
 #[test]
-fn outputs_replace_what_is_planted_or_leave_it() {
+fn outputs_replace_planted_links_or_fail() {
     let workshop = prepared();
     let root = workshop.path();
     let (out, outside) = (root.join("out"), root.join("outside"));
@@ -79,7 +79,7 @@ pub(super) fn write_pictures(folder: &Path) {
 }
 
 #[test]
-fn maps_and_sorted_pictures_stay_in_their_folder() {
+fn maps_and_sorted_pictures_do_not_follow_links() {
     let workshop = prepared();
     let root = workshop.path();
     write_pictures(&root.join("photos"));
@@ -107,7 +107,7 @@ fn maps_and_sorted_pictures_stay_in_their_folder() {
 
 /// The cache of decoded pictures is written in place.
 #[test]
-fn a_cache_of_pictures_is_written_through_no_link() {
+fn the_picture_cache_does_not_follow_links() {
     let workshop = Workshop::new();
     let root = workshop.path();
     write_pictures(&root.join("photos"));
@@ -142,7 +142,7 @@ fn a_cache_of_pictures_is_written_through_no_link() {
 
 /// Runs of several seeds stand in one folder; none of them may be a link to another run.
 #[test]
-fn a_seeds_run_is_no_link() {
+fn a_run_of_a_series_must_not_be_a_link() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let line =

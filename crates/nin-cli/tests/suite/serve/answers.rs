@@ -34,7 +34,7 @@ fn form(field: &str, picture: &[u8]) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn a_picture_is_answered_as_predict_answers_it() {
+fn serve_and_predict_give_the_same_answer() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -55,7 +55,7 @@ fn a_picture_is_answered_as_predict_answers_it() {
 }
 
 #[test]
-fn many_at_once_are_answered_in_batches_and_each_as_alone() {
+fn concurrent_requests_are_batched_without_changing_the_answers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -90,7 +90,7 @@ fn many_at_once_are_answered_in_batches_and_each_as_alone() {
 }
 
 #[test]
-fn the_page_and_everything_else_is_there_with_its_headers() {
+fn every_route_answers_with_the_security_headers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -144,7 +144,7 @@ fn keys_of(object: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn answers_have_the_keys_that_the_description_requires() {
+fn answers_match_the_openapi_description() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -189,7 +189,7 @@ fn answers_have_the_keys_that_the_description_requires() {
 }
 
 #[test]
-fn nothing_else_is_there_and_no_path_is_one_of_the_disk() {
+fn other_paths_are_not_found_and_never_read_from_disk() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -229,7 +229,7 @@ fn nothing_else_is_there_and_no_path_is_one_of_the_disk() {
 }
 
 #[test]
-fn one_connection_takes_one_request_after_another() {
+fn a_connection_can_be_reused() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -272,7 +272,7 @@ fn a_network_trained_on_clothes_has_a_gallery() {
 }
 
 #[test]
-fn what_cannot_be_served_is_said() {
+fn startup_errors_have_hints() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -12,7 +12,7 @@ use crate::workshop::train_small;
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
-fn what_was_begun_is_answered_and_the_program_is_content() {
+fn running_requests_are_answered_and_the_exit_code_is_0() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     for signal in ["-TERM", "-INT"] {
@@ -55,7 +55,7 @@ fn what_was_begun_is_answered_and_the_program_is_content() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_exits_immediately() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);

@@ -18,7 +18,7 @@ fn root() -> tempfile::TempDir {
 }
 
 #[test]
-fn bodies_that_are_no_picture() {
+fn bodies_that_are_not_pictures() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let whole = square();
@@ -58,7 +58,7 @@ fn bodies_that_are_no_picture() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
+fn too_large_a_body_is_rejected_with_and_without_a_content_length() {
     let root = root();
     let server = Server::start(root.path(), &["--max-body", "1"]);
     let large = vec![0; (1 << 20) + 1];
@@ -86,7 +86,7 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
 }
 
 #[test]
-fn whoever_is_slow_is_given_up_on() {
+fn slow_clients_time_out() {
     let root = root();
     let server = Server::start(root.path(), &["--timeout", "1"]);
     let begun = Instant::now();
@@ -126,7 +126,7 @@ fn whoever_is_slow_is_given_up_on() {
 }
 
 #[test]
-fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
+fn half_closed_connections_are_answered_and_closed_ones_are_dropped() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let picture = square();
@@ -167,7 +167,7 @@ fn answers_at_once(server: &Server, picture: &[u8], clients: usize) -> Vec<Reply
 }
 
 #[test]
-fn a_full_queue_and_too_many_connections_are_sent_away() {
+fn a_full_queue_and_too_many_connections_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &["--max-queue", "1", "--max-connections", "40"]);
     // A large picture takes a while to decode.
@@ -206,7 +206,7 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
 }
 
 #[test]
-fn an_answer_that_takes_too_long_is_none() {
+fn a_slow_answer_is_an_error() {
     let root = root();
     let server = Server::start(root.path(), &["--timeout", "1", "--max-queue", "4096"]);
     // A tenth of a second of decoding, or less, one after the other.

@@ -13,7 +13,7 @@ use crate::program::nin;
 const BATCH_TOLERANCE: f64 = 1e-4;
 
 #[test]
-fn the_table_is_answered_as_by_predict_or_refused() {
+fn odd_pictures_have_the_answer_of_predict_or_an_error() {
     let root = tempfile::tempdir().unwrap();
     write_network(&root.path().join("run"), 3, Some(Fit::Pad), "photos");
     let table = rows();

@@ -88,7 +88,7 @@ fn write_overflowing(path: &Path) {
 }
 
 #[test]
-fn a_picture_on_which_the_network_overflows_is_refused_and_all_others_are_answered() {
+fn a_picture_that_overflows_the_network_is_rejected_and_the_others_are_answered() {
     let root = tempfile::tempdir().unwrap();
     write_overflowing(&root.path().join("run"));
     let server = Server::start(root.path(), &[]);
@@ -154,7 +154,7 @@ fn peak_kib(id: u32) -> u64 {
 
 /// Pictures of clients that are gone are not decoded: that would take minutes here.
 #[test]
-fn nothing_is_decoded_for_clients_that_are_gone() {
+fn pictures_of_disconnected_clients_are_not_decoded() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let huge = huge();
@@ -204,7 +204,7 @@ fn small_pictures_do_not_wait_for_large_ones() {
 }
 
 #[test]
-fn long_and_narrow_pictures_are_refused() {
+fn long_and_narrow_pictures_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     for (width, height, why) in [
@@ -221,7 +221,7 @@ fn long_and_narrow_pictures_are_refused() {
 
 /// Within the bound of docs/threat-model.md, addresses of threads and allocator included.
 #[test]
-fn the_memory_stays_within_its_bound() {
+fn memory_stays_within_the_documented_bound() {
     // What is documented for two cores, 16 MiB bodies and a small network.
     const BOUND_KIB: u64 = 1536 << 10;
     // Addresses that are reserved and not used: stacks of threads and heaps of the allocator.
@@ -254,7 +254,7 @@ fn the_memory_stays_within_its_bound() {
 }
 
 #[test]
-fn whoever_does_not_read_is_given_up_on_and_holds_up_no_end() {
+fn clients_that_do_not_read_are_dropped_and_do_not_block_shutdown() {
     let root = root();
     let server = Server::start(root.path(), &["--max-connections", "8"]);
     let request = b"GET /page.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20_000);
@@ -287,7 +287,7 @@ fn whoever_does_not_read_is_given_up_on_and_holds_up_no_end() {
 }
 
 #[test]
-fn other_names_and_foreign_pages_are_refused() {
+fn other_host_names_and_origins_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &["--allow-host", "pictures.example"]);
     let picture = square();

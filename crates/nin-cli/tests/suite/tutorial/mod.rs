@@ -76,7 +76,7 @@ fn every_command_prints_what_the_page_shows() {
 }
 
 #[test]
-fn every_command_for_pictures_of_ones_own_runs() {
+fn every_command_of_your_own_pictures_runs() {
     let root = workplace();
     photos::write_photos(root.path());
     for number in 200..206 {
@@ -96,7 +96,7 @@ fn every_command_for_pictures_of_ones_own_runs() {
 }
 
 #[test]
-fn a_block_that_rots_is_found() {
+fn an_outdated_block_is_detected() {
     let root = workplace();
     let shown = "```console\n$ nin-cli shapes --config d2l --format torch\n...\nFlatten output \
                  shape:\t torch.Size([1, 10])\n```\n";
@@ -119,7 +119,7 @@ fn a_block_that_rots_is_found() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join(REPOSITORY).join("docs");
     for (name, page) in [("tutorial", PAGE), ("your-own-pictures", PICTURES)] {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());

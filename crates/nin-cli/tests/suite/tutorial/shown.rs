@@ -128,7 +128,7 @@ fn number_end(text: &str) -> usize {
 }
 
 #[test]
-fn speeds_devices_and_last_digits_may_differ_and_nothing_else() {
+fn only_speeds_devices_and_last_digits_may_differ() {
     let shown = "epoch 1/2: loss 1.335, test acc 0.663 (best), 1332.6 images/s, 5 s";
     assert!(same_line(shown, "epoch 1/2: loss 1.331, test acc 0.660 (best), 99.0 images/s, 61 s"));
     assert!(!same_line(shown, "epoch 1/2: loss 1.435, test acc 0.663 (best), 99.0 images/s, 5 s"));
