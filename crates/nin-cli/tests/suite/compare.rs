@@ -1,4 +1,4 @@
-//! `compare`: runs side by side.
+//! `compare`.
 
 use std::fs;
 

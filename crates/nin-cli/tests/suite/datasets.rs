@@ -1,4 +1,4 @@
-//! Names and parts of data: what `train` and `eval` say of classes, and which images they look at.
+//! Class names, and the parts of a data set that `train` and `eval` use.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::{metrics, nin};
 use crate::workshop::{Workshop, words};
 
-/// IDX files of images of 8x8 whose class is their brightness, with these labels.
+/// Writes IDX files of 8x8 images with these labels. The brightness is the class.
 fn write(folder: &Path, train: &[u8], test: &[u8]) {
     fs::create_dir_all(folder).unwrap();
     for (part, labels) in [("train", train), ("t10k", test)] {
@@ -29,7 +29,7 @@ fn write(folder: &Path, train: &[u8], test: &[u8]) {
     }
 }
 
-/// 100 images of each of three classes, class after class; 30 for testing.
+/// Writes 100 images of each of three classes, sorted by class, and 30 test images.
 fn write_sorted(folder: &Path) {
     let sorted = |count: usize| [vec![0; count], vec![1; count], vec![2; count]].concat();
     write(folder, &sorted(100), &sorted(10));
@@ -59,7 +59,7 @@ fn class_names_come_from_the_data_not_the_recipe() {
     assert_eq!(classes, ["0", "1", "2"]);
     assert_eq!(eval["dataset"], "data");
 
-    // Names beside the files are the classes' names.
+    // A file of names next to the data names the classes.
     fs::write(root.join("data/classes.txt"), "dark\ndim\nbright\n").unwrap();
     fs::remove_dir_all(root.join("run")).unwrap();
     recipe_of_clothes(root, "").ok();
@@ -96,7 +96,7 @@ fn subsets_keep_every_class_and_missing_classes_are_named() {
         nin(root, &words(&line)).ok()
     };
     let recipe = |run: &str| fs::read_to_string(root.join(run).join("recipe.toml")).unwrap();
-    // New runs on one's own data take each class's share.
+    // New runs on the user's own data are stratified.
     for (run, keys) in [("held", "--set data.held_out=100"), ("limit", "--set data.limit=60")] {
         let finished = train(run, keys);
         assert!(!finished.stderr.contains("no train images"), "{}", finished.stderr);
@@ -105,12 +105,12 @@ fn subsets_keep_every_class_and_missing_classes_are_named() {
     let finished = train("first", "--set data.held_out=100 --set data.selection=first");
     assert!(finished.stderr.contains("no train images of class `2`"), "{}", finished.stderr);
     assert!(finished.stderr.contains("no test images of classes `0`, `1`"), "{}", finished.stderr);
-    // The embedded sample is known: its runs keep their bits.
+    // The embedded sample is a known data set: its runs keep their bits.
     let line = "train --run sample --epochs 1 --set data.limit=64 --backend flex --no-report";
     nin(root, &words(line)).ok();
     assert!(recipe("sample").contains("selection = \"first\""));
 
-    // A stray label makes classes; it is named with its position.
+    // A stray label adds classes. The warning names it with its position.
     let mut labels = [0, 1, 2].repeat(20);
     labels[17] = 3 + 30;
     write(&root.join("data"), &labels, &[0, 1, 2]);

@@ -1,5 +1,5 @@
-//! `export` and `import`: out, back, and the same answers. What PyTorch and onnxruntime make of the
-//! files is checked by crates/nin-exchange/tests/suite/parity.py.
+//! `export` and `import`: a round trip gives the same answers. The files are checked with PyTorch and
+//! onnxruntime by crates/nin-exchange/tests/suite/parity.py.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ fn exported_weights_can_be_imported_with_the_same_predictions() {
     let export = "export --checkpoint run --to safetensors --output out/small.safetensors";
     let finished = nin(root.path(), &words(export)).ok();
     assert!(finished.stdout.is_empty() && finished.stderr.contains("out/model.py"));
-    // Again: what it wrote itself it may replace.
+    // Again: it may replace its own files.
     nin(root.path(), &words(export)).ok();
 
     let bytes = std::fs::read(out.join("small.safetensors")).unwrap();
@@ -81,7 +81,7 @@ fn import_rejects_files_of_another_network() {
         assert!(finished.stderr.contains(expected), "{line}: {}", finished.stderr);
         assert!(!path("x").exists(), "{line}");
     }
-    // Somebody's own module is not overwritten.
+    // A user's own module is not overwritten.
     std::fs::create_dir(path("own")).unwrap();
     std::fs::write(path("own/model.py"), "print('mine')\n").unwrap();
     let line = "export --checkpoint run --to safetensors --output own/s.safetensors";
@@ -111,14 +111,14 @@ fn an_onnx_file_is_valid_protobuf_with_class_names() {
     }
 }
 
-/// Writes a file's tensors under other names and in another type.
+/// Rewrites a file's tensors with other names and another data type.
 fn rewrite(path: &Path, rename: impl Fn(&str) -> String, dtype: Dtype) {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let narrow = |le: &[u8]| -> Vec<u8> {
         let value = f32::from_le_bytes(le.try_into().unwrap());
         match dtype {
-            // The upper half of the bits; what is cut off is 0 in the values of this test.
+            // The upper half of the bits. The lower half is 0 in this test's values.
             Dtype::BF16 => le[2..].to_vec(),
             _ => half(value).to_le_bytes().to_vec(),
         }
@@ -139,7 +139,7 @@ fn rewrite(path: &Path, rename: impl Fn(&str) -> String, dtype: Dtype) {
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// A number with at most ten bits behind the first one, and of a usual size, as a 16-bit float.
+/// Converts a normal number with at most ten fraction bits to a 16-bit float.
 fn half(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16 & 0x8000) as u16;
@@ -151,7 +151,7 @@ fn half(value: f32) -> u16 {
     sign | (exponent as u16) << 10 | (bits >> 13 & 0x3ff) as u16
 }
 
-/// Rounds every value of a file to a few bits, so that 16-bit floats of both kinds hold it.
+/// Rounds every value of a file so that both 16-bit float formats represent it exactly.
 fn coarsen(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -170,7 +170,7 @@ const IMPORT: &str = "import --from out/s.safetensors --config small.toml --set 
 fn import_accepts_wrapper_prefixes_and_16_bit_floats_exactly() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // The folder is made.
+    // The folder is created.
     let export = "export --checkpoint run --to safetensors --output out/s.safetensors";
     nin(root.path(), &words(export)).ok();
     let file = root.path().join("out/s.safetensors");
@@ -187,7 +187,7 @@ fn import_accepts_wrapper_prefixes_and_16_bit_floats_exactly() {
             assert!(found == expected, "{prefix} {dtype:?}");
         }
     }
-    // What is wrong with it is said by the file's own name.
+    // The error names the file.
     let mut broken = plain.clone();
     let last = broken.len() - 4;
     broken[last..].copy_from_slice(&f32::NAN.to_le_bytes());
@@ -212,7 +212,7 @@ fn import_reads_class_names_from_a_file_and_defaults_to_numbers() {
         let bytes = std::fs::read(root.path().join(file)).unwrap();
         nin_model::ModelMetadata::from_safetensors(&bytes).unwrap().0.classes
     };
-    // A recipe of clothes says nothing about the classes of a file.
+    // A recipe for clothes does not name the classes of a file.
     let clothes = IMPORT.replace("data.input_size=20", "data.dataset=fashion-mnist");
     nin(root.path(), &words(&format!("{clothes} numbers.safetensors"))).ok();
     assert_eq!(classes("numbers.safetensors"), ["0", "1", "2"]);

@@ -1,4 +1,4 @@
-//! `data fetch` against servers on this machine that do what servers on the network do.
+//! `data fetch` against local servers that misbehave like real ones.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,36 +11,36 @@ use crate::hostile_folders::{ALL, contents, flaw};
 use crate::program::{Finished, command};
 use crate::workshop::{PACKAGE, has_package};
 
-/// How a server answers.
+/// A server's behaviour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Manner {
-    /// As it should, with ranges.
+    /// Correct, with range requests.
     Good,
-    /// Breaks off in the middle of the first answer to each file; ranges are right.
+    /// Closes the connection halfway through the first response for each file; supports ranges.
     BreaksOff,
-    /// The same, and ranges are ignored.
+    /// The same, but ignores ranges.
     BreaksOffWithoutRanges,
-    /// Says nothing any more in the middle of the first answer to each file.
+    /// Stalls halfway through the first response for each file.
     Stalls,
-    /// Busy at first.
+    /// Busy for the first requests.
     Busy,
-    /// Busy for ever.
+    /// Always busy.
     AlwaysBusy,
-    /// Not there.
+    /// 404 for every file.
     Missing,
     /// Redirects to itself.
     Circle,
-    /// Says that the file is shorter than it is.
+    /// Sends too small a content length.
     LiesAboutLength,
-    /// Says that the file is very long.
+    /// Sends a very large content length.
     Huge,
-    /// Never ends, and does not say how long it is.
+    /// Sends endless data without a content length.
     Endless,
-    /// Another file.
+    /// Sends another file.
     Wrong,
 }
 
-/// A server; the requests' first lines and ranges, in order.
+/// A server that records the request lines and ranges, in order.
 struct Server {
     address: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -142,7 +142,7 @@ fn answer(
     }
 }
 
-/// `data fetch fashion-mnist` into a folder, from this address.
+/// Runs `data fetch fashion-mnist` into a folder, from this address.
 fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
     let arguments = ["data", "fetch", "fashion-mnist", "--from", address, "--timeout", "2"];
     let mut command = command(folder, &arguments);
@@ -193,7 +193,7 @@ fn fetch_retries_failing_servers_and_the_data_trains() {
         let resumed = requests.iter().filter(|request| !request.ends_with(" from 0")).count();
         assert_eq!(resumed, if resumes { 4 } else { 0 }, "{manner:?}: {requests:?}");
 
-        // What is there is not fetched again.
+        // Existing files are not fetched again.
         fetch(root.path(), &server.address, None).ok();
         assert_eq!(server.requests().len(), requests.len(), "{manner:?}");
     }
@@ -239,7 +239,7 @@ fn fetch_detects_a_wrong_content_length() {
 #[test]
 fn fetch_reports_offline_immediately() {
     let root = tempfile::tempdir().unwrap();
-    // Nobody listens there any more.
+    // Nothing listens there any longer.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let begun = Instant::now();
     let refused = fetch(root.path(), &format!("http://{address}/files"), None);
@@ -276,7 +276,7 @@ fn fetch_rejects_unknown_names_and_invalid_urls() {
 
 #[test]
 fn fetch_does_not_write_through_links() {
-    // Its answer empties the part, before its length is found too large.
+    // The response truncates the partial file before its length is found too large.
     let server = Server::start(Manner::Huge);
     for planted in ALL {
         let root = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A training on a disk that fills up: a small tmpfs, where this process may mount one.
+//! Training on a disk that fills up: a small tmpfs, if this process may mount one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use crate::program::{metrics, nin};
 use crate::signals::Running;
 use crate::workshop::Workshop;
 
-/// A file system of one mebibyte, gone with this value.
+/// A file system of one mebibyte, unmounted on drop.
 struct SmallDisk {
     path: PathBuf,
 }
 
 impl SmallDisk {
-    /// `None` where it cannot be mounted, which is said; a failure where `NIN_REQUIRE` promises it.
+    /// Prints why and returns `None` if it cannot be mounted. Panics if `NIN_REQUIRE` requires it.
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
@@ -83,7 +83,7 @@ fn training_survives_a_full_disk_and_saves_once_there_is_space() {
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
 
-    // Each line of the log is there, and the training is the one that nothing happened to.
+    // The log is complete, and the result is that of an undisturbed run.
     let run = workshop.path().join("disk/run");
     let epochs = workshop.figures("disk/run");
     assert!(!epochs.is_empty());

@@ -1,4 +1,4 @@
-//! IDX files as they are called elsewhere, and those that hold something else.
+//! IDX files under other common names, and IDX files with other content.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ const LINE: &str = "train --data data --backend flex --epochs 1 --progress none 
 
 type Rename<'a> = &'a dyn Fn(&str) -> String;
 
-/// Shapes whose files have other names.
+/// Writes shapes under other file names.
 fn write(root: &Path, inner: &str, rename: impl Fn(&str) -> String) {
     let folder = root.join("data").join(inner);
     fs::create_dir_all(&folder).unwrap();

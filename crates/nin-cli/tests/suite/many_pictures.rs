@@ -1,4 +1,4 @@
-//! `predict` over folders: streamed in every format, nothing lost, nothing overwritten, nothing waited for.
+//! `predict` over folders: every format streams, and nothing is lost or overwritten.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -64,7 +64,7 @@ fn folders_are_searched_recursively_and_other_files_are_counted() {
     );
 }
 
-/// As in `predict <(convert ...)`; it is sorted too, though it can be read only once.
+/// As in `predict <(convert ...)`. It is also sorted, although it can be read only once.
 #[test]
 fn a_named_pipe_is_read_once() {
     let root = root(1);
@@ -99,7 +99,7 @@ fn an_endless_device_is_rejected() {
     assert_eq!(finished.stdout.lines().count(), 2);
 }
 
-/// A command that fails in the middle closes its JSON, and has said what it refused.
+/// A command that fails halfway closes its JSON and has named the rejected pictures.
 #[test]
 fn a_failure_leaves_valid_json_and_names_rejected_pictures() {
     let root = root(2);
@@ -168,8 +168,8 @@ fn every_format_has_the_same_answers_and_errors() {
     assert_eq!(run("text").matches("photos/").count(), 40);
 }
 
-/// A photo of trousers of which half, or 2,000 bytes in the middle, are missing is no bag: it is refused
-/// as a file, in a folder and on standard input. By `serve`, the table's damaged pictures are (odd_pictures).
+/// A photo of trousers that lacks its second half, or 2,000 bytes in the middle, is rejected rather than classified
+/// as a bag: as a file, in a folder and on stdin. `odd_pictures` covers damaged pictures in `serve`.
 #[test]
 fn a_damaged_photo_is_rejected_from_every_source() {
     let root = tempfile::tempdir().unwrap();
@@ -337,14 +337,14 @@ fn a_second_export_keeps_the_module_of_the_first() {
     assert!(again.stderr.contains("replaces `first.safetensors`"), "{}", again.stderr);
 }
 
-/// Resident memory that no file backs, in KiB.
+/// Returns the anonymous resident memory, in KiB.
 fn memory(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Results come while others are computed, with flat memory, and Ctrl-C leaves whole lines.
+/// Results are streamed with constant memory, and Ctrl-C leaves complete lines.
 #[test]
 fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
     let root = root(3000);
@@ -359,7 +359,7 @@ fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut bytes = Vec::new();
         let mut early = 0;
-        // Reads slowly at first: the program cannot run ahead of a pipe that is full.
+        // Reads slowly at first: the program cannot run ahead of a full pipe.
         while bytes.len() < 400_000 {
             let part = stdout.fill_buf().unwrap();
             let length = part.len();
@@ -393,7 +393,7 @@ fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
     }
 }
 
-/// Standard input that never ends does not keep the program from ending.
+/// An endless stdin does not prevent an interrupt.
 #[test]
 fn an_interrupt_ends_a_read_from_stdin() {
     let root = root(0);
@@ -403,11 +403,11 @@ fn an_interrupt_ends_a_read_from_stdin() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Held: `wait` would close it, and that is an end of its own.
+    // Kept open: `wait` would close it, which also ends the program.
     let _stdin = child.stdin.take();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut String::new()).unwrap();
-    // The line about the device comes before the signal is listened to.
+    // The device line is printed before the signal handler is installed.
     thread::sleep(Duration::from_millis(500));
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());

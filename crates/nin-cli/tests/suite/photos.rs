@@ -1,4 +1,4 @@
-//! `train --data FOLDER-OF-PICTURES` and what follows: `eval`, `report`, `predict`, `data check`.
+//! `train --data` on a picture folder, followed by `eval`, `report`, `predict` and `data check`.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::program::{Finished, metrics, nin};
 use crate::workshop::words;
 
-/// Small enough for seconds: a training on 32x32.
+/// Small enough to train in seconds at 32x32.
 const QUICK: &str = "--backend flex --progress plain --epochs 4 --batch-size 16 \
                      --set data.input_size=32 --set training.ema_decay=0 --set schedule.warmup_steps=0";
 
-/// A picture of a class: its colour on a noisy ground, of a size and proportions of its own.
+/// Returns a picture of a class: its colour on a noisy background, with varying size and aspect ratio.
 pub(crate) fn draw(path: &Path, class: usize, number: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let (width, height) = (40 + number * 13 % 50, 36 + number * 29 % 60);
@@ -34,7 +34,7 @@ pub(crate) fn draw(path: &Path, class: usize, number: u32) {
     picture.save(path).unwrap();
 }
 
-/// A folder with [`write_photos`]'s.
+/// Returns a folder with the pictures of [`write_photos`].
 fn shop() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     write_photos(root.path());
@@ -69,7 +69,7 @@ fn train_on_a_picture_folder_then_eval_report_and_predict() {
     assert!(said.contains("3 classes: ") && said.contains("split by content"), "{said}");
     assert!(said.contains(", val acc "), "{said}");
 
-    // The closing line's test accuracy is the best checkpoint's, computed once.
+    // The test accuracy of the closing line is the best checkpoint's, computed once.
     let run = root.path().join("runs/pictures");
     let tested = tested(&run);
     assert_eq!(tested.len(), 1);
@@ -90,7 +90,7 @@ fn train_on_a_picture_folder_then_eval_report_and_predict() {
     );
     assert!(summary["best_test_accuracy"].is_null());
 
-    // `eval` looks at the same pictures, and knows their names.
+    // `eval` uses the same pictures and knows their class names.
     let eval = |more: &str| {
         nin(root.path(), &words(&format!("eval --checkpoint runs/pictures {more} --format json")))
     };
@@ -131,7 +131,7 @@ fn cache_threads_and_workers_do_not_change_the_bits() {
     train(root.path(), "--run c --workers 3 --threads 2").ok();
     assert!(weights("a") == weights("b") && weights("a") == weights("c"));
 
-    // A finished run that was cut before its test is tested when it goes on.
+    // A finished run that was interrupted before its test is tested when resumed.
     let log = root.path().join("c/metrics.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"tested\"")).collect();
@@ -146,7 +146,7 @@ fn cache_threads_and_workers_do_not_change_the_bits() {
 fn a_resumed_run_names_the_picture_that_changed() {
     let root = shop();
     train(root.path(), "--run run").ok();
-    // Where the pictures are need not be said again.
+    // The data folder is remembered.
     let resume = || nin(root.path(), &words("train --run run --resume --backend flex"));
     resume().ok();
     let eval =
@@ -179,7 +179,7 @@ fn damaged_pictures_stop_training_or_are_skipped_and_counted() {
 
     let skip = "--run run --set data.on_bad_picture=skip";
     let finished = train(root.path(), skip).ok();
-    assert!(finished.stderr.contains("left out `rose/01.jpg`"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("skipped `rose/01.jpg`"), "{}", finished.stderr);
     assert!(finished.stderr.contains("1 skipped, of other types"), "{}", finished.stderr);
     assert_eq!(metrics(&root.path().join("run"))[0]["bad_pictures"], 1);
     let summary = fs::read_to_string(root.path().join("run/summary.json")).unwrap();
@@ -219,7 +219,7 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
 fn eval_accepts_any_labelled_pictures_and_matches_classes_by_name() {
     let root = shop();
     train(root.path(), "--run run").ok();
-    // Other pictures: a class before the known ones, and one of these is missing.
+    // Other pictures: a new class comes first, and a known one is missing.
     for (class, name) in [(0, "a new one"), (2, "blue sky"), (0, "rose")] {
         for number in 100..110 {
             draw(&root.path().join(format!("other/{name}/{number}.png")), class, number);

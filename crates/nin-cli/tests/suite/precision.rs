@@ -1,4 +1,4 @@
-//! `training.precision`, and what `bench` says besides its rates.
+//! `training.precision`, and `bench --layers`.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use crate::workshop::{Workshop, words};
 
 const BF16: [&str; 4] = ["--set", "training.precision=bf16", "--epochs", "1"];
 
-/// Whether the kernels multiply bf16 here.
+/// Returns whether the kernels multiply bf16 on this machine.
 fn has_bf16() -> bool {
     let devices = nin(Path::new("."), &words("devices --format json")).json();
     let features: Vec<_> = devices["cpu_features"].as_array().unwrap().clone();
     let has = match devices["kernels"].as_str().unwrap() {
         "amx" | "portable-wide" | "portable-tiles" => true,
-        // Intel's instruction is slower than fp32's.
+        // Intel's instruction is slower than fp32.
         "avx512" => {
             let is_intel = devices["cpu"].as_str().unwrap().contains("Intel");
             features.contains(&"avx512bf16".into()) && !is_intel
@@ -41,7 +41,7 @@ fn bf16_is_bit_identical_across_threads_and_backends() {
 
     let recipe = std::fs::read_to_string(workshop.path().join("one/recipe.toml")).unwrap();
     assert!(recipe.contains("precision = \"bf16\""), "{recipe}");
-    // What was trained in bf16 is evaluated in it: the file of weights says so.
+    // A network trained in bf16 is evaluated in bf16: the weights' metadata says so.
     let weights = workshop.weights("one");
     assert!(String::from_utf8_lossy(&weights).contains(r#"\"precision\":\"bf16\""#));
     workshop.train("fp32", &["--epochs", "1", "--backend", "flex"]).ok();

@@ -1,4 +1,4 @@
-//! The trained networks that are part of the program, and the others of `weights/`.
+//! The embedded networks, and the others in `weights/`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use nin_train::load_model;
 use crate::program::nin;
 use crate::workshop::{PACKAGE, has_package};
 
-/// Another instruction set may tip one image at the edge of two classes, of 10,000.
+/// Another instruction set may change the answer for one of 10,000 images.
 const TOLERANCE: f64 = 0.000_15;
 
 /// The cards of the networks in `weights/`.
@@ -24,7 +24,7 @@ fn cards() -> BTreeMap<&'static str, &'static str> {
     CARDS.split("\n## ").skip(1).filter_map(|card| card.split_once('\n')).collect()
 }
 
-/// The card's figure, on all 10,000 test images.
+/// Returns the card's accuracy, on all 10,000 test images.
 fn accuracy(card: &str) -> f64 {
     let (_, accuracy) = card.split_once("| test accuracy | ").unwrap();
     accuracy.split(' ').next().unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! What a run goes on from, what it refuses to go on with, and steps that went wrong.
+//! Resuming runs: from damaged checkpoints, with changed settings, and after bad steps.
 
 use std::fs;
 
@@ -39,8 +39,8 @@ fn a_damaged_latest_checkpoint_is_reported_and_the_result_is_the_same() {
     assert!(warned.iter().any(|event| event["event"] == "warning"));
 }
 
-/// Rates of their own, clipped gradients, an average of the weights, and whatever else changes what is
-/// learnt.
+/// Per-layer learning rates, clipped gradients, averaged weights, and everything else that changes the
+/// result.
 const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate=0.1 \
                      --set optimizer.clip_norm=0.5 --set training.ema_decay=0.8 \
                      --set preprocessing.normalization=channels --set augmentation.shift=2 \
@@ -56,7 +56,7 @@ fn every_recipe_feature_resumes_bit_exactly() {
     workshop.train("uncut", &[&parts[..], &steps].concat()).ok();
     let short = ["--epochs", "3", "--threads", "1", "--workers", "3"];
     workshop.train("run", &[&parts[..], &steps, &short].concat()).ok();
-    // The newest checkpoint that is left is in the middle of the third epoch.
+    // The newest remaining checkpoint is within the third epoch.
     let epoch = workshop.path().join("run/checkpoints/epoch-003");
     fs::remove_file(epoch.join("state.json")).unwrap();
     resume(&workshop, &["--data", "data", "--epochs", "4", "--workers", "0"]).ok();
@@ -65,7 +65,7 @@ fn every_recipe_feature_resumes_bit_exactly() {
     let curves = |run: &str| fs::read(workshop.path().join(run).join("curves.svg")).unwrap();
     assert!(curves("uncut") == curves("run"));
 
-    // What is saved is what was tested: the average, not the weights that are trained.
+    // The averaged weights are tested and saved, not the trained ones.
     let line = "eval --checkpoint uncut/checkpoints/latest --data data --format json";
     let accuracy = nin(workshop.path(), &words(line)).json()["accuracy"].clone();
     assert_eq!(accuracy, workshop.figures("uncut").last().unwrap()[2]);
@@ -78,7 +78,7 @@ fn every_recipe_feature_resumes_bit_exactly() {
     let name = "blocks.0.convolution.weight";
     let trained = tensor("optimizer.safetensors", &format!("trained.{name}"));
     assert_ne!(tensor("model.safetensors", name), trained);
-    // Each part makes a difference.
+    // Each feature changes the result.
     let once = ["--backend", "flex", "--epochs", "1"];
     workshop.train("all", &[&parts[..], &once].concat()).ok();
     for part in parts.chunks(2) {
@@ -100,7 +100,7 @@ fn patience_is_kept_across_a_resume() {
     };
     let figures = workshop.figures("uncut");
     assert_eq!((ending("uncut"), figures.len() < 30), ("stopped_early".into(), true));
-    // Cut behind the first of the two epochs that got no better.
+    // Interrupted after the first of the two epochs without improvement.
     let epochs = (figures.len() - 1).to_string();
     workshop.train("run", &[&patient[..], &["--epochs", &epochs]].concat()).ok();
     assert_eq!(ending("run"), "finished");
@@ -134,7 +134,7 @@ fn resuming_with_other_kernels_is_a_warning() {
 fn no_step_is_logged_twice() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "2"]).ok();
-    // As if the process had been killed in the third epoch.
+    // Like a process killed in the third epoch.
     let record = workshop.path().join("run/metrics.jsonl");
     let mut text = fs::read_to_string(&record).unwrap();
     text += "{\"event\":\"resume\",\"epoch\":3,\"step\":0}\n{\"event\":\"step\",\"epo";
@@ -208,7 +208,7 @@ fn options_that_do_not_change_the_result_may_change_on_resume() {
     }
 }
 
-/// A rate at which the second step's loss is no number.
+/// A learning rate at which the second step's loss is not finite.
 const FAR_TOO_FAST: [&str; 4] =
     ["--set", "optimizer.kind=sgd", "--set", "optimizer.learning_rate=1e38"];
 
@@ -231,10 +231,10 @@ fn a_non_finite_loss_stops_training_before_the_weights_change() {
     let events = metrics(&workshop.path().join("run"));
     let bad = events.iter().find(|event| event["event"] == "non_finite").unwrap();
     assert_eq!((&bad["step"], &bad["skipped"]), (&2.into(), &false.into()));
-    // The checkpoint of the step before is whole, and its weights are numbers.
+    // The checkpoint of the previous step is complete, and its weights are finite.
     let latest = fs::read_link(workshop.path().join("run/checkpoints/latest")).unwrap();
     assert_eq!(latest.to_str(), Some("step-00000001"));
-    // A file with a weight that is no number is refused; what such weights answer is another matter.
+    // Loading would reject a NaN weight.
     ModelMetadata::from_safetensors(&workshop.weights("run")).unwrap();
 }
 
@@ -253,7 +253,7 @@ fn on_non_finite_skip_drops_bad_steps() {
     let line = "warning: the loss is not finite in epoch 1, step 11: step skipped";
     assert!(skipped.stderr.contains(line), "{}", skipped.stderr);
 
-    // Not for ever.
+    // But not forever.
     let given_up = resume(&workshop, &["--data", "data", "--epochs", "50"]);
     assert_eq!(given_up.code, Some(1), "{}", given_up.stderr);
     assert!(

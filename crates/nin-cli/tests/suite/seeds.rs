@@ -1,4 +1,4 @@
-//! `train --seeds`: several runs, their table, and going on after a cut.
+//! `train --seeds`: several runs, their table, and resuming them.
 
 use std::fs;
 
@@ -60,7 +60,7 @@ fn a_series_writes_a_page_of_all_runs() {
     }
     assert!(!page.contains("http:") && page.trim_end().ends_with("</html>"));
 
-    // The same by hand; elsewhere the runs' pages are not where a link would lead.
+    // The same with `report`. In another folder, the page has no links to the runs' pages.
     fs::remove_file(folder.join("report.html")).unwrap();
     let again = nin(workshop.path(), &words("report all")).ok();
     assert_eq!(again.stdout, "all/report.html\n");
@@ -109,9 +109,9 @@ fn an_interrupted_series_resumes_where_it_stopped() {
     assert_eq!(resume, "train --run all --resume --data data --backend flex");
     assert!(!workshop.path().join("all/seed-3").exists());
 
-    // What is there of the second goes on; the third begins. As many epochs as they have.
+    // The second seed resumes and the third starts, with the epochs of the series.
     let again = nin(workshop.path(), &words(resume)).ok();
-    assert!(again.stderr.contains("seed 1 is finished: 25 epochs"), "{}", again.stderr);
+    assert!(again.stderr.contains("seed 1: already finished after 25 epochs"), "{}", again.stderr);
     assert!(again.stderr.contains("resumed in epoch "), "{}", again.stderr);
     assert_eq!(again.stdout.matches(" 25/25 ").count(), 3, "{}", again.stdout);
     let alone = words("--backend flex --epochs 25 --seed 2");
@@ -142,7 +142,7 @@ fn invalid_seeds_are_usage_errors_and_write_nothing() {
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);
         assert!(finished.stderr.contains(said), "{}", finished.stderr);
     }
-    // A try that finds no data leaves nothing in the way of the next.
+    // A failed attempt without data does not block the next one.
     let lost = "train --config small.toml --data nowhere --run all --seeds 2";
     assert_eq!(nin(workshop.path(), &words(lost)).code, Some(1));
     assert!(!workshop.path().join("all").exists());

@@ -1,4 +1,4 @@
-//! `shapes` and `devices`: what they print, and that it is the contract.
+//! `shapes` and `devices`.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ fn every_command_rejects_an_input_smaller_than_a_pooling_window() {
         assert_eq!((finished.code, &finished.stderr[..]), (Some(1), expected));
         assert!(!folder.path().join("run").exists());
     }
-    // The smallest size that is named does work.
+    // The smallest size in the hint works.
     let six = ["--set", "data.input_size=6", "--epochs", "1", "--batch-size", "10"];
     nin(folder.path(), &[&train[..], &six].concat()).ok();
 }

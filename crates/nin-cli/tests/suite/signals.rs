@@ -1,4 +1,4 @@
-//! What happens to a training from outside: signals, closed pipes, a second training of its run.
+//! Signals, closed pipes, and a second process that trains the same run.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -10,14 +10,14 @@ use crate::workshop::Workshop;
 /// More epochs than any test waits for.
 const ENDLESS: [&str; 2] = ["--epochs", "100000"];
 
-/// A training in a process of its own.
+/// A training process.
 pub(crate) struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Running {
-    /// Starts `train`; its run began when this returns. Its progress is JSON on stderr.
+    /// Starts `train` and waits until the run has started. Progress is JSON on stderr.
     pub(crate) fn start(workshop: &Workshop, arguments: &[&str]) -> Self {
         let progress = ["--progress", "json"];
         let command = command(workshop.path(), &[&["train"][..], arguments, &progress].concat());
@@ -32,7 +32,7 @@ impl Running {
         Self { child, stderr }
     }
 
-    /// Reads stderr up to a line that holds this text, and gives the line.
+    /// Reads stderr up to a line with this text, and returns the line.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
@@ -49,7 +49,7 @@ impl Running {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Reads the rest of stderr and waits for the end.
+    /// Reads the rest of stderr and waits for the process.
     pub(crate) fn finish(mut self) -> Finished {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stderr.read_to_string(&mut stderr).unwrap();
@@ -57,7 +57,7 @@ impl Running {
         Finished { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 
-    /// Closes its stdout and stderr on this side, and waits for the end.
+    /// Closes the reading ends of stdout and stderr, and waits for the process.
     fn abandon(mut self) -> Option<i32> {
         drop(self.stderr);
         drop(self.child.stdout.take());
@@ -81,7 +81,7 @@ fn sigterm_and_sighup_save_the_state_and_print_the_resume_command() {
         let resume = line.split_once("resume with: nin-cli train ").unwrap().1;
         assert_eq!(resume, "--run run --resume --data data");
 
-        // The line does what it says, from where the run was.
+        // The printed command resumes the run from where it stopped.
         let steps = |workshop: &Workshop| {
             let events = metrics(&workshop.path().join("run"));
             let last = events.iter().rev().find(|event| event["event"] == "checkpoint").cloned();
@@ -116,7 +116,7 @@ fn closed_pipes_do_not_end_training() {
     for progress in ["plain", "bar", "json"] {
         let workshop = Workshop::new();
         let arguments = small(&["--epochs", "10", "--progress", progress]);
-        // As a terminal or a `| head` that goes away.
+        // Like a closed terminal or `| head`.
         let running =
             Running::spawn(command(workshop.path(), &[&["train"][..], &arguments].concat()));
         assert_eq!(running.abandon(), Some(0), "{progress}");
@@ -155,7 +155,7 @@ fn only_one_process_trains_a_run() {
         assert!(second.stderr.contains(&holder), "{}", second.stderr);
         assert!(second.stderr.contains("hint: "), "{}", second.stderr);
     }
-    // However the holder ends, the lock ends with it.
+    // The lock is released however the holder ends.
     running.signal("-KILL");
     assert_eq!(running.finish().code, None);
     let resume = ["--run", "run", "--resume", "--data", "data"];

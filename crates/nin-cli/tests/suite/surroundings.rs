@@ -1,4 +1,4 @@
-//! Independence of the working directory, of `--threads` beyond the cores, and of other runs.
+//! Independence of the working directory, of too large `--threads`, and of other runs.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ fn files_in_the_working_directory_do_not_configure_the_backend() {
         assert!(made.success());
         let mut child = command(&inner, &words(&format!("{line} --run pipe")));
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // A pipe that nobody writes to would be waited for.
+        // Reading a pipe without a writer would block.
         let patience = std::time::Duration::from_mins(2);
         let begun = std::time::Instant::now();
         let status = loop {
@@ -69,7 +69,7 @@ fn a_deleted_working_directory_is_not_an_error() {
         isolate(&mut shell, &root);
         finish(shell).ok();
     }
-    // And where its own folder is to be made there, there is an error as for any other folder.
+    // If the run folder is to be created there, it is an error as for any other folder.
     let program = env!("CARGO_BIN_EXE_nin-cli");
     let script = format!("mkdir gone && cd gone && rmdir ../gone && exec '{program}' train");
     let mut shell = Command::new("sh");
@@ -128,7 +128,7 @@ fn simultaneous_trainings_use_different_run_folders() {
 #[test]
 fn the_folder_of_a_run_that_fails_to_start_is_removed() {
     let workshop = Workshop::new();
-    // The file system has no room for a recipe of its own: a limit on the size of files.
+    // A file size limit: the recipe cannot be written.
     let program = env!("CARGO_BIN_EXE_nin-cli");
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -f 0; exec '{program}' {SHORT}")]);

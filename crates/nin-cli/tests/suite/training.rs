@@ -46,7 +46,7 @@ fn any_idx_folder_trains_and_eval_reproduces_the_accuracy() {
 #[test]
 fn the_closing_note_names_the_best_epoch_if_it_is_not_the_last() {
     let workshop = Workshop::new();
-    // Weights that are no longer moved answer alike: the first of equals is the best.
+    // Weights that no longer change give equal accuracies, of which the first is the best.
     let still = ["--backend", "flex", "--epochs", "3", "--set", "optimizer.learning_rate=1e-30"];
     let finished = workshop.train("still", &still).ok();
     let figures = workshop.figures("still");
@@ -73,7 +73,7 @@ fn a_data_folder_is_not_named_after_the_embedded_sample() {
     nin(workshop.path(), &words("train --data data --run run --resume --backend flex")).ok();
     let eval = nin(workshop.path(), &words("eval --checkpoint run --data data --format json"));
     assert_eq!(eval.json()["dataset"], "data");
-    // A name that is given stands.
+    // An explicit name is kept.
     let named = "train --data data --dataset shapes --run named --epochs 1 --backend flex";
     nin(workshop.path(), &words(named)).ok();
     let eval = nin(workshop.path(), &words("eval --checkpoint named --data data --format json"));
@@ -95,7 +95,7 @@ fn one_seed_gives_identical_weights() {
             assert_eq!(workshop.figures(&runs[0]), workshop.figures(run));
         }
     }
-    // The same kernels, the same bits.
+    // The same kernels give the same bits.
     assert!(workshop.weights("flex-1-1") == workshop.weights("ndarray-1-1"));
     workshop.train("other", &["--backend", "flex", "--epochs", "2", "--seed", "7"]).ok();
     assert!(workshop.weights("flex-1-1") != workshop.weights("other"));
@@ -159,7 +159,7 @@ fn a_run_interrupted_mid_epoch_resumes_from_its_last_step() {
     workshop.train("run", &options).ok();
     let (weights, figures) = (workshop.weights("run"), workshop.figures("run"));
 
-    // As if it had been cut behind step 16: 11 steps an epoch.
+    // Like a run killed after step 16, with 11 steps per epoch.
     let checkpoints = workshop.path().join("run/checkpoints");
     std::fs::remove_file(checkpoints.join("latest")).unwrap();
     std::os::unix::fs::symlink("step-00000016", checkpoints.join("latest")).unwrap();
@@ -241,7 +241,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
     ];
     let mut child =
         command(workshop.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    // With the first event, the run's beginning, the handler stands.
+    // The handler is installed before the first event.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains(r#""event":"start""#) {

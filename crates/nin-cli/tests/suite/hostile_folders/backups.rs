@@ -1,4 +1,4 @@
-//! Copies of runs: by hard links, with links followed, and by versions that wrote no sums.
+//! Copies of runs: by hard links, with links resolved, and of versions without checksums.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn resume(root: &Path, run: &str) -> crate::program::Finished {
     nin(root, &words(&line))
 }
 
-/// A run of two epochs, and the same run with three.
+/// Trains a run of two epochs, and the same run with three.
 fn trained() -> Workshop {
     let workshop = Workshop::new();
     let options = words(TRAIN);
@@ -38,7 +38,7 @@ fn resuming_does_not_change_a_hard_linked_backup() {
     resume(root, "run").ok();
     assert_eq!(contents(&root.join("backup")), before);
     assert!(workshop.weights("run") == workshop.weights("uncut"));
-    // Each goes on by itself, with a log of its own.
+    // Each resumes on its own, with its own log.
     resume(root, "backup").ok();
     assert!(workshop.weights("backup") == workshop.weights("uncut"));
     assert_eq!(workshop.figures("backup"), workshop.figures("run"));
@@ -82,7 +82,7 @@ fn a_run_of_an_earlier_version_resumes_and_gets_checksums() {
     assert!(fs::read_to_string(&environment).unwrap().contains("\"sha256\""));
 }
 
-/// Makes a checkpoint one of a version whose `state.json` has no sum of the log.
+/// Converts a checkpoint to a version whose `state.json` has no checksum of the log.
 fn forget_the_logs_sum(checkpoint: &Path) {
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap()
@@ -96,7 +96,7 @@ fn forget_the_logs_sum(checkpoint: &Path) {
     fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
-/// A limit on the size of files, as the shell's `ulimit -f` sets it, in blocks of 512 bytes.
+/// Returns the program under a file size limit, in blocks of 512 bytes as in the shell's `ulimit -f`.
 fn limited(root: &Path, blocks: u32, line: &str) -> crate::program::Finished {
     let mut command = Command::new("sh");
     let limit = format!("ulimit -f {blocks} && exec \"$0\" \"$@\"");
@@ -123,7 +123,7 @@ fn a_file_size_limit_is_reported_as_an_error() {
     assert_eq!(contents(&root.join("run")), before);
     assert!(!root.join("run.onnx").exists());
 
-    // A training goes on, as on a full disk, and says at its end that it is not saved.
+    // Training continues, as on a full disk, and reports at the end that it is not saved.
     let line = format!("train --run run --resume --data data --epochs 3 {TRAIN}");
     let started = std::time::Instant::now();
     let finished = limited(root, 8, &line);

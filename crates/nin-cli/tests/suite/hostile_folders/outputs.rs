@@ -1,4 +1,4 @@
-//! What commands write besides runs: none of it goes through a link.
+//! Other outputs of commands: none is written through a link.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -93,7 +93,7 @@ fn maps_and_sorted_pictures_do_not_follow_links() {
         names.sort();
         names
     };
-    // The same names, as links that lead out.
+    // The same names, as links that point outside.
     for path in names("maps").into_iter().chain(names("sorted")) {
         let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
         symlink(outside.join("nothing"), &path).unwrap();
@@ -101,7 +101,7 @@ fn maps_and_sorted_pictures_do_not_follow_links() {
     let finished = nin(root, &words(line));
     assert_eq!(flaw(&finished), None);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains(": a symbolic link is there"), "{}", finished.stderr);
+    assert!(finished.stderr.contains(": a symbolic link is in its place"), "{}", finished.stderr);
     assert_eq!(contents(&outside).len(), 0);
 }
 
@@ -126,7 +126,7 @@ fn the_picture_cache_does_not_follow_links() {
     let outside = root.join("outside");
     for (at, planted) in ALL.into_iter().enumerate() {
         fs::create_dir(&outside).unwrap();
-        // Another file's content: a cache would be begun anew in its place.
+        // Another file's content: a new cache would replace it.
         fs::write(&cache, "precious").unwrap();
         planted.plant(&cache, &outside);
         let before = contents(&outside);
@@ -140,7 +140,7 @@ fn the_picture_cache_does_not_follow_links() {
     }
 }
 
-/// Runs of several seeds stand in one folder; none of them may be a link to another run.
+/// None of the runs of `train --seeds` may be a link to another run.
 #[test]
 fn a_run_of_a_series_must_not_be_a_link() {
     let workshop = Workshop::new();

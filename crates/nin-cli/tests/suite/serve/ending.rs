@@ -1,4 +1,4 @@
-//! How a server ends.
+//! Shutdown of the server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::server::{Server, read_reply, square};
 use crate::workshop::train_small;
 
-/// Ends come within this, whoever is connected.
+/// The server shuts down within this time, whoever is connected.
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
@@ -18,7 +18,7 @@ fn running_requests_are_answered_and_the_exit_code_is_0() {
     for signal in ["-TERM", "-INT"] {
         let server = Server::start(root.path(), &[]);
         let picture = square();
-        // Connected and silent, as browsers are; and one that was answered and is kept open.
+        // A silent connection, as browsers keep it, and one kept open after an answer.
         let silent = server.connect();
         let mut kept = server.connect();
         kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
