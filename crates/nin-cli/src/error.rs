@@ -1,4 +1,4 @@
-//! The program's own error: what is wrong, and what to do about it.
+//! The program's own error: a message and a hint.
 
 use std::path::Path;
 

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_looks_like_a_url_keeps_its_own_hint() {
+    fn an_error_about_an_address_keeps_its_hint() {
         let error = CommandError::new("`http://127.0.0.1:8080` is not an address", "name a host");
         assert_eq!(hint(&error.into()).as_deref(), Some("name a host"));
     }

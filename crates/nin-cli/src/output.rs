@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::terminal::{printable, printable_json, printable_lines};
 
-/// The form of what a command prints.
+/// The output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Human-readable text.

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_of_the_program_is_whole() {
+    fn every_embedded_network_loads() {
         ModelSource::parse(PRETRAINED_DEFAULT.into()).unwrap();
         for network in &PRETRAINED {
             let source = ModelSource::parse(format!("{PREFIX}{}", network.name).into()).unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_prefix_is_a_path() {
+    fn arguments_without_the_prefix_are_paths() {
         assert_eq!(ModelSource::parse("runs/a".into()), Ok(ModelSource::Path("runs/a".into())));
         let error = ModelSource::parse("pretrained:nothing".into()).unwrap_err();
         assert!(error.contains("record-fashion-mnist"), "{error}");

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_counts_and_a_list_names() {
+    fn seeds_are_a_count_or_a_list() {
         let seeds = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
         assert_eq!(seeds("3"), Ok(vec![1, 2, 3]));
         assert_eq!(seeds("3,7,42"), Ok(vec![3, 7, 42]));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_read_back_and_not_overwritten() {
+    fn a_folder_can_be_opened_but_not_overwritten() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("runs");
         let (seeds, recipe) = (Seeds(vec![7, 3]), Recipe::default());

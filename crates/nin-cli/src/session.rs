@@ -151,7 +151,7 @@ mod tests {
     use crate::arguments::{Arguments, Command};
 
     #[test]
-    fn the_line_that_resumes_says_where_the_data_is() {
+    fn the_resume_command_names_the_data_folder() {
         let line = ["nin-cli", "train", "--data", "it's here", "--backend", "flex"];
         let Command::Train(arguments) = Arguments::parse_from(line).command else {
             panic!("not `train`");

@@ -120,7 +120,7 @@ pub fn with_flags(
     Ok((builder.build()?, names_selection))
 }
 
-/// Applies the flags that stand for recipe keys.
+/// Applies the flags that set recipe keys.
 fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;

@@ -1,4 +1,4 @@
-//! Where a command computes.
+//! The backend and threads of a command.
 
 use std::sync::Once;
 
@@ -7,7 +7,7 @@ use clap::Args;
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::note;
 
-/// Where to compute.
+/// The backend and its threads.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
     /// Backend to compute with
@@ -19,7 +19,7 @@ pub struct DeviceArguments {
 }
 
 impl DeviceArguments {
-    /// Threads that a CPU backend computes with: at most one per core, more only wait for each other.
+    /// Returns the threads of a CPU backend: at most one per core, because more would wait for each other.
     pub fn thread_count(&self) -> usize {
         let most = default_threads();
         let asked = self.threads.map_or(most, usize::from);

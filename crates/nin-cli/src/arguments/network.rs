@@ -1,4 +1,4 @@
-//! The arguments of what takes a network that nobody trained: `shapes` and `bench`.
+//! The arguments of the commands on untrained networks: `shapes` and `bench`.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,7 @@ pub struct ShapesArguments {
     pub format: ShapesFormat,
 }
 
-/// How shapes are printed.
+/// The output formats of `shapes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShapesFormat {
     /// A table
@@ -52,7 +52,7 @@ pub struct BenchArguments {
     /// Built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
     pub config: String,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Images per step (training.batch_size)
@@ -81,7 +81,7 @@ pub struct BenchArguments {
     pub format: Format,
 }
 
-/// What `bench --compare` takes.
+/// The frameworks of `bench --compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PeerChoice {
     /// PyTorch, training and inference, the faster of NCHW and channels_last

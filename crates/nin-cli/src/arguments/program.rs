@@ -1,4 +1,4 @@
-//! The arguments of what describes the program and its machine: `devices`, `completions` and `man`.
+//! The arguments of the commands on the program and its machine: `devices`, `completions` and `man`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The arguments of what takes a trained network: `eval`, `predict`, `serve`, `export`, `import`.
+//! The arguments of the commands on trained networks: `eval`, `predict`, `serve`, `export`, `import`.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ pub struct EvalArguments {
     /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
     #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Data set folder, instead of the default locations
@@ -93,7 +93,7 @@ pub struct PredictArguments {
     /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), folders searched recursively, or - for stdin
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Write each picture with the maps of its top classes over it to this folder, as PNG
@@ -119,7 +119,7 @@ pub struct PredictArguments {
     pub format: PredictFormat,
 }
 
-/// How `predict` prints.
+/// The output formats of `predict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PredictFormat {
     /// Human-readable text
@@ -156,7 +156,7 @@ pub struct ServeArguments {
     /// Also answer requests to this host name and from its pages (repeatable)
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Answer `unknown` below this probability, from 0 to 1; requests can override it
@@ -201,7 +201,7 @@ pub struct ExportArguments {
     pub output: PathBuf,
 }
 
-/// What a checkpoint can be written as.
+/// The formats of `export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
     /// ONNX model

@@ -1,4 +1,4 @@
-//! The arguments of `train`, and of what looks at runs: `report` and `compare`.
+//! The arguments of `train`, and of the commands on runs: `report` and `compare`.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct TrainArguments {
     /// Built-in recipe or TOML file [default: quickstart, or pictures for a picture folder]
     #[arg(long, value_name = "NAME-OR-FILE")]
     pub config: Option<String>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
     /// Folder of pictures (one subfolder per class), or of MNIST or CIFAR files
@@ -85,7 +85,7 @@ pub struct TrainArguments {
     pub format: Format,
 }
 
-/// What becomes of a step whose loss or gradient is no number; the weights are not touched.
+/// The response to a step whose loss or gradient is not finite. The weights are not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnNonFiniteChoice {
     /// Stop training and keep the last checkpoint
@@ -94,7 +94,7 @@ pub enum OnNonFiniteChoice {
     Skip,
 }
 
-/// What becomes of a run that is dead, or on a plateau at the loss of a guess for two epochs.
+/// The response to a run that is dead, or at the loss of a guess for two epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnCollapseChoice {
     /// Warn and continue
@@ -105,7 +105,7 @@ pub enum OnCollapseChoice {
     Restart,
 }
 
-/// How a training shows where it is.
+/// How training shows its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressChoice {
     /// Bar on a terminal, plain lines elsewhere
@@ -146,7 +146,7 @@ pub struct ReportArguments {
     /// Data set folder, instead of the default locations
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
 }

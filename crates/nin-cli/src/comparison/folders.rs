@@ -6,7 +6,7 @@ use nin_train::{RunFolder, RunHistory, TrainError};
 
 use crate::error::{CommandError, check_is_local};
 
-/// Reads the runs of these folders. A folder of runs stands for all of its runs.
+/// Reads the runs of these folders. A folder of runs is expanded to its runs.
 pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
     let mut histories = Vec::new();
     for path in paths {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_a_folder_are_in_the_order_of_their_numbers() {
+    fn runs_of_a_folder_are_sorted_by_number() {
         let root = tempfile::tempdir().unwrap();
         for name in ["seed-10", "seed-9", "other", "seed-100"] {
             std::fs::create_dir(root.path().join(name)).unwrap();

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use nin_train::Inversion;
 
-/// Whether light and dark change places.
+/// Whether light and dark are inverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Invert {
     /// If the picture has a bright background and the network was trained on a black one

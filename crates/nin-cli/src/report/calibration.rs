@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_the_mean_gap() {
+    fn the_calibration_error_is_the_mean_gap() {
         // Two of two at 0.9, one of two at 0.55: gaps 0.1 and 0.05.
         let bins = bins(&[(0.9, true), (0.9, true), (0.55, true), (0.55, false), (1.0, true)]);
         assert_eq!((bins[9].images, bins[5].images), (3, 2));

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_classes_the_most_frequent_confusions_are_listed() {
+    fn many_classes_have_a_list_of_the_most_frequent_confusions() {
         let classes = 100;
         let mut counts = vec![vec![0; classes]; classes];
         (counts[3][7], counts[98][0], counts[5][5]) = (4, 9, 50);

@@ -146,14 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_text_and_no_markup() {
+    fn names_are_escaped() {
         let page = page("<script>\u{8}", &html! {}, &[missing("a", "A", "<b>")]);
         assert!(page.contains("<title>&lt;script&gt;: report"));
         assert!(page.contains("Not shown: &lt;b&gt;."));
     }
 
     #[test]
-    fn words_with_hyphens_stay_whole_unless_they_are_long() {
+    fn short_words_with_hyphens_do_not_break() {
         let unbroken = |name| unbroken(name).into_string();
         assert_eq!(unbroken("Ankle boot"), "Ankle boot");
         assert_eq!(unbroken("a T-<b"), "a <span class=\"word\">T-&lt;b</span>");

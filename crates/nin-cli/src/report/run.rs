@@ -10,7 +10,7 @@ use super::page::{Section, cell, grouped, missing, percent, table};
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
 
-/// Losses above are drawn at the rim, so that one wild step does not flatten the curves.
+/// Higher losses are drawn at the edge, so that one outlier does not flatten the curves.
 const HIGHEST_LOSS: f64 = 5.0;
 /// The most points of a curve to draw.
 const MOST_POINTS: usize = 1000;
@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_is_the_mean_since_the_one_before() {
+    fn a_point_is_the_mean_since_the_previous_one() {
         let step = |epoch, step, train_loss, train_accuracy| StepReport {
             epoch,
             step,

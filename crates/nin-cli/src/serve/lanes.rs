@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sides_are_limited_and_so_is_their_ratio() {
+    fn sides_and_their_ratio_are_limited() {
         for (height, width, is_taken) in [
             (1, 1, true),
             (1, 3200, true),

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_hold_all_that_is_below_them() {
+    fn buckets_are_cumulative() {
         let metrics = Metrics::new("flex");
         for millis in [3, 30, 60_000] {
             metrics.count_request("/v1/predict", 200, Some(Duration::from_millis(millis)));

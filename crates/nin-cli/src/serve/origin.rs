@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_this_server_are_answered() {
+    fn requests_to_the_servers_names_are_accepted() {
         for host in [
             "localhost",
             "LOCALHOST:8080",
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_and_broken_ones_are_refused() {
+    fn other_and_malformed_host_names_are_rejected() {
         for (host, status) in [
             ("evil.example", 421),
             ("localhost.evil.example", 421),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_page_may_not_post() {
+    fn posts_from_other_origins_are_rejected() {
         let host = ("host", "127.0.0.1:8080");
         let post = |headers: &[(&str, &str)]| refusal("POST", "/", &[&[host], headers].concat());
         assert_eq!(post(&[]), None);

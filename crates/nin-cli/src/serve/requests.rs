@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_those_of_predict() {
+    fn parameters_match_predict() {
         let parse = |query| Parameters::parse(query).map_err(|problem| problem.status.as_u16());
         let threshold = None;
         assert_eq!(parse(""), Ok(Parameters { top: 3, invert: Invert::Auto, threshold }));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_the_body_or_a_field() {
+    fn the_picture_is_the_body_or_a_form_field() {
         let memory = BodyMemory::new(1000);
         let upload = |kind: Option<&str>, bytes: &[u8]| {
             let mut body = Body::default();

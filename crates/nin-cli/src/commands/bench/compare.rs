@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_of_pairs() {
+    fn ratios_are_computed_per_pair() {
         let pair = |ours, theirs| Pair {
             ours: OwnRates {
                 train_images_per_sec: ours,

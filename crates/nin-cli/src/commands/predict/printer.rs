@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_quoted_where_they_have_to_be() {
+    fn fields_are_quoted_if_necessary() {
         assert_eq!(quoted("T-shirt/top"), "T-shirt/top");
         assert_eq!(field("a\u{1b}[2J\n", true), "a\\u{1b}[2J\\n");
         assert_eq!(field("a\u{1b}[2J", false), "a\u{1b}[2J");

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_its_place_at_every_size() {
+    fn the_layout_fits_every_terminal_size() {
         let mut view = View::new("small on shapes", &run(), Palette::Coloured);
         assert!(shown(&view, 100, 30).contains("waiting for the first step"));
         view.event(&Event::Step(step(5)));

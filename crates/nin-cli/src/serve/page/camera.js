@@ -1,4 +1,4 @@
-// Pictures from a camera. It runs only while its part of the page is shown.
+// Pictures from a camera, which runs only while its panel is shown.
 import { release } from "/inputs.js";
 
 const WHY = {
