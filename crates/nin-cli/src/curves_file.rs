@@ -64,7 +64,9 @@ impl Observer for CurvesFile {
             // By now the log is cut back to what the checkpoint keeps.
             match self.earlier() {
                 Ok(curves) => self.curves = curves,
-                Err(error) => self.warn(&format!("the curves lack their beginning: {error}")),
+                Err(error) => {
+                    self.warn(&format!("the curves lack the part before the resume: {error}"))
+                }
             }
         }
         self.curves.add(event);

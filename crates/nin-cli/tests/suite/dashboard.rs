@@ -199,6 +199,6 @@ fn progress_is_plain_lines_without_a_terminal() {
     let workshop = Workshop::new();
     let line = "train --config small.toml --data data --run other --epochs 1 --progress tui";
     let finished = crate::program::nin(workshop.path(), &crate::workshop::words(line)).ok();
-    assert!(finished.stderr.contains("no dashboard, plain lines instead"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("no dashboard, using plain lines"), "{}", finished.stderr);
     assert!(finished.stderr.contains("epoch 1/1: loss"), "{}", finished.stderr);
 }

@@ -109,7 +109,7 @@ fn an_unwritable_event_file_does_not_end_training() {
     let line = "train --run run --resume --data data --epochs 2 --tensorboard --progress none";
     let finished = nin(workshop.path(), &words(line)).ok();
     assert!(
-        finished.stderr.contains("warning: nothing more for TensorBoard"),
+        finished.stderr.contains("warning: stopped writing TensorBoard events"),
         "{}",
         finished.stderr
     );

@@ -92,7 +92,7 @@ impl Observer for Dashboard {
             }
             Err(error) => {
                 give_back();
-                note(format!("no dashboard, plain lines instead: {error}"));
+                note(format!("no dashboard, using plain lines: {error}"));
                 self.instead.begin(run);
             }
         }
