@@ -65,7 +65,7 @@ impl Observer for CurvesFile {
             match self.earlier() {
                 Ok(curves) => self.curves = curves,
                 Err(error) => {
-                    self.warn(&format!("the curves lack the part before the resume: {error}"))
+                    self.warn(&format!("the curves lack the part before the resume: {error}"));
                 }
             }
         }
