@@ -25,8 +25,8 @@ impl Threshold {
     pub fn checked(probability: f64) -> anyhow::Result<Self> {
         Self::new(probability).ok_or_else(|| {
             CommandError::new(
-                format!("a threshold of {probability} is no probability"),
-                "give a number from 0 to 1, such as --threshold 0.8",
+                format!("the threshold `{probability}` is not a probability"),
+                "pass a number from 0 to 1, such as --threshold 0.8",
             )
             .into()
         })

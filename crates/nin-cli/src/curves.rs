@@ -43,7 +43,7 @@ impl Curves {
         curves
     }
 
-    /// Adds the points of an event. A restart begins anew.
+    /// Adds the points of an event. A restart clears them.
     pub fn add(&mut self, event: &Event) {
         match event {
             Event::Step(step) => {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_not_finite_is_left_out() {
+    fn a_non_finite_loss_is_skipped() {
         let curves = Curves::of(&[point(1, 2.3), point(2, f64::NAN), point(3, f64::INFINITY)]);
         assert_eq!(curves.train_loss, [(0.2, 2.3)]);
         assert_eq!(curves.train_accuracy.len(), 3);

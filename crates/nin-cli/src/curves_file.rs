@@ -8,7 +8,7 @@ use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
 
 const SIZE: [f64; 2] = [720.0, 452.0];
-/// Losses above are drawn at the rim: one wild step hides nothing else.
+/// Higher losses are drawn at the edge, so that one outlier does not flatten the curves.
 const HIGHEST_LOSS: f64 = 5.0;
 
 /// Draws the curves after each epoch and at the end, and passes all events on to another observer.
@@ -64,7 +64,9 @@ impl Observer for CurvesFile {
             // By now the log is cut back to what the checkpoint keeps.
             match self.earlier() {
                 Ok(curves) => self.curves = curves,
-                Err(error) => self.warn(&format!("the curves lack their beginning: {error}")),
+                Err(error) => {
+                    self.warn(&format!("the curves lack the part before the resume: {error}"));
+                }
             }
         }
         self.curves.add(event);
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_without_events_has_a_figure_too() {
+    fn a_run_without_events_has_a_figure() {
         let svg = chart(&Curves::default()).figure("curves").svg;
         assert!(svg.starts_with("<svg") && svg.contains("test acc"), "{svg}");
     }

@@ -1,4 +1,4 @@
-//! The program's own error: what is wrong, and what to do about it.
+//! The program's own error: a message and a hint.
 
 use std::path::Path;
 
@@ -20,8 +20,7 @@ impl CommandError {
 }
 
 /// The hint for a URL given where a path is expected.
-pub const NOT_FETCHED: &str =
-    "only local files are read: download it first, then name the file or folder";
+pub const NOT_FETCHED: &str = "only local files are read: download it first, then pass its path";
 
 /// Checks that a path is not a URL, which would be looked up as a file of that name.
 ///

@@ -22,7 +22,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let code =
         if causes.any(is_interrupted) { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE };
     let mut stderr = io::stderr().lock();
-    // With stderr closed too, nobody is left to tell.
+    // If stderr is closed, too, the error cannot be reported.
     let _ = writeln!(stderr, "error: {}", printable(&one_line(error.as_ref())));
     if let Some(hint) = hint(error) {
         let _ = writeln!(stderr, "hint: {}", printable(&hint));

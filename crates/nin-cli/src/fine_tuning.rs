@@ -56,8 +56,8 @@ pub fn follow(builder: &mut RecipeBuilder, copy: Option<&Path>) -> anyhow::Resul
         let [height, width] = metadata.preprocessing.input_size;
         if height != width {
             return Err(CommandError::new(
-                format!("the weights are for images of {height}x{width}, which is no square"),
-                "set data.input_size to the side that images are resized to; 0 leaves them as they are \
+                format!("the weights expect images of {height}x{width}, which is not square"),
+                "set data.input_size to the side that images are resized to; 0 keeps their size \
                  (--set data.input_size=0)",
             )
             .into());

@@ -65,7 +65,7 @@ fn of_training(error: &TrainError) -> Option<String> {
         }
         TrainError::NotSaved { source, .. } => return of_training(source),
         TrainError::Damaged { path, .. } if path.ends_with("recipe.toml") => {
-            "what may change when a run goes on: --set KEY=VALUE"
+            "for keys that may change on resume: --set KEY=VALUE"
         }
         TrainError::RunExists { .. } => "--resume, or --run FOLDER",
         TrainError::NotARun { .. }
@@ -134,8 +134,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_looks_like_a_url_keeps_its_own_hint() {
-        let error = CommandError::new("`http://127.0.0.1:8080` is no address", "name a host");
+    fn an_error_about_an_address_keeps_its_hint() {
+        let error = CommandError::new("`http://127.0.0.1:8080` is not an address", "name a host");
         assert_eq!(hint(&error.into()).as_deref(), Some("name a host"));
     }
 }

@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::error::CommandError;
 use crate::terminal::{printable, printable_json, printable_lines};
 
-/// The form of what a command prints.
+/// The output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Human-readable text.
     Text,
-    /// One JSON object, for programs.
+    /// One JSON object.
     Json,
 }
 
@@ -57,7 +57,7 @@ pub fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 /// Notes that a file is replaced. The user named it, perhaps without knowing that it exists.
 pub fn note_replaced(path: &Path) {
     if path.exists() {
-        note(format!("replaces `{}`", path.display()));
+        note(format!("replacing `{}`", path.display()));
     }
 }
 
@@ -73,8 +73,8 @@ pub fn create_folder_within(folder: &Path, name: impl AsRef<Path>) -> anyhow::Re
     nin_data::own_files::create_own_folder(&path).map_err(|error| match NotOwn::of(&error) {
         Some(found) => {
             let message =
-                format!("cannot create the folder `{}`: {found} is there", path.display());
-            CommandError::new(message, "remove it, or name another folder").into()
+                format!("cannot create the folder `{}`: {found} is in its place", path.display());
+            CommandError::new(message, "remove it, or choose another folder").into()
         }
         None => unwritable("create the folder", &path, &error),
     })?;

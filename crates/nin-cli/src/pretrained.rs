@@ -60,7 +60,7 @@ impl ModelSource {
             return Ok(Self::Pretrained(network));
         }
         if name.contains(is_separator) {
-            return Err(format!("`{name}` is a path, not a name; give it without `{PREFIX}`"));
+            return Err(format!("`{name}` is a path, not a name; omit `{PREFIX}`"));
         }
         let file = Path::new(WEIGHTS_FOLDER).join(format!("{name}.safetensors"));
         if file.is_file() {
@@ -68,8 +68,7 @@ impl ModelSource {
         }
         let names = PRETRAINED.each_ref().map(|network| network.name).join(", ");
         Err(format!(
-            "no trained network of this name is part of the program (there is: {names}), nor is \
-             there a file `{}`",
+            "no embedded network has this name (available: {names}), and there is no file `{}`",
             file.display()
         ))
     }
@@ -93,7 +92,7 @@ impl ModelSource {
                 Ok(load_model(path)?)
             }
             Self::Pretrained(network) => ModelMetadata::from_safetensors(network.safetensors)
-                .with_context(|| format!("the program's own {PREFIX}{}", network.name)),
+                .with_context(|| format!("the embedded {PREFIX}{}", network.name)),
         }
     }
 }
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_of_the_program_is_whole() {
+    fn every_embedded_network_loads() {
         ModelSource::parse(PRETRAINED_DEFAULT.into()).unwrap();
         for network in &PRETRAINED {
             let source = ModelSource::parse(format!("{PREFIX}{}", network.name).into()).unwrap();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_the_prefix_is_a_path() {
+    fn arguments_without_the_prefix_are_paths() {
         assert_eq!(ModelSource::parse("runs/a".into()), Ok(ModelSource::Path("runs/a".into())));
         let error = ModelSource::parse("pretrained:nothing".into()).unwrap_err();
         assert!(error.contains("record-fashion-mnist"), "{error}");

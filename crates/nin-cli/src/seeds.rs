@@ -31,7 +31,7 @@ impl std::str::FromStr for Seeds {
         let number = |text: &str| {
             let number = text.trim().parse::<u64>().ok();
             let fits = number.filter(|number| i64::try_from(*number).is_ok());
-            fits.ok_or_else(|| format!("`{text}` is no whole number from 0 to 2^63 - 1"))
+            fits.ok_or_else(|| format!("`{text}` is not a whole number from 0 to 2^63 - 1"))
         };
         let Some((_, _)) = text.split_once(',') else {
             return match number(text)? {
@@ -46,7 +46,7 @@ impl std::str::FromStr for Seeds {
         for seed in parts.map(number) {
             let seed = seed?;
             if seeds.contains(&seed) {
-                return Err(format!("the seed {seed} is there twice"));
+                return Err(format!("the seed {seed} is listed twice"));
             }
             seeds.push(seed);
         }
@@ -92,10 +92,10 @@ impl SeedsFolder {
     pub fn new(path: &Path) -> anyhow::Result<Self> {
         let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         if is_used {
-            let what = if Self::is_one(path) { "holds runs already" } else { "is not empty" };
+            let what = if Self::is_one(path) { "already holds runs" } else { "is not empty" };
             return Err(CommandError::new(
                 format!("`{}` {what}", path.display()),
-                "go on with runs of several seeds by --resume, or name another folder with --run",
+                "resume its runs with --resume, or choose another folder with --run",
             )
             .into());
         }
@@ -106,12 +106,12 @@ impl SeedsFolder {
     pub fn open(path: &Path) -> anyhow::Result<(Self, Seeds, Recipe)> {
         let plan = plan_path(path);
         let bytes = read_file(&plan, LARGEST_PLAN).map_err(|error| {
-            CommandError::new(one_line(&error), "name a folder that `train --seeds` left")
+            CommandError::new(one_line(&error), "name a folder that `train --seeds` wrote")
         })?;
         let damaged = |message: String| {
             CommandError::new(
                 message,
-                "resume its runs one by one, or begin anew with another --run",
+                "resume its runs one by one, or start again in another --run folder",
             )
         };
         check_sealed_text(&plan, &bytes).map_err(|error| damaged(error.to_string()))?;
@@ -133,7 +133,7 @@ impl SeedsFolder {
         for run in seeds.0.iter().map(|seed| self.run(*seed)) {
             if let Some(found) = require_folder(&run).err().as_ref().and_then(NotOwn::of) {
                 let message = format!("`{}` is {found}, expected a folder", run.display());
-                let hint = "put the run itself there, or remove it";
+                let hint = "replace it with the run folder, or remove it";
                 return Err(CommandError::new(message, hint).into());
             }
         }
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_counts_and_a_list_names() {
+    fn seeds_are_a_count_or_a_list() {
         let seeds = |text: &str| text.parse::<Seeds>().map(|seeds| seeds.0);
         assert_eq!(seeds("3"), Ok(vec![1, 2, 3]));
         assert_eq!(seeds("3,7,42"), Ok(vec![3, 7, 42]));
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_read_back_and_not_overwritten() {
+    fn a_folder_can_be_opened_but_not_overwritten() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("runs");
         let (seeds, recipe) = (Seeds(vec![7, 3]), Recipe::default());

@@ -56,7 +56,7 @@ impl<'a> Session<'a> {
         let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
         selected.note_precision(recipe.training.precision);
         if recipe.preprocessing.whitening.is_some() {
-            note("a new run fits its whitening first: at 3x32x32 that takes some minutes");
+            note("a new run first fits its whitening, which takes a few minutes at 3x32x32");
         }
         Ok(Self { arguments, data, folder, start, selected, interrupter })
     }
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
     /// Reports that the state is saved, and how to resume.
     pub fn interrupted(&self, folder: &Path) -> ExitCode {
         let command = resume_command(self.arguments, folder);
-        note(format!("interrupted, state saved; go on with: {command}"));
+        note(format!("interrupted, state saved; resume with: {command}"));
         ExitCode::from(INTERRUPTED)
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     use crate::arguments::{Arguments, Command};
 
     #[test]
-    fn the_line_that_resumes_says_where_the_data_is() {
+    fn the_resume_command_names_the_data_folder() {
         let line = ["nin-cli", "train", "--data", "it's here", "--backend", "flex"];
         let Command::Train(arguments) = Arguments::parse_from(line).command else {
             panic!("not `train`");

@@ -120,7 +120,7 @@ pub fn with_flags(
     Ok((builder.build()?, names_selection))
 }
 
-/// Applies the flags that stand for recipe keys.
+/// Applies the flags that set recipe keys.
 fn apply_flags(builder: &mut RecipeBuilder, flags: &TrainArguments) -> Result<(), RecipeError> {
     if let Some(dataset) = &flags.dataset {
         builder.set("data.dataset", dataset.as_str(), "--dataset")?;
@@ -197,8 +197,8 @@ pub fn latest_run(recipe: &str, is_one: fn(&Path) -> bool) -> anyhow::Result<Pat
     let runs = numbered.filter(|(_, entry)| is_one(&entry.path()));
     runs.max_by_key(|(number, _)| *number).map(|(_, entry)| entry.path()).ok_or_else(|| {
         CommandError::new(
-            format!("there is no run of `{recipe}` to resume"),
-            "name the run's folder with --run",
+            format!("no run of `{recipe}` to resume"),
+            "name the run folder with --run",
         )
         .into()
     })

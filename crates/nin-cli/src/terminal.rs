@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_acts_upon_is_escaped() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("n/esc\u{1b}[2Jclear.png"), "n/esc\\u{1b}[2Jclear.png");
         assert_eq!(
             printable("a\nerror: b\r\t\u{9b}\u{202e}"),

@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_letters_of_xml_are_left() {
+    fn only_xml_characters_are_left() {
         assert_eq!(stripped("a\0b\u{1b}[2J\u{7f}\u{9b}\u{fffe}\u{1ffff}c"), "ab[2Jc");
         assert_eq!(stripped("Ärmel\t袖\u{1f45f}\n"), "Ärmel\t袖\u{1f45f}\n");
     }

@@ -20,9 +20,9 @@ pub struct DataArguments {
 /// The commands of `data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Describe a data set and everything odd about it; exits 1 where a training would stop
+    /// Describe a data set and its problems; exit with 1 if training would refuse it
     Check(CheckArguments),
-    /// Put a known data set into $NIN_DATA, else the cache folder, checked; prints the folder
+    /// Download a known data set to $NIN_DATA or the cache folder, verify it, print the folder
     Fetch(FetchArguments),
 }
 
@@ -33,18 +33,18 @@ pub enum DataCommand {
   nin-cli data check photos --format json
   nin-cli data check photos --set data.test=0.2
 
-A folder of pictures has a folder per class, or a table labels.csv. Every picture is decoded.")]
+A picture folder has one subfolder per class, or a labels.csv table. Every picture is decoded.")]
 pub struct CheckArguments {
-    /// The data set's folder
+    /// Data set folder
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// Override a key of the recipe `pictures`, such as data.test=0.2; may be repeated
+    /// Override a key of the `pictures` recipe, such as data.test=0.2 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Threads that read and decode [default: one for each core]
+    /// Threads that read and decode pictures [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }
@@ -58,10 +58,10 @@ pub struct FetchArguments {
     /// `fashion-mnist` or `mnist`
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// A folder on a server with the four .gz files [default: where they are published]
+    /// Base URL of the four .gz files [default: where they are published]
     #[arg(long, value_name = "URL")]
     pub from: Option<String>,
-    /// Seconds after which a silent server is given up on
+    /// Seconds to wait for a silent server
     #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
 }

@@ -1,4 +1,4 @@
-//! Where a command computes.
+//! The backend and threads of a command.
 
 use std::sync::Once;
 
@@ -7,19 +7,19 @@ use clap::Args;
 use crate::backend::{BackendChoice, default_threads};
 use crate::output::note;
 
-/// Where to compute.
+/// The backend and its threads.
 #[derive(Debug, Args)]
 pub struct DeviceArguments {
-    /// Where to compute: `auto` takes a hardware GPU if there is one, else the CPU
+    /// Backend to compute with
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
-    /// Threads that a CPU backend computes with [default: all]
+    /// Threads of a CPU backend [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
 
 impl DeviceArguments {
-    /// Threads that a CPU backend computes with: at most one per core, more only wait for each other.
+    /// Returns the threads of a CPU backend: at most one per core, because more would wait for each other.
     pub fn thread_count(&self) -> usize {
         let most = default_threads();
         let asked = self.threads.map_or(most, usize::from);
@@ -27,8 +27,7 @@ impl DeviceArguments {
             static SAID: Once = Once::new();
             SAID.call_once(|| {
                 note(format!(
-                    "warning: --threads {asked} is more than the {most} cores that this program may \
-                     use: computing with {most}"
+                    "warning: --threads {asked} exceeds the {most} available cores: using {most}"
                 ));
             });
         }

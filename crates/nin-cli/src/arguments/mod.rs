@@ -15,17 +15,17 @@ pub use program::*;
 pub use trained::*;
 pub use training::*;
 
-/// Trains, evaluates and inspects Network in Network (NiN) image classifiers.
+/// Train, evaluate and inspect Network in Network (NiN) image classifiers.
 #[derive(Debug, Parser)]
 #[command(
     name = "nin-cli",
     version,
     propagate_version = true,
     after_help = "Examples:
-  nin-cli train                                   train on the embedded sample, in a minute or two
+  nin-cli train                                   train on the embedded sample in a minute or two
   nin-cli train --config d2l-fashion-mnist-96     the book's recipe, sized for a CPU
-  nin-cli eval --checkpoint runs/quickstart       how good it became
-  nin-cli predict shirt.jpg                       what a network that comes along sees in it
+  nin-cli eval --checkpoint runs/quickstart       loss, accuracy, confusion matrix
+  nin-cli predict shirt.jpg                       classify with the embedded network
   nin-cli shapes --config d2l                     each layer's output shape"
 )]
 pub struct Arguments {
@@ -37,32 +37,32 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a network by a recipe; without any option, the quick start on the embedded sample
+    /// Train a network from a recipe [default: quickstart, on the embedded sample]
     Train(TrainArguments),
-    /// Evaluate a checkpoint: loss, accuracy, precision and recall of each class, confusion matrix
+    /// Evaluate a checkpoint: loss, accuracy, per-class precision and recall, confusion matrix
     Eval(EvalArguments),
-    /// Tell the classes of pictures, with the map of each class that says where it was seen
+    /// Classify images and show class activation maps
     Predict(PredictArguments),
-    /// Write a run's report: one HTML file with curves, classes, mistakes and their maps
+    /// Write a run's report as one HTML file: curves, per-class metrics, mistakes and their maps
     Report(ReportArguments),
-    /// Show a page that classifies pictures, and answer HTTP requests
+    /// Serve a web page and an HTTP API that classify images
     Serve(ServeArguments),
-    /// Put runs side by side: figures, spread, keys that differ, curves
+    /// Compare runs: metrics, spread over seeds, recipe keys that differ, curves
     Compare(CompareArguments),
-    /// Write a checkpoint as ONNX, or as safetensors with PyTorch's names
+    /// Export a checkpoint to ONNX, or to safetensors for PyTorch
     Export(ExportArguments),
-    /// Make a checkpoint of PyTorch's safetensors
+    /// Import a PyTorch safetensors file as a checkpoint
     Import(ImportArguments),
-    /// Print every layer's output shape, parameters, multiply-accumulates and activation bytes
+    /// Print each layer's output shape, parameters, multiply-accumulates and activation bytes
     Shapes(ShapesArguments),
-    /// Measure images per second of training, of inference, and of an epoch with its loader
+    /// Measure images per second in training, in inference and over an epoch with its data loader
     Bench(BenchArguments),
     /// List backends, adapters and CPU features
     Devices(DevicesArguments),
-    /// Fetch known data sets
+    /// Check and download data sets
     Data(DataArguments),
-    /// Print what a shell needs to complete this program's command line
+    /// Print a shell completion script
     Completions(CompletionsArguments),
-    /// Print the manual page, or write one for each command
+    /// Print the man page, or write one page per command
     Man(ManArguments),
 }

@@ -1,4 +1,4 @@
-//! The arguments of what takes a network that nobody trained: `shapes` and `bench`.
+//! The arguments of the commands on untrained networks: `shapes` and `bench`.
 
 use std::path::PathBuf;
 
@@ -14,28 +14,28 @@ use crate::output::Format;
   nin-cli shapes                                  the book's network
   nin-cli shapes --config imagenet --format json
   nin-cli shapes --config d2l --input 1x96x96
-  nin-cli shapes --config d2l --format torch      the book's own lines")]
+  nin-cli shapes --config d2l --format torch      the book's output")]
 pub struct ShapesArguments {
-    /// A built-in architecture, a built-in recipe or a TOML file
+    /// Built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
     pub config: String,
-    /// Channels, height and width of an image [default: what the network is made for]
+    /// Input channels, height and width [default: the network's own]
     #[arg(long, value_name = "CxHxW", value_parser = parse_input)]
     pub input: Option<[usize; 3]>,
     /// Also run the network on this backend and check each shape
     #[arg(long, value_enum, value_name = "BACKEND")]
     pub backend: Option<BackendChoice>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
     pub format: ShapesFormat,
 }
 
-/// How shapes are printed.
+/// The output formats of `shapes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ShapesFormat {
     /// A table
     Table,
-    /// The lines that the book prints with PyTorch
+    /// The lines that the book's PyTorch code prints
     Torch,
     /// One JSON object
     Json,
@@ -46,49 +46,49 @@ pub enum ShapesFormat {
 #[command(after_help = "Examples:
   nin-cli bench --backend flex --batch-size 32 --threads 2
   nin-cli bench --config paper-cifar10 --format json
-  nin-cli bench --layers                          every layer: ms, GFLOP/s, % of the CPU's peak
+  nin-cli bench --layers                          per layer: ms, GFLOP/s, % of the CPU's peak
   nin-cli bench --compare pytorch --batch-size 32 --python venv/bin/python")]
 pub struct BenchArguments {
-    /// A built-in architecture, a built-in recipe or a TOML file
+    /// Built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
     pub config: String,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Images a step (training.batch_size)
+    /// Images per step (training.batch_size)
     #[arg(long, value_name = "N")]
     pub batch_size: Option<i64>,
-    /// Steps measured, after one to warm up
+    /// Steps to measure, after one warm-up step
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub steps: u32,
-    /// Override a key of the recipe; may be repeated
+    /// Override a recipe key (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Time each layer by itself instead, on a CPU backend
+    /// Time each layer separately instead (CPU backends only)
     #[arg(long)]
     pub layers: bool,
-    /// Measure in turn with another framework instead, and print the ratios
+    /// Alternate with another framework instead, and print the ratios
     #[arg(long, value_enum, value_name = "PEER", conflicts_with = "layers")]
     pub compare: Option<PeerChoice>,
-    /// How often each of the two is measured with --compare
+    /// Measurements of each framework with --compare
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub pairs: u32,
-    /// The Python that has the other framework
+    /// Python interpreter that has the other framework installed
     #[arg(long, value_name = "FILE", env = "NIN_PYTHON", default_value = "python3")]
     pub python: PathBuf,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }
 
-/// What `bench --compare` takes.
+/// The frameworks of `bench --compare`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PeerChoice {
-    /// PyTorch, training and inference: the better of NCHW and channels_last
+    /// PyTorch, training and inference, the faster of NCHW and channels_last
     Pytorch,
-    /// onnxruntime, inference
+    /// ONNX Runtime, inference only
     Onnxruntime,
-    /// OpenVINO, inference
+    /// OpenVINO, inference only
     Openvino,
 }
 

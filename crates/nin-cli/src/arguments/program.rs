@@ -1,4 +1,4 @@
-//! The arguments of what describes the program and its machine: `devices`, `completions` and `man`.
+//! The arguments of the commands on the program and its machine: `devices`, `completions` and `man`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::output::Format;
 #[command(after_help = "Example:
   nin-cli devices --format json")]
 pub struct DevicesArguments {
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }
@@ -21,7 +21,7 @@ pub struct DevicesArguments {
 #[command(after_help = "Example:
   nin-cli completions bash > ~/.local/share/bash-completion/completions/nin-cli")]
 pub struct CompletionsArguments {
-    /// The shell
+    /// Shell to generate completions for
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
 }
@@ -32,7 +32,7 @@ pub struct CompletionsArguments {
   nin-cli man | man -l -
   nin-cli man --output ~/.local/share/man/man1")]
 pub struct ManArguments {
-    /// Write the page of each command into this folder
+    /// Write one page per command to this folder
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }

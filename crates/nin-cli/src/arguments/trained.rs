@@ -1,4 +1,4 @@
-//! The arguments of what takes a trained network: `eval`, `predict`, `serve`, `export`, `import`.
+//! The arguments of the commands on trained networks: `eval`, `predict`, `serve`, `export`, `import`.
 
 use std::path::PathBuf;
 
@@ -14,34 +14,36 @@ use crate::pretrained::{ModelSource, PRETRAINED_DEFAULT};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   nin-cli eval --checkpoint runs/quickstart
-  nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json")]
+  nin-cli eval --checkpoint runs/quickstart/checkpoints/epoch-002 --split train --format json
+
+A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
+(record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct EvalArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or pretrained:NAME (record-fashion-mnist, or a file of the folder weights)
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
     #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// The folder of the data set; no other place is searched then
+    /// Data set folder, instead of the default locations
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The data set's name [default: the one it was trained on]
+    /// Data set name [default: the one the network was trained on]
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
-    /// Which images
+    /// Images to evaluate
     #[arg(long, value_enum, default_value = "test", value_name = "SPLIT")]
     pub split: SplitChoice,
-    /// Every image of the split, also those that the run's data.limit or data.held_out left out
+    /// Include images that the run's data.limit or data.held_out left out
     #[arg(long)]
     pub whole: bool,
-    /// Answer with the mean of the probabilities of each image and its mirror image, left and right
+    /// Average the probabilities of each image and its horizontal flip
     #[arg(long)]
     pub flips: bool,
-    /// Images a batch
+    /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_size: u32,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }
@@ -49,12 +51,12 @@ pub struct EvalArguments {
 /// The parts of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SplitChoice {
-    /// The images kept for testing
+    /// Test images
     Test,
-    /// The images that chose the best checkpoint, where there are some besides the test images
+    /// Images that select the best checkpoint, if separate from the test images
     #[value(alias = "val")]
     Validation,
-    /// The images trained on
+    /// Training images
     Train,
 }
 
@@ -71,62 +73,62 @@ impl From<SplitChoice> for Part {
 /// `predict`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  nin-cli predict shirt.jpg                       by a network that is part of the program
+  nin-cli predict shirt.jpg                       with the embedded network
   nin-cli predict --checkpoint runs/quickstart shirt.jpg
   nin-cli predict --checkpoint runs/quickstart photos --top 1 --format jsonl
   nin-cli predict --checkpoint runs/quickstart photos --threshold 0.8 --sort-into sorted
   nin-cli predict --checkpoint runs/quickstart shirt.png --maps maps
   cat shirt.webp | nin-cli predict --checkpoint runs/quickstart -
 
-Pictures are prepared as in training. By a network that was not trained on pictures, one of other
-proportions than the input's is padded, not stretched.
-The mean of a class's map is the class's logit.")]
+Pictures are preprocessed as in training. If the network was not trained on a picture folder, they
+are padded to the aspect ratio of its input, not stretched. The mean of a class's map is its logit.
+File numbers in the --maps folder continue after the existing ones.
+A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
+(record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct PredictArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or a network that is part of the program
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
     #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
         value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), folders of them at any depth, or - for standard input
+    /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), folders searched recursively, or - for stdin
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Write each picture with the maps of its top classes over it into this folder, as PNG; numbers go
-    /// on where the folder has some
+    /// Write each picture with the maps of its top classes over it to this folder, as PNG
     #[arg(long, value_name = "DIR")]
     pub maps: Option<PathBuf>,
-    /// Classes told for each picture, the likeliest first
+    /// Classes to print per picture, most likely first
     #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub top: u32,
-    /// Whether light and dark change places before the network sees them
+    /// Invert light and dark before classifying
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
     pub invert: Invert,
-    /// Take each picture at its own size, fully convolutionally: maps as large as come of it
+    /// Run fully convolutionally at each picture's own size, for larger maps
     #[arg(long)]
     pub dense: bool,
-    /// Answer `unknown` where no class has this probability, from 0 to 1
+    /// Answer `unknown` below this probability, from 0 to 1
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     pub threshold: Option<f64>,
-    /// Copy each picture into a folder of its class in here; nothing is overwritten
+    /// Copy each picture to this folder's subfolder for its class, without overwriting
     #[arg(long, value_name = "DIR")]
     pub sort_into: Option<PathBuf>,
-    /// How to print: results appear as they are computed
+    /// Output format; results are printed as they are computed
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: PredictFormat,
 }
 
-/// How `predict` prints.
+/// The output formats of `predict`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PredictFormat {
-    /// For people
+    /// Human-readable text
     Text,
     /// One JSON object, with the class maps
     Json,
-    /// A JSON object a line, without maps
+    /// One JSON object per line, without maps
     Jsonl,
-    /// A row a picture, with a header
+    /// One row per picture, with a header
     Csv,
 }
 
@@ -138,37 +140,38 @@ pub enum PredictFormat {
   curl -F image=@shirt.jpg http://127.0.0.1:8080/v1/predict
   curl --data-binary @shirt.jpg 'http://127.0.0.1:8080/v1/predict?top=1&invert=no'
 
-The answer is that of predict --format json for one image. Also: GET /healthz, /metrics
-(Prometheus), /openapi.json. Ctrl-C or SIGTERM answers what was begun, and ends with 0.")]
+Answers have the form of predict --format json for one image. Other endpoints: GET /healthz,
+/metrics (Prometheus), /openapi.json. Requests to IP addresses and localhost are always answered.
+Ctrl-C or SIGTERM finishes the running requests and exits with 0.
+A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
+(record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct ServeArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or a network that is part of the program
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
     #[arg(long, value_name = "PATH", default_value = PRETRAINED_DEFAULT,
         value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
     pub addr: String,
-    /// Answer requests to this host name too, and from its pages; may be repeated. IP addresses and localhost are
-    /// always answered
+    /// Also answer requests to this host name and from its pages (repeatable)
     #[arg(long, value_name = "NAME")]
     pub allow_host: Vec<String>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// Answer `unknown` where no class has this probability, from 0 to 1; a request may say otherwise
+    /// Answer `unknown` below this probability, from 0 to 1; requests can override it
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     pub threshold: Option<f64>,
-    /// The largest request body that is taken, in MiB
+    /// Maximum size of a request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub max_body: u16,
-    /// Pictures that may wait for their answers; more are sent away
+    /// Maximum number of pictures in the queue; more are rejected
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub max_queue: u16,
-    /// Connections that may be open
+    /// Maximum number of open connections
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
     pub max_connections: u16,
-    /// Seconds that a request may take to come in, and again to be answered
+    /// Seconds to receive a request, and again to answer it
     #[arg(long, value_name = "SECS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
     pub timeout: u16,
 }
@@ -180,26 +183,28 @@ pub struct ServeArguments {
   nin-cli export --checkpoint runs/quickstart --to safetensors --output out/clothes.safetensors
 
 ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
-[batch, classes] and `maps`; batch, height and width are free; metadata `classes` is a JSON list.
-What the caller owes to a picture is in the metadata `preprocessing`, in words.
-Safetensors: names of an nn.Sequential, and beside them model.py, which loads them and answers as predict.")]
+[batch, classes] and `maps`; batch, height and width are dynamic. The metadata key `classes` is a
+JSON list; `preprocessing` says in words how the caller has to preprocess a picture.
+Safetensors: tensor names of an nn.Sequential. A model.py in the same folder loads the file and
+gives the same answers as predict.
+A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
+(record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct ExportArguments {
-    /// A run folder (its best checkpoint, else its latest), a checkpoint folder, a .safetensors file,
-    /// or pretrained:NAME (record-fashion-mnist, or a file of the folder weights)
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
     #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
     pub checkpoint: ModelSource,
-    /// What to write
+    /// Format to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub to: ExportFormat,
-    /// The file to write
+    /// Output file
     #[arg(long, value_name = "FILE")]
     pub output: PathBuf,
 }
 
-/// What a checkpoint can be written as.
+/// The formats of `export`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// An ONNX model
+    /// ONNX model
     Onnx,
     /// Tensors for PyTorch, with a module that loads them
     Safetensors,
@@ -211,23 +216,23 @@ pub enum ExportFormat {
   nin-cli import --from book.safetensors --config d2l --output book-nin.safetensors
   nin-cli eval --checkpoint book-nin.safetensors
 
-In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Names of the book's
-nn.Sequential are taken (0.0.weight), and ours, also behind net., module. and _orig_mod.; nothing
-may be missing or over. 16-bit floats are widened.")]
+In PyTorch: safetensors.torch.save_file(net.state_dict(), \"book.safetensors\"). Accepted are the
+tensor names of the book's nn.Sequential (0.0.weight) and of nin, with or without the prefixes net.,
+module. and _orig_mod.; missing or extra tensors are an error. 16-bit floats are widened to 32 bits.")]
 pub struct ImportArguments {
-    /// The safetensors file
+    /// Safetensors file to import
     #[arg(long, value_name = "FILE")]
     pub from: PathBuf,
-    /// A built-in architecture, a built-in recipe or a TOML file: whose weights they are
+    /// Network of the weights: built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE")]
     pub config: String,
-    /// Override a key of the recipe, such as data.input_size=96; may be repeated
+    /// Override a recipe key, such as data.input_size=96 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// A file with the name of each class, one per line [default: 0, 1, 2 and so on]
+    /// File with one class name per line [default: 0, 1, 2, ...]
     #[arg(long, value_name = "FILE")]
     pub classes: Option<PathBuf>,
-    /// The file to write, a .safetensors that every --checkpoint takes
+    /// Output file, a .safetensors that every --checkpoint accepts
     #[arg(long, value_name = "PATH")]
     pub output: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! The arguments of `train`, and of what looks at runs: `report` and `compare`.
+//! The arguments of `train`, and of the commands on runs: `report` and `compare`.
 
 use std::path::PathBuf;
 
@@ -17,112 +17,108 @@ use crate::seeds::Seeds;
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct TrainArguments {
-    /// A built-in recipe or a TOML file
+    /// Built-in recipe or TOML file [default: quickstart, or pictures for a picture folder]
     #[arg(long, value_name = "NAME-OR-FILE")]
     pub config: Option<String>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
-    /// A folder of pictures, one folder per class, or with MNIST-style or CIFAR files; no other place
-    /// is searched then
+    /// Folder of pictures (one subfolder per class), or of MNIST or CIFAR files
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The data set's name (data.dataset)
+    /// Data set name (data.dataset)
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
-    /// Begin with the weights of a checkpoint (model.weights): a run folder, a checkpoint folder, a
-    /// .safetensors file, or pretrained:NAME
+    /// Fine-tune a run or checkpoint folder, .safetensors or pretrained:NAME (model.weights)
     #[arg(long, value_name = "PATH", value_parser = parse_weights)]
     pub weights: Option<String>,
-    /// The run's folder [default: runs/RECIPE, with --seeds runs/RECIPE-seeds; numbered where taken]
+    /// Run folder [default: runs/RECIPE, with --seeds runs/RECIPE-seeds; numbered if taken]
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// Go on from the latest checkpoint of the run; without --run, of the last of runs/RECIPE
+    /// Resume --run from its latest checkpoint [default run: the last of runs/RECIPE]
     #[arg(long)]
     pub resume: bool,
-    /// Override a key of the recipe, such as optimizer.momentum=0.9; may be repeated
+    /// Override a recipe key, such as optimizer.momentum=0.9 (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Passes over the training images (training.epochs)
+    /// Epochs to train (training.epochs)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub epochs: Option<i64>,
-    /// Images a step (training.batch_size)
+    /// Images per step (training.batch_size)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub batch_size: Option<i64>,
-    /// The base learning rate (optimizer.learning_rate)
+    /// Base learning rate (optimizer.learning_rate)
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub learning_rate: Option<f64>,
-    /// From which weights, order and dropout are drawn (training.seed)
+    /// Seed of weights, image order and dropout (training.seed)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub seed: Option<i64>,
-    /// Train with each of these seeds, one run after the other: N means 1 to N, else a list (3,7,42)
+    /// Train one run per seed: N for seeds 1 to N, or a list (3,7,42)
     #[arg(long, value_name = "N|LIST", conflicts_with = "seed")]
     pub seeds: Option<Seeds>,
-    /// A step whose loss or gradient is no number stops the training, or is dropped
-    /// (training.on_non_finite)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// What to do when a loss or gradient is not finite (training.on_non_finite)
+    #[arg(long, value_enum, value_name = "ACTION")]
     pub on_non_finite: Option<OnNonFiniteChoice>,
-    /// A run that the sentinel gives up goes on, ends there, or begins again with another seed
-    /// (training.on_collapse)
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// What to do when a run collapses (training.on_collapse)
+    #[arg(long, value_enum, value_name = "ACTION")]
     pub on_collapse: Option<OnCollapseChoice>,
-    /// Decode pictures each epoch instead of keeping them decoded on disk
+    /// Decode pictures in every epoch instead of caching them on disk
     #[arg(long)]
     pub no_cache: bool,
-    /// Threads that prepare batches beside the step; 0 prepares them in between
+    /// Data loader threads; 0 loads on the training thread
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub workers: u16,
-    /// Also say what the initialisation found, layer by layer, where it follows the data
+    /// Print per-layer statistics of a data-dependent initialization
     #[arg(short, long)]
     pub verbose: bool,
-    /// How progress is shown on stderr
-    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    /// Progress display on stderr
+    #[arg(long, value_enum, default_value = "auto", value_name = "STYLE")]
     pub progress: ProgressChoice,
-    /// Also write TensorBoard's event files, into the run's folder
+    /// Also write TensorBoard event files to the run folder
     #[arg(long)]
     pub tensorboard: bool,
-    /// Write no report.html at the end
+    /// Do not write report.html
     #[arg(long)]
     pub no_report: bool,
-    /// What is printed at the end: the book's two lines (behind the table of --seeds), or JSON
+    /// Format of the result on stdout
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }
 
-/// What becomes of a step whose loss or gradient is no number; the weights are not touched.
+/// The response to a step whose loss or gradient is not finite. The weights are not changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnNonFiniteChoice {
-    /// The training stops; the last checkpoint stays as it is
+    /// Stop training and keep the last checkpoint
     Stop,
-    /// The step is dropped; a hundred in a row stop the training
+    /// Skip the step; stop after a hundred in a row
     Skip,
 }
 
-/// What becomes of a run that is dead, or on a plateau at the loss of a guess for two epochs.
+/// The response to a run that is dead, or at the loss of a guess for two epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnCollapseChoice {
-    /// The training goes on, with a warning
+    /// Warn and continue
     Warn,
-    /// The state is saved, and the training fails
+    /// Save the state and fail
     Stop,
-    /// The run begins again with a seed drawn from its own, ten times at most
+    /// Restart with a seed derived from the run's, at most ten times
     Restart,
 }
 
-/// How a training shows where it is.
+/// How training shows its progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProgressChoice {
-    /// A bar on a terminal, plain lines elsewhere
+    /// Bar on a terminal, plain lines elsewhere
     Auto,
-    /// A progress bar
+    /// Progress bar
     Bar,
-    /// A dashboard of the whole terminal, with curves
+    /// Full-screen dashboard with curves
     Tui,
-    /// A line now and then
+    /// Plain lines
     Plain,
-    /// A JSON object a line: the events of metrics.jsonl
+    /// The events of metrics.jsonl, one JSON object per line
     Json,
-    /// Nothing but warnings
+    /// Warnings only
     None,
 }
 
@@ -133,24 +129,24 @@ pub enum ProgressChoice {
   nin-cli report runs/quickstart --open
   nin-cli report runs/own --data my-folder --output own.html --figures figures
 
-The file needs no other and no network. The run may be going on: nothing in it is touched.")]
+The report is one self-contained file. The run may still be training; its files are only read.")]
 pub struct ReportArguments {
-    /// The run's folder, or the folder of runs that `train --seeds` left
+    /// Run folder, or folder of runs from `train --seeds`
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// The file to write [default: report.html in the run's folder]
+    /// Output file [default: report.html in the run folder]
     #[arg(long, value_name = "FILE.html")]
     pub output: Option<PathBuf>,
-    /// Also write every figure as SVG into this folder
+    /// Also write each figure as SVG to this folder
     #[arg(long, value_name = "DIR")]
     pub figures: Option<PathBuf>,
-    /// Open the page in the browser
+    /// Open the report in the browser
     #[arg(long)]
     pub open: bool,
-    /// The folder of the data set; no other place is searched then
+    /// Data set folder, instead of the default locations
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Where to compute.
+    /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,
 }
@@ -162,16 +158,16 @@ pub struct ReportArguments {
   nin-cli compare runs/d2l-fashion-mnist-96-seeds --output seeds.svg
   nin-cli compare runs/a runs/b --format json
 
-A folder of runs, such as `train --seeds` leaves, counts as its runs. Runs may be going on: nothing
-in them is touched. Median, lowest, highest and shares are over runs that have ended.")]
+A folder of runs, such as the output of `train --seeds`, is expanded to its runs. Runs may still be
+training; compare only reads them. Median, lowest, highest and shares cover runs that have ended.")]
 pub struct CompareArguments {
-    /// Runs' folders, or folders of runs
+    /// Run folders, or folders of runs
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Draw the curves of all of them into this file
+    /// Write the curves of all runs to this file
     #[arg(long, value_name = "FILE.svg")]
     pub output: Option<PathBuf>,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
 }

@@ -21,7 +21,7 @@ use crate::output::note;
 /// What `--backend` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// A hardware GPU if there is one, else the CPU: flex, then ndarray
+    /// A hardware GPU if there is one, else the CPU (flex, then ndarray)
     Auto,
     /// Burn's wgpu backend: Vulkan, Metal or DirectX
     Wgpu,
@@ -100,8 +100,8 @@ impl Selected {
         let selected = match choice {
             BackendChoice::Auto => Self::automatic(),
             BackendChoice::Wgpu => Self::wgpu(),
-            BackendChoice::Ndarray => Self::cpu(BackendName::Ndarray, "asked for"),
-            BackendChoice::Flex => Self::cpu(BackendName::Flex, "asked for"),
+            BackendChoice::Ndarray => Self::cpu(BackendName::Ndarray, "requested"),
+            BackendChoice::Flex => Self::cpu(BackendName::Flex, "requested"),
         }?;
         let kernels = kernels.filter(|_| selected.backend != BackendName::Wgpu);
         Ok(Self { kernels, ..selected })
@@ -111,10 +111,10 @@ impl Selected {
         // Opening Vulkan takes time, and its drivers write to stderr, so only if there may be a GPU.
         let found = if may_have_gpu() { adapters() } else { Vec::new() };
         if let Some(adapter) = found.into_iter().find(|adapter| adapter.kind.is_hardware()) {
-            return Ok(Self::adapter(adapter, "a hardware adapter was found"));
+            return Ok(Self::adapter(adapter, "hardware adapter found"));
         }
         let reason = if BackendName::Wgpu.is_compiled_in() {
-            "no hardware GPU adapter was found"
+            "no hardware GPU adapter found"
         } else {
             "built without wgpu"
         };
@@ -138,16 +138,16 @@ impl Selected {
                 .map(|backend| format!("--backend {}", backend.name()))
                 .collect();
             return Err(CommandError::new(
-                "no GPU adapter was found for the backend `wgpu`",
+                "no GPU adapter found for the backend `wgpu`",
                 format!(
-                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which also has a \
-                     software adapter), or take the CPU: {}",
+                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which includes \
+                     a software adapter), or use the CPU: {}",
                     others.join(" or ")
                 ),
             )
             .into());
         };
-        Ok(Self::adapter(adapter, "asked for"))
+        Ok(Self::adapter(adapter, "requested"))
     }
 
     fn adapter(adapter: Adapter, reason: &str) -> Self {
@@ -182,7 +182,8 @@ impl Selected {
         if precision == Precision::Bf16 && !multiplies {
             let device = &self.device;
             note(format!(
-                "training.precision is bf16, but {device} is used without bf16: computing in fp32"
+                "training.precision is bf16, but bf16 is not available on {device}: computing in \
+                 fp32"
             ));
         }
     }
@@ -226,8 +227,8 @@ fn compiled_in(backend: BackendName) -> anyhow::Result<()> {
 fn not_compiled_in(backend: BackendName) -> anyhow::Error {
     let name = backend.name();
     CommandError::new(
-        format!("this program was built without the backend `{name}`"),
-        format!("build it with --features {name}, or name another: nin-cli devices lists them"),
+        format!("nin-cli was built without the backend `{name}`"),
+        format!("rebuild with --features {name}, or choose a backend from `nin-cli devices`"),
     )
     .into()
 }

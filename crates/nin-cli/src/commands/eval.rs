@@ -23,7 +23,8 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
     if batch_size < asked {
         let [_, height, width] = metadata.input();
         note(format!(
-            "note: batches of {batch_size}: more images of {height}x{width} would not fit into 2 GiB"
+            "note: batch size reduced to {batch_size}: more images of {height}x{width} do not fit \
+             in 2 GiB"
         ));
     }
     let run = arguments.checkpoint.path().and_then(run_of);
@@ -147,7 +148,7 @@ impl Report<'_> {
         let Self { evaluation, chosen: Chosen { dataset, part, remark, .. }, .. } = self;
         let remark = remark.as_ref().map_or_else(String::new, |remark| format!(" ({remark})"));
         let score = evaluation.score;
-        let looks = if self.flips { ", each with its mirror image" } else { "" };
+        let looks = if self.flips { ", averaged with their horizontal flips" } else { "" };
         let mut lines = vec![
             format!("{dataset}, {part}: {} images{looks}{remark}", score.images),
             format!("loss {:.4}, accuracy {:.4}", score.loss(), score.accuracy()),

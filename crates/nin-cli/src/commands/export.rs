@@ -43,8 +43,8 @@ fn export_safetensors(
 ) -> anyhow::Result<()> {
     let Some(file_name) = output.file_name().and_then(|name| name.to_str()) else {
         return Err(CommandError::new(
-            format!("`{}` is no file's name in UTF-8", output.display()),
-            "name a file, such as --output model.safetensors",
+            format!("`{}` is not a UTF-8 file name", output.display()),
+            "pass a file name, such as --output model.safetensors",
         )
         .into());
     };
@@ -58,7 +58,7 @@ fn export_safetensors(
     save(output, &named.to_safetensors("format", "pt")?)?;
     save(&module_path, pytorch::module(metadata, file_name).as_bytes())?;
     note(format!(
-        "wrote {} with PyTorch's names, and {}, which loads it",
+        "wrote {} with PyTorch's tensor names, and {} to load it",
         output.display(),
         module_path.display()
     ));
@@ -71,8 +71,8 @@ fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
     let path = output.with_file_name(MODULE);
     if path == output {
         let message =
-            format!("`{MODULE}` is the module's name, which is written beside the weights");
-        let hint = "name another --output, such as --output model.safetensors";
+            format!("`{MODULE}` is the name of the module that is written next to the weights");
+        let hint = "choose another --output, such as --output model.safetensors";
         return Err(CommandError::new(message, hint).into());
     }
     let existing = read_file(&path, LARGEST_MODULE);
@@ -80,10 +80,10 @@ fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
         Ok(bytes) => !bytes.starts_with(pytorch::GENERATED.as_bytes()),
         Err(_) => path.exists(),
     };
-    let hint = "name an --output in another folder: the module is written beside it";
+    let hint = "choose an --output in another folder: the module is written next to it";
     if is_foreign {
         let message =
-            format!("`{}` is not a generated file, and would be overwritten", path.display());
+            format!("`{}` is not a generated file and would be overwritten", path.display());
         return Err(CommandError::new(message, hint).into());
     }
     if let Ok(bytes) = existing
@@ -91,8 +91,7 @@ fn module_path(output: &Path, file_name: &str) -> anyhow::Result<PathBuf> {
         && loaded != file_name
         && path.with_file_name(&loaded).exists()
     {
-        let message =
-            format!("`{}` loads `{loaded}`, which would be left without it", path.display());
+        let message = format!("`{}` loads `{loaded}` and would be overwritten", path.display());
         return Err(CommandError::new(message, hint).into());
     }
     Ok(path)

@@ -26,8 +26,8 @@ pub fn run(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("`{}`", arguments.from.display()))?;
     if !settings.recipe.preprocessing.is_none() {
         note(
-            "warning: what the recipe's preprocessing fits to its training images is not in such a \
-             file: the weights are taken for images from 0 to 1",
+            "warning: the file lacks what the recipe's preprocessing fits to its training images: \
+             the weights are taken to expect images from 0 to 1",
         );
     }
     let bytes = metadata.to_safetensors(&weights)?;
@@ -69,19 +69,21 @@ fn class_names(path: &Path, classes: usize) -> anyhow::Result<Vec<String>> {
         )
     };
     let bytes = read_file(path, LARGEST_NAMES)?;
-    let text = String::from_utf8(bytes).map_err(|_| refused("is not text in UTF-8".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8 text".to_owned()))?;
     let text = text.trim_start_matches('\u{feff}');
     let names: Vec<String> = text.lines().map(|name| name.trim().to_owned()).collect();
     if let Some(line) = names.iter().position(String::is_empty) {
-        return Err(refused(format!("has no name in line {}", line + 1)).into());
+        return Err(refused(format!("has an empty name in line {}", line + 1)).into());
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
-        return Err(refused(format!("has the name `{twice}` twice")).into());
+        return Err(refused(format!("lists `{twice}` twice")).into());
     }
     if names.len() != classes {
         let found = names.len();
-        return Err(refused(format!("has {found} names, the network has {classes} classes")).into());
+        return Err(
+            refused(format!("has {found} names, but the network has {classes} classes")).into()
+        );
     }
     Ok(names)
 }

@@ -54,6 +54,8 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
 fn show(page: &Path) {
     let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
-        note(format!("warning: `{OPENER}` could not open it: open it in a browser yourself"));
+        note(format!(
+            "warning: `{OPENER}` could not open the report: open it in a browser yourself"
+        ));
     }
 }

@@ -77,7 +77,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let histories = comparison::read(&folder.runs(&seeds))?;
     let comparison = Comparison::of(&histories)?;
     if !arguments.no_report {
-        note(format!("all runs: {}", folder.path().join(report::FILE).display()));
+        note(format!("report of all runs: {}", folder.path().join(report::FILE).display()));
     }
     match arguments.format {
         Format::Json => print_json(&comparison)?,
@@ -124,7 +124,7 @@ impl Series {
             seeds.0.extend(more);
             return Ok(Self { folder, seeds, recipe, claims: None, selection_is_free: false });
         }
-        let seeds = asked.cloned().context("no seeds were asked for")?;
+        let seeds = asked.cloned().context("no seeds given")?;
         let (recipe, is_named) = with_flags(named, arguments, None)?;
         let path = arguments.run.clone().unwrap_or_else(|| free_run(&name));
         let claims = arguments.run.is_none().then_some(name);
@@ -146,11 +146,11 @@ fn diverged(error: &anyhow::Error) -> bool {
 /// Reports the end of a run on stderr. stdout has the table.
 fn say(seed: u64, summary: &Summary, device: &str) {
     if summary.ending == Ending::Collapsed {
-        note(format!("seed {seed}: collapsed, and given up"));
+        note(format!("seed {seed}: collapsed"));
     } else if let Some(lines) = summary.closing_lines(device) {
         lines.lines().for_each(|line| note(format!("seed {seed}: {line}")));
     } else {
-        note(format!("seed {seed} is finished: {} epochs", summary.epochs));
+        note(format!("seed {seed}: already finished after {} epochs", summary.epochs));
     }
 }
 
@@ -187,7 +187,7 @@ fn text(histories: &[RunHistory], comparison: &Comparison) -> String {
     if let Some((history, lines)) =
         middle.and_then(|history| Some((history, closing_lines(history)?)))
     {
-        text.extend(["\n\nthe run in the middle is ", &printable(&history.name()), ":\n", &lines]);
+        text.extend(["\n\nmedian run: ", &printable(&history.name()), ":\n", &lines]);
     }
     text
 }

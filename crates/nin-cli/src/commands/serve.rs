@@ -35,11 +35,14 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let hosts = AllowedHosts::new(name_of(&arguments.addr), &arguments.allow_host);
     let server = Server::new(metadata, selected, limits, Defaults { threshold }, hosts)?;
     server.run(&weights, listener, &stop, |device| {
-        note(format!("the network runs with {device}"));
+        note(format!("the network runs on {device}"));
         if !address.ip().is_loopback() {
-            note("warning: whoever reaches this address can use it: no password, no encryption");
+            note(
+                "warning: anyone who can reach this address can use the server: no password, no \
+                 encryption",
+            );
         }
-        note("Ctrl-C ends it");
+        note("press Ctrl-C to stop");
         print_text(&format!("http://{address}"))
     })?;
     Ok(ExitCode::SUCCESS)
@@ -53,14 +56,14 @@ fn name_of(address: &str) -> Option<&str> {
 fn listen(address: &str) -> anyhow::Result<TcpListener> {
     let resolved = address.to_socket_addrs().map_err(|error| {
         CommandError::new(
-            format!("`{address}` is no address: {error}"),
-            "name a host and a port, such as --addr 127.0.0.1:8080",
+            format!("`{address}` is not an address: {error}"),
+            "pass a host and a port, such as --addr 127.0.0.1:8080",
         )
     })?;
     TcpListener::bind(&resolved.collect::<Vec<_>>()[..]).map_err(|error| {
         CommandError::new(
-            format!("cannot listen at `{address}`: {error}"),
-            "another program may have the port: name another one, or port 0 for a free one",
+            format!("cannot listen on `{address}`: {error}"),
+            "another program may use the port: choose another one, or 0 for a free one",
         )
         .into()
     })

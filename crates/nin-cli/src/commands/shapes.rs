@@ -23,7 +23,7 @@ pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
     if let Some(choice) = arguments.backend {
         let selected = Selected::choose(choice, default_threads())?;
         selected.run(Check { architecture: &architecture, shapes: &shapes })?;
-        note(format!("checked by a forward pass: {}", selected.describe()));
+        note(format!("checked with a forward pass: {}", selected.describe()));
     }
     match arguments.format {
         ShapesFormat::Json => print_json(&as_json(&architecture, &shapes))?,
@@ -131,7 +131,7 @@ impl Task for Check<'_> {
         let counted: Vec<_> = self.shapes.layers.iter().map(|layer| layer.output.clone()).collect();
         ensure!(
             traced == counted,
-            "the forward pass gave the shapes {traced:?}, counted were {counted:?}"
+            "the forward pass gave the shapes {traced:?}, expected {counted:?}"
         );
         Ok(())
     }

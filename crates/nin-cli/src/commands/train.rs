@@ -49,9 +49,9 @@ fn finish(
     } else {
         let (folder, epochs) = (folder.display(), summary.epochs);
         let more = if can_go_on {
-            "train on with --epochs N"
+            "train longer with --epochs N"
         } else {
-            "its schedule ends with its epochs: a longer one, --epochs N, is another --run"
+            "its schedule ends there: to train longer, start another --run with more --epochs"
         };
         note(format!("{folder} is finished after epoch {epochs}; {more}"));
     }
@@ -68,12 +68,12 @@ fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
     let best = history.best_epoch().filter(|best| best.epoch != last.epoch)?;
     let (epoch, accuracy, part) = (best.epoch, best.eval_accuracy, best.evaluated_on);
     let chosen_on = match part {
-        Part::Test => ", chosen on the test images",
+        Part::Test => ", selected on the test images",
         Part::Train | Part::Validation => "",
     };
     let part = part.short_name();
     Some(format!(
-        "best: epoch {epoch}, {part} acc {accuracy:.3}{chosen_on}: what eval and predict take"
+        "best: epoch {epoch}, {part} acc {accuracy:.3}{chosen_on}; eval and predict use it"
     ))
 }
 
@@ -81,9 +81,9 @@ fn best_line(summary: &Summary, folder: &Path) -> Option<String> {
 fn collapsed(folder: &Path) -> anyhow::Error {
     let run = quoted_path(folder);
     CommandError::new(
-        format!("the run {run} has collapsed and was given up, its state saved"),
-        "see its warnings; go on all the same with --resume --on-collapse warn, or from the \
-         beginning, with another seed, with --resume --on-collapse restart",
+        format!("the run {run} collapsed and was stopped, its state saved"),
+        "see its warnings; continue anyway with --resume --on-collapse warn, or restart with \
+         another seed with --resume --on-collapse restart",
     )
     .into()
 }

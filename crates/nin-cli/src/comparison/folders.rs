@@ -6,7 +6,7 @@ use nin_train::{RunFolder, RunHistory, TrainError};
 
 use crate::error::{CommandError, check_is_local};
 
-/// Reads the runs of these folders. A folder of runs stands for all of its runs.
+/// Reads the runs of these folders. A folder of runs is expanded to its runs.
 pub fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<RunHistory>> {
     let mut histories = Vec::new();
     for path in paths {
@@ -30,10 +30,10 @@ fn runs_in(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if runs.is_empty() {
         check_is_local(path)?;
         let reason =
-            if path.exists() { "the folder holds no run" } else { "there is nothing of this name" };
+            if path.exists() { "the folder contains no runs" } else { "no such file or folder" };
         let (path, reason) = (path.to_owned(), reason.to_owned());
         let error = TrainError::NoCheckpoint { path, reason };
-        let hint = "name a run's folder, or the folder of runs that `train --seeds` left";
+        let hint = "name a run folder, or a folder of runs from `train --seeds`";
         return Err(CommandError::new(error.to_string(), hint).into());
     }
     runs.sort_by_cached_key(|path| {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_a_folder_are_in_the_order_of_their_numbers() {
+    fn runs_of_a_folder_are_sorted_by_number() {
         let root = tempfile::tempdir().unwrap();
         for name in ["seed-10", "seed-9", "other", "seed-100"] {
             std::fs::create_dir(root.path().join(name)).unwrap();

@@ -11,9 +11,9 @@ use crate::drawing::{Chart, Figure, Legend, Level, Series};
 
 /// Width and height of each chart, without its title.
 const SIZE: [f64; 2] = [540.0, 432.0];
-/// Losses above are drawn at the rim: one wild step hides nothing else.
+/// Higher losses are drawn at the edge, so that one outlier does not flatten the curves.
 const HIGHEST_LOSS: f64 = 3.0;
-/// Styles of figures.css that tell runs apart.
+/// Styles of figures.css that distinguish runs.
 const STYLES: [&str; 10] =
     ["run-1", "run-2", "run-3", "run-4", "run-5", "run-6", "run-7", "run-8", "run-9", "run-10"];
 
@@ -59,7 +59,7 @@ impl Comparison {
         series.collect()
     }
 
-    /// Returns whether each run has a style of its own. More runs are told apart by how they went.
+    /// Returns whether each run has its own style. With more runs, the style shows the result.
     fn are_told_apart(&self) -> bool {
         self.runs.len() <= STYLES.len()
     }

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_size_or_seed_is_still_the_books_recipe_and_another_rate_is_not() {
+    fn the_books_recipe_allows_any_size_and_seed_but_no_other_rate() {
         let book = RecipeBuilder::named("d2l-fashion-mnist").unwrap().build().unwrap();
         let mut builder = RecipeBuilder::named("d2l-fashion-mnist-96").unwrap();
         builder.assign("training.seed=7").unwrap();

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn of_no_runs_there_is_no_spread() {
+    fn no_runs_have_no_spread() {
         assert_eq!(Spread::of(&[]), Spread::default());
         assert_eq!(Spread::median_run(&[row(None, State::Unfinished, false)]), None);
     }

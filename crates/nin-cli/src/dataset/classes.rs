@@ -44,14 +44,14 @@ mod tests {
     }
 
     #[test]
-    fn names_are_matched_wherever_they_stand() {
+    fn names_are_matched_in_any_order() {
         let matching = match_classes(&names(&["ant", "bee", "cat"]), &names(&["cat", "ant"]));
         assert_eq!(matching.map, [Some(1), None, Some(0)]);
         assert_eq!((matching.unknown, matching.by_name), (names(&["bee"]), true));
     }
 
     #[test]
-    fn numbers_that_the_network_knows_are_its_names() {
+    fn numeric_names_of_the_network_are_matched_as_names() {
         for (data, expected) in
             [(["0", "2"], [Some(0), Some(3)]), (["10", "2"], [Some(2), Some(3)])]
         {

@@ -71,7 +71,7 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     let data = reading.open(&name, folder, &options)?;
     if let Some(pictures) = &data.pictures {
         for bad in &pictures.bad {
-            note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
+            note(format!("warning: skipped `{}`: {}", bad.path, bad.reason));
         }
         for warning in &pictures.warnings {
             note(format!("warning: {warning}"));
@@ -177,7 +177,7 @@ fn as_the_run_split(
         }
     };
     let chosen: Vec<usize> = (0..images.len()).filter(|index| is_meant(index)).collect();
-    (images.select(&chosen), format!("the run's, {new} of them new since"))
+    (images.select(&chosen), format!("split as in the run, {new} of them new"))
 }
 
 /// Returns whether a run used these files.
@@ -234,7 +234,7 @@ fn with_the_networks_labels(
             .filter(|&&label| matching.map[usize::from(label)].is_none())
             .count();
         note(format!(
-            "warning: the network does not know {}: {count} images are left out",
+            "warning: the network does not know {}: {count} images are skipped",
             first_names(&matching.unknown)
         ));
     }
@@ -270,7 +270,7 @@ fn parts_hint(data: &DataSet) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(part, count)| format!("--split {} ({count} images)", part.name()))
         .collect();
-    if there.is_empty() { "name data with --data".to_owned() } else { there.join(", or ") }
+    if there.is_empty() { "pass a data set with --data".to_owned() } else { there.join(", or ") }
 }
 
 /// Finds the run folder that a checkpoint's path lies in.

@@ -55,7 +55,10 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
         let images = data.train.len();
         if recipe.held_out >= images {
             return Err(CommandError::new(
-                format!("`data.held_out` is {}, of {images} training images", recipe.held_out),
+                format!(
+                    "`data.held_out` is {}, but there are {images} training images",
+                    recipe.held_out
+                ),
                 "set data.held_out below the number of training images",
             )
             .into());
@@ -74,7 +77,8 @@ fn describe(data: &DataSet) {
         let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);
         let how = if pictures.is_split_by_content { ", split by content" } else { "" };
         note(format!(
-            "{} classes: {} pictures for training, {validation} for validation, {} for testing{how}",
+            "{} classes: {} pictures for training, {validation} for validation, {} for \
+             testing{how}",
             data.class_names.len(),
             data.train.len(),
             data.test.len(),
@@ -83,7 +87,7 @@ fn describe(data: &DataSet) {
             note(format!("note: {line}"));
         }
         for bad in &pictures.bad {
-            note(format!("warning: left out `{}`: {}", bad.path, bad.reason));
+            note(format!("warning: skipped `{}`: {}", bad.path, bad.reason));
         }
         for warning in &pictures.warnings {
             note(format!("warning: {warning}"));

@@ -66,7 +66,7 @@ pub struct Chart {
     pub legend: Legend,
     /// Epochs along.
     pub epochs: f64,
-    /// The lowest and the highest value shown. What is beyond is drawn at the rim.
+    /// The lowest and the highest value shown. Values beyond are drawn at the edge.
     pub range: (f64, f64),
 }
 
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_without_points_is_a_chart() {
+    fn a_chart_without_points_can_be_drawn() {
         let Figure { svg, .. } = chart(Vec::new()).figure("loss");
         assert!(svg.contains("Loss: nothing logged yet") && !svg.contains("NaN"), "{svg}");
     }

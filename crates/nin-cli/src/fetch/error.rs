@@ -24,7 +24,7 @@ pub enum FetchError {
         most: usize,
     },
     /// The server refuses the file.
-    #[error("`{address}` answers with status {status}")]
+    #[error("`{address}` returned status {status}")]
     Status {
         /// The requested address.
         address: String,
@@ -32,7 +32,7 @@ pub enum FetchError {
         status: u16,
     },
     /// The connection was lost or stalled.
-    #[error("`{address}` broke off after {bytes} bytes: {}", last_cause(source))]
+    #[error("`{address}` failed after {bytes} bytes: {}", last_cause(source))]
     Broken {
         /// The requested address.
         address: String,
@@ -42,7 +42,7 @@ pub enum FetchError {
         source: reqwest::Error,
     },
     /// The server sends another part than requested.
-    #[error("`{address}` does not give the part from byte {bytes} on")]
+    #[error("`{address}` did not resume at byte {bytes}")]
     Part {
         /// The requested address.
         address: String,
@@ -58,7 +58,7 @@ pub enum FetchError {
         most: u64,
     },
     /// The content is not a file of a data set.
-    #[error("`{address}` is not the file: {source}")]
+    #[error("`{address}` is not the expected file: {source}")]
     Content {
         /// The requested address.
         address: String,
@@ -66,7 +66,7 @@ pub enum FetchError {
         source: DataError,
     },
     /// The content is another file.
-    #[error("`{address}` is another file: expected SHA-256 {expected}, found {found}")]
+    #[error("`{address}` has other content: expected SHA-256 {expected}, found {found}")]
     Checksum {
         /// The requested address.
         address: String,
@@ -110,14 +110,12 @@ impl FetchError {
     pub fn hint(&self) -> String {
         match self {
             Self::Unreachable { .. } => format!(
-                "without a network: install the package dataset-fashion-mnist (Debian) for \
-                 {FASHION_MNIST}, or train on --dataset {FASHION_MNIST_SAMPLE}, which needs no files"
+                "offline, install the package dataset-fashion-mnist (Debian) for {FASHION_MNIST}, \
+                 or train on --dataset {FASHION_MNIST_SAMPLE}, which needs no files"
             ),
-            Self::Io { .. } => {
-                "name another folder with the environment variable NIN_DATA".to_owned()
-            }
-            Self::Busy { .. } => "wait for its end".to_owned(),
-            _ => "fetch it again later, what came so far is kept; or name another server with \
+            Self::Io { .. } => "set the environment variable NIN_DATA to another folder".to_owned(),
+            Self::Busy { .. } => "wait until it finishes".to_owned(),
+            _ => "try again later (the partial download is kept), or choose another server with \
                   --from"
                 .to_owned(),
         }

@@ -63,7 +63,7 @@ impl Fetcher {
         for attempt in 1.. {
             match self.attempt(file, address, path) {
                 Err(error) if error.is_passing() && attempt < ATTEMPTS => {
-                    note(format!("{error}; trying again in {:.1} s", pause.as_secs_f64()));
+                    note(format!("{error}; retrying in {:.1} s", pause.as_secs_f64()));
                     thread::sleep(pause);
                     pause *= 2;
                 }

@@ -3,10 +3,10 @@
 use clap::ValueEnum;
 use nin_train::Inversion;
 
-/// Whether light and dark change places.
+/// Whether light and dark are inverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Invert {
-    /// Where the picture's ground is bright and the network was trained on a black one
+    /// If the picture has a bright background and the network was trained on a black one
     Auto,
     /// Always
     Yes,

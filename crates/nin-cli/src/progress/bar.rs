@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_break_between_words() {
+    fn lines_wrap_between_words() {
         let text = "flex on AMD EPYC; run folder runs/quickstart";
         assert_eq!(wrapped(text, 44), text);
         assert_eq!(wrapped(text, 43), "flex on AMD EPYC; run folder\nruns/quickstart");

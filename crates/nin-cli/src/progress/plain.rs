@@ -84,7 +84,7 @@ impl Remarks {
 /// Formats what the initialization found, one line per layer.
 fn fitted(layers: &[LayerScale]) -> String {
     let lines = layers.iter().map(|LayerScale { layer, deviation }| {
-        format!("\n  {layer}: deviation {deviation:.4} before its weights were scaled")
+        format!("\n  {layer}: standard deviation {deviation:.4} before its weights were scaled")
     });
     "initial weights, fitted to images layer by layer:".to_owned() + &lines.collect::<String>()
 }
@@ -95,10 +95,10 @@ fn warning(event: &Event) -> Option<String> {
         Event::Warning { message } => Some(format!("warning: {}", printable(message))),
         Event::NonFinite { epoch, step, loss, layer, skipped: true, .. } => {
             let what = match (loss, layer) {
-                (Some(_), Some(layer)) => format!("the gradient of `{layer}` is no number"),
-                _ => "the loss is no number".to_owned(),
+                (Some(_), Some(layer)) => format!("the gradient of `{layer}` is not finite"),
+                _ => "the loss is not finite".to_owned(),
             };
-            Some(format!("warning: {what} in epoch {epoch}, step {step}: the step is dropped"))
+            Some(format!("warning: {what} in epoch {epoch}, step {step}: step skipped"))
         }
         Event::Alarm(alarm) => {
             let said = if alarm.over { "note" } else { "warning" };
@@ -107,7 +107,7 @@ fn warning(event: &Event) -> Option<String> {
             Some(format!("{said}: epoch {epoch}, step {step}: {alarm}{hint}"))
         }
         Event::Restart { attempt, seed, epoch, step } => Some(format!(
-            "given up in epoch {epoch}, step {step}; attempt {attempt} begins, with seed {seed}"
+            "collapsed in epoch {epoch}, step {step}; attempt {attempt} starts with seed {seed}"
         )),
         _ => None,
     }

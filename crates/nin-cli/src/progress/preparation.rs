@@ -77,7 +77,7 @@ impl PreparationProgress {
             let left = elapsed.mul_f64((total - done) as f64 / done.max(1) as f64);
             let rate = done as f64 / elapsed.as_secs_f64();
             note(format!(
-                "{} pictures: {done} of {total}, {rate:.0} a second, {} left",
+                "{} pictures: {done} of {total}, {rate:.0} per second, {} left",
                 word(stage),
                 HumanDuration(left)
             ));

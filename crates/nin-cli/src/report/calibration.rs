@@ -52,11 +52,7 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     let sure: f64 = bins.iter().map(|bin| bin.probability_sum).sum();
     let images = inspection.confidences.len().max(1) as f64;
     let accuracy = inspection.evaluation.score.accuracy();
-    let leaning = if sure / images > accuracy {
-        "surer than it is right"
-    } else {
-        "less sure than it is right"
-    };
+    let leaning = if sure / images > accuracy { "overconfident" } else { "underconfident" };
     let rows: Vec<_> = bins
         .iter()
         .enumerate()
@@ -69,17 +65,17 @@ pub(super) fn section(inspection: &Inspection) -> Section {
             ]
         })
         .collect();
-    let head = ["probability of the answer", "images", "mean probability", "accuracy"];
+    let head = ["predicted probability", "images", "mean probability", "accuracy"];
     let body = html! {
         p class="note" {
             "Expected calibration error " strong { (percent(Some(error))) } ": the network is "
             (leaning) " (mean probability " (percent(Some(sure / images))) ", accuracy "
             (percent(Some(accuracy)))
-            "). Bars on the diagonal are calibrated; a bar of few images says little."
+            "). Bars that end on the diagonal are calibrated; a bar of few images says little."
         }
         div class="pair" {
             (diagram(&bins))
-            (table("The bars of the diagram", &head, &rows))
+            (table("Bars of the diagram", &head, &rows))
         }
     };
     Section { id: "calibration", title: "Calibration", body }
@@ -87,7 +83,7 @@ pub(super) fn section(inspection: &Inspection) -> Section {
 
 /// Returns the reliability diagram as a file.
 pub(super) fn figure(inspection: &Inspection) -> Figure {
-    let description = "Reliability diagram: share of right answers among those of about the same \
+    let description = "Reliability diagram: accuracy of the predictions in each range of \
                        probability";
     Figure::new("calibration", VIEW, description, &drawing(&bins(&inspection.confidences)))
 }
@@ -100,10 +96,10 @@ fn diagram(bins: &[Bin]) -> Markup {
     html! {
         figure class="reliability" {
             svg viewBox={ (left) " " (top) " " (width) " " (height) } role="img"
-                aria-label="Reliability diagram: its figures stand in the table" { (drawing(bins)) }
+                aria-label="Reliability diagram; the table has its values" { (drawing(bins)) }
             figcaption {
-                "Share of right answers among those of about the same probability. Below each bar: its \
-                 images."
+                "Accuracy of the predictions in each range of probability. Below each bar: its \
+                 number of images."
             }
         }
     }
@@ -147,7 +143,7 @@ fn drawing(bins: &[Bin]) -> Markup {
         }
         path class="under" d=(diagonal) {}
         path class="diagonal" d=(diagonal) {}
-        text x=(along(0.5)) y=(up(0.0) + 54.0) text-anchor="middle" { "probability of the answer" }
+        text x=(along(0.5)) y=(up(0.0) + 54.0) text-anchor="middle" { "predicted probability" }
     }
 }
 
@@ -161,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_is_the_mean_gap() {
+    fn the_calibration_error_is_the_mean_gap() {
         // Two of two at 0.9, one of two at 0.55: gaps 0.1 and 0.05.
         let bins = bins(&[(0.9, true), (0.9, true), (0.55, true), (0.55, false), (1.0, true)]);
         assert_eq!((bins[9].images, bins[5].images), (3, 2));

@@ -34,7 +34,7 @@ impl Report<'_> {
                 calibration::section(inspection),
                 mistakes::section(inspection)?,
             ]),
-            Err(reason) => sections.push(page::missing("answers", "Answers", reason)),
+            Err(reason) => sections.push(page::missing("answers", "Test results", reason)),
         }
         match &self.network {
             Ok(network) => {

@@ -34,15 +34,15 @@ pub(super) fn per_class(inspection: &Inspection) -> Section {
     let head = ["class", "images", "precision", "recall", "F1"];
     let body = html! {
         p class="note" {
-            "The best checkpoint over " (grouped(score.images)) " test images: accuracy "
+            "Best checkpoint on " (grouped(score.images)) " test images: accuracy "
             (percent(Some(score.accuracy()))) ", balanced accuracy "
             (percent(evaluation.balanced_accuracy())) ", macro F1 " (percent(evaluation.macro_f1()))
             ", loss " (format_args!("{:.4}", score.loss()))
-            ". Precision: of the answers, the share that was right. Recall: of the images, the share \
-             that was found. F1: their harmonic mean. Balanced accuracy and macro F1 are means over \
-             the classes."
+            ". Precision is the share of a class's predictions that are right, recall the share of \
+             its images that are found, F1 their harmonic mean. Balanced accuracy and macro F1 are \
+             means over the classes."
         }
-        (table("Each class", &head, &rows))
+        (table("Metrics of each class", &head, &rows))
     };
     Section { id: "classes", title: "Classes", body }
 }
@@ -61,7 +61,7 @@ fn matrix(inspection: &Inspection) -> Markup {
     let Inspection { evaluation, classes, .. } = inspection;
     let is_named = classes.iter().any(|name| name.chars().count() > LONGEST_UPRIGHT);
     let kind = if is_named { "confusion named" } else { "confusion" };
-    let caption = "How often each class (row) got each answer (column)";
+    let caption = "Images of each class (row) by predicted class (column)";
     let table = html! {
         table class=(kind) {
             caption { span { (caption) } }
@@ -118,11 +118,11 @@ pub(super) fn figure(inspection: &Inspection) -> Figure {
                 )) { (name) }
             }
         }
-        text x="8" y="20" { "row: class" }
-        text x="8" y="38" { "column: answer" }
+        text x="8" y="20" { "row: true class" }
+        text x="8" y="38" { "column: predicted" }
     };
     let side = cell * classes.len() as f64;
-    let description = "How often each class (row) got each answer (column)";
+    let description = "Images of each class (row) by predicted class (column)";
     Figure::new("confusion", [0.0, 0.0, left + side + 8.0, top + side + 8.0], description, &content)
 }
 
@@ -153,7 +153,7 @@ fn largest_confusions(inspection: &Inspection) -> Markup {
             vec![unbroken(&classes[label]), unbroken(&classes[answer]), cell(grouped(count))]
         })
         .collect();
-    table("The most frequent wrong answers", &["class", "answer", "images"], &rows)
+    table("Most frequent confusions", &["class", "predicted as", "images"], &rows)
 }
 
 #[cfg(test)]
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_classes_the_most_frequent_confusions_are_listed() {
+    fn many_classes_have_a_list_of_the_most_frequent_confusions() {
         let classes = 100;
         let mut counts = vec![vec![0; classes]; classes];
         (counts[3][7], counts[98][0], counts[5][5]) = (4, 9, 50);

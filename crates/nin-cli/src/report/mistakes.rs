@@ -21,7 +21,7 @@ pub(super) fn section(inspection: &Inspection) -> anyhow::Result<Section> {
     let kind = if mistakes.iter().any(has_maps) { "mistakes" } else { "mistakes plain" };
     let body = html! {
         @if figures.is_empty() {
-            p { "Every test image was answered right." }
+            p { "Every test image is classified correctly." }
         } @else {
             (note(inspection))
             div class=(kind) { @for figure in &figures { (figure) } }
@@ -39,17 +39,17 @@ fn note(inspection: &Inspection) -> Markup {
     let images = inspection.evaluation.score.images;
     let wrong = images - inspection.evaluation.score.correct;
     let maps = if inspection.mistakes.iter().any(has_maps) {
-        "Each with the map of the class that was answered and of the right one: their means are the \
-         two logits, so that the maps are the whole reason for the answer. Orange is high, on one \
-         scale for both; what no cell is centred on stays plain."
+        "Each is shown with the maps of the predicted and the true class. The mean of a map is the \
+         class's logit, so the maps fully explain the prediction. Orange is high, on the same \
+         scale for both; pixels that belong to no cell stay plain."
     } else {
-        "The class maps of this network have one cell at this input size, which shows no place: train \
-         at a larger one to see where."
+        "At this input size the class maps have a single cell and show no location: train at a \
+         larger size to see where the network looks."
     };
     html! {
         p class="note" {
             (grouped(wrong)) " of " (grouped(images))
-            " test images were answered wrong; these are the ones of which the network was surest. "
+            " test images are misclassified; these are the most confident mistakes. "
             (maps)
         }
     }
@@ -65,7 +65,7 @@ fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(V
         let hottest = prediction.hottest_of(*answer).max(prediction.hottest_of(*label));
         for (class, name) in [(*answer, said), (*label, is)] {
             let png = overlay(picture, &prediction.map(class), inspection.geometry, hottest)?;
-            pictures.push((png, format!("Map of {name} over it")));
+            pictures.push((png, format!("Map of {name} over the image")));
         }
     }
     Ok(pictures)
@@ -87,13 +87,13 @@ pub(super) fn sheet(inspection: &Inspection) -> anyhow::Result<Figure> {
             let (name, share) = (&inspection.classes[class], prediction.probabilities[class]);
             format!("{name} ({})", percent(Some(share)))
         };
-        let words = format!("Said {}, is {}", named(*answer), named(*label));
+        let words = format!("Predicted {}, is {}", named(*answer), named(*label));
         content.push(html! { text x="8" y=(top + 18.0) { (words) } });
     }
     let content = html! { @for part in &content { (part) } };
     let height = STEP * inspection.mistakes.len().max(1) as f64;
-    let description = "The wrong answers of which the network was surest: image, map of the answer, \
-                       map of the right class";
+    let description = "The most confident mistakes: image, map of the predicted class, map of the \
+                       true class";
     Ok(Figure::new(
         "mistakes",
         [0.0, 0.0, 3.0 * (SIDE + 8.0) + 80.0, height],
@@ -122,7 +122,7 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> 
     let pictures = pictures(inspection, mistake)?;
     let [height, width] = picture.size;
     let shown = [SHOWN_SIDE * height / height.max(width), SHOWN_SIDE * width / height.max(width)];
-    let captions = ["image", "map: answer", "map: right class"];
+    let captions = ["image", "map: predicted", "map: true class"];
     let named = |class: usize| {
         let share = percent(Some(prediction.probabilities[class]));
         html! { strong { (unbroken(&inspection.classes[class])) } " (" (share) ")" }
@@ -138,7 +138,7 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> 
                 }
             }
             figcaption {
-                "Said " (named(*answer)) ", is " (named(*label)) ". "
+                "Predicted " (named(*answer)) ", is " (named(*label)) ". "
                 small { "Test image " (index) }
             }
         }

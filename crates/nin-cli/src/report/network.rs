@@ -55,7 +55,7 @@ pub(super) fn layers(network: &Network<'_>) -> Section {
         cell(grouped(bytes)),
     ]);
     let caption = format!(
-        "The layers of {} for an image of {}",
+        "Layers of {} for an image of {}",
         network.metadata.architecture.name(),
         sizes(&shapes.input)
     );

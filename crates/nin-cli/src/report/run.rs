@@ -10,7 +10,7 @@ use super::page::{Section, cell, grouped, missing, percent, table};
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
 
-/// Losses above are drawn at the rim, so that one wild step does not flatten the curves.
+/// Higher losses are drawn at the edge, so that one outlier does not flatten the curves.
 const HIGHEST_LOSS: f64 = 5.0;
 /// The most points of a curve to draw.
 const MOST_POINTS: usize = 1000;
@@ -121,16 +121,16 @@ impl Charts {
 /// Returns loss and accuracy over the epochs, and the figures of each.
 pub(super) fn curves(history: &RunHistory) -> Section {
     let Some(Charts { loss, accuracy, wildest }) = Charts::of(history) else {
-        return missing("curves", "Curves", "nothing was logged yet");
+        return missing("curves", "Curves", "nothing has been logged yet");
     };
     let body = html! {
         div class="charts" { (interactive("loss", &loss)) (interactive("accuracy", &accuracy)) }
         p class="note" {
-            "Training: means over the steps since the point before, while the weights change. "
+            "Training: means over the steps since the previous point, while the weights change. "
             (capitalized(evaluated_on(history).name()))
-            ": after the epoch. Loss: mean cross-entropy, in nats."
+            ": after each epoch. Loss: mean cross-entropy in nats."
             @if wildest > HIGHEST_LOSS {
-                " Losses above " (HIGHEST_LOSS) " are drawn at the rim; the highest was "
+                " Losses above " (HIGHEST_LOSS) " are clipped; the highest was "
                 (format_args!("{wildest:.3e}")) "."
             }
         }
@@ -180,7 +180,7 @@ fn epoch_table(history: &RunHistory) -> Markup {
         "images/s",
         "seconds",
     ];
-    folded("The figures of each epoch", &table("Finished epochs", &head, &rows))
+    folded("Metrics of each epoch", &table("Finished epochs", &head, &rows))
 }
 
 /// Returns the sentinel's alarms and restarts, if there are any.
@@ -199,7 +199,7 @@ pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
             Event::Restart { attempt, seed, epoch, step } => Some(row(
                 *epoch,
                 *step,
-                format!("given up: attempt {attempt} begins, with seed {seed}"),
+                format!("collapsed: attempt {attempt} starts with seed {seed}"),
             )),
             _ => None,
         })
@@ -207,7 +207,7 @@ pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
     if rows.is_empty() {
         return None;
     }
-    let body = table("What the sentinel named", &["when", "what"], &rows);
+    let body = table("Sentinel alarms", &["when", "what"], &rows);
     Some(Section { id: "sentinel", title: "Sentinel", body })
 }
 
@@ -215,23 +215,21 @@ pub(super) fn sentinel(history: &RunHistory) -> Option<Section> {
 pub(super) fn recipe(history: &RunHistory) -> Section {
     let value = serde_json::to_value(&history.recipe).unwrap_or_default();
     let body = table("The resolved recipe", &["key", "value"], &cells(&value));
-    Section { id: "recipe", title: "Recipe", body: folded("Every key of the recipe", &body) }
+    Section { id: "recipe", title: "Recipe", body: folded("All recipe keys", &body) }
 }
 
 /// Returns version, backend, device and data.
 pub(super) fn environment(history: &RunHistory) -> Section {
     match &history.environment {
         Some(environment) => {
-            let body = table("Where the run was made", &["what", "value"], &cells(environment));
+            let body = table("Environment of the run", &["what", "value"], &cells(environment));
             Section {
                 id: "environment",
                 title: "Environment",
                 body: folded("Version, device, data", &body),
             }
         }
-        None => {
-            missing("environment", "Environment", "environment.json is not there, or not whole")
-        }
+        None => missing("environment", "Environment", "environment.json is missing or incomplete"),
     }
 }
 
@@ -285,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_is_the_mean_since_the_one_before() {
+    fn a_point_is_the_mean_since_the_previous_one() {
         let step = |epoch, step, train_loss, train_accuracy| StepReport {
             epoch,
             step,

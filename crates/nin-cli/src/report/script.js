@@ -1,4 +1,4 @@
-// Shows the values of a chart's curves under the pointer, or, by arrow keys, at its points.
+// Shows a chart's values under the pointer or, with arrow keys, at its points.
 for (const figure of document.querySelectorAll("figure.chart")) {
   const chart = JSON.parse(figure.querySelector("script").textContent);
   const svg = figure.querySelector("figcaption ~ svg");
@@ -37,9 +37,9 @@ for (const figure of document.querySelectorAll("figure.chart")) {
   });
 }
 
-// The edge of a table or drawing that goes on to the right fades.
+// Fades the edge of a table or drawing that scrolls to the right.
 for (const wide of document.querySelectorAll(".wide")) {
   const tell = () => wide.classList.toggle("more", wide.scrollLeft + wide.clientWidth < wide.scrollWidth - 1);
   wide.addEventListener("scroll", tell, { passive: true });
-  new ResizeObserver(tell).observe(wide); // a folded one opens, a phone is turned
+  new ResizeObserver(tell).observe(wide); // when a section opens or a phone is rotated
 }

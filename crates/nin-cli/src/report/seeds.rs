@@ -66,14 +66,15 @@ fn spread(comparison: &Comparison) -> Markup {
     let spread = &comparison.spread;
     html! {
         @if spread.ended == 0 {
-            p { "None of them has ended yet." }
+            p { "No run has ended yet." }
         } @else {
             p {
-                (spread.ended) " have ended. Test accuracy: median " (percent(spread.median)) ", "
+                "Runs ended: " (spread.ended) ". Test accuracy: median "
+                (percent(spread.median)) ", "
                 (percent(spread.min)) " to " (percent(spread.max)) "; "
                 (counts(spread.at_least_085, spread.below_070, spread.at_chance))
                 @if let Some(published) = comparison.published {
-                    " Of the " (published.runs) " published (" (published.source) "): median "
+                    " The " (published.runs) " published runs (" (published.source) "): median "
                     (percent(Some(published.median))) ", best " (percent(Some(published.max))) "; "
                     (counts(published.at_least_085, published.below_070, published.at_chance))
                 }

@@ -39,10 +39,10 @@ fn guesses(history: &RunHistory, inspection: &Inspection) -> Markup {
                 ": its " (last.evaluated_on.name()) " loss, " (format_args!("{:.3}", last.eval_loss))
                 ", is that of a guess among " (classes) " classes. "
                 @if is_dead(history, inspection) {
-                    "Another seed or a smaller learning rate helps."
+                    "Try another seed or a smaller learning rate."
                 } @else {
-                    "Such a plateau may end, or not; more epochs, another seed or a smaller learning \
-                     rate may help."
+                    "Such a plateau may or may not end; more epochs, another seed or a smaller \
+                     learning rate may help."
                 }
             }
         }
@@ -55,13 +55,13 @@ fn silent_and_unanswered(inspection: &Inspection) -> Markup {
     unanswered.retain(|name| !silent.contains(name));
     html! {
         @if !unanswered.is_empty() {
-            p { strong { "Never answered" } ": " (unanswered.join(", ")) "." }
+            p { strong { "Never predicted" } ": " (unanswered.join(", ")) "." }
         }
         @if !silent.is_empty() {
             p {
                 strong { "Silent" } ": " (silent.join(", "))
-                ". The map of a silent class is zero for every test image: its channel died behind the \
-                 last ReLU and gets no gradient there."
+                ". The map of a silent class is zero for every test image: its channel is dead \
+                 after the last ReLU and gets no gradient."
             }
         }
     }
@@ -71,7 +71,7 @@ fn silent_and_unanswered(inspection: &Inspection) -> Markup {
 fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> Vec<(String, String)> {
     let mut figures = Vec::new();
     if let Some(tested) = history.tested() {
-        let label = format!("test accuracy of the best epoch, {}", tested.epoch);
+        let label = format!("test accuracy of the best epoch ({})", tested.epoch);
         figures.push((percent(Some(tested.accuracy)), label));
     }
     if let Some(best) = history.best_epoch() {
@@ -81,12 +81,12 @@ fn figures(history: &RunHistory, inspection: Option<&Inspection>) -> Vec<(String
     if let Some(last) = history.epochs().last() {
         let label = format!("{} loss, epoch {}", last.evaluated_on.name(), last.epoch);
         figures.push((format!("{:.3}", last.eval_loss), label));
-        figures.push((grouped(format!("{:.0}", last.images_per_sec)), "images/s trained".into()));
+        figures.push((grouped(format!("{:.0}", last.images_per_sec)), "training images/s".into()));
     }
     if let Some(inspection) = inspection {
         figures.push((
             grouped(inspection.evaluation.score.images),
-            "test images looked at below".into(),
+            "test images evaluated below".into(),
         ));
     }
     figures
@@ -102,16 +102,17 @@ fn state(history: &RunHistory) -> Markup {
                 "Stopped early after " (epochs) ": no better checkpoint within the patience."
             }
             Some(Ending::Collapsed) => {
-                "Given up after " (epochs) ": the sentinel found it collapsed. Its state is saved."
+                "Stopped after " (epochs) ": the sentinel detected a collapse. The state is saved."
             }
             Some(Ending::Interrupted) => {
-                "Interrupted after " (epochs) ", its state saved: " code { "--resume" } " goes on."
+                "Interrupted after " (epochs) "; the state is saved: " code { "--resume" }
+                " continues the run."
             }
             None => {
-                "Not ended: " (epochs) ", last heard of "
-                (history.last_written.map_or_else(|| "never".to_owned(), ago))
-                ". It is running, or was cut off; then " code { "--resume" }
-                " goes on from its latest checkpoint."
+                "Not ended: " (epochs) ", last log entry "
+                (history.last_written.map_or_else(|| "unknown".to_owned(), ago))
+                ". It is still running, or it was killed and " code { "--resume" }
+                " continues from its latest checkpoint."
             }
         }
     }

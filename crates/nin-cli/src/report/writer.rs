@@ -49,7 +49,7 @@ pub fn conclude(run: &Path, data: &DataSet, selected: &Selected, tensorboard: Op
         .and_then(|history| write(&history, TestData::AtHand(data), selected, outputs));
     match written {
         Ok(()) => note(format!("report: {}", page.display())),
-        Err(error) => note(format!("warning: no report was written: {error:#}")),
+        Err(error) => note(format!("warning: no report written: {error:#}")),
     }
 }
 
@@ -69,7 +69,7 @@ pub fn write(
     let inspection = inspection.as_ref().map_err(Clone::clone);
     let report = Report { history, network, inspection, seeds: seeds(history) };
     if let Err(reason) = &report.inspection {
-        note(format!("the report has no answers: {reason}"));
+        note(format!("the report lacks the test results: {reason}"));
     }
     save(outputs.page, report.html()?.as_bytes())?;
     if let Some(folder) = outputs.figures {
@@ -88,7 +88,9 @@ pub fn write(
 fn seeds(history: &RunHistory) -> Option<Comparison> {
     let folder = SeedsFolder::around(&history.path)?;
     let compared = comparison::read(&[folder]).and_then(|histories| Comparison::of(&histories));
-    compared.map_err(|error| note(format!("the report has no other seeds: {}", said(&error)))).ok()
+    compared
+        .map_err(|error| note(format!("the report lacks the other seeds: {}", said(&error))))
+        .ok()
 }
 
 /// Formats an error as part of a sentence.
@@ -130,7 +132,7 @@ fn inspect(
             choose_images(asked, reading)?.images
         }
     };
-    note(format!("{} test images with {}", images.len(), selected.describe()));
+    note(format!("evaluating {} test images with {}", images.len(), selected.describe()));
     selected.run(Inspect { metadata, weights, images })
 }
 

@@ -38,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_description_is_json_and_of_this_version() {
+    fn the_description_is_json_with_this_version() {
         let description: Value =
             serde_json::from_str(asset("/openapi.json").unwrap().content).unwrap();
         assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
     }
 
     #[test]
-    fn every_route_is_described_with_its_refusals() {
+    fn every_route_is_described_with_its_errors() {
         let description: Value =
             serde_json::from_str(asset("/openapi.json").unwrap().content).unwrap();
         let paths = description["paths"].as_object().unwrap();
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_for_nothing_that_is_not_there() {
+    fn the_page_requests_only_existing_files() {
         let page = asset("/").unwrap().content;
         let named = ["src=\"", "href=\""].into_iter().flat_map(|before| {
             page.match_indices(before)

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_all_that_wait_and_only_those_that_someone_waits_for() {
+    fn a_batch_has_all_waiting_pictures_except_abandoned_ones() {
         let metrics = Arc::new(Metrics::new("flex"));
         let (queue, jobs) = Queue::new(3, Arc::clone(&metrics));
         let submit = |queue: &Queue| queue.submit(picture(), queue.place().unwrap());
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_alone_does_not_wait() {
+    fn a_single_picture_does_not_wait() {
         let metrics = Arc::new(Metrics::new("flex"));
         let (queue, jobs) = Queue::new(8, Arc::clone(&metrics));
         // A large one that is still decoded.

@@ -40,7 +40,7 @@ const TOO_MANY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: applic
     connection: close\r\nretry-after: 1\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\
     \"detail\":\"too many connections are open\",\
-    \"hint\":\"come back in a second; nin-cli serve --max-connections lets more in\"}\n";
+    \"hint\":\"retry in a second, or raise `nin-cli serve --max-connections`\"}\n";
 
 /// Answers connections until the service is stopped, then the running requests. Returns whether all of them were
 /// answered.

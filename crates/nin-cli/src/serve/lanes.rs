@@ -127,8 +127,8 @@ impl Lanes {
         self.metrics.count_abandoned();
         Problem::new(
             StatusCode::BAD_REQUEST,
-            "the client closed the connection before its picture's turn came",
-            "keep the connection open until the answer comes",
+            "the client closed the connection before its picture's turn",
+            "keep the connection open until the answer arrives",
         )
     }
 }
@@ -194,7 +194,7 @@ fn check_sides(height: usize, width: usize) -> Result<(), Problem> {
     Err(Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         format!("{width}x{height} pixels: {allowed}"),
-        "crop it or scale it down: the network sees no more than its input size",
+        "crop it or scale it down: the network resizes it to its input size anyway",
     ))
 }
 
@@ -202,7 +202,8 @@ fn busy() -> Problem {
     Problem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "too many large pictures are already waiting",
-        "come back in a second, or send a picture of at most a megapixel; a quarter of --max-queue may be large",
+        "retry in a second, or send a picture of at most one megapixel; large ones get a quarter \
+         of --max-queue",
     )
 }
 
@@ -210,7 +211,7 @@ fn broken() -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "a decoder failed on the picture",
-        "convert the picture anew; please report it with the picture",
+        "convert the picture and try again; please report the bug with the picture",
     )
 }
 
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sides_are_limited_and_so_is_their_ratio() {
+    fn sides_and_their_ratio_are_limited() {
         for (height, width, is_taken) in [
             (1, 1, true),
             (1, 3200, true),

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn large_bodies_share_a_memory_and_small_ones_need_none() {
+    fn large_bodies_share_a_budget_and_small_ones_need_none() {
         let memory = BodyMemory::new(LARGEST);
         let large: Result<Vec<Body>, Full> =
             (0..LARGE_BODIES).map(|_| received(&memory, LARGEST)).collect();

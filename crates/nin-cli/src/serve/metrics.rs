@@ -101,7 +101,7 @@ impl Metrics {
 
         let version = env!("CARGO_PKG_VERSION");
         let labels = format!("{{version=\"{version}\",backend=\"{}\"}}", self.backend);
-        metric("nin_build_info", "gauge", "What runs here.", &[(labels, "1".to_owned())]);
+        metric("nin_build_info", "gauge", "Version and backend.", &[(labels, "1".to_owned())]);
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let requests: Vec<_> = requests
             .into_iter()
@@ -109,31 +109,31 @@ impl Metrics {
                 (format!("{{route=\"{route}\",status=\"{status}\"}}"), count.to_string())
             })
             .collect();
-        metric("nin_http_requests_total", "counter", "Requests that were answered.", &requests);
+        metric("nin_http_requests_total", "counter", "Answered requests.", &requests);
         let name = "nin_batches_total";
-        metric(name, "counter", "Batches that went through the network.", &read(&self.batches));
+        metric(name, "counter", "Batches run through the network.", &read(&self.batches));
         let name = "nin_pictures_total";
-        metric(name, "counter", "Pictures that went through the network.", &read(&self.pictures));
+        metric(name, "counter", "Pictures run through the network.", &read(&self.pictures));
         let name = "nin_queue_pictures";
         let waiting = one(self.waiting.value().to_string());
-        metric(name, "gauge", "Pictures that wait for their answers.", &waiting);
+        metric(name, "gauge", "Pictures waiting for an answer.", &waiting);
         let connections = one(self.connections.value().to_string());
         metric("nin_connections", "gauge", "Open connections.", &connections);
         let name = "nin_connections_refused_total";
         let refused = read(&self.refused_connections);
-        metric(name, "counter", "Connections that were one too many.", &refused);
+        metric(name, "counter", "Connections refused at the limit.", &refused);
         let name = "nin_abandoned_pictures_total";
-        let help = "Large pictures whose clients were gone before their turn.";
+        let help = "Large pictures whose clients disconnected before their turn.";
         metric(name, "counter", help, &read(&self.abandoned));
         if let Some(bytes) = resident_bytes() {
             let name = "process_resident_memory_bytes";
-            metric(name, "gauge", "Memory in use.", &one(bytes.to_string()));
+            metric(name, "gauge", "Resident memory size in bytes.", &one(bytes.to_string()));
         }
         let uptime = one(format!("{:.3}", self.started.elapsed().as_secs_f64()));
-        metric("nin_uptime_seconds", "gauge", "Time since the start.", &uptime);
+        metric("nin_uptime_seconds", "gauge", "Seconds since the start.", &uptime);
         text + &self
             .times
-            .text("nin_predict_duration_seconds", "From a whole request to its answer.")
+            .text("nin_predict_duration_seconds", "Time from a complete request to its answer.")
     }
 }
 
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_hold_all_that_is_below_them() {
+    fn buckets_are_cumulative() {
         let metrics = Metrics::new("flex");
         for millis in [3, 30, 60_000] {
             metrics.count_request("/v1/predict", 200, Some(Duration::from_millis(millis)));

@@ -6,11 +6,11 @@ const LONGEST_HEAD: usize = 16 << 10;
 /// A form error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FormError {
-    /// The content type names no boundary.
-    #[error("the content type multipart/form-data names no boundary")]
+    /// The content type has no boundary.
+    #[error("the content type multipart/form-data has no boundary")]
     NoBoundary,
     /// The body is truncated or malformed.
-    #[error("not a whole form: {0}")]
+    #[error("malformed form: {0}")]
     Malformed(&'static str),
     /// The field is missing.
     #[error("the form has no field `{0}`")]
@@ -46,14 +46,14 @@ pub(super) fn field<'a>(
     let mut rest = if body.starts_with(&opening) {
         &body[opening.len()..]
     } else {
-        let at = find(body, &delimiter).ok_or(FormError::Malformed("no boundary in it"))?;
+        let at = find(body, &delimiter).ok_or(FormError::Malformed("no boundary found"))?;
         &body[at + delimiter.len()..]
     };
     let mut found = None;
     while !rest.starts_with(b"--") {
         rest = without_padding(rest)
             .strip_prefix(b"\r\n")
-            .ok_or(FormError::Malformed("a boundary without an end of line"))?;
+            .ok_or(FormError::Malformed("a boundary without a line break"))?;
         let end = find(rest, &delimiter).ok_or(FormError::Malformed("no closing boundary"))?;
         let (part, behind) = (&rest[..end], &rest[end + delimiter.len()..]);
         let (head, content) = split_head(part)?;
@@ -72,11 +72,11 @@ fn split_head(part: &[u8]) -> Result<(&str, &[u8]), FormError> {
         (&part[..0], content)
     } else {
         let within = &part[..part.len().min(LONGEST_HEAD)];
-        let at = find(within, b"\r\n\r\n").ok_or(FormError::Malformed("a part without a head"))?;
+        let at = find(within, b"\r\n\r\n").ok_or(FormError::Malformed("a part without headers"))?;
         (&part[..at], &part[at + 4..])
     };
     let head =
-        std::str::from_utf8(head).map_err(|_| FormError::Malformed("a head not in UTF-8"))?;
+        std::str::from_utf8(head).map_err(|_| FormError::Malformed("headers not in UTF-8"))?;
     Ok((head, content))
 }
 
@@ -137,7 +137,7 @@ mod tests {
         Content-Type: image/png\r\n\r\n\r\n--x\r\n\x00\xff\r\n--xx--\r\n";
 
     #[test]
-    fn a_field_is_found_by_its_name_and_keeps_its_bytes() {
+    fn a_field_is_found_by_name_with_its_exact_bytes() {
         assert_eq!(field(FORM, "xx", "image"), Ok(&b"\r\n--x\r\n\x00\xff"[..]));
         assert_eq!(field(FORM, "xx", "note"), Ok(&b"hello"[..]));
         assert_eq!(field(FORM, "xx", "other"), Err(FormError::Missing("other")));
@@ -145,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn two_fields_of_one_name_are_refused() {
+    fn duplicate_fields_are_rejected() {
         let part = "--b\r\nContent-Disposition: form-data; name=image\r\n\r\n1\r\n";
         let form = format!("{part}{part}--b--");
         assert_eq!(field(form.as_bytes(), "b", "image"), Err(FormError::Repeated("image")));
     }
 
     #[test]
-    fn boundaries_are_quoted_or_not() {
+    fn boundaries_may_be_quoted() {
         assert_eq!(boundary("multipart/form-data; boundary=xx"), Ok("xx"));
         assert_eq!(boundary("multipart/form-data;charset=utf-8; Boundary=\"x x\""), Ok("x x"));
         for without in ["multipart/form-data", "multipart/form-data; boundary=", "a; boundary=\"x"]
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_of_a_form_is_an_error() {
+    fn every_truncated_form_is_an_error() {
         let whole = FORM.len() - 2; // anything may follow the closing boundary
         for length in 0..whole {
             assert!(field(&FORM[..length], "xx", "image").is_err(), "{length}");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_panic() {
+    fn arbitrary_bytes_do_not_panic() {
         let mut state = 1;
         for _ in 0..20_000 {
             let mut form = FORM.to_vec();

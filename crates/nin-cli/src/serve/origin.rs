@@ -15,7 +15,7 @@ use super::problem::Problem;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HOW_TO_ALLOW: &str =
-    "use the server's IP address or localhost, or start it with --allow-host NAME";
+    "use the server's IP address or localhost, or start the server with --allow-host NAME";
 
 /// The names of this server besides IP addresses and loopback names.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +56,7 @@ impl AllowedHosts {
             if !self.has(authority.host()) {
                 return Err(Problem::new(
                     StatusCode::MISDIRECTED_REQUEST,
-                    "this server does not answer for that host name",
+                    "this server does not answer to that host name",
                     HOW_TO_ALLOW,
                 ));
             }
@@ -69,8 +69,8 @@ impl AllowedHosts {
         let foreign = || {
             Problem::new(
                 StatusCode::FORBIDDEN,
-                "the request comes from a page of another site",
-                "open this server's own page; for a page elsewhere start it with --allow-host NAME",
+                "the request comes from another site's page",
+                "open this server's own page, or start the server with --allow-host NAME",
             )
         };
         let mut is_named = false;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_this_server_are_answered() {
+    fn requests_to_the_servers_names_are_accepted() {
         for host in [
             "localhost",
             "LOCALHOST:8080",
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_and_broken_ones_are_refused() {
+    fn other_and_malformed_host_names_are_rejected() {
         for (host, status) in [
             ("evil.example", 421),
             ("localhost.evil.example", 421),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_page_may_not_post() {
+    fn posts_from_other_origins_are_rejected() {
         let host = ("host", "127.0.0.1:8080");
         let post = |headers: &[(&str, &str)]| refusal("POST", "/", &[&[host], headers].concat());
         assert_eq!(post(&[]), None);

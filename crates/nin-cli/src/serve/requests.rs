@@ -41,7 +41,8 @@ impl Parameters {
             match name {
                 "top" => {
                     let top = value.parse().ok().filter(|top| (1..=MOST_TOP).contains(top));
-                    parameters.top = top.ok_or_else(|| refused("top", "a number from 1 on"))?;
+                    parameters.top =
+                        top.ok_or_else(|| refused("top", "a number from 1 to 65536"))?;
                 }
                 "invert" => {
                     let invert = Invert::from_str(value, false);
@@ -49,14 +50,15 @@ impl Parameters {
                 }
                 "threshold" => {
                     let threshold = value.parse().ok().and_then(Threshold::new);
-                    let threshold = threshold.ok_or_else(|| refused(name, "0 to 1"))?;
+                    let threshold =
+                        threshold.ok_or_else(|| refused(name, "a number from 0 to 1"))?;
                     parameters.threshold = Some(threshold);
                 }
                 _ => {
                     return Err(Problem::new(
                         StatusCode::BAD_REQUEST,
                         "unknown parameter in the query",
-                        "there are `top`, `invert` and `threshold`",
+                        "the parameters are `top`, `invert` and `threshold`",
                     ));
                 }
             }
@@ -68,7 +70,7 @@ impl Parameters {
 fn refused(name: &str, expected: &str) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
-        format!("the parameter `{name}` has another value than {expected}"),
+        format!("the parameter `{name}` has an invalid value, expected {expected}"),
         "such as /v1/predict?top=3&invert=auto",
     )
 }
@@ -93,7 +95,7 @@ impl Upload {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body has a content encoding",
-                "send the picture's file as it is: it is compressed already",
+                "send the picture file as it is: it is already compressed",
             ));
         }
         let content_type = text(CONTENT_TYPE).map(str::to_owned);
@@ -125,7 +127,7 @@ impl Upload {
     }
 }
 
-const HOW: &str = "send a picture's file as the body or as the form's field `image`, such as \
+const HOW: &str = "send a picture file as the body or in the form field `image`, such as \
                    curl -F image=@shirt.jpg";
 
 fn is_form(content_type: &str) -> bool {
@@ -144,8 +146,8 @@ fn form_problem(error: FormError) -> Problem {
 fn slow(patience: Duration) -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
-        format!("the body did not come within {} seconds", patience.as_secs()),
-        "send a smaller picture, or let the server wait longer: nin-cli serve --timeout",
+        format!("the body did not arrive within {} seconds", patience.as_secs()),
+        "send a smaller picture, or raise `nin-cli serve --timeout`",
     )
 }
 
@@ -158,8 +160,8 @@ async fn receive(
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body has more than {limit} bytes"),
-            "scale the picture down: the network sees no more than its input size",
+            format!("the body is larger than {limit} bytes"),
+            "scale the picture down: the network resizes it to its input size anyway",
         )
     };
     let limit = limit as u64;
@@ -169,7 +171,7 @@ async fn receive(
     }
     let (mut length, mut received) = (0, Ok(Body::default()));
     while let Some(frame) = body.frame().await {
-        let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off", HOW);
+        let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "the body ended early", HOW);
         let data: Bytes = frame.map_err(broken)?.into_data().unwrap_or_default();
         length += data.len() as u64;
         if length > limit {
@@ -189,8 +191,8 @@ async fn receive(
 fn no_memory() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "too many large pictures are coming in at once",
-        "come back in a second, or send a smaller picture",
+        "too many large pictures are arriving at once",
+        "retry in a second, or send a smaller picture",
     )
 }
 
@@ -199,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_those_of_predict() {
+    fn parameters_match_predict() {
         let parse = |query| Parameters::parse(query).map_err(|problem| problem.status.as_u16());
         let threshold = None;
         assert_eq!(parse(""), Ok(Parameters { top: 3, invert: Invert::Auto, threshold }));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_the_body_or_a_field() {
+    fn the_picture_is_the_body_or_a_form_field() {
         let memory = BodyMemory::new(1000);
         let upload = |kind: Option<&str>, bytes: &[u8]| {
             let mut body = Body::default();

@@ -120,7 +120,7 @@ async fn dispatch(
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Problem> {
     let Some(route) = route else {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "nothing is here", "see /openapi.json"));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not found", "see /openapi.json"));
     };
     let allowed = route.methods();
     let method = request.method();
@@ -130,7 +130,7 @@ async fn dispatch(
         [Method::GET, Method::HEAD].contains(method)
     };
     if !fits {
-        let detail = format!("this path takes {allowed}");
+        let detail = format!("this path accepts {allowed}");
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail, "see /openapi.json");
         let mut response = problem.response();
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
@@ -168,7 +168,7 @@ async fn predict(
         Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             format!("{} pictures are already waiting", service.limits.queue),
-            "come back in a second; nin-cli serve --max-queue lets more wait",
+            "retry in a second, or raise `nin-cli serve --max-queue`",
         )
     })?;
     let answering = async {
@@ -181,7 +181,7 @@ async fn predict(
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the answer took too long",
-            "the server has more to do than it can: come back later",
+            "the server is overloaded: retry later",
         )
     })??;
     let answer = Answer {
@@ -205,5 +205,5 @@ fn no_answer(error: &ModelError) -> Problem {
 }
 
 fn ending() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is ending", "start it again")
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down", "restart it")
 }

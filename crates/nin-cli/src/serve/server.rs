@@ -91,14 +91,14 @@ impl Server {
                 Ok(Err(error)) => return Err(error),
                 Err(_panic) => {
                     return Err(CommandError::new(
-                        "the network's thread ended unexpectedly",
-                        "its message stands above; another --backend may do",
+                        "the network thread ended unexpectedly",
+                        "see its message above, or try another --backend",
                     )
                     .into());
                 }
             }
             let drained = outcome.transpose()?.unwrap_or(true);
-            note(if drained { "ended" } else { "ended; some connections had to be cut" });
+            note(if drained { "stopped" } else { "stopped; some connections were closed early" });
             Ok(())
         })
     }

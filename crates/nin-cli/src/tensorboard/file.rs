@@ -81,7 +81,7 @@ mod tests {
     use crate::tensorboard::message::{Content, Image, START, SessionLog, Summary, Value};
 
     #[test]
-    fn checksums_are_those_of_rfc_3720() {
+    fn checksums_match_rfc_3720() {
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
         assert_eq!(crc32c(&(0..32).collect::<Vec<u8>>()), 0x46dd_794e);
@@ -89,7 +89,7 @@ mod tests {
 
     /// `golden.py` wrote them with TensorBoard's own classes.
     #[test]
-    fn bytes_are_tensorboards() {
+    fn event_files_match_tensorboards_bytes() {
         let value = |tag: &str, content| Value { tag: tag.to_owned(), content: Some(content) };
         let image =
             Image { height: 2, width: 3, colorspace: 1, encoded_image_string: b"PNG".to_vec() };

@@ -41,7 +41,7 @@ impl TensorBoard {
     }
 
     fn warn(&mut self, error: &io::Error) {
-        let message = format!("nothing more for TensorBoard: cannot write its events: {error}");
+        let message = format!("stopped writing TensorBoard events: {error}");
         self.watching.event(&Event::Warning { message });
     }
 

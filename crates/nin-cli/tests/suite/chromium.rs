@@ -1,10 +1,10 @@
-//! A real Chromium, driven by scripts in node, for what people look at.
+//! Runs node scripts that drive a real Chromium.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A script of this crate's tests, in node, where playwright-core and axe-core are found; `None`, with a
-/// word, where one of all these is missing and not required.
+/// Returns the command for one of this crate's scripts in node with playwright-core and axe-core. Prints why and returns
+/// `None` if one of them is missing and not required.
 pub(crate) fn script(path: &str) -> Option<Command> {
     let has_chromium = Path::new("/usr/bin/chromium").exists();
     let has_node = Command::new("node").arg("--version").output().is_ok();
@@ -23,8 +23,8 @@ pub(crate) fn script(path: &str) -> Option<Command> {
     Some(browser)
 }
 
-/// Where `npm install` put playwright-core and axe-core: `$NIN_BROWSER`, else `browser` beside the
-/// folder with the program.
+/// Returns the folder of playwright-core and axe-core: `$NIN_BROWSER`, else `browser` in the program's target
+/// folder.
 fn modules() -> Option<PathBuf> {
     let beside =
         || Path::new(env!("CARGO_BIN_EXE_nin-cli")).ancestors().nth(2).unwrap().join("browser");
@@ -33,7 +33,7 @@ fn modules() -> Option<PathBuf> {
     (has("playwright-core") && has("axe-core")).then_some(folder)
 }
 
-/// Runs a script to its end, which is to be a good one; gives what it said.
+/// Runs a script, checks that it succeeds, and returns its output.
 pub(crate) fn run(mut script: Command) -> String {
     let output = script.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! The drawn clothes of docs/clothes: `predict` answers on each, as the page there says.
+//! The drawn clothes of docs/clothes: `predict` gives the answers that the page there shows.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use crate::workshop::words;
 
 const PAGE: &str = include_str!("../../../../docs/clothes/README.md");
 const CLOTHES: usize = 10;
-/// Of a probability in percent: rounded to a tenth, and other roundings on another CPU.
+/// Tolerance of a probability in percent: it is shown to a tenth, and rounding differs between CPUs.
 const PERCENT_TOLERANCE: f64 = 0.5;
 
-/// `Shirt, 66.0 %`, in bold where it is wrong.
+/// Parses `Shirt, 66.0 %`, which is bold if it is wrong.
 fn class_and_percent(cell: &str) -> (String, f64) {
     let (class, percent) = cell.split_once(", ").unwrap();
     (class.replace('*', ""), percent.trim_end_matches(" %").parse().unwrap())
 }
 
 #[test]
-fn each_drawing_is_answered_as_its_page_says() {
+fn predictions_for_the_drawings_match_their_page() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let line = "predict docs/clothes --format json";
     let answers = nin(&repository, &words(line)).json();
@@ -40,9 +40,9 @@ fn each_drawing_is_answered_as_its_page_says() {
                 "{row}: {probability}"
             );
         }
-        // What is wrong is in bold.
+        // Wrong answers are bold.
         assert_eq!(first.starts_with("**"), class_and_percent(first).0 != label, "{row}");
-        // Of grounds that are bright, or transparent; the sneaker's is grey.
+        // Bright and transparent backgrounds are inverted; the sneaker's is grey.
         assert_eq!(image["inverted"], name != "sneaker", "{row}");
     }
 }

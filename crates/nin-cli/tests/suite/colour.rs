@@ -1,4 +1,4 @@
-//! Three channels through the whole program, on made-up files in CIFAR-10's form.
+//! Three channels through the whole program, on synthetic files in CIFAR-10's format.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::predict::encoded;
 use crate::program::{metrics, nin};
 use crate::workshop::words;
 
-/// Three blocks' worth of nothing special: the classes differ by colour.
+/// A small network of three blocks: the classes differ only in colour.
 const RECIPE: &str = r#"# A small network on made-up photographs.
 [model]
 architecture = "colour"
@@ -28,7 +28,7 @@ epochs = 8
 batch_size = 20
 "#;
 
-/// Ten colours, one a class: no two have the same share of red, green and blue.
+/// Ten colours, one per class. No two have the same ratio of red, green and blue.
 const COLOURS: [[u8; 3]; 10] = [
     [250, 20, 20],
     [20, 250, 20],
@@ -42,7 +42,7 @@ const COLOURS: [[u8; 3]; 10] = [
     [120, 20, 120],
 ];
 
-/// An image's planes: its class's colour with a rim that varies.
+/// Returns an image's planes: its class's colour with a border that varies.
 pub(crate) fn planes(class: usize, variant: usize) -> Vec<u8> {
     let rim = 1 + variant % 6;
     let inside = |at: usize| (rim..32 - rim).contains(&at);
@@ -53,14 +53,14 @@ pub(crate) fn planes(class: usize, variant: usize) -> Vec<u8> {
     colour.into_iter().flat_map(plane).collect()
 }
 
-/// Records of so many images.
+/// Returns the records of `count` images.
 fn records(count: usize, first: usize) -> Vec<u8> {
     (first..first + count)
         .flat_map(|at| [vec![(at % 10) as u8], planes(at % 10, at / 10)].concat())
         .collect()
 }
 
-/// CIFAR-10's six files in a folder, 40 images each.
+/// Writes CIFAR-10's six files into a folder, 40 images each.
 pub(crate) fn write_cifar(folder: &Path) {
     for file in 1..=5 {
         let path = folder.join(format!("data_batch_{file}.bin"));
@@ -69,7 +69,7 @@ pub(crate) fn write_cifar(folder: &Path) {
     std::fs::write(folder.join("test_batch.bin"), records(40, 0)).unwrap();
 }
 
-/// Leaves in a folder `data/cifar-10-batches-bin` and `colour.toml`.
+/// Writes `data/cifar-10-batches-bin` and `colour.toml` into a folder.
 pub(crate) fn prepare(root: &Path) {
     let data = root.join("data/cifar-10-batches-bin");
     std::fs::create_dir_all(&data).unwrap();
@@ -82,7 +82,7 @@ pub(crate) fn train(root: &Path, run: &str, more: &str) {
     nin(root, &words(&line)).ok();
 }
 
-/// An image of a class as PNG; the test set has the variants 0 to 3 of each class.
+/// Returns an image of a class as PNG. The test set has variants 0 to 3 of each class.
 pub(crate) fn png(class: usize, variant: usize) -> Vec<u8> {
     let planes = planes(class, variant);
     let image = image::RgbImage::from_fn(32, 32, |x, y| {
@@ -114,7 +114,7 @@ fn colour_pictures_are_trained_on_evaluated_reported_and_predicted() {
         .fold(0.0, f64::max);
     assert_eq!(best, accuracy);
 
-    // A picture of the test set is answered as the test set's image.
+    // A picture with the pixels of a test image gets the same answer.
     for class in [1, 2, 7] {
         std::fs::write(root.join(format!("{class}.png")), png(class, 3)).unwrap();
     }

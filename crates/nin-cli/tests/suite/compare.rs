@@ -1,4 +1,4 @@
-//! `compare`: runs side by side.
+//! `compare`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::program::nin;
 use crate::workshop::{Workshop, words};
 
 #[test]
-fn runs_that_differ_are_put_side_by_side() {
+fn compare_lists_runs_and_the_keys_that_differ() {
     let workshop = Workshop::new();
     workshop.train("one", &words("--backend flex --epochs 2")).ok();
     workshop.train("two", &words("--backend flex --epochs 3 --learning-rate 0.02")).ok();
@@ -59,7 +59,9 @@ fn runs_of_every_state_have_a_row() {
     let alone = nin(path, &words("compare empty")).ok();
     assert!(alone.stdout.contains("no run has ended yet"), "{}", alone.stdout);
 
-    for (name, said) in [("data", "the folder holds no run"), ("nowhere", "nothing of this name")] {
+    for (name, said) in
+        [("data", "the folder contains no runs"), ("nowhere", "no such file or folder")]
+    {
         let refused = nin(path, &["compare", name]);
         assert_eq!(refused.code, Some(1));
         assert!(refused.stderr.contains(said), "{}", refused.stderr);

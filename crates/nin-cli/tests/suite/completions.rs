@@ -1,9 +1,9 @@
-//! `completions` and `man` know every command.
+//! `completions` and `man`.
 
 use crate::program::nin;
 
 #[test]
-fn shells_and_manual_know_every_command() {
+fn completions_and_man_cover_every_command() {
     let root = tempfile::tempdir().unwrap();
     let help = nin(root.path(), &["--help"]).ok().stdout;
     let commands: Vec<_> = help
@@ -11,7 +11,7 @@ fn shells_and_manual_know_every_command() {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| line.starts_with("  "))
-        .filter(|line| !line.starts_with("   ")) // a description goes on
+        .filter(|line| !line.starts_with("   ")) // a continued description
         .filter_map(|line| line.split_whitespace().next())
         .filter(|name| *name != "help")
         .collect();

@@ -1,4 +1,4 @@
-//! `--progress tui`, in a real terminal: tmux's.
+//! `--progress tui` in a real terminal, provided by tmux.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::program::command;
 use crate::workshop::Workshop;
 
-/// A terminal of its own, ended with its value.
+/// A tmux session, killed on drop.
 struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    /// A shell in a folder, in a terminal of 100x30 cells; `None` without tmux.
+    /// Opens a shell in a folder, in a terminal of 100x30 cells. Returns `None` without tmux.
     fn open(folder: &Path) -> Option<Self> {
         let socket = format!("nin-{}-{:?}", std::process::id(), thread::current().id());
         let terminal = Self { socket };
@@ -25,7 +25,7 @@ impl Terminal {
             .status();
         if opened.is_ok_and(|status| status.success()) {
             terminal.send(&["PS1='ready> '; clear", "Enter"]);
-            terminal.wait_for("\nready>"); // the space behind it is not captured
+            terminal.wait_for("\nready>"); // trailing spaces are not captured
             return Some(terminal);
         }
         let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
@@ -48,13 +48,13 @@ impl Terminal {
         self.tmux(&["capture-pane", "-p"])
     }
 
-    /// Whether anything is in one of the dashboard's two colours.
+    /// Returns whether any text has one of the dashboard's two colours.
     fn is_coloured(&self) -> bool {
         let shown = self.tmux(&["capture-pane", "-p", "-e"]);
         ["\x1b[36m", "\x1b[33m"].iter().any(|colour| shown.contains(colour))
     }
 
-    /// Waits until something is shown, and gives all that is.
+    /// Waits until the text is shown, and returns the screen.
     fn wait_for(&self, text: &str) -> String {
         let begun = Instant::now();
         loop {
@@ -67,7 +67,7 @@ impl Terminal {
         }
     }
 
-    /// Types the command that trains, with a variable set.
+    /// Types a training command with an environment variable.
     fn begin(&self, setting: &str, workshop: &Workshop, progress: &str, more: &str) {
         let train = command(workshop.path(), &[]);
         let program = train.get_program().to_string_lossy();
@@ -78,7 +78,7 @@ impl Terminal {
         self.send(&[&line, "Enter"]);
     }
 
-    /// Types the command that trains, and waits for its dashboard; an empty `NO_COLOR` asks for nothing.
+    /// Types a training command and waits for its dashboard. An empty `NO_COLOR` has no effect.
     fn train(&self, workshop: &Workshop, more: &str) {
         self.train_with("NO_COLOR=", workshop, more);
     }
@@ -88,10 +88,10 @@ impl Terminal {
         self.wait_for("Ctrl-C: save the state");
     }
 
-    /// That the shell has its terminal back: what is typed is shown once, and run.
+    /// Checks that the shell has its terminal back: input is echoed once, and run.
     fn assert_usable(&self) {
         self.send(&["clear", "Enter"]);
-        // What is typed before the screen is cleared would be cleared with it.
+        // Input before the screen is cleared would be lost.
         let begun = Instant::now();
         while self.shown().trim() != "ready>" {
             assert!(begun.elapsed() < Duration::from_mins(1), "not cleared:\n{}", self.shown());
@@ -114,7 +114,7 @@ impl Drop for Terminal {
 const ENDLESS: &str = "--epochs 100000";
 
 #[test]
-fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
+fn ctrl_c_saves_the_training_and_restores_the_terminal() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train(&workshop, ENDLESS);
@@ -125,7 +125,7 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     assert!(terminal.is_coloured());
-    // Typed by mistake, it neither shows nor stops anything; nor does a smaller window.
+    // Other keys are neither echoed nor stop the training, and a smaller window is fine.
     terminal.send(&["x", "C-z", "C-\\"]);
     terminal.tmux(&["resize-window", "-x", "60", "-y", "20"]);
     thread::sleep(Duration::from_millis(500));
@@ -133,12 +133,12 @@ fn a_training_is_shown_and_ctrl_c_saves_it_and_gives_the_terminal_back() {
     terminal.wait_for("Ctrl-C: save the state");
     terminal.send(&["C-c"]);
     let shown = terminal.wait_for("code 130");
-    assert!(shown.contains("interrupted, state saved; go on with: nin-cli train"), "{shown}");
+    assert!(shown.contains("interrupted, state saved; resume with: nin-cli train"), "{shown}");
     terminal.assert_usable();
 }
 
 #[test]
-fn no_color_is_honoured() {
+fn no_color_disables_colours() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train_with("NO_COLOR=1", &workshop, ENDLESS);
@@ -159,7 +159,7 @@ fn a_finished_training_leaves_its_epochs_on_the_terminal() {
 }
 
 #[test]
-fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
+fn a_second_ctrl_c_exits_immediately_and_restores_the_terminal() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.train(&workshop, &format!("{ENDLESS} --set checkpoint.every_steps=1"));
@@ -169,7 +169,7 @@ fn a_second_ctrl_c_ends_it_at_once_with_the_terminal_as_it_was() {
 }
 
 #[test]
-fn the_bars_end_one_above_the_other_and_their_title_breaks_between_words() {
+fn bars_are_aligned_and_the_title_wraps_between_words() {
     let workshop = Workshop::new();
     let Some(terminal) = Terminal::open(workshop.path()) else { return };
     terminal.begin("NO_COLOR=", &workshop, "bar", ENDLESS);
@@ -195,10 +195,10 @@ fn the_bars_end_one_above_the_other_and_their_title_breaks_between_words() {
 }
 
 #[test]
-fn without_a_terminal_there_are_plain_lines() {
+fn progress_is_plain_lines_without_a_terminal() {
     let workshop = Workshop::new();
     let line = "train --config small.toml --data data --run other --epochs 1 --progress tui";
     let finished = crate::program::nin(workshop.path(), &crate::workshop::words(line)).ok();
-    assert!(finished.stderr.contains("no dashboard, plain lines instead"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("no dashboard, using plain lines"), "{}", finished.stderr);
     assert!(finished.stderr.contains("epoch 1/1: loss"), "{}", finished.stderr);
 }

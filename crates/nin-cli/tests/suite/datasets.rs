@@ -1,4 +1,4 @@
-//! Names and parts of data: what `train` and `eval` say of classes, and which images they look at.
+//! Class names, and the parts of a data set that `train` and `eval` use.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::{metrics, nin};
 use crate::workshop::{Workshop, words};
 
-/// IDX files of images of 8x8 whose class is their brightness, with these labels.
+/// Writes IDX files of 8x8 images with these labels. The brightness is the class.
 fn write(folder: &Path, train: &[u8], test: &[u8]) {
     fs::create_dir_all(folder).unwrap();
     for (part, labels) in [("train", train), ("t10k", test)] {
@@ -29,7 +29,7 @@ fn write(folder: &Path, train: &[u8], test: &[u8]) {
     }
 }
 
-/// 100 images of each of three classes, class after class; 30 for testing.
+/// Writes 100 images of each of three classes, sorted by class, and 30 test images.
 fn write_sorted(folder: &Path) {
     let sorted = |count: usize| [vec![0; count], vec![1; count], vec![2; count]].concat();
     write(folder, &sorted(100), &sorted(10));
@@ -44,7 +44,7 @@ fn recipe_of_clothes(root: &Path, more: &str) -> crate::program::Finished {
 }
 
 #[test]
-fn names_come_from_the_data_and_not_from_the_recipe() {
+fn class_names_come_from_the_data_not_the_recipe() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     write_sorted(&root.join("data"));
@@ -59,7 +59,7 @@ fn names_come_from_the_data_and_not_from_the_recipe() {
     assert_eq!(classes, ["0", "1", "2"]);
     assert_eq!(eval["dataset"], "data");
 
-    // Names beside the files are the classes' names.
+    // A file of names next to the data names the classes.
     fs::write(root.join("data/classes.txt"), "dark\ndim\nbright\n").unwrap();
     fs::remove_dir_all(root.join("run")).unwrap();
     recipe_of_clothes(root, "").ok();
@@ -72,7 +72,7 @@ fn names_come_from_the_data_and_not_from_the_recipe() {
 }
 
 #[test]
-fn eval_says_where_clothes_are_compared_with_numbers() {
+fn eval_warns_when_class_names_are_matched_by_position() {
     let root = tempfile::tempdir().unwrap();
     write_sorted(&root.path().join("digits"));
     let line = "eval --checkpoint pretrained:record-fashion-mnist --data digits --dataset mnist";
@@ -86,7 +86,7 @@ fn eval_says_where_clothes_are_compared_with_numbers() {
 }
 
 #[test]
-fn a_part_hides_no_class_and_missing_classes_are_named() {
+fn subsets_keep_every_class_and_missing_classes_are_named() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     write_sorted(&root.join("data"));
@@ -96,7 +96,7 @@ fn a_part_hides_no_class_and_missing_classes_are_named() {
         nin(root, &words(&line)).ok()
     };
     let recipe = |run: &str| fs::read_to_string(root.join(run).join("recipe.toml")).unwrap();
-    // New runs on one's own data take each class's share.
+    // New runs on the user's own data are stratified.
     for (run, keys) in [("held", "--set data.held_out=100"), ("limit", "--set data.limit=60")] {
         let finished = train(run, keys);
         assert!(!finished.stderr.contains("no train images"), "{}", finished.stderr);
@@ -105,12 +105,12 @@ fn a_part_hides_no_class_and_missing_classes_are_named() {
     let finished = train("first", "--set data.held_out=100 --set data.selection=first");
     assert!(finished.stderr.contains("no train images of class `2`"), "{}", finished.stderr);
     assert!(finished.stderr.contains("no test images of classes `0`, `1`"), "{}", finished.stderr);
-    // The embedded sample is known: its runs keep their bits.
+    // The embedded sample is a known data set: its runs keep their bits.
     let line = "train --run sample --epochs 1 --set data.limit=64 --backend flex --no-report";
     nin(root, &words(line)).ok();
     assert!(recipe("sample").contains("selection = \"first\""));
 
-    // A stray label makes classes; it is named with its position.
+    // A stray label adds classes. The warning names it with its position.
     let mut labels = [0, 1, 2].repeat(20);
     labels[17] = 3 + 30;
     write(&root.join("data"), &labels, &[0, 1, 2]);
@@ -124,7 +124,7 @@ fn a_part_hides_no_class_and_missing_classes_are_named() {
 }
 
 #[test]
-fn eval_and_report_look_at_the_images_of_the_run() {
+fn eval_and_report_use_the_images_of_the_run() {
     let workshop = Workshop::new();
     for (run, keys, images) in [
         ("limited", &["--set", "data.limit=33"][..], 33),

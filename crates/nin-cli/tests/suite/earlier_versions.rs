@@ -1,4 +1,4 @@
-//! Runs of earlier versions, in `tests/fixtures`: they still evaluate, and resume to the same bits.
+//! Runs of earlier versions, in `tests/fixtures`, still evaluate and resume to the same bits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::program::{Finished, command, finish, nin};
 use crate::workshop::copy_folder;
 
-/// Losses of other instruction sets differ in last bits from the fixture's.
+/// On other instruction sets, losses differ from the fixture's in the last bits.
 const TOLERANCE: f64 = 1e-5;
 
 fn fixture(run: &str) -> (tempfile::TempDir, PathBuf) {
@@ -51,7 +51,7 @@ fn a_finished_run_of_3c59f27_is_still_finished() {
 }
 
 #[test]
-fn a_cut_run_of_3c59f27_resumes_to_the_weights_of_the_uncut_one() {
+fn an_interrupted_run_of_3c59f27_resumes_to_the_same_weights() {
     let (_root, run) = fixture("cut");
     let resume = ["train", "--resume", "--run", "cut", "--progress", "none", "--backend", "flex"];
     let resumed = portable(&resume, &run).ok();
@@ -64,7 +64,7 @@ fn a_cut_run_of_3c59f27_resumes_to_the_weights_of_the_uncut_one() {
     }
 }
 
-/// Whether Burn's own operations, which `NIN_CPU` does not reach, take the fixture's vectors here.
+/// Returns whether Burn's own operations, which ignore `NIN_CPU`, use the fixture's instruction set here.
 fn is_fixture_machine(finished: &Path) -> bool {
     let environment: Value =
         serde_json::from_slice(&fs::read(finished.join("environment.json")).unwrap()).unwrap();

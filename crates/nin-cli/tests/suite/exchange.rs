@@ -1,5 +1,5 @@
-//! `export` and `import`: out, back, and the same answers. What PyTorch and onnxruntime make of the
-//! files is checked by crates/nin-exchange/tests/suite/parity.py.
+//! `export` and `import`: a round trip gives the same answers. The files are checked with PyTorch and
+//! onnxruntime by crates/nin-exchange/tests/suite/parity.py.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn evaluated(root: &Path, checkpoint: &str) -> Value {
 }
 
 #[test]
-fn exported_weights_come_back_and_answer_alike() {
+fn exported_weights_can_be_imported_with_the_same_predictions() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let out = root.path().join("out");
@@ -26,7 +26,7 @@ fn exported_weights_come_back_and_answer_alike() {
     let export = "export --checkpoint run --to safetensors --output out/small.safetensors";
     let finished = nin(root.path(), &words(export)).ok();
     assert!(finished.stdout.is_empty() && finished.stderr.contains("out/model.py"));
-    // Again: what it wrote itself it may replace.
+    // Again: it may replace its own files.
     nin(root.path(), &words(export)).ok();
 
     let bytes = std::fs::read(out.join("small.safetensors")).unwrap();
@@ -51,7 +51,7 @@ fn exported_weights_come_back_and_answer_alike() {
 }
 
 #[test]
-fn files_that_are_not_the_networks_are_refused() {
+fn import_rejects_files_of_another_network() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let path = |name: &str| root.path().join(name);
@@ -81,7 +81,7 @@ fn files_that_are_not_the_networks_are_refused() {
         assert!(finished.stderr.contains(expected), "{line}: {}", finished.stderr);
         assert!(!path("x").exists(), "{line}");
     }
-    // Somebody's own module is not overwritten.
+    // A user's own module is not overwritten.
     std::fs::create_dir(path("own")).unwrap();
     std::fs::write(path("own/model.py"), "print('mine')\n").unwrap();
     let line = "export --checkpoint run --to safetensors --output own/s.safetensors";
@@ -98,7 +98,7 @@ fn files_that_are_not_the_networks_are_refused() {
 }
 
 #[test]
-fn an_onnx_file_is_a_whole_message_with_its_class_names() {
+fn an_onnx_file_is_valid_protobuf_with_class_names() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let line = "export --checkpoint run --to onnx --output small.onnx";
@@ -111,14 +111,14 @@ fn an_onnx_file_is_a_whole_message_with_its_class_names() {
     }
 }
 
-/// Writes a file's tensors under other names and in another type.
+/// Rewrites a file's tensors with other names and another data type.
 fn rewrite(path: &Path, rename: impl Fn(&str) -> String, dtype: Dtype) {
     let bytes = std::fs::read(path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let narrow = |le: &[u8]| -> Vec<u8> {
         let value = f32::from_le_bytes(le.try_into().unwrap());
         match dtype {
-            // The upper half of the bits; what is cut off is 0 in the values of this test.
+            // The upper half of the bits. The lower half is 0 in this test's values.
             Dtype::BF16 => le[2..].to_vec(),
             _ => half(value).to_le_bytes().to_vec(),
         }
@@ -139,7 +139,7 @@ fn rewrite(path: &Path, rename: impl Fn(&str) -> String, dtype: Dtype) {
     std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// A number with at most ten bits behind the first one, and of a usual size, as a 16-bit float.
+/// Converts a normal number with at most ten fraction bits to a 16-bit float.
 fn half(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16 & 0x8000) as u16;
@@ -151,7 +151,7 @@ fn half(value: f32) -> u16 {
     sign | (exponent as u16) << 10 | (bits >> 13 & 0x3ff) as u16
 }
 
-/// Rounds every value of a file to a few bits, so that 16-bit floats of both kinds hold it.
+/// Rounds every value of a file so that both 16-bit float formats represent it exactly.
 fn coarsen(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
@@ -167,10 +167,10 @@ const IMPORT: &str = "import --from out/s.safetensors --config small.toml --set 
                       --set model.classes=3 --output";
 
 #[test]
-fn wrappers_names_and_16_bit_floats_come_in_exactly() {
+fn import_accepts_wrapper_prefixes_and_16_bit_floats_exactly() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // The folder is made.
+    // The folder is created.
     let export = "export --checkpoint run --to safetensors --output out/s.safetensors";
     nin(root.path(), &words(export)).ok();
     let file = root.path().join("out/s.safetensors");
@@ -187,7 +187,7 @@ fn wrappers_names_and_16_bit_floats_come_in_exactly() {
             assert!(found == expected, "{prefix} {dtype:?}");
         }
     }
-    // What is wrong with it is said by the file's own name.
+    // The error names the file.
     let mut broken = plain.clone();
     let last = broken.len() - 4;
     broken[last..].copy_from_slice(&f32::NAN.to_le_bytes());
@@ -203,7 +203,7 @@ fn wrappers_names_and_16_bit_floats_come_in_exactly() {
 }
 
 #[test]
-fn class_names_come_from_a_file_and_are_numbers_without_one() {
+fn import_reads_class_names_from_a_file_and_defaults_to_numbers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     nin(root.path(), &words("export --checkpoint run --to safetensors --output out/s.safetensors"))
@@ -212,7 +212,7 @@ fn class_names_come_from_a_file_and_are_numbers_without_one() {
         let bytes = std::fs::read(root.path().join(file)).unwrap();
         nin_model::ModelMetadata::from_safetensors(&bytes).unwrap().0.classes
     };
-    // A recipe of clothes says nothing about the classes of a file.
+    // A recipe for clothes does not name the classes of a file.
     let clothes = IMPORT.replace("data.input_size=20", "data.dataset=fashion-mnist");
     nin(root.path(), &words(&format!("{clothes} numbers.safetensors"))).ok();
     assert_eq!(classes("numbers.safetensors"), ["0", "1", "2"]);
@@ -221,9 +221,9 @@ fn class_names_come_from_a_file_and_are_numbers_without_one() {
     nin(root.path(), &words(&named)).ok();
     assert_eq!(classes("named.safetensors"), ["square", "bar", "cross"]);
     for (text, expected) in [
-        ("square\nbar\n", "`names.txt` has 2 names, the network has 3 classes"),
-        ("square\n\ncross\n", "`names.txt` has no name in line 2"),
-        ("bar\nbar\ncross\n", "`names.txt` has the name `bar` twice"),
+        ("square\nbar\n", "`names.txt` has 2 names, but the network has 3 classes"),
+        ("square\n\ncross\n", "`names.txt` has an empty name in line 2"),
+        ("bar\nbar\ncross\n", "`names.txt` lists `bar` twice"),
     ] {
         std::fs::write(root.path().join("names.txt"), text).unwrap();
         let finished = nin(root.path(), &words(&named));
@@ -233,7 +233,7 @@ fn class_names_come_from_a_file_and_are_numbers_without_one() {
 }
 
 #[test]
-fn files_of_other_kinds_and_addresses_are_told_what_they_are() {
+fn other_file_types_and_urls_are_named_in_the_error() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     nin(root.path(), &words("export --checkpoint run --to onnx --output o.onnx")).ok();

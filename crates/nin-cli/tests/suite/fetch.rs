@@ -1,4 +1,4 @@
-//! `data fetch` against servers on this machine that do what servers on the network do.
+//! `data fetch` against local servers that misbehave like real ones.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,36 +11,36 @@ use crate::hostile_folders::{ALL, contents, flaw};
 use crate::program::{Finished, command};
 use crate::workshop::{PACKAGE, has_package};
 
-/// How a server answers.
+/// A server's behaviour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Manner {
-    /// As it should, with ranges.
+    /// Correct, with range requests.
     Good,
-    /// Breaks off in the middle of the first answer to each file; ranges are right.
+    /// Closes the connection halfway through the first response for each file; supports ranges.
     BreaksOff,
-    /// The same, and ranges are ignored.
+    /// The same, but ignores ranges.
     BreaksOffWithoutRanges,
-    /// Says nothing any more in the middle of the first answer to each file.
+    /// Stalls halfway through the first response for each file.
     Stalls,
-    /// Busy at first.
+    /// Busy for the first requests.
     Busy,
-    /// Busy for ever.
+    /// Always busy.
     AlwaysBusy,
-    /// Not there.
+    /// 404 for every file.
     Missing,
     /// Redirects to itself.
     Circle,
-    /// Says that the file is shorter than it is.
+    /// Sends too small a content length.
     LiesAboutLength,
-    /// Says that the file is very long.
+    /// Sends a very large content length.
     Huge,
-    /// Never ends, and does not say how long it is.
+    /// Sends endless data without a content length.
     Endless,
-    /// Another file.
+    /// Sends another file.
     Wrong,
 }
 
-/// A server; the requests' first lines and ranges, in order.
+/// A server that records the request lines and ranges, in order.
 struct Server {
     address: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -142,7 +142,7 @@ fn answer(
     }
 }
 
-/// `data fetch fashion-mnist` into a folder, from this address.
+/// Runs `data fetch fashion-mnist` into a folder, from this address.
 fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
     let arguments = ["data", "fetch", "fashion-mnist", "--from", address, "--timeout", "2"];
     let mut command = command(folder, &arguments);
@@ -165,7 +165,7 @@ fn fetch(folder: &Path, address: &str, proxy: Option<&str>) -> Finished {
 }
 
 #[test]
-fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
+fn fetch_retries_failing_servers_and_the_data_trains() {
     if !has_package() {
         return;
     }
@@ -193,21 +193,21 @@ fn servers_that_have_a_bad_day_are_asked_again_and_the_data_trains() {
         let resumed = requests.iter().filter(|request| !request.ends_with(" from 0")).count();
         assert_eq!(resumed, if resumes { 4 } else { 0 }, "{manner:?}: {requests:?}");
 
-        // What is there is not fetched again.
+        // Existing files are not fetched again.
         fetch(root.path(), &server.address, None).ok();
         assert_eq!(server.requests().len(), requests.len(), "{manner:?}");
     }
 }
 
 #[test]
-fn servers_that_are_no_use_are_given_up_on() {
+fn fetch_gives_up_on_useless_servers() {
     for (manner, message, asked) in [
-        (Manner::AlwaysBusy, "answers with status 503", 4),
-        (Manner::Missing, "answers with status 404", 1),
+        (Manner::AlwaysBusy, "returned status 503", 4),
+        (Manner::Missing, "returned status 404", 1),
         (Manner::Circle, "redirects more than 5 times", 6),
         (Manner::Huge, "is larger than 67108864 bytes", 1),
         (Manner::Endless, "is larger than 67108864 bytes", 1),
-        (Manner::Wrong, "is not the file", 4),
+        (Manner::Wrong, "is not the expected file", 4),
     ] {
         let root = tempfile::tempdir().unwrap();
         let server = Server::start(manner);
@@ -225,7 +225,7 @@ fn servers_that_are_no_use_are_given_up_on() {
 }
 
 #[test]
-fn a_length_that_is_a_lie_is_found_out() {
+fn fetch_detects_a_wrong_content_length() {
     if !has_package() {
         return;
     }
@@ -233,13 +233,13 @@ fn a_length_that_is_a_lie_is_found_out() {
     let server = Server::start(Manner::LiesAboutLength);
     let refused = fetch(root.path(), &server.address, None);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
-    assert!(refused.stderr.contains("is not the file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is not the expected file"), "{}", refused.stderr);
 }
 
 #[test]
-fn off_line_is_said_at_once() {
+fn fetch_reports_offline_immediately() {
     let root = tempfile::tempdir().unwrap();
-    // Nobody listens there any more.
+    // Nothing listens there any longer.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let begun = Instant::now();
     let refused = fetch(root.path(), &format!("http://{address}/files"), None);
@@ -250,23 +250,23 @@ fn off_line_is_said_at_once() {
 }
 
 #[test]
-fn a_proxy_of_the_environment_is_asked() {
+fn fetch_uses_the_proxy_of_the_environment() {
     let root = tempfile::tempdir().unwrap();
     let proxy = Server::start(Manner::Missing);
     let refused =
         fetch(root.path(), "http://data.example/files", Some(&proxy.address.replace("/files", "")));
-    assert!(refused.stderr.contains("answers with status 404"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("returned status 404"), "{}", refused.stderr);
     let asked = "http://data.example/files/train-images-idx3-ubyte.gz from 0";
     assert_eq!(proxy.requests(), [asked]);
 }
 
 #[test]
-fn unknown_names_and_addresses_are_refused() {
+fn fetch_rejects_unknown_names_and_invalid_urls() {
     let root = tempfile::tempdir().unwrap();
     for name in ["cifar-10", "../mnist", "fashion-mnist-sample"] {
         let refused = crate::program::nin(root.path(), &["data", "fetch", name]);
         assert_eq!(refused.code, Some(1));
-        assert!(refused.stderr.contains("can be fetched"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("cannot fetch"), "{}", refused.stderr);
         assert!(refused.stderr.contains("hint: "), "{}", refused.stderr);
     }
     let refused = fetch(root.path(), "no address", None);
@@ -275,8 +275,8 @@ fn unknown_names_and_addresses_are_refused() {
 }
 
 #[test]
-fn a_part_is_written_through_no_link() {
-    // Its answer empties the part, before its length is found too large.
+fn fetch_does_not_write_through_links() {
+    // The response truncates the partial file before its length is found too large.
     let server = Server::start(Manner::Huge);
     for planted in ALL {
         let root = tempfile::tempdir().unwrap();

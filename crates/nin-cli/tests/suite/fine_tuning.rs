@@ -1,4 +1,4 @@
-//! `train --weights`: a run that begins with another network's weights.
+//! `train --weights`: fine-tuning.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use nin_model::{ModelMetadata, Weights};
 use crate::program::{metrics, nin, write_shapes};
 use crate::workshop::{Workshop, words};
 
-/// What a run began with: the state after no step of a learning rate that moves nothing.
+/// Reads a run's initial weights, which a tiny learning rate leaves unchanged.
 fn read(path: &Path) -> (ModelMetadata, Weights) {
     ModelMetadata::from_safetensors(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -16,18 +16,18 @@ fn best(root: &Path, run: &str) -> (ModelMetadata, Weights) {
     read(&root.join(run).join("checkpoints/latest/model.safetensors"))
 }
 
-/// Trains one epoch with weights that no step moves.
+/// Trains one epoch in which no step changes the weights.
 const STILL: &str = "--backend flex --epochs 1 --progress none --set optimizer.learning_rate=1e-30";
 
 #[test]
-fn a_run_begins_with_a_checkpoint_and_follows_its_network() {
+fn fine_tuning_starts_from_the_checkpoint_and_uses_its_network() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let first = "--set preprocessing.normalization=channels --epochs 2";
     workshop.train("first", &words(first)).ok();
     std::fs::create_dir(root.join("other")).unwrap();
     write_shapes(&root.join("other"), 24, 90, 30);
-    // Three classes of the same names, images of another size, no recipe named.
+    // The same three class names, images of another size, no recipe.
     let line = format!("train --weights first --data other --dataset other --run tuned {STILL}");
     let finished = nin(root, &words(&line)).ok();
     for part in ["weights loaded: blocks.0.convolution, ", "initialized anew: none", "unused: none"]
@@ -54,7 +54,7 @@ fn classes_are_matched_by_name() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
-    // The network of three classes becomes one of ten: 0 to 2 are known.
+    // The network of three classes becomes one of ten, of which 0 to 2 are known.
     let tuned = format!("--weights first --run tuned --set model.classes=10 {STILL}");
     let line = format!("train --config small.toml --data data {tuned}");
     let finished = nin(root, &words(&line)).ok();
@@ -68,7 +68,7 @@ fn classes_are_matched_by_name() {
         if name.starts_with("blocks.1.cccp2") {
             let kept = old.len();
             assert_eq!(tensor.values[..kept], old[..], "{name}");
-            // New biases are 0: the smallest step moves them.
+            // New biases are 0, so the smallest step changes them.
             let is_near = |(one, other): (&f32, &f32)| (one - other).abs() < 1e-20;
             assert!(tensor.values[kept..].iter().zip(&new[kept..]).all(is_near), "{name}");
         } else {
@@ -78,7 +78,7 @@ fn classes_are_matched_by_name() {
 }
 
 #[test]
-fn frozen_blocks_stay_to_the_bit_and_the_rest_moves() {
+fn frozen_blocks_keep_their_bits_and_the_others_train() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
@@ -104,7 +104,7 @@ fn frozen_blocks_stay_to_the_bit_and_the_rest_moves() {
 }
 
 #[test]
-fn a_run_goes_on_without_the_weights_that_it_began_with() {
+fn a_fine_tuned_run_resumes_without_its_starting_checkpoint() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let first = "--epochs 1 --set preprocessing.normalization=channels";
@@ -117,7 +117,7 @@ fn a_run_goes_on_without_the_weights_that_it_began_with() {
     };
     run("whole", 3);
     run("cut", 1);
-    // As a run that was cut before its first checkpoint.
+    // Like a run that was killed before its first checkpoint.
     run("young", 1);
     std::fs::remove_dir_all(root.join("young/checkpoints")).unwrap();
     std::fs::remove_dir_all(root.join("first")).unwrap();
@@ -136,7 +136,7 @@ fn a_run_goes_on_without_the_weights_that_it_began_with() {
 }
 
 #[test]
-fn several_seeds_begin_with_the_same_weights() {
+fn several_seeds_start_from_the_same_weights() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
@@ -151,13 +151,13 @@ fn several_seeds_begin_with_the_same_weights() {
 }
 
 #[test]
-fn a_grey_network_learns_colour_and_what_does_not_fit_is_said_before_a_folder_is_made() {
+fn a_grey_network_learns_colour_and_mismatches_fail_before_the_run_folder_exists() {
     let workshop = Workshop::new();
     let root = workshop.path();
     workshop.train("first", &words("--epochs 1")).ok();
     let cases = [
         ("--weights nowhere", "no checkpoint at `nowhere`", Some(1)),
-        ("--weights pretrained:nothing", "no trained network of this name", Some(2)),
+        ("--weights pretrained:nothing", "no embedded network has this name", Some(2)),
         (
             "--set model.weights=pretrained:nothing",
             "`model.weights` is `pretrained:nothing`",

@@ -1,4 +1,4 @@
-//! A training on a disk that fills up: a small tmpfs, where this process may mount one.
+//! Training on a disk that fills up: a small tmpfs, if this process may mount one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use crate::program::{metrics, nin};
 use crate::signals::Running;
 use crate::workshop::Workshop;
 
-/// A file system of one mebibyte, gone with this value.
+/// A file system of one mebibyte, unmounted on drop.
 struct SmallDisk {
     path: PathBuf,
 }
 
 impl SmallDisk {
-    /// `None` where it cannot be mounted, which is said; a failure where `NIN_REQUIRE` promises it.
+    /// Prints why and returns `None` if it cannot be mounted. Panics if `NIN_REQUIRE` requires it.
     fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
@@ -67,7 +67,7 @@ fn evaluates(folder: &Path) {
 }
 
 #[test]
-fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
+fn training_survives_a_full_disk_and_saves_once_there_is_space() {
     let workshop = Workshop::new();
     let Some(disk) = SmallDisk::mount(workshop.path().join("disk")) else { return };
     let mut running = start(&workshop);
@@ -83,7 +83,7 @@ fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
 
-    // Each line of the log is there, and the training is the one that nothing happened to.
+    // The log is complete, and the result is that of an undisturbed run.
     let run = workshop.path().join("disk/run");
     let epochs = workshop.figures("disk/run");
     assert!(!epochs.is_empty());
@@ -95,7 +95,7 @@ fn a_full_disk_is_survived_and_the_state_is_saved_when_there_is_room() {
 }
 
 #[test]
-fn a_disk_that_stays_full_is_an_error_at_the_end_and_a_run_that_resumes() {
+fn a_disk_that_stays_full_is_an_error_at_the_end_and_the_run_resumes() {
     let workshop = Workshop::new();
     let Some(disk) = SmallDisk::mount(workshop.path().join("disk")) else { return };
     let mut running = start(&workshop);

@@ -1,4 +1,4 @@
-//! IDX files as they are called elsewhere, and those that hold something else.
+//! IDX files under other common names, and IDX files with other content.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ const LINE: &str = "train --data data --backend flex --epochs 1 --progress none 
 
 type Rename<'a> = &'a dyn Fn(&str) -> String;
 
-/// Shapes whose files have other names.
+/// Writes shapes under other file names.
 fn write(root: &Path, inner: &str, rename: impl Fn(&str) -> String) {
     let folder = root.join("data").join(inner);
     fs::create_dir_all(&folder).unwrap();
@@ -25,7 +25,7 @@ fn write(root: &Path, inner: &str, rename: impl Fn(&str) -> String) {
 }
 
 #[test]
-fn files_under_other_names_and_further_down_are_found() {
+fn idx_files_are_found_under_other_names_and_in_subfolders() {
     let same = |name: &str| name.to_owned();
     let dots = |name: &str| name.replace("-idx", ".idx");
     let emnist = |name: &str| format!("emnist-letters-{}", name.replace("t10k", "test"));
@@ -48,7 +48,7 @@ fn files_under_other_names_and_further_down_are_found() {
 }
 
 #[test]
-fn of_several_data_sets_in_a_folder_the_name_tells_which() {
+fn the_name_selects_one_of_several_data_sets_in_a_folder() {
     let root = tempfile::tempdir().unwrap();
     for set in ["letters", "digits"] {
         write(root.path(), "", |name| format!("emnist-{set}-{}", name.replace("t10k", "test")));
@@ -66,7 +66,7 @@ fn of_several_data_sets_in_a_folder_the_name_tells_which() {
 }
 
 #[test]
-fn floats_and_colour_are_named_with_what_to_do() {
+fn float_and_colour_idx_files_are_errors_with_a_hint() {
     for (kind, dimensions, found) in [
         (0x0d, 3, "00 00 0d 03 of 3 dimension(s) of 32-bit floats"),
         (0x08, 4, "00 00 08 04 of 4 dimension(s) of unsigned bytes"),

@@ -1,4 +1,4 @@
-//! Classes of very different sizes: weights in the loss, figures that see it, the choice of a checkpoint.
+//! Imbalanced classes: weighted loss, metrics, and the choice of the best checkpoint.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{metrics, nin, write_shapes};
 use crate::workshop::{Workshop, words};
 
-/// Shapes of which the classes 1 and 2 are rare in the training part: 100 to 5 to 5.
+/// Writes shapes with rare classes 1 and 2 in the training part: 100 to 5 to 5.
 fn write_rare(folder: &Path) {
     std::fs::create_dir(folder).unwrap();
     write_shapes(folder, 20, 300, 60);
@@ -49,13 +49,13 @@ fn balanced_weights_find_the_rare_classes() {
     let [plain, weighted] = ["plain", "weighted"]
         .map(|run| evaluated(root, run)["balanced_accuracy"].as_f64().unwrap());
     assert!(weighted > plain + 0.1, "{weighted} {plain}");
-    // Without the rare classes nothing is learnt of them.
+    // Without weights, the rare classes are not learned.
     let more = "--run alone --set training.class_weights=[1,0,0]";
     nin(root, &words(&format!("{line} {more}"))).ok();
     let recalls = evaluated(root, "alone");
     let recall = |class: usize| recalls["per_class"][class]["recall"].as_f64();
     assert_eq!([recall(0), recall(1), recall(2)], [Some(1.0), Some(0.0), Some(0.0)]);
-    // And the figures of the test: 20 of 60 right.
+    // And the test metrics: 20 of 60 right.
     let figures = ["accuracy", "balanced_accuracy", "macro_f1"];
     let figures = figures.map(|key| recalls[key].as_f64().unwrap());
     let third = 20.0 / 60.0;
@@ -67,7 +67,7 @@ fn balanced_weights_find_the_rare_classes() {
 }
 
 #[test]
-fn a_list_has_a_weight_for_each_class() {
+fn class_weights_list_one_weight_per_class() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &["--set", "training.class_weights=[1, 2]"]);
     assert_eq!(finished.code, Some(1));
@@ -77,7 +77,7 @@ fn a_list_has_a_weight_for_each_class() {
 }
 
 #[test]
-fn weights_that_are_all_alike_train_as_none_do_but_for_rounding() {
+fn equal_class_weights_train_like_no_weights_up_to_rounding() {
     let workshop = Workshop::new();
     let more = ["--epochs", "1", "--backend", "flex"];
     workshop.train("none", &more).ok();
@@ -89,7 +89,7 @@ fn weights_that_are_all_alike_train_as_none_do_but_for_rounding() {
 }
 
 #[test]
-fn weighted_runs_have_the_same_bits_whatever_the_threads_and_resumed_or_not() {
+fn weighted_runs_are_bit_identical_across_threads_and_resumption() {
     let workshop = Workshop::new();
     let weighted = words(
         "--backend flex --set training.class_weights=[1,2.5,0] --set augmentation.mixup=0.2 \
@@ -109,7 +109,7 @@ fn weighted_runs_have_the_same_bits_whatever_the_threads_and_resumed_or_not() {
 }
 
 #[test]
-fn the_best_checkpoint_is_that_of_the_figure_that_is_asked_for() {
+fn the_best_checkpoint_follows_the_requested_metric() {
     let workshop = Workshop::new();
     let run = |by: &str| {
         let set = format!("checkpoint.best_by={by}");
@@ -129,7 +129,7 @@ fn the_best_checkpoint_is_that_of_the_figure_that_is_asked_for() {
         .min_by(|one, other| figure(one, "test_loss").total_cmp(&figure(other, "test_loss")))
         .unwrap();
     assert_eq!(best, format!("epoch-{:03}", lowest["epoch"].as_u64().unwrap()));
-    // Of equal accuracies, the one with the lower loss.
+    // Of equal accuracies, the lower loss wins.
     let (epochs, best) = run("accuracy");
     let highest = epochs
         .iter()

@@ -1,7 +1,7 @@
-//! What others script against does not change unseen: helps, JSON, lines.
+//! Snapshots of the interfaces that others script against: help, JSON, output lines.
 //!
-//! After a change on purpose: `INSTA_UPDATE=always cargo test -p nin-cli interfaces`, and the
-//! differences of `snapshots/` are read in the commit.
+//! After an intended change, run `INSTA_UPDATE=always cargo test -p nin-cli interfaces` and review the
+//! differences in `snapshots/` in the commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::predict::bomb;
 use crate::program::{BENCH, Finished, metrics, nin, write_shapes};
 
-/// Each path in a JSON value with the types found there, a line each.
+/// Lists each path in a JSON value with its types, one per line.
 fn schema(value: &Value) -> String {
     let mut types = BTreeMap::new();
     collect(value, "", &mut types);
@@ -45,7 +45,7 @@ fn collect(value: &Value, path: &str, types: &mut BTreeMap<String, BTreeSet<&'st
     types.entry(path.to_owned()).or_default().insert(kind);
 }
 
-/// A text with every number in it as `#`: what differs from machine to machine.
+/// Replaces every number by `#`, because numbers differ between machines.
 fn masked(text: &str) -> String {
     let mut masked = String::new();
     let mut in_number = false;
@@ -64,7 +64,7 @@ fn masked(text: &str) -> String {
     masked
 }
 
-/// One epoch into `run`, on made-up shapes in the same folder.
+/// Trains one epoch into `run`, on synthetic shapes in the same folder.
 const TRAIN: [&str; 15] = [
     "train",
     "--data",
@@ -83,7 +83,7 @@ const TRAIN: [&str; 15] = [
     "12",
 ];
 
-/// That run, finished.
+/// Runs that training.
 fn trained(folder: &Path, progress: &str) -> Finished {
     write_shapes(folder, 28, 60, 12);
     nin(folder, &[&TRAIN[..], &["--progress", progress]].concat()).ok()
@@ -93,7 +93,7 @@ fn read_json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The help of a program without one of its backends names fewer of them.
+/// The help of a build without one of the backends names fewer of them.
 #[cfg(all(feature = "wgpu", feature = "ndarray", feature = "flex"))]
 #[test]
 fn helps() {
@@ -101,7 +101,7 @@ fn helps() {
 }
 
 #[cfg(all(feature = "wgpu", feature = "ndarray", feature = "flex"))]
-/// The help of a command, and of each command within it; gives how many there are within.
+/// Checks the help of a command and its subcommands, and returns the number of subcommands.
 fn helps_of(command: &[&str]) -> usize {
     let help = nin(Path::new("."), &[command, &["--help"]].concat()).ok().stdout;
     assert!(help.contains("Example"), "{command:?} shows no example");
@@ -122,7 +122,7 @@ fn json_of_commands() {
     insta::assert_snapshot!("shapes-json", schema(&run(&["shapes", "--format", "json"])));
     let mut devices = run(&["devices", "--format", "json"]);
     for backend in devices["backends"].as_array_mut().unwrap() {
-        // Which adapters there are is the machine's.
+        // The adapters depend on the machine.
         backend.as_object_mut().unwrap().remove("adapters");
         backend.as_object_mut().unwrap().remove("reason");
     }
@@ -151,7 +151,7 @@ fn files_of_a_run() {
     trained(folder.path(), "none");
     let run = folder.path().join("run");
     let mut environment = read_json(&run.join("environment.json"));
-    // Null where it was not built from a repository.
+    // Null unless built from a repository.
     environment.as_object_mut().unwrap().remove("commit").unwrap();
     insta::assert_snapshot!("environment-json", schema(&environment));
     insta::assert_snapshot!("summary-json", schema(&read_json(&run.join("summary.json"))));
@@ -196,7 +196,7 @@ fn lines_of_a_training() {
     assert!(!device.is_empty(), "{stdout}");
     let lines = format!("{stdout}---\n{stderr}").replace(&device, "DEVICE");
     let lines: Vec<&str> = lines.lines().map(without_time_left).collect();
-    // Which epoch is the best depends on roundings.
+    // The best epoch depends on rounding.
     insta::assert_snapshot!("training-lines", masked(&lines.join("\n")).replace(" (best)", ""));
 }
 
@@ -241,7 +241,7 @@ fn errors_and_hints() {
     insta::assert_snapshot!("errors", said.join("\n\n").replace(&place, "FOLDER"));
 }
 
-/// The time left is said in units that differ: seconds here, milliseconds there.
+/// Removes the time left, whose unit varies.
 fn without_time_left(line: &str) -> &str {
     let piece = line.strip_suffix(" left").and_then(|line| line.rfind(", "));
     piece.map_or(line, |at| &line[..at])

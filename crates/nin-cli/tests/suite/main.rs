@@ -1,4 +1,4 @@
-//! The program as people and scripts meet it, one test binary.
+//! Tests of the program from the outside, in one binary.
 
 mod bad_input;
 mod chromium;

@@ -1,4 +1,4 @@
-//! `predict` over folders: streamed in every format, nothing lost, nothing overwritten, nothing waited for.
+//! `predict` over folders: every format streams, and nothing is lost or overwritten.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -39,7 +39,7 @@ fn make_pipe(path: &Path) {
 }
 
 #[test]
-fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
+fn folders_are_searched_recursively_and_other_files_are_counted() {
     let root = root(2);
     let photos = root.path().join("photos");
     fs::create_dir_all(photos.join("deep/deeper")).unwrap();
@@ -64,9 +64,9 @@ fn folders_are_searched_at_any_depth_and_the_rest_is_counted() {
     );
 }
 
-/// As in `predict <(convert ...)`; it is sorted too, though it can be read only once.
+/// As in `predict <(convert ...)`. It is also sorted, although it can be read only once.
 #[test]
-fn a_pipe_that_is_named_is_read_once() {
+fn a_named_pipe_is_read_once() {
     let root = root(1);
     let pipe = root.path().join("pipe.png");
     make_pipe(&pipe);
@@ -90,7 +90,7 @@ fn a_pipe_that_is_named_is_read_once() {
 }
 
 #[test]
-fn a_device_without_an_end_is_refused() {
+fn an_endless_device_is_rejected() {
     let root = root(1);
     let line = "predict --checkpoint network /dev/zero photos --format jsonl";
     let finished = nin(root.path(), &words(line));
@@ -99,9 +99,9 @@ fn a_device_without_an_end_is_refused() {
     assert_eq!(finished.stdout.lines().count(), 2);
 }
 
-/// A command that fails in the middle closes its JSON, and has said what it refused.
+/// A command that fails halfway closes its JSON and has named the rejected pictures.
 #[test]
-fn a_failure_leaves_whole_json_and_names_what_was_refused() {
+fn a_failure_leaves_valid_json_and_names_rejected_pictures() {
     let root = root(2);
     fs::write(root.path().join("photos/00000-cut.png"), &picture(1)[..40]).unwrap();
     fs::create_dir(root.path().join("sorted")).unwrap();
@@ -123,7 +123,7 @@ fn a_failure_leaves_whole_json_and_names_what_was_refused() {
 }
 
 #[test]
-fn every_format_has_the_same_answers_and_the_damaged_ones() {
+fn every_format_has_the_same_answers_and_errors() {
     let root = root(40);
     let whole = picture(1);
     fs::write(root.path().join("photos/00007-cut.png"), &whole[..whole.len() / 2]).unwrap();
@@ -131,7 +131,7 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
         let line = format!("predict --checkpoint network photos --top 2 --format {format}");
         let finished = nin(root.path(), &words(&line));
         assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-        let error = "error: 1 of 41 pictures were not answered, first `photos/00007-cut.png`";
+        let error = "error: 1 of 41 pictures could not be classified, first `photos/00007-cut.png`";
         assert!(finished.stderr.contains(error), "{}", finished.stderr);
         finished.stdout
     };
@@ -168,10 +168,10 @@ fn every_format_has_the_same_answers_and_the_damaged_ones() {
     assert_eq!(run("text").matches("photos/").count(), 40);
 }
 
-/// A photo of trousers of which half, or 2,000 bytes in the middle, are missing is no bag: it is refused
-/// as a file, in a folder and on standard input. By `serve`, the table's damaged pictures are (odd_pictures).
+/// A photo of trousers that lacks its second half, or 2,000 bytes in the middle, is rejected rather than classified
+/// as a bag: as a file, in a folder and on stdin. `odd_pictures` covers damaged pictures in `serve`.
 #[test]
-fn a_damaged_photo_is_refused_whatever_the_way() {
+fn a_damaged_photo_is_rejected_from_every_source() {
     let root = tempfile::tempdir().unwrap();
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/clothes/trouser.png");
     let photo = image::open(photo).unwrap().to_rgb8();
@@ -221,7 +221,7 @@ fn a_damaged_photo_is_refused_whatever_the_way() {
 }
 
 #[test]
-fn names_cannot_write_to_the_terminal() {
+fn file_names_are_escaped_for_the_terminal() {
     let root = root(1);
     let names = ["a\u{1b}[2Jclear.png", "b\nerror: forged.png", "c,\"d\".png"];
     for name in names {
@@ -268,12 +268,12 @@ fn below_the_threshold_the_answer_is_unknown() {
     for bad in ["1.5", "-0.1", "nan"] {
         let finished = run(bad, "text");
         assert_eq!(finished.code, Some(1), "{bad}");
-        assert!(finished.stderr.contains("is no probability\nhint: "), "{}", finished.stderr);
+        assert!(finished.stderr.contains("is not a probability\nhint: "), "{}", finished.stderr);
     }
 }
 
 #[test]
-fn pictures_are_sorted_into_folders_and_none_is_overwritten() {
+fn sort_into_overwrites_nothing() {
     let root = root(3);
     fs::create_dir(root.path().join("other")).unwrap();
     fs::write(root.path().join("other/00000.png"), picture(0)).unwrap();
@@ -295,7 +295,7 @@ fn pictures_are_sorted_into_folders_and_none_is_overwritten() {
 }
 
 #[test]
-fn maps_of_a_second_run_stand_beside_the_first() {
+fn maps_of_a_second_run_do_not_replace_the_first() {
     let root = root(2);
     let line = "predict --checkpoint network photos --top 1 --maps maps";
     let names = || {
@@ -313,7 +313,7 @@ fn maps_of_a_second_run_stand_beside_the_first() {
 }
 
 #[test]
-fn a_second_export_leaves_the_first_ones_module() {
+fn a_second_export_keeps_the_module_of_the_first() {
     let root = root(0);
     let export = |name: &str| {
         let line = format!("export --checkpoint network --to safetensors --output {name}");
@@ -321,15 +321,15 @@ fn a_second_export_leaves_the_first_ones_module() {
     };
     let named_as_module = export("model.py");
     assert_eq!(named_as_module.code, Some(1));
-    let expected = "error: `model.py` is the module's name, which is written beside the weights\n\
-                    hint: name another --output";
+    let expected = "error: `model.py` is the name of the module that is written next to the weights\n\
+                    hint: choose another --output";
     assert!(named_as_module.stderr.contains(expected), "{}", named_as_module.stderr);
     export("first.safetensors").ok();
     let module = fs::read(root.path().join("model.py")).unwrap();
     let second = export("second.safetensors");
     assert_eq!(second.code, Some(1));
-    let expected = "error: `model.py` loads `first.safetensors`, which would be left without it\n\
-                    hint: name an --output in another folder";
+    let expected = "error: `model.py` loads `first.safetensors` and would be overwritten\n\
+                    hint: choose an --output in another folder";
     assert!(second.stderr.contains(expected), "{}", second.stderr);
     assert!(!root.path().join("second.safetensors").exists());
     assert_eq!(fs::read(root.path().join("model.py")).unwrap(), module);
@@ -337,16 +337,16 @@ fn a_second_export_leaves_the_first_ones_module() {
     assert!(again.stderr.contains("replaces `first.safetensors`"), "{}", again.stderr);
 }
 
-/// Resident memory that no file backs, in KiB.
+/// Returns the anonymous resident memory, in KiB.
 fn memory(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Results come while others are computed, with flat memory, and Ctrl-C leaves whole lines.
+/// Results are streamed with constant memory, and Ctrl-C leaves complete lines.
 #[test]
-fn results_are_streamed_and_an_interrupt_leaves_whole_lines() {
+fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
     let root = root(3000);
     for format in ["text", "json", "jsonl", "csv"] {
         let line = format!("predict --checkpoint network photos --top 2 --format {format}");
@@ -359,7 +359,7 @@ fn results_are_streamed_and_an_interrupt_leaves_whole_lines() {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut bytes = Vec::new();
         let mut early = 0;
-        // Reads slowly at first: the program cannot run ahead of a pipe that is full.
+        // Reads slowly at first: the program cannot run ahead of a full pipe.
         while bytes.len() < 400_000 {
             let part = stdout.fill_buf().unwrap();
             let length = part.len();
@@ -393,9 +393,9 @@ fn results_are_streamed_and_an_interrupt_leaves_whole_lines() {
     }
 }
 
-/// Standard input that never ends does not keep the program from ending.
+/// An endless stdin does not prevent an interrupt.
 #[test]
-fn an_interrupt_ends_the_wait_for_standard_input() {
+fn an_interrupt_ends_a_read_from_stdin() {
     let root = root(0);
     let mut child = command(root.path(), &words("predict --checkpoint network -"))
         .stdin(Stdio::piped())
@@ -403,11 +403,11 @@ fn an_interrupt_ends_the_wait_for_standard_input() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Held: `wait` would close it, and that is an end of its own.
+    // Kept open: `wait` would close it, which also ends the program.
     let _stdin = child.stdin.take();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut String::new()).unwrap();
-    // The line about the device comes before the signal is listened to.
+    // The device line is printed before the signal handler is installed.
     thread::sleep(Duration::from_millis(500));
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());

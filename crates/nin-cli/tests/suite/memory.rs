@@ -1,7 +1,7 @@
-//! A small checkpoint cannot ask for all memory: `eval`, `predict`, `serve` and `report` stay within a
-//! budget, or say what they would take.
+//! A small checkpoint cannot exhaust the memory: `eval`, `predict`, `serve` and `report` stay within a
+//! budget, or report what they would need.
 //!
-//! `ulimit -v` counts addresses, of which threads and allocators take some hundred megabytes more than they use.
+//! `ulimit -v` counts addresses. Threads and allocators reserve some hundred megabytes more than they use.
 
 use std::fs;
 use std::path::Path;
@@ -16,12 +16,12 @@ use crate::odd_pictures::write_network;
 use crate::program::{Finished, finish, isolate, write_shapes};
 use crate::workshop::{train_small, words};
 
-/// What a batch may take is 2 GiB; the program, its threads and its input have as much again.
+/// A batch may take 2 GiB; the program, its threads and its input get as much again.
 const LIMIT_KIB: u64 = 4 << 20;
-/// The largest side that a checkpoint may ask for.
+/// The largest input side of a checkpoint.
 const SIDE: usize = 4096;
 
-/// The program with so little memory that it would abort where it asked for more.
+/// Returns the program under a memory limit, at which a larger allocation aborts.
 pub(crate) fn limited(folder: &Path, limit_kib: u64, line: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_nin-cli");
@@ -35,7 +35,7 @@ fn nin_limited(folder: &Path, line: &str) -> Finished {
     finish(limited(folder, LIMIT_KIB, &words(line)))
 }
 
-/// A checkpoint of a few kilobytes for images of 4096x4096, whose layers have this many channels.
+/// Writes a checkpoint of a few kilobytes for images of 4096x4096, whose layers have this many channels.
 fn write_greedy(path: &Path, channels: usize, classes: usize) {
     let block = Block {
         kernel: 11,
@@ -63,13 +63,13 @@ fn a_batch_of_large_images_shrinks() {
     let root = tempfile::tempdir().unwrap();
     write_greedy(&root.path().join("greedy.safetensors"), 2, 3);
     fs::create_dir(root.path().join("data")).unwrap();
-    // Fewer than a batch, and more than fit into memory.
+    // Fewer than a batch, but more than fit in memory.
     write_shapes(&root.path().join("data"), 20, 3, 24);
     let evaluated = nin_limited(
         root.path(),
         "eval --checkpoint greedy.safetensors --data data --backend flex --threads 2 --format json",
     );
-    assert!(evaluated.stderr.contains("note: batches of "), "{}", evaluated.stderr);
+    assert!(evaluated.stderr.contains("note: batch size reduced to "), "{}", evaluated.stderr);
     assert_eq!(evaluated.json()["images"], 24);
 
     let picture = crate::serve::square();
@@ -86,7 +86,7 @@ fn a_batch_of_large_images_shrinks() {
 }
 
 #[test]
-fn an_image_that_does_not_fit_is_refused_with_the_figures() {
+fn an_image_that_exceeds_the_budget_is_rejected_with_both_sizes() {
     let root = tempfile::tempdir().unwrap();
     write_network(&root.path().join("huge.safetensors"), 3, None, "photos");
     let file = root.path().join("huge.safetensors");
@@ -116,10 +116,10 @@ fn an_image_that_does_not_fit_is_refused_with_the_figures() {
 }
 
 #[test]
-fn a_report_of_such_a_run_has_no_answers_and_says_why() {
+fn a_report_of_such_a_run_says_why_it_lacks_test_results() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // The checkpoint of a run that asks for more than there is, with its sums.
+    // The checkpoint of a run that needs too much memory, with its checksums.
     let folder = fs::canonicalize(root.path().join("run/checkpoints/best")).unwrap();
     let file = folder.join("model.safetensors");
     let (mut metadata, weights) =
@@ -135,7 +135,7 @@ fn a_report_of_such_a_run_has_no_answers_and_says_why() {
     let reported =
         nin_limited(root.path(), "report run --data data --backend flex --threads 2").ok();
     assert!(
-        reported.stderr.contains("the report has no answers: an image of"),
+        reported.stderr.contains("the report lacks the test results: an image of"),
         "{}",
         reported.stderr
     );

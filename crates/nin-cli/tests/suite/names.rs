@@ -1,5 +1,5 @@
-//! Names with control characters: of classes, data sets, folders and pictures. None reaches a terminal, and
-//! none makes an SVG file or a page unreadable.
+//! Class, data set, folder and picture names with control characters. None reaches a terminal, and
+//! none breaks an SVG file or a page.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::predict::encoded;
 use crate::program::{Finished, nin};
 use crate::workshop::{train_small, words};
 
-/// Clears a screen, begins a line, ends a string, changes the direction of text, and is no letter.
+/// Clears the screen, starts a line, ends a string, changes the text direction, and is not a character.
 const NAME: &str = "e\u{1b}[2J\nerror: v\u{7}\u{9b}\u{202e}<i>\"\u{fffe}l";
 
 fn has_control(text: &str) -> bool {
@@ -19,7 +19,7 @@ fn has_control(text: &str) -> bool {
     text.contains(acts)
 }
 
-/// That neither stream has what a terminal would act upon, nor a line that a name began.
+/// Checks that neither stream has control characters, or a line that starts inside a name.
 fn assert_harmless(finished: &Finished, line: &str) {
     for text in [&finished.stdout, &finished.stderr] {
         assert!(!has_control(text), "{line}: {text:?}");
@@ -27,7 +27,7 @@ fn assert_harmless(finished: &Finished, line: &str) {
     }
 }
 
-/// That a file has only letters that XML allows.
+/// Checks that a file has only characters that XML allows.
 fn assert_readable(path: &Path) {
     let text = fs::read_to_string(path).unwrap();
     let is_none =
@@ -35,7 +35,7 @@ fn assert_readable(path: &Path) {
     assert!(!text.contains(is_none), "{}", path.display());
 }
 
-/// A trained run whose classes, data set and folder have such a name.
+/// Trains a run whose classes, data set and folder have such a name.
 fn evil_run(root: &Path) -> String {
     train_small(root);
     let name = NAME.replace('/', "");
@@ -66,7 +66,7 @@ fn evil_run(root: &Path) -> String {
 }
 
 #[test]
-fn names_are_escaped_for_terminals_and_stripped_for_xml() {
+fn names_are_escaped_for_terminals_and_sanitized_for_xml() {
     let root = tempfile::tempdir().unwrap();
     let name = evil_run(root.path());
     let picture = format!("{name}.png");
@@ -93,12 +93,12 @@ fn names_are_escaped_for_terminals_and_stripped_for_xml() {
     for figure in fs::read_dir(root.path().join("figures")).unwrap() {
         assert_readable(&figure.unwrap().path());
     }
-    // Refusals name what they refuse.
+    // Errors name the rejected file.
     for line in ["eval --checkpoint", "report", "compare", "train --run r --data", "data check"] {
         let finished = run(line, &[&format!("{name}-none")]);
         assert_eq!(finished.code, Some(1), "{line}: {}", finished.stderr);
     }
-    // A training on folders of such names, and its plain progress.
+    // Training on folders with such names, with plain progress.
     let trained =
         run("train --data photos --epochs 1 --progress plain --run", &[&format!("{name}2")]);
     assert!([Some(0), Some(1)].contains(&trained.code), "{}", trained.stderr);

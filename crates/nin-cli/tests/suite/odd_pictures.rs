@@ -1,5 +1,5 @@
-//! The table of odd pictures (nin-data's) through `predict` and the library: what PIL makes of each, or a
-//! refusal. `serve` is in serve/odd_pictures.rs.
+//! nin-data's table of odd pictures through `predict` and the library: PIL's pixels, or an
+//! error. `serve` is in serve/odd_pictures.rs.
 
 #[path = "../../../nin-data/tests/suite/pictures/table.rs"]
 mod table;
@@ -25,12 +25,12 @@ use table::INPUT;
 pub(crate) use table::{Expected, rows};
 
 pub(crate) const FITS: [Fit; 3] = [Fit::Stretch, Fit::Crop, Fit::Pad];
-/// The most that PyTorch's logits may differ: sums of another order in 32 bits.
+/// Tolerance of PyTorch's logits: 32-bit sums in another order.
 const LOGIT_TOLERANCE: f64 = 2e-4;
-/// The same for colours of 16 bits, of which PIL keeps the upper 8.
+/// The same for 16-bit colours, of which PIL keeps the upper 8 bits.
 const DEEP_TOLERANCE: f64 = 2e-2;
 
-/// An untrained network for the table's input, as a file; every logit depends on every pixel.
+/// Writes an untrained network for the table's input. Every logit depends on every pixel.
 pub(crate) fn write_network(path: &Path, channels: usize, fit: Option<Fit>, dataset: &str) {
     let architecture: Architecture = Builtin::PaperCifar10.architecture(channels, 10).unwrap();
     let weights = Initialization::Kaiming.weights(&architecture, 3);
@@ -55,7 +55,7 @@ fn logits(image: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn every_fit_prepares_the_table_as_pil_does() {
+fn every_fit_matches_pil_on_the_odd_pictures() {
     let root = tempfile::tempdir().unwrap();
     let network = root.path().join("network");
     for channels in [1, 3] {
@@ -77,7 +77,7 @@ fn every_fit_prepares_the_table_as_pil_does() {
 
 #[cfg(feature = "flex")]
 #[test]
-fn predict_answers_the_table_as_the_library_does_and_names_what_it_refuses() {
+fn predict_matches_the_library_on_the_odd_pictures_and_names_rejected_ones() {
     let root = tempfile::tempdir().unwrap();
     let network = root.path().join("network");
     write_network(&network, 3, Some(Fit::Crop), "photos");
@@ -112,7 +112,7 @@ fn predict_answers_the_table_as_the_library_does_and_names_what_it_refuses() {
     }
 }
 
-/// A Python that has torch, safetensors and pillow: `$NIN_PYTHON`, else `python3`.
+/// Returns a Python with torch, safetensors and pillow: `$NIN_PYTHON`, else `python3`.
 fn python() -> Option<String> {
     let python = std::env::var("NIN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let has_all = Command::new(&python).args(["-c", "import torch, safetensors, PIL"]).output();
@@ -125,7 +125,7 @@ fn python() -> Option<String> {
     None
 }
 
-/// Prints the logits that `model.py` gives for each file, one JSON list a line; `null` where PIL refuses.
+/// Prints `model.py`'s logits for each file as one JSON list per line, or `null` if PIL rejects it.
 const ANSWERS: &str = r"
 import json, sys
 import torch
@@ -141,7 +141,7 @@ for path in sys.argv[1:]:
 ";
 
 #[test]
-fn model_py_answers_the_table_as_predict_does() {
+fn model_py_matches_predict_on_the_odd_pictures() {
     let Some(python) = python() else { return };
     let root = tempfile::tempdir().unwrap();
     let table = rows();
@@ -176,7 +176,7 @@ fn model_py_answers_the_table_as_predict_does() {
         for (image, theirs) in images.iter().zip(theirs.lines()) {
             let path = image["path"].as_str().unwrap();
             let Some(theirs) = serde_json::from_str::<Option<Vec<f64>>>(theirs).unwrap() else {
-                // PIL wants the end marker of a JPEG whose pixels are all there.
+                // PIL requires the end marker even if all pixels of a JPEG are there.
                 assert!(path.contains("no-end"), "{path}");
                 continue;
             };

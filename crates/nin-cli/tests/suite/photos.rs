@@ -1,4 +1,4 @@
-//! `train --data FOLDER-OF-PICTURES` and what follows: `eval`, `report`, `predict`, `data check`.
+//! `train --data` on a picture folder, followed by `eval`, `report`, `predict` and `data check`.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use serde_json::Value;
 use crate::program::{Finished, metrics, nin};
 use crate::workshop::words;
 
-/// Small enough for seconds: a training on 32x32.
+/// Small enough to train in seconds at 32x32.
 const QUICK: &str = "--backend flex --progress plain --epochs 4 --batch-size 16 \
                      --set data.input_size=32 --set training.ema_decay=0 --set schedule.warmup_steps=0";
 
-/// A picture of a class: its colour on a noisy ground, of a size and proportions of its own.
+/// Returns a picture of a class: its colour on a noisy background, with varying size and aspect ratio.
 pub(crate) fn draw(path: &Path, class: usize, number: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let (width, height) = (40 + number * 13 % 50, 36 + number * 29 % 60);
@@ -34,7 +34,7 @@ pub(crate) fn draw(path: &Path, class: usize, number: u32) {
     picture.save(path).unwrap();
 }
 
-/// A folder with [`write_photos`]'s.
+/// Returns a folder with the pictures of [`write_photos`].
 fn shop() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     write_photos(root.path());
@@ -61,7 +61,7 @@ fn tested(run: &Path) -> Vec<Value> {
 }
 
 #[test]
-fn one_command_trains_on_a_folder_and_the_rest_follows() {
+fn train_on_a_picture_folder_then_eval_report_and_predict() {
     let root = shop();
     let finished = train(root.path(), "").ok();
     let said = &finished.stderr;
@@ -69,7 +69,7 @@ fn one_command_trains_on_a_folder_and_the_rest_follows() {
     assert!(said.contains("3 classes: ") && said.contains("split by content"), "{said}");
     assert!(said.contains(", val acc "), "{said}");
 
-    // The closing line's test accuracy is the best checkpoint's, computed once.
+    // The test accuracy of the closing line is the best checkpoint's, computed once.
     let run = root.path().join("runs/pictures");
     let tested = tested(&run);
     assert_eq!(tested.len(), 1);
@@ -90,7 +90,7 @@ fn one_command_trains_on_a_folder_and_the_rest_follows() {
     );
     assert!(summary["best_test_accuracy"].is_null());
 
-    // `eval` looks at the same pictures, and knows their names.
+    // `eval` uses the same pictures and knows their class names.
     let eval = |more: &str| {
         nin(root.path(), &words(&format!("eval --checkpoint runs/pictures {more} --format json")))
     };
@@ -119,7 +119,7 @@ fn one_command_trains_on_a_folder_and_the_rest_follows() {
 }
 
 #[test]
-fn cache_threads_and_workers_change_no_bit() {
+fn cache_threads_and_workers_do_not_change_the_bits() {
     let root = shop();
     let weights = |run: &str| {
         fs::read(root.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
@@ -131,7 +131,7 @@ fn cache_threads_and_workers_change_no_bit() {
     train(root.path(), "--run c --workers 3 --threads 2").ok();
     assert!(weights("a") == weights("b") && weights("a") == weights("c"));
 
-    // A finished run that was cut before its test is tested when it goes on.
+    // A finished run that was interrupted before its test is tested when resumed.
     let log = root.path().join("c/metrics.jsonl");
     let text = fs::read_to_string(&log).unwrap();
     let kept: Vec<&str> = text.lines().filter(|line| !line.contains("\"tested\"")).collect();
@@ -146,7 +146,7 @@ fn cache_threads_and_workers_change_no_bit() {
 fn a_resumed_run_names_the_picture_that_changed() {
     let root = shop();
     train(root.path(), "--run run").ok();
-    // Where the pictures are need not be said again.
+    // The data folder is remembered.
     let resume = || nin(root.path(), &words("train --run run --resume --backend flex"));
     resume().ok();
     let eval =
@@ -163,7 +163,7 @@ fn a_resumed_run_names_the_picture_that_changed() {
 }
 
 #[test]
-fn damaged_pictures_stop_a_training_or_are_left_out_and_counted() {
+fn damaged_pictures_stop_training_or_are_skipped_and_counted() {
     let root = shop();
     let whole = fs::read(root.path().join("photos/rose/01.jpg")).unwrap();
     fs::write(root.path().join("photos/rose/01.jpg"), &whole[..whole.len() / 2]).unwrap();
@@ -179,7 +179,7 @@ fn damaged_pictures_stop_a_training_or_are_left_out_and_counted() {
 
     let skip = "--run run --set data.on_bad_picture=skip";
     let finished = train(root.path(), skip).ok();
-    assert!(finished.stderr.contains("left out `rose/01.jpg`"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("skipped `rose/01.jpg`"), "{}", finished.stderr);
     assert!(finished.stderr.contains("1 skipped, of other types"), "{}", finished.stderr);
     assert_eq!(metrics(&root.path().join("run"))[0]["bad_pictures"], 1);
     let summary = fs::read_to_string(root.path().join("run/summary.json")).unwrap();
@@ -195,7 +195,7 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
     let text = &check.stdout;
     assert!(text.starts_with("photos: a folder per class, 3 classes, 91 images, colour"), "{text}");
     assert!(text.contains("the same picture in different classes: `grass/copy.png`"), "{text}");
-    assert!(text.trim_end().ends_with("train on it with: nin-cli train --data photos"), "{text}");
+    assert!(text.trim_end().ends_with("train with: nin-cli train --data photos"), "{text}");
 
     let json = nin(root.path(), &words("data check photos --format json")).json();
     assert_eq!((&json["trainable"], &json["channels"]), (&true.into(), &3.into()));
@@ -212,14 +212,14 @@ fn data_check_describes_a_folder_and_ends_with_the_command_to_run() {
     }
     let check = nin(root.path(), &words("data check photos"));
     assert_eq!(check.code, Some(1));
-    assert!(check.stdout.contains("a training stops: photos has only one class, `rose`"));
+    assert!(check.stdout.contains("training would stop: photos has only one class, `rose`"));
 }
 
 #[test]
-fn eval_takes_any_labelled_pictures_and_matches_classes_by_name() {
+fn eval_accepts_any_labelled_pictures_and_matches_classes_by_name() {
     let root = shop();
     train(root.path(), "--run run").ok();
-    // Other pictures: a class before the known ones, and one of these is missing.
+    // Other pictures: a new class comes first, and a known one is missing.
     for (class, name) in [(0, "a new one"), (2, "blue sky"), (0, "rose")] {
         for number in 100..110 {
             draw(&root.path().join(format!("other/{name}/{number}.png")), class, number);
@@ -231,7 +231,7 @@ fn eval_takes_any_labelled_pictures_and_matches_classes_by_name() {
     let report = finished.json();
     assert_eq!((&report["images"], &report["split"]), (&20.into(), &"all".into()));
     assert_eq!(report["unknown_classes"][0], "a new one");
-    assert!(said.contains("does not know `a new one`: 10 images are left out"), "{said}");
+    assert!(said.contains("does not know `a new one`: 10 images are skipped"), "{said}");
     assert!(said.contains("no images of `grass`"), "{said}");
     assert!(report["accuracy"].as_f64().unwrap() > 0.8, "{report}");
     let confusion = &report["confusion"];

@@ -1,4 +1,4 @@
-//! `training.precision`, and what `bench` says besides its rates.
+//! `training.precision`, and `bench --layers`.
 
 use std::path::Path;
 
@@ -7,13 +7,13 @@ use crate::workshop::{Workshop, words};
 
 const BF16: [&str; 4] = ["--set", "training.precision=bf16", "--epochs", "1"];
 
-/// Whether the kernels multiply bf16 here.
+/// Returns whether the kernels multiply bf16 on this machine.
 fn has_bf16() -> bool {
     let devices = nin(Path::new("."), &words("devices --format json")).json();
     let features: Vec<_> = devices["cpu_features"].as_array().unwrap().clone();
     let has = match devices["kernels"].as_str().unwrap() {
         "amx" | "portable-wide" | "portable-tiles" => true,
-        // Intel's instruction is slower than fp32's.
+        // Intel's instruction is slower than fp32.
         "avx512" => {
             let is_intel = devices["cpu"].as_str().unwrap().contains("Intel");
             features.contains(&"avx512bf16".into()) && !is_intel
@@ -29,7 +29,7 @@ fn said_so(finished: &Finished) -> usize {
 }
 
 #[test]
-fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
+fn bf16_is_bit_identical_across_threads_and_backends() {
     let workshop = Workshop::new();
     for (run, more) in
         [("one", "--backend flex --threads 1"), ("three", "--backend ndarray --threads 3")]
@@ -41,7 +41,7 @@ fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
 
     let recipe = std::fs::read_to_string(workshop.path().join("one/recipe.toml")).unwrap();
     assert!(recipe.contains("precision = \"bf16\""), "{recipe}");
-    // What was trained in bf16 is evaluated in it: the file of weights says so.
+    // A network trained in bf16 is evaluated in bf16: the weights' metadata says so.
     let weights = workshop.weights("one");
     assert!(String::from_utf8_lossy(&weights).contains(r#"\"precision\":\"bf16\""#));
     workshop.train("fp32", &["--epochs", "1", "--backend", "flex"]).ok();
@@ -51,7 +51,7 @@ fn bf16_gives_the_same_bits_whatever_the_threads_and_the_backend() {
 }
 
 #[test]
-fn without_the_instruction_bf16_is_fp32_and_said_once() {
+fn without_the_instruction_bf16_falls_back_to_fp32_with_one_note() {
     let workshop = Workshop::new();
     let line = words("train --config small.toml --data data --progress none --epochs 1");
     let figures = |run: &str, more: &[&str]| {

@@ -1,4 +1,4 @@
-//! `predict`: pictures of every kind, exact maps, and pictures that are none.
+//! `predict`: picture formats, exact maps, and invalid pictures.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::program::{command, nin};
 use crate::workshop::{SIDE, TEST_IMAGES, train_small, words};
 
-/// A map's values are printed with all their digits: what is left is the mean's rounding.
+/// Map values are printed with all digits, so only the rounding of the mean remains.
 const MEAN_TOLERANCE: f64 = 1e-5;
 
 fn test_images(root: &Path) -> (Vec<GrayImage>, Vec<u8>) {
@@ -68,7 +68,7 @@ fn logits(image: &Value) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn a_folder_of_the_test_images_gives_what_eval_gives() {
+fn predict_on_the_test_images_matches_eval() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, labels) = test_images(root.path());
@@ -103,7 +103,7 @@ fn a_folder_of_the_test_images_gives_what_eval_gives() {
 }
 
 #[test]
-fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror_image() {
+fn eval_with_flips_averages_the_predictions_for_each_image_and_its_mirror_image() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, labels) = test_images(root.path());
@@ -145,7 +145,7 @@ fn eval_with_flips_is_the_mean_of_what_predict_says_of_each_image_and_its_mirror
 }
 
 #[test]
-fn one_picture_in_many_forms_is_one_answer() {
+fn one_picture_in_many_formats_has_one_answer() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let image = DynamicImage::from(test_images(root.path()).0.remove(1));
@@ -180,7 +180,7 @@ fn one_picture_in_many_forms_is_one_answer() {
     assert_eq!(logits(&from_stdin["images"][0]), logits(&images[0]));
 }
 
-/// EXIF that holds nothing but an orientation.
+/// Returns EXIF data with only an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     [
         &b"II*\0\x08\0\0\0"[..],      // little endian, the directory is 8 bytes on
@@ -192,13 +192,13 @@ fn exif(orientation: u8) -> Vec<u8> {
     .concat()
 }
 
-/// A JPEG with this EXIF.
+/// Returns a JPEG with this EXIF data.
 fn jpeg_with(exif: &[u8], jpeg: &[u8]) -> Vec<u8> {
     let length = (2 + 6 + exif.len()) as u16;
     [&jpeg[..2], &[0xff, 0xe1], &length.to_be_bytes(), b"Exif\0\0", exif, &jpeg[2..]].concat()
 }
 
-/// A PNG with this EXIF behind its header.
+/// Returns a PNG with this EXIF data after its header.
 fn png_with(exif: &[u8], png: &[u8]) -> Vec<u8> {
     const HEADER_END: usize = 33; // 8 bytes of signature, 25 of IHDR
     let chunk = [b"eXIf", exif].concat();
@@ -206,7 +206,7 @@ fn png_with(exif: &[u8], png: &[u8]) -> Vec<u8> {
     [&png[..HEADER_END], &length, &chunk, &sum, &png[HEADER_END..]].concat()
 }
 
-/// A WebP with this EXIF, without loss.
+/// Returns a lossless WebP with this EXIF data.
 fn webp_with(exif: &[u8], picture: &GrayImage) -> Vec<u8> {
     use image::ImageEncoder;
     let mut bytes = Vec::new();
@@ -218,15 +218,15 @@ fn webp_with(exif: &[u8], picture: &GrayImage) -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_is_turned_upright() {
+fn exif_orientation_is_applied() {
     use image::imageops::{flip_horizontal, flip_vertical, rotate90, rotate180, rotate270};
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // No two of the eight ways to hold it look alike: a bar beside a corner.
+    // All eight orientations look different: a bar next to a corner.
     let lying = GrayImage::from_fn(40, 24, |x, y| {
         image::Luma([if (8..14).contains(&y) || (x < 12 && y < 8) { 220 } else { 0 }])
     });
-    // What is to be done to a picture of each orientation, 1 to 8, by the EXIF standard.
+    // The transformation for each orientation, 1 to 8, by the EXIF standard.
     let upright: [fn(&GrayImage) -> GrayImage; 8] = [
         GrayImage::clone,
         |image| flip_horizontal(image),
@@ -260,7 +260,7 @@ fn a_picture_is_turned_upright() {
         assert_eq!(logits(png), logits(turned), "orientation {}", at + 1);
         assert_eq!(logits(webp), logits(turned), "orientation {}", at + 1);
         for (jpeg, turned) in logits(jpeg).iter().zip(&logits(turned)) {
-            // JPEG is not the same, but nearly.
+            // JPEG is close, but not equal.
             assert!((jpeg.1 - turned.1).abs() < 0.05 * (1.0 + turned.1), "{jpeg:?}, {turned:?}");
         }
         assert!(!different.contains(&logits(png)), "orientation {} is another's", at + 1);
@@ -270,7 +270,7 @@ fn a_picture_is_turned_upright() {
 }
 
 #[test]
-fn dark_things_on_white_are_seen_as_light_things_on_black() {
+fn dark_objects_on_white_are_inverted() {
     let root = tempfile::tempdir().unwrap();
     let train = "train --set data.limit=64 --epochs 1 --run run --progress none";
     nin(root.path(), &words(train)).ok();
@@ -281,7 +281,7 @@ fn dark_things_on_white_are_seen_as_light_things_on_black() {
     image::imageops::invert(&mut negative);
     picture.save(root.path().join("on-black.png")).unwrap();
     negative.save(root.path().join("on-white.png")).unwrap();
-    // Cut out, as shops have it: nothing around it, and that is white.
+    // Cut out, as in shops: the transparent background becomes white.
     let cut_out = image::RgbaImage::from_fn(28, 28, |x, y| {
         let value = negative.get_pixel(x, y)[0];
         image::Rgba([value, value, value, if value == 255 { 0 } else { 255 }])
@@ -301,7 +301,7 @@ fn dark_things_on_white_are_seen_as_light_things_on_black() {
 }
 
 #[test]
-fn maps_become_pictures_and_dense_maps_are_as_large_as_the_picture_allows() {
+fn maps_are_written_as_png_and_dense_maps_grow_with_the_picture() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (images, _) = test_images(root.path());
@@ -327,7 +327,7 @@ fn maps_become_pictures_and_dense_maps_are_as_large_as_the_picture_allows() {
     }
 }
 
-/// A PNG that claims `side` x `side` pixels and holds none.
+/// Returns a PNG that declares `side` x `side` pixels and contains none.
 pub(crate) fn bomb(side: u32) -> Vec<u8> {
     let mut bytes = encoded(&GrayImage::new(8, 8).into(), ImageFormat::Png);
     bytes[16..20].copy_from_slice(&side.to_be_bytes());
@@ -337,7 +337,7 @@ pub(crate) fn bomb(side: u32) -> Vec<u8> {
     bytes
 }
 
-/// The checksum of a PNG's chunks.
+/// Returns the checksum of a PNG chunk.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |sum, &byte| {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 * (sum & 1)))
@@ -345,7 +345,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn pictures_that_are_none_are_named_and_the_others_answered() {
+fn invalid_pictures_are_named_and_the_others_are_classified() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let write = |name: &str, bytes: &[u8]| std::fs::write(root.path().join(name), bytes).unwrap();

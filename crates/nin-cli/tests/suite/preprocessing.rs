@@ -1,4 +1,4 @@
-//! Normalised and whitened images: trained on, gone on with, and the same in every command.
+//! Normalization and whitening: training, resuming, and the same in every command.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::program::{metrics, nin};
 use crate::workshop::words;
 
 const CHANNELS: &str = "--set preprocessing.normalization=channels";
-/// 3x8x8 are 192 values: their whitening is found at once.
+/// 3x8x8 are 192 values, whose whitening is fitted immediately.
 const WHITENED: &str = "--set preprocessing.normalization=contrast \
                         --set preprocessing.whitening=true --set data.input_size=8 \
                         --set augmentation.flip=true --set augmentation.shift=1";
@@ -24,14 +24,14 @@ fn json(root: &Path, line: &str) -> serde_json::Value {
 }
 
 #[test]
-fn what_is_fitted_once_is_used_wherever_the_network_is() {
+fn fitted_preprocessing_is_used_by_every_command() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);
     for options in [CHANNELS, WHITENED] {
         let run = if options == CHANNELS { "channels" } else { "whitened" };
         train(root, run, options);
-        // Cut and gone on with, by others.
+        // Interrupted and resumed, with other settings.
         let cut = format!("{run}-cut");
         train(root, &cut, &format!("{options} --epochs 1 --workers 3 --threads 1"));
         let line = format!("train --run {cut} --resume --data data --progress none --epochs 8");
@@ -45,7 +45,7 @@ fn what_is_fitted_once_is_used_wherever_the_network_is() {
         assert_eq!(tested.fold(0.0, f64::max), accuracy, "{run}");
         assert!(accuracy > 0.5, "ten colours are told apart by {run}: {accuracy}");
 
-        // Pictures from outside go the same way: the test set's own images have its accuracy.
+        // Picture files are preprocessed alike: the test images as files have the same accuracy.
         let pictures: Vec<_> = (0..40).map(|at| format!("{at}.png")).collect();
         for (at, picture) in pictures.iter().enumerate() {
             fs::write(root.join(picture), png(at % 10, at / 10)).unwrap();
@@ -64,7 +64,7 @@ fn what_is_fitted_once_is_used_wherever_the_network_is() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused() {
+fn impossible_combinations_are_rejected() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);
@@ -96,23 +96,23 @@ fn what_cannot_be_done_is_refused() {
         assert!(finished.stderr.contains(expected), "{line}: {}", finished.stderr);
         assert!(finished.stderr.contains(hint), "{line}: {}", finished.stderr);
     }
-    // Less of it goes out: by channels it is part of the graph, and of the module.
+    // Normalization by channel can be exported: it is part of the ONNX graph and of the module.
     nin(root, &words("export --checkpoint plain --to onnx --output x.onnx")).ok();
     nin(root, &words("export --checkpoint plain --to safetensors --output x.safetensors")).ok();
     let module = fs::read_to_string(root.join("model.py")).unwrap();
     assert!(module.contains("return normalized(values)"), "{module}");
 }
 
-/// Answers that are no numbers are no answers: the accuracy would be the share of the first class.
+/// NaN logits are an error: otherwise the accuracy would be the share of the first class.
 #[test]
-fn a_network_that_overflows_is_refused_by_every_command() {
+fn every_command_rejects_a_network_that_overflows() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     prepare(root);
     train(root, "run", CHANNELS);
     fs::write(root.join("one.png"), png(1, 0)).unwrap();
     let (metadata, weights) = ModelMetadata::from_safetensors(&model(root, "run")).unwrap();
-    // Each value is finite; what comes of an image is not.
+    // Each weight is finite, but the activations overflow.
     let huge: Weights = weights
         .iter()
         .map(|(name, tensor)| {
@@ -125,7 +125,7 @@ fn a_network_that_overflows_is_refused_by_every_command() {
     let (mean, deviation) = (vec![0.5; 3], vec![1e-45; 3]);
     thin.preprocessing.normalization = Normalization::Channels { mean, deviation };
     let mut names = vec!["huge.safetensors"];
-    // Or it is refused where it is written.
+    // Or it is rejected when written.
     if let Ok(bytes) = thin.to_safetensors(&weights) {
         fs::write(root.join("thin.safetensors"), bytes).unwrap();
         names.push("thin.safetensors");

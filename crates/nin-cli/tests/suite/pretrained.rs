@@ -1,4 +1,4 @@
-//! The trained networks that are part of the program, and the others of `weights/`.
+//! The embedded networks, and the others in `weights/`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use nin_train::load_model;
 use crate::program::nin;
 use crate::workshop::{PACKAGE, has_package};
 
-/// Another instruction set may tip one image at the edge of two classes, of 10,000.
+/// Another instruction set may change the answer for one of 10,000 images.
 const TOLERANCE: f64 = 0.000_15;
 
 /// The cards of the networks in `weights/`.
@@ -24,14 +24,14 @@ fn cards() -> BTreeMap<&'static str, &'static str> {
     CARDS.split("\n## ").skip(1).filter_map(|card| card.split_once('\n')).collect()
 }
 
-/// The card's figure, on all 10,000 test images.
+/// Returns the card's accuracy, on all 10,000 test images.
 fn accuracy(card: &str) -> f64 {
     let (_, accuracy) = card.split_once("| test accuracy | ").unwrap();
     accuracy.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
-fn every_network_is_whole_and_has_its_card() {
+fn every_network_loads_and_has_a_model_card() {
     let cards = cards();
     let files = fs::read_dir(WEIGHTS).unwrap().map(|entry| entry.unwrap().path());
     let networks: Vec<_> =
@@ -47,7 +47,7 @@ fn every_network_is_whole_and_has_its_card() {
 }
 
 #[test]
-fn every_network_is_what_its_card_says() {
+fn every_network_reaches_the_accuracy_of_its_card() {
     if !has_package() {
         return;
     }
@@ -64,7 +64,7 @@ fn every_network_is_what_its_card_says() {
 }
 
 #[test]
-fn a_picture_is_told_without_a_training() {
+fn predict_works_without_training() {
     let root = tempfile::tempdir().unwrap();
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::default()).unwrap();
     let label = data.class_names.iter().position(|class| class == "Trouser").unwrap();
@@ -77,7 +77,7 @@ fn a_picture_is_told_without_a_training() {
 }
 
 #[test]
-fn a_name_that_is_none_is_refused_with_those_there_are() {
+fn an_unknown_network_name_is_an_error_that_lists_the_known_ones() {
     let refused = nin(Path::new("."), &["eval", "--checkpoint", "pretrained:alexnet"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("there is: record-fashion-mnist"), "{}", refused.stderr);
@@ -85,7 +85,7 @@ fn a_name_that_is_none_is_refused_with_those_there_are() {
 }
 
 #[test]
-fn a_name_is_looked_for_in_the_folder_of_weights_too() {
+fn network_names_are_also_looked_up_in_the_weights_folder() {
     let root = tempfile::tempdir().unwrap();
     let weights = root.path().join("weights");
     fs::create_dir(&weights).unwrap();

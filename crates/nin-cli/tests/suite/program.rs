@@ -1,4 +1,4 @@
-//! Running `nin-cli`, and making the data that it reads.
+//! Runs `nin-cli`, and writes the data that it reads.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -20,19 +20,19 @@ pub(crate) const BENCH: [&str; 11] = [
     "json",
 ];
 
-/// What a run of the program left.
+/// The output of a command.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// Runs the program in a folder; no cache, no data folder and no colours from outside.
+/// Runs the program in a folder, isolated from the user's cache, data folder and colours.
 pub(crate) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
     finish(command(folder, arguments))
 }
 
-/// Waits for a command's end.
+/// Runs a command to its end.
 pub(crate) fn finish(mut command: Command) -> Finished {
     let Output { status, stdout, stderr } = command.output().unwrap();
     Finished {
@@ -42,7 +42,7 @@ pub(crate) fn finish(mut command: Command) -> Finished {
     }
 }
 
-/// The program, ready to be run.
+/// Returns the isolated command.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nin-cli"));
     command.args(arguments);
@@ -50,20 +50,20 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Lets a command work in this folder, and see nothing of the user's but `NIN_CPU`: all that is tested here holds for any
+/// Runs a command in this folder, isolated from the user's environment except `NIN_CPU`: the tests hold for any
 /// instruction set, and `NIN_CPU=portable cargo test` shows it.
 pub(crate) fn isolate(command: &mut Command, folder: &Path) {
     command.current_dir(folder).env_remove("NIN_DATA").env("XDG_CACHE_HOME", folder.join("cache"));
 }
 
 impl Finished {
-    /// Itself, if the program was content.
+    /// Returns itself, and panics if the program failed.
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self
     }
 
-    /// What it printed, as JSON.
+    /// Returns stdout as JSON.
     pub(crate) fn json(self) -> Value {
         let finished = self.ok();
         serde_json::from_str(&finished.stdout).unwrap_or_else(|error| {
@@ -72,13 +72,13 @@ impl Finished {
     }
 }
 
-/// The lines of a run's log.
+/// Returns the events of a run's log.
 pub(crate) fn metrics(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A data set of squares, bars and crosses in a folder: three classes, `side` x `side`.
+/// Writes a data set of squares, bars and crosses: three classes, `side` x `side`.
 pub(crate) fn write_shapes(folder: &Path, side: usize, train: usize, test: usize) {
     for (split, count) in [("train", train), ("t10k", test)] {
         let mut images = vec![0, 0, 8, 3];

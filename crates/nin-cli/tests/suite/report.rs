@@ -1,4 +1,4 @@
-//! `report`: whole and self-contained for runs in every state.
+//! `report`: complete and self-contained for runs in every state.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn report(root: &Path, line: &str) -> (Finished, String) {
     (finished, page)
 }
 
-/// Well-formed as far as it goes without a browser, and nothing in it that is elsewhere.
+/// Checks that the page is well-formed, as far as possible without a browser, and has no external resources.
 fn assert_is_whole(page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
     for outside in ["http://", "https://", "src=\"/", "url(", "@import", "NaN"] {
@@ -33,7 +33,7 @@ fn assert_is_whole(page: &str) {
 }
 
 #[test]
-fn a_run_of_three_classes_at_20x20() {
+fn report_of_a_run_with_three_classes_at_20x20() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let (finished, page) = report(root.path(), "run --data data");
@@ -43,9 +43,9 @@ fn a_run_of_three_classes_at_20x20() {
         "<h2 id=\"curves-title\">Curves</h2>",
         "aria-label=\"Loss over epochs: training from ",
         "<caption><span>Each class</span></caption>",
-        "<caption><span>How often each class (row) got each answer (column)</span></caption>",
+        "<caption><span>Images of each class (row) by predicted class (column)</span></caption>",
         "Expected calibration error <strong>",
-        "<caption><span>The layers of small for an image of 1×20×20</span></caption>",
+        "<caption><span>Layers of small for an image of 1×20×20</span></caption>",
         "All 8 filters of the first convolution, 3×3",
         "optimizer.kind</th><td>adamw",
         "<html lang=\"en\">",
@@ -55,7 +55,7 @@ fn a_run_of_three_classes_at_20x20() {
     }
     let cells = page.matches("<td class=\"right\"").count();
     assert_eq!((cells, page.matches("<td class=\"wrong\"").count()), (3, 6));
-    // What the confusion matrix adds up to.
+    // The sum of the confusion matrix.
     let counts: usize = page
         .split("<td class=\"")
         .skip(1)
@@ -68,17 +68,17 @@ fn a_run_of_three_classes_at_20x20() {
 }
 
 #[test]
-fn without_its_data_a_run_has_a_report_that_says_so() {
+fn a_report_without_the_data_says_so() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     std::fs::rename(root.path().join("data"), root.path().join("elsewhere")).unwrap();
     let (finished, page) = report(root.path(), "run --output out.html");
-    assert!(finished.stderr.contains("the report has no answers"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the report lacks the test results"), "{}", finished.stderr);
     assert!(page.contains("Not shown: the data set `shapes` was not found"), "{}", finished.stderr);
     assert!(page.contains("<h2 id=\"layers-title\">Layers</h2>"));
 }
 
-/// Cuts the run in a folder, in the middle of a line of its third epoch.
+/// Truncates a run's log within a line of its third epoch.
 fn cut(root: &Path) {
     let path = |name: &str| root.join("run").join(name);
     let metrics = std::fs::read_to_string(path("metrics.jsonl")).unwrap();
@@ -88,14 +88,15 @@ fn cut(root: &Path) {
 }
 
 #[test]
-fn runs_that_were_cut_have_reports() {
+fn interrupted_runs_have_reports() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     cut(root.path());
     let path = |name: &str| root.path().join("run").join(name);
     let before = std::fs::read_dir(path("")).unwrap().count();
     let (_, page) = report(root.path(), "run --data data --output cut.html");
-    let state = "Not ended: 2 of 4 epochs, last heard of less than two minutes before this report.";
+    let state =
+        "Not ended: 2 of 4 epochs, last log entry less than two minutes before this report.";
     assert!(page.contains(state));
     assert_eq!(
         std::fs::read_dir(path("")).unwrap().count(),
@@ -103,24 +104,26 @@ fn runs_that_were_cut_have_reports() {
         "nothing in the run is touched"
     );
 
-    // Before the first checkpoint, and before the first line.
+    // Before the first checkpoint, and before the first line of the log.
     std::fs::remove_dir_all(path("checkpoints")).unwrap();
     std::fs::remove_file(path("metrics.jsonl")).unwrap();
     std::fs::remove_file(path("environment.json")).unwrap();
     let (_, page) = report(root.path(), "run --data data --output empty.html");
-    for part in
-        ["nothing was logged yet", "environment.json is not there", "has not written a checkpoint"]
-    {
+    for part in [
+        "nothing has been logged yet",
+        "environment.json is missing",
+        "has not written a checkpoint",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     let finished = nin(root.path(), &["report", "data"]);
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("the folder holds no run"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the folder contains no runs"), "{}", finished.stderr);
 }
 
-/// Leaves the run `dead` in a folder with data and recipe.
+/// Trains the run `dead` in a folder with data and recipe.
 fn train_dead(root: &Path) {
-    // So high a rate that every class channel is pushed below zero and stays there.
+    // A learning rate that pushes every class channel below zero for good.
     let line = "train --config small.toml --data data --run dead --progress none --epochs 3 \
                 --set optimizer.kind=sgd --learning-rate 30";
     nin(root, &words(line)).ok();
@@ -140,7 +143,7 @@ fn a_dead_run_is_called_dead() {
 fn a_run_on_a_plateau_is_not_called_dead() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
-    // Every class open, all logits nearly equal, and no step that moves anything.
+    // Every class is trainable, all logits are nearly equal, and no step changes anything.
     let line = "train --config small.toml --data data --run plateau --progress none --epochs 1 \
                 --set model.initialization=lsuv-open --learning-rate 1e-9";
     nin(root.path(), &words(line)).ok();
@@ -153,7 +156,7 @@ fn a_run_on_a_plateau_is_not_called_dead() {
 fn report_in_chromium() {
     let Some(mut browser) = chromium::script("report_axe.mjs") else { return };
     let root = tempfile::tempdir().unwrap();
-    // Three classes, dead, cut in the middle, without its data; and ten classes with their names.
+    // Runs with three classes: dead, interrupted, and without data. And one with ten named classes.
     train_small(root.path());
     train_dead(root.path());
     report(root.path(), "run --data data --output three.html");
@@ -167,12 +170,12 @@ fn report_in_chromium() {
     let pages = ["three", "answerless", "dead", "cut", "ten"];
     browser.args(pages.map(|name| root.path().join(format!("{name}.html"))));
     let said = chromium::run(browser);
-    // Each in light and dark, on a phone and on a desk.
+    // Each in light and dark mode, on a phone and on a desktop.
     assert_eq!(said.matches("nothing found").count(), 4 * pages.len(), "{said}");
 }
 
 #[test]
-fn figures_are_files_of_their_own() {
+fn figures_are_written_as_svg_files() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     report(root.path(), "run --data data --figures out/figures");
@@ -194,7 +197,7 @@ fn figures_are_files_of_their_own() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn open_hands_the_page_to_the_desktop_and_does_without_one() {
+fn open_calls_the_desktop_opener_and_survives_without_one() {
     use std::os::unix::fs::PermissionsExt;
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
@@ -216,11 +219,11 @@ fn open_hands_the_page_to_the_desktop_and_does_without_one() {
     open("");
     assert_eq!(std::fs::read_to_string(root.path().join("opened")).unwrap(), "run/report.html\n");
     program("exit 3");
-    open("warning: `xdg-open` could not open it");
+    open("warning: `xdg-open` could not open the report");
 }
 
 #[test]
-fn a_training_ends_with_its_report() {
+fn training_writes_a_report_at_the_end() {
     let workshop = crate::workshop::Workshop::new();
     let finished = workshop.train("run", &[]).ok();
     assert!(finished.stderr.ends_with("report: run/report.html\n"), "{}", finished.stderr);
@@ -230,10 +233,10 @@ fn a_training_ends_with_its_report() {
 
     workshop.train("without", &["--no-report"]).ok();
     assert!(!workshop.path().join("without/report.html").exists());
-    // Where it cannot be written the training is done all the same: a folder has its name.
+    // Training also succeeds if the report cannot be written: a folder has its name.
     workshop.train("taken", &["--epochs", "1", "--no-report"]).ok();
     std::fs::create_dir(workshop.path().join("taken/report.html")).unwrap();
     let resume = "train --run taken --resume --data data --epochs 2 --progress none";
     let second = nin(workshop.path(), &words(resume)).ok();
-    assert!(second.stderr.contains("warning: no report was written: "), "{}", second.stderr);
+    assert!(second.stderr.contains("warning: no report written: "), "{}", second.stderr);
 }

@@ -1,4 +1,4 @@
-//! What a run goes on from, what it refuses to go on with, and steps that went wrong.
+//! Resuming runs: from damaged checkpoints, with changed settings, and after bad steps.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn resume(workshop: &Workshop, more: &[&str]) -> Finished {
 }
 
 #[test]
-fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
+fn a_damaged_latest_checkpoint_is_reported_and_the_result_is_the_same() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
     workshop.train("uncut", &options).ok();
@@ -39,8 +39,8 @@ fn a_damaged_latest_checkpoint_is_told_and_the_end_is_the_same() {
     assert!(warned.iter().any(|event| event["event"] == "warning"));
 }
 
-/// Rates of their own, clipped gradients, an average of the weights, and whatever else changes what is
-/// learnt.
+/// Per-layer learning rates, clipped gradients, averaged weights, and everything else that changes the
+/// result.
 const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate=0.1 \
                      --set optimizer.clip_norm=0.5 --set training.ema_decay=0.8 \
                      --set preprocessing.normalization=channels --set augmentation.shift=2 \
@@ -49,14 +49,14 @@ const PARTS: &str = "--set optimizer.bias_rate=2 --set optimizer.last_layer_rate
                      --set model.initialization=lsuv-open";
 
 #[test]
-fn every_part_of_a_recipe_goes_on_to_the_bit() {
+fn every_recipe_feature_resumes_bit_exactly() {
     let workshop = Workshop::new();
     let parts = words(PARTS);
     let steps = ["--backend", "flex", "--set", "checkpoint.every_steps=4"];
     workshop.train("uncut", &[&parts[..], &steps].concat()).ok();
     let short = ["--epochs", "3", "--threads", "1", "--workers", "3"];
     workshop.train("run", &[&parts[..], &steps, &short].concat()).ok();
-    // The newest checkpoint that is left is in the middle of the third epoch.
+    // The newest remaining checkpoint is within the third epoch.
     let epoch = workshop.path().join("run/checkpoints/epoch-003");
     fs::remove_file(epoch.join("state.json")).unwrap();
     resume(&workshop, &["--data", "data", "--epochs", "4", "--workers", "0"]).ok();
@@ -65,7 +65,7 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
     let curves = |run: &str| fs::read(workshop.path().join(run).join("curves.svg")).unwrap();
     assert!(curves("uncut") == curves("run"));
 
-    // What is saved is what was tested: the average, not the weights that are trained.
+    // The averaged weights are tested and saved, not the trained ones.
     let line = "eval --checkpoint uncut/checkpoints/latest --data data --format json";
     let accuracy = nin(workshop.path(), &words(line)).json()["accuracy"].clone();
     assert_eq!(accuracy, workshop.figures("uncut").last().unwrap()[2]);
@@ -78,7 +78,7 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
     let name = "blocks.0.convolution.weight";
     let trained = tensor("optimizer.safetensors", &format!("trained.{name}"));
     assert_ne!(tensor("model.safetensors", name), trained);
-    // Each part makes a difference.
+    // Each feature changes the result.
     let once = ["--backend", "flex", "--epochs", "1"];
     workshop.train("all", &[&parts[..], &once].concat()).ok();
     for part in parts.chunks(2) {
@@ -89,7 +89,7 @@ fn every_part_of_a_recipe_goes_on_to_the_bit() {
 }
 
 #[test]
-fn patience_goes_on_where_it_was() {
+fn patience_is_kept_across_a_resume() {
     let workshop = Workshop::new();
     let patient = words("--backend flex --set training.early_stop_epochs=2");
     let most = ["--epochs", "30"];
@@ -100,7 +100,7 @@ fn patience_goes_on_where_it_was() {
     };
     let figures = workshop.figures("uncut");
     assert_eq!((ending("uncut"), figures.len() < 30), ("stopped_early".into(), true));
-    // Cut behind the first of the two epochs that got no better.
+    // Interrupted after the first of the two epochs without improvement.
     let epochs = (figures.len() - 1).to_string();
     workshop.train("run", &[&patient[..], &["--epochs", &epochs]].concat()).ok();
     assert_eq!(ending("run"), "finished");
@@ -111,7 +111,7 @@ fn patience_goes_on_where_it_was() {
 }
 
 #[test]
-fn other_kernels_than_before_are_told() {
+fn resuming_with_other_kernels_is_a_warning() {
     let workshop = Workshop::new();
     let on = |kernels: &str, line: &str| {
         let mut command = command(workshop.path(), &words(line));
@@ -134,7 +134,7 @@ fn other_kernels_than_before_are_told() {
 fn no_step_is_logged_twice() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "2"]).ok();
-    // As if the process had been killed in the third epoch.
+    // Like a process killed in the third epoch.
     let record = workshop.path().join("run/metrics.jsonl");
     let mut text = fs::read_to_string(&record).unwrap();
     text += "{\"event\":\"resume\",\"epoch\":3,\"step\":0}\n{\"event\":\"step\",\"epo";
@@ -150,7 +150,7 @@ fn no_step_is_logged_twice() {
 }
 
 #[test]
-fn other_data_is_refused_and_another_backend_is_told() {
+fn resuming_with_other_data_is_an_error_and_with_another_backend_a_warning() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
     let other = workshop.path().join("other");
@@ -176,7 +176,7 @@ fn other_data_is_refused_and_another_backend_is_told() {
 }
 
 #[test]
-fn what_does_not_change_the_mathematics_may_change() {
+fn options_that_do_not_change_the_result_may_change_on_resume() {
     let workshop = Workshop::new();
     workshop.train("run", &["--backend", "flex", "--epochs", "1"]).ok();
     let options = [
@@ -208,12 +208,12 @@ fn what_does_not_change_the_mathematics_may_change() {
     }
 }
 
-/// A rate at which the second step's loss is no number.
+/// A learning rate at which the second step's loss is not finite.
 const FAR_TOO_FAST: [&str; 4] =
     ["--set", "optimizer.kind=sgd", "--set", "optimizer.learning_rate=1e38"];
 
 #[test]
-fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
+fn a_non_finite_loss_stops_training_before_the_weights_change() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--set", "checkpoint.every_steps=1"];
     let stopped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat());
@@ -231,15 +231,15 @@ fn a_loss_that_is_no_number_stops_before_the_weights_are_touched() {
     let events = metrics(&workshop.path().join("run"));
     let bad = events.iter().find(|event| event["event"] == "non_finite").unwrap();
     assert_eq!((&bad["step"], &bad["skipped"]), (&2.into(), &false.into()));
-    // The checkpoint of the step before is whole, and its weights are numbers.
+    // The checkpoint of the previous step is complete, and its weights are finite.
     let latest = fs::read_link(workshop.path().join("run/checkpoints/latest")).unwrap();
     assert_eq!(latest.to_str(), Some("step-00000001"));
-    // A file with a weight that is no number is refused; what such weights answer is another matter.
+    // Loading would reject a NaN weight.
     ModelMetadata::from_safetensors(&workshop.weights("run")).unwrap();
 }
 
 #[test]
-fn bad_steps_are_dropped_where_that_was_asked_for() {
+fn on_non_finite_skip_drops_bad_steps() {
     let workshop = Workshop::new();
     let options = ["--backend", "flex", "--epochs", "1", "--on-non-finite", "skip"];
     let skipped = workshop.train("run", &[&FAR_TOO_FAST[..], &options].concat()).ok();
@@ -250,10 +250,10 @@ fn bad_steps_are_dropped_where_that_was_asked_for() {
         .map(|event| event["step"].as_u64().unwrap())
         .collect();
     assert_eq!(dropped, (2..=11).collect::<Vec<_>>(), "each step but the first");
-    let line = "warning: the loss is no number in epoch 1, step 11: the step is dropped";
+    let line = "warning: the loss is not finite in epoch 1, step 11: step skipped";
     assert!(skipped.stderr.contains(line), "{}", skipped.stderr);
 
-    // Not for ever.
+    // But not forever.
     let given_up = resume(&workshop, &["--data", "data", "--epochs", "50"]);
     assert_eq!(given_up.code, Some(1), "{}", given_up.stderr);
     assert!(

@@ -1,4 +1,4 @@
-//! `train --seeds`: several runs, their table, and going on after a cut.
+//! `train --seeds`: several runs, their table, and resuming them.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ const SMALL: &str =
     "train --config small.toml --data data --backend flex --progress none --epochs 2";
 
 #[test]
-fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
+fn each_seed_is_a_run_and_the_table_ends_with_the_books_lines() {
     let workshop = Workshop::new();
     let line = format!("{SMALL} --run all --seeds 7,3");
     let finished = nin(workshop.path(), &words(&line)).ok();
@@ -19,7 +19,7 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
     assert!(lines[1].starts_with("seed-7 ") && lines[2].starts_with("seed-3 "));
     assert!(lines[4].starts_with("2 of 2 ended: test acc median "), "{}", lines[4]);
     let [.., middle, loss, rate] = lines[..] else { panic!("{}", finished.stdout) };
-    assert!(middle.starts_with("the run in the middle is seed-"), "{middle}");
+    assert!(middle.starts_with("median run: seed-"), "{middle}");
     assert!(loss.starts_with("loss ") && loss.contains(", test acc "), "{loss}");
     assert!(rate.contains(" examples/sec on "), "{rate}");
     for said in ["seed 7, 1 of 2", "seed 3, 2 of 2", "seed 3: loss "] {
@@ -35,14 +35,14 @@ fn each_seed_is_a_run_of_its_own_and_the_table_ends_in_the_books_lines() {
 
     let taken = nin(workshop.path(), &words(&line));
     assert_eq!(taken.code, Some(1), "{}", taken.stderr);
-    assert!(taken.stderr.contains("`all` holds runs already"), "{}", taken.stderr);
+    assert!(taken.stderr.contains("`all` already holds runs"), "{}", taken.stderr);
     nin(workshop.path(), &words("report all/seed-3 --data data")).ok();
     let page = fs::read_to_string(workshop.path().join("all/seed-3/report.html")).unwrap();
     assert!(page.contains("<strong>seed-3</strong> (this run)") && page.contains("seed-7"));
 }
 
 #[test]
-fn a_series_ends_with_a_page_of_all_its_runs() {
+fn a_series_writes_a_page_of_all_runs() {
     let workshop = Workshop::new();
     let folder = workshop.path().join("all");
     let line = format!("{SMALL} --run all --seeds 7,3");
@@ -51,7 +51,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     for part in [
         "<h1>all</h1>",
-        "<p>2 have ended. Test accuracy: median ",
+        "<p>Runs ended: 2. Test accuracy: median ",
         "<a href=\"seed-7/report.html\">seed-7</a>",
         "<a href=\"seed-3/report.html\">seed-3</a>",
         "alt=\"Training loss and test accuracy of each run over the epochs\"",
@@ -60,7 +60,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
     }
     assert!(!page.contains("http:") && page.trim_end().ends_with("</html>"));
 
-    // The same by hand; elsewhere the runs' pages are not where a link would lead.
+    // The same with `report`. In another folder, the page has no links to the runs' pages.
     fs::remove_file(folder.join("report.html")).unwrap();
     let again = nin(workshop.path(), &words("report all")).ok();
     assert_eq!(again.stdout, "all/report.html\n");
@@ -76,7 +76,7 @@ fn a_series_ends_with_a_page_of_all_its_runs() {
 }
 
 #[test]
-fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
+fn a_finished_series_accepts_more_seeds_and_epochs_only() {
     let workshop = Workshop::new();
     nin(workshop.path(), &words(&format!("{SMALL} --run all --seeds 2"))).ok();
     let resume = "train --run all --resume --data data --backend flex --progress none";
@@ -95,7 +95,7 @@ fn a_finished_series_takes_more_seeds_and_more_epochs_and_nothing_else() {
 }
 
 #[test]
-fn an_interrupted_series_goes_on_where_it_was() {
+fn an_interrupted_series_resumes_where_it_stopped() {
     let workshop = Workshop::new();
     let line = "--config small.toml --data data --backend flex --run all --seeds 3 --epochs 25";
     let mut running = Running::start(&workshop, &words(line));
@@ -105,13 +105,13 @@ fn an_interrupted_series_goes_on_where_it_was() {
     let finished = running.finish();
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(130), ""), "{}", finished.stderr);
     let last = finished.stderr.lines().last().unwrap();
-    let resume = last.split_once("go on with: nin-cli ").unwrap().1;
+    let resume = last.split_once("resume with: nin-cli ").unwrap().1;
     assert_eq!(resume, "train --run all --resume --data data --backend flex");
     assert!(!workshop.path().join("all/seed-3").exists());
 
-    // What is there of the second goes on; the third begins. As many epochs as they have.
+    // The second seed resumes and the third starts, with the epochs of the series.
     let again = nin(workshop.path(), &words(resume)).ok();
-    assert!(again.stderr.contains("seed 1 is finished: 25 epochs"), "{}", again.stderr);
+    assert!(again.stderr.contains("seed 1: already finished after 25 epochs"), "{}", again.stderr);
     assert!(again.stderr.contains("resumed in epoch "), "{}", again.stderr);
     assert_eq!(again.stdout.matches(" 25/25 ").count(), 3, "{}", again.stdout);
     let alone = words("--backend flex --epochs 25 --seed 2");
@@ -120,7 +120,7 @@ fn an_interrupted_series_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_seed_that_diverges_ends_no_series() {
+fn a_diverging_seed_does_not_end_the_series() {
     let workshop = Workshop::new();
     let line = format!(
         "{SMALL} --run all --seeds 2 --set optimizer.kind=sgd --learning-rate 1e9 --format json"
@@ -133,16 +133,16 @@ fn a_seed_that_diverges_ends_no_series() {
 }
 
 #[test]
-fn wrong_seeds_are_wrong_usage_and_leave_nothing() {
+fn invalid_seeds_are_usage_errors_and_write_nothing() {
     let workshop = Workshop::new();
     for (seeds, said) in
-        [("0", "expected 1 to 10000 seeds"), ("1,1", "there twice"), ("x", "no whole")]
+        [("0", "expected 1 to 10000 seeds"), ("1,1", "listed twice"), ("x", "not a whole")]
     {
         let finished = nin(workshop.path(), &["train", "--seeds", seeds]);
         assert_eq!(finished.code, Some(2), "{}", finished.stderr);
         assert!(finished.stderr.contains(said), "{}", finished.stderr);
     }
-    // A try that finds no data leaves nothing in the way of the next.
+    // A failed attempt without data does not block the next one.
     let lost = "train --config small.toml --data nowhere --run all --seeds 2";
     assert_eq!(nin(workshop.path(), &words(lost)).code, Some(1));
     assert!(!workshop.path().join("all").exists());

@@ -1,4 +1,4 @@
-//! The sentinel: what kills the network is named, and the run ends, goes on or begins again as asked.
+//! The sentinel: a collapse is reported, and the run stops, continues or restarts as requested.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use crate::hostile_folders::contents;
 use crate::program::{Finished, metrics, nin};
 use crate::workshop::{Workshop, copy_folder, words};
 
-/// At this rate every class channel is pushed below zero with whatever seed, and stays there.
+/// At this learning rate every class channel is pushed below zero for good, with any seed.
 const DEADLY: &str = "--backend flex --set optimizer.kind=sgd --learning-rate 30 --epochs 8";
 
-/// The events of this name.
+/// Returns the events with this name.
 fn events(workshop: &Workshop, run: &str, name: &str) -> Vec<Value> {
     let mut events = metrics(&workshop.path().join(run));
     events.retain(|event| event["event"] == name);
@@ -29,7 +29,7 @@ fn resume(workshop: &Workshop, run: &str, more: &str) -> Finished {
 }
 
 #[test]
-fn a_dead_network_is_named_with_a_hint_in_log_record_summary_and_report() {
+fn a_dead_network_is_reported_in_the_log_the_events_the_summary_and_the_report() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &words(DEADLY)).ok();
     let alarms = events(&workshop, "run", "alarm");
@@ -66,18 +66,18 @@ fn a_run_that_learns_raises_no_alarm() {
 }
 
 #[test]
-fn a_collapsed_run_is_stopped_where_that_was_asked_for_and_can_go_on_to_the_same_bits() {
+fn on_collapse_stop_ends_the_run_which_can_resume_to_the_same_bits() {
     let workshop = Workshop::new();
     workshop.train("uncut", &words(DEADLY)).ok();
     let stopped = workshop.train("run", &words(&format!("{DEADLY} --on-collapse stop")));
     assert_eq!(stopped.code, Some(1), "{}", stopped.stderr);
     assert_eq!(stopped.stdout, "");
-    let error = "error: the run run has collapsed and was given up, its state saved";
+    let error = "error: the run run collapsed and was stopped, its state saved";
     assert!(stopped.stderr.contains(error), "{}", stopped.stderr);
     assert!(stopped.stderr.contains("hint: "), "{}", stopped.stderr);
     assert_eq!(summary(&workshop, "run")["ending"], "collapsed");
 
-    // Again, as long as nobody says otherwise.
+    // Again, until another setting is given.
     let again = resume(&workshop, "run", "");
     assert_eq!(again.code, Some(1), "{}", again.stderr);
     resume(&workshop, "run", "--on-collapse warn").ok();
@@ -86,13 +86,13 @@ fn a_collapsed_run_is_stopped_where_that_was_asked_for_and_can_go_on_to_the_same
     assert_eq!(events(&workshop, "uncut", "alarm"), events(&workshop, "run", "alarm"));
 }
 
-/// A rate at which some seeds of the small network die and others live.
+/// A learning rate at which some seeds of the small network die and others survive.
 const LOTTERY: &str = "--backend flex --set optimizer.kind=sgd --learning-rate 0.6 --epochs 16 --set \
                        checkpoint.every_steps=7 --set checkpoint.keep=0";
 
-/// A run that was begun again once, the seed that was asked for, and the one that it ended with.
+/// Returns a run that was restarted once, its requested seed, and its final seed.
 fn restarted(workshop: &Workshop) -> (String, u64, u64) {
-    // Which of them die depends on roundings: on what the CPU can.
+    // Which seeds die depends on rounding, and so on the CPU.
     workshop.train("all", &words(&format!("{LOTTERY} --on-collapse restart --seeds 4,8,9"))).ok();
     for seed in [4, 8, 9] {
         let run = format!("all/seed-{seed}");
@@ -104,7 +104,7 @@ fn restarted(workshop: &Workshop) -> (String, u64, u64) {
 }
 
 #[test]
-fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
+fn a_restarted_run_matches_a_run_of_its_seed_wherever_it_was_interrupted() {
     let workshop = Workshop::new();
     let (run, asked, seed) = restarted(&workshop);
     let summary = summary(&workshop, &run);
@@ -114,7 +114,7 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
 
     workshop.train("plain", &words(&format!("{LOTTERY} --seed {seed}"))).ok();
     assert!(workshop.weights("plain") == workshop.weights(&run));
-    // The record has both attempts; reports and comparisons are of the last.
+    // The log has both attempts; reports and comparisons use the last one.
     let (epochs, recorded) = (workshop.figures("plain"), workshop.figures(&run));
     assert!(recorded.len() > epochs.len());
     assert_eq!(recorded[recorded.len() - epochs.len()..], epochs);
@@ -124,8 +124,8 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
         assert_eq!(compared["runs"][0][key], compared["runs"][1][key], "{key}");
     }
 
-    // As if it had been cut in the second attempt, before that wrote a checkpoint; in the middle of
-    // it; and between `attempt.json` and the removal of what the first attempt left.
+    // Interrupted in the second attempt before its first checkpoint, later within
+    // it, and between writing `attempt.json` and removing the first attempt's files.
     let path = |name: &str| workshop.path().join(name);
     for cut in ["early", "middle", "between"] {
         copy_folder(&path(&run), &path(cut));
@@ -142,17 +142,17 @@ fn a_restarted_run_is_the_run_of_the_seed_that_it_says_wherever_it_is_cut() {
             assert_eq!(events(&workshop, &run, name), events(&workshop, cut, name), "{cut}");
         }
     }
-    another_attempt_is_refused(&workshop, &run);
-    // A checkpoint that `attempt.json` knows nothing of is none of the first attempt.
+    a_checkpoint_of_another_attempt_is_rejected(&workshop, &run);
+    // A checkpoint that `attempt.json` does not list is not of the first attempt.
     fs::remove_file(path("early/attempt.json")).unwrap();
     let refused = resume(&workshop, "early", "--epochs 17");
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("attempt.json` is damaged"), "{}", refused.stderr);
 }
 
-/// Another attempt or seed than the run's is refused, with and without the file's sum, and every
-/// checkpoint stays.
-fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
+/// Another attempt or seed than the run's is rejected, with and without the file's checksum, and every
+/// checkpoint is kept.
+fn a_checkpoint_of_another_attempt_is_rejected(workshop: &Workshop, run: &str) {
     copy_folder(&workshop.path().join(run), &workshop.path().join("damaged"));
     let path = workshop.path().join("damaged/attempt.json");
     let sealed: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -172,12 +172,12 @@ fn another_attempt_is_refused(workshop: &Workshop, run: &str) {
             assert_eq!(contents(&workshop.path().join("damaged")), before, "{key}");
         }
     }
-    // As an earlier version wrote it.
+    // As written by an earlier version.
     fs::write(&path, old.to_string()).unwrap();
     resume(workshop, "damaged", "").ok();
 }
 
-/// Puts the checkpoints of the attempt that was given up in the place of a run's own.
+/// Replaces a run's checkpoints by those of its abandoned attempt.
 fn first_attempts_checkpoints(workshop: &Workshop, run: &str, seed: u64) {
     let line = format!("{LOTTERY} --seed {seed} --on-collapse stop");
     assert_eq!(workshop.train("first", &words(&line)).code, Some(1));
@@ -187,11 +187,11 @@ fn first_attempts_checkpoints(workshop: &Workshop, run: &str, seed: u64) {
 }
 
 #[test]
-fn a_recipe_that_no_seed_helps_is_given_up_after_ten_attempts() {
+fn restarts_stop_after_ten_attempts() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &words(&format!("{DEADLY} --on-collapse restart")));
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains("has collapsed and was given up"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("collapsed and was stopped"), "{}", finished.stderr);
     let restarts = events(&workshop, "run", "restart");
     let mut seeds: Vec<_> = restarts.iter().map(|event| event["seed"].as_u64()).collect();
     seeds.sort_unstable();

@@ -1,11 +1,11 @@
-//! `shapes` and `devices`: what they print, and that it is the contract.
+//! `shapes` and `devices`.
 
 use std::path::Path;
 
 use crate::program::nin;
 
 #[test]
-fn the_books_ten_lines() {
+fn shapes_prints_the_books_ten_lines() {
     let finished = nin(Path::new("."), &["shapes", "--config", "d2l", "--format", "torch"]).ok();
     let expected = "\
 Sequential output shape:\t torch.Size([1, 96, 54, 54])
@@ -23,7 +23,7 @@ Flatten output shape:\t torch.Size([1, 10])
 }
 
 #[test]
-fn json_has_the_published_counts_of_every_network() {
+fn json_has_the_published_parameter_counts() {
     for (name, parameters, macs, rows) in [
         ("d2l", 1_992_166, 762_297_352_u64, 10),
         ("paper-mnist", 349_674, 50_699_712, 9),
@@ -40,14 +40,14 @@ fn json_has_the_published_counts_of_every_network() {
 }
 
 #[test]
-fn a_forward_pass_agrees() {
+fn shapes_match_a_forward_pass() {
     for backend in ["ndarray", "flex"] {
         nin(Path::new("."), &["shapes", "--config", "paper-cifar10", "--backend", backend]).ok();
     }
 }
 
 #[test]
-fn an_input_too_small_says_what_works() {
+fn too_small_an_input_names_the_smallest_that_works() {
     let finished = nin(Path::new("."), &["shapes", "--config", "d2l", "--input", "1x66x66"]);
     assert_eq!(finished.code, Some(1));
     assert!(finished.stderr.contains("nothing is left for pool 3"), "{}", finished.stderr);
@@ -55,7 +55,7 @@ fn an_input_too_small_says_what_works() {
 }
 
 #[test]
-fn a_window_larger_than_what_is_left_is_too_small_an_input_for_every_command() {
+fn every_command_rejects_an_input_smaller_than_a_pooling_window() {
     let line = ["shapes", "--config", "quickstart", "--input", "1x4x4"];
     let finished = nin(Path::new("."), &line);
     let expected = "error: input 1x4x4 is too small: nothing is left for pool 2\n\
@@ -70,7 +70,7 @@ fn a_window_larger_than_what_is_left_is_too_small_an_input_for_every_command() {
         assert_eq!((finished.code, &finished.stderr[..]), (Some(1), expected));
         assert!(!folder.path().join("run").exists());
     }
-    // The smallest size that is named does work.
+    // The smallest size in the hint works.
     let six = ["--set", "data.input_size=6", "--epochs", "1", "--batch-size", "10"];
     nin(folder.path(), &[&train[..], &six].concat()).ok();
 }
@@ -85,7 +85,7 @@ fn devices_lists_every_backend() {
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = crate::program::command(Path::new("."), &["shapes", "--config", "d2l"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())

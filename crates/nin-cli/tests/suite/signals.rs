@@ -1,4 +1,4 @@
-//! What happens to a training from outside: signals, closed pipes, a second training of its run.
+//! Signals, closed pipes, and a second process that trains the same run.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -10,14 +10,14 @@ use crate::workshop::Workshop;
 /// More epochs than any test waits for.
 const ENDLESS: [&str; 2] = ["--epochs", "100000"];
 
-/// A training in a process of its own.
+/// A training process.
 pub(crate) struct Running {
     child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Running {
-    /// Starts `train`; its run began when this returns. Its progress is JSON on stderr.
+    /// Starts `train` and waits until the run has started. Progress is JSON on stderr.
     pub(crate) fn start(workshop: &Workshop, arguments: &[&str]) -> Self {
         let progress = ["--progress", "json"];
         let command = command(workshop.path(), &[&["train"][..], arguments, &progress].concat());
@@ -32,7 +32,7 @@ impl Running {
         Self { child, stderr }
     }
 
-    /// Reads stderr up to a line that holds this text, and gives the line.
+    /// Reads stderr up to a line with this text, and returns the line.
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
@@ -49,7 +49,7 @@ impl Running {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Reads the rest of stderr and waits for the end.
+    /// Reads the rest of stderr and waits for the process.
     pub(crate) fn finish(mut self) -> Finished {
         let (mut stdout, mut stderr) = (String::new(), String::new());
         self.stderr.read_to_string(&mut stderr).unwrap();
@@ -57,7 +57,7 @@ impl Running {
         Finished { code: self.child.wait().unwrap().code(), stdout, stderr }
     }
 
-    /// Closes its stdout and stderr on this side, and waits for the end.
+    /// Closes the reading ends of stdout and stderr, and waits for the process.
     fn abandon(mut self) -> Option<i32> {
         drop(self.stderr);
         drop(self.child.stdout.take());
@@ -70,7 +70,7 @@ fn small<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
+fn sigterm_and_sighup_save_the_state_and_print_the_resume_command() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let workshop = Workshop::new();
         let running = Running::start(&workshop, &small(&ENDLESS));
@@ -78,10 +78,10 @@ fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
         let finished = running.finish();
         assert_eq!(finished.code, Some(130), "{signal}: {}", finished.stderr);
         let line = finished.stderr.lines().last().unwrap();
-        let resume = line.split_once("go on with: nin-cli train ").unwrap().1;
+        let resume = line.split_once("resume with: nin-cli train ").unwrap().1;
         assert_eq!(resume, "--run run --resume --data data");
 
-        // The line does what it says, from where the run was.
+        // The printed command resumes the run from where it stopped.
         let steps = |workshop: &Workshop| {
             let events = metrics(&workshop.path().join("run"));
             let last = events.iter().rev().find(|event| event["event"] == "checkpoint").cloned();
@@ -96,7 +96,7 @@ fn term_and_hup_save_the_state_and_print_the_line_that_resumes() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_and_leaves_nothing_half_written() {
+fn a_second_signal_exits_immediately_and_leaves_no_partial_file() {
     let workshop = Workshop::new();
     let running = Running::start(&workshop, &small(&[&ENDLESS[..], &EVERY_STEP].concat()));
     running.signal("-INT");
@@ -112,11 +112,11 @@ fn a_second_signal_ends_it_at_once_and_leaves_nothing_half_written() {
 const EVERY_STEP: [&str; 2] = ["--set", "checkpoint.every_steps=1"];
 
 #[test]
-fn closed_pipes_end_no_training() {
+fn closed_pipes_do_not_end_training() {
     for progress in ["plain", "bar", "json"] {
         let workshop = Workshop::new();
         let arguments = small(&["--epochs", "10", "--progress", progress]);
-        // As a terminal or a `| head` that goes away.
+        // Like a closed terminal or `| head`.
         let running =
             Running::spawn(command(workshop.path(), &[&["train"][..], &arguments].concat()));
         assert_eq!(running.abandon(), Some(0), "{progress}");
@@ -126,7 +126,7 @@ fn closed_pipes_end_no_training() {
 }
 
 #[test]
-fn a_training_under_nohup_outlives_its_terminal() {
+fn training_under_nohup_outlives_its_terminal() {
     let workshop = Workshop::new();
     let train = command(workshop.path(), &[]);
     let arguments = small(&["--epochs", "20", "--progress", "json"]);
@@ -145,7 +145,7 @@ fn a_training_under_nohup_outlives_its_terminal() {
 }
 
 #[test]
-fn a_run_is_trained_by_one_process() {
+fn only_one_process_trains_a_run() {
     let workshop = Workshop::new();
     let running = Running::start(&workshop, &small(&ENDLESS));
     let holder = format!("error: the run `run` is being trained by process {}", running.child.id());
@@ -155,7 +155,7 @@ fn a_run_is_trained_by_one_process() {
         assert!(second.stderr.contains(&holder), "{}", second.stderr);
         assert!(second.stderr.contains("hint: "), "{}", second.stderr);
     }
-    // However the holder ends, the lock ends with it.
+    // The lock is released however the holder ends.
     running.signal("-KILL");
     assert_eq!(running.finish().code, None);
     let resume = ["--run", "run", "--resume", "--data", "data"];

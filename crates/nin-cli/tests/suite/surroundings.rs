@@ -1,4 +1,4 @@
-//! Independence of the working directory, of `--threads` beyond the cores, and of other runs.
+//! Independence of the working directory, of too large `--threads`, and of other runs.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ const SHORT: &str =
     "train --config small.toml --data data --backend flex --epochs 1 --progress none";
 
 #[test]
-fn nothing_in_the_working_directory_configures_the_backend() {
+fn files_in_the_working_directory_do_not_configure_the_backend() {
     let workshop = Workshop::new();
     let root = workshop.path();
     for name in ["burn.toml", "Burn.toml", "cubecl.toml", "CubeCL.toml"] {
@@ -28,7 +28,7 @@ fn nothing_in_the_working_directory_configures_the_backend() {
         assert!(made.success());
         let mut child = command(&inner, &words(&format!("{line} --run pipe")));
         let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // A pipe that nobody writes to would be waited for.
+        // Reading a pipe without a writer would block.
         let patience = std::time::Duration::from_mins(2);
         let begun = std::time::Instant::now();
         let status = loop {
@@ -46,7 +46,7 @@ fn nothing_in_the_working_directory_configures_the_backend() {
 }
 
 #[test]
-fn a_working_directory_that_is_gone_is_no_reason_to_fail() {
+fn a_deleted_working_directory_is_not_an_error() {
     let workshop = Workshop::new();
     let root = workshop.path().canonicalize().unwrap();
     let gone = root.join("gone");
@@ -69,7 +69,7 @@ fn a_working_directory_that_is_gone_is_no_reason_to_fail() {
         isolate(&mut shell, &root);
         finish(shell).ok();
     }
-    // And where its own folder is to be made there, there is an error as for any other folder.
+    // If the run folder is to be created there, it is an error as for any other folder.
     let program = env!("CARGO_BIN_EXE_nin-cli");
     let script = format!("mkdir gone && cd gone && rmdir ../gone && exec '{program}' train");
     let mut shell = Command::new("sh");
@@ -85,11 +85,11 @@ fn a_working_directory_that_is_gone_is_no_reason_to_fail() {
 }
 
 #[test]
-fn more_threads_than_cores_are_capped_with_a_word() {
+fn threads_are_capped_at_the_cores_with_a_warning() {
     let workshop = Workshop::new();
     let cores = std::thread::available_parallelism().unwrap().get();
     let finished = nin(workshop.path(), &words(&format!("{SHORT} --run run --threads 1000"))).ok();
-    let said = format!("warning: --threads 1000 is more than the {cores} cores");
+    let said = format!("warning: --threads 1000 exceeds the {cores} available cores");
     assert_eq!(finished.stderr.matches(&said).count(), 1, "{}", finished.stderr);
     let environment = fs::read(workshop.path().join("run/environment.json")).unwrap();
     let environment: Value = serde_json::from_slice(&environment).unwrap();
@@ -99,7 +99,7 @@ fn more_threads_than_cores_are_capped_with_a_word() {
 }
 
 #[test]
-fn trainings_that_begin_at_once_take_folders_of_their_own() {
+fn simultaneous_trainings_use_different_run_folders() {
     let workshop = Workshop::new();
     let children: Vec<_> = (0..6)
         .map(|at| {
@@ -126,9 +126,9 @@ fn trainings_that_begin_at_once_take_folders_of_their_own() {
 }
 
 #[test]
-fn a_folder_that_was_taken_for_a_run_that_cannot_begin_is_given_back() {
+fn the_folder_of_a_run_that_fails_to_start_is_removed() {
     let workshop = Workshop::new();
-    // The file system has no room for a recipe of its own: a limit on the size of files.
+    // A file size limit: the recipe cannot be written.
     let program = env!("CARGO_BIN_EXE_nin-cli");
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -f 0; exec '{program}' {SHORT}")]);

@@ -1,4 +1,4 @@
-//! `train --tensorboard`, read back by the real TensorBoard where it is at hand.
+//! `train --tensorboard`, read by the real TensorBoard if it is installed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -26,7 +26,7 @@ scalars = {tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in tags
 print(json.dumps({"scalars": scalars, "images": images}))
 "#;
 
-/// A Python that has tensorboard and pillow: `$NIN_PYTHON`, else `python3`.
+/// Returns a Python with tensorboard and pillow: `$NIN_PYTHON`, else `python3`.
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("NIN_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
     let has_both = Command::new(&python).args(["-c", "import tensorboard, PIL"]).output();
@@ -47,7 +47,7 @@ fn read(python: &PathBuf, workshop: &Workshop) -> Value {
 }
 
 #[test]
-fn tensorboard_reads_what_the_record_says() {
+fn tensorboard_reads_the_logged_values() {
     let workshop = Workshop::new();
     workshop.train("run", &["--tensorboard", "--epochs", "2"]).ok();
     let files = || std::fs::read_dir(workshop.path().join("run/tensorboard")).unwrap().count();
@@ -89,7 +89,7 @@ fn tensorboard_reads_what_the_record_says() {
     }
     assert_eq!(found["images"]["filters"], 22, "{found}");
 
-    // Resumed, it goes on where it was.
+    // A resumed run continues the curves.
     let line = "train --run run --resume --data data --epochs 3 --tensorboard --progress none";
     nin(workshop.path(), &words(line)).ok();
     let steps: Vec<_> = read(&python, &workshop)["scalars"]["loss/test"]
@@ -102,14 +102,14 @@ fn tensorboard_reads_what_the_record_says() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_ends_no_training() {
+fn an_unwritable_event_file_does_not_end_training() {
     let workshop = Workshop::new();
     workshop.train("run", &["--epochs", "1", "--no-report"]).ok();
     std::fs::write(workshop.path().join("run/tensorboard"), "a file has its name").unwrap();
     let line = "train --run run --resume --data data --epochs 2 --tensorboard --progress none";
     let finished = nin(workshop.path(), &words(line)).ok();
     assert!(
-        finished.stderr.contains("warning: nothing more for TensorBoard"),
+        finished.stderr.contains("warning: stopped writing TensorBoard events"),
         "{}",
         finished.stderr
     );

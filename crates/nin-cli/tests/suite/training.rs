@@ -6,7 +6,7 @@ use crate::program::{BENCH, command, metrics, nin};
 use crate::workshop::{Workshop, words};
 
 #[test]
-fn any_idx_folder_trains_and_eval_repeats_the_figure() {
+fn any_idx_folder_trains_and_eval_reproduces_the_accuracy() {
     let workshop = Workshop::new();
     let finished = workshop.train("run", &["--backend", "flex"]).ok();
     let lines: Vec<&str> = finished.stdout.lines().collect();
@@ -44,15 +44,15 @@ fn any_idx_folder_trains_and_eval_repeats_the_figure() {
 }
 
 #[test]
-fn the_end_says_which_epoch_eval_takes_where_it_is_not_the_last() {
+fn the_closing_note_names_the_best_epoch_if_it_is_not_the_last() {
     let workshop = Workshop::new();
-    // Weights that are no longer moved answer alike: the first of equals is the best.
+    // Weights that no longer change give equal accuracies, of which the first is the best.
     let still = ["--backend", "flex", "--epochs", "3", "--set", "optimizer.learning_rate=1e-30"];
     let finished = workshop.train("still", &still).ok();
     let figures = workshop.figures("still");
     let accuracy = figures[0][2].as_f64().unwrap();
     assert!(figures.iter().all(|[_, _, other]| other.as_f64() == Some(accuracy)));
-    let chosen = "chosen on the test images: what eval and predict take";
+    let chosen = "selected on the test images; eval and predict use it";
     let line = format!("best: epoch 1, test acc {accuracy:.3}, {chosen}");
     assert_eq!(finished.stderr.lines().last(), Some(&line[..]), "{}", finished.stderr);
 
@@ -61,7 +61,7 @@ fn the_end_says_which_epoch_eval_takes_where_it_is_not_the_last() {
 }
 
 #[test]
-fn data_of_a_folder_is_not_called_the_embedded_sample() {
+fn a_data_folder_is_not_named_after_the_embedded_sample() {
     let workshop = Workshop::new();
     let line = "train --data data --run run --epochs 1 --backend flex --progress plain";
     let finished = nin(workshop.path(), &words(line)).ok();
@@ -73,7 +73,7 @@ fn data_of_a_folder_is_not_called_the_embedded_sample() {
     nin(workshop.path(), &words("train --data data --run run --resume --backend flex")).ok();
     let eval = nin(workshop.path(), &words("eval --checkpoint run --data data --format json"));
     assert_eq!(eval.json()["dataset"], "data");
-    // A name that is given stands.
+    // An explicit name is kept.
     let named = "train --data data --dataset shapes --run named --epochs 1 --backend flex";
     nin(workshop.path(), &words(named)).ok();
     let eval = nin(workshop.path(), &words("eval --checkpoint named --data data --format json"));
@@ -81,7 +81,7 @@ fn data_of_a_folder_is_not_called_the_embedded_sample() {
 }
 
 #[test]
-fn one_seed_gives_one_set_of_weights() {
+fn one_seed_gives_identical_weights() {
     let workshop = Workshop::new();
     for backend in ["flex", "ndarray"] {
         let runs = [("1", "1"), ("4", "1"), ("0", "3")].map(|(workers, threads)| {
@@ -95,14 +95,14 @@ fn one_seed_gives_one_set_of_weights() {
             assert_eq!(workshop.figures(&runs[0]), workshop.figures(run));
         }
     }
-    // The same kernels, the same bits.
+    // The same kernels give the same bits.
     assert!(workshop.weights("flex-1-1") == workshop.weights("ndarray-1-1"));
     workshop.train("other", &["--backend", "flex", "--epochs", "2", "--seed", "7"]).ok();
     assert!(workshop.weights("flex-1-1") != workshop.weights("other"));
 }
 
 #[test]
-fn verbose_says_what_the_initialisation_found_and_the_record_has_it_anyway() {
+fn verbose_prints_the_fitted_initialization_which_is_always_logged() {
     let workshop = Workshop::new();
     let open = ["--set", "model.initialization=lsuv-open", "--epochs", "1"];
     let loud = workshop.train("loud", &[&open[..], &["-v"]].concat()).ok();
@@ -122,7 +122,7 @@ fn verbose_says_what_the_initialisation_found_and_the_record_has_it_anyway() {
 }
 
 #[test]
-fn a_resumed_run_ends_as_the_uncut_one() {
+fn a_resumed_run_matches_an_uninterrupted_one() {
     let workshop = Workshop::new();
     for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray")] {
         let kind = format!("optimizer.kind={kind}");
@@ -152,14 +152,14 @@ fn a_resumed_run_ends_as_the_uncut_one() {
 }
 
 #[test]
-fn a_run_cut_in_mid_epoch_goes_on_from_its_last_step() {
+fn a_run_interrupted_mid_epoch_resumes_from_its_last_step() {
     let workshop = Workshop::new();
     let options =
         ["--backend", "flex", "--set", "checkpoint.every_steps=4", "--set", "checkpoint.keep=0"];
     workshop.train("run", &options).ok();
     let (weights, figures) = (workshop.weights("run"), workshop.figures("run"));
 
-    // As if it had been cut behind step 16: 11 steps an epoch.
+    // Like a run killed after step 16, with 11 steps per epoch.
     let checkpoints = workshop.path().join("run/checkpoints");
     std::fs::remove_file(checkpoints.join("latest")).unwrap();
     std::os::unix::fs::symlink("step-00000016", checkpoints.join("latest")).unwrap();
@@ -173,7 +173,7 @@ fn a_run_cut_in_mid_epoch_goes_on_from_its_last_step() {
 }
 
 #[test]
-fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
+fn a_finished_run_says_so_and_runs_are_not_overwritten() {
     let workshop = Workshop::new();
     workshop.train("run", &["--epochs", "1"]).ok();
     let again = workshop.train("run", &["--epochs", "1"]);
@@ -200,12 +200,12 @@ fn a_finished_run_says_so_and_a_run_is_not_overwritten() {
 }
 
 #[test]
-fn a_cosine_that_has_ended_is_not_asked_to_go_on() {
+fn a_finished_cosine_schedule_cannot_be_extended() {
     let workshop = Workshop::new();
     workshop.train("run", &["--epochs", "1", "--set", "schedule.kind=cosine"]).ok();
     let resume = ["train", "--run", "run", "--resume", "--data", "data"];
     let finished = nin(workshop.path(), &resume).ok();
-    assert!(finished.stderr.contains("is another --run"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("start another --run"), "{}", finished.stderr);
     let longer = nin(workshop.path(), &[&resume[..], &["--epochs", "2"]].concat());
     assert_eq!(longer.code, Some(1));
     assert!(
@@ -216,7 +216,7 @@ fn a_cosine_that_has_ended_is_not_asked_to_go_on() {
 }
 
 #[test]
-fn resume_without_a_folder_takes_the_last_run_whichever_before_it_are_gone() {
+fn resume_without_a_folder_uses_the_highest_numbered_run() {
     let workshop = Workshop::new();
     let train = ["train", "--config", "small.toml", "--data", "data", "--epochs", "1"];
     for _ in 0..2 {
@@ -245,7 +245,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
     ];
     let mut child =
         command(workshop.path(), &arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    // With the first event, the run's beginning, the handler stands.
+    // The handler is installed before the first event.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains(r#""event":"start""#) {
@@ -266,7 +266,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
 }
 
 #[test]
-fn bench_measures_all_three_rates() {
+fn bench_measures_training_inference_and_epoch_rates() {
     let figures = nin(Path::new("."), &BENCH).json();
     for key in [
         "train_images_per_sec",

@@ -1,4 +1,4 @@
-//! `wgpu`, on whatever adapter there is: in CI Mesa's llvmpipe, which is software and slow.
+//! `wgpu` on any available adapter: in CI Mesa's llvmpipe, a slow software renderer.
 
 use crate::program::{nin, write_shapes};
 
@@ -16,10 +16,10 @@ epochs = 1
 batch_size = 8
 "#;
 
-/// Between the test losses of two backends: sums of 32 bits in another order, over four steps.
+/// Tolerance between the test losses of two backends: 32-bit sums in another order, over four steps.
 const LOSS_TOLERANCE: f64 = 1e-4;
 
-/// Whether an adapter is here; CI, which promises one, fails without.
+/// Returns whether there is an adapter. Panics without one in CI, which promises one.
 fn has_adapter() -> bool {
     let devices = nin(std::path::Path::new("."), &["devices", "--format", "json"]).json();
     let wgpu = &devices["backends"][0];
@@ -73,12 +73,12 @@ fn trains_end_to_end_and_agrees_with_the_cpu() {
 }
 
 #[test]
-fn without_an_adapter_it_says_how_to_get_one() {
+fn without_an_adapter_the_hint_says_how_to_get_one() {
     if !cfg!(feature = "wgpu") {
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    // A loader that finds no driver finds no adapter.
+    // Without a driver, the Vulkan loader finds no adapter.
     let output = crate::program::command(root.path(), &["train", "--backend", "wgpu"])
         .env("VK_DRIVER_FILES", root.path().join("none.json"))
         .env("VK_ICD_FILENAMES", root.path().join("none.json"))
@@ -86,7 +86,7 @@ fn without_an_adapter_it_says_how_to_get_one() {
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("error: no GPU adapter was found"), "{stderr}");
+    assert!(stderr.contains("error: no GPU adapter found"), "{stderr}");
     assert!(stderr.contains("hint: ") && stderr.contains("mesa-vulkan-drivers"), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! A small network and the made-up shapes that it is trained on, in a second or two.
+//! A small network and synthetic shapes on which it trains in a second or two.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use crate::program::{Finished, metrics, nin, write_shapes};
 
-/// Side of the made-up images, in pixels.
+/// The side of the synthetic images, in pixels.
 pub(crate) const SIDE: usize = 20;
-/// How many of them are for testing.
+/// The number of test images.
 pub(crate) const TEST_IMAGES: usize = 60;
 
-/// Debian's package of the known files of Fashion-MNIST.
+/// The folder of Debian's package of Fashion-MNIST.
 pub(crate) const PACKAGE: &str = "/usr/share/datasets/fashion-mnist";
 
-/// Two blocks for three classes; the maps are half as high and wide as the input.
+/// Two blocks for three classes. The maps have half the height and width of the input.
 const RECIPE: &str = r#"# A small network on the made-up shapes.
 [model]
 architecture = "small"
@@ -34,14 +34,14 @@ epochs = 4
 batch_size = 20
 "#;
 
-/// Leaves in a folder: `data` and `small.toml`.
+/// Writes `data` and `small.toml` into a folder.
 fn prepare(root: &Path) {
     std::fs::create_dir(root.join("data")).unwrap();
     write_shapes(&root.join("data"), SIDE, 210, TEST_IMAGES);
     std::fs::write(root.join("small.toml"), RECIPE).unwrap();
 }
 
-/// Leaves in a folder: `data`, `small.toml` and, trained, `run`.
+/// Writes `data` and `small.toml` into a folder, and trains `run`.
 pub(crate) fn train_small(root: &Path) {
     prepare(root);
     train(root, "run", &[]).ok();
@@ -58,18 +58,18 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-/// A command line, split at its spaces.
+/// Splits a command line at spaces.
 pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-/// A folder of its own with the data and the recipe.
+/// A temporary folder with the data and the recipe.
 pub(crate) struct Workshop {
     root: tempfile::TempDir,
 }
 
-/// Whether the known files of Fashion-MNIST are at hand; a test that needs them ends where not,
-/// and fails where `NIN_REQUIRE` asks for them.
+/// Returns whether Fashion-MNIST is installed. Without it, tests that need it are skipped,
+/// or fail if `NIN_REQUIRE` requires it.
 pub(crate) fn has_package() -> bool {
     let is_there = Path::new(PACKAGE).is_dir();
     let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
@@ -99,7 +99,7 @@ impl Workshop {
         std::fs::read(self.path().join(run).join("checkpoints/latest/model.safetensors")).unwrap()
     }
 
-    /// Loss and accuracies of each epoch.
+    /// Returns loss and accuracies of each epoch.
     pub(crate) fn figures(&self, run: &str) -> Vec<[Value; 3]> {
         metrics(&self.path().join(run))
             .into_iter()

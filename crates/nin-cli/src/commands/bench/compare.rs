@@ -110,7 +110,7 @@ pub fn run(
 
 /// Runs this program's own `bench` in a new process.
 fn own(arguments: &BenchArguments, selected: &Selected) -> anyhow::Result<OwnRates> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = std::env::current_exe().context("cannot find this program's executable")?;
     let mut command = Command::new(program);
     command.args(["bench", "--format", "json", "--config", &arguments.config]);
     command.args(["--backend", selected.backend.name()]);
@@ -122,19 +122,19 @@ fn own(arguments: &BenchArguments, selected: &Selected) -> anyhow::Result<OwnRat
     for assignment in &arguments.set {
         command.args(["--set", assignment]);
     }
-    let output = command.output().context("cannot start this program again")?;
+    let output = command.output().context("cannot start `bench` in a separate process")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let error = said.lines().find_map(|line| line.strip_prefix("error: "));
         return Err(CommandError::new(
-            format!("`bench` in a process of its own failed: {}", error.unwrap_or(said.trim())),
+            format!("`bench` failed in a separate process: {}", error.unwrap_or(said.trim())),
             "run the same command without --compare",
         )
         .into());
     }
     let figures: Value = serde_json::from_slice(&output.stdout)?;
     let number = |key: &str| figures[key].as_f64();
-    let needed = |key: &str| number(key).with_context(|| format!("`bench` gave no `{key}`"));
+    let needed = |key: &str| number(key).with_context(|| format!("`bench` printed no `{key}`"));
     Ok(OwnRates {
         train_images_per_sec: needed("train_images_per_sec")?,
         infer_images_per_sec: needed("infer_images_per_sec")?,
@@ -200,7 +200,7 @@ impl Comparison<'_> {
                 self.device,
                 self.peer
             ),
-            format!("median of {} pairs (least, most)", self.pairs.len()),
+            format!("median of {} pairs (lowest, highest)", self.pairs.len()),
         ];
         let rows = [
             ("training", self.ratios.train.as_ref()),
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_of_pairs() {
+    fn ratios_are_computed_per_pair() {
         let pair = |ours, theirs| Pair {
             ours: OwnRates {
                 train_images_per_sec: ours,

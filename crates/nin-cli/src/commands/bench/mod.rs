@@ -110,7 +110,7 @@ fn describe(figures: &Figures, selected: &Selected) -> String {
         lines.push(format!("peak memory    {:>10.1} MB", bytes as f64 / 1e6));
     }
     if let Some(faults) = figures.train_minor_faults_per_step {
-        lines.push(format!("page faults    {faults:>10} a training step"));
+        lines.push(format!("page faults    {faults:>10} per training step"));
     }
     printable_text(&lines)
 }

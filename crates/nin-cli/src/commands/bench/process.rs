@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tenth_field_is_found_behind_any_name() {
+    fn minor_faults_are_parsed_after_any_process_name() {
         let stat = "4242 (a (b) 7 c) S 1 4242 4242 0 -1 4194560 1093 22 0 0 5 1";
         assert_eq!(minor_faults_in(stat), Some(1093));
         assert_eq!(minor_faults_in("4242 (nin-cli) S 1"), None);

@@ -83,7 +83,7 @@ impl Description {
         let size = data.train.image_size();
         Self {
             folder: folder.display().to_string(),
-            layout: "files of MNIST's or CIFAR's format".to_owned(),
+            layout: "MNIST or CIFAR files".to_owned(),
             classes: counts(data),
             is_split_by_content: false,
             channels: data.train.channels(),
@@ -128,7 +128,7 @@ impl Description {
             data.check_trainable().err().map(|error| error.to_string()).into_iter().collect();
         if !bad.is_empty() && !skips_bad {
             stops.push(format!(
-                "{} cannot be used: mend or remove them, or add --set data.on_bad_picture=skip",
+                "{} cannot be used: repair or remove them, or pass --set data.on_bad_picture=skip",
                 if bad.len() == 1 {
                     "1 picture".to_owned()
                 } else {
@@ -216,7 +216,7 @@ impl Description {
             lines.push(format!("{name:<width$}  {train:>7} {validation:>7} {test:>7}"));
         }
         if self.is_split_by_content {
-            lines.push("split by content: the folder has no parts of its own".to_owned());
+            lines.push("split by content: the folder has no train, val or test parts".to_owned());
         }
         lines.push(String::new());
         let bad = |bad: &BadPicture| format!("bad picture: `{}`: {}", bad.path, bad.reason);
@@ -224,9 +224,9 @@ impl Description {
         lines.extend(self.problems.iter().map(|problem| format!("note: {problem}")));
         lines.extend(self.gaps.iter().map(|gap| format!("note: {gap}")));
         lines.extend(self.skipped.iter().map(|skipped| format!("note: {skipped}")));
-        lines.extend(self.stops.iter().map(|stop| format!("a training stops: {stop}")));
+        lines.extend(self.stops.iter().map(|stop| format!("training would stop: {stop}")));
         if self.stops.is_empty() {
-            lines.push(format!("train on it with: {}", self.command()));
+            lines.push(format!("train with: {}", self.command()));
         }
         printable_text(&lines)
     }

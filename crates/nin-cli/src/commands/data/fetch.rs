@@ -29,21 +29,21 @@ pub fn run(arguments: &FetchArguments) -> anyhow::Result<ExitCode> {
         let hint = match name {
             CIFAR10 | CIFAR100 => {
                 "download its binary version from https://www.cs.toronto.edu/~kriz/cifar.html, \
-                 unpack it, and name its folder with --data"
+                 unpack it, and pass its folder with --data"
                     .to_owned()
             }
             _ => format!(
-                "known are {FASHION_MNIST} and {MNIST}; {FASHION_MNIST_SAMPLE} is in the program, \
-                 and needs no files"
+                "choose {FASHION_MNIST} or {MNIST}; {FASHION_MNIST_SAMPLE} is embedded and needs \
+                 no files"
             ),
         };
-        let message = format!("no data set `{name}` can be fetched");
+        let message = format!("cannot fetch the data set `{name}`");
         return Err(CommandError::new(message, hint).into());
     };
     let Some(folder) = Locations::from_environment().writable(name) else {
         return Err(CommandError::new(
-            "there is no folder to fetch into",
-            "name one with the environment variable NIN_DATA",
+            "no folder to download to",
+            "set the environment variable NIN_DATA to a folder",
         )
         .into());
     };

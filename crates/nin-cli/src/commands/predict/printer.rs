@@ -169,7 +169,7 @@ impl Printer {
         let message = if all == 1 {
             format!("`{name}`: {reason}")
         } else {
-            format!("{failed} of {all} pictures were not answered, first `{name}`: {reason}")
+            format!("{failed} of {all} pictures could not be classified, first `{name}`: {reason}")
         };
         Err(CommandError::new(message, hint).into())
     }
@@ -177,7 +177,7 @@ impl Printer {
     fn as_text(&self, answer: &Answer) -> String {
         let Answer { name, size: [height, across], inverted, prediction } = answer;
         let (name, width) = (printable(name), self.width);
-        let note = if *inverted { ", light and dark exchanged" } else { "" };
+        let note = if *inverted { ", inverted" } else { "" };
         let [map_height, map_width] = prediction.map_size();
         let mut text = format!("{name} ({across}x{height}{note}, maps {map_width}x{map_height})\n");
         if let (None, Some(threshold)) = (answer.class(self.threshold), self.threshold) {
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_quoted_where_they_have_to_be() {
+    fn fields_are_quoted_if_necessary() {
         assert_eq!(quoted("T-shirt/top"), "T-shirt/top");
         assert_eq!(field("a\u{1b}[2J\n", true), "a\\u{1b}[2J\\n");
         assert_eq!(field("a\u{1b}[2J", false), "a\u{1b}[2J");

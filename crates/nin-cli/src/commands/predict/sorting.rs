@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_has_a_folder_of_its_own_inside() {
+    fn every_class_has_its_own_subfolder() {
         let mut names = HashSet::new();
         let classes =
             ["T-shirt/top", "..", "", "T-shirt_top", "t-shirt:TOP", "caf\u{e9} \u{1b}[2J"];
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_same_name_is_kept() {
+    fn an_existing_picture_is_not_overwritten() {
         let root = tempfile::tempdir().unwrap();
         let sorting = Sorting::new(root.path(), &["cat".to_owned()]);
         let source = Source::File("elsewhere/tom.jpg".into());
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_called_unknown_is_not_mixed_with_what_is_unknown() {
+    fn a_class_named_unknown_has_its_own_folder() {
         let root = tempfile::tempdir().unwrap();
         let sorting = Sorting::new(root.path(), &["Unknown".to_owned()]);
         let source = Source::File("tom.jpg".into());

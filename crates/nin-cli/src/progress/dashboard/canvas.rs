@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_is_a_dot_and_what_is_no_number_is_nothing() {
+    fn a_single_point_is_a_dot_and_nan_is_not_drawn() {
         let mut canvas = Canvas::new(3, 2);
         canvas.curve(&[(0.0, f64::NAN)], "");
         assert_eq!(text(&canvas), ["   ", "   "]);

@@ -51,7 +51,7 @@ impl Dashboard {
         }
         let shown = screen::size().and_then(|size| screen::show(&self.view.lines(size)));
         if shown.is_err() {
-            // The terminal is gone, and the training goes on.
+            // The terminal is gone, but training continues.
             self.leave();
         }
         self.drawn = Some(Instant::now());
@@ -92,7 +92,7 @@ impl Observer for Dashboard {
             }
             Err(error) => {
                 give_back();
-                note(format!("no dashboard, plain lines instead: {error}"));
+                note(format!("no dashboard, using plain lines: {error}"));
                 self.instead.begin(run);
             }
         }

@@ -22,7 +22,7 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 pub(super) fn take() -> io::Result<()> {
     let terminal = stderr();
     if !terminal.is_terminal() {
-        return Err(io::Error::other("stderr is no terminal"));
+        return Err(io::Error::other("stderr is not a terminal"));
     }
     let before = tcgetattr(&terminal)?;
     let mut own = before.clone();

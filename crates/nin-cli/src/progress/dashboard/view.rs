@@ -105,7 +105,7 @@ impl View {
             lines.extend(self.curves(columns, rows.saturating_sub(lines.len() + below.len() + 1)));
         }
         lines.extend(below);
-        lines.push(Line::of(DIM, "Ctrl-C: save the state and stop; again: stop at once"));
+        lines.push(Line::of(DIM, "Ctrl-C: save the state and stop; twice: stop immediately"));
         lines.truncate(rows);
         lines.iter().map(|line| line.text(columns, self.palette)).collect()
     }
@@ -155,7 +155,7 @@ impl View {
 
     fn figures(&self) -> Vec<Line> {
         let Some(latest) = &self.latest else {
-            return vec![Line::of(PLAIN, "the first step is under way")];
+            return vec![Line::of(PLAIN, "waiting for the first step")];
         };
         let left = HumanDuration(Duration::from_secs_f64(latest.secs_left.max(0.0)));
         let (loss, accuracy) = (latest.train_loss, latest.train_accuracy);
@@ -322,9 +322,9 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_its_place_at_every_size() {
+    fn the_layout_fits_every_terminal_size() {
         let mut view = View::new("small on shapes", &run(), Palette::Coloured);
-        assert!(shown(&view, 100, 30).contains("the first step is under way"));
+        assert!(shown(&view, 100, 30).contains("waiting for the first step"));
         view.event(&Event::Step(step(5)));
         view.event(&Event::Epoch(EpochReport {
             epoch: 1,

@@ -1,8 +1,8 @@
 // The answer for one picture: its classes, and each class's map over the picture.
 const element = id => document.getElementById(id);
-const SHOWN_SIDE = 384; // the least side of the shown picture, in its own pixels
+const SHOWN_SIDE = 384; // the smallest side of the drawn picture, in canvas pixels
 const HEAT = "255, 110, 0";
-const STRONGEST = 0.7; // the share of the picture that the hottest cell hides
+const STRONGEST = 0.7; // the opacity of the hottest cell
 
 // The [height, width] that the server scales the picture to: stretched, covering the input, or within it.
 function scaledSize(from, size, fit) {
@@ -12,11 +12,11 @@ function scaledSize(from, size, fit) {
   return [0, 1].map(side => Math.max(Math.round(from[side] * scale), 1));
 }
 
-// The middle colour of a picture's rim, with which the server fills what is left of the input.
+// The median colour of a picture's border, with which the server pads the input.
 function rimColour(bitmap) {
   const side = 64;
   const small = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
-  small.fillStyle = "#fff"; // transparent parts are laid over white
+  small.fillStyle = "#fff"; // transparent parts become white
   small.fillRect(0, 0, side, side);
   small.drawImage(bitmap, 0, 0, side, side);
   const { data } = small.getImageData(0, 0, side, side);
@@ -29,7 +29,7 @@ function rimColour(bitmap) {
   return `rgb(${middle(0)}, ${middle(1)}, ${middle(2)})`;
 }
 
-// The pixels of the input whose nearest centre is that of cell `index`: [first, behind the last].
+// The pixels of the input whose nearest centre is that of cell `index`: [first, one past the last].
 function span(index, geometry, limit) {
   const edge = at => Math.min(Math.max(Math.ceil(geometry.first + (at - 0.5) * geometry.step), 0), limit);
   return [edge(index), edge(index + 1)];
@@ -51,7 +51,7 @@ function drawPicture(canvas, bitmap, image, input, fit) {
     pen.imageSmoothingEnabled = bitmap.width > input[1]; // small pictures keep their pixels
     pen.drawImage(bitmap, left, top, inner[1] * zoom, inner[0] * zoom);
   }
-  element("scale").style.setProperty("--picture-ground", ground); // the scale's colours lie over the same
+  element("scale").style.setProperty("--picture-ground", ground); // the scale has the same background
   return zoom;
 }
 
@@ -79,7 +79,7 @@ function fillTable(rows, name) {
     return made;
   };
   const caption = document.createElement("caption");
-  caption.textContent = `${name}: rows from top, columns from left`;
+  caption.textContent = `${name}: rows from the top, columns from the left`;
   const head = document.createElement("thead");
   head.append(line([cell("th", "row", "col"), ...rows[0].map((_, x) => cell("th", x + 1, "col"))]));
   const body = document.createElement("tbody");
@@ -108,9 +108,9 @@ export async function showAnswer(picture, image, model) {
     const mean = values.flat().reduce((sum, value) => sum + value, 0) / (height * width);
     canvas.setAttribute("aria-label", shown ? `The picture with the map of ${name} over it` : "The picture");
     element("caption").textContent = isSingle
-      ? `The maps of this network are one cell at this size, and say no more than the logit: ${name} ${logit.toFixed(4)}.`
-      : `${name}: the mean of its ${width}×${height} map is ${mean.toFixed(4)}, and so is its logit (${logit.toFixed(4)}).`
-        + (image.inverted ? " Light and dark were exchanged for the network." : "");
+      ? `At this size each map is a single cell, which equals the logit: ${name} ${logit.toFixed(4)}.`
+      : `${name}: the mean of its ${width}×${height} map is ${mean.toFixed(4)}, equal to its logit (${logit.toFixed(4)}).`
+        + (image.inverted ? " Light and dark were inverted." : "");
     element("scale").hidden = !shown;
     element("hottest").textContent = hottest.toFixed(2);
     fillTable(values, name);

@@ -1,10 +1,10 @@
-// Pictures from a camera. It runs only while its part of the page is shown.
+// Pictures from a camera, which runs only while its panel is shown.
 import { release } from "/inputs.js";
 
 const WHY = {
-  NotAllowedError: "The browser was not allowed to use the camera.",
-  NotFoundError: "There is no camera.",
-  NotReadableError: "Another program uses the camera.",
+  NotAllowedError: "The browser denied access to the camera.",
+  NotFoundError: "No camera found.",
+  NotReadableError: "Another program is using the camera.",
 };
 
 // Calls take(picture, name) for each picture that is taken.
@@ -25,7 +25,7 @@ export function connectCamera(take) {
   start.addEventListener("click", async () => {
     if (stream) return stop();
     if (!navigator.mediaDevices) {
-      note.textContent = "Browsers give the camera to pages from this computer (127.0.0.1) or over HTTPS only.";
+      note.textContent = "Browsers allow the camera only on pages from this computer (127.0.0.1) or over HTTPS.";
       return;
     }
     try {
@@ -36,7 +36,7 @@ export function connectCamera(take) {
       start.textContent = "Stop the camera";
     } catch (error) {
       stop();
-      note.textContent = WHY[error.name] ?? `The camera cannot be used: ${error.message}`;
+      note.textContent = WHY[error.name] ?? `The camera failed: ${error.message}`;
     }
   });
   shoot.addEventListener("click", () => {
@@ -45,7 +45,7 @@ export function connectCamera(take) {
     frame.height = video.videoHeight;
     frame.getContext("2d").drawImage(video, 0, 0);
     release();
-    frame.toBlob(picture => take(picture, "The camera's picture"), "image/jpeg", 0.92);
+    frame.toBlob(picture => take(picture, "Camera picture"), "image/jpeg", 0.92);
   });
   return { stop };
 }

@@ -1,9 +1,9 @@
 // Drawing with a pointer, light on black, as the network's training images are.
 import { release } from "/inputs.js";
 
-const PAUSE_MS = 300; // how long after a stroke the drawing is sent
+const PAUSE_MS = 300; // the delay between a stroke and its request
 
-// Calls take(picture, name, true) when the pointer has rested.
+// Calls take(picture, name, true) after each pause.
 export function connectDrawing(take) {
   const canvas = document.getElementById("drawing");
   const brush = document.getElementById("brush");

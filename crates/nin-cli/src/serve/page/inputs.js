@@ -1,4 +1,4 @@
-// Pictures that exist: files, dropped or pasted ones, and the gallery.
+// Existing pictures: files, dropped or pasted ones, and the gallery.
 const element = id => document.getElementById(id);
 
 // Calls take(picture, name) for each picture that is chosen, dropped or pasted.
@@ -7,15 +7,15 @@ export function connectFiles(take) {
     const [file] = files ?? [];
     if (!file) return;
     release();
-    take(file, file.name || "The pasted picture");
+    take(file, file.name || "Pasted picture");
   };
   const chooser = element("file");
   chooser.addEventListener("change", () => {
     takeFirst(chooser.files);
-    chooser.value = ""; // the same file may be chosen again
+    chooser.value = ""; // so that the same file can be chosen again
   });
   const drop = element("drop");
-  // A picture dropped beside the place would else replace the page.
+  // Otherwise a picture dropped outside the drop area would replace the page.
   for (const kind of ["dragover", "drop"]) document.addEventListener(kind, event => event.preventDefault());
   document.addEventListener("dragover", () => drop.classList.add("over"));
   document.addEventListener("dragleave", event => { if (!event.relatedTarget) drop.classList.remove("over"); });
@@ -26,7 +26,7 @@ export function connectFiles(take) {
   document.addEventListener("paste", event => takeFirst(event.clipboardData?.files));
 }
 
-// A button for each test image.
+// Adds a button for each test image.
 export function fillGallery(labels, take, showProblem) {
   element("gallery-part").hidden = labels.length === 0;
   element("gallery").replaceChildren(...labels.map((label, number) => {
@@ -44,9 +44,9 @@ export function fillGallery(labels, take, showProblem) {
         const picture = await (await fetch(image.src)).blob();
         release();
         button.setAttribute("aria-pressed", "true");
-        take(picture, `A test image (${label})`);
+        take(picture, `Test image (${label})`);
       } catch {
-        showProblem({ detail: "The server does not answer.", hint: "It may have been stopped: start it again with nin-cli serve." });
+        showProblem({ detail: "The server does not respond.", hint: "It may have been stopped: start it again with nin-cli serve." });
       }
     });
     const item = document.createElement("li");
@@ -55,7 +55,7 @@ export function fillGallery(labels, take, showProblem) {
   }));
 }
 
-// No test image is the chosen one any more.
+// Deselects the chosen test image.
 export function release() {
   for (const button of document.querySelectorAll("#gallery [aria-pressed=true]")) button.setAttribute("aria-pressed", "false");
 }

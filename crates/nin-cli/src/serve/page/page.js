@@ -1,4 +1,4 @@
-// From a picture to its answer: what the parts of the page have to do with each other.
+// Connects the inputs of the page with the answer.
 import { showAnswer } from "/answer.js";
 import { connectCamera } from "/camera.js";
 import { connectDrawing } from "/drawing.js";
@@ -6,17 +6,17 @@ import { connectFiles, fillGallery } from "/inputs.js";
 
 const element = id => document.getElementById(id);
 const STOPPED = {
-  detail: "The server does not answer.",
+  detail: "The server does not respond.",
   hint: "It may have been stopped: start it again with nin-cli serve.",
 };
 
-const MOST_SHOWN = 20; // classes: a page with hundreds is no answer
+const MOST_SHOWN = 20; // classes, because hundreds of them are unreadable
 
 let model;
 let asked = 0;
 let last;
 
-// Asks the server; gives its JSON, or throws a problem (RFC 9457) to be shown.
+// Sends a request. Returns the JSON, or throws a problem (RFC 9457) to show.
 async function ask(path, options) {
   let response;
   try {
@@ -29,7 +29,7 @@ async function ask(path, options) {
   throw content ?? { detail: `The server answered ${response.status}.`, hint: "" };
 }
 
-// `name` is that of the picture, where there is one.
+// `name` is the picture's name, if there is one.
 function showProblem(problem, again, name) {
   const place = element("problem");
   const line = (text, kind) => {
@@ -56,25 +56,24 @@ async function learnModel() {
   const [channels, height, width] = model.input;
   const kind = channels === 1 ? "grey" : "colour";
   element("about").textContent = `The network ${model.architecture} (${model.parameters.toLocaleString("en")} parameters) `
-    + `tells ${model.classes.length} classes of ${model.dataset}; it sees ${width}×${height} ${kind} pixels, on ${model.device}.`;
+    + `distinguishes ${model.classes.length} classes of ${model.dataset}, takes ${width}×${height} ${kind} images and runs on ${model.device}.`;
   element("version").textContent = model.version;
   fillGallery(model.gallery, classify, showProblem);
 }
 
-// Where the answer stands below the picture, it is brought into sight.
+// Scrolls to the answer if it is below the picture.
 function showToReader() {
   if (matchMedia("(min-width: 52rem)").matches) return;
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   element("answer").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
 }
 
-// Sends a picture and shows what comes back. An answer that a later picture overtook is dropped. Whoever
-// draws goes on drawing: the page does not move away.
+// Sends a picture and shows the answer, unless a later picture was sent. While drawing, the page does not scroll.
 async function classify(picture, name, isDrawing = false) {
   const turn = ++asked;
   last = [picture, name, isDrawing];
   const status = element("status");
-  status.textContent = "Asking …";
+  status.textContent = "Classifying …";
   status.classList.remove("told");
   element("result").classList.add("stale");
   try {
@@ -87,7 +86,7 @@ async function classify(picture, name, isDrawing = false) {
     const { class: answered, top: [first] } = answer.images[0];
     const share = `${(first.probability * 100).toFixed(1)} %`;
     const isUnknown = model.threshold !== null && first.probability < model.threshold;
-    const said = isUnknown ? `${answered}, at best ${first.class} with ${share}` : `${first.class}, ${share}`;
+    const said = isUnknown ? `${answered}; the best guess is ${first.class}, ${share}` : `${first.class}, ${share}`;
     const more = model.classes.length - answer.images[0].top.length;
     status.textContent = `${name}: ${said}.` + (more > 0 ? ` ${more} less likely classes are not shown.` : "");
     status.classList.add("told");
@@ -113,7 +112,7 @@ for (const choice of document.querySelectorAll("input[name=source]")) {
     if (choice.value !== "camera") camera.stop();
   });
 }
-// The edge of a table that goes on to the right fades.
+// Fades the edge of a table that scrolls to the right.
 const wide = document.querySelector(".wide");
 const tellMore = () => wide.classList.toggle("more", wide.scrollLeft + wide.clientWidth < wide.scrollWidth - 1);
 wide.addEventListener("scroll", tellMore, { passive: true });

@@ -1,4 +1,4 @@
-//! Files and folders of weights.
+//! Checkpoint files and folders.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -36,18 +36,18 @@ fn weights() -> Weights {
     Initialization::Xavier.weights(&architecture(), 1)
 }
 
-/// The whole file, which `eval` would take.
+/// Returns a valid file.
 fn whole() -> Vec<u8> {
     metadata().to_safetensors(&weights()).unwrap()
 }
 
-/// `eval` of a file of these bytes.
+/// Runs `eval` on a file with these bytes.
 fn bytes(bytes: Vec<u8>, expected: &[&'static str]) -> Case {
     let prepare = move |folder: &Path| fs::write(folder.join("model.safetensors"), &bytes).unwrap();
     Case::after(prepare, &EVAL, expected)
 }
 
-/// `eval` of other tensors under the metadata that belong to none of them.
+/// Runs `eval` on a file whose tensors do not match its metadata.
 fn tensors(change: impl Fn(&mut HashMap<String, HostTensor>), expected: &[&'static str]) -> Case {
     let mut tensors: HashMap<String, HostTensor> =
         weights().iter().map(|(name, tensor)| (name.to_owned(), tensor.clone())).collect();
@@ -57,7 +57,7 @@ fn tensors(change: impl Fn(&mut HashMap<String, HostTensor>), expected: &[&'stat
     bytes(weights.to_safetensors("nin", &metadata).unwrap(), expected)
 }
 
-/// `eval` of the weights under other metadata: one piece of the JSON is replaced.
+/// Runs `eval` on the weights with changed metadata: one part of the JSON is replaced.
 fn described(piece: &str, by: &str, expected: &[&'static str]) -> Case {
     let metadata = serde_json::to_string(&metadata()).unwrap();
     assert!(metadata.contains(piece), "{metadata} has no {piece}");
@@ -65,19 +65,19 @@ fn described(piece: &str, by: &str, expected: &[&'static str]) -> Case {
     bytes(weights().to_safetensors("nin", &metadata).unwrap(), expected)
 }
 
-/// A safetensors file of this header and no tensors.
+/// Returns a safetensors file with this header and no tensors.
 fn header(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
-/// A file of these bytes, and behind them, in name only, 8 GiB.
+/// Writes a sparse file with these bytes and 8 GiB in total.
 fn long(folder: &Path, bytes: &[u8]) {
     let path = folder.join("model.safetensors");
     fs::write(&path, bytes).unwrap();
     File::options().write(true).open(path).unwrap().set_len(8 << 30).unwrap();
 }
 
-/// `import` of a file of these bytes.
+/// Runs `import` on a file with these bytes.
 fn imported(bytes: &'static [u8], expected: &[&'static str]) -> Case {
     let arguments = ["import", "--from", "theirs", "--config", "d2l", "--output", "ours"];
     Case::after(

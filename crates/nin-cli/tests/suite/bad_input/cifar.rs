@@ -1,4 +1,4 @@
-//! Files in CIFAR's binary form.
+//! Files in CIFAR's binary format.
 
 use std::fs;
 use std::io::Write;
@@ -12,12 +12,12 @@ const TRAIN: [&str; 7] =
     ["train", "--config", "paper-cifar10", "--data", "data", "--progress", "none"];
 const RECORD: usize = 3073;
 
-/// A whole data set in `data`, then damaged.
+/// Writes a valid data set to `data`, then damages it.
 fn damaged(damage: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
     Case::damaged(write_cifar, damage, &TRAIN, expected)
 }
 
-/// A whole data set of which the bytes of one file are changed.
+/// Writes a valid data set and changes the bytes of one file.
 fn edited(
     file: &'static str,
     edit: impl Fn(&mut Vec<u8>) + 'static,
@@ -26,7 +26,7 @@ fn edited(
     damaged(move |data| super::edit(&data.join(file), &edit), expected)
 }
 
-/// So many zeros, compressed.
+/// Returns this many zeros, compressed.
 fn zeros(mebibytes: usize) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let block = vec![0; 1 << 20];
@@ -135,7 +135,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             &["data", "fetch", "cifar10"],
-            &["no data set `cifar10` can be fetched", "www.cs.toronto.edu/~kriz/cifar.html"],
+            &["cannot fetch the data set `cifar10`", "www.cs.toronto.edu/~kriz/cifar.html"],
         ),
         Case::new(
             &["train", "--config", "paper-cifar10", "--dataset", "fashion-mnist-sample"],

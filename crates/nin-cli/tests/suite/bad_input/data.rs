@@ -1,4 +1,4 @@
-//! Files of images and labels.
+//! IDX files of images and labels.
 
 use std::fs;
 use std::io::Write;
@@ -13,12 +13,12 @@ const LABELS: &str = "train-labels-idx1-ubyte";
 
 const TRAIN: [&str; 7] = ["train", "--data", "data", "--dataset", "shapes", "--progress", "none"];
 
-/// A whole data set in `data`, then damaged.
+/// Writes a valid data set to `data`, then damages it.
 fn damaged(damage: impl Fn(&Path) + 'static, expected: &[&'static str]) -> Case {
     Case::damaged(|data| write_shapes(data, 28, 30, 9), damage, &TRAIN, expected)
 }
 
-/// A whole data set of which the bytes of one file are changed.
+/// Writes a valid data set and changes the bytes of one file.
 fn edited(
     file: &'static str,
     edit: impl Fn(&mut Vec<u8>) + 'static,
@@ -27,7 +27,7 @@ fn edited(
     damaged(move |data| super::edit(&data.join(file), &edit), expected)
 }
 
-/// A whole data set of which one file is there as .gz, with its bytes changed.
+/// Writes a valid data set with one file as .gz, whose bytes are changed.
 fn zipped(edit: impl Fn(&mut Vec<u8>) + 'static, expected: &[&'static str]) -> Case {
     let damage = move |data: &Path| {
         let bytes = fs::read(data.join(IMAGES)).unwrap();
@@ -39,7 +39,7 @@ fn zipped(edit: impl Fn(&mut Vec<u8>) + 'static, expected: &[&'static str]) -> C
     damaged(damage, expected)
 }
 
-/// The bytes and so many zeros behind them.
+/// Compresses the bytes and this many zeros after them.
 fn gzip(bytes: &[u8], zeros: usize) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -55,7 +55,7 @@ fn header(sizes: [u32; 3]) -> Vec<u8> {
     [0, 0, 8, 3].into_iter().chain(sizes).collect()
 }
 
-/// A .gz of images that unpacks to so many zeros.
+/// Replaces the images by a .gz that inflates to this many zeros.
 fn endless(sizes: [u32; 3], zeros: usize, expected: &[&'static str]) -> Case {
     let damage = move |data: &Path| {
         fs::remove_file(data.join(IMAGES)).unwrap();
@@ -73,14 +73,14 @@ fn replaced(file: &'static str, make: impl Fn(&Path) + 'static, expected: &[&'st
     damaged(damage, expected)
 }
 
-/// A whole data set of a known name, of which one label is another.
+/// Writes a valid data set with a known name and one changed label.
 fn mislabelled(
     name: &'static str,
     file: &'static str,
     label: u8,
     expected: &[&'static str],
 ) -> Case {
-    // Behind the header of 8 bytes, the fifth label.
+    // The fifth label, after the header of 8 bytes.
     let case = edited(file, move |bytes| bytes[8 + 4] = label, expected);
     let arguments = vec!["train", "--data", "data", "--dataset", name];
     Case { arguments, ..case }
@@ -283,7 +283,7 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// A known data set of other content where it is searched for.
+/// Writes a known data set with other content into the cache folder.
 fn damaged_cache() -> Case {
     let prepare = |folder: &Path| {
         let data = folder.join("cache/nin/fashion-mnist");

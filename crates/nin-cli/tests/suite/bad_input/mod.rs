@@ -1,4 +1,4 @@
-//! Whatever is fed in gets an answer: an exit code, one `error:` line that names what was found,
+//! Every bad input gets an exit code, one `error:` line that names what was found,
 //! and a `hint:`.
 
 mod checkpoints;
@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Finished, finish, isolate, nin};
 
-/// What one bad input is, and what the program says about it.
+/// A bad input, and the expected error.
 struct Case {
-    /// Makes the input in an empty folder, which the program then works in.
+    /// Creates the input in an empty folder, in which the program then runs.
     prepare: Box<dyn Fn(&Path)>,
     arguments: Vec<&'static str>,
-    /// Each stands in the `error:` line or in the `hint:`.
+    /// Each is part of the `error:` line or the `hint:` line.
     expected: Vec<&'static str>,
-    /// Permissions bind nobody who is root.
+    /// Whether the program must not run as root, whom permissions do not bind.
     as_ordinary_user: bool,
 }
 
@@ -46,7 +46,7 @@ impl Case {
         }
     }
 
-    /// A whole data set in `data`, as `write` leaves it, then damaged.
+    /// Writes a valid data set to `data` with `write`, then damages it.
     fn damaged(
         write: impl Fn(&Path) + 'static,
         damage: impl Fn(&Path) + 'static,
@@ -62,17 +62,17 @@ impl Case {
         Self::after(prepare, arguments, expected)
     }
 
-    /// What is wrong with the answer, if anything is.
+    /// Returns what is wrong with the output, if anything.
     fn check(&self) -> Result<(), String> {
         let Self { prepare, arguments, expected, as_ordinary_user } = self;
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         let mut command = within_limits(folder.path(), arguments);
         if *as_ordinary_user && is_root() {
-            // The folder of builds may be one that others cannot enter.
+            // Other users may not have access to the target folder.
             let copy = folder.path().join("nin-cli");
-            // By another process: while this one has the copy open for writing, a child that another
-            // test begins has it too, and nobody may run it.
+            // Copied by another process: while this one has the copy open for writing, a child of another
+            // test inherits the descriptor, and the copy cannot be executed.
             assert!(Command::new("cp").arg(PROGRAM).arg(&copy).status().unwrap().success());
             fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
             command.env("PROGRAM", copy).uid(NOBODY).gid(NOBODY);
@@ -94,7 +94,7 @@ impl Case {
     }
 }
 
-/// Changes the bytes of one file of a folder.
+/// Changes the bytes of a file in a folder.
 fn edit(path: &Path, edit: impl Fn(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     edit(&mut bytes);
@@ -103,10 +103,10 @@ fn edit(path: &Path, edit: impl Fn(&mut Vec<u8>)) {
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_nin-cli");
 const NOBODY: u32 = 65534;
-/// Enough for a slow machine that builds something else; a hang takes for ever.
+/// Enough for a slow, busy machine. A hang exceeds it.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The program with 1 GB of memory, as the shell's `ulimit` counts it in KiB.
+/// Returns the program under a limit of 1 GB, in KiB as in the shell's `ulimit`.
 fn within_limits(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let limited = "ulimit -v 976562 && exec \"$PROGRAM\" \"$@\"";
@@ -120,7 +120,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn every_bad_input_gets_an_error_and_a_hint() {
+fn every_bad_input_has_an_error_and_a_hint() {
     let tables = [
         data::cases(),
         cifar::cases(),

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::Case;
 use crate::predict::bomb;
 
-/// `predict` of one file of these bytes, by the network that is part of the program.
+/// Runs `predict` on a file with these bytes, with the embedded network.
 fn picture(name: &'static str, bytes: Vec<u8>, expected: &[&'static str]) -> Case {
     let prepare = move |folder: &Path| fs::write(folder.join(name), &bytes).unwrap();
     Case::after(prepare, &["predict", name], expected)
 }
 
-/// A whole PNG of the side that it claims.
+/// Returns a valid PNG of this side.
 fn png() -> Vec<u8> {
     bomb(8)
 }

@@ -1,22 +1,22 @@
-//! Recipes, and the keys that the command line overrides.
+//! Recipes, and keys overridden on the command line.
 
 use std::fs;
 use std::path::Path;
 
 use super::Case;
 
-/// `train` by a recipe of this text.
+/// Runs `train` with a recipe of this text.
 fn text(text: impl AsRef<[u8]> + 'static, expected: &[&'static str]) -> Case {
     let prepare = move |folder: &Path| fs::write(folder.join("my.toml"), &text).unwrap();
     Case::after(prepare, &["train", "--config", "my.toml"], expected)
 }
 
-/// `train` with one key overridden.
+/// Runs `train` with one key overridden.
 fn set(assignment: &'static str, expected: &[&'static str]) -> Case {
     Case::new(&["train", "--set", assignment], expected)
 }
 
-/// `shapes` of a network of one block with this between the braces.
+/// Runs `shapes` on a network with one block, whose TOML table is this.
 fn block(inside: &str, expected: &[&'static str]) -> Case {
     let recipe = format!("[model]\narchitecture = \"mine\"\nblocks = [{{{inside}}}]\n");
     let prepare = move |folder: &Path| fs::write(folder.join("my.toml"), &recipe).unwrap();

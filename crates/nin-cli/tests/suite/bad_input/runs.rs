@@ -1,4 +1,4 @@
-//! Folders of runs.
+//! Run folders.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use crate::program::{nin, write_shapes};
 const TRAIN: [&str; 9] =
     ["train", "--data", ".", "--dataset", "shapes", "--epochs", "1", "--run", "run"];
 
-/// A finished run in `run`, then damaged.
+/// Trains a run in `run`, then damages it.
 fn after_a_run(
     damage: impl Fn(&Path) + 'static,
     arguments: &[&'static str],
@@ -25,7 +25,7 @@ fn after_a_run(
     Case::after(prepare, arguments, expected)
 }
 
-/// Changes one byte in the middle of a file.
+/// Flips the middle byte of a file.
 fn flip(path: &Path) {
     edit(path, |bytes| {
         let middle = bytes.len() / 2;
@@ -33,17 +33,17 @@ fn flip(path: &Path) {
     });
 }
 
-/// A pipe that nobody writes into.
+/// Creates a pipe without a writer.
 fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// A file that is long in name only.
+/// Creates a large sparse file.
 fn endless(path: &Path) {
     File::create(path).unwrap().set_len(8 << 30).unwrap();
 }
 
-/// A folder with these files, made in place of a run or a checkpoint.
+/// Creates a folder with these files in place of a run or a checkpoint.
 fn made(
     folder: &'static str,
     files: &'static [(&'static str, &'static str)],
@@ -62,7 +62,7 @@ fn made(
     Case::after(prepare, arguments, expected)
 }
 
-/// What holds no file where a file was, or one without end.
+/// Pipes and endless files in place of a run's files.
 #[allow(clippy::too_many_lines, reason = "a table of cases")]
 fn without_end() -> Vec<Case> {
     const RUN: &[(&str, &str)] = &[("recipe.toml", "")];
@@ -95,7 +95,7 @@ fn without_end() -> Vec<Case> {
         ),
         after_a_run(
             |run| {
-                // As if it had been cut before its first checkpoint.
+                // Like a run killed before its first checkpoint.
                 fs::remove_dir_all(run.join("checkpoints")).unwrap();
                 fs::remove_file(run.join("metrics.jsonl")).unwrap();
                 pipe(&run.join("metrics.jsonl"));
@@ -136,7 +136,7 @@ fn without_end() -> Vec<Case> {
             &[],
             |folder| endless(&folder.join("seeds.toml")),
             &["train", "--run", "all", "--resume"],
-            &["`all/seeds.toml` is damaged: expected at most", "`train --seeds` left"],
+            &["`all/seeds.toml` is damaged: expected at most", "`train --seeds` wrote"],
         ),
         Case::after(
             |folder| pipe(&folder.join("model.py")),
@@ -154,7 +154,7 @@ fn without_end() -> Vec<Case> {
     ]
 }
 
-/// A folder whose log is a letter.
+/// Creates a run folder whose log is not a log.
 fn no_log(arguments: &[&'static str]) -> Case {
     let prepare = |folder: &Path| {
         fs::create_dir(folder.join("run")).unwrap();
@@ -228,17 +228,17 @@ pub(super) fn cases() -> Vec<Case> {
         Case::after(
             |folder| fs::create_dir(folder.join("run")).unwrap(),
             &["report", "run"],
-            &["no checkpoint at `run`: the folder holds no run"],
+            &["no checkpoint at `run`: the folder contains no runs"],
         ),
         Case::after(
             |folder| fs::create_dir(folder.join("run")).unwrap(),
             &["compare", "run"],
-            &["`run`", "the folder holds no run"],
+            &["`run`", "the folder contains no runs"],
         ),
-        Case::new(&["compare", "nowhere"], &["`nowhere`", "nothing of this name"]),
+        Case::new(&["compare", "nowhere"], &["`nowhere`", "no such file or folder"]),
         Case::new(&["train", "--run", "/proc/run"], &["cannot create `/proc/run`"]),
         Case::new(&["train", "--run", "nowhere", "--resume"], &["nowhere"]),
-        Case::new(&["train", "--resume"], &["there is no run of `quickstart` to resume", "--run"]),
+        Case::new(&["train", "--resume"], &["no run of `quickstart` to resume", "--run"]),
     ];
     cases.extend(without_end());
     cases

@@ -1,4 +1,4 @@
-//! Copies of runs: by hard links, with links followed, and by versions that wrote no sums.
+//! Copies of runs: by hard links, with links resolved, and of versions without checksums.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn resume(root: &Path, run: &str) -> crate::program::Finished {
     nin(root, &words(&line))
 }
 
-/// A run of two epochs, and the same run with three.
+/// Trains a run of two epochs, and the same run with three.
 fn trained() -> Workshop {
     let workshop = Workshop::new();
     let options = words(TRAIN);
@@ -29,7 +29,7 @@ fn trained() -> Workshop {
 }
 
 #[test]
-fn going_on_does_not_change_a_backup_by_hard_links() {
+fn resuming_does_not_change_a_hard_linked_backup() {
     let workshop = trained();
     let root = workshop.path();
     let linked = Command::new("cp").args(["-al", "run", "backup"]).current_dir(root).status();
@@ -38,14 +38,14 @@ fn going_on_does_not_change_a_backup_by_hard_links() {
     resume(root, "run").ok();
     assert_eq!(contents(&root.join("backup")), before);
     assert!(workshop.weights("run") == workshop.weights("uncut"));
-    // Each goes on by itself, with a log of its own.
+    // Each resumes on its own, with its own log.
     resume(root, "backup").ok();
     assert!(workshop.weights("backup") == workshop.weights("uncut"));
     assert_eq!(workshop.figures("backup"), workshop.figures("run"));
 }
 
 #[test]
-fn a_copy_with_its_links_followed_goes_on() {
+fn a_copy_with_resolved_links_resumes() {
     let workshop = trained();
     let root = workshop.path();
     let copied = Command::new("cp").args(["-rL", "run", "copy"]).current_dir(root).status();
@@ -62,7 +62,7 @@ fn a_copy_with_its_links_followed_goes_on() {
 }
 
 #[test]
-fn a_run_of_an_earlier_version_goes_on_and_gets_its_sums() {
+fn a_run_of_an_earlier_version_resumes_and_gets_checksums() {
     let workshop = trained();
     let root = workshop.path();
     let recipe = root.join("run/recipe.toml");
@@ -82,7 +82,7 @@ fn a_run_of_an_earlier_version_goes_on_and_gets_its_sums() {
     assert!(fs::read_to_string(&environment).unwrap().contains("\"sha256\""));
 }
 
-/// Makes a checkpoint one of a version whose `state.json` has no sum of the log.
+/// Converts a checkpoint to a version whose `state.json` has no checksum of the log.
 fn forget_the_logs_sum(checkpoint: &Path) {
     let read = |name: &str| -> Value {
         serde_json::from_slice(&fs::read(checkpoint.join(name)).unwrap()).unwrap()
@@ -96,7 +96,7 @@ fn forget_the_logs_sum(checkpoint: &Path) {
     fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
-/// A limit on the size of files, as the shell's `ulimit -f` sets it, in blocks of 512 bytes.
+/// Returns the program under a file size limit, in blocks of 512 bytes as in the shell's `ulimit -f`.
 fn limited(root: &Path, blocks: u32, line: &str) -> crate::program::Finished {
     let mut command = Command::new("sh");
     let limit = format!("ulimit -f {blocks} && exec \"$0\" \"$@\"");
@@ -106,7 +106,7 @@ fn limited(root: &Path, blocks: u32, line: &str) -> crate::program::Finished {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_death() {
+fn a_file_size_limit_is_reported_as_an_error() {
     let workshop = trained();
     let root = workshop.path();
     let before = contents(&root.join("run"));
@@ -123,7 +123,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_silent_death() {
     assert_eq!(contents(&root.join("run")), before);
     assert!(!root.join("run.onnx").exists());
 
-    // A training goes on, as on a full disk, and says at its end that it is not saved.
+    // Training continues, as on a full disk, and reports at the end that it is not saved.
     let line = format!("train --run run --resume --data data --epochs 3 {TRAIN}");
     let started = std::time::Instant::now();
     let finished = limited(root, 8, &line);

@@ -1,4 +1,4 @@
-//! Folders from strangers: whatever is planted in them, nothing outside them changes, and no run goes on
+//! Untrusted folders: whatever is planted in them, nothing outside them changes, and no run resumes
 //! to other weights than its own.
 
 mod backups;
@@ -14,7 +14,7 @@ use self::planted::{Planted, nin};
 use crate::workshop::copy_folder;
 use crate::workshop::{Workshop, words};
 
-/// Every file and folder that a run leaves, and those that a training may make.
+/// Every file and folder of a run, and those that training may create.
 const OF_A_RUN: [&str; 9] = [
     "attempt.json",
     "curves.svg",
@@ -38,44 +38,44 @@ const OF_ITS_CHECKPOINTS: [&str; 8] = [
     "checkpoints/latest",
 ];
 
-/// What a run on pictures has besides.
+/// Additional files of a run on pictures.
 const OF_PICTURES: [&str; 2] = ["pictures.csv", "pictures.csv.sha256"];
 
 const OPTIONS: &str = "--backend flex --set data.limit=60 --tensorboard";
 
-/// The arguments of a run on the made-up shapes, and of one on pictures.
+/// The arguments of a run on the synthetic shapes, and of one on pictures.
 const SHAPES: &str = "--config small.toml --data data";
 const PICTURES: &str = "--config small.toml --data photos --set data.dataset=photos --set \
                         data.input_size=20";
 
-/// What a training came to with something planted in its run.
+/// The outcome of a training with something planted in its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It went on, to the bits of the run that nothing happened to.
+    /// It resumed to the bits of the undisturbed run.
     SameBits,
-    /// It was refused, and nothing in the run changed.
+    /// It was rejected, and nothing in the run changed.
     Refused,
 }
 
 use Outcome::{Refused, SameBits};
 
-/// What is expected: most of a run is replaced as a whole, links and all.
+/// Returns the expected outcome. Most files of a run are replaced as a whole, including links.
 #[allow(clippy::match_same_arms, reason = "each has a reason of its own")]
 fn expected(file: &str, planted: Planted) -> Outcome {
     use Planted::{DanglingLink, FlippedBit, Folder, HardLink, Pipe, SymbolicLink};
     match (file, planted) {
-        // Written in place: what cannot be a file of the run's own is refused. A hard link is copied first.
+        // Written in place: anything but a file of the run is rejected. A hard link is copied first.
         ("metrics.jsonl" | "run.lock", SymbolicLink | DanglingLink | Pipe | Folder) => Refused,
-        // Written into; without its checkpoints a run begins again.
+        // Written into. Without its checkpoints, a run starts again.
         ("checkpoints", SymbolicLink | DanglingLink | Pipe) => Refused,
-        // Without its recipe it is no run, and by another recipe it is another run.
+        // Without its recipe it is not a run, and with another recipe it is another run.
         ("recipe.toml", DanglingLink | Pipe | Folder | FlippedBit(_)) => Refused,
-        // None is none: the run was begun once. This one is of a run that was not begun again.
+        // May be missing: the run was not restarted.
         ("attempt.json", _) => Refused,
-        // A folder is in the way of the file.
+        // A folder blocks the file.
         ("curves.svg" | "environment.json" | "summary.json", Folder) => Refused,
         ("checkpoints/best" | "checkpoints/latest", Folder) => Refused,
-        // The end of the sum's line is no part of it.
+        // The line break is not part of the checksum.
         ("pictures.csv.sha256", FlippedBit(2)) => SameBits,
         ("pictures.csv" | "pictures.csv.sha256", DanglingLink | Pipe | Folder | FlippedBit(_)) => {
             Refused
@@ -93,17 +93,17 @@ fn weights(run: &Path) -> Vec<u8> {
 }
 
 #[test]
-fn nothing_planted_in_a_run_changes_what_is_outside_or_what_is_learnt() {
+fn files_planted_in_a_run_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_A_RUN, SHAPES);
 }
 
 #[test]
-fn nothing_planted_in_its_checkpoints_does_either() {
+fn files_planted_in_checkpoints_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_ITS_CHECKPOINTS, SHAPES);
 }
 
 #[test]
-fn nothing_planted_in_a_run_on_pictures_does() {
+fn files_planted_in_a_picture_run_change_nothing_outside_and_no_weights() {
     plant_in_a_run(&OF_PICTURES, PICTURES);
 }
 
@@ -112,11 +112,11 @@ fn plant_in_a_run(files: &[&str], begun: &str) {
     let root = workshop.path();
     outputs::write_pictures(&root.join("photos"));
     let resumed = begun.replace("--config small.toml", "--resume --epochs 3");
-    // All checkpoints stay, so that there is one before a damaged one.
+    // All checkpoints are kept, so that there is an older one than the damaged one.
     train(root, &format!("{begun} --epochs 2 --run run --set checkpoint.keep=0")).ok();
     copy_folder(&root.join("run"), &root.join("uncut"));
     train(root, &format!("{resumed} --run uncut")).ok();
-    // Another run's checkpoints are what a link may lead to.
+    // A link may point to another run's checkpoints.
     copy_folder(&root.join("run"), &root.join("precious"));
     let mut wrong = Vec::new();
     let mut cases = 0;
@@ -143,7 +143,7 @@ fn plant_in_a_run(files: &[&str], begun: &str) {
     assert!(cases > files.len() * 5, "{cases}");
 }
 
-/// Resumes, begins, evaluates and reports the run `evil`; returns what is wrong.
+/// Resumes, starts, evaluates and reports the run `evil`, and returns what is wrong.
 fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<String> {
     let (evil, outside) = (root.join("evil"), root.join("outside"));
     let others =
@@ -152,7 +152,7 @@ fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<
     let changed = |what: &str| {
         (others() != before_outside).then(|| format!("{what} changed what is outside"))
     };
-    // A new run is refused there, before anything is written.
+    // A new run is rejected there before anything is written.
     let begun = train(root, &format!("{begun} --run evil"));
     if begun.code != Some(1) || contents(&evil) != before {
         return Some(format!("a new run: {:?}, {}", begun.code, begun.stderr));
@@ -186,7 +186,7 @@ fn check(root: &Path, expected: Outcome, [begun, resumed]: [&str; 2]) -> Option<
 }
 
 #[test]
-fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
+fn files_planted_in_a_data_folder_change_nothing_outside() {
     let workshop = Workshop::new();
     let data = workshop.path().join("data");
     fs::write(data.join("classes.txt"), "square\nbar\ncross\n").unwrap();
@@ -200,7 +200,7 @@ fn nothing_planted_in_a_data_folder_changes_what_is_outside() {
 }
 
 #[test]
-fn nothing_planted_among_pictures_does_either() {
+fn files_planted_among_pictures_change_nothing_outside() {
     let workshop = Workshop::new();
     let data = workshop.path().join("photos");
     outputs::write_pictures(&data);
@@ -231,7 +231,7 @@ fn plant_in_data(root: &Path, data: &Path, files: &[String], begun: &str) {
             let line = format!("train {begun} --data evil --epochs 1 --run run {OPTIONS}");
             for line in [line.as_str(), "data check evil"] {
                 let finished = nin(root, &words(line));
-                // `data check` tells what is wrong with a data set and exits 1, without a hint.
+                // `data check` prints the problems of a data set and exits with 1, without a hint.
                 let flaw = if line.starts_with("data") { None } else { flaw(&finished) };
                 wrong.extend(flaw.map(|flaw| format!("{planted:?} of {name}: {flaw}")));
                 assert_ne!(finished.code, Some(124), "{planted:?} of {name}: {line} waits");

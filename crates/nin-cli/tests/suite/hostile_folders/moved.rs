@@ -1,4 +1,4 @@
-//! A run's folder that changes under a training: its lock removed, the folder moved and replaced.
+//! A run folder that changes during training: its lock removed, the folder moved or replaced.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ const ENDLESS: &str = "--config small.toml --data data --run run --epochs 100000
      checkpoint.keep=1";
 
 #[test]
-fn without_its_lock_file_a_run_is_still_trained_by_one_process() {
+fn only_one_process_trains_a_run_whose_lock_file_was_removed() {
     let workshop = Workshop::new();
     let mut running = Running::start(&workshop, &words(ENDLESS));
     running.wait_for(r#""event":"checkpoint""#);
@@ -26,18 +26,18 @@ fn without_its_lock_file_a_run_is_still_trained_by_one_process() {
     running.signal("-TERM");
     let finished = running.finish();
     assert_eq!(finished.code, Some(130), "{}", finished.stderr);
-    // Each line of its log is whole.
+    // Each line of its log is complete.
     crate::program::metrics(&workshop.path().join("run"));
 }
 
 #[test]
-fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
+fn nothing_is_written_to_a_folder_that_replaces_the_run() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let train = "--backend flex --epochs 2 --set checkpoint.keep=0";
     workshop.train("other", &words(train)).ok();
     let before = contents(&root.join("other"));
-    // The whole run, or its checkpoints alone; by another folder, or by a link to one.
+    // The whole run or only its checkpoints, replaced by another folder or a link to one.
     for (place, by_link) in [("run", false), ("run", true), ("run/checkpoints", true)] {
         let mut running = Running::start(&workshop, &words(ENDLESS));
         running.wait_for(r#""event":"checkpoint""#);
@@ -65,7 +65,7 @@ fn nothing_is_written_into_a_folder_that_takes_the_runs_place() {
             assert_eq!(copied, before.values().cloned().collect::<Vec<_>>());
             fs::remove_dir_all(&place).unwrap();
         }
-        // Put back, it goes on.
+        // Moved back, it resumes.
         fs::rename(root.join("aside"), &place).unwrap();
         let running = Running::start(&workshop, &words("--run run --resume --data data"));
         running.signal("-TERM");

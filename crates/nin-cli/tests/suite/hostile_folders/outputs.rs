@@ -1,4 +1,4 @@
-//! What commands write besides runs: none of it goes through a link.
+//! Other outputs of commands: none is written through a link.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -36,7 +36,7 @@ fn prepared() -> Workshop {
 }
 
 #[test]
-fn outputs_replace_what_is_planted_or_leave_it() {
+fn outputs_replace_planted_links_or_fail() {
     let workshop = prepared();
     let root = workshop.path();
     let (out, outside) = (root.join("out"), root.join("outside"));
@@ -79,7 +79,7 @@ pub(super) fn write_pictures(folder: &Path) {
 }
 
 #[test]
-fn maps_and_sorted_pictures_stay_in_their_folder() {
+fn maps_and_sorted_pictures_do_not_follow_links() {
     let workshop = prepared();
     let root = workshop.path();
     write_pictures(&root.join("photos"));
@@ -93,7 +93,7 @@ fn maps_and_sorted_pictures_stay_in_their_folder() {
         names.sort();
         names
     };
-    // The same names, as links that lead out.
+    // The same names, as links that point outside.
     for path in names("maps").into_iter().chain(names("sorted")) {
         let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path));
         symlink(outside.join("nothing"), &path).unwrap();
@@ -101,13 +101,13 @@ fn maps_and_sorted_pictures_stay_in_their_folder() {
     let finished = nin(root, &words(line));
     assert_eq!(flaw(&finished), None);
     assert_eq!(finished.code, Some(1), "{}", finished.stderr);
-    assert!(finished.stderr.contains(": a symbolic link is there"), "{}", finished.stderr);
+    assert!(finished.stderr.contains(": a symbolic link is in its place"), "{}", finished.stderr);
     assert_eq!(contents(&outside).len(), 0);
 }
 
 /// The cache of decoded pictures is written in place.
 #[test]
-fn a_cache_of_pictures_is_written_through_no_link() {
+fn the_picture_cache_does_not_follow_links() {
     let workshop = Workshop::new();
     let root = workshop.path();
     write_pictures(&root.join("photos"));
@@ -126,7 +126,7 @@ fn a_cache_of_pictures_is_written_through_no_link() {
     let outside = root.join("outside");
     for (at, planted) in ALL.into_iter().enumerate() {
         fs::create_dir(&outside).unwrap();
-        // Another file's content: a cache would be begun anew in its place.
+        // Another file's content: a new cache would replace it.
         fs::write(&cache, "precious").unwrap();
         planted.plant(&cache, &outside);
         let before = contents(&outside);
@@ -140,9 +140,9 @@ fn a_cache_of_pictures_is_written_through_no_link() {
     }
 }
 
-/// Runs of several seeds stand in one folder; none of them may be a link to another run.
+/// None of the runs of `train --seeds` may be a link to another run.
 #[test]
-fn a_seeds_run_is_no_link() {
+fn a_run_of_a_series_must_not_be_a_link() {
     let workshop = Workshop::new();
     let root = workshop.path();
     let line =

@@ -1,4 +1,4 @@
-//! What a stranger may plant in the place of a file, and what must not change by it.
+//! What may be planted in place of a file, and what must not change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use nin_data::sha256;
 
 use crate::program::{Finished, finish, isolate};
 
-/// What is in the place of a file or a folder.
+/// A replacement of a file or a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Planted {
     SymbolicLink,
@@ -24,7 +24,7 @@ pub(crate) enum Planted {
 
 use Planted::{DanglingLink, FlippedBit, Folder, HardLink, Pipe, SymbolicLink};
 
-/// All of them.
+/// All replacements.
 pub(crate) const ALL: [Planted; 8] = [
     SymbolicLink,
     HardLink,
@@ -37,8 +37,8 @@ pub(crate) const ALL: [Planted; 8] = [
 ];
 
 impl Planted {
-    /// Puts itself in the place of `path`; what was there is in `outside` under its own name.
-    /// `false` where there is no such thing, such as a flipped bit of a folder.
+    /// Replaces `path`, and moves the original to `outside` under its own name.
+    /// Returns `false` if that is impossible, such as a flipped bit of a folder.
     pub(crate) fn plant(self, path: &Path, outside: &Path) -> bool {
         let there = outside.join(path.file_name().unwrap());
         let found = path.symlink_metadata().unwrap();
@@ -65,7 +65,7 @@ impl Planted {
     }
 }
 
-/// Every path below a folder, with a file's SHA-256 or what a link points to.
+/// Lists every path below a folder, with a file's SHA-256 or a link's target.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -89,7 +89,7 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// The program in a folder; a wait for the other end of a pipe ends after half a minute, with 124.
+/// Runs the program in a folder. Waiting for the other end of a pipe times out after 30 seconds, with 124.
 pub(super) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
     let mut command = Command::new("timeout");
     command.args(["30", env!("CARGO_BIN_EXE_nin-cli")]).args(arguments);
@@ -97,7 +97,7 @@ pub(super) fn nin(folder: &Path, arguments: &[&str]) -> Finished {
     finish(command)
 }
 
-/// What is wrong with an answer: neither success, nor one error with a hint.
+/// Returns what is wrong with the output: it must be success, or one error with a hint.
 pub(crate) fn flaw(finished: &Finished) -> Option<String> {
     let Finished { code, stderr, .. } = finished;
     let lines = |start: &str| stderr.lines().filter(|line| line.starts_with(start)).count();

@@ -1,4 +1,4 @@
-//! What is answered where nothing is wrong.
+//! Successful requests.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -34,7 +34,7 @@ fn form(field: &str, picture: &[u8]) -> (String, Vec<u8>) {
 }
 
 #[test]
-fn a_picture_is_answered_as_predict_answers_it() {
+fn serve_and_predict_give_the_same_answer() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -55,7 +55,7 @@ fn a_picture_is_answered_as_predict_answers_it() {
 }
 
 #[test]
-fn many_at_once_are_answered_in_batches_and_each_as_alone() {
+fn concurrent_requests_are_batched_without_changing_the_answers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -90,7 +90,7 @@ fn many_at_once_are_answered_in_batches_and_each_as_alone() {
 }
 
 #[test]
-fn the_page_and_everything_else_is_there_with_its_headers() {
+fn every_route_answers_with_the_security_headers() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -114,7 +114,7 @@ fn the_page_and_everything_else_is_there_with_its_headers() {
         ] {
             assert!(reply.head.contains(header), "{path}: {header}");
         }
-        // No other origin may read it.
+        // Other origins may not read it.
         assert!(!reply.head.contains("access-control-"), "{path}");
         let head = server.ask("HEAD", path, "", b"");
         assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
@@ -124,12 +124,12 @@ fn the_page_and_everything_else_is_there_with_its_headers() {
     let model = server.get("/v1/model").json();
     assert_eq!(model["classes"], Value::from(["0", "1", "2"].map(Value::from).to_vec()));
     assert_eq!(model["input"], Value::from([1, 20, 20].map(Value::from).to_vec()));
-    // Test images of clothes are no shapes.
+    // The gallery has clothes, not shapes.
     assert_eq!(model["gallery"], Value::from(Vec::<Value>::new()));
     server.get("/v1/gallery/0").problem(404);
 }
 
-/// A schema's own keys, and that it requires each.
+/// Returns a schema's keys, and checks that all are required.
 fn keys(description: &Value, schema: &str) -> BTreeSet<String> {
     let schema = &description["components"]["schemas"][schema];
     let required = schema["required"].as_array().unwrap().iter();
@@ -144,7 +144,7 @@ fn keys_of(object: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn answers_have_the_keys_that_the_description_requires() {
+fn answers_match_the_openapi_description() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -165,7 +165,7 @@ fn answers_have_the_keys_that_the_description_requires() {
     let model = server.get("/v1/model").json();
     assert_eq!(keys_of(&model), keys(&description, "Model"));
 
-    // Every refusal is described, and is a problem; a head that is too long is cut off without a word.
+    // Every error is described, and is a problem; too long headers get no body.
     let responses = &description["paths"]["/v1/predict"]["post"]["responses"];
     let long = format!("x-long: {}\r\n", "x".repeat(1 << 20));
     let refusals = [
@@ -183,13 +183,13 @@ fn answers_have_the_keys_that_the_description_requires() {
             assert_eq!(keys_of(&reply.json()), keys(&description, "Problem"));
         }
     }
-    // Whatever a body's type says, it is looked at.
+    // The body is read whatever its content type.
     let types = &description["paths"]["/v1/predict"]["post"]["requestBody"]["content"];
     assert!(types["*/*"].is_object(), "{types}");
 }
 
 #[test]
-fn nothing_else_is_there_and_no_path_is_one_of_the_disk() {
+fn other_paths_are_not_found_and_never_read_from_disk() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -221,7 +221,7 @@ fn nothing_else_is_there_and_no_path_is_one_of_the_disk() {
     for query in ["top=0", "top=many", "invert=perhaps", "path=/etc/passwd", "top=1&top"] {
         server.ask("POST", &format!("/v1/predict?{query}"), "", &square()).problem(400);
     }
-    // What is no HTTP at all is told so, and the next one is answered.
+    // Data that is not HTTP is an error, and the next request is answered.
     let mut stream = server.connect();
     stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").unwrap();
     assert_eq!(read_reply(stream).status, 400);
@@ -229,7 +229,7 @@ fn nothing_else_is_there_and_no_path_is_one_of_the_disk() {
 }
 
 #[test]
-fn one_connection_takes_one_request_after_another() {
+fn a_connection_can_be_reused() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);
@@ -239,7 +239,7 @@ fn one_connection_takes_one_request_after_another() {
         "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
         picture.len()
     );
-    // Pipelined: the second is sent before the first is answered.
+    // Pipelined: the second request is sent before the first is answered.
     stream.write_all(&[format!("{head}\r\n").as_bytes(), &picture].concat()).unwrap();
     stream
         .write_all(&[format!("{head}connection: close\r\n\r\n").as_bytes(), &picture].concat())
@@ -272,12 +272,13 @@ fn a_network_trained_on_clothes_has_a_gallery() {
 }
 
 #[test]
-fn what_cannot_be_served_is_said() {
+fn startup_errors_have_hints() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().to_string();
-    for (address, expected) in [(taken.as_str(), "cannot listen at"), ("nonsense", "is no address")]
+    for (address, expected) in
+        [(taken.as_str(), "cannot listen on"), ("nonsense", "is not an address")]
     {
         let refused = nin(root.path(), &["serve", "--checkpoint", "run", "--addr", address]);
         assert_eq!(refused.code, Some(1), "{address}");

@@ -13,7 +13,7 @@ fn the_page_in_chromium() {
     let root = tempfile::tempdir().unwrap();
     let line = "train --set data.limit=640 --epochs 2 --run run --progress none";
     nin(root.path(), &words(line)).ok();
-    // The page shows of each drawing what predict says of it.
+    // The page shows the same answer for each drawing as `predict`.
     let clothes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/clothes");
     let clothes = clothes.canonicalize().unwrap();
     let folder = clothes.display().to_string();
@@ -23,7 +23,7 @@ fn the_page_in_chromium() {
 
     let server = Server::start(root.path(), &[]);
     browser.arg(format!("http://{}", server.address()));
-    // In its last part the script stops the server, to see what the page says.
+    // At the end, the script stops the server to test the page's message.
     browser.arg(server.id().to_string());
     browser.arg("--expected").arg(expected);
     chromium::run(browser);

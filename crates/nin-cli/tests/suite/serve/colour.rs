@@ -4,7 +4,7 @@ use super::server::Server;
 use crate::colour;
 
 #[test]
-fn colour_pictures_are_answered() {
+fn colour_pictures_are_classified() {
     let root = tempfile::tempdir().unwrap();
     colour::prepare(root.path());
     colour::train(root.path(), "run", "--set training.epochs=1");

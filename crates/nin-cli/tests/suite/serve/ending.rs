@@ -1,4 +1,4 @@
-//! How a server ends.
+//! Shutdown of the server.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use super::server::{Server, read_reply, square};
 use crate::workshop::train_small;
 
-/// Ends come within this, whoever is connected.
+/// The server shuts down within this time, whoever is connected.
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
-fn what_was_begun_is_answered_and_the_program_is_content() {
+fn running_requests_are_answered_and_the_exit_code_is_0() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     for signal in ["-TERM", "-INT"] {
         let server = Server::start(root.path(), &[]);
         let picture = square();
-        // Connected and silent, as browsers are; and one that was answered and is kept open.
+        // A silent connection, as browsers keep it, and one kept open after an answer.
         let silent = server.connect();
         let mut kept = server.connect();
         kept.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
@@ -48,14 +48,14 @@ fn what_was_begun_is_answered_and_the_program_is_content() {
         assert!(reply.head.contains("connection: close"), "{}", reply.head);
         let finished = server.finish();
         assert_eq!(finished.code, Some(0), "{signal}: {}", finished.stderr);
-        assert!(finished.stderr.ends_with("ended\n"), "{}", finished.stderr);
+        assert!(finished.stderr.ends_with("stopped\n"), "{}", finished.stderr);
         assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
         drop((silent, kept));
     }
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_exits_immediately() {
     let root = tempfile::tempdir().unwrap();
     train_small(root.path());
     let server = Server::start(root.path(), &[]);

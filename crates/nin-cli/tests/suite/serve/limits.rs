@@ -1,4 +1,4 @@
-//! Requests that ask for too much, or are none.
+//! Requests beyond the limits, and invalid requests.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -18,7 +18,7 @@ fn root() -> tempfile::TempDir {
 }
 
 #[test]
-fn bodies_that_are_no_picture() {
+fn bodies_that_are_not_pictures() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let whole = square();
@@ -43,9 +43,9 @@ fn bodies_that_are_no_picture() {
     };
     let part = "--b\r\ncontent-disposition: form-data; name=\"image\"\r\n\r\nno picture\r\n";
     for (kind, body, status, expected) in [
-        ("", String::new(), 400, "names no boundary"),
-        ("; boundary=b", String::new(), 400, "not a whole form"),
-        ("; boundary=b", part.to_owned(), 400, "not a whole form"),
+        ("", String::new(), 400, "has no boundary"),
+        ("; boundary=b", String::new(), 400, "malformed form"),
+        ("; boundary=b", part.to_owned(), 400, "malformed form"),
         ("; boundary=b", format!("{part}--b--").replace("image", "file"), 422, "no field `image`"),
         ("; boundary=b", format!("{part}{part}--b--"), 400, "more than one field `image`"),
         ("; boundary=b", format!("{part}--b--"), 415, "neither JPEG, PNG, WebP, GIF, BMP nor TIFF"),
@@ -58,13 +58,13 @@ fn bodies_that_are_no_picture() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
+fn too_large_a_body_is_rejected_with_and_without_a_content_length() {
     let root = root();
     let server = Server::start(root.path(), &["--max-body", "1"]);
     let large = vec![0; (1 << 20) + 1];
     server.predict(&large).problem(413);
     server.predict(&large[1..]).problem(415);
-    // It asks first, and is not let go on.
+    // `Expect: 100-continue` is rejected.
     let mut stream = server.connect();
     stream
         .write_all(
@@ -73,7 +73,7 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
         )
         .unwrap();
     read_reply(stream).problem(413);
-    // Chunks without an end.
+    // Endless chunks.
     let mut stream = server.connect();
     stream
         .write_all(
@@ -86,11 +86,11 @@ fn a_body_that_is_too_large_is_told_so_whether_it_says_its_length_or_not() {
 }
 
 #[test]
-fn whoever_is_slow_is_given_up_on() {
+fn slow_clients_time_out() {
     let root = root();
     let server = Server::start(root.path(), &["--timeout", "1"]);
     let begun = Instant::now();
-    // A body of which nothing more comes.
+    // A body that stalls.
     let mut stream = server.connect();
     stream
         .write_all(
@@ -98,7 +98,7 @@ fn whoever_is_slow_is_given_up_on() {
         )
         .unwrap();
     read_reply(stream).problem(408);
-    // A head that never ends, a connection that says nothing, and one that says no more.
+    // Endless headers, a silent connection, and one that stalls.
     for said in [
         "POST /v1/predict HTTP/1.1\r\nhost: n",
         "",
@@ -111,7 +111,7 @@ fn whoever_is_slow_is_given_up_on() {
         let rest = String::from_utf8(rest).unwrap();
         assert!(rest.is_empty() || rest.contains(" 408 ") || rest.ends_with("ok\n"), "{rest}");
     }
-    // A body that comes byte after byte, in time for each but not for all.
+    // A body that arrives byte by byte: each in time, but not all together.
     let mut stream = server.connect();
     stream
         .write_all(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")
@@ -126,7 +126,7 @@ fn whoever_is_slow_is_given_up_on() {
 }
 
 #[test]
-fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
+fn half_closed_connections_are_answered_and_closed_ones_are_dropped() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let picture = square();
@@ -139,12 +139,12 @@ fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
     stream.shutdown(Shutdown::Write).unwrap();
     let reply = read_reply(stream);
     assert_eq!((reply.status, reply.json()["images"][0]["path"].clone()), (200, "-".into()));
-    // Half a body, and closed.
+    // Half a body, then closed.
     for _ in 0..20 {
         let mut stream = server.connect();
         stream.write_all(&[head.as_bytes(), &picture[..20]].concat()).unwrap();
     }
-    // A whole request, and closed before the answer.
+    // A complete request, closed before the answer.
     for _ in 0..20 {
         let mut stream = server.connect();
         stream.write_all(&[head.as_bytes(), &picture].concat()).unwrap();
@@ -152,12 +152,12 @@ fn whoever_sends_nothing_more_is_answered_and_whoever_leaves_is_not_missed() {
     assert_eq!(server.predict(&picture).status, 200);
 }
 
-/// A PNG file of a black picture, which takes the longer to decode the larger it is.
+/// Returns a black PNG. The larger it is, the longer it takes to decode.
 fn black_square(side: u32) -> Vec<u8> {
     encoded(&GrayImage::new(side, side).into(), ImageFormat::Png)
 }
 
-/// What so many clients get who ask about the same picture at the same time.
+/// Returns the answers for this many simultaneous requests with the same picture.
 fn answers_at_once(server: &Server, picture: &[u8], clients: usize) -> Vec<Reply> {
     thread::scope(|scope| {
         let asking: Vec<_> =
@@ -167,7 +167,7 @@ fn answers_at_once(server: &Server, picture: &[u8], clients: usize) -> Vec<Reply
 }
 
 #[test]
-fn a_full_queue_and_too_many_connections_are_sent_away() {
+fn a_full_queue_and_too_many_connections_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &["--max-queue", "1", "--max-connections", "40"]);
     // A large picture takes a while to decode.
@@ -191,7 +191,7 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
         assert!(begun.elapsed() < Duration::from_secs(5), "41 connections are open");
     };
     reply.problem(503);
-    // Whoever speaks late is still listened to: a reset would take the answer away.
+    // A late request is still read: a reset would discard the answer.
     let mut stream = server.connect();
     for said in ["GET /healthz HTTP/1.1\r\n", "host: localhost\r\n", "\r\n"] {
         thread::sleep(Duration::from_millis(50));
@@ -206,16 +206,16 @@ fn a_full_queue_and_too_many_connections_are_sent_away() {
 }
 
 #[test]
-fn an_answer_that_takes_too_long_is_none() {
+fn a_slow_answer_is_an_error() {
     let root = root();
     let server = Server::start(root.path(), &["--timeout", "1", "--max-queue", "4096"]);
-    // A tenth of a second of decoding, or less, one after the other.
+    // Each takes a tenth of a second or less to decode, one after the other.
     let large = black_square(8000);
     let refusals = |clients| -> Vec<_> {
         let replies = answers_at_once(&server, &large, clients);
         replies.into_iter().filter(|reply| reply.status != 200).collect()
     };
-    // So many that it takes more than a second, however fast the machine.
+    // Enough that it takes more than a second on any machine.
     let late = [24, 48, 96, 192].into_iter().map(refusals).find(|late| !late.is_empty());
     for reply in late.expect("192 pictures take more than a second") {
         assert!(reply.problem(503).contains("took too long"));

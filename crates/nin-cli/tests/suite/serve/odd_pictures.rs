@@ -1,4 +1,4 @@
-//! The table of odd pictures (nin-data's) through `POST /v1/predict`: the answer of `predict`, or a 4xx.
+//! nin-data's table of odd pictures through `POST /v1/predict`: the answer of `predict`, or a 4xx.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ use super::server::Server;
 use crate::odd_pictures::{Expected, rows, write_network};
 use crate::program::nin;
 
-/// Sums of a batch of one and of many are of another order.
+/// Tolerance between a batch of one and of many, whose sums have another order.
 const BATCH_TOLERANCE: f64 = 1e-4;
 
 #[test]
-fn the_table_is_answered_as_by_predict_or_refused() {
+fn odd_pictures_have_the_answer_of_predict_or_an_error() {
     let root = tempfile::tempdir().unwrap();
     write_network(&root.path().join("run"), 3, Some(Fit::Pad), "photos");
     let table = rows();

@@ -78,7 +78,7 @@ for (const colorScheme of ['light', 'dark']) {
     const name = part => `page-${part}-${colorScheme}-${device}`;
     await check(page, name('empty'));
     await page.click('#gallery li:nth-child(19) button');
-    await answered(page, 'A test image (Ankle boot)');
+    await answered(page, 'Test image (Ankle boot)');
     await page.locator('#cells summary').click();
     await check(page, name('answer'));
     await page.locator('#cells summary').click();
@@ -137,7 +137,7 @@ for (const colorScheme of ['light', 'dark']) {
       assert.ok(away <= SHOWN_LOGIT, `${path}: ${name} ${logit}, not ${top[rank].logit}`);
     });
     const caption = await page.textContent('#caption');
-    assert.equal(caption.includes('Light and dark were exchanged'), inverted, path);
+    assert.equal(caption.includes('Light and dark were inverted'), inverted, path);
     const size = `${maps[0].values[0].length}×${maps[0].values.length}`;
     assert.ok(caption.startsWith(`${top[0].class}: the mean of its ${size} map is `), caption);
   }
@@ -164,7 +164,7 @@ for (const colorScheme of ['light', 'dark']) {
   await page.click('#camera-start');
   await page.waitForSelector('#camera-take:not([disabled])');
   await page.click('#camera-take');
-  await answered(page, "The camera's picture");
+  await answered(page, "Camera picture");
   await page.check('input[name=source][value=file]', { force: true });
   assert.equal(await page.evaluate(() => document.getElementById('video').srcObject), null);
 
@@ -210,7 +210,7 @@ for (const colorScheme of ['light', 'dark']) {
       await new Promise(resolve => setTimeout(resolve, 50));
     }
     await page.setInputFiles('#file', file);
-    await page.waitForFunction(() => document.getElementById('problem').textContent.includes('does not answer'));
+    await page.waitForFunction(() => document.getElementById('problem').textContent.includes('does not respond'));
     assert.ok(await page.isVisible('#problem button'));
     if (screenshots) await page.screenshot({ path: join(screenshots, 'page-stopped.png'), fullPage: true });
     assert.deepEqual(said.filter(text => !text.includes('ERR_CONNECTION_REFUSED')), []);

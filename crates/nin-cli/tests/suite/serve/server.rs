@@ -1,4 +1,4 @@
-//! A server in a process of its own, and a client that can be as rude as it likes.
+//! A server process, and a client that can violate the protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,7 +14,7 @@ use crate::predict::encoded;
 use crate::program::{Finished, command};
 use crate::workshop::SIDE;
 
-/// No answer takes so long.
+/// Longer than any answer takes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What is served, and where.
@@ -26,7 +26,7 @@ pub(super) struct Server {
     address: String,
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -35,12 +35,12 @@ pub(super) struct Reply {
 }
 
 impl Server {
-    /// Serves the run in a folder; requests are answered when this returns.
+    /// Serves the run in a folder. Returns once requests are answered.
     pub(super) fn start(root: &Path, more: &[&str]) -> Self {
         Self::spawn(command(root, &[&LINE[..], more].concat()))
     }
 
-    /// The same with its addresses limited to this many KiB.
+    /// The same, with its address space limited to this many KiB.
     pub(super) fn start_with_memory(root: &Path, limit_kib: u64, more: &[&str]) -> Self {
         Self::spawn(limited(root, limit_kib, &[&LINE[..], more].concat()))
     }
@@ -62,14 +62,14 @@ impl Server {
         &self.address
     }
 
-    /// A connection on which nothing was said.
+    /// Opens a connection and sends nothing.
     pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(LONGEST_WAIT)).unwrap();
         stream
     }
 
-    /// Asks, and reads to the end of the connection.
+    /// Sends a request and reads to the end of the connection.
     pub(super) fn ask(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
         let mut stream = self.connect();
         let length = body.len();
@@ -77,7 +77,7 @@ impl Server {
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              content-length: {length}\r\n{headers}\r\n"
         );
-        // A server that has heard enough may stop listening.
+        // The server may close the connection early.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
         read_reply(stream)
     }
@@ -99,7 +99,7 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end.
     pub(super) fn finish(mut self) -> Finished {
         let output = self.child.take().unwrap().wait_with_output().unwrap();
         Finished {
@@ -122,7 +122,7 @@ impl Drop for Server {
 /// Reads a response to the end of the connection.
 pub(super) fn read_reply(mut stream: TcpStream) -> Reply {
     let mut bytes = Vec::new();
-    // A reset behind the answer does not matter: what came, came.
+    // A reset after the answer does not matter.
     let _ = stream.read_to_end(&mut bytes);
     let _ = stream.shutdown(Shutdown::Both);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| {
@@ -143,7 +143,7 @@ impl Reply {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// That it is a problem (RFC 9457) of this status; gives what it says.
+    /// Checks that it is a problem (RFC 9457) with this status, and returns its detail.
     pub(super) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         assert!(self.head.contains("content-type: application/problem+json"), "{}", self.head);
@@ -157,7 +157,7 @@ impl Reply {
     }
 }
 
-/// A bright square on black, as PNG.
+/// Returns a bright square on black as PNG.
 pub(crate) fn square() -> Vec<u8> {
     let side = SIDE as u32;
     let inside = |at: u32| (side / 4..side * 3 / 4).contains(&at);

@@ -1,5 +1,5 @@
-//! Clients that mean harm: pictures that take seconds or gigabytes, connections that are given up or not
-//! read, requests of foreign pages.
+//! Malicious clients: pictures that take seconds or gigabytes, connections that are abandoned or not
+//! read, requests from other sites' pages.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -41,7 +41,7 @@ fn zeros(length: usize) -> Vec<u8> {
     zlib.finish().unwrap()
 }
 
-/// A black PNG of four channels with 16 bits each, with other chunks before its pixels.
+/// Returns a black PNG with four 16-bit channels, and other chunks before its pixels.
 fn png(width: u32, height: u32, more: &[u8]) -> Vec<u8> {
     let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
     let header = [&size[..], &[16, 6, 0, 0, 0]].concat();
@@ -51,17 +51,17 @@ fn png(width: u32, height: u32, more: &[u8]) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat()
 }
 
-/// Half a gigabyte of pixels in half a megabyte: seconds of decoding.
+/// Returns half a gigabyte of pixels in half a megabyte: it takes seconds to decode.
 fn huge() -> Vec<u8> {
     png(2048, 32_768, b"")
 }
 
-/// A small picture whose colour profile inflates to 700 MB.
+/// Returns a small picture whose colour profile inflates to 700 MB.
 fn profiled() -> Vec<u8> {
     png(20, 20, &chunk(*b"iCCP", &[b"p\0\0", &zeros(700 << 20)[..]].concat()))
 }
 
-/// A black picture of one channel.
+/// Returns a black picture with one channel.
 fn black() -> Vec<u8> {
     let header = [[0, 0, 0, 20], [0, 0, 0, 20]].concat();
     let chunks = [
@@ -72,7 +72,7 @@ fn black() -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n", &chunks.concat()[..]].concat()
 }
 
-/// A network that overflows on all pictures but black ones.
+/// Writes a network that overflows on all pictures but black ones.
 fn write_overflowing(path: &Path) {
     write_network(path, 1, Some(Fit::Stretch), "photos");
     let (metadata, weights) = ModelMetadata::from_safetensors(&fs::read(path).unwrap()).unwrap();
@@ -88,12 +88,12 @@ fn write_overflowing(path: &Path) {
 }
 
 #[test]
-fn a_picture_on_which_the_network_overflows_is_refused_and_all_others_are_answered() {
+fn a_picture_that_overflows_the_network_is_rejected_and_the_others_are_answered() {
     let root = tempfile::tempdir().unwrap();
     write_overflowing(&root.path().join("run"));
     let server = Server::start(root.path(), &[]);
     let (black, white) = (black(), square());
-    // Together, so that they meet in batches.
+    // At once, so that they share batches.
     thread::scope(|scope| {
         for client in 0..8 {
             let (server, picture) = (&server, if client % 2 == 0 { &black } else { &white });
@@ -113,7 +113,7 @@ fn a_picture_on_which_the_network_overflows_is_refused_and_all_others_are_answer
     assert_eq!(server.finish().code, Some(0));
 }
 
-/// Sends a picture and closes the connection at once.
+/// Sends a picture and closes the connection immediately.
 fn abandon(server: &Server, picture: &[u8]) {
     let mut stream = server.connect();
     let head = format!(
@@ -123,7 +123,7 @@ fn abandon(server: &Server, picture: &[u8]) {
     stream.write_all(&[head.as_bytes(), picture].concat()).unwrap();
 }
 
-/// The median time of `count` small pictures, sent one after the other.
+/// Returns the median time of `count` small pictures, sent one after the other.
 fn median(server: &Server, count: usize) -> Duration {
     let picture = square();
     let mut times: Vec<Duration> = (0..count)
@@ -144,7 +144,7 @@ fn metric(server: &Server, name: &str) -> f64 {
     line.trim().parse().unwrap()
 }
 
-/// The most memory that a process has held, in KiB.
+/// Returns the peak resident memory of a process, in KiB.
 fn peak_kib(id: u32) -> u64 {
     let status =
         fs::read_to_string(Path::new("/proc").join(id.to_string()).join("status")).unwrap();
@@ -152,9 +152,9 @@ fn peak_kib(id: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Pictures of clients that are gone are not decoded: that would take minutes here.
+/// Pictures of disconnected clients are not decoded, which would take minutes here.
 #[test]
-fn nothing_is_decoded_for_clients_that_are_gone() {
+fn pictures_of_disconnected_clients_are_not_decoded() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     let huge = huge();
@@ -170,14 +170,14 @@ fn nothing_is_decoded_for_clients_that_are_gone() {
     while metric(&server, "nin_queue_pictures") > 0.0 {
         thread::sleep(Duration::from_millis(20));
     }
-    // One may be in the middle of its decoding, and those of before are done.
+    // One may still be decoded, and the earlier ones are done.
     let most = alone * 3 + Duration::from_secs(2);
     assert!(begun.elapsed() < most, "{:?}, {all:?}, {alone:?}", begun.elapsed());
     assert!(metric(&server, "nin_abandoned_pictures_total") > 30.0);
 }
 
-/// Small pictures do not wait for large ones. The bound of 3 times is asserted by `cargo xtask hostile`, on a
-/// machine that does nothing else; tests share theirs.
+/// Small pictures do not wait for large ones. `cargo xtask hostile` asserts the bound of 3 times on an idle
+/// machine; tests run on a shared one.
 #[test]
 fn small_pictures_do_not_wait_for_large_ones() {
     const SLOWEST: Duration = Duration::from_millis(250);
@@ -204,7 +204,7 @@ fn small_pictures_do_not_wait_for_large_ones() {
 }
 
 #[test]
-fn long_and_narrow_pictures_are_refused() {
+fn long_and_narrow_pictures_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &[]);
     for (width, height, why) in [
@@ -219,12 +219,12 @@ fn long_and_narrow_pictures_are_refused() {
     assert_eq!(server.predict(&png(100, 10_000, b"")).status, 200);
 }
 
-/// Within the bound of docs/threat-model.md, addresses of threads and allocator included.
+/// The bound of docs/threat-model.md holds, including the addresses of threads and allocator.
 #[test]
-fn the_memory_stays_within_its_bound() {
-    // What is documented for two cores, 16 MiB bodies and a small network.
+fn memory_stays_within_the_documented_bound() {
+    // The documented bound for two cores, 16 MiB bodies and a small network.
     const BOUND_KIB: u64 = 1536 << 10;
-    // Addresses that are reserved and not used: stacks of threads and heaps of the allocator.
+    // Reserved but unused addresses: thread stacks and allocator heaps.
     const RESERVED_KIB: u64 = 2 << 20;
     let root = root();
     let limit_kib = BOUND_KIB + RESERVED_KIB;
@@ -236,7 +236,7 @@ fn the_memory_stays_within_its_bound() {
             scope.spawn(move || assert_eq!(server.predict(picture).status, 200));
         }
     });
-    // Bodies of the largest size that never end.
+    // Bodies of the maximum size that never end.
     let open: Vec<TcpStream> = (0..100)
         .map(|_| {
             let mut stream = server.connect();
@@ -254,7 +254,7 @@ fn the_memory_stays_within_its_bound() {
 }
 
 #[test]
-fn whoever_does_not_read_is_given_up_on_and_holds_up_no_end() {
+fn clients_that_do_not_read_are_dropped_and_do_not_block_shutdown() {
     let root = root();
     let server = Server::start(root.path(), &["--max-connections", "8"]);
     let request = b"GET /page.js HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(20_000);
@@ -262,7 +262,7 @@ fn whoever_does_not_read_is_given_up_on_and_holds_up_no_end() {
         let streams: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
         for mut stream in &streams {
             stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-            // The server stops reading where nobody reads its answers.
+            // The server stops reading from a client that does not read its answers.
             let _ = stream.write_all(&request);
         }
         streams
@@ -287,7 +287,7 @@ fn whoever_does_not_read_is_given_up_on_and_holds_up_no_end() {
 }
 
 #[test]
-fn other_names_and_foreign_pages_are_refused() {
+fn other_host_names_and_origins_are_rejected() {
     let root = root();
     let server = Server::start(root.path(), &["--allow-host", "pictures.example"]);
     let picture = square();
@@ -333,7 +333,7 @@ fn other_names_and_foreign_pages_are_refused() {
     ] {
         ask("POST", &format!("host: localhost:8080\r\n{foreign}")).problem(403);
     }
-    // HTTP/1.0 needs one too.
+    // HTTP/1.0 needs a `Host` header, too.
     let mut stream = server.connect();
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
     let mut answer = String::new();

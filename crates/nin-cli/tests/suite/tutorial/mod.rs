@@ -1,5 +1,5 @@
-//! docs/tutorial.md and docs/your-own-pictures.md: each of their commands is run, in order, and prints what
-//! the page shows. The tutorial's Rust is compiled and run as nin-train's doctests.
+//! Runs each command of docs/tutorial.md and docs/your-own-pictures.md in order, and compares the output with
+//! the page. nin-train's doctests compile and run the tutorial's Rust.
 
 mod page;
 mod shown;
@@ -14,10 +14,10 @@ use shown::difference;
 
 const PAGE: &str = include_str!("../../../../../docs/tutorial.md");
 const PICTURES: &str = include_str!("../../../../../docs/your-own-pictures.md");
-/// The repository, from this crate's folder.
+/// The repository, relative to this crate.
 const REPOSITORY: &str = "../..";
 
-/// The program under its name, and what a reader in the repository's folder has.
+/// Returns a folder with the program and the files of the repository that the pages use.
 fn workplace() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let link = |from: &Path, to: &str| {
@@ -33,7 +33,7 @@ fn workplace() -> tempfile::TempDir {
     root
 }
 
-/// What a terminal would show of a command, and its exit code.
+/// Returns the terminal output of a command, and its exit code.
 fn run(root: &Path, command: &str) -> (String, Option<i32>) {
     let mut shell = Command::new("/bin/sh");
     shell.args(["-e", "-c", &format!("exec 2>&1\n{command}")]);
@@ -43,7 +43,7 @@ fn run(root: &Path, command: &str) -> (String, Option<i32>) {
     (finished.stdout, finished.code)
 }
 
-/// Runs a block's commands; gives what is not as the page has it.
+/// Runs a block's commands, and returns the differences from the page.
 fn check(root: &Path, block: &Block) -> Option<String> {
     for (command, expected) in block.commands() {
         let (found, code) = run(root, &command);
@@ -52,7 +52,7 @@ fn check(root: &Path, block: &Block) -> Option<String> {
         if code != Some(i32::from(fails)) {
             return Some(format!("{place}\nexit code {code:?}\n{found}"));
         }
-        // A block for a script shows no output.
+        // A script block shows no output.
         if block.language == Language::Console
             && let Some(difference) = difference(&expected, &found)
         {
@@ -69,14 +69,14 @@ fn every_command_prints_what_the_page_shows() {
     let run: Vec<_> = blocks.iter().filter(|block| block.language.is_run()).collect();
     let wrong: Vec<_> = run.iter().filter_map(|block| check(root.path(), block)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-    // A page that is read wrongly has few blocks.
+    // A misparsed page has few blocks.
     let count = |of: Language| blocks.iter().filter(|block| block.language == of).count();
     assert!(count(Language::Console) >= 10 && count(Language::Sh) >= 3, "{}", run.len());
     assert!(count(Language::Rust) >= 3 && count(Language::Python) >= 4);
 }
 
 #[test]
-fn every_command_for_pictures_of_ones_own_runs() {
+fn every_command_of_your_own_pictures_runs() {
     let root = workplace();
     photos::write_photos(root.path());
     for number in 200..206 {
@@ -96,7 +96,7 @@ fn every_command_for_pictures_of_ones_own_runs() {
 }
 
 #[test]
-fn a_block_that_rots_is_found() {
+fn an_outdated_block_is_detected() {
     let root = workplace();
     let shown = "```console\n$ nin-cli shapes --config d2l --format torch\n...\nFlatten output \
                  shape:\t torch.Size([1, 10])\n```\n";
@@ -107,7 +107,7 @@ fn a_block_that_rots_is_found() {
         ("```\n", "and more\n```\n", false),
         ("--format torch", "--format tensor", false),
     ] {
-        // The last place: the fence that closes.
+        // The last position: the closing fence.
         let at = shown.rfind(from).unwrap();
         let page = format!("{}{to}{}", &shown[..at], &shown[at + from.len()..]);
         let block = &blocks(&page).unwrap()[0];
@@ -119,7 +119,7 @@ fn a_block_that_rots_is_found() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join(REPOSITORY).join("docs");
     for (name, page) in [("tutorial", PAGE), ("your-own-pictures", PICTURES)] {
         let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -1,20 +1,20 @@
 //! The blocks of a Markdown page.
 
-/// How a block begins and ends.
+/// The fence of a block.
 const FENCE: &str = "```";
-/// Before a block: what its test appends to its command, so that it ends in seconds.
+/// Before a block: arguments that the test appends to its command, so that it ends in seconds.
 const SHORTENED: (&str, &str) = ("<!-- in its test: ", " -->");
 
-/// What a block is written in; any other language is refused, so that none is passed over.
+/// The language of a block. Any other is an error, so that no block is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
-    /// Commands behind `$`, each with what it prints.
+    /// Commands after `$`, each with its output.
     Console,
     /// A script, whose output is not shown.
     Sh,
     /// Doctests of nin-train.
     Rust,
-    /// Quotes of the book.
+    /// Code of the book.
     Python,
 }
 
@@ -29,7 +29,7 @@ impl Language {
         }
     }
 
-    /// Whether it is commands.
+    /// Returns whether it contains commands.
     pub(super) fn is_run(self) -> bool {
         matches!(self, Self::Console | Self::Sh)
     }
@@ -38,16 +38,16 @@ impl Language {
 /// A block of code.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// Of its first fence, counted from 1.
+    /// The line of its first fence, from 1.
     pub(super) line: usize,
     pub(super) language: Language,
     text: String,
-    /// What the test appends to the command.
+    /// Arguments that the test appends to the command.
     shortened: String,
 }
 
 impl Block {
-    /// Each command, and what stands below it.
+    /// Yields each command with its output.
     pub(super) fn commands(&self) -> Vec<(String, String)> {
         let commands = match self.language {
             Language::Sh => vec![(self.text.clone(), String::new())],
@@ -79,7 +79,7 @@ fn prompts(text: &str) -> Vec<(String, String)> {
     commands
 }
 
-/// The blocks of a page, first to last, or what is wrong with one.
+/// Returns the blocks of a page in order, or what is wrong with one.
 pub(super) fn blocks(page: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;

@@ -1,15 +1,15 @@
-//! What a page shows of a command's output, compared with what was printed.
+//! Compares the output shown on a page with the actual output.
 
-/// For any number of lines.
+/// Stands for any number of lines.
 const LEFT_OUT: &str = "...";
-/// Of a figure with a decimal point, or of 1 where it is smaller. What is learnt differs a little
-/// between instruction sets (portable kernels against AVX-512: 0.008), and this is far less than what another
-/// network, seed or recipe makes.
+/// Tolerance relative to a figure with a decimal point, or to 1 if that is larger. Training differs a little
+/// between instruction sets (portable kernels against AVX-512: 0.008). Another network, seed or recipe differs
+/// far more.
 const TOLERANCE: f64 = 0.03;
-/// What follows a figure that is a matter of speed.
+/// The units of speeds.
 const SPEEDS: [&str; 5] = [" images/s", " images/sec", " examples/sec", " s\n", " ms"];
 
-/// Where they are not the same, in words.
+/// Describes the first difference.
 pub(super) fn difference(shown: &str, printed: &str) -> Option<String> {
     let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
     let printed: Vec<&str> = printed.lines().map(str::trim_end).collect();
@@ -47,7 +47,7 @@ fn same_line(shown: &str, printed: &str) -> bool {
     shown.len() == printed.len() && shown.iter().zip(&printed).all(same)
 }
 
-/// Counts are counts; a figure with a decimal point may be a little off.
+/// Compares whole numbers exactly, and numbers with a decimal point within the tolerance.
 fn same_number(shown: &str, printed: &str) -> bool {
     if !(shown.contains('.') && printed.contains('.')) {
         return shown == printed;
@@ -58,12 +58,12 @@ fn same_number(shown: &str, printed: &str) -> bool {
     }
 }
 
-/// A line without what differs from one machine to the next: backend, device, speed, time left.
+/// Removes what differs between machines: backend, device, speed, time left.
 fn anonymous(line: &str) -> String {
     let mut line = format!("{line}\n");
     for backend in ["wgpu on ", "flex on ", "ndarray on "] {
         if let Some(at) = line.find(backend) {
-            // Devices have brackets in their names; what stands in the last ones is why this one was taken.
+            // Device names may have parentheses; the last ones have the reason for the choice.
             let reason = line[at..].rfind(" (").map_or(at, |reason| at + reason);
             let end = line[reason..].find(')').map_or(line.len(), |end| reason + end + 1);
             line.replace_range(at..end, "<backend on device>");
@@ -89,9 +89,9 @@ fn anonymous(line: &str) -> String {
 
 #[derive(Debug, PartialEq)]
 enum Piece {
-    /// With its runs of blanks as one: a column is as wide as its widest number.
+    /// Text with collapsed spaces, because a column is as wide as its widest number.
     Text(String),
-    /// Digits, with a decimal point and more digits or without.
+    /// Digits, optionally with a decimal point and more digits.
     Number(String),
 }
 
@@ -128,7 +128,7 @@ fn number_end(text: &str) -> usize {
 }
 
 #[test]
-fn speeds_devices_and_last_digits_may_differ_and_nothing_else() {
+fn only_speeds_devices_and_last_digits_may_differ() {
     let shown = "epoch 1/2: loss 1.335, test acc 0.663 (best), 1332.6 images/s, 5 s";
     assert!(same_line(shown, "epoch 1/2: loss 1.331, test acc 0.660 (best), 99.0 images/s, 61 s"));
     assert!(!same_line(shown, "epoch 1/2: loss 1.435, test acc 0.663 (best), 99.0 images/s, 5 s"));
@@ -137,13 +137,13 @@ fn speeds_devices_and_last_digits_may_differ_and_nothing_else() {
     let step = |rate: &str, left: &str| format!("step 1/2: loss 0.1, {rate} images/s, {left} left");
     assert!(same_line(&step("9.5", "1 second"), &step("200.1", "2 minutes")));
     let on = |backend: &str| format!("{backend}; run folder first");
-    assert!(same_line(&on("flex on a CPU (asked for)"), &on("wgpu on a GPU (it was found)")));
-    let xeon = on("flex on Intel(R) Xeon(R) Processor (asked for)");
-    assert!(same_line(&on("flex on a CPU (asked for)"), &xeon));
-    assert!(!same_line(&xeon, "flex on Intel(R) Xeon(R) Processor (asked for); run folder x"));
+    assert!(same_line(&on("flex on a CPU (requested)"), &on("wgpu on a GPU (it was found)")));
+    let xeon = on("flex on Intel(R) Xeon(R) Processor (requested)");
+    assert!(same_line(&on("flex on a CPU (requested)"), &xeon));
+    assert!(!same_line(&xeon, "flex on Intel(R) Xeon(R) Processor (requested); run folder x"));
     assert!(!same_line(
-        &on("flex on a CPU (asked for)"),
-        "flex on a CPU (asked for); run folder x"
+        &on("flex on a CPU (requested)"),
+        "flex on a CPU (requested); run folder x"
     ));
     assert!(same_line("983.2 examples/sec on AMD EPYC", "8.2 examples/sec on something else"));
     assert!(!same_line("block 1  1x96  30,336", "block 1  1x96  30,337"));

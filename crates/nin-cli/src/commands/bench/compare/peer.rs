@@ -91,7 +91,7 @@ impl Peer {
         if precision != Precision::Fp32 {
             return Err(CommandError::new(
                 format!("{} is compared in fp32 only", choice.name()),
-                "leave out training.precision, or take --compare pytorch",
+                "omit training.precision, or use --compare pytorch",
             )
             .into());
         }
@@ -132,23 +132,23 @@ impl Peer {
         let output = self.python(words).map_err(|error| {
             CommandError::new(
                 format!("cannot run `{}`: {error}", self.python.display()),
-                "name a Python with --python, or in NIN_PYTHON",
+                "choose a Python interpreter with --python or NIN_PYTHON",
             )
         })?;
         if output.status.success() {
             return serde_json::from_slice(&output.stdout)
-                .with_context(|| format!("{} did not answer in JSON", self.choice.name()));
+                .with_context(|| format!("{} did not print JSON", self.choice.name()));
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().next_back().unwrap_or("it said nothing").to_owned();
+        let last = said.trim().lines().next_back().unwrap_or("no output").to_owned();
         let python = self.python.display();
         let hint = match last.strip_prefix("ModuleNotFoundError: No module named ") {
             Some(module) => format!(
-                "`{python} -m pip install {}`, or name a Python that has it with --python or in \
+                "`{python} -m pip install {}`, or choose a Python that has it with --python or \
                  NIN_PYTHON",
                 module.trim_matches('\'')
             ),
-            None => format!("the script is in the sources, in bench/compare; {python} ran it"),
+            None => format!("{python} ran a script from bench/compare in the sources"),
         };
         Err(CommandError::new(format!("{} failed: {last}", self.choice.name()), hint).into())
     }

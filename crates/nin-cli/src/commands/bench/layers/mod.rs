@@ -52,7 +52,7 @@ pub fn run(_: &BenchArguments, _: &NetworkSettings) -> anyhow::Result<ExitCode> 
 fn no_kernels() -> anyhow::Error {
     CommandError::new(
         "--layers times the CPU kernels, which the backend `wgpu` does not use",
-        "name a CPU backend: --backend flex or --backend ndarray",
+        "choose a CPU backend: --backend flex or --backend ndarray",
     )
     .into()
 }

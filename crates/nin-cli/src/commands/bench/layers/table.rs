@@ -82,7 +82,8 @@ impl Table<'_> {
                 self.device
             ),
             format!(
-                "each layer by itself; GFLOP/s as the direct algorithm counts; peak {:.1} GFLOP/s in fp32",
+                "each layer separately; GFLOP/s of the direct algorithm; peak {:.1} GFLOP/s in \
+                 fp32",
                 self.timing.peak_flops / 1e9
             ),
             String::new(),
