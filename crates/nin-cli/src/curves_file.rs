@@ -13,7 +13,7 @@ const HIGHEST_LOSS: f64 = 5.0;
 
 /// Draws the curves after each epoch and at the end, and passes all events on to another observer.
 pub struct CurvesFile {
-    watching: Box<dyn Observer>,
+    inner: Box<dyn Observer>,
     curves: Curves,
     /// The run, and the identity of its folder.
     run: Option<(RunFolder, FolderId)>,
@@ -21,8 +21,8 @@ pub struct CurvesFile {
 
 impl CurvesFile {
     /// Wraps another observer.
-    pub fn beside(watching: Box<dyn Observer>) -> Self {
-        Self { watching, curves: Curves::default(), run: None }
+    pub fn new(inner: Box<dyn Observer>) -> Self {
+        Self { inner, curves: Curves::default(), run: None }
     }
 
     /// Returns the curves of a resumed run so far.
@@ -48,18 +48,18 @@ impl CurvesFile {
     }
 
     fn warn(&mut self, message: &str) {
-        self.watching.event(&Event::Warning { message: message.to_owned() });
+        self.inner.event(&Event::Warning { message: message.to_owned() });
     }
 }
 
 impl Observer for CurvesFile {
     fn begin(&mut self, run: &RunDescription) {
-        self.watching.begin(run);
+        self.inner.begin(run);
         self.run = RunFolder::open(&run.folder).ok().zip(FolderId::of(&run.folder).ok());
     }
 
     fn event(&mut self, event: &Event) {
-        self.watching.event(event);
+        self.inner.event(event);
         if let Event::Resume { .. } = event {
             // By now the log is cut back to what the checkpoint keeps.
             match self.earlier() {
@@ -76,7 +76,7 @@ impl Observer for CurvesFile {
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.watching.progress(progress);
+        self.inner.progress(progress);
     }
 }
 

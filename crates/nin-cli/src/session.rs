@@ -77,9 +77,9 @@ impl<'a> Session<'a> {
             data_folder: self.folder.clone(),
         };
         let observer = progress::observer(arguments, selected);
-        let mut observer: Box<dyn Observer> = Box::new(CurvesFile::beside(observer));
+        let mut observer: Box<dyn Observer> = Box::new(CurvesFile::new(observer));
         if arguments.tensorboard {
-            observer = Box::new(TensorBoard::beside(observer));
+            observer = Box::new(TensorBoard::new(observer));
         }
         let trainer = Trainer::new(recipe, data.clone())
             .folder(folder)

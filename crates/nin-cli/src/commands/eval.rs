@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, ProgressChoice};
 use crate::backend::{Selected, Task};
-use crate::dataset::{Chosen, Evaluated, Reading, choose_images, run_of};
+use crate::dataset::{ChosenImages, ImageRequest, Reading, choose_images, run_of};
 use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
 use crate::terminal::printable_text;
@@ -28,7 +28,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         ));
     }
     let run = arguments.checkpoint.path().and_then(run_of);
-    let asked = Evaluated {
+    let asked = ImageRequest {
         metadata: &metadata,
         run: run.as_deref(),
         folder: arguments.data.as_deref(),
@@ -108,7 +108,7 @@ fn share(value: Option<f64>) -> String {
 }
 
 struct Report<'a> {
-    chosen: &'a Chosen,
+    chosen: &'a ChosenImages,
     flips: bool,
     classes: &'a [String],
     evaluation: &'a Evaluation,
@@ -145,7 +145,7 @@ impl Report<'_> {
     }
 
     fn as_text(&self) -> String {
-        let Self { evaluation, chosen: Chosen { dataset, part, remark, .. }, .. } = self;
+        let Self { evaluation, chosen: ChosenImages { dataset, part, remark, .. }, .. } = self;
         let remark = remark.as_ref().map_or_else(String::new, |remark| format!(" ({remark})"));
         let score = evaluation.score;
         let looks = if self.flips { ", averaged with their horizontal flips" } else { "" };

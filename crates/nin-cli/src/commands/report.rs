@@ -29,7 +29,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     report::write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
     print_text(&printable(&output.display().to_string()))?;
     if *open {
-        show(&output);
+        open_in_browser(&output);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -45,13 +45,13 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
     }
     print_text(&printable(&output.display().to_string()))?;
     if arguments.open {
-        show(output);
+        open_in_browser(output);
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Opens the page in the user's browser.
-fn show(page: &Path) {
+fn open_in_browser(page: &Path) {
     let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
     if !status.is_ok_and(|status| status.success()) {
         note(format!(

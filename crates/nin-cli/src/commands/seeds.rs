@@ -65,7 +65,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
             return Ok(session.interrupted(folder.path()));
         }
         if let Some(summary) = summary {
-            say(*seed, &summary, session.device());
+            report_end(*seed, &summary, session.device());
         }
         // The results so far, because a series can take hours.
         write_comparison(
@@ -144,7 +144,7 @@ fn diverged(error: &anyhow::Error) -> bool {
 }
 
 /// Reports the end of a run on stderr. stdout has the table.
-fn say(seed: u64, summary: &Summary, device: &str) {
+fn report_end(seed: u64, summary: &Summary, device: &str) {
     if summary.ending == Ending::Collapsed {
         note(format!("seed {seed}: collapsed"));
     } else if let Some(lines) = summary.closing_lines(device) {

@@ -20,7 +20,7 @@ use crate::output::note;
 
 /// The images to evaluate.
 #[derive(Debug, Clone, Copy)]
-pub struct Evaluated<'a> {
+pub struct ImageRequest<'a> {
     /// The network.
     pub metadata: &'a ModelMetadata,
     /// The run that contains the network, if any.
@@ -39,7 +39,7 @@ pub struct Evaluated<'a> {
 
 /// The images, with the network's labels.
 #[derive(Debug)]
-pub struct Chosen {
+pub struct ChosenImages {
     /// The data set's name.
     pub dataset: String,
     /// The part's name, or `all` if the data has no parts.
@@ -53,10 +53,13 @@ pub struct Chosen {
 }
 
 /// Opens the data and chooses the images.
-pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Result<Chosen> {
+pub fn choose_images(
+    asked: ImageRequest<'_>,
+    reading: Reading<'_>,
+) -> anyhow::Result<ChosenImages> {
     let remembered = asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_folder);
-    let asked = Evaluated { folder: asked.folder.or(remembered.as_deref()), ..asked };
-    let Evaluated { metadata, folder, .. } = asked;
+    let asked = ImageRequest { folder: asked.folder.or(remembered.as_deref()), ..asked };
+    let ImageRequest { metadata, folder, .. } = asked;
     let recipe = asked.run.map(recipe_of).transpose()?.flatten();
     let name = asked.dataset.map_or_else(|| name_of_data(&metadata.dataset, folder), str::to_owned);
     let options = PictureOptions {
@@ -85,7 +88,13 @@ pub fn choose_images(asked: Evaluated<'_>, reading: Reading<'_>) -> anyhow::Resu
     }
     let (images, unknown_classes) =
         with_the_networks_labels((&data, data_folder.as_deref()), &images, metadata)?;
-    Ok(Chosen { dataset, part: part.map_or("all", Part::name), images, remark, unknown_classes })
+    Ok(ChosenImages {
+        dataset,
+        part: part.map_or("all", Part::name),
+        images,
+        remark,
+        unknown_classes,
+    })
 }
 
 /// Returns a run's recipe, or `None` if this version does not know all its keys.
@@ -109,7 +118,7 @@ struct Narrowed {
 /// Narrows the run's own data to what the run used. Pictures that the run does not know become one part, and so
 /// does every folder of pictures without parts.
 fn narrowed(
-    asked: Evaluated<'_>,
+    asked: ImageRequest<'_>,
     data: DataSet,
     recipe: Option<&Recipe>,
 ) -> anyhow::Result<Narrowed> {

@@ -13,7 +13,7 @@ use super::page::FILE;
 use crate::arguments::ProgressChoice;
 use crate::backend::Selected;
 use crate::comparison::{self, Comparison};
-use crate::dataset::{Evaluated, Reading, choose_images};
+use crate::dataset::{ImageRequest, Reading, choose_images};
 use crate::drawing::Figure;
 use crate::output::{create_folder, note, save};
 use crate::progress::PreparationProgress;
@@ -60,10 +60,10 @@ pub fn write(
     selected: &Selected,
     outputs: Outputs<'_>,
 ) -> anyhow::Result<()> {
-    let model = load_model(&history.path).map_err(|error| said(&error.into()));
+    let model = load_model(&history.path).map_err(|error| in_words(&error.into()));
     let model = model.as_ref().map_err(Clone::clone);
     let inspection = model.clone().and_then(|(metadata, weights)| {
-        inspect(history, data, selected, metadata, weights).map_err(|error| said(&error))
+        inspect(history, data, selected, metadata, weights).map_err(|error| in_words(&error))
     });
     let network = model.and_then(|(metadata, weights)| network(metadata, weights));
     let inspection = inspection.as_ref().map_err(Clone::clone);
@@ -89,12 +89,12 @@ fn seeds(history: &RunHistory) -> Option<Comparison> {
     let folder = SeedsFolder::around(&history.path)?;
     let compared = comparison::read(&[folder]).and_then(|histories| Comparison::of(&histories));
     compared
-        .map_err(|error| note(format!("the report lacks the other seeds: {}", said(&error))))
+        .map_err(|error| note(format!("the report lacks the other seeds: {}", in_words(&error))))
         .ok()
 }
 
 /// Formats an error as part of a sentence.
-fn said(error: &anyhow::Error) -> String {
+fn in_words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
@@ -114,7 +114,7 @@ fn inspect(
     let images = match data {
         TestData::AtHand(data) => data.part(tested_part(data)),
         TestData::In(folder) => {
-            let asked = Evaluated {
+            let asked = ImageRequest {
                 metadata,
                 run: Some(&history.path),
                 folder,

@@ -45,7 +45,7 @@ pub(super) struct Lanes {
 }
 
 /// The outcome of the lane for small pictures.
-enum Looked {
+enum Decoded {
     Prepared(Prepared),
     /// The picture is too large for this lane.
     Large {
@@ -83,27 +83,31 @@ impl Lanes {
     pub(super) async fn prepare(&self, work: Work) -> Result<Prepared, Problem> {
         let Work { upload, preparation, presence } = work;
         let asked = Instant::now();
-        let lane = turn(&self.small).await?;
+        let lane = wait_for_lane(&self.small).await?;
         if asked.elapsed() > PATIENT && presence.has_hung_up() {
             return Err(self.abandoned());
         }
         let small = preparation.clone();
-        let looked = spawn_blocking(move || {
+        let decoded = spawn_blocking(move || {
             let _lane = lane;
-            look(upload, &small)
+            decode_if_small(upload, &small)
         });
-        let (upload, pixels) = match looked.await.map_err(|_| broken())?? {
-            Looked::Prepared(prepared) => return Ok(prepared),
-            Looked::Large { upload, pixels } => (upload, pixels),
+        let (upload, pixels) = match decoded.await.map_err(|_| broken())?? {
+            Decoded::Prepared(prepared) => return Ok(prepared),
+            Decoded::Large { upload, pixels } => (upload, pixels),
         };
         // Batches do not wait for it.
-        let _aside = Aside::new(&self.metrics);
+        let _large = LargePicture::new(&self.metrics);
         let place = Arc::clone(&self.large_places).try_acquire_owned().map_err(|_| busy())?;
         let mut lane = None;
         let waiting = async {
             // The lane of huge pictures first: waiting for it must not block a lane for large ones.
-            let huge = if pixels > MOST_LARGE_PIXELS { Some(turn(&self.huge).await) } else { None };
-            lane = Some((huge.transpose(), turn(&self.large).await));
+            let huge = if pixels > MOST_LARGE_PIXELS {
+                Some(wait_for_lane(&self.huge).await)
+            } else {
+                None
+            };
+            lane = Some((huge.transpose(), wait_for_lane(&self.large).await));
         };
         tokio::select! {
             biased;
@@ -134,16 +138,16 @@ impl Lanes {
 }
 
 /// Marks a large picture that is waiting or being decoded.
-struct Aside<'a>(&'a Metrics);
+struct LargePicture<'a>(&'a Metrics);
 
-impl<'a> Aside<'a> {
+impl<'a> LargePicture<'a> {
     fn new(metrics: &'a Metrics) -> Self {
         metrics.coming.subtract(1);
         Self(metrics)
     }
 }
 
-impl Drop for Aside<'_> {
+impl Drop for LargePicture<'_> {
     fn drop(&mut self) {
         self.0.coming.add(1);
     }
@@ -164,20 +168,20 @@ async fn in_background<T: Send + 'static>(
 }
 
 /// Waits for a place in a lane.
-async fn turn(lane: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+async fn wait_for_lane(lane: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
     Arc::clone(lane).acquire_owned().await.map_err(|_| broken())
 }
 
 /// Reads a picture's header, and decodes the picture if it is small.
-fn look(upload: Upload, preparation: &Preparation) -> Result<Looked, Problem> {
+fn decode_if_small(upload: Upload, preparation: &Preparation) -> Result<Decoded, Problem> {
     let picture = upload.picture()?;
     let [height, width] = PictureHeader::read(picture)?.size;
     check_sides(height, width)?;
     let pixels = height * width;
     if pixels > MOST_SMALL_PIXELS {
-        return Ok(Looked::Large { upload, pixels });
+        return Ok(Decoded::Large { upload, pixels });
     }
-    Ok(Looked::Prepared(preparation.prepare(Picture::decode(picture)?)?))
+    Ok(Decoded::Prepared(preparation.prepare(Picture::decode(picture)?)?))
 }
 
 fn check_sides(height: usize, width: usize) -> Result<(), Problem> {

@@ -18,15 +18,15 @@ const FOLDER: &str = "tensorboard";
 
 /// Writes scalars at each logged step and epoch, and passes all events on to another observer.
 pub struct TensorBoard {
-    watching: Box<dyn Observer>,
+    inner: Box<dyn Observer>,
     steps_per_epoch: usize,
     file: Option<EventFile>,
 }
 
 impl TensorBoard {
     /// Wraps another observer.
-    pub fn beside(watching: Box<dyn Observer>) -> Self {
-        Self { watching, steps_per_epoch: 0, file: None }
+    pub fn new(inner: Box<dyn Observer>) -> Self {
+        Self { inner, steps_per_epoch: 0, file: None }
     }
 
     /// Writes content for a step. A failure does not end the training.
@@ -42,7 +42,7 @@ impl TensorBoard {
 
     fn warn(&mut self, error: &io::Error) {
         let message = format!("stopped writing TensorBoard events: {error}");
-        self.watching.event(&Event::Warning { message });
+        self.inner.event(&Event::Warning { message });
     }
 
     fn scalars(&mut self, step: usize, scalars: &[(&str, f64)]) {
@@ -88,7 +88,7 @@ impl TensorBoard {
 
 impl Observer for TensorBoard {
     fn begin(&mut self, run: &RunDescription) {
-        self.watching.begin(run);
+        self.inner.begin(run);
         self.steps_per_epoch = run.steps_per_epoch;
         match EventFile::create(&run.folder.join(FOLDER)) {
             Ok(file) => self.file = Some(file),
@@ -105,11 +105,11 @@ impl Observer for TensorBoard {
             Event::Epoch(report) => self.epoch(report),
             _ => {}
         }
-        self.watching.event(event);
+        self.inner.event(event);
     }
 
     fn progress(&mut self, progress: &Progress) {
-        self.watching.progress(progress);
+        self.inner.progress(progress);
     }
 }
 

@@ -88,9 +88,15 @@ pub(super) fn bounds(sections: &Table) -> Result<(), RecipeError> {
     for (key, bound) in BOUNDS {
         let value =
             key.split_once('.').and_then(|(section, name)| sections.get(section)?.get(name));
-        let Some(value) = value.and_then(number) else { continue };
-        if let Some(expected) = bound.violated_by(value) {
-            return Err(refused(key, &expected, &value));
+        let Some((value, number)) = value.and_then(|value| Some((value, number(value)?))) else {
+            continue;
+        };
+        if let Some(expected) = bound.violated_by(number) {
+            // An integer of 64 bits would lose digits as a float.
+            return Err(match value.as_integer() {
+                Some(whole) => refused(key, &expected, &whole),
+                None => refused(key, &expected, &number),
+            });
         }
     }
     Ok(())
