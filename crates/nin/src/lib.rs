@@ -8,6 +8,7 @@
 //! | [`preprocessing`] | how an image becomes a network's input |
 //! | [`train`] | recipes, training runs, checkpoints, evaluation, prediction |
 //! | [`exchange`] | ONNX, safetensors and PyTorch |
+//! | [`kernels`] | the CPU kernels: their instruction set and their threads |
 //! | [`random`] | random numbers as a function of seed, purpose and place |
 //! | [`burn`] | Burn itself, and the backends that features select |
 //!
@@ -67,6 +68,7 @@ pub use burn_ndarray as ndarray;
 pub use burn_wgpu as wgpu;
 pub use nin_data as data;
 pub use nin_exchange as exchange;
+pub use nin_kernels as kernels;
 pub use nin_model as model;
 pub use nin_preprocessing as preprocessing;
 pub use nin_random as random;
