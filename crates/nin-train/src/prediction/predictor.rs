@@ -221,8 +221,8 @@ impl Prediction {
 
     /// Returns a class map, row-major.
     fn cells(&self, class: usize) -> &[f32] {
-        let [height, width] = self.map_size;
-        self.maps.get(class * height * width..).map_or(&[], |maps| &maps[..height * width])
+        let length = self.map_size[0] * self.map_size[1];
+        self.maps.get(class * length..(class + 1) * length).unwrap_or_default()
     }
 
     /// Returns the natural logarithm of a class's probability. It is finite even if the probability rounds to 0.
@@ -261,5 +261,14 @@ mod tests {
     #[test]
     fn of_equals_the_first_class_is_first() {
         assert_eq!(Prediction::new(&[1.0, 2.0, 2.0], [1, 1], false).top(2), [1, 2]);
+    }
+
+    #[test]
+    fn without_maps_there_is_none_of_any_class() {
+        let prediction = Prediction::new(&[1.0, 2.0, 3.0, 4.0], [1, 2], false);
+        for class in [0, 1, 2] {
+            assert!(prediction.map(class).is_empty());
+            assert_eq!(prediction.hottest_of(class), 0.0);
+        }
     }
 }
