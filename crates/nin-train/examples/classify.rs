@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let prediction = predictor.predict_file(path.as_ref())?;
         println!("{}", path.display());
         for class in prediction.top(3) {
-            let probability = prediction.probabilities[class];
-            println!("  {:<12} {:>6.2} %", predictor.classes()[class], probability * 100.0);
+            let percent = prediction.probabilities[class] * 100.0;
+            println!("  {:<12} {percent:>6.2} %", predictor.classes()[class]);
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE, Locations, OrderedLoader};
-use nin_model::{Builtin, Initialization, NetworkInNetwork};
+use nin_model::{Builtin, NetworkInNetworkConfig};
 
 /// A custom combination: autodiff over Flex that recomputes some activations instead of saving them.
 type Own = Autodiff<Flex, BalancedCheckpointing>;
@@ -24,9 +24,8 @@ type Own = Autodiff<Flex, BalancedCheckpointing>;
 /// Returns the ten logits of the first test image, on the default device of any backend.
 fn logits<B: Backend>(with_kernels: bool) -> Result<Vec<f64>, Box<dyn Error>> {
     let device = B::Device::default();
-    let architecture = Builtin::PaperMnist.architecture(1, 10)?;
-    let weights = Initialization::Kaiming.weights(&architecture, 42); // on the host, the same for all backends
-    let mut network = NetworkInNetwork::<B>::from_weights(&architecture, &weights, &device)?;
+    let config = NetworkInNetworkConfig::builtin(Builtin::PaperMnist, 1, 10).with_seed(42);
+    let mut network = config.init::<B>(&device)?; // the same weights on every backend
     if !with_kernels {
         network = network.without_kernels();
     }
