@@ -2,7 +2,9 @@
 
 use nin_data::own_files::FolderId;
 use nin_train::files::write_file;
-use nin_train::{Event, Observer, Progress, RunDescription, RunFolder, TrainError, read_events};
+use nin_train::{
+    Event, Observer, Progress, RunDescription, RunFolder, TrainError, one_line, read_events,
+};
 
 use crate::curves::{Curve, Curves, highest};
 use crate::drawing::{Chart, Legend, Series};
@@ -17,12 +19,13 @@ pub struct CurvesFile {
     curves: Curves,
     /// The run, and the identity of its folder.
     run: Option<(RunFolder, FolderId)>,
+    has_warned: bool,
 }
 
 impl CurvesFile {
     /// Wraps another observer.
     pub fn new(inner: Box<dyn Observer>) -> Self {
-        Self { inner, curves: Curves::default(), run: None }
+        Self { inner, curves: Curves::default(), run: None, has_warned: false }
     }
 
     /// Returns the curves of a resumed run so far.
@@ -41,7 +44,9 @@ impl CurvesFile {
         let svg = chart(&self.curves).figure("curves").svg;
         match write_file(&run.curves_path(), svg.as_bytes()) {
             Err(error) if !error.is_out_of_space() => {
-                self.warn(&format!("the curves were not drawn: {error}"));
+                if !std::mem::replace(&mut self.has_warned, true) {
+                    self.warn(&format!("the curves were not drawn: {}", one_line(&error)));
+                }
             }
             _ => {}
         }
@@ -65,6 +70,7 @@ impl Observer for CurvesFile {
             match self.earlier() {
                 Ok(curves) => self.curves = curves,
                 Err(error) => {
+                    let error = one_line(&error);
                     self.warn(&format!("the curves lack the part before the resume: {error}"));
                 }
             }

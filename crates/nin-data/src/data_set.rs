@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::catalogue::class_names;
 use crate::checksum::FileChecksum;
+use crate::error::DataError;
 use crate::folder::{Part, PictureSet};
 use crate::image_dataset::ImageDataset;
 use crate::selection::Selection;
@@ -52,13 +53,49 @@ impl DataSet {
         }
     }
 
+    /// Creates a data set from images in memory.
+    ///
+    /// ```
+    /// use nin_data::{DataSet, ImageDataset, Images};
+    ///
+    /// # fn main() -> Result<(), nin_data::DataError> {
+    /// let images = |count: usize| Images {
+    ///     count,
+    ///     channels: 1,
+    ///     height: 8,
+    ///     width: 8,
+    ///     pixels: vec![0; count * 64],
+    /// };
+    /// let train = ImageDataset::new(images(3), vec![0, 1, 1])?;
+    /// let test = ImageDataset::new(images(2), vec![0, 1])?;
+    /// let data = DataSet::from_images("mine", vec!["cat".into(), "dog".into()], train, test)?;
+    /// assert_eq!((data.train.len(), data.test.len()), (3, 2));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`DataError::Inconsistent`] if a label has no class name.
+    pub fn from_images(
+        name: &str,
+        class_names: Vec<String>,
+        train: ImageDataset,
+        test: ImageDataset,
+    ) -> Result<Self, DataError> {
+        let largest = train.labels().iter().chain(test.labels()).max().copied();
+        if let Some(label) = largest.filter(|&label| usize::from(label) >= class_names.len()) {
+            let expected = format!("a class name for each label up to {label}");
+            return Err(DataError::Inconsistent { expected, found: class_names.len().to_string() });
+        }
+        Ok(Self { class_names, ..Self::new(name, train, test, Vec::new()) })
+    }
+
     /// Returns the part that is evaluated after each epoch and chooses the best checkpoint.
     pub fn evaluated_on(&self) -> Part {
         if self.validation.is_some() { Part::Validation } else { Part::Test }
     }
 
-    /// Returns whether the best checkpoint is tested at the end: validation images chose it and there are
-    /// test images.
+    /// Returns whether the best checkpoint gets a final test, which takes both validation and test images.
     pub fn is_tested_at_the_end(&self) -> bool {
         self.validation.is_some() && !self.test.is_empty()
     }

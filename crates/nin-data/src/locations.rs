@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// Where distributions install data sets (Debian: `dataset-fashion-mnist`).
 const SYSTEM_FOLDER: &str = "/usr/share/datasets";
 
-/// The folders that are searched, in this order, if the user names none.
+/// The folders that are searched, in this order, if the user names none. The default has none: only the embedded
+/// sample is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Locations {
     /// `$NIN_DATA`, which has one folder per data set.

@@ -12,8 +12,8 @@ use crate::locations::Locations;
 use crate::{read, sample};
 
 impl DataSet {
-    /// Opens a data set: from `folder` if one is given, else the embedded sample if `name` is its name, else
-    /// from the first location that has one of the files.
+    /// Opens a data set: from `folder` if given, then the embedded sample of that name, then the first location that
+    /// has one of the files.
     ///
     /// In a searched location, a file that differs from its published checksum is an error. In a given
     /// `folder` the difference is only recorded in [`DataSet::checksums`].

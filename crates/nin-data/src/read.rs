@@ -70,7 +70,7 @@ fn read_idx(
     if expected != found {
         return Err(DataError::Sizes { folder: folder.to_owned(), expected, found });
     }
-    // Other data does not get the name and the class names of a known data set.
+    // If a checksum differs, the data set gets its folder's name and generic class names.
     let is_other = checksums.iter().any(|file| file.known == Some(false));
     let own_name = folder_name(folder);
     let name = if is_other { own_name.as_str() } else { name };

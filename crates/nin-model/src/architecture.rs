@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
 
-// Larger values than these are taken for mistakes.
+// Upper limits that catch typos.
 
 /// The largest kernel or stride.
 const LARGEST_KERNEL: usize = 255;

@@ -64,7 +64,7 @@ impl NetworkInNetworkConfig {
     /// Creates the network on a device.
     ///
     /// # Errors
-    /// [`ModelError::Architecture`] or [`ModelError::TooLarge`] where a value is refused, such as 0 classes.
+    /// [`ModelError::Architecture`] or [`ModelError::TooLarge`] where a value is refused, such as fewer than 2 classes.
     pub fn init<B: Backend>(&self, device: &B::Device) -> Result<NetworkInNetwork<B>, ModelError> {
         let Self { name, input_channels, classes, .. } = self;
         let architecture = Architecture::new(name, *input_channels, *classes, self.blocks.clone())?;

@@ -17,9 +17,9 @@
 //! # }
 //! ```
 //!
-//! Underneath, an [`Architecture`] is plain data: a table of the paper, or of a recipe. From it follow, without creating a
-//! tensor, the output shape of every layer ([`Architecture::shapes`]) and the initial weights
-//! ([`Initialization::weights`]); [`NetworkInNetwork::from_weights`] takes both.
+//! An [`Architecture`] is plain data: a table of the paper, or of a recipe. [`Architecture::shapes`] and
+//! [`Initialization::weights`] derive the output shape of every layer and the initial weights from it without creating a
+//! tensor; [`NetworkInNetwork::from_weights`] takes both.
 
 mod activations;
 mod architecture;

@@ -76,7 +76,7 @@ impl<B: Backend> NetworkInNetwork<B> {
         self
     }
 
-    /// Returns the network with its layers in another precision than fp32.
+    /// Returns the network with its layers in this precision; fp32 by default.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         for mlpconv in &mut self.blocks {

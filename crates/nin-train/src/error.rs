@@ -87,6 +87,20 @@ pub enum TrainError {
         /// The cause.
         source: ModelError,
     },
+    /// An image has a label that the network has no class for.
+    #[error("an image has the label {label}, and the network has {classes} classes")]
+    LabelOutOfRange {
+        /// The label.
+        label: usize,
+        /// Number of the network's classes.
+        classes: usize,
+    },
+    /// The recipe names starting weights, and none were given.
+    #[error("the recipe starts from the weights `{named}`, which were not loaded")]
+    NoStartingWeights {
+        /// What the recipe names.
+        named: String,
+    },
     /// A tensor of the starting weights has the wrong shape for the recipe's network.
     #[error(
         "tensor `{name}` of the starting weights has shape {found:?}, the recipe's network has \
@@ -257,6 +271,12 @@ impl TrainError {
                     .to_owned()
             }
             Self::Model(error) | Self::Weights { source: error, .. } => error.hint(),
+            Self::LabelOutOfRange { .. } => {
+                "evaluate on data with the classes that the network was trained on".to_owned()
+            }
+            Self::NoStartingWeights { .. } => {
+                "load them and pass them to `Trainer::starting_weights`".to_owned()
+            }
             Self::StartingWeights { .. } => {
                 "leave `model.architecture` and `model.blocks` out of the recipe to use the network of \
                  the weights"

@@ -65,7 +65,10 @@ impl Evaluation {
         for batch in loader.epoch(1, 0) {
             let answers = classifier.step(batch?).0?;
             for (logits, answer, label) in answers.iter() {
-                evaluation.confusion[label][answer] += 1;
+                let Some(row) = evaluation.confusion.get_mut(label) else {
+                    return Err(TrainError::LabelOutOfRange { label, classes });
+                };
+                row[answer] += 1;
                 evaluation.non_finite += usize::from(logits.iter().any(|logit| !logit.is_finite()));
             }
             evaluation.score.add(answers.score());

@@ -78,7 +78,7 @@ impl MetricsLog {
         Ok(log)
     }
 
-    /// Logs an event and passes it to the observer. On a full disk, keeps the event in memory until a later write.
+    /// Passes an event to the observer and logs it. On a full disk, keeps the event in memory until a later write.
     pub(crate) fn event(&mut self, event: Event) -> Result<(), TrainError> {
         let path = self.run.metrics_path();
         let mut line = serde_json::to_vec(&event)

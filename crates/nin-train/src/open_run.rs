@@ -31,9 +31,12 @@ impl OpenRun {
     pub(crate) fn open(plan: &Plan, metadata: &ModelMetadata) -> Result<Self, TrainError> {
         let Plan { recipe, folder: path, .. } = plan;
         if !plan.resume {
-            let copy = match &plan.starting_weights {
-                None => None,
-                Some(start) => {
+            let copy = match (&recipe.model.weights, &plan.starting_weights) {
+                (None, _) => None,
+                (Some(named), None) => {
+                    return Err(TrainError::NoStartingWeights { named: named.clone() });
+                }
+                (Some(_), Some(start)) => {
                     // Checked before the folder is created: weights that do not fit leave nothing behind.
                     let initial = recipe.model.initialization.weights(&metadata.architecture, 0);
                     start.begin(metadata, initial)?;

@@ -32,6 +32,7 @@ pub(crate) fn train<B: AutodiffBackend>(
     observer: Box<dyn Observer>,
     device: &B::Device,
 ) -> Result<Summary, TrainError> {
+    plan.recipe.validate()?;
     let metadata = model_metadata(&plan.recipe, &plan.data)?;
     let mut run = OpenRun::open(plan, &metadata)?;
     let mut attempt = Attempt::current(&run.folder, &plan.recipe)?;

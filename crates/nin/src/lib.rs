@@ -10,7 +10,7 @@
 //! | [`exchange`] | ONNX, safetensors and PyTorch |
 //! | [`kernels`] | the CPU kernels: their instruction set and their threads |
 //! | [`random`] | random numbers as a function of seed, purpose and place |
-//! | [`burn`] | Burn itself, and the backends that features select |
+//! | [`burn`] | Burn itself; its backends are [`flex`], `ndarray` and `wgpu`, by features |
 //!
 //! [`train::guide`] walks through them. A training run, on the embedded sample:
 //!
@@ -76,7 +76,10 @@ pub use nin_train as train;
 
 /// What most programs need: `use nin::prelude::*`.
 pub mod prelude {
-    pub use nin_data::{Augmentation, DataSet, ImageBatch, ImageDataset, Locations, OrderedLoader};
+    pub use nin_data::{
+        Augmentation, BurnLoader, DataError, DataSet, ImageBatch, ImageDataset, Locations,
+        OrderedLoader, Part,
+    };
     pub use nin_model::{
         Architecture, Builtin, Initialization, ModelError, ModelMetadata, NetworkInNetwork,
         NetworkInNetworkConfig, Weights,

@@ -18,7 +18,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     let TrainSettings { mut recipe, folder, claims, sources } = TrainSettings::resolve(arguments)?;
     let session = Session::open(arguments, &mut recipe, sources)?;
     let can_go_on = !matches!(recipe.schedule.kind, ScheduleKind::Cosine { .. });
-    // Only now: an empty folder would be in the way of the next attempt.
+    // Created last, so that an early failure leaves nothing behind.
     let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
     let summary = session.train(recipe, &folder, arguments.resume).inspect_err(|_| {
         if claims.is_some() {

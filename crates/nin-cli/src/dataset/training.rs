@@ -28,7 +28,8 @@ pub fn open_training_data(
     Ok(data)
 }
 
-/// Returns whether the built-in recipes are for this data set. Their runs keep their bits.
+/// Returns whether this is a known data set. Its selection must not change, or published runs would no longer
+/// reproduce.
 fn is_known(data: &DataSet) -> bool {
     let is_cifar = [CIFAR10, CIFAR100].contains(&data.name.as_str());
     let mut sums = data.checksums.iter().filter_map(|file| file.known);

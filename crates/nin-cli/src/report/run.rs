@@ -46,8 +46,8 @@ fn thinned<T: Clone>(points: &[T]) -> Vec<T> {
 }
 
 /// Returns epoch, loss and accuracy over the steps between two logged ones. The log has means over the epoch so
-/// far, whose curves would jump at the start of each epoch. The last step of an epoch counts as the others, even
-/// with fewer images, as it does in the log.
+/// far, whose curves would jump at the start of each epoch. Every step has the same weight, including a
+/// short last batch.
 fn between(steps: &[&StepReport]) -> Vec<(f64, f64, f64)> {
     let mut before: Option<&StepReport> = None;
     let mut points = Vec::new();

@@ -36,8 +36,8 @@ fn guesses(history: &RunHistory, inspection: &Inspection) -> Markup {
                 } @else {
                     strong { "The network only guesses" }
                 }
-                ": its " (last.evaluated_on.name()) " loss, " (format_args!("{:.3}", last.eval_loss))
-                ", is that of a guess among " (classes) " classes. "
+                ": its " (last.evaluated_on.name()) " loss of " (format_args!("{:.3}", last.eval_loss))
+                " is what random guessing among " (classes) " classes would give. "
                 @if is_dead(history, inspection) {
                     "Try another seed or a smaller learning rate."
                 } @else {

@@ -43,6 +43,12 @@ impl<B: Backend> BurnLoader<B> {
         Self { loader, next_epoch: AtomicUsize::new(1), failure: Arc::default() }
     }
 
+    /// Starts at another epoch, such as the one that a training resumes in.
+    #[must_use]
+    pub fn starting_at(self, epoch: usize) -> Self {
+        Self { next_epoch: AtomicUsize::new(epoch), ..self }
+    }
+
     /// Takes the error that ended an epoch early.
     pub fn take_failure(&self) -> Option<DataError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -9,6 +9,7 @@ use nin_model::{ModelError, Weights};
 use super::components::Components;
 use super::optimizer_state;
 use crate::classifier::Classifier;
+use crate::clipping;
 use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::recipe::Recipe;
 use crate::schedule::Schedule;
@@ -42,6 +43,8 @@ use crate::score::Answers;
 /// ```
 pub struct StepLearner<B: AutodiffBackend> {
     learner: Learner<Components<B>>,
+    /// The largest norm of all gradients together, where the recipe clips them.
+    clip_norm: Option<f64>,
 }
 
 /// The state of an optimizer between steps.
@@ -81,22 +84,24 @@ impl<B: AutodiffBackend> StepLearner<B> {
     ) -> Result<Self, ModelError> {
         let Recipe { optimizer, schedule, training, .. } = recipe;
         let record = optimizer_state::record(&classifier, state.tensors, optimizer, device)?;
+        let clip_norm = optimizer.clip_norm;
         let schedule = Schedule::new(schedule, optimizer, training, steps_per_epoch);
         let optimizer = RunOptimizer::from(GradientDescent::new(optimizer));
         let mut learner = Learner::new(classifier, optimizer, schedule);
         learner.load_optim(record);
         learner.load_scheduler(state.steps_taken);
-        Ok(Self { learner })
+        Ok(Self { learner, clip_norm })
     }
 
     /// Takes one step. Returns the batch's answers, computed with the weights before the step.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the logits cannot be read from the device. The weights keep their values.
+    /// [`ModelError::Device`] if logits or gradients cannot be read from the device. The weights keep their values;
+    /// the schedule has advanced.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
-        self.update(gradients);
+        self.update(gradients)?;
         Ok(answers)
     }
 
@@ -118,9 +123,17 @@ impl<B: AutodiffBackend> StepLearner<B> {
         Ok((output.item.0?, output.grads))
     }
 
-    /// Updates the weights, at the learning rate of the last [`begin_step`](Self::begin_step).
-    pub fn update(&mut self, gradients: GradientsParams) {
+    /// Clips the gradients as the recipe asks and updates the weights, at the learning rate of the last
+    /// [`begin_step`](Self::begin_step), which must come first.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] if a gradient that is to be clipped cannot be read from the device.
+    pub fn update(&mut self, mut gradients: GradientsParams) -> Result<(), ModelError> {
+        if let Some(norm) = self.clip_norm {
+            clipping::clip(&self.learner.model(), &mut gradients, norm)?;
+        }
         self.learner.optimizer_step(gradients);
+        Ok(())
     }
 
     /// Returns the classifier with the current weights.
@@ -128,15 +141,17 @@ impl<B: AutodiffBackend> StepLearner<B> {
         self.learner.model()
     }
 
-    pub(super) fn from_learner(learner: Learner<Components<B>>) -> Self {
-        Self { learner }
+    /// Puts together what [`into_parts`](Self::into_parts) took apart.
+    pub(super) fn from_parts(learner: Learner<Components<B>>, clip_norm: Option<f64>) -> Self {
+        Self { learner, clip_norm }
     }
 
     pub(super) fn as_learner(&self) -> &Learner<Components<B>> {
         &self.learner
     }
 
-    pub(super) fn into_learner(self) -> Learner<Components<B>> {
-        self.learner
+    /// Returns Burn's learner, which goes through Burn's training, and the norm to clip to, which does not.
+    pub(super) fn into_parts(self) -> (Learner<Components<B>>, Option<f64>) {
+        (self.learner, self.clip_norm)
     }
 }

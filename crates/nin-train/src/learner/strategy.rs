@@ -43,20 +43,22 @@ pub(crate) fn fit<B: AutodiffBackend, T: 'static>(
     training: impl FnOnce(&mut LoopLearner<B>) -> T + 'static,
 ) -> Option<T> {
     let result = Arc::new(Mutex::new(None));
-    let strategy =
-        LoopStrategy { training: Mutex::new(Some(training)), result: Arc::clone(&result) };
+    let (learner, clip_norm) = learner.into_parts();
+    let training = Mutex::new(Some(training));
+    let strategy = LoopStrategy { clip_norm, training, result: Arc::clone(&result) };
     SupervisedTraining::new(folder, train, evaluation)
         .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
         .with_application_logger(None)
         .with_metric_logger(NoopRenderer)
         .renderer(NoopRenderer)
         .with_interrupter(interrupter)
-        .launch(learner.into_learner());
+        .launch(learner);
     take(&result)
 }
 
 /// Burn takes a strategy by shared reference and calls it once, so the loop is in a `Mutex`.
 struct LoopStrategy<F, T> {
+    clip_norm: Option<f64>,
     training: Mutex<Option<F>>,
     result: Arc<Mutex<Option<T>>>,
 }
@@ -75,7 +77,8 @@ where
         _starting_epoch: usize,
     ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
         let store = components.event_store;
-        let mut learner = LoopLearner { steps: StepLearner::from_learner(learner), store };
+        let steps = StepLearner::from_parts(learner, self.clip_norm);
+        let mut learner = LoopLearner { steps, store };
         if let Some(training) = take(&self.training) {
             let result = training(&mut learner);
             *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);

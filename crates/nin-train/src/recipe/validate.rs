@@ -2,11 +2,13 @@
 
 use std::fmt::Display;
 
+use nin_model::Builtin;
 use toml::{Table, Value};
 
 use super::class_weights::ClassWeights;
 use super::document::Recipe;
 use super::error::RecipeError;
+use super::model::NetworkRecipe;
 
 /// The allowed range of a number.
 #[derive(Clone, Copy)]
@@ -22,7 +24,7 @@ enum Bound {
 }
 
 /// The bounds of all numbers that have tighter ones than their type.
-const BOUNDS: [(&str, Bound); 33] = {
+const BOUNDS: [(&str, Bound); 31] = {
     use Bound::{Positive, Share, Whole, Within};
     const SIDE: i64 = nin_model::LARGEST_SIDE as i64;
     [
@@ -58,8 +60,6 @@ const BOUNDS: [(&str, Bound); 33] = {
         ("training.batch_size", Whole { least: 1, most: 65_536 }),
         ("training.label_smoothing", Within(0.0, 1.0)),
         ("training.ema_decay", Share),
-        ("data.split_seed", Whole { least: 0, most: i64::MAX }),
-        ("training.seed", Whole { least: 0, most: i64::MAX }),
     ]
 };
 
@@ -149,8 +149,9 @@ impl Recipe {
     ///
     /// # Errors
     /// [`RecipeError::Refused`] names the key, its value and the allowed values. [`RecipeError::Model`] if the network
-    /// is invalid; [`RecipeError::Unwritable`] if a seed is 2^63 or more.
+    /// is invalid.
     pub fn validate(&self) -> Result<(), RecipeError> {
+        self.validate_representable()?;
         let sections = Table::try_from(self)
             .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })?;
         bounds(&sections)?;
@@ -160,6 +161,50 @@ impl Recipe {
         if self.model.freeze_blocks >= blocks {
             let expected = format!("less than the number of blocks, {blocks}");
             return Err(refused("model.freeze_blocks", &expected, &self.model.freeze_blocks));
+        }
+        Ok(())
+    }
+}
+
+impl Recipe {
+    /// Checks that the recipe reads back from its file as it is: seeds fit into TOML's signed integers, no
+    /// `Some(0)` stands where 0 means none, and blocks have a name of their own.
+    fn validate_representable(&self) -> Result<(), RecipeError> {
+        let Self { model, data, augmentation, optimizer, training, checkpoint, .. } = self;
+        for (key, seed) in [("training.seed", training.seed), ("data.split_seed", data.split_seed)]
+        {
+            if i64::try_from(seed).is_err() {
+                return Err(refused(key, "less than 2^63", &seed));
+            }
+        }
+        for (key, value) in [
+            ("model.input_channels", model.input_channels),
+            ("model.classes", model.classes),
+            ("data.input_size", data.input_size),
+            ("data.limit", data.limit),
+            ("training.early_stop_epochs", training.early_stop_epochs),
+            ("checkpoint.every_steps", checkpoint.every_steps),
+            ("checkpoint.keep", checkpoint.keep),
+        ] {
+            if value == Some(0) {
+                return Err(refused(key, "`None` or at least 1", &"Some(0)"));
+            }
+        }
+        for (key, value) in [
+            ("augmentation.crop", augmentation.crop),
+            ("augmentation.mixup", augmentation.mixup),
+            ("augmentation.cutmix", augmentation.cutmix),
+            ("optimizer.clip_norm", optimizer.clip_norm),
+            ("training.ema_decay", training.ema_decay),
+        ] {
+            if value == Some(0.0) {
+                return Err(refused(key, "`None` or a number above 0", &"Some(0.0)"));
+            }
+        }
+        if let NetworkRecipe::Blocks { name, .. } = &model.network
+            && (name.is_empty() || name.parse::<Builtin>().is_ok())
+        {
+            return Err(refused("model.architecture", "a name of its own for `blocks`", name));
         }
         Ok(())
     }
@@ -185,8 +230,9 @@ fn refused(key: &'static str, expected: &str, found: &dyn Display) -> RecipeErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Recipe, RecipeBuilder, RecipeError};
+    use super::super::{NetworkRecipe, Recipe, RecipeBuilder, RecipeError};
     use super::Table;
+    use nin_model::Builtin;
 
     fn parse(text: &str) -> Result<Recipe, RecipeError> {
         RecipeBuilder::from_text("test", "test.toml", text)?.build()
@@ -223,6 +269,28 @@ mod tests {
             "[data]\ninput_size = 1000000",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_would_read_back_as_another_recipe_is_refused() {
+        let changes: [fn(&mut Recipe); 6] = [
+            |recipe| recipe.training.seed = 1 << 63,
+            |recipe| recipe.data.limit = Some(0),
+            |recipe| recipe.checkpoint.keep = Some(0),
+            |recipe| recipe.optimizer.clip_norm = Some(0.0),
+            |recipe| recipe.training.early_stop_epochs = Some(0),
+            |recipe| {
+                let blocks = Builtin::D2l.blocks().to_vec();
+                recipe.model.network = NetworkRecipe::Blocks { name: "d2l".to_owned(), blocks };
+            },
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            let mut recipe = Recipe::default();
+            recipe.validate().unwrap();
+            change(&mut recipe);
+            let error = recipe.validate().unwrap_err();
+            assert!(matches!(error, RecipeError::Refused { .. }), "{at}: {error}");
         }
     }
 

@@ -119,20 +119,23 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         let mut times = EpochTimes::start();
         if self.state.step < self.steps_per_epoch() {
             let job = self.job;
-            for batch in job.loaders.train.epoch(self.state.epoch, self.state.step) {
+            let mut batches = job.loaders.train.epoch(self.state.epoch, self.state.step);
+            while self.state.step < self.steps_per_epoch() {
                 if job.interrupter.should_stop() {
+                    drop(batches);
                     return self.interrupted();
                 }
                 if self.is_given_up() {
                     return Ok(Epoch::GivenUp);
                 }
-                match batch {
-                    Ok(batch) => self.step(batch, &mut times)?,
-                    Err(error) => {
+                match batches.next() {
+                    Some(Ok(batch)) => self.step(batch, &mut times)?,
+                    Some(Err(error)) => {
                         // Keeps the steps so far.
                         self.save()?;
                         return Err(error.into());
                     }
+                    None => break,
                 }
             }
         }

@@ -23,7 +23,7 @@ pub(crate) struct TrainingLoop<'a, B: AutodiffBackend> {
     /// The moving average of the weights, if the recipe has `training.ema_decay`.
     pub(super) average: Option<Average<B::InnerBackend>>,
     pub(super) saving: Saving,
-    /// Figures of the current weights; `None` once a step has changed them.
+    /// Figures of the current weights; `None` after a step.
     pub(super) evaluated: Option<Figures>,
     pub(super) begun: Instant,
 }

@@ -9,13 +9,13 @@ use nin_data::ImageBatch;
 
 use super::state::TrainingLoop;
 use super::times::EpochTimes;
+use crate::TrainError;
 use crate::checkpoint::TrainingState;
 use crate::events::{Event, Progress, StepReport};
 use crate::gradient_check::{self, Gradients};
 use crate::recipe::OnNonFinite;
 use crate::score::{Answers, Score};
 use crate::sentinel::{Observation, Sentinel};
-use crate::{TrainError, clipping};
 
 /// Number of points of the learning curves per epoch, as in the book.
 const POINTS_PER_EPOCH: usize = 5;
@@ -86,12 +86,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         })
     }
 
-    /// Clips the gradients, updates the weights and their average.
-    fn update(&mut self, mut gradients: GradientsParams, score: Score) -> Result<(), TrainError> {
-        if let Some(norm) = self.job.recipe.optimizer.clip_norm {
-            clipping::clip(&self.learner.steps.classifier(), &mut gradients, norm)?;
-        }
-        self.learner.steps.update(gradients);
+    /// Updates the weights and their average.
+    fn update(&mut self, gradients: GradientsParams, score: Score) -> Result<(), TrainError> {
+        self.learner.steps.update(gradients)?;
         if let Some(average) = &mut self.average {
             let updates = self.state.total_steps - self.state.skipped_steps;
             average.update(self.learner.steps.classifier().valid().network(), updates);

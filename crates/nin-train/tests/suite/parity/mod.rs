@@ -139,7 +139,7 @@ fn check<I: Backend>(name: &str, text: &str, operations: Operations) {
             worst_gradient =
                 compare(&what, &architecture, &found, expected, 3000, GRADIENT_TOLERANCE);
         }
-        learner.update(gradients);
+        learner.update(gradients).unwrap();
         let moved = movement(&initial, &learner.classifier().network().to_weights().unwrap());
         let what = format!("{what}, after step {step}");
         let expected = &case.movements[step];
