@@ -88,6 +88,21 @@ impl ConvGeometry {
         self.output
     }
 
+    /// Returns the size of the kernel in pixels, `[height, width]`.
+    pub fn kernel_size(&self) -> [usize; 2] {
+        self.kernel
+    }
+
+    /// Returns the stride in pixels, `[height, width]`.
+    pub fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Returns the padding on each side in pixels, `[height, width]`.
+    pub fn padding(&self) -> [usize; 2] {
+        self.padding
+    }
+
     /// Returns the multiply-accumulates of one forward pass over the batch by the direct algorithm.
     pub fn macs(&self) -> u64 {
         let per_output = self.in_channels * self.kernel[0] * self.kernel[1];
@@ -240,6 +255,16 @@ impl PoolGeometry {
         Ok(Self { batch, channels, input, output, window, stride, padding })
     }
 
+    /// Returns the number of images in the batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Returns the number of channels.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
     /// Returns the size of the input in pixels, `[height, width]`.
     pub fn input_size(&self) -> [usize; 2] {
         self.input
@@ -248,6 +273,21 @@ impl PoolGeometry {
     /// Returns the size of the output in pixels, `[height, width]`.
     pub fn output_size(&self) -> [usize; 2] {
         self.output
+    }
+
+    /// Returns the size of the window in pixels, `[height, width]`.
+    pub fn window_size(&self) -> [usize; 2] {
+        self.window
+    }
+
+    /// Returns the stride in pixels, `[height, width]`.
+    pub fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Returns the padding on each side in pixels, `[height, width]`.
+    pub fn padding(&self) -> [usize; 2] {
+        self.padding
     }
 
     /// Returns the number of values of the input in panels.

@@ -44,9 +44,6 @@ mod scratch;
 mod transpose;
 mod vectorized;
 
-#[doc(hidden)]
-pub mod oracle;
-
 pub use algorithm::Algorithm;
 pub use context::Context;
 pub use conv::{ConvBackward, ConvInput};

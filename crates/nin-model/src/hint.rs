@@ -39,9 +39,10 @@ impl ModelError {
             Self::NonFiniteAnswers { .. } => {
                 "its weights or its preprocessing overflow: use another checkpoint".to_owned()
             }
-            Self::Kernel { .. } => {
-                "set NIN_CPU=portable, or use another initialization or architecture".to_owned()
+            Self::Kernel { source: nin_kernels::Error::Threads { .. } } => {
+                "use fewer threads".to_owned()
             }
+            Self::Kernel { .. } => "use another initialization or architecture".to_owned(),
             Self::Device { .. } => "try another backend".to_owned(),
             Self::NotSafetensors { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
 use anyhow::Context as _;
-use nin_kernels::{Context, Isa};
-use nin_model::ModelError;
+use nin_kernels::Context;
+
+use crate::error::CommandError;
 
 /// Overrides the instruction set of the CPU kernels by the one that the environment variable `NIN_CPU` names.
 pub fn override_instruction_set() -> anyhow::Result<()> {
@@ -13,8 +15,10 @@ pub fn override_instruction_set() -> anyhow::Result<()> {
     };
     // `configure_kernels` sets the number of threads.
     let context = name.to_string_lossy().parse().and_then(|isa| Context::new(isa, 1));
-    context.map_err(ModelError::from).context("cannot use `NIN_CPU`")?.set_shared();
-    Ok(())
+    context.map(Context::set_shared).map_err(|error| {
+        let hint = "unset it to use the fastest instruction set of this CPU";
+        CommandError::new(format!("`NIN_CPU`: {error}"), hint).into()
+    })
 }
 
 /// Returns the name of the CPU.
@@ -57,7 +61,7 @@ pub fn cpu_features() -> Vec<String> {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub fn configure_kernels(threads: usize) -> anyhow::Result<Option<&'static str>> {
     let context = Context::new(Context::shared_isa(), threads)
-        .map_err(ModelError::from)
+        .map_err(nin_model::ModelError::from)
         .context("cannot set up the CPU kernels")?;
     let name = context.name();
     context.set_shared();
@@ -94,7 +98,7 @@ pub fn computes_in_bf16() -> bool {
 /// Returns whether the CPU multiplies tiles of bf16 and the system lets this process use them.
 #[cfg(target_arch = "x86_64")]
 fn has_tiles() -> bool {
-    cfg!(any(feature = "ndarray", feature = "flex")) && Isa::Amx.is_available()
+    cfg!(any(feature = "ndarray", feature = "flex")) && nin_kernels::Isa::Amx.is_available()
 }
 
 /// Returns the name of the instruction set that determines the results of the CPU kernels.

@@ -68,6 +68,22 @@ fn without_the_instruction_bf16_falls_back_to_fp32_with_one_note() {
 }
 
 #[test]
+fn nin_cpu_overrides_the_instruction_set() {
+    let devices = |kernels: &str| {
+        let mut command = command(Path::new("."), &["devices", "--format", "json"]);
+        command.env("NIN_CPU", kernels);
+        finish(command)
+    };
+    for kernels in ["portable", "portable-wide"] {
+        assert_eq!(devices(kernels).json()["kernels"], kernels);
+    }
+    let Finished { code, stderr, .. } = devices("sse9");
+    assert_eq!(code, Some(1));
+    let error = "error: `NIN_CPU`: no instruction set is called `sse9`, expected one of `portable`";
+    assert!(stderr.starts_with(error), "{stderr}");
+}
+
+#[test]
 fn bench_times_every_layer() {
     let table = nin(Path::new("."), &[&BENCH[..], &["--layers"]].concat()).json();
     let layers = table["layers"].as_array().unwrap();

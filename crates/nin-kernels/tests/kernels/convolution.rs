@@ -2,10 +2,11 @@
 
 use nin_kernels::{
     Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Error, Isa, nchw_from_panels,
-    oracle, panels_from_nchw, panels_len,
+    panels_from_nchw, panels_len,
 };
 use proptest::prelude::*;
 
+use crate::oracle;
 use crate::support::{absolute, contexts, error, random};
 
 /// The error of direct sums in fp32, relative to the sums of absolute values: roundings of 6e-8 grow with the square root

@@ -4,5 +4,6 @@ mod bf16;
 mod convolution;
 mod determinism;
 mod mlpconv;
+mod oracle;
 mod pooling;
 mod support;

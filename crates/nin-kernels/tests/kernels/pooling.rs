@@ -1,8 +1,9 @@
 //! Max pooling and its gradient.
 
-use nin_kernels::{PoolGeometry, nchw_from_panels, oracle, panels_from_nchw};
+use nin_kernels::{PoolGeometry, nchw_from_panels, panels_from_nchw};
 use proptest::prelude::*;
 
+use crate::oracle;
 use crate::support::{absolute, bits, contexts, error, random};
 
 /// A sum of a few gradients.

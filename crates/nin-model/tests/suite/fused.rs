@@ -1,4 +1,4 @@
-//! The fused kernels compute what Burn's own operations compute, gradients included.
+//! The fused kernels compute the same outputs and gradients as Burn's own operations.
 
 use burn::backend::Autodiff;
 use burn::module::{Module, ModuleVisitor, Param};
@@ -13,10 +13,10 @@ use nin_model::{
 
 use crate::kernels::override_instruction_set;
 
-/// Of the largest value: 32-bit sums of up to some thousand products in another order, through up
-/// to twelve layers, and Winograd's transforms.
+/// The largest error of logits, relative to the largest one: 32-bit sums of up to some thousand products in another order,
+/// through up to twelve layers, and Winograd's transforms.
 const LOGITS_TOLERANCE: f32 = 2e-5;
-/// The same backwards; one ReLU that flips at zero shows as up to this.
+/// The largest error of gradients: a single ReLU that flips at zero causes up to this.
 const GRADIENT_TOLERANCE: f32 = 2e-3;
 
 fn images<B: Backend>(batch: usize, [channels, height, width]: [usize; 3]) -> Tensor<B, 4> {
@@ -42,7 +42,7 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Gradients<'_, B> {
     }
 }
 
-/// Logits, and the gradients of a loss in which each logit has another weight.
+/// Returns the logits, and the gradients of a loss that weights each logit differently.
 fn step<B: AutodiffBackend>(
     network: &NetworkInNetwork<B>,
     images: Tensor<B, 4>,
@@ -160,7 +160,7 @@ fn one_image_gives_the_same_alone_and_in_a_batch() {
     let device = FlexDevice;
     let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &device).unwrap();
     let batch = images::<Flex>(3, [1, 28, 28]);
-    // Not to the bit: a lone image is split over the threads, a batch is not.
+    // Not bit-identical: a single image is split among threads, a batch is not.
     let alone = network.forward(batch.clone().narrow(0, 1, 1));
     let together = network.forward(batch).narrow(0, 1, 1);
     let [alone, together] =

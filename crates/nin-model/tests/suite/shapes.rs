@@ -1,4 +1,4 @@
-//! Shape inference is what a forward pass gives, and what PyTorch's layers give.
+//! Shape inference agrees with a forward pass, and with PyTorch's layers.
 
 use burn::tensor::Tensor;
 use burn_flex::{Flex, FlexDevice};
@@ -9,10 +9,10 @@ use nin_model::{
 use nin_random::{Purpose, Stream};
 use serde::Deserialize;
 
-/// Random architectures whose input is large enough.
+/// Random architectures, with an input that is large enough.
 const RANDOM_ARCHITECTURES: usize = 200;
 
-/// Numbers for one architecture, drawn one after the other.
+/// Random numbers for one architecture, drawn in sequence.
 struct Draw {
     stream: Stream,
     position: u64,
@@ -23,7 +23,7 @@ impl Draw {
         Self { stream: Stream::new(200, Purpose::Sampling, [number, 0]), position: 0 }
     }
 
-    /// A number from `smallest` to `largest`, both included.
+    /// Returns a number from `smallest` to `largest`, inclusive.
     fn within(&mut self, smallest: usize, largest: usize) -> usize {
         self.position += 1;
         smallest + self.stream.below((largest - smallest) as u64 + 1, self.position) as usize
@@ -76,13 +76,13 @@ fn network(architecture: &Architecture) -> NetworkInNetwork<Flex> {
     NetworkInNetwork::from_weights(architecture, &weights, &FlexDevice).unwrap()
 }
 
-/// Compares with a pass through every layer.
+/// Compares with a forward pass through every layer.
 fn assert_true(network: &NetworkInNetwork<Flex>, input: [usize; 3], shapes: &NetworkShapes) {
     let [channels, height, width] = input;
     let images = || Tensor::zeros([1, channels, height, width], &FlexDevice);
     let architecture = network.architecture();
     assert_eq!(outputs(shapes), network.trace(images()), "{input:?}, {architecture:?}");
-    // Not through `trace`: in fused blocks it is the kernels that pool here.
+    // Unlike `trace`, this pools in the kernels, as part of fused blocks.
     let [map_height, map_width] = shapes.class_map;
     let maps = network.class_maps(images()).dims();
     let expected = [1, architecture.classes(), map_height, map_width];
@@ -121,12 +121,12 @@ fn random_architectures() {
     }
 }
 
-/// One of `shapes_golden.py`.
+/// A case of `shapes_golden.py`.
 #[derive(Deserialize)]
 struct Golden {
     architecture: Architecture,
     input: [usize; 3],
-    /// None where PyTorch refuses the input.
+    /// `None` where PyTorch rejects the input.
     outputs: Option<Vec<Vec<usize>>>,
 }
 
@@ -151,7 +151,7 @@ fn pytorch_says_the_same() {
     assert_eq!(refused, 2, "PyTorch pools there what is smaller than the window");
 }
 
-/// Whether a pool's window is larger than its padded input, which PyTorch allows in ceil mode.
+/// Returns whether the window of a pool is larger than its padded input, which PyTorch allows in ceil mode.
 fn reaches_over(architecture: &Architecture, outputs: &[Vec<usize>]) -> bool {
     let mut layers = outputs.iter();
     architecture.blocks().iter().any(|block| {
