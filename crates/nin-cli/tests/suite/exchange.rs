@@ -243,7 +243,7 @@ fn other_file_types_and_urls_are_named_in_the_error() {
         (
             "predict --checkpoint o.onnx x.png",
             "`o.onnx`: an ONNX model, expected a safetensors file",
-            "name the checkpoint that it was exported from",
+            "name the checkpoint that this one was exported from",
         ),
         (
             "import --from o.onnx --config small.toml --output x",
