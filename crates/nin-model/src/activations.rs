@@ -7,9 +7,9 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorPrimitive};
 
 /// Channels in a panel.
-#[cfg(feature = "kernels")]
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) const PANEL: usize = nin_kernels::PANEL;
-#[cfg(not(feature = "kernels"))]
+#[cfg(not(any(feature = "flex", feature = "ndarray")))]
 pub(crate) const PANEL: usize = 16;
 
 /// The output of a layer.
@@ -40,7 +40,7 @@ impl<B: Backend> Activations<B> {
     }
 
     /// Returns the tensor, in either layout.
-    #[cfg(feature = "kernels")]
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(crate) fn tensor(&self) -> &Tensor<B, 4> {
         match self {
             Self::Planes(tensor) | Self::Panels { tensor, .. } => tensor,

@@ -29,7 +29,7 @@ mod config;
 mod convolution;
 mod dropout;
 mod error;
-#[cfg(feature = "kernels")]
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 mod fused;
 mod hint;
 mod initialization;
@@ -37,7 +37,7 @@ mod memory;
 mod metadata;
 mod mlpconv;
 mod network;
-#[cfg(any(feature = "kernels", feature = "wgpu", test))]
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu", test))]
 mod operation;
 mod parameters;
 mod pooling;

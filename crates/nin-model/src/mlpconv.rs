@@ -33,7 +33,7 @@ impl<B: Backend> MlpConv<B> {
 
     /// Computes the block and, if there is one, its max pool.
     pub(crate) fn activate(&self, input: Activations<B>, pool: Option<&Pool>) -> Activations<B> {
-        #[cfg(feature = "kernels")]
+        #[cfg(any(feature = "flex", feature = "ndarray"))]
         let input = match self.activate_fused(input, pool) {
             Ok(output) => return output,
             Err(input) => input,
@@ -49,7 +49,7 @@ impl<B: Backend> MlpConv<B> {
     }
 
     /// Computes the block by nin-kernels on a CPU backend; otherwise returns the input.
-    #[cfg(feature = "kernels")]
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
     fn activate_fused(
         &self,
         input: Activations<B>,
@@ -90,7 +90,7 @@ impl<B: Backend> MlpConv<B> {
         }
     }
 
-    #[cfg(feature = "kernels")]
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
     fn geometry(
         &self,
         input: &Activations<B>,

@@ -31,7 +31,7 @@ impl Precision {
     }
 }
 
-#[cfg(feature = "kernels")]
+#[cfg(any(feature = "flex", feature = "ndarray"))]
 impl From<Precision> for nin_kernels::Precision {
     fn from(precision: Precision) -> Self {
         match precision {

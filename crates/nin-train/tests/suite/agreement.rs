@@ -80,7 +80,7 @@ fn cpu_backends_agree_over_twenty_steps() {
     assert_agree("flex by Burn's operations", &losses::<Flex>(false), &reference);
 }
 
-#[cfg(feature = "wgpu")]
+#[cfg(feature = "test-wgpu")]
 #[test]
 fn wgpu_agrees_over_twenty_steps() {
     if crate::adapter::is_here() {

@@ -1,6 +1,6 @@
 //! Integration tests of nin-train, in one binary.
 
-#[cfg(feature = "wgpu")]
+#[cfg(feature = "test-wgpu")]
 mod adapter;
 mod agreement;
 mod initialization;

@@ -192,7 +192,7 @@ fn unusual_by_burns_own_operations() {
 }
 
 /// Only small cases: the software adapter llvmpipe takes seconds per image at 224.
-#[cfg(feature = "wgpu")]
+#[cfg(feature = "test-wgpu")]
 #[test]
 fn wgpu() {
     if crate::adapter::is_here() {
