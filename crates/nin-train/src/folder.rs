@@ -70,13 +70,13 @@ impl RunFolder {
     /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// [`TrainError::NoCheckpoint`] if the folder holds no run.
+    /// [`TrainError::NoCheckpoint`] if the folder contains no run.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let folder = Self::at(path);
         if !folder.recipe_path().is_file() {
             return Err(TrainError::NoCheckpoint {
                 path: path.to_owned(),
-                reason: "the folder holds no run".to_owned(),
+                reason: "the folder contains no run".to_owned(),
             });
         }
         Ok(folder)

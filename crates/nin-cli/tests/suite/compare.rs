@@ -60,7 +60,7 @@ fn runs_of_every_state_have_a_row() {
     assert!(alone.stdout.contains("no run has ended yet"), "{}", alone.stdout);
 
     for (name, said) in
-        [("data", "the folder contains no runs"), ("nowhere", "no such file or folder")]
+        [("data", "the folder contains no run"), ("nowhere", "no such file or folder")]
     {
         let refused = nin(path, &["compare", name]);
         assert_eq!(refused.code, Some(1));

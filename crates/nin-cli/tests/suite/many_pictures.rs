@@ -334,7 +334,7 @@ fn a_second_export_keeps_the_module_of_the_first() {
     assert!(!root.path().join("second.safetensors").exists());
     assert_eq!(fs::read(root.path().join("model.py")).unwrap(), module);
     let again = export("first.safetensors").ok();
-    assert!(again.stderr.contains("replaces `first.safetensors`"), "{}", again.stderr);
+    assert!(again.stderr.contains("replacing `first.safetensors`"), "{}", again.stderr);
 }
 
 /// Returns the anonymous resident memory, in KiB.

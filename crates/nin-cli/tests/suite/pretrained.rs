@@ -80,7 +80,7 @@ fn predict_works_without_training() {
 fn an_unknown_network_name_is_an_error_that_lists_the_known_ones() {
     let refused = nin(Path::new("."), &["eval", "--checkpoint", "pretrained:alexnet"]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("there is: record-fashion-mnist"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("available: record-fashion-mnist"), "{}", refused.stderr);
     assert!(refused.stderr.contains("weights/alexnet.safetensors"), "{}", refused.stderr);
 }
 

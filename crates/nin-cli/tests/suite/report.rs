@@ -42,7 +42,7 @@ fn report_of_a_run_with_three_classes_at_20x20() {
         "Finished: 4 of 4 epochs.",
         "<h2 id=\"curves-title\">Curves</h2>",
         "aria-label=\"Loss over epochs: training from ",
-        "<caption><span>Each class</span></caption>",
+        "<caption><span>Metrics of each class</span></caption>",
         "<caption><span>Images of each class (row) by predicted class (column)</span></caption>",
         "Expected calibration error <strong>",
         "<caption><span>Layers of small for an image of 1×20×20</span></caption>",
@@ -118,7 +118,7 @@ fn interrupted_runs_have_reports() {
     }
     let finished = nin(root.path(), &["report", "data"]);
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("the folder contains no runs"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("the folder contains no run"), "{}", finished.stderr);
 }
 
 /// Trains the run `dead` in a folder with data and recipe.

@@ -201,7 +201,7 @@ pub(super) fn cases() -> Vec<Case> {
                 &[
                     "the data set `shapes` in `data` has 1 channel(s) and 3 classes, the network \
                      expects 1 channel(s) and 2 classes",
-                    "a recipe without model.classes",
+                    "a recipe without `model.classes`",
                 ],
             )
         },

@@ -110,7 +110,7 @@ pub(super) fn cases() -> Vec<Case> {
         set("model.dropout=0.5", &["unknown key `model.dropout`", "did you mean `model.blocks`?"]),
         set(
             "optimizer.nesterov=true",
-            &["unknown key `optimizer.nesterov`", "docs/recipe.md says what each does"],
+            &["unknown key `optimizer.nesterov`", "docs/recipe.md describes them"],
         ),
         text(
             "[lr_scheduler]\nkind = \"cosine\"",

@@ -228,12 +228,12 @@ pub(super) fn cases() -> Vec<Case> {
         Case::after(
             |folder| fs::create_dir(folder.join("run")).unwrap(),
             &["report", "run"],
-            &["no checkpoint at `run`: the folder contains no runs"],
+            &["no checkpoint at `run`: the folder contains no run"],
         ),
         Case::after(
             |folder| fs::create_dir(folder.join("run")).unwrap(),
             &["compare", "run"],
-            &["`run`", "the folder contains no runs"],
+            &["`run`", "the folder contains no run"],
         ),
         Case::new(&["compare", "nowhere"], &["`nowhere`", "no such file or folder"]),
         Case::new(&["train", "--run", "/proc/run"], &["cannot create `/proc/run`"]),
