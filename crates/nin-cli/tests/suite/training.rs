@@ -108,7 +108,7 @@ fn verbose_prints_the_fitted_initialization_which_is_always_logged() {
     let loud = workshop.train("loud", &[&open[..], &["-v"]].concat()).ok();
     let said: Vec<&str> = loud.stderr.lines().filter(|line| line.contains("deviation")).collect();
     assert_eq!(said.len(), 6, "three layers a block: {}", loud.stderr);
-    assert!(said[0].contains("blocks.0.convolution: deviation 0."), "{}", said[0]);
+    assert!(said[0].contains("blocks.0.convolution: standard deviation 0."), "{}", said[0]);
 
     let quiet = workshop.train("quiet", &open).ok();
     assert!(!quiet.stderr.contains("deviation"), "{}", quiet.stderr);

@@ -51,7 +51,7 @@ async function open(options) {
     if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) said.push(`request: ${request.url()}`);
   });
   await page.goto(address);
-  await page.waitForFunction(() => document.getElementById('about').textContent.includes('tells'));
+  await page.waitForFunction(() => document.getElementById('about').textContent.includes('distinguishes'));
   return { page, said, close: () => context.close() };
 }
 
