@@ -42,13 +42,11 @@ impl CurvesFile {
             return;
         }
         let svg = chart(&self.curves).figure("curves").svg;
-        match write_file(&run.curves_path(), svg.as_bytes()) {
-            Err(error) if !error.is_out_of_space() => {
-                if !std::mem::replace(&mut self.has_warned, true) {
-                    self.warn(&format!("the curves were not drawn: {}", one_line(&error)));
-                }
-            }
-            _ => {}
+        if let Err(error) = write_file(&run.curves_path(), svg.as_bytes())
+            && !error.is_out_of_space()
+            && !std::mem::replace(&mut self.has_warned, true)
+        {
+            self.warn(&format!("the curves were not drawn: {}", one_line(&error)));
         }
     }
 
