@@ -30,7 +30,8 @@ pub(crate) struct MetricsLog {
     sum: Sha256,
     /// Lines that are not written yet because the disk was full.
     unwritten: Vec<u8>,
-    events: Vec<Event>,
+    /// The last finished epoch of the current attempt.
+    last_epoch: Option<EpochReport>,
     observer: Box<dyn Observer>,
 }
 
@@ -56,9 +57,9 @@ impl MetricsLog {
         let (bytes, found) =
             cut_back(&mut file, keep_bytes).map_err(TrainError::io("cut", &path))?;
         let sum = sum_of(&mut file).map_err(TrainError::io("read", &path))?;
-        let events = read_events(&path)?;
+        let last_epoch = last_epoch(last_attempt(&read_events(&path)?));
         let (run, unwritten) = (run.clone(), Vec::new());
-        let mut log = Self { run, file, bytes, sum, unwritten, events, observer };
+        let mut log = Self { run, file, bytes, sum, unwritten, last_epoch, observer };
         let (sum, expected) = (log.sha256(), logged.sha256);
         if bytes == keep_bytes && expected.is_some_and(|expected| expected != sum) {
             log.warn(format!(
@@ -86,7 +87,11 @@ impl MetricsLog {
         line.push(b'\n');
         self.unwritten.extend(line);
         self.observer.event(&event);
-        self.events.push(event);
+        match event {
+            Event::Epoch(report) => self.last_epoch = Some(report),
+            Event::Restart { .. } => self.last_epoch = None,
+            _ => {}
+        }
         match self.write() {
             Err(error) if error.is_out_of_space() && self.unwritten.len() < MOST_UNWRITTEN => {
                 Ok(())
@@ -97,10 +102,7 @@ impl MetricsLog {
 
     /// Returns the last finished epoch of the current attempt.
     pub(crate) fn last_epoch(&self) -> Option<EpochReport> {
-        last_attempt(&self.events).iter().rev().find_map(|event| match event {
-            Event::Epoch(report) => Some(report.clone()),
-            _ => None,
-        })
+        self.last_epoch.clone()
     }
 
     /// Logs a warning.
@@ -160,6 +162,13 @@ impl MetricsLog {
         self.unwritten.clear();
         Ok(())
     }
+}
+
+fn last_epoch(events: &[Event]) -> Option<EpochReport> {
+    events.iter().rev().find_map(|event| match event {
+        Event::Epoch(report) => Some(report.clone()),
+        _ => None,
+    })
 }
 
 /// Truncates a log to this many bytes, or to the last complete line before. Returns the new and the old length, in
@@ -294,7 +303,8 @@ mod tests {
             std::fs::write(run.metrics_path(), content).unwrap();
             let kept = LoggedSoFar { bytes, sha256: Some(&sum) };
             let mut log = MetricsLog::open(&run, kept, Box::new(())).unwrap();
-            let warned = log.events.iter().any(|event| matches!(event, Event::Warning { .. }));
+            let events = read_events(&run.metrics_path()).unwrap();
+            let warned = events.iter().any(|event| matches!(event, Event::Warning { .. }));
             assert_eq!(warned, is_damaged);
             log.event(resume(2)).unwrap();
             log.flush().unwrap();
@@ -316,11 +326,11 @@ mod tests {
             let mut log =
                 MetricsLog::open(&run, LoggedSoFar { bytes, sha256: None }, Box::new(())).unwrap();
             let message = format!("expected at least {bytes} bytes of whole lines, found {found}");
+            let events = read_events(&run.metrics_path()).unwrap();
             assert!(
-                matches!(log.events.last(), Some(Event::Warning { message: said })
+                matches!(events.last(), Some(Event::Warning { message: said })
                     if said.contains(&message)),
-                "{:?}",
-                log.events
+                "{events:?}"
             );
             log.event(resume(3)).unwrap();
             let text = std::fs::read_to_string(run.metrics_path()).unwrap();
