@@ -27,7 +27,7 @@ impl Recipe {
             wanted.training.epochs = self.training.epochs;
         }
         let mut keys = Vec::new();
-        differences(&table(self)?, &table(&wanted)?, "", &mut keys);
+        differences(&self.to_table()?, &wanted.to_table()?, "", &mut keys);
         Ok(keys)
     }
 }
@@ -39,7 +39,7 @@ impl Recipe {
     /// [`RecipeError::Unwritable`] if a number exceeds TOML's integers.
     pub fn entries(&self) -> Result<BTreeMap<String, String>, RecipeError> {
         let mut entries = BTreeMap::new();
-        for (section, value) in table(self)? {
+        for (section, value) in self.to_table()? {
             match value {
                 Value::Table(keys) => entries.extend(
                     keys.into_iter()
@@ -52,10 +52,6 @@ impl Recipe {
         }
         Ok(entries)
     }
-}
-
-fn table(recipe: &Recipe) -> Result<Table, RecipeError> {
-    Table::try_from(recipe).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
 
 fn differences(old: &Table, new: &Table, prefix: &str, keys: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 
 use nin_model::Architecture;
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use super::augmentation::AugmentationRecipe;
 use super::checkpoint::CheckpointRecipe;
@@ -70,6 +71,14 @@ impl TryFrom<RecipeKeys> for Recipe {
 }
 
 impl Recipe {
+    /// Returns the keys and values as a TOML table.
+    ///
+    /// # Errors
+    /// [`RecipeError::Unwritable`] if a number does not fit into TOML's integers.
+    pub(super) fn to_table(&self) -> Result<Table, RecipeError> {
+        Table::try_from(self).map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
+    }
+
     /// Returns the recipe as TOML. Reading it back gives an equal recipe.
     ///
     /// # Errors

@@ -140,7 +140,8 @@ impl RecipeBuilder {
     /// # Errors
     /// [`RecipeError::Value`], [`RecipeError::Refused`] or [`RecipeError::Model`] if a value is invalid.
     pub fn build(self) -> Result<Recipe, RecipeError> {
-        validate::whole_numbers(&self.table, &known_keys()?)?;
+        // The default recipe has every known key, with a value of its type.
+        validate::whole_numbers(&self.table, &Recipe::default().to_table()?)?;
         validate::bounds(&self.table)?;
         let keys: RecipeKeys =
             Value::Table(self.table).try_into().map_err(|error: toml::de::Error| {
@@ -154,7 +155,7 @@ impl RecipeBuilder {
 
     fn merge(&mut self, mut table: Table, origin: &str) -> Result<(), RecipeError> {
         retired::drop_retired(&mut table, origin)?;
-        let known = known_keys()?;
+        let known = Recipe::default().to_table()?;
         check_keys(&table, &known, "", &known, origin)?;
         merge_tables(&mut self.table, table);
         Ok(())
@@ -200,12 +201,6 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
     let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
     format!("line {line}, column {column}: {message}")
-}
-
-/// Returns the default recipe as a table: every known key, with a value of its type.
-fn known_keys() -> Result<Table, RecipeError> {
-    Table::try_from(Recipe::default())
-        .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })
 }
 
 fn check_keys(

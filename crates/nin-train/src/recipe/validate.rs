@@ -152,9 +152,7 @@ impl Recipe {
     /// is invalid.
     pub fn validate(&self) -> Result<(), RecipeError> {
         self.validate_representable()?;
-        let sections = Table::try_from(self)
-            .map_err(|error| RecipeError::Unwritable { reason: error.to_string() })?;
-        bounds(&sections)?;
+        bounds(&self.to_table()?)?;
         class_weights(&self.training.class_weights)?;
         // Any channels and classes do: the number of blocks does not depend on them.
         let blocks = self.architecture(1, 10)?.blocks().len();
@@ -164,9 +162,7 @@ impl Recipe {
         }
         Ok(())
     }
-}
 
-impl Recipe {
     /// Checks that the recipe reads back from its file as it is: seeds fit into TOML's signed integers, no
     /// `Some(0)` stands where 0 means none, and blocks have a name of their own.
     fn validate_representable(&self) -> Result<(), RecipeError> {
