@@ -46,7 +46,7 @@ pub struct Trainer {
 impl Trainer {
     /// Creates a trainer for a new run in the folder `run`, without data loader threads or an observer.
     ///
-    /// `data` is used as it is: whoever opens it applies what `[data]` says of limits, held-out images and splits
+    /// `data` is used as it is. The caller applies the recipe's limits, held-out images and splits
     /// ([`DataSet::limited_by`], [`DataSet::held_out_by`], `PictureOptions`).
     pub fn new(recipe: Recipe, data: DataSet) -> Self {
         let plan = Plan {

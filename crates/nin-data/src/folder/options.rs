@@ -1,4 +1,4 @@
-//! How a folder of pictures is opened, and what is told meanwhile.
+//! Options for opening a folder of pictures, and its progress.
 
 use serde::{Deserialize, Serialize};
 

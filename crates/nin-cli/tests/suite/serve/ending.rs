@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::server::{Server, read_reply, square};
 use crate::workshop::train_small;
 
-/// The server shuts down within this time, whoever is connected.
+/// The server shuts down within this time, even with open connections.
 const SOON: Duration = Duration::from_secs(15);
 
 #[test]
