@@ -5,6 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) const CPU_BACKENDS: [&str; 2] = ["flex", "ndarray"];
+/// The files with generated tables.
+const TABLES: [&str; 5] = [
+    "README.md",
+    "docs/memory-and-speed.md",
+    "docs/recipe.md",
+    "docs/results.md",
+    "docs/why-nin-collapses.md",
+];
 
 /// Check nin-cli from outside; each check prints one JSON object and fails if it finds a fault
 #[derive(Debug, Parser)]
@@ -45,15 +53,15 @@ pub(crate) enum Command {
     Load(LoadArguments),
     /// No two modules of a crate import each other, directly or through others
     Modules,
-    /// Generate the tables of a Markdown file from the files under `results/`
+    /// Generate the tables of Markdown files from the files under `results/`
     Tables(TablesArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct TablesArguments {
-    /// The file
-    #[arg(long, value_name = "FILE", default_value = "README.md")]
-    pub(crate) file: PathBuf,
+    /// The file; may be repeated
+    #[arg(long, value_name = "FILE", default_values = TABLES)]
+    pub(crate) file: Vec<PathBuf>,
     /// Write nothing; fail if a table differs from its files
     #[arg(long)]
     pub(crate) check: bool,
