@@ -65,8 +65,3 @@ pub use precision::Precision;
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use weights::{HostTensor, Weights};
-
-/// Compiles and runs the example in the README as a documentation test.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -91,3 +91,13 @@ pub mod prelude {
         Trainer, load_model,
     };
 }
+
+/// Compiles the Rust block of the README as a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+/// Compiles and runs the Rust blocks of the library guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryGuide;
