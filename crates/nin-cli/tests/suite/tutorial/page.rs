@@ -12,10 +12,14 @@ pub(super) enum Language {
     Console,
     /// A script, whose output is not shown.
     Sh,
-    /// Doctests of nin-train.
+    /// Doctests of a library crate.
     Rust,
     /// Code of the book.
     Python,
+    /// Output, or commands that need another machine; `commands` says where they are tested.
+    Text,
+    /// A piece of a manifest.
+    Toml,
 }
 
 impl Language {
@@ -23,8 +27,10 @@ impl Language {
         match name {
             "console" => Some(Self::Console),
             "sh" => Some(Self::Sh),
-            "rust" => Some(Self::Rust),
+            "rust" | "rust,no_run" => Some(Self::Rust),
             "python" => Some(Self::Python),
+            "text" => Some(Self::Text),
+            "toml" => Some(Self::Toml),
             _ => None,
         }
     }
@@ -61,6 +67,12 @@ impl Block {
                 (whole, shown)
             })
             .collect()
+    }
+
+    /// Yields the lines of a script without comments.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
+        let without_comment = |line| str::split(line, " #").next().unwrap_or_default().trim();
+        self.text.lines().map(without_comment).filter(|line| !line.is_empty())
     }
 }
 
