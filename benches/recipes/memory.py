@@ -4,7 +4,7 @@
     python3 benches/recipes/memory.py target/release/nin-cli > results/DATE-MACHINE-memory.jsonl
 
 Prints one JSON object per recipe. The peak is the largest resident set, program and libraries included. With all of
-Fashion-MNIST, 70,000 images of 784 bytes, it is 0.05 GB higher.
+Fashion-MNIST, 70,000 images of 784 bytes, it is at most 0.06 GB higher.
 """
 import json
 import os
