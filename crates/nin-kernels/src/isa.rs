@@ -11,9 +11,14 @@ pub enum Isa {
     /// Plain Rust in vectors of 16 lanes: tests the register tiles of AVX-512 on any machine.
     #[doc(hidden)]
     PortableWide,
+    /// Plain Rust in vectors of 4 lanes: tests the register tiles of NEON on any machine.
+    #[doc(hidden)]
+    PortableNarrow,
     /// As `PortableWide`, and bf16 in tiles: tests the kernels for AMX on any machine.
     #[doc(hidden)]
     PortableTiles,
+    /// NEON, on 64-bit ARM.
+    Neon,
     /// AVX2 and FMA.
     Avx2,
     /// AVX-512 F.
@@ -24,10 +29,12 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, slowest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Portable,
+        Self::PortableNarrow,
         Self::PortableWide,
         Self::PortableTiles,
+        Self::Neon,
         Self::Avx2,
         Self::Avx512,
         Self::Amx,
@@ -37,8 +44,10 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::PortableNarrow => "portable-narrow",
             Self::PortableWide => "portable-wide",
             Self::PortableTiles => "portable-tiles",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Amx => "amx",

@@ -7,8 +7,12 @@ use rayon::prelude::*;
 use crate::arch::{Operation, Vector};
 use crate::context::Context;
 
-/// Independent sums: more than the latency times the number of units of any CPU, and no more than its registers.
+/// Independent sums: more than the latency times the number of units of any x86 CPU, and no more than its registers.
 const SUMS: usize = 12;
+
+/// Independent sums where vectors have 4 lanes: ARM cores have up to four units with a latency of four cycles, and 32
+/// registers.
+const NARROW_SUMS: usize = 24;
 
 /// Steps in a burst of some tens of microseconds.
 const STEPS: usize = 1 << 14;
@@ -24,21 +28,38 @@ impl Operation for MultiplyAdds {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> (u64, f32) {
-        let mut lanes = [0.0; 16];
-        // SAFETY: `lanes` holds a vector of any instruction set; the features by the caller.
+        // SAFETY: as the caller's.
         unsafe {
-            let factor = V::splat(self.factor);
-            let mut sums = [V::splat(1.0); SUMS];
-            for _ in 0..STEPS {
-                for sum in &mut sums {
-                    *sum = sum.mul_add(factor, factor);
-                }
+            if V::LANES == 4 {
+                multiply_add::<V, NARROW_SUMS>(self.factor)
+            } else {
+                multiply_add::<V, SUMS>(self.factor)
             }
-            let total = sums.into_iter().reduce(|total, sum| total.add(sum)).unwrap_or(factor);
-            total.store(lanes.as_mut_ptr());
         }
-        ((2 * STEPS * SUMS * V::LANES) as u64, lanes[0])
     }
+}
+
+/// Returns the output of [`MultiplyAdds`].
+///
+/// # Safety
+/// The CPU has `V`.
+#[inline(always)]
+unsafe fn multiply_add<V: Vector, const SUMS: usize>(factor: f32) -> (u64, f32) {
+    let mut lanes = [0.0; 16];
+    // SAFETY: `lanes` holds a vector of any instruction set; the features by the caller.
+    unsafe {
+        let factor = V::splat(factor);
+        let mut sums = [V::splat(1.0); SUMS];
+        for _ in 0..STEPS {
+            for sum in &mut sums {
+                // The form that every instruction set has: it overwrites the sum.
+                *sum = factor.mul_add(factor, *sum);
+            }
+        }
+        let total = sums.into_iter().reduce(|total, sum| total.add(sum)).unwrap_or(factor);
+        total.store(lanes.as_mut_ptr());
+    }
+    ((2 * STEPS * SUMS * V::LANES) as u64, lanes[0])
 }
 
 impl Context {

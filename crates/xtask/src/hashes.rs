@@ -25,10 +25,11 @@ const CUT_AT_POINT: usize = 2;
 const PRECISIONS: [&str; 2] = ["fp32", "bf16"];
 
 /// Instruction sets by the names that `NIN_CPU` takes, and the CPU feature that each needs.
-const KERNELS: [(&str, Option<&str>); 6] = [
+const KERNELS: [(&str, Option<&str>); 7] = [
     ("portable", None),
     ("portable-wide", None),
     ("portable-tiles", None),
+    ("neon", Some("neon")),
     ("avx2", Some("avx2")),
     ("avx512", Some("avx512f")),
     ("amx", Some("amx-bf16")),
@@ -49,7 +50,7 @@ fn compare(arguments: &HashesArguments, baseline: &Path) -> anyhow::Result<Value
     let has = |name: &str| {
         devices["cpu_features"].as_array().into_iter().flatten().any(|feature| feature == name)
     };
-    let machine = ["avx512bf16", "avx512f", "avx2"].into_iter().find(|name| has(name));
+    let machine = ["avx512bf16", "avx512f", "avx2", "neon"].into_iter().find(|name| has(name));
     // Vendors too: bf16 is multiplied where that is faster, which is not on every CPU that can.
     let vendor = devices["cpu"].as_str().and_then(|name| name.split([' ', '(']).next());
     let machine = &format!("{} {}", vendor.unwrap_or("unknown"), machine.unwrap_or("plain"));

@@ -1,5 +1,7 @@
 //! Instruction sets paired with the proof that this CPU has them.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Bf16Operation, Operation, TilesOperation, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{amx, avx2, avx512, avx512bf16};
@@ -10,8 +12,11 @@ use crate::isa::Isa;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Arch {
     Portable,
+    PortableNarrow,
     PortableWide,
     PortableTiles,
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
     #[cfg(target_arch = "x86_64")]
     Avx2(avx2::Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -28,8 +33,13 @@ impl Arch {
     pub(crate) fn new(isa: Isa) -> Result<Self, Error> {
         let arch = match isa {
             Isa::Portable => Some(Self::Portable),
+            Isa::PortableNarrow => Some(Self::PortableNarrow),
             Isa::PortableWide => Some(Self::PortableWide),
             Isa::PortableTiles => Some(Self::PortableTiles),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::Neon::new().map(Self::Neon),
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => None,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::Avx2::new().map(Self::Avx2),
             #[cfg(target_arch = "x86_64")]
@@ -45,8 +55,11 @@ impl Arch {
     pub(crate) fn isa(self) -> Isa {
         match self {
             Self::Portable => Isa::Portable,
+            Self::PortableNarrow => Isa::PortableNarrow,
             Self::PortableWide => Isa::PortableWide,
             Self::PortableTiles => Isa::PortableTiles,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(_) => Isa::Neon,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(_) => Isa::Avx2,
             #[cfg(target_arch = "x86_64")]
@@ -59,6 +72,7 @@ impl Arch {
     /// Returns the number of `f32` in a vector.
     pub(crate) fn lanes(self) -> usize {
         match self.isa() {
+            Isa::PortableNarrow | Isa::Neon => 4,
             Isa::Portable | Isa::Avx2 => 8,
             Isa::PortableWide | Isa::PortableTiles | Isa::Avx512 | Isa::Amx => 16,
         }
@@ -70,9 +84,13 @@ impl Arch {
             // SAFETY: plain Rust requires no CPU feature.
             Self::Portable => unsafe { operation.run::<portable::F32x8>() },
             // SAFETY: as above.
+            Self::PortableNarrow => unsafe { operation.run::<portable::F32x4>() },
+            // SAFETY: as above.
             Self::PortableWide | Self::PortableTiles => unsafe {
                 operation.run::<portable::F32x16>()
             },
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(proof) => proof.run(operation),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(proof) => proof.run(operation),
             #[cfg(target_arch = "x86_64")]

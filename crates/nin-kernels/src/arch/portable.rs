@@ -8,6 +8,8 @@ use crate::precision::{values, word};
 #[repr(transparent)]
 pub(crate) struct Lanes<const N: usize>([f32; N]);
 
+/// A vector as wide as those of NEON.
+pub(crate) type F32x4 = Lanes<4>;
 /// A vector as wide as those of AVX2.
 pub(crate) type F32x8 = Lanes<8>;
 /// A vector as wide as those of AVX-512.
@@ -22,6 +24,7 @@ impl<const N: usize> Lanes<N> {
 
 impl<const N: usize> Vector for Lanes<N> {
     const LANES: usize = N;
+    const HAS_LANE_FACTORS: bool = N == 4;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

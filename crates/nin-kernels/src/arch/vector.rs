@@ -1,5 +1,7 @@
 //! The vector interface: what a kernel requires of an instruction set, and how the instruction set runs it.
 
+use crate::panels::PANEL;
+
 /// A piece of work that is compiled once for each instruction set.
 pub(crate) trait Operation {
     /// The result.
@@ -22,10 +24,13 @@ pub(crate) trait Operation {
 /// entry. `load` and `store` also require [`LANES`](Self::LANES) values at the pointer, which need not be aligned.
 #[allow(clippy::missing_safety_doc)]
 pub(crate) trait Vector: Copy + 'static {
-    /// `f32` in a register: 8 or 16.
+    /// `f32` in a register: 4, 8 or 16.
     const LANES: usize;
     /// Values in one 32-bit word of an operand of [`accumulate`](Self::accumulate).
     const PER_WORD: usize = 1;
+    /// Whether [`accumulate_lane`](Self::accumulate_lane) is one instruction, so that a register holds as many factors as it
+    /// has lanes. Otherwise each factor is broadcast from memory, which is free where the multiply-add reads memory.
+    const HAS_LANE_FACTORS: bool = false;
 
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
@@ -40,6 +45,16 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn accumulate(self, other: Self, sum: Self) -> Self {
         // SAFETY: the caller's promise.
         unsafe { self.mul_add(other, sum) }
+    }
+    /// As [`accumulate`](Self::accumulate), with one lane of `factors` in place of a vector of equal values.
+    #[inline(always)]
+    unsafe fn accumulate_lane<const LANE: i32>(self, factors: Self, sum: Self) -> Self {
+        let mut lanes = [0.0; PANEL];
+        // SAFETY: no vector is longer than a panel; otherwise the caller's promise.
+        unsafe {
+            factors.store(lanes.as_mut_ptr());
+            Self::splat(lanes[LANE as usize]).accumulate(self, sum)
+        }
     }
     /// Prefetches the cache line of an address, which may be any; a hint.
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::epilogue::{Epilogue, GATE, RELU, STORE, apply};
-use super::tiling::{TILE_VECTORS, balanced, tile_rows, with_constant_rows};
+use super::tiling::{balanced, tile_rows, tile_vectors, with_constant_rows};
 use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
@@ -99,8 +99,9 @@ unsafe fn block<V: Vector>(
     rows: Range<usize>,
     columns: Range<usize>,
 ) {
-    let per_block =
-        WEIGHT_BLOCK_BYTES / (TILE_VECTORS * V::LANES * size_of::<f32>()) / work.segment_len;
+    let per_block = WEIGHT_BLOCK_BYTES
+        / (tile_vectors(V::LANES) * V::LANES * size_of::<f32>())
+        / work.segment_len;
     for (first, count) in balanced(work.segments.len(), per_block.max(1)) {
         let part = Part { first, count, rows: rows.clone(), columns: columns.clone() };
         let mut panel = 0;
@@ -108,7 +109,10 @@ unsafe fn block<V: Vector>(
             let weight = panel * work.weight_panel;
             // SAFETY: as the caller's; each reads a packed block of as many panels as it is wide.
             unsafe {
-                if V::LANES == 8 {
+                if V::LANES == 4 {
+                    pixels::<V, 4>(work, output, &part, panel, weight);
+                    panel += 1;
+                } else if V::LANES == 8 {
                     pixels::<V, 2>(work, output, &part, panel, weight);
                     panel += 1;
                 } else if panel + 1 < work.panels {
@@ -283,7 +287,15 @@ unsafe fn tile_products<
         let mut weight = tile.weight;
         for &segment in tile.segments {
             let input = tile.input.add(segment);
-            for k in 0..tile.segment_len {
+            let mut first = 0;
+            if V::HAS_LANE_FACTORS {
+                while first + 4 <= tile.segment_len {
+                    four_depths(&mut sums, input.add(first), input_pixel, weight);
+                    first += 4;
+                    weight = weight.add(4 * N * V::LANES);
+                }
+            }
+            for k in first..tile.segment_len {
                 let mut weights = [V::splat(0.0); N];
                 for n in 0..N {
                     weights[n] = V::load(weight.add(n * V::LANES));
@@ -302,6 +314,51 @@ unsafe fn tile_products<
                 let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
                 let at = row * PANEL + panel * tile.output_panel + lane;
                 apply::<V, EPILOGUE>(sums[row][n], tile.gate.add(at)).store(tile.output.add(at));
+            }
+        }
+    }
+}
+
+/// Adds the products of four depths to a tile of sums: one register of factors for each pixel.
+///
+/// # Safety
+/// As [`tile_products`], for four depths. A vector has four lanes.
+#[inline(always)]
+unsafe fn four_depths<V: Vector, const ROWS: usize, const N: usize>(
+    sums: &mut [[V; N]; ROWS],
+    input: *const f32,
+    input_pixel: usize,
+    weight: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut factors = [V::splat(0.0); ROWS];
+        for row in 0..ROWS {
+            factors[row] = V::load(input.add(row * input_pixel));
+        }
+        one_depth::<V, ROWS, N, 0>(sums, &factors, weight);
+        one_depth::<V, ROWS, N, 1>(sums, &factors, weight.add(N * V::LANES));
+        one_depth::<V, ROWS, N, 2>(sums, &factors, weight.add(2 * N * V::LANES));
+        one_depth::<V, ROWS, N, 3>(sums, &factors, weight.add(3 * N * V::LANES));
+    }
+}
+
+/// Adds the products of one depth, whose factors are in one lane of each register.
+///
+/// # Safety
+/// As [`tile_products`], for one depth.
+#[inline(always)]
+unsafe fn one_depth<V: Vector, const ROWS: usize, const N: usize, const LANE: i32>(
+    sums: &mut [[V; N]; ROWS],
+    factors: &[V; ROWS],
+    weight: *const f32,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for n in 0..N {
+            let weights = V::load(weight.add(n * V::LANES));
+            for row in 0..ROWS {
+                sums[row][n] = weights.accumulate_lane::<LANE>(factors[row], sums[row][n]);
             }
         }
     }

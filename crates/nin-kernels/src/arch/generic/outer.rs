@@ -126,7 +126,10 @@ unsafe fn block<V: Vector>(
     while panel < work.panels {
         // SAFETY: as the caller's.
         unsafe {
-            if V::LANES == 8 {
+            if V::LANES == 4 {
+                depths::<V, 4>(work, sums, rows, columns, panel);
+                panel += 1;
+            } else if V::LANES == 8 {
                 depths::<V, 2>(work, sums, rows, columns, panel);
                 panel += 1;
             } else if panel + 1 < work.panels {
@@ -215,10 +218,14 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
                     let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
                     gradients[n] = V::load(gradient.add(panel * tile.gradient_panel + lane));
                 }
-                for row in 0..ROWS {
-                    let value = V::splat(*input.add(row));
-                    for n in 0..N {
-                        sums[row][n] = value.accumulate(gradients[n], sums[row][n]);
+                if V::HAS_LANE_FACTORS && ROWS >= 4 {
+                    by_lanes(&mut sums, input, &gradients);
+                } else {
+                    for row in 0..ROWS {
+                        let value = V::splat(*input.add(row));
+                        for n in 0..N {
+                            sums[row][n] = value.accumulate(gradients[n], sums[row][n]);
+                        }
                     }
                 }
                 // After the last step these may point past the end; nothing is read there.
@@ -231,6 +238,36 @@ unsafe fn tile_sums<V: Vector, const ROWS: usize, const N: usize>(tile: &Tile) {
                 let at = tile.sums.add((row * N + n) * V::LANES);
                 let sum = if tile.overwrite { sums[row][n] } else { V::load(at).add(sums[row][n]) };
                 sum.store(at);
+            }
+        }
+    }
+}
+
+/// Adds the products of one pixel to a tile of four to eight depths, which are adjacent: registers of four factors, the
+/// second of which ends where the depths end.
+///
+/// # Safety
+/// `input` is valid for `ROWS` values, of which there are four to eight. A vector has four lanes, and the CPU has `V`.
+#[inline(always)]
+unsafe fn by_lanes<V: Vector, const ROWS: usize, const N: usize>(
+    sums: &mut [[V; N]; ROWS],
+    input: *const f32,
+    gradients: &[V; N],
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let factors = [V::load(input), V::load(input.add(ROWS - 4))];
+        for row in 0..ROWS {
+            let (factors, lane) =
+                if row < 4 { (factors[0], row) } else { (factors[1], row + 4 - ROWS) };
+            for n in 0..N {
+                let sum = &mut sums[row][n];
+                *sum = match lane {
+                    0 => gradients[n].accumulate_lane::<0>(factors, *sum),
+                    1 => gradients[n].accumulate_lane::<1>(factors, *sum),
+                    2 => gradients[n].accumulate_lane::<2>(factors, *sum),
+                    _ => gradients[n].accumulate_lane::<3>(factors, *sum),
+                };
             }
         }
     }

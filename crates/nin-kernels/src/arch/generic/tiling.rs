@@ -3,18 +3,23 @@
 use crate::arch::Vector;
 use crate::panels::PANEL;
 
-/// Width of a tile in vectors, if there are enough channels.
-pub(crate) const TILE_VECTORS: usize = 2;
+/// Width of a tile in vectors, if there are enough channels: a panel of 4 or 8 lanes, or two panels of 16.
+pub(crate) const fn tile_vectors(lanes: usize) -> usize {
+    if lanes == 4 { 4 } else { 2 }
+}
 
-/// Height of a tile in rows. Each row has [`TILE_VECTORS`] accumulators; with the vectors of weights and one operand that
+/// Height of a tile in rows. Each row has [`tile_vectors`] accumulators; with the vectors of weights and one operand that
 /// makes 15 of 16 registers of 8 lanes, or 31 of 32 registers of 16 lanes.
+///
+/// Of 32 registers of 4 lanes, 24 are accumulators: four units with a latency of four cycles keep 16 busy. Each row also
+/// has a register of four factors, for four depths, which leaves two for the weights.
 pub(crate) const fn tile_rows<V: Vector>() -> usize {
-    if V::LANES == 8 { 6 } else { 14 }
+    if V::LANES == 16 { 14 } else { 6 }
 }
 
 /// Returns how many channel panels are interleaved in packed weights for vectors of `lanes`.
 pub(crate) const fn panels_per_block(lanes: usize) -> usize {
-    TILE_VECTORS * lanes / PANEL
+    tile_vectors(lanes) * lanes / PANEL
 }
 
 /// `0..total` as the fewest parts of at most `most`, whose sizes differ by at most one: a last tile of one row would run
@@ -51,7 +56,7 @@ impl Iterator for Balanced {
 /// Evaluates an expression with the number of rows as a constant.
 macro_rules! with_constant_rows {
     ($lanes:expr, $rows:expr, |$constant:ident| $call:expr) => {
-        if $lanes == 8 {
+        if $lanes < 16 {
             $crate::arch::generic::tiling::with_constant_rows!(@match $rows, $constant, $call, 1 2 3 4 5 6)
         } else {
             $crate::arch::generic::tiling::with_constant_rows!(

@@ -1,0 +1,119 @@
+//! NEON: vectors of 4 lanes, 32 registers. Every 64-bit ARM core that runs Linux, macOS or Windows has it.
+
+use std::arch::aarch64::{
+    float32x4_t, vaddq_f32, vbicq_u32, vclezq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32,
+    vld1q_f32, vmaxq_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32,
+    vsubq_f32,
+};
+use std::arch::{asm, is_aarch64_feature_detected};
+
+use super::{Operation, Vector};
+
+/// Proof that the CPU has NEON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Neon(());
+
+impl Neon {
+    /// Returns the proof if the CPU has the feature.
+    pub(crate) fn new() -> Option<Self> {
+        is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+
+    #[allow(clippy::unused_self, reason = "it is the proof")]
+    pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
+        // SAFETY: `self` proves the feature.
+        unsafe { enter(operation) }
+    }
+}
+
+/// # Safety
+/// The CPU has NEON.
+#[target_feature(enable = "neon")]
+unsafe fn enter<O: Operation>(operation: O) -> O::Output {
+    // SAFETY: the caller's promise.
+    unsafe { operation.run::<F32x4>() }
+}
+
+/// A vector of four lanes.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct F32x4(float32x4_t);
+
+impl Vector for F32x4 {
+    const LANES: usize = 4;
+    // `fmla` takes a lane of a register as a factor. A load that broadcasts a value takes a turn of the arithmetic units
+    // on many cores.
+    const HAS_LANE_FACTORS: bool = true;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the caller's CPU has the feature, here and below.
+        unsafe { Self(vdupq_n_f32(value)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller's pointer has four readable values.
+        unsafe { Self(vld1q_f32(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller's pointer has four writable values.
+        unsafe { vst1q_f32(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { Self(vaddq_f32(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { Self(vsubq_f32(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { Self(vmulq_f32(self.0, other.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { Self(vfmaq_f32(sum.0, self.0, factor.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_lane<const LANE: i32>(self, factors: Self, sum: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { Self(vfmaq_laneq_f32::<LANE>(sum.0, self.0, factors.0)) }
+    }
+
+    // The intrinsic is not stable.
+    #[inline(always)]
+    unsafe fn prefetch(address: *const f32) {
+        // SAFETY: a prefetch faults on no address.
+        unsafe {
+            asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        // SAFETY: the feature, by the caller. The instruction returns NaN where an operand is NaN.
+        unsafe { Self(vmaxq_f32(self.0, vdupq_n_f32(0.0))) }
+    }
+
+    #[inline(always)]
+    unsafe fn gated_by(self, gate: Self) -> Self {
+        // SAFETY: the feature, by the caller. A comparison with NaN is false.
+        unsafe {
+            let bits = vbicq_u32(vreinterpretq_u32_f32(self.0), vclezq_f32(gate.0));
+            Self(vreinterpretq_f32_u32(bits))
+        }
+    }
+}
