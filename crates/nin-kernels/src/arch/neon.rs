@@ -1,4 +1,4 @@
-//! NEON: vectors of 4 lanes, 32 registers. Every 64-bit ARM core that runs Linux, macOS or Windows has it.
+//! NEON: vectors of 4 lanes, 32 registers. Rust's 64-bit ARM targets for Linux, macOS and Windows require it.
 
 use std::arch::aarch64::{
     float32x4_t, vaddq_f32, vbicq_u32, vclezq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32,
