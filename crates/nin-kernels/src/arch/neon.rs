@@ -1,8 +1,8 @@
 //! NEON: vectors of 4 lanes, 32 registers. Rust's 64-bit ARM targets for Linux, macOS and Windows require it.
 
 use std::arch::aarch64::{
-    float32x4_t, vaddq_f32, vbicq_u32, vclezq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32,
-    vld1q_f32, vmaxq_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32,
+    float32x4_t, uint32x4_t, vaddq_f32, vbicq_u32, vclezq_f32, vcltzq_f32, vdupq_n_f32, vfmaq_f32,
+    vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32,
     vsubq_f32,
 };
 use std::arch::{asm, is_aarch64_feature_detected};
@@ -104,16 +104,25 @@ impl Vector for F32x4 {
 
     #[inline(always)]
     unsafe fn relu(self) -> Self {
-        // SAFETY: the feature, by the caller. The instruction returns NaN where an operand is NaN.
-        unsafe { Self(vmaxq_f32(self.0, vdupq_n_f32(0.0))) }
+        // SAFETY: the feature, by the caller. A comparison with NaN is false.
+        unsafe { self.zero_where(vcltzq_f32(self.0)) }
     }
 
     #[inline(always)]
     unsafe fn gated_by(self, gate: Self) -> Self {
-        // SAFETY: the feature, by the caller. A comparison with NaN is false.
-        unsafe {
-            let bits = vbicq_u32(vreinterpretq_u32_f32(self.0), vclezq_f32(gate.0));
-            Self(vreinterpretq_f32_u32(bits))
-        }
+        // SAFETY: as above.
+        unsafe { self.zero_where(vclezq_f32(gate.0)) }
+    }
+}
+
+impl F32x4 {
+    /// Returns zero in the lanes of `mask` that are all ones, and `self` in those that are all zeros.
+    ///
+    /// # Safety
+    /// The CPU has NEON.
+    #[inline(always)]
+    unsafe fn zero_where(self, mask: uint32x4_t) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self(vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(self.0), mask))) }
     }
 }

@@ -66,6 +66,12 @@ impl<const N: usize> Vector for Lanes<N> {
     }
 
     #[inline(always)]
+    unsafe fn accumulate_lane<const LANE: i32>(self, factors: Self, sum: Self) -> Self {
+        // SAFETY: plain Rust.
+        unsafe { Self::splat(factors.0[LANE as usize]).accumulate(self, sum) }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(|value| if value < 0.0 { 0.0 } else { value }))
     }
