@@ -73,6 +73,7 @@ fn segments(line: &str) -> Vec<Vec<String>> {
     let mut segments = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote = None;
+    let mut is_file = false; // the next word is the file of a redirection
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
         match (quote, letter) {
@@ -84,21 +85,29 @@ fn segments(line: &str) -> Vec<Vec<String>> {
             }
             (None, '\\') => word.get_or_insert_default().extend(letters.next()),
             (None, '#') if word.is_none() => break,
-            (None, '|' | ';' | '&' | '>' | '<') => {
-                finish(&mut segments, &mut word);
+            (None, '>' | '<') => {
+                // The number in `2>` is no argument.
+                word.take_if(|word| word.chars().all(|letter| letter.is_ascii_digit()));
+                finish(&mut segments, &mut word, &mut is_file);
+                is_file = true;
+            }
+            (None, '|' | ';' | '&') => {
+                finish(&mut segments, &mut word, &mut is_file);
                 segments.push(Vec::new());
             }
-            (None, _) if letter.is_whitespace() => finish(&mut segments, &mut word),
+            (None, _) if letter.is_whitespace() => finish(&mut segments, &mut word, &mut is_file),
             (None, _) => word.get_or_insert_default().push(letter),
         }
     }
-    finish(&mut segments, &mut word);
+    finish(&mut segments, &mut word, &mut is_file);
     segments
 }
 
-/// Adds a finished word to the last command.
-fn finish(segments: &mut [Vec<String>], word: &mut Option<String>) {
-    if let (Some(words), Some(word)) = (segments.last_mut(), word.take()) {
+/// Adds a finished word to the last command, unless it is the file of a redirection.
+fn finish(segments: &mut [Vec<String>], word: &mut Option<String>, is_file: &mut bool) {
+    if let (Some(words), Some(word)) = (segments.last_mut(), word.take())
+        && !std::mem::take(is_file)
+    {
         words.push(word);
     }
 }
@@ -173,7 +182,7 @@ fn every_command_on_the_pages_is_parsed() {
 fn commands_are_found_wherever_a_page_shows_them() {
     let page = "Text, `nin-cli eval --checkpoint x`, `nin-cli export`, `cargo test`.\n\
                 ```sh\n# nin-cli no\nNIN_CPU=avx2 nin-cli train --set 'a=b c' # comment\n\
-                nin-cli predict a \\\n  --top 1 > answers.csv\ncat x | target/release/nin-cli predict -\n\
+                nin-cli predict a \\\n  --top 1 > nin-cli 2> said\ncat x | target/release/nin-cli predict -\n\
                 cargo run --release -p nin-cli -- shapes\ncargo install --path crates/nin-cli --locked\n```\n\
                 ```console\n$ nin-cli devices\nnin-cli is no command here\n```\n\
                 ```text\nnin-cli no\n```\n\n    nin-cli man\n    perf record -e x nin-cli bench\n";
