@@ -78,7 +78,6 @@ fn segments(line: &str) -> Vec<Vec<String>> {
     while let Some(letter) = letters.next() {
         match (quote, letter) {
             (Some(end), _) if letter == end => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(letter),
             (None, '\'' | '"') => {
                 quote = Some(letter);
                 word.get_or_insert_default();
@@ -96,7 +95,7 @@ fn segments(line: &str) -> Vec<Vec<String>> {
                 segments.push(Vec::new());
             }
             (None, _) if letter.is_whitespace() => finish(&mut segments, &mut word, &mut is_file),
-            (None, _) => word.get_or_insert_default().push(letter),
+            _ => word.get_or_insert_default().push(letter),
         }
     }
     finish(&mut segments, &mut word, &mut is_file);
