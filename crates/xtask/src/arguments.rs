@@ -26,6 +26,8 @@ const TABLES: [&str; 5] = [
   cargo xtask hostile --requests 1000
   cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart
   cargo xtask modules
+  cargo xtask links
+  cargo xtask book
   cargo xtask tables --check")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -51,6 +53,10 @@ pub(crate) enum Command {
     Hostile(HostileArguments),
     /// Measure a server's throughput, latency and memory under load
     Load(LoadArguments),
+    /// Build the book with mdBook, and mend the links that leave it
+    Book(BookArguments),
+    /// Every relative link, image and anchor of the Markdown pages exists
+    Links,
     /// No two modules of a crate import each other, directly or through others
     Modules,
     /// Generate the tables of Markdown files from the files under `results/`
@@ -65,6 +71,13 @@ pub(crate) struct TablesArguments {
     /// Write nothing; fail if a table differs from its files
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BookArguments {
+    /// mdBook's program
+    #[arg(long, value_name = "FILE", default_value = "mdbook")]
+    pub(crate) mdbook: PathBuf,
 }
 
 /// The program under test.

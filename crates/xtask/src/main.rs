@@ -1,6 +1,7 @@
 //! `cargo xtask`: checks of the program from outside. `.ci/run` runs a few of each; you can run more.
 
 mod arguments;
+mod book;
 mod chance;
 mod costs;
 mod cuts;
@@ -8,7 +9,9 @@ mod early;
 mod hashes;
 mod hostile;
 mod kills;
+mod links;
 mod load;
+mod markdown;
 mod modules;
 mod pictures;
 mod pressure;
@@ -30,6 +33,8 @@ fn main() -> anyhow::Result<()> {
         Command::Costs(arguments) => costs::run(&arguments)?,
         Command::Early(arguments) => early::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
+        Command::Book(arguments) => book::run(&arguments.mdbook)?,
+        Command::Links => links::run(Path::new("."))?,
         Command::Modules => modules::run(Path::new("crates"))?,
         Command::Ratios(arguments) => ratios::run(&arguments)?,
         Command::Tables(arguments) => tables::run(&arguments.file, arguments.check)?,

@@ -3,6 +3,8 @@
 mod data;
 mod device;
 mod network;
+#[cfg(test)]
+mod pages;
 mod program;
 mod trained;
 mod training;

@@ -90,7 +90,10 @@ fn every_command_of_readme_and_of_the_short_pages_runs() {
         assert!(commands.peek().is_some(), "{name} has no command");
         for shown in commands {
             let command = match rule(shown) {
-                Some(Elsewhere(_)) => continue,
+                Some(Elsewhere(place)) => {
+                    println!("{shown}: tested in {place}");
+                    continue;
+                }
                 Some(With(more)) => format!("{shown} {more}"),
                 Some(As(command)) => (*command).to_owned(),
                 None => shown.to_owned(),
