@@ -52,8 +52,12 @@ unsafe fn multiply_add<V: Vector, const SUMS: usize>(factor: f32) -> (u64, f32) 
         let mut sums = [V::splat(1.0); SUMS];
         for _ in 0..STEPS {
             for sum in &mut sums {
-                // The form that every instruction set has: it overwrites the sum.
-                *sum = factor.mul_add(factor, *sum);
+                // NEON's instruction overwrites its sum. Where a product is rounded, one that changes is not hoisted.
+                *sum = if V::LANES == 4 {
+                    factor.mul_add(factor, *sum)
+                } else {
+                    sum.mul_add(factor, factor)
+                };
             }
         }
         let total = sums.into_iter().reduce(|total, sum| total.add(sum)).unwrap_or(factor);

@@ -23,7 +23,7 @@ use crate::output::note;
 pub enum BackendChoice {
     /// A hardware GPU if there is one, else the CPU (flex, then ndarray)
     Auto,
-    /// Burn's wgpu backend: Vulkan, Metal or DirectX
+    /// Burn's wgpu backend: Vulkan or Metal
     Wgpu,
     /// Burn's ndarray backend: the CPU
     Ndarray,
