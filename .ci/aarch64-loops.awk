@@ -1,13 +1,16 @@
 # Reads `aarch64-linux-gnu-objdump -d -C --no-show-raw-insn` and checks the innermost loops of the NEON kernels: every one
 # that multiplies has fused multiply-adds alone, and touches no stack, where spilled registers would be.
 
-function check_loop(from, to,    i, fused, apart, spilled) {
+function check_loop(from, to,    i, fused, products, sums, apart, spilled) {
   for (i = from; i <= to; i++) {
     if (name[i] == "fmla") fused++
-    if (name[i] == "fmul" || name[i] == "fadd") apart++
+    if (name[i] == "fmul") products++
+    if (name[i] == "fadd") sums++
     if (operands[i] ~ /\[sp/ || operands[i] ~ /\[x29/) spilled++
   }
-  if (fused == 0) return
+  apart = products + sums
+  # Without both, the loop adds or scales, and has nothing to fuse.
+  if (fused == 0 && !(products && sums)) return
   loops++
   multiplies += fused
   if (fused > most) most = fused

@@ -52,7 +52,7 @@ unsafe fn multiply_add<V: Vector, const SUMS: usize>(factor: f32) -> (u64, f32) 
         let mut sums = [V::splat(1.0); SUMS];
         for _ in 0..STEPS {
             for sum in &mut sums {
-                // NEON's instruction overwrites its sum. Where a product is rounded, one that changes is not hoisted.
+                // NEON's `fmla` overwrites its sum. Elsewhere the product changes, so that it is not hoisted.
                 *sum = if V::LANES == 4 {
                     factor.mul_add(factor, *sum)
                 } else {

@@ -20,7 +20,9 @@ const SHORT: &str = "--set data.limit=64 --epochs 1";
 const SMALL: &str =
     "--dataset fashion-mnist-sample --set data.limit=16 --set training.batch_size=8 --epochs 1";
 /// Starts a server and ends it.
-const SERVER: &str = "--addr 127.0.0.1:0 & server=$!; sleep 2; kill -TERM $server; wait $server";
+const SERVER: &str = "--addr 127.0.0.1:0 > served 2>&1 & server=$!; \
+    for _ in $(seq 200); do grep -q http served && break; sleep 0.1; done; \
+    kill -TERM $server; wait $server";
 
 /// How a command of a page is tested if it does not run as it is.
 enum Rule {
