@@ -28,6 +28,8 @@ impl Neon {
 
 /// # Safety
 /// The CPU has NEON.
+// Callers have NEON too. Not inlined, so that a disassembly shows each kernel by its name (`.ci/aarch64`).
+#[inline(never)]
 #[target_feature(enable = "neon")]
 unsafe fn enter<O: Operation>(operation: O) -> O::Output {
     // SAFETY: the caller's promise.

@@ -1,4 +1,4 @@
-//! Results have the same bits for any number of threads.
+//! Results have the same bits for any number of threads, and depend on the instruction set by its roundings alone.
 
 use nin_kernels::{Algorithm, Context, ConvGeometry, Isa};
 
@@ -45,4 +45,37 @@ fn the_same_bits_for_any_number_of_threads() {
             }
         }
     });
+}
+
+/// Every instruction set adds the products of a sum in the same order, on x86 and on ARM. What differs is whether it rounds
+/// a product before adding it.
+#[test]
+fn the_same_bits_wherever_products_are_rounded_alike() {
+    /// FNV-1a over the bits of all results. They change when the order of a sum does.
+    const FUSED: u64 = 0xF034_8D04_4FC1_BB0D;
+    const ROUNDED: u64 = 0xB921_ED24_585F_8F13;
+
+    for isa in Isa::ALL {
+        let Ok(context) = Context::new(isa, 1) else { continue };
+        let is_portable = isa.name().starts_with("portable");
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        for (algorithm, channels, kernel, padding) in [
+            (Algorithm::Direct, [33, 20], 1, 0),
+            (Algorithm::Direct, [5, 33], 3, 1),
+            (Algorithm::Winograd, [20, 17], 3, 1),
+            (Algorithm::Winograd, [16, 17], 5, 2),
+        ] {
+            let geometry =
+                ConvGeometry::new(3, channels, [9; 2], [kernel; 2], [1; 2], [padding; 2]).unwrap();
+            let context = context.clone().with_algorithm(algorithm);
+            for planes in [false, true] {
+                let answers = Case::new(geometry).run(&context, planes, true, true);
+                for bits in all_bits(&answers).into_iter().flatten() {
+                    hash = (hash ^ u64::from(bits)).wrapping_mul(0x100_0000_01B3);
+                }
+            }
+        }
+        let expected = if is_portable { ROUNDED } else { FUSED };
+        assert_eq!(hash, expected, "{isa}: {hash:#x}");
+    }
 }
