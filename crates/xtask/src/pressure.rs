@@ -21,6 +21,8 @@ const NETWORK: &str = "pretrained:record-fashion-mnist";
 const TIMED: usize = 300;
 /// The most that the median time of small pictures may grow under pressure, as a factor.
 const SLOWEST: f64 = 3.0;
+/// Measurements of which one must keep to it: other work on the machine slows small pictures too.
+const ATTEMPTS: usize = 3;
 /// Requests whose clients hang up.
 const ABANDONED: usize = 70;
 /// Clients that send large pictures without a pause.
@@ -35,6 +37,20 @@ const MEMORY_BYTES: f64 = 1536.0 * 1024.0 * 1024.0;
 
 /// Puts a server under each kind of pressure and returns the medians.
 pub(crate) fn run(subject: &Subject) -> anyhow::Result<Value> {
+    let mut attempt = 1;
+    loop {
+        let report = measure(subject)?;
+        let slow = report["slowed"].as_array().is_some_and(|names| !names.is_empty());
+        if !slow {
+            return Ok(report);
+        }
+        ensure!(attempt < ATTEMPTS, "small pictures wait too long, {attempt} times: {report}");
+        attempt += 1;
+    }
+}
+
+/// Measures once; `slowed` names the kinds of pressure under which small pictures wait too long.
+fn measure(subject: &Subject) -> anyhow::Result<Value> {
     let mut server = Server::start(subject, NETWORK, &["--timeout", "60"])?;
     let small = png(28, 90)?;
     let alone = median(&server, &small)?;
@@ -63,15 +79,22 @@ pub(crate) fn run(subject: &Subject) -> anyhow::Result<Value> {
     let end_secs = begun.elapsed().as_secs_f64();
     drop(deaf);
 
-    for (name, millis) in &medians {
-        ensure!(*millis <= SLOWEST * alone, "{name}: {millis:.1} ms; milliseconds: {medians:?}");
-    }
+    let slowed: Vec<_> = medians
+        .iter()
+        .filter(|(_, millis)| *millis > SLOWEST * alone)
+        .map(|(name, _)| name.to_owned())
+        .collect();
     ensure!(end_secs < SOONEST.as_secs_f64(), "it took {end_secs:.1} s to end");
     let has_two_cores = thread::available_parallelism().is_ok_and(|cores| cores.get() <= 2);
     ensure!(!has_two_cores || peak_bytes < MEMORY_BYTES, "it took {peak_bytes} bytes");
     let medians: serde_json::Map<String, Value> =
         medians.into_iter().map(|(name, millis)| (name.to_owned(), millis.into())).collect();
-    Ok(json!({ "median_millis": medians, "peak_bytes": peak_bytes, "end_secs": end_secs }))
+    Ok(json!({
+        "median_millis": medians,
+        "slowed": slowed,
+        "peak_bytes": peak_bytes,
+        "end_secs": end_secs,
+    }))
 }
 
 /// Returns the median time of small pictures, in milliseconds.
