@@ -108,6 +108,7 @@ fn of_data(error: &DataError) -> Option<String> {
 fn of_model(error: &ModelError) -> Option<String> {
     let flags = match error {
         ModelError::Device { .. } => "--backend NAME",
+        ModelError::DeviceFailed { .. } => "--batch-size N, --adapter NAME, --backend flex",
         ModelError::Metadata { .. } => "nin-cli import --from FILE --config NAME-OR-FILE",
         _ => return None,
     };

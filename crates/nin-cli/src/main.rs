@@ -17,6 +17,7 @@ mod fetch;
 mod fine_tuning;
 mod hints;
 mod interrupt;
+mod measure;
 mod output;
 mod pictures;
 mod pretrained;

@@ -40,7 +40,7 @@ impl<'a> Session<'a> {
     pub fn open(
         arguments: &'a TrainArguments,
         recipe: &mut Recipe,
-        Sources { data: folder, selection_is_free, start }: Sources,
+        Sources { data: folder, selection_is_free, start, device }: Sources,
     ) -> anyhow::Result<Self> {
         let interrupter = Interrupter::new();
         interrupt::stop_on_signal(&interrupter)?;
@@ -53,7 +53,11 @@ impl<'a> Session<'a> {
         let data = open_training_data(recipe, folder.as_deref(), reading, selection_is_free)?;
         // Reports a recipe that does not fit the data before a device is opened.
         nin_train::model_metadata(recipe, &data)?;
-        let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+        let request = arguments.device.request();
+        let selected = match device.filter(|_| request.is_free()) {
+            Some(device) => Selected::again(&device, request)?,
+            None => Selected::choose(request)?,
+        };
         selected.note_precision(recipe.training.precision);
         if recipe.preprocessing.whitening.is_some() {
             note("a new run first fits its whitening, which takes a few minutes at 3x32x32");
@@ -123,6 +127,9 @@ fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
         && arguments.device.backend != BackendChoice::Auto
     {
         words.push(format!("--backend {}", backend.get_name()));
+    }
+    if let Some(adapter) = &arguments.device.adapter {
+        words.push(format!("--adapter {}", quoted_path(Path::new(adapter))));
     }
     if let Some(threads) = arguments.device.threads {
         words.push(format!("--threads {threads}"));

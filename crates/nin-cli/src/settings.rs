@@ -11,6 +11,7 @@ use nin_train::recipe::{
 use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
+use crate::backend::RememberedDevice;
 use crate::dataset::{name_of_data, remembered_folder};
 use crate::error::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
@@ -39,6 +40,8 @@ pub struct Sources {
     pub selection_is_free: bool,
     /// The starting weights of a new run, if the recipe names them.
     pub start: Option<StartingWeights>,
+    /// The backend and the device that a resumed run computed on.
+    pub device: Option<RememberedDevice>,
 }
 
 impl TrainSettings {
@@ -74,7 +77,8 @@ impl TrainSettings {
         let selection_is_free = !is_named && !arguments.resume;
         let remembered = || arguments.resume.then(|| remembered_folder(&folder)).flatten();
         let data = arguments.data.clone().or_else(remembered);
-        let sources = Sources { data, selection_is_free, start };
+        let device = if arguments.resume { RememberedDevice::of(&folder) } else { None };
+        let sources = Sources { data, selection_is_free, start, device };
         Ok(Self { recipe, folder, claims, sources })
     }
 }

@@ -143,6 +143,12 @@ pub enum ModelError {
         /// The message of the backend.
         reason: String,
     },
+    /// The device failed: out of memory, lost, or unable to run a kernel. Nothing that it computed since is of use.
+    #[error("the device failed: {reason}")]
+    DeviceFailed {
+        /// The message of the backend.
+        reason: String,
+    },
     /// The CPU kernels reject an instruction set, sizes or threads.
     #[error("the CPU kernels cannot run: {source}")]
     Kernel {

@@ -44,6 +44,7 @@ impl ModelError {
             }
             Self::Kernel { .. } => "use another initialization or architecture".to_owned(),
             Self::Device { .. } => "try another backend".to_owned(),
+            Self::DeviceFailed { reason } => hint_of_failure(reason).to_owned(),
             Self::NotSafetensors { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()
             }
@@ -60,5 +61,19 @@ impl ModelError {
                     .to_owned()
             }
         }
+    }
+}
+
+/// Returns what to do about a failure of a device, by what its message mentions.
+fn hint_of_failure(reason: &str) -> &'static str {
+    let reason = reason.to_lowercase();
+    let mentions = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if mentions(&["allocate", "out of memory", "outofmemory"]) {
+        "the device has too little memory for this batch: use a smaller `training.batch_size`, or compute on the CPU"
+    } else if mentions(&["shared memory", "unit count", "cube dim"]) {
+        "the device cannot run a kernel of this size: choose another device, or compute on the CPU"
+    } else {
+        "update the driver of the device, choose another device, or compute on the CPU; the last checkpoint of a run is \
+         not affected"
     }
 }

@@ -27,6 +27,7 @@ mod block_geometry;
 mod builtin;
 mod config;
 mod convolution;
+mod device;
 mod dropout;
 mod error;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
@@ -52,6 +53,7 @@ mod weights;
 pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use config::NetworkInNetworkConfig;
+pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 pub use initialization::{Initialization, LayerPart, LayerScale};

@@ -61,7 +61,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// Reads the current weights from the device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device fails.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] where the device fails.
     pub fn to_weights(&self) -> Result<Weights, ModelError> {
         Weights::from_module(self)
     }

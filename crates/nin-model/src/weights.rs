@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::SafeTensorError::{self, InvalidHeaderDeserialization as InvalidJson};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
-use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
+use crate::{Architecture, ModelError, ParameterVisitor, check_device, visit_parameters};
 
 /// One tensor of 32-bit floats in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +160,7 @@ impl Weights {
     /// Reads every float parameter of a module from its device. Names are paths in the module.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where a tensor cannot be read from the device.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] where a tensor cannot be read from the device.
     pub fn from_module<B: Backend, M: Module<B>>(module: &M) -> Result<Self, ModelError> {
         let mut reader = Reader { weights: Self::new(), failure: None };
         visit_parameters(module, &mut reader);
@@ -333,11 +333,13 @@ impl HostTensor {
     /// Reads a tensor from its device. An error mentions `name`.
     ///
     /// # Errors
-    /// [`ModelError::Device`] where the device fails or the tensor does not hold 32-bit floats.
+    /// [`ModelError::DeviceFailed`] if the device failed, and [`ModelError::Device`] where the tensor does not hold
+    /// 32-bit floats.
     pub fn read<B: Backend, const D: usize>(
         name: &str,
         tensor: &Tensor<B, D>,
     ) -> Result<Self, ModelError> {
+        check_device::<B>(&tensor.device())?;
         let failed = |reason: String| ModelError::Device { name: name.to_owned(), reason };
         let data = tensor.clone().try_into_data().map_err(|error| failed(format!("{error:?}")))?;
         let values = data.to_vec::<f32>().map_err(|error| failed(format!("{error:?}")))?;

@@ -18,7 +18,7 @@ const EPSILON: f64 = 1e-6;
 /// threads, and so would the weights.
 ///
 /// # Errors
-/// [`ModelError::Device`] if a gradient cannot be read from the device.
+/// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient cannot be read from the device.
 pub(crate) fn clip<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &mut GradientsParams,

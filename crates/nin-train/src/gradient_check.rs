@@ -24,7 +24,7 @@ pub(crate) struct Gradients {
 /// gradient of finite values whose sum exceeds the range of a 32-bit float counts as infinite too.
 ///
 /// # Errors
-/// [`ModelError::Device`] if the sums cannot be read from the device.
+/// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the sums cannot be read from the device.
 pub(crate) fn examine<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,

@@ -49,7 +49,7 @@ impl Answers {
     /// Reads `[batch, classes]` logits from their device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the read fails.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the read fails.
     pub fn read<B: Backend>(logits: &Tensor<B, 2>, labels: Vec<usize>) -> Result<Self, ModelError> {
         let [_, classes] = logits.dims();
         let HostTensor { values, .. } = HostTensor::read("logits", logits)?;

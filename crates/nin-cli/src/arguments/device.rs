@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use clap::Args;
 
-use crate::backend::{BackendChoice, default_threads};
+use crate::backend::{BackendChoice, DeviceRequest, default_threads};
 use crate::output::note;
 
 /// The backend and its threads.
@@ -13,12 +13,21 @@ pub struct DeviceArguments {
     /// Backend to compute with
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]
     pub backend: BackendChoice,
+    /// Adapter for wgpu: an index or part of a name from `nin-cli devices` [default: the first discrete GPU, else the best]
+    #[arg(long, value_name = "INDEX-OR-NAME")]
+    pub adapter: Option<String>,
     /// Threads of a CPU backend [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
 
 impl DeviceArguments {
+    /// Returns what they say about the device.
+    pub fn request(&self) -> DeviceRequest<'_> {
+        let (backend, adapter) = (self.backend, self.adapter.as_deref());
+        DeviceRequest { backend, adapter, threads: self.thread_count() }
+    }
+
     /// Returns the threads of a CPU backend: at most one per core, because more would wait for each other.
     pub fn thread_count(&self) -> usize {
         let most = default_threads();

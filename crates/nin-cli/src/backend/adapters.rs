@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::error::CommandError;
+
 /// The kind of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,28 +31,58 @@ impl AdapterKind {
 /// An adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Adapter {
+    /// Its position in the list of the graphics API, which `--adapter` takes.
+    pub index: usize,
     /// Its name, as its driver gives it.
     pub name: String,
     /// Its kind.
     pub kind: AdapterKind,
-    /// Its index among adapters of its kind.
-    #[serde(skip)]
-    index: usize,
+    /// Its driver and the driver's version, where the graphics API names them.
+    pub driver: String,
+    /// The largest buffer that one kernel can use, in bytes. wgpu does not tell the size of the memory.
+    pub max_buffer_bytes: u64,
+    /// Shared memory of a workgroup, in bytes.
+    pub shared_memory_bytes: u32,
 }
 
-#[cfg(feature = "wgpu")]
 impl Adapter {
-    /// Returns burn-wgpu's device for it.
-    pub fn device(&self) -> burn_wgpu::WgpuDevice {
-        use burn_wgpu::WgpuDevice;
-        match self.kind {
-            AdapterKind::Discrete => WgpuDevice::DiscreteGpu(self.index),
-            AdapterKind::Integrated => WgpuDevice::IntegratedGpu(self.index),
-            AdapterKind::Virtual => WgpuDevice::VirtualGpu(self.index),
-            AdapterKind::Other | AdapterKind::Cpu => WgpuDevice::Cpu,
-        }
+    /// Finds the adapter that `--adapter` names: by its index, or by a part of its name in upper or lower case.
+    ///
+    /// # Errors
+    /// No adapter, or more than one, has such a name.
+    pub fn named<'a>(adapters: &'a [Self], wanted: &str) -> Result<&'a Self, CommandError> {
+        let by_index: Option<usize> = wanted.parse().ok().filter(|index| *index < adapters.len());
+        let is_wanted = |adapter: &&Self| match by_index {
+            Some(index) => adapter.index == index,
+            None => adapter.name.to_lowercase().contains(&wanted.to_lowercase()),
+        };
+        let found: Vec<&Self> = adapters.iter().filter(is_wanted).collect();
+        let number = match found[..] {
+            [one] => return Ok(one),
+            [] => "no adapter",
+            _ => "more than one adapter",
+        };
+        let list = |adapter: &Self| format!("{} {}", adapter.index, adapter.name);
+        let list: Vec<_> = adapters.iter().map(list).collect();
+        Err(CommandError::new(
+            format!("`--adapter {wanted}` names {number}"),
+            if list.is_empty() {
+                NO_DRIVER.to_owned()
+            } else {
+                format!("name one by its index or a part of its name: {}", list.join(", "))
+            },
+        ))
+    }
+
+    /// Returns the adapter that `--backend wgpu` takes: of the best kind, the first.
+    pub fn best(adapters: &[Self]) -> Option<&Self> {
+        adapters.iter().min_by_key(|adapter| adapter.kind)
     }
 }
+
+/// How to get an adapter.
+pub const NO_DRIVER: &str = "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which includes a software \
+                             adapter)";
 
 /// Returns whether the system shows a GPU's device files; `true` if this system has no such files.
 #[cfg(target_os = "linux")]
@@ -70,32 +102,77 @@ pub fn may_have_gpu() -> bool {
 /// Lists every adapter of the graphics API that burn-wgpu uses here.
 #[cfg(feature = "wgpu")]
 pub fn adapters() -> Vec<Adapter> {
-    use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
-
-    let backends = AutoGraphicsApi::backend().into();
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends,
-        ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    let mut adapters: Vec<Adapter> = Vec::new();
-    for adapter in pollster::block_on(instance.enumerate_adapters(backends)) {
-        let info = adapter.get_info();
-        let kind = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
-            wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
-            wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
-            wgpu::DeviceType::Cpu => AdapterKind::Cpu,
-            wgpu::DeviceType::Other => AdapterKind::Other,
-        };
-        // burn-wgpu counts the adapters of each kind from 0, in this order.
-        let index = adapters.iter().filter(|adapter| adapter.kind == kind).count();
-        adapters.push(Adapter { name: info.name, kind, index });
-    }
-    adapters
+    let (_, adapters) = super::gpu::enumerate();
+    let described = |(index, adapter): (usize, &wgpu::Adapter)| {
+        let (info, limits) = (adapter.get_info(), adapter.limits());
+        Adapter {
+            index,
+            kind: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
+                wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
+                wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
+                wgpu::DeviceType::Cpu => AdapterKind::Cpu,
+                wgpu::DeviceType::Other => AdapterKind::Other,
+            },
+            name: info.name,
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            max_buffer_bytes: limits.max_storage_buffer_binding_size,
+            shared_memory_bytes: limits.max_compute_workgroup_storage_size,
+        }
+    };
+    adapters.iter().enumerate().map(described).collect()
 }
 
 /// None: the program was built without wgpu.
 #[cfg(not(feature = "wgpu"))]
 pub fn adapters() -> Vec<Adapter> {
     Vec::new()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// Returns a made-up adapter.
+    pub fn adapter(index: usize, name: &str, kind: AdapterKind) -> Adapter {
+        Adapter {
+            index,
+            name: name.to_owned(),
+            kind,
+            driver: String::new(),
+            max_buffer_bytes: 1 << 31,
+            shared_memory_bytes: 1 << 15,
+        }
+    }
+
+    fn laptop() -> Vec<Adapter> {
+        vec![
+            adapter(0, "Intel Iris Xe", AdapterKind::Integrated),
+            adapter(1, "llvmpipe", AdapterKind::Cpu),
+            adapter(2, "NVIDIA RTX 4060", AdapterKind::Discrete),
+            adapter(3, "NVIDIA RTX 4090", AdapterKind::Discrete),
+        ]
+    }
+
+    #[test]
+    fn an_adapter_is_named_by_its_index_or_a_part_of_its_name() {
+        let laptop = laptop();
+        for (wanted, index) in [("0", 0), ("iris", 0), ("LLVM", 1), ("4060", 2), ("2", 2)] {
+            assert_eq!(Adapter::named(&laptop, wanted).unwrap().index, index, "{wanted}");
+        }
+        let error = Adapter::named(&laptop, "nvidia").unwrap_err();
+        assert_eq!(error.message, "`--adapter nvidia` names more than one adapter");
+        assert!(error.hint.contains("2 NVIDIA RTX 4060, 3 NVIDIA RTX 4090"), "{}", error.hint);
+        let error = Adapter::named(&laptop, "radeon").unwrap_err();
+        assert_eq!(error.message, "`--adapter radeon` names no adapter");
+        assert!(Adapter::named(&[], "0").unwrap_err().hint.contains("Vulkan driver"));
+    }
+
+    #[test]
+    fn the_best_adapter_is_the_first_discrete_one() {
+        assert_eq!(Adapter::best(&laptop()).unwrap().index, 2);
+        assert_eq!(Adapter::best(&laptop()[..2]).unwrap().index, 0);
+        assert_eq!(Adapter::best(&laptop()[1..2]).unwrap().index, 1);
+        assert_eq!(Adapter::best(&[]), None);
+    }
 }

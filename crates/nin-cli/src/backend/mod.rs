@@ -1,8 +1,15 @@
 //! Chooses the backend at run time.
 
 mod adapters;
+mod automatic;
 mod configuration;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod processor;
+mod remembered;
+#[cfg(feature = "wgpu")]
+mod self_test;
+mod trial;
 
 use burn::backend::Autodiff;
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -11,17 +18,20 @@ use nin_model::Precision;
 
 pub use configuration::configure;
 
-pub use adapters::{Adapter, adapters, may_have_gpu};
+pub use adapters::{Adapter, adapters};
 pub use nin_kernels::lower_thread_priority;
 pub use processor::{computes_in_bf16, cpu_features, cpu_name, kernels, override_instruction_set};
+pub use remembered::RememberedDevice;
 
+use self::adapters::{AdapterKind, NO_DRIVER, may_have_gpu};
+use self::automatic::Choice;
 use crate::error::CommandError;
 use crate::output::note;
 
 /// What `--backend` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BackendChoice {
-    /// A hardware GPU if there is one, else the CPU (flex, then ndarray)
+    /// A discrete GPU, else an integrated one if it is faster than the CPU, else the CPU (flex, then ndarray)
     Auto,
     /// Burn's wgpu backend: Vulkan or Metal
     Wgpu,
@@ -55,6 +65,17 @@ impl BackendName {
             Self::Ndarray => "ndarray",
             Self::Flex => "flex",
         }
+    }
+
+    /// Returns the backend of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.name() == name)
+    }
+
+    /// Returns the CPU backend that `auto` prefers; `None` if this program was built without any.
+    pub fn cpu() -> Option<Self> {
+        let is_of_cpu = |backend: &Self| *backend != Self::Wgpu && backend.is_compiled_in();
+        Self::ALL.into_iter().find(is_of_cpu)
     }
 
     /// Returns whether this program was built with it.
@@ -93,45 +114,95 @@ pub trait Task {
         B::InnerBackend: Backend<Device = B::Device>;
 }
 
+/// What the command line says about the device.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceRequest<'a> {
+    /// The backend.
+    pub backend: BackendChoice,
+    /// The adapter, by its index or a part of its name.
+    pub adapter: Option<&'a str>,
+    /// Threads of a CPU backend.
+    pub threads: usize,
+}
+
+impl DeviceRequest<'_> {
+    /// Asks for a backend only.
+    pub fn of(backend: BackendChoice) -> Self {
+        Self { backend, adapter: None, threads: default_threads() }
+    }
+
+    /// Returns whether it leaves the choice to the program.
+    pub fn is_free(self) -> bool {
+        self.backend == BackendChoice::Auto && self.adapter.is_none()
+    }
+}
+
 impl Selected {
     /// Chooses a backend and its device, and sizes the thread pools of the CPU backends.
-    pub fn choose(choice: BackendChoice, threads: usize) -> anyhow::Result<Self> {
-        let kernels = set_threads(threads)?;
-        let selected = match choice {
-            BackendChoice::Auto => Self::automatic(),
-            BackendChoice::Wgpu => Self::wgpu(),
-            BackendChoice::Ndarray => Self::cpu(BackendName::Ndarray, "requested"),
-            BackendChoice::Flex => Self::cpu(BackendName::Flex, "requested"),
+    pub fn choose(request: DeviceRequest<'_>) -> anyhow::Result<Self> {
+        let kernels = set_threads(request.threads)?;
+        let selected = match (request.backend, request.adapter) {
+            (BackendChoice::Auto, None) => Self::automatic(request.threads),
+            (BackendChoice::Auto | BackendChoice::Wgpu, adapter) => Self::wgpu(adapter),
+            (BackendChoice::Ndarray, None) => Self::cpu(BackendName::Ndarray, "requested"),
+            (BackendChoice::Flex, None) => Self::cpu(BackendName::Flex, "requested"),
+            (BackendChoice::Ndarray | BackendChoice::Flex, Some(adapter)) => {
+                let message =
+                    format!("`--adapter {adapter}` is for wgpu, --backend asks for the CPU");
+                Err(CommandError::new(message, "leave one of them out").into())
+            }
         }?;
-        let kernels = kernels.filter(|_| selected.backend != BackendName::Wgpu);
-        Ok(Self { kernels, ..selected })
+        Ok(selected.with_kernels(kernels))
     }
 
-    fn automatic() -> anyhow::Result<Self> {
+    /// Chooses what a resumed run computed on, or, where that is not available, as for a new run.
+    pub fn again(
+        RememberedDevice { backend, device }: &RememberedDevice,
+        request: DeviceRequest<'_>,
+    ) -> anyhow::Result<Self> {
+        const REASON: &str = "as the run before";
+        if !backend.is_compiled_in() {
+            return Self::choose(request);
+        }
+        let selected = if *backend == BackendName::Wgpu {
+            let found = adapters();
+            let same = found.iter().find(|adapter| adapter.name == *device);
+            let Some(adapter) = same.or_else(|| Adapter::best(&found)) else {
+                return Self::choose(request);
+            };
+            Self::adapter(adapter.clone(), REASON)
+        } else {
+            Self::cpu(*backend, REASON)?
+        };
+        Ok(selected.with_kernels(set_threads(request.threads)?))
+    }
+
+    fn with_kernels(self, kernels: Option<&'static str>) -> Self {
+        Self { kernels: kernels.filter(|_| self.backend != BackendName::Wgpu), ..self }
+    }
+
+    fn automatic(threads: usize) -> anyhow::Result<Self> {
+        let Some(cpu) = BackendName::cpu() else { return Self::wgpu(None) };
+        if !BackendName::Wgpu.is_compiled_in() {
+            return Self::cpu(cpu, "built without wgpu");
+        }
         // Opening Vulkan takes time, and its drivers write to stderr, so only if there may be a GPU.
         let found = if may_have_gpu() { adapters() } else { Vec::new() };
-        if let Some(adapter) = found.into_iter().find(|adapter| adapter.kind.is_hardware()) {
-            return Ok(Self::adapter(adapter, "hardware adapter found"));
-        }
-        let reason = if BackendName::Wgpu.is_compiled_in() {
-            "no hardware GPU adapter found"
-        } else {
-            "built without wgpu"
-        };
-        let first = BackendName::ALL
-            .into_iter()
-            .find(|backend| *backend != BackendName::Wgpu && backend.is_compiled_in());
-        match first {
-            Some(backend) => Self::cpu(backend, reason),
-            None => Self::wgpu(),
+        let choice = automatic::choose(&found, |adapter| trial::rates(adapter, cpu, threads));
+        match choice {
+            Choice::Gpu { adapter, reason } => Ok(Self::adapter(adapter.clone(), &reason)),
+            Choice::Cpu { reason } => Self::cpu(cpu, &reason),
         }
     }
 
-    fn wgpu() -> anyhow::Result<Self> {
+    fn wgpu(wanted: Option<&str>) -> anyhow::Result<Self> {
         compiled_in(BackendName::Wgpu)?;
-        let mut found = adapters();
-        found.sort_by_key(|adapter| adapter.kind);
-        let Some(adapter) = found.into_iter().next() else {
+        let found = adapters();
+        let adapter = match wanted {
+            Some(wanted) => Some(Adapter::named(&found, wanted)?),
+            None => Adapter::best(&found),
+        };
+        let Some(adapter) = adapter else {
             let others: Vec<_> = BackendName::ALL
                 .into_iter()
                 .filter(|backend| *backend != BackendName::Wgpu && backend.is_compiled_in())
@@ -139,15 +210,17 @@ impl Selected {
                 .collect();
             return Err(CommandError::new(
                 "no GPU adapter found for the backend `wgpu`",
-                format!(
-                    "install the GPU's Vulkan driver (Debian: mesa-vulkan-drivers, which includes \
-                     a software adapter), or use the CPU: {}",
-                    others.join(" or ")
-                ),
+                format!("{NO_DRIVER}, or use the CPU: {}", others.join(" or ")),
             )
             .into());
         };
-        Ok(Self::adapter(adapter, "requested"))
+        if adapter.kind == AdapterKind::Cpu {
+            note(format!(
+                "warning: the adapter `{}` is software on the CPU: --backend flex is many times as fast",
+                adapter.name
+            ));
+        }
+        Ok(Self::adapter(adapter.clone(), "requested"))
     }
 
     fn adapter(adapter: Adapter, reason: &str) -> Self {
@@ -197,25 +270,18 @@ impl Selected {
         self.run(task)
     }
 
-    /// Runs a task on the backend.
+    /// Runs a task on the backend. The first task on an adapter follows its self-test.
     pub fn run<T: Task>(&self, task: T) -> anyhow::Result<T::Output> {
-        match self.backend {
+        match (self.backend, &self.adapter) {
             #[cfg(feature = "wgpu")]
-            BackendName::Wgpu => {
-                let device = self
-                    .adapter
-                    .as_ref()
-                    .map_or(burn_wgpu::WgpuDevice::Cpu, adapters::Adapter::device);
-                task.run::<Autodiff<burn_wgpu::Wgpu>>(device)
-            }
+            (BackendName::Wgpu, Some(adapter)) => gpu::run(adapter, task),
             #[cfg(feature = "ndarray")]
-            BackendName::Ndarray => {
+            (BackendName::Ndarray, _) => {
                 task.run::<Autodiff<burn_ndarray::NdArray<f32>>>(burn_ndarray::NdArrayDevice::Cpu)
             }
             #[cfg(feature = "flex")]
-            BackendName::Flex => task.run::<Autodiff<burn_flex::Flex>>(burn_flex::FlexDevice),
-            #[allow(unreachable_patterns, reason = "reachable where a feature is off")]
-            backend => Err(not_compiled_in(backend)),
+            (BackendName::Flex, _) => task.run::<Autodiff<burn_flex::Flex>>(burn_flex::FlexDevice),
+            (backend, _) => Err(not_compiled_in(backend)),
         }
     }
 }

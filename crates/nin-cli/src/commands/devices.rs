@@ -64,8 +64,7 @@ fn describe(devices: &Devices) -> String {
         };
         lines.push(format!("  {:<8} {state}", backend.name));
         for adapter in backend.adapters.iter().flatten() {
-            let kind = format!("{:?}", adapter.kind).to_lowercase();
-            lines.push(format!("           {} ({kind})", adapter.name));
+            lines.push(format!("           {}", describe_adapter(adapter)));
         }
     }
     lines.push(format!("cpu: {}, {} threads", devices.cpu, devices.threads));
@@ -76,4 +75,16 @@ fn describe(devices: &Devices) -> String {
         lines.push(format!("training.precision bf16: {bf16}"));
     }
     lines.join("\n")
+}
+
+/// Describes an adapter on one line, its index first.
+fn describe_adapter(adapter: &Adapter) -> String {
+    let Adapter { index, name, kind, driver, max_buffer_bytes, shared_memory_bytes } = adapter;
+    let kind = format!("{kind:?}").to_lowercase();
+    let driver = if driver.is_empty() { String::new() } else { format!(", {driver}") };
+    format!(
+        "{index}: {name} ({kind}{driver}; buffers of {} MiB, shared memory of {} KiB)",
+        max_buffer_bytes >> 20,
+        shared_memory_bytes >> 10
+    )
 }

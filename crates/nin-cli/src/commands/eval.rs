@@ -44,7 +44,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         is_stopped: &|| false,
     };
     let chosen = choose_images(asked, reading)?;
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let selected = Selected::choose(arguments.device.request())?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
 

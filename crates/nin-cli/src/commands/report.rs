@@ -24,7 +24,7 @@ pub fn run(arguments: &ReportArguments) -> anyhow::Result<ExitCode> {
     }
     // Before a device is opened.
     let history = RunHistory::read(run)?;
-    let selected = Selected::choose(device.backend, device.thread_count())?;
+    let selected = Selected::choose(device.request())?;
     let outputs = Outputs { page: &output, figures: figures.as_deref(), tensorboard: None };
     report::write(&history, TestData::In(data.as_deref()), &selected, outputs)?;
     print_text(&printable(&output.display().to_string()))?;

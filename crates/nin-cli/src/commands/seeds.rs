@@ -10,6 +10,7 @@ use nin_train::{Ending, RunFolder, RunHistory, Summary, TrainError, one_line};
 use serde_json::Value;
 
 use crate::arguments::TrainArguments;
+use crate::backend::RememberedDevice;
 use crate::comparison::{self, Comparison, Spread};
 use crate::dataset::remembered_folder;
 use crate::fine_tuning::starting_weights;
@@ -41,7 +42,8 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     };
     let begun = seeds.0.iter().find_map(|seed| remembered_folder(&folder.run(*seed)));
     let data = arguments.data.clone().or(begun);
-    let sources = Sources { data, selection_is_free, start };
+    let device = seeds.0.iter().find_map(|seed| RememberedDevice::of(&folder.run(*seed)));
+    let sources = Sources { data, selection_is_free, start, device };
     let session = Session::open(arguments, &mut recipe, sources)?;
     // Only now: an empty folder would be in the way of the next attempt.
     if let Some(name) = claims {

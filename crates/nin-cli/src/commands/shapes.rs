@@ -9,7 +9,7 @@ use nin_model::{Architecture, Initialization, LayerShape, NetworkInNetwork, Netw
 use serde_json::{Value, json};
 
 use crate::arguments::{ShapesArguments, ShapesFormat};
-use crate::backend::{Selected, Task, default_threads};
+use crate::backend::{DeviceRequest, Selected, Task};
 use crate::output::{note, print_json, print_text};
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
@@ -21,7 +21,7 @@ pub fn run(arguments: &ShapesArguments) -> anyhow::Result<ExitCode> {
         NetworkSettings::resolve(&arguments.config, &[])?;
     let shapes = architecture.shapes(arguments.input.unwrap_or(input))?;
     if let Some(choice) = arguments.backend {
-        let selected = Selected::choose(choice, default_threads())?;
+        let selected = Selected::choose(DeviceRequest::of(choice))?;
         selected.run(Check { architecture: &architecture, shapes: &shapes })?;
         note(format!("checked with a forward pass: {}", selected.describe()));
     }

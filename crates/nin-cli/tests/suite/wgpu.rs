@@ -1,6 +1,7 @@
 //! `wgpu` on any available adapter: in CI Mesa's llvmpipe, a slow software renderer.
 
-use crate::program::{nin, write_shapes};
+use crate::program::{Finished, nin, write_shapes};
+use crate::workshop::words;
 
 const RECIPE: &str = r#"# A very small network.
 [model]
@@ -89,4 +90,90 @@ fn without_an_adapter_the_hint_says_how_to_get_one() {
     assert!(stderr.contains("error: no GPU adapter found"), "{stderr}");
     assert!(stderr.contains("hint: ") && stderr.contains("mesa-vulkan-drivers"), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// One layer of 512 maps of 64x64: in a batch of 64, 512 MiB in one buffer, little to compute.
+const TOO_LARGE: &str = r#"
+[model]
+blocks = [ { kernel = 1, widths = [512, 4, "classes"] } ]
+[data]
+dataset = "fashion-mnist-sample"
+input_size = 64
+limit = 64
+[training]
+epochs = 1
+batch_size = 64
+"#;
+
+/// An adapter with such buffers does not fail: this is for Mesa's llvmpipe, with 128 MiB, and its like.
+#[test]
+fn out_of_memory_ends_the_run_and_leaves_its_checkpoint_whole() {
+    if !has_adapter() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let devices = nin(root.path(), &["devices", "--format", "json"]).json();
+    let largest = devices["backends"][0]["adapters"].as_array().unwrap().iter();
+    let largest = largest.map(|adapter| adapter["max_buffer_bytes"].as_u64().unwrap()).max();
+    if largest.unwrap() >= 512 << 20 {
+        println!("skipped: buffers of 512 MiB work here");
+        return;
+    }
+    std::fs::write(root.path().join("large.toml"), TOO_LARGE).unwrap();
+    let train = "train --config large.toml --run run --backend flex";
+    nin(root.path(), &words(train)).ok();
+    let model = root.path().join("run/checkpoints/latest/model.safetensors");
+    let before = std::fs::read(&model).unwrap();
+
+    let resume = "train --run run --resume --epochs 2 --backend wgpu";
+    let Finished { code, stderr, .. } = nin(root.path(), &words(resume));
+    assert_eq!(code, Some(1), "{stderr}");
+    let errors: Vec<_> = stderr.lines().filter(|line| line.starts_with("error: the ")).collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert!(errors[0].contains("the device failed: can't allocate"), "{stderr}");
+    assert!(stderr.contains("hint: the device has too little memory"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+
+    assert!(before == std::fs::read(&model).unwrap());
+    // Goes on where it is, on the backend that it began on.
+    let resume = "train --run run --resume --epochs 2 --adapter 0 --backend flex";
+    let Finished { code, stderr, .. } = nin(root.path(), &words(resume));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("`--adapter 0` is for wgpu"), "{stderr}");
+    nin(root.path(), &words("train --run run --resume --epochs 2 --backend flex")).ok();
+    nin(root.path(), &words("eval --checkpoint run --backend flex")).ok();
+}
+
+#[test]
+fn an_unknown_adapter_is_an_error_that_lists_the_known_ones() {
+    if !has_adapter() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let Finished { code, stderr, .. } =
+        nin(root.path(), &words("train --adapter no-such-gpu --run run"));
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error: `--adapter no-such-gpu` names no adapter"), "{stderr}");
+    assert!(stderr.contains("hint: name one by its index or a part of its name: 0 "), "{stderr}");
+    assert!(!root.path().join("run").exists());
+}
+
+#[test]
+fn a_resumed_run_keeps_its_backend() {
+    if !has_adapter() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    write_shapes(root.path(), 20, 32, 12);
+    std::fs::write(root.path().join("small.toml"), RECIPE).unwrap();
+    let train = "train --config small.toml --data . --run run --backend";
+    for backend in ["wgpu", "flex"] {
+        let run = root.path().join("run");
+        nin(root.path(), &words(&format!("{train} {backend}"))).ok();
+        nin(root.path(), &words("train --run run --resume --epochs 2")).ok();
+        let environment = std::fs::read_to_string(run.join("environment.json")).unwrap();
+        let environment: serde_json::Value = serde_json::from_str(&environment).unwrap();
+        assert_eq!(environment["backend"], backend);
+        std::fs::remove_dir_all(run).unwrap();
+    }
 }

@@ -28,7 +28,7 @@ type OptimizerRecord<B> = LearnerOptimizerRecord<Components<B>>;
 /// Returns the optimizer's tensors, named after their parameter with the suffix `.first`, `.second` or `.steps`.
 ///
 /// # Errors
-/// [`ModelError::Device`] if a tensor cannot be read from the device.
+/// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a tensor cannot be read from the device.
 pub(super) fn read<B: AutodiffBackend>(
     learner: &Learner<Components<B>>,
     store: &EventStoreClient,

@@ -96,8 +96,8 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// Takes one step. Returns the batch's answers, computed with the weights before the step.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if logits or gradients cannot be read from the device. The weights keep their values;
-    /// the schedule has advanced.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if logits or gradients cannot be read from the device. The
+    /// weights keep their values; the schedule has advanced.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
@@ -114,7 +114,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// Computes the answers and the gradients of a batch. Changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the logits cannot be read from the device.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the logits cannot be read from the device.
     pub fn gradients(
         &self,
         batch: ImageBatch<B>,
@@ -127,7 +127,8 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// [`begin_step`](Self::begin_step), which must come first.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if a gradient that is to be clipped cannot be read from the device.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient that is to be clipped cannot be read from the
+    /// device.
     pub fn update(&mut self, mut gradients: GradientsParams) -> Result<(), ModelError> {
         if let Some(norm) = self.clip_norm {
             clipping::clip(&self.learner.model(), &mut gradients, norm)?;

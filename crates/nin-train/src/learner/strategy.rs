@@ -28,7 +28,7 @@ impl<B: AutodiffBackend> LoopLearner<B> {
     /// Returns the optimizer's state by parameter name.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if a tensor cannot be read from the device.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a tensor cannot be read from the device.
     pub(crate) fn optimizer_state(&self) -> Result<Weights, ModelError> {
         optimizer_state::read(self.steps.as_learner(), &self.store)
     }

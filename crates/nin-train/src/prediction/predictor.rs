@@ -139,8 +139,8 @@ impl<B: Backend> Predictor<B> {
     /// Predicts prepared pictures of one size in one batch.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the class maps cannot be read from the device, [`ModelError::NonFiniteAnswers`] if a
-    /// logit is not finite.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the class maps cannot be read from the device,
+    /// [`ModelError::NonFiniteAnswers`] if a logit is not finite.
     pub fn predict_prepared(&self, pictures: &[&Prepared]) -> Result<Vec<Prediction>, ModelError> {
         let Some(first) = pictures.first() else { return Ok(Vec::new()) };
         let [height, width] = first.picture.size;
@@ -157,8 +157,8 @@ impl<B: Backend> Predictor<B> {
     /// Predicts a preprocessed batch, such as a data loader's, of shape `[batch, channels, height, width]`.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the class maps cannot be read from the device, [`ModelError::NonFiniteAnswers`] if a
-    /// logit is not finite.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the class maps cannot be read from the device,
+    /// [`ModelError::NonFiniteAnswers`] if a logit is not finite.
     pub fn answer(&self, images: Tensor<B, 4>) -> Result<Vec<Prediction>, ModelError> {
         let maps = self.network.class_maps(images);
         let [_, classes, map_height, map_width] = maps.dims();

@@ -39,14 +39,36 @@ fn architecture() -> Architecture {
     Architecture::new("small", 1, 10, blocks).unwrap()
 }
 
-/// Returns the loss of each step on a backend.
+/// Layers of 512 and 1,024 channels, as in `imagenet`: the largest tiles of a matrix product, on small maps.
+#[cfg(feature = "test-wgpu")]
+fn wide() -> Architecture {
+    let block = |kernel, stride, widths: [usize; 3], dropout| Block {
+        kernel,
+        stride,
+        padding: 0,
+        widths: widths.map(Width::Channels),
+        pool: None,
+        dropout,
+    };
+    let blocks = vec![block(5, 4, [512, 512, 512], 0.5), block(3, 2, [1024, 1024, 10], 0.0)];
+    Architecture::new("wide", 1, 10, blocks).unwrap()
+}
+
+/// Returns the loss of each of the first steps on a backend.
 fn losses<I: Backend>(own_operations: bool) -> Vec<f64> {
+    losses_of::<I>(&architecture(), own_operations, STEPS)
+}
+
+fn losses_of<I: Backend>(
+    architecture: &Architecture,
+    own_operations: bool,
+    steps: usize,
+) -> Vec<f64> {
     override_instruction_set();
-    let architecture = architecture();
     let device = I::Device::default();
-    let weights = Initialization::Kaiming.weights(&architecture, SEED);
+    let weights = Initialization::Kaiming.weights(architecture, SEED);
     let network =
-        NetworkInNetwork::<Autodiff<I>>::from_weights(&architecture, &weights, &device).unwrap();
+        NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, &weights, &device).unwrap();
     let network = if own_operations { network } else { network.without_kernels() };
     let kind = OptimizerKind::Sgd { momentum: 0.9 };
     let optimizer = OptimizerRecipe { kind, learning_rate: 0.01, ..OptimizerRecipe::default() };
@@ -54,12 +76,12 @@ fn losses<I: Backend>(own_operations: bool) -> Vec<f64> {
 
     let data = DataSet::open(FASHION_MNIST_SAMPLE, None, &Locations::from_environment()).unwrap();
     let loader = OrderedLoader::<Autodiff<I>>::shuffled(data.train, BATCH_SIZE, SEED, &device);
-    let batches = loader.epoch(1, 0).take(STEPS);
+    let batches = loader.epoch(1, 0).take(steps);
     batches.map(|batch| learner.step(batch.unwrap()).unwrap().score().loss()).collect()
 }
 
 fn assert_agree(name: &str, found: &[f64], expected: &[f64]) {
-    assert_eq!((found.len(), expected.len()), (STEPS, STEPS));
+    assert!(!expected.is_empty() && found.len() == expected.len(), "{name}");
     let mut worst = 0.0_f64;
     for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
         let error = (found - expected).abs() / expected;
@@ -85,5 +107,17 @@ fn cpu_backends_agree_over_twenty_steps() {
 fn wgpu_agrees_over_twenty_steps() {
     if crate::adapter::is_here() {
         assert_agree("wgpu", &losses::<burn_wgpu::Wgpu>(true), &losses::<Flex>(true));
+    }
+}
+
+#[cfg(feature = "test-wgpu")]
+#[test]
+fn wgpu_agrees_on_layers_of_512_and_1024_channels() {
+    const STEPS: usize = 4;
+    if crate::adapter::is_here() {
+        let found = losses_of::<burn_wgpu::Wgpu>(&wide(), true, STEPS);
+        let reference = losses_of::<Flex>(&wide(), true, STEPS);
+        assert!((reference[0] - reference[STEPS - 1]).abs() > 1e-3, "{reference:?}");
+        assert_agree("wide", &found, &reference);
     }
 }

@@ -76,7 +76,7 @@ pub fn run(
     settings: &NetworkSettings,
     choice: PeerChoice,
 ) -> anyhow::Result<ExitCode> {
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let selected = Selected::choose(arguments.device.request())?;
     let peer = Peer::new(choice, arguments, settings)?;
     let mut pairs = Vec::new();
     for index in 1..=arguments.pairs {

@@ -2,19 +2,16 @@
 
 mod compare;
 mod layers;
-mod measure;
-mod process;
 
 use std::process::ExitCode;
 
 use nin_data::FASHION_MNIST_SAMPLE;
 use serde::Serialize;
 
-use self::measure::Measure;
-use self::process::peak_memory_bytes;
 use crate::arguments::BenchArguments;
 use crate::backend::Selected;
 use crate::dataset::open_data;
+use crate::measure::{Measure, peak_memory_bytes};
 use crate::output::{Format, print_json, print_text};
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
@@ -58,7 +55,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         (1, _) => Some(open_data(STAND_IN, None)?),
         _ => None,
     };
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let selected = Selected::choose(arguments.device.request())?;
     selected.note_precision(recipe.training.precision);
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;

@@ -40,7 +40,7 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     for folder in [&arguments.maps, &arguments.sort_into].into_iter().flatten() {
         create_folder(folder)?;
     }
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let selected = Selected::choose(arguments.device.request())?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
 

@@ -19,7 +19,7 @@ pub fn run(arguments: &BenchArguments, settings: &NetworkSettings) -> anyhow::Re
     use crate::output::{Format, print_json, print_text};
 
     let NetworkSettings { recipe, architecture, input } = settings;
-    let selected = Selected::choose(arguments.device.backend, arguments.device.thread_count())?;
+    let selected = Selected::choose(arguments.device.request())?;
     if selected.backend == BackendName::Wgpu {
         return Err(no_kernels());
     }

@@ -1,5 +1,7 @@
 //! Times a training step, inference, and an epoch with its data loader on one backend.
 
+mod process;
+
 use std::time::{Duration, Instant};
 
 use burn::module::AutodiffModule;
@@ -11,7 +13,9 @@ use nin_model::{Architecture, NetworkInNetwork};
 use nin_train::recipe::Recipe;
 use nin_train::{Classifier, StepLearner};
 
-use super::process::minor_faults;
+pub use self::process::peak_memory_bytes;
+
+use self::process::minor_faults;
 use crate::backend::Task;
 
 /// Images per second.
