@@ -34,10 +34,14 @@ impl UnfoldedConvolution {
         (input + 2 * self.padding - kernel) / self.stride + 1
     }
 
-    /// Returns how many images are unfolded at once.
-    fn part(&self, patch_len: usize, pixels: usize, outputs: usize) -> usize {
-        // The forward pass holds patches, the backward pass one weight gradient for each image.
-        (self.largest_buffer / (patch_len * pixels.max(outputs))).max(1)
+    /// Returns how many images, each with `len` values in a buffer of its own, are computed at once.
+    fn part(&self, len: usize) -> usize {
+        (self.largest_buffer / len).max(1)
+    }
+
+    /// Returns the number of values of an image's patches; 1 where they are the input itself.
+    fn unfolded_len(&self, kernel: usize, inputs: usize, pixels: usize) -> usize {
+        if self.is_plain(kernel) { 1 } else { kernel * kernel * inputs * pixels }
     }
 
     fn is_plain(&self, kernel: usize) -> bool {
@@ -107,6 +111,17 @@ fn rows<I: Backend>(weight: Tensor<I, 4>) -> Tensor<I, 3> {
     weight.permute([0, 3, 2, 1]).reshape([1, outputs, kernel * kernel * inputs])
 }
 
+/// Joins parts of a batch. A single part is returned as it is, because `Tensor::cat` would copy it.
+fn join<I: Backend, const D: usize>(mut parts: Vec<Tensor<I, D>>) -> Tensor<I, D> {
+    match (parts.pop(), parts.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            parts.extend(last);
+            Tensor::cat(parts, 0)
+        }
+    }
+}
+
 /// Divides the batch into parts of at most `part` images, as pairs of start and length.
 fn parts(batch: usize, part: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..batch).step_by(part).map(move |first| (first, part.min(batch - first)))
@@ -124,7 +139,7 @@ impl<I: Backend> Operation<I, 2> for UnfoldedConvolution {
         let [batch, inputs, height, width] = input.dims();
         let [outputs, _, kernel, _] = weight.dims();
         let [down, across] = [height, width].map(|side| self.side(side, kernel));
-        let part = self.part(kernel * kernel * inputs, down * across, outputs);
+        let part = self.part(self.unfolded_len(kernel, inputs, down * across));
         let weight = rows(weight);
         let products = parts(batch, part)
             .map(|(first, count)| {
@@ -132,7 +147,7 @@ impl<I: Backend> Operation<I, 2> for UnfoldedConvolution {
                 weight.clone().matmul(patches) // [images, outputs, pixels]
             })
             .collect();
-        let output = Tensor::cat(products, 0).reshape([batch, outputs, down, across]);
+        let output = join(products).reshape([batch, outputs, down, across]);
         (primitive(output), ())
     }
 
@@ -150,9 +165,11 @@ impl<I: Backend> Operation<I, 2> for UnfoldedConvolution {
         let [outputs, _, kernel, _] = weight.dims();
         let [_, _, down, across] = gradient.dims();
         let gradient = gradient.reshape([batch, outputs, down * across]);
-        let part = self.part(kernel * kernel * inputs, down * across, outputs);
+        let unfolded_len = self.unfolded_len(kernel, inputs, down * across);
 
         let of_weight = wants_weight.then(|| {
+            let gradient_len = kernel * kernel * inputs * outputs; // of each image
+            let part = self.part(unfolded_len.max(gradient_len));
             let mut sum = Tensor::zeros([1, outputs, kernel * kernel * inputs], &input.device());
             for (first, count) in parts(batch, part) {
                 let patches = self.unfold(input.clone().narrow(0, first, count), kernel);
@@ -163,13 +180,14 @@ impl<I: Backend> Operation<I, 2> for UnfoldedConvolution {
         });
         let of_input = wants_input.then(|| {
             let columns = rows(weight).transpose(); // [1, taps x inputs, outputs]
+            let part = self.part(unfolded_len);
             let folded = parts(batch, part)
                 .map(|(first, count)| {
                     let patches = columns.clone().matmul(gradient.clone().narrow(0, first, count));
                     self.fold(patches, kernel, [inputs, height, width])
                 })
                 .collect();
-            primitive(Tensor::cat(folded, 0))
+            primitive(join(folded))
         });
         [of_input, of_weight]
     }
