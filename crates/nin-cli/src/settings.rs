@@ -1,6 +1,6 @@
 //! Resolves parsed arguments into settings: recipe, data, folders.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use nin_data::{DataSet, FASHION_MNIST};
@@ -15,7 +15,6 @@ use crate::backend::RememberedDevice;
 use crate::dataset::{name_of_data, remembered_folder};
 use crate::error::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
-use crate::output::{create_folder, unwritable};
 
 /// The default folder of runs.
 const RUNS: &str = "runs";
@@ -179,15 +178,21 @@ pub fn free_run(recipe: &str) -> PathBuf {
 
 /// Creates the first of these folders that does not exist. Two processes that start at once get different ones.
 pub fn claim_run(recipe: &str) -> anyhow::Result<PathBuf> {
-    create_folder(Path::new(RUNS))?;
+    std::fs::create_dir_all(RUNS).map_err(|error| no_run_folder(Path::new(RUNS), &error))?;
     for folder in numbered_runs(recipe) {
         match std::fs::create_dir(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unwritable("create the folder", &folder, &error)),
+            Err(error) => return Err(no_run_folder(&folder, &error)),
         }
     }
     Ok(RUNS.into())
+}
+
+/// Returns the error that a default run folder cannot be created.
+fn no_run_folder(folder: &Path, error: &io::Error) -> anyhow::Error {
+    let message = format!("cannot create the folder `{}`: {error}", folder.display());
+    CommandError::new(message, "name a folder that you may write to (--run FOLDER)").into()
 }
 
 /// Returns the highest-numbered of these folders that passes `is_one`.

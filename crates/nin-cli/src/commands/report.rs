@@ -52,7 +52,13 @@ fn series(arguments: &ReportArguments, output: &Path) -> anyhow::Result<ExitCode
 
 /// Opens the page in the user's browser.
 fn open_in_browser(page: &Path) {
-    let status = Command::new(OPENER).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    // Its own messages are about the browsers that it tried.
+    let status = Command::new(OPENER)
+        .arg(page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     if !status.is_ok_and(|status| status.success()) {
         note(format!(
             "warning: `{OPENER}` could not open the report: open it in a browser yourself"

@@ -1,5 +1,6 @@
 //! `serve`: serves a page that classifies pictures, and an HTTP interface.
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -61,10 +62,10 @@ fn listen(address: &str) -> anyhow::Result<TcpListener> {
         )
     })?;
     TcpListener::bind(&resolved.collect::<Vec<_>>()[..]).map_err(|error| {
-        CommandError::new(
-            format!("cannot listen on `{address}`: {error}"),
-            "another program may use the port: choose another one, or 0 for a free one",
-        )
-        .into()
+        let hint = match error.kind() {
+            ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
+            _ => "another program may use the port: choose another one, or 0 for a free one",
+        };
+        CommandError::new(format!("cannot listen on `{address}`: {error}"), hint).into()
     })
 }

@@ -26,8 +26,10 @@ impl PlainLines {
 /// Describes the training on one line.
 pub fn title(run: &RunDescription, backend: &str) -> String {
     let [channels, height, width] = run.input;
+    let epochs = if run.epochs == 1 { "epoch" } else { "epochs" };
+    let steps = if run.steps_per_epoch == 1 { "step" } else { "steps" };
     format!(
-        "{} on {} at {channels}x{height}x{width}, {} epochs of {} steps, {backend}; run folder {}",
+        "{} on {} at {channels}x{height}x{width}, {} {epochs} of {} {steps}, {backend}; run folder {}",
         run.architecture,
         run.dataset,
         run.epochs,

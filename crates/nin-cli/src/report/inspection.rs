@@ -40,6 +40,15 @@ pub struct Mistake {
     pub prediction: Prediction,
     /// The image as the network received it.
     pub picture: Picture,
+    /// The path of its file, relative to the folder of the data set; `None` for images in memory.
+    pub file: Option<String>,
+}
+
+impl Mistake {
+    /// Returns the image's file, or its position among the test images.
+    pub fn name(&self) -> String {
+        self.file.clone().unwrap_or_else(|| format!("Test image {}", self.index))
+    }
 }
 
 impl Inspection {
@@ -62,7 +71,7 @@ impl Inspection {
         names.map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Adds an answer. A mistake gets its picture later.
+    /// Adds an answer. A mistake gets its picture and its file later.
     fn add(&mut self, index: usize, label: usize, prediction: Prediction) {
         let answer = prediction.top(1).first().copied().unwrap_or_default();
         let is_right = answer == label;
@@ -82,7 +91,8 @@ impl Inspection {
         let place = self.mistakes.partition_point(surer);
         if !is_right && place < SHOWN_MISTAKES {
             let picture = Picture { planes: Vec::new(), size: [0, 0] };
-            self.mistakes.insert(place, Mistake { index, label, answer, prediction, picture });
+            let mistake = Mistake { index, label, answer, prediction, picture, file: None };
+            self.mistakes.insert(place, mistake);
             self.mistakes.truncate(SHOWN_MISTAKES);
         }
     }
@@ -134,6 +144,7 @@ impl Task for Inspect<'_> {
             let pixels = loader.pixels(&[mistake.index])?;
             let planes = pixels.chunks_exact(size[0] * size[1]).map(<[u8]>::to_vec);
             mistake.picture = Picture { planes: planes.collect(), size };
+            mistake.file = self.images.file_name(mistake.index).map(str::to_owned);
         }
         Ok(inspection)
     }

@@ -58,9 +58,9 @@ fn note(inspection: &Inspection) -> Markup {
 /// Returns a mistake's picture and, if they show a place, the maps of the answer and the right class over it, as
 /// PNG files with descriptions.
 fn pictures(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Vec<(Vec<u8>, String)>> {
-    let Mistake { index, label, answer, prediction, picture } = mistake;
+    let Mistake { label, answer, prediction, picture, .. } = mistake;
     let (said, is) = (&inspection.classes[*answer], &inspection.classes[*label]);
-    let mut pictures = vec![(plain(picture)?, format!("Test image {index}: {is}"))];
+    let mut pictures = vec![(plain(picture)?, format!("{}: {is}", mistake.name()))];
     if has_maps(mistake) {
         let hottest = prediction.hottest_of(*answer).max(prediction.hottest_of(*label));
         for (class, name) in [(*answer, said), (*label, is)] {
@@ -118,7 +118,7 @@ pub(super) fn named_pictures(inspection: &Inspection) -> anyhow::Result<Vec<tens
 }
 
 fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> {
-    let Mistake { index, label, answer, prediction, picture } = mistake;
+    let Mistake { label, answer, prediction, picture, .. } = mistake;
     let pictures = pictures(inspection, mistake)?;
     let [height, width] = picture.size;
     let shown = [SHOWN_SIDE * height / height.max(width), SHOWN_SIDE * width / height.max(width)];
@@ -139,7 +139,7 @@ fn figure(inspection: &Inspection, mistake: &Mistake) -> anyhow::Result<Markup> 
             }
             figcaption {
                 "Predicted " (named(*answer)) ", is " (named(*label)) ". "
-                small { "Test image " (index) }
+                small { (mistake.name()) }
             }
         }
     })

@@ -61,6 +61,23 @@ fn tested(run: &Path) -> Vec<Value> {
 }
 
 #[test]
+fn a_report_names_the_files_of_mistakes() {
+    let root = tempfile::tempdir().unwrap();
+    let photos = root.path().join("photos");
+    for number in 0..24 {
+        draw(&photos.join(format!("train/grass/{number:02}.png")), 1, number);
+        draw(&photos.join(format!("train/rose/{number:02}.png")), 0, number);
+    }
+    // Each in the other's folder, so that a network that learned the colours or nothing is wrong about one.
+    draw(&photos.join("test/grass/red.png"), 0, 100);
+    draw(&photos.join("test/rose/green.png"), 1, 101);
+    train(root.path(), "").ok();
+    let page = fs::read_to_string(root.path().join("runs/pictures/report.html")).unwrap();
+    let is_named = |file: &str| page.contains(&format!("<small>{file}</small>"));
+    assert!(is_named("test/grass/red.png") || is_named("test/rose/green.png"));
+}
+
+#[test]
 fn train_on_a_picture_folder_then_eval_report_and_predict() {
     let root = shop();
     let finished = train(root.path(), "").ok();

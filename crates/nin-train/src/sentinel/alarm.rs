@@ -78,10 +78,11 @@ impl Display for Alarm {
             }
             (AlarmKind::SilentClasses, false) => write!(
                 f,
-                "{} of {class_count} classes are silent ({}): 0 for every image of up to {steps} batches \
+                "{} of {class_count} classes {} silent ({}): 0 for every image of up to {steps} batches \
                  in a row. A class channel that the last ReLU closes gets no gradient there; it \
                  recovers only if the layers below it change",
                 classes.len(),
+                if classes.len() == 1 { "is" } else { "are" },
                 classes.join(", ")
             ),
             (AlarmKind::SilentClasses, true) => write!(f, "no class is silent any longer"),
