@@ -31,6 +31,7 @@ mod catalogue;
 mod checksum;
 mod cifar;
 mod class_file;
+mod corruption;
 mod data_set;
 mod detection;
 mod error;
@@ -62,6 +63,7 @@ pub use catalogue::{
 };
 pub use checksum::{FileChecksum, sha256};
 pub use cifar::read_cifar;
+pub use corruption::{Corruption, CorruptionKind};
 pub use data_set::DataSet;
 pub use error::DataError;
 pub use folder::{

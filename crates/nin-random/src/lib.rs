@@ -35,6 +35,8 @@ pub enum Purpose {
     Sampling,
     /// Mixup and CutMix within a batch.
     Mixing,
+    /// Corruptions of test images.
+    Corruption,
     /// The seeds of a run that restarts.
     Restart,
 }
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Augmentation => 4,
             Self::Sampling => 5,
             Self::Mixing => 6,
+            Self::Corruption => 7,
             Self::Restart => 16,
         }
     }

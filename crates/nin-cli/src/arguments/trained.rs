@@ -40,6 +40,9 @@ pub struct EvalArguments {
     /// Average the probabilities of each image and its horizontal flip
     #[arg(long)]
     pub flips: bool,
+    /// Also evaluate on corrupted images: noise, blur, brightness, contrast, shift and rotation, five severities each
+    #[arg(long)]
+    pub corruptions: bool,
     /// Images per batch
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch_size: u32,

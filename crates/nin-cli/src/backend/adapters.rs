@@ -51,7 +51,8 @@ impl Adapter {
     /// # Errors
     /// No adapter, or more than one, has such a name.
     pub fn named<'a>(adapters: &'a [Self], wanted: &str) -> Result<&'a Self, CommandError> {
-        let by_index: Option<usize> = wanted.parse().ok().filter(|index| *index < adapters.len());
+        // `4090` is a part of a name.
+        let by_index: Option<usize> = wanted.parse().ok().filter(|_| wanted.len() <= 2);
         let is_wanted = |adapter: &&Self| match by_index {
             Some(index) => adapter.index == index,
             None => adapter.name.to_lowercase().contains(&wanted.to_lowercase()),
@@ -163,6 +164,10 @@ pub mod tests {
         let error = Adapter::named(&laptop, "nvidia").unwrap_err();
         assert_eq!(error.message, "`--adapter nvidia` names more than one adapter");
         assert!(error.hint.contains("2 NVIDIA RTX 4060, 3 NVIDIA RTX 4090"), "{}", error.hint);
+        // A short number is an index, not a part of a name.
+        let error =
+            Adapter::named(&[adapter(0, "Radeon 9", AdapterKind::Discrete)], "9").unwrap_err();
+        assert_eq!(error.message, "`--adapter 9` names no adapter");
         let error = Adapter::named(&laptop, "radeon").unwrap_err();
         assert_eq!(error.message, "`--adapter radeon` names no adapter");
         assert!(Adapter::named(&[], "0").unwrap_err().hint.contains("Vulkan driver"));

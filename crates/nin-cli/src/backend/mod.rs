@@ -99,7 +99,6 @@ pub struct Selected {
     pub reason: String,
     /// The instruction set of the CPU kernels, or `None` if they are not used.
     pub kernels: Option<&'static str>,
-    #[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "no backend opens it"))]
     adapter: Option<Adapter>,
 }
 

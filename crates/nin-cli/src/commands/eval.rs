@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::{ImageDataset, OrderedLoader};
+use nin_data::{Corruption, ImageDataset, OrderedLoader};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
 use nin_train::{Classifier, Evaluation};
 use serde_json::{Value, json};
@@ -54,8 +54,9 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         images: chosen.images.clone(),
         batch_size,
         flips: arguments.flips,
+        corruptions: arguments.corruptions,
     };
-    let (evaluation, images_per_sec) = selected.run(task)?;
+    let Evaluated { evaluation, images_per_sec, corrupted } = selected.run(task)?;
     let report = Report {
         chosen: &chosen,
         flips: arguments.flips,
@@ -63,6 +64,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         evaluation: &evaluation,
         images_per_sec,
         backend: selected.backend.name(),
+        corrupted: &corrupted,
     };
     match arguments.format {
         Format::Json => print_json(&report.as_json())?,
@@ -77,10 +79,18 @@ struct Evaluate<'a> {
     images: ImageDataset,
     batch_size: usize,
     flips: bool,
+    corruptions: bool,
+}
+
+struct Evaluated {
+    evaluation: Evaluation,
+    images_per_sec: f64,
+    /// Of each severity of each kind; empty unless asked for.
+    corrupted: Vec<(Corruption, Evaluation)>,
 }
 
 impl Task for Evaluate<'_> {
-    type Output = (Evaluation, f64);
+    type Output = Evaluated;
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Self::Output>
     where
@@ -99,7 +109,16 @@ impl Task for Evaluate<'_> {
         let classifier = Classifier::new(network, 0).with_flips(self.flips);
         let evaluation = Evaluation::run(&classifier, &loader, |_, _| {})?;
         let images_per_sec = evaluation.score.images as f64 / begun.elapsed().as_secs_f64();
-        Ok((evaluation, images_per_sec))
+        let mut corrupted = Vec::new();
+        for corruption in Corruption::all().filter(|_| self.corruptions) {
+            if corruption.severity() == 1 {
+                let (done, all) = (corrupted.len(), Corruption::all().count());
+                note(format!("corruptions: {done} of {all}, next {}", corruption.kind().name()));
+            }
+            let loader = loader.clone().with_corruption(Some(corruption));
+            corrupted.push((corruption, Evaluation::run(&classifier, &loader, |_, _| {})?));
+        }
+        Ok(Evaluated { evaluation, images_per_sec, corrupted })
     }
 }
 
@@ -114,6 +133,7 @@ struct Report<'a> {
     evaluation: &'a Evaluation,
     images_per_sec: f64,
     backend: &'a str,
+    corrupted: &'a [(Corruption, Evaluation)],
 }
 
 impl Report<'_> {
@@ -126,7 +146,7 @@ impl Report<'_> {
                 "recall": evaluation.recall(class),
             })
         });
-        json!({
+        let mut report = json!({
             "dataset": self.chosen.dataset,
             "split": self.chosen.part,
             "flips": self.flips,
@@ -141,7 +161,45 @@ impl Report<'_> {
             "unknown_classes": self.chosen.unknown_classes,
             "images_per_sec": self.images_per_sec,
             "backend": self.backend,
-        })
+        });
+        if !self.corrupted.is_empty() {
+            let entry = |(corruption, evaluation): &(Corruption, Evaluation)| {
+                json!({
+                    "kind": corruption.kind().name(),
+                    "severity": corruption.severity(),
+                    "loss": evaluation.score.loss(),
+                    "accuracy": evaluation.score.accuracy(),
+                })
+            };
+            report["corruptions"] = self.corrupted.iter().map(entry).collect();
+            report["mean_corrupted_accuracy"] = self.mean_corrupted_accuracy().into();
+        }
+        report
+    }
+
+    /// Returns the mean accuracy over all corruptions.
+    fn mean_corrupted_accuracy(&self) -> f64 {
+        let accuracies = self.corrupted.iter().map(|(_, evaluation)| evaluation.score.accuracy());
+        accuracies.sum::<f64>() / self.corrupted.len() as f64
+    }
+
+    /// Describes the accuracy on corrupted images, a row for each kind and a column for each severity.
+    fn corruption_lines(&self) -> Vec<String> {
+        let severities = (1..=Corruption::SEVERITIES).map(|severity| format!("{severity:>8}"));
+        let severities = severities.collect::<String>();
+        let mut lines = vec![String::new(), format!("{:<16}{severities}", "corruption")];
+        for of_kind in self.corrupted.chunks(Corruption::SEVERITIES) {
+            let name = of_kind.first().map_or("", |(corruption, _)| corruption.kind().name());
+            let accuracies = of_kind
+                .iter()
+                .map(|(_, evaluation)| format!("{:>8.4}", evaluation.score.accuracy()));
+            lines.push(format!("{:<16}{}", name.replace('_', " "), accuracies.collect::<String>()));
+        }
+        lines.push(format!(
+            "mean accuracy over all corruptions {:.4}",
+            self.mean_corrupted_accuracy()
+        ));
+        lines
     }
 
     fn as_text(&self) -> String {
@@ -169,6 +227,9 @@ impl Report<'_> {
                 share(evaluation.precision(class)),
                 share(evaluation.recall(class)),
             ));
+        }
+        if !self.corrupted.is_empty() {
+            lines.extend(self.corruption_lines());
         }
         lines.push(String::new());
         lines.push(format!("{:.1} images/sec with {}", self.images_per_sec, self.backend));

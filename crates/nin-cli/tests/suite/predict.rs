@@ -383,3 +383,32 @@ fn invalid_pictures_are_named_and_the_others_are_classified() {
         assert_eq!(answers["refused"][0]["path"], name);
     }
 }
+
+#[test]
+fn eval_on_corrupted_images_lists_every_severity_of_every_kind() {
+    let root = tempfile::tempdir().unwrap();
+    train_small(root.path());
+    let line = "eval --checkpoint run --data data --backend flex";
+    let clean = nin(root.path(), &words(&format!("{line} --format json"))).json();
+    assert!(clean["corruptions"].is_null());
+    let asked = format!("{line} --corruptions --format json");
+    let report = nin(root.path(), &words(&asked)).json();
+    assert_eq!((&report["accuracy"], &report["loss"]), (&clean["accuracy"], &clean["loss"]));
+    let corrupted = report["corruptions"].as_array().unwrap();
+    assert_eq!(corrupted.len(), 7 * 5);
+    let losses: Vec<f64> = corrupted.iter().map(|it| it["loss"].as_f64().unwrap()).collect();
+    let changed = losses.iter().filter(|loss| **loss != clean["loss"].as_f64().unwrap());
+    // A small shift of small images is none.
+    assert!(changed.count() >= 30, "{losses:?}");
+    let accuracies = corrupted.iter().map(|it| it["accuracy"].as_f64().unwrap());
+    let mean = accuracies.sum::<f64>() / 35.0;
+    assert!((mean - report["mean_corrupted_accuracy"].as_f64().unwrap()).abs() < 1e-12);
+    assert_eq!(nin(root.path(), &words(&asked)).json()["corruptions"], report["corruptions"]);
+
+    let text = nin(root.path(), &words(&format!("{line} --corruptions"))).ok().stdout;
+    assert!(
+        text.contains("\ncorruption             1       2       3       4       5\n"),
+        "{text}"
+    );
+    assert!(text.contains("\ngaussian noise "), "{text}");
+}

@@ -12,6 +12,7 @@ use nin_random::{Purpose, Stream, unit};
 use self::colour::ColourChange;
 use self::crop::Crop;
 use self::erase::erase;
+pub(crate) use self::rotation::rotate;
 
 /// The augmentation of training images, before they are resized. All draws depend only on the seed, the epoch
 /// and the position of the image in its data set, so every data loader worker draws the same.

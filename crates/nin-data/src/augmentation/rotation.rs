@@ -2,7 +2,7 @@
 //! neighbour, unchanged size, black corners.
 
 /// Rotates a plane of `[height, width]` counterclockwise around its centre.
-pub(super) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, output: &mut [u8]) {
+pub(crate) fn rotate(plane: &[u8], [height, width]: [usize; 2], degrees: f64, output: &mut [u8]) {
     let degrees = degrees.rem_euclid(360.0);
     if degrees == 0.0 {
         output.copy_from_slice(plane);

@@ -10,6 +10,7 @@ use super::batches::EpochBatches;
 use super::plan::EpochPlan;
 use super::transform::BatchTransform;
 use crate::augmentation::Augmentation;
+use crate::corruption::Corruption;
 use crate::error::DataError;
 use crate::image_dataset::ImageDataset;
 use crate::mixing::Mixing;
@@ -47,6 +48,7 @@ pub struct OrderedLoader<B: Backend> {
     batch_size: usize,
     order: Order,
     transform: BatchTransform,
+    corruption: Option<Corruption>,
     workers: usize,
     device: B::Device,
 }
@@ -84,6 +86,7 @@ impl<B: Backend> OrderedLoader<B> {
             dataset,
             batch_size: batch_size.max(1),
             order,
+            corruption: None,
             workers: 0,
             device: device.clone(),
         }
@@ -126,6 +129,12 @@ impl<B: Backend> OrderedLoader<B> {
             *mixing = asked;
         }
         self
+    }
+
+    /// Corrupts each image after it is resized, and before anything else.
+    #[must_use]
+    pub fn with_corruption(self, corruption: Option<Corruption>) -> Self {
+        Self { corruption, ..self }
     }
 
     /// Returns the preprocessed images at these positions without augmentation, as
@@ -192,6 +201,7 @@ impl<B: Backend> OrderedLoader<B> {
             transform: self.transform.clone(),
             augmented,
             mixed,
+            corruption: self.corruption,
             number: epoch,
         };
         EpochBatches::start(plan, first_step, self.workers, &self.device)

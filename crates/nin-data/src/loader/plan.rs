@@ -3,6 +3,7 @@
 use super::transform::BatchTransform;
 use crate::augmentation::Augmentation;
 use crate::batch::HostBatch;
+use crate::corruption::Corruption;
 use crate::error::DataError;
 use crate::image_dataset::{ImageDataset, ImageView};
 use crate::mixing::Mixing;
@@ -18,6 +19,8 @@ pub(super) struct EpochPlan {
     pub(super) augmented: Option<(Augmentation, u64)>,
     /// The mixing of images within a batch and its seed.
     pub(super) mixed: Option<(Mixing, u64)>,
+    /// The corruption of images.
+    pub(super) corruption: Option<Corruption>,
     pub(super) number: usize,
 }
 
@@ -37,7 +40,11 @@ impl EpochPlan {
         for &index in indices {
             let image = self.dataset.image(index)?;
             labels.push(usize::from(image.label));
+            let start = bytes.len();
             self.append(index, &image, &mut bytes);
+            if let Some(corruption) = self.corruption {
+                corruption.apply(&mut bytes[start..], size, index);
+            }
         }
         let mut values = self.transform.values(&bytes, channels);
         if let Some((augmentation, seed)) = self.augmented.as_ref().filter(|_| self.is_behind()) {

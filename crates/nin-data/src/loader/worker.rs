@@ -91,6 +91,7 @@ mod tests {
             transform: BatchTransform::new([1, 1]),
             augmented: None,
             mixed: None,
+            corruption: None,
             number: 1,
         })
     }
