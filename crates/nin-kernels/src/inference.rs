@@ -107,21 +107,16 @@ impl Inference {
     fn run_one(&self, blocks: &[InferenceBlock], input: ConvInput, output: &mut [f32]) {
         let kept = lock(&self.one).take().filter(|one| one.is_for(blocks, input.layout()));
         let mut one = kept.unwrap_or_else(|| self.prepare_one(blocks, input));
-        let work = match Arc::get_mut(&mut one.work) {
-            Some(work) => {
-                work.restart();
-                &one.work
-            }
-            // A thread of the previous call is not out of it yet.
-            None => {
-                one = self.prepare_one(blocks, input);
-                &one.work
-            }
-        };
+        if let Some(work) = Arc::get_mut(&mut one.work) {
+            work.restart();
+        } else {
+            // A thread was interrupted on its way out of the previous call.
+            one = self.prepare_one(blocks, input);
+        }
         // SAFETY: no thread has begun with the work.
         let image = unsafe { one.image.part(0, one.image.len()) };
         image.copy_from_slice(input.values());
-        work.share(one.threads);
+        one.work.share(one.threads);
         // SAFETY: all of the work is done.
         output.copy_from_slice(unsafe { one.output.values() });
         *lock(&self.one) = Some(one);

@@ -92,7 +92,7 @@ impl Product {
 
 /// Multiplies regions of an image, with bias and ReLU.
 #[derive(Debug)]
-struct Regions {
+struct ByRegion {
     product: Product,
     regions: Vec<Region>,
     bias: Scratch,
@@ -100,7 +100,7 @@ struct Regions {
     output: Arc<Shared>,
 }
 
-impl Step for Regions {
+impl Step for ByRegion {
     fn parts(&self) -> usize {
         self.regions.len()
     }
@@ -150,7 +150,7 @@ pub(crate) struct Steps<'a> {
     context: &'a Context,
     /// About how many parts a step has.
     parts: usize,
-    steps: Vec<Box<dyn Step>>,
+    list: Vec<Box<dyn Step>>,
     /// The output of the last step.
     values: Arc<Shared>,
 }
@@ -159,7 +159,7 @@ impl<'a> Steps<'a> {
     /// Starts from an image of `len` values.
     pub(crate) fn new(context: &'a Context, len: usize, parts: usize) -> Self {
         let values = Arc::new(Shared::new(context.scratch.take(len)));
-        Self { context, parts, steps: Vec::new(), values }
+        Self { context, parts, list: Vec::new(), values }
     }
 
     /// Returns the image, or the values that the last step writes.
@@ -188,13 +188,13 @@ impl<'a> Steps<'a> {
     ) {
         let output = self.buffer(len);
         let step = make(self, Arc::clone(&self.values), Arc::clone(&output));
-        self.steps.push(Box::new(step));
+        self.list.push(Box::new(step));
         self.values = output;
     }
 
     /// Returns the steps.
     pub(crate) fn finish(self) -> Vec<Box<dyn Step>> {
-        self.steps
+        self.list
     }
 
     pub(super) fn push_fp32(&mut self, product: fp32::Product, bias: Scratch, len: usize) {
@@ -224,7 +224,7 @@ impl<'a> Steps<'a> {
         self.push(len, |steps, input, output| {
             let panels = (product.panels(), steps.context.panels_per_block());
             let regions = Region::divide(product.lowering(), panels, steps.parts);
-            Regions { product, regions, bias, input, output }
+            ByRegion { product, regions, bias, input, output }
         });
     }
 }

@@ -7,9 +7,12 @@ use nin_kernels::{
 
 use crate::support::{bits, from_a_worker, random};
 
-/// A chain of blocks, with its weights.
+/// A block, with the weight and the bias of each layer.
+type Block = (MlpconvGeometry, [Vec<f32>; 3], [Vec<f32>; 3]);
+
+/// A chain of blocks.
 struct Chain {
-    blocks: Vec<(MlpconvGeometry, [Vec<f32>; 3], [Vec<f32>; 3])>,
+    blocks: Vec<Block>,
     input: Vec<f32>,
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexDevice};
 use burn_ndarray::NdArray;
 use nin_model::{
     Architecture, Builtin, HostTensor, InferencePlan, Initialization, NetworkInNetwork, Precision,
@@ -70,10 +70,9 @@ fn a_plan_has_the_bits_of_its_network() {
 fn a_plan_without_kernels_is_its_network() {
     let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
     let weights = Initialization::Kaiming.weights(&architecture, 5);
-    let network =
-        NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &Default::default())
-            .unwrap()
-            .without_kernels();
+    let network = NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &FlexDevice)
+        .unwrap()
+        .without_kernels();
     let images = images::<Flex>(1, [1, 28, 28]);
     let expected = bits(&network.forward(images.clone()));
     assert_eq!(bits(&InferencePlan::new(network).forward(images)), expected);
