@@ -9,14 +9,14 @@ use crate::error::Error;
 use crate::isa::Isa;
 use crate::precision::Precision;
 use crate::scratch::{Scratch, ScratchPool};
-use crate::team::Team;
+use crate::team::{Team, Work};
 
 /// An instruction set that this CPU has, a thread pool, and scratch memory for its threads. Clones share all three.
 #[derive(Debug, Clone)]
 pub struct Context {
     arch: Arch,
     threads: Arc<rayon::ThreadPool>,
-    pub(crate) team: Arc<Team>,
+    team: Arc<Team>,
     pub(crate) scratch: ScratchPool,
     pub(crate) algorithm: Algorithm,
     precision: Precision,
@@ -156,9 +156,9 @@ impl Context {
         self.threads.install(work)
     }
 
-    /// Runs `work` on a thread of the pool, as soon as one is idle. Does not wait for it.
-    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
-        self.threads.spawn(work);
+    /// Does the work on up to `threads` threads, the calling one among them.
+    pub(crate) fn share(&self, work: &Arc<Work>, threads: usize) {
+        work.share(threads, &self.team, &self.threads);
     }
 
     /// Runs an operation on the calling thread, compiled for the instruction set.

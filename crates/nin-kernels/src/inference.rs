@@ -116,7 +116,7 @@ impl Inference {
         // SAFETY: no thread has begun with the work.
         let image = unsafe { one.image.part(0, one.image.len()) };
         image.copy_from_slice(input.values());
-        one.work.share(one.threads);
+        self.context.share(&one.work, one.threads);
         // SAFETY: all of the work is done.
         output.copy_from_slice(unsafe { one.output.values() });
         *lock(&self.one) = Some(one);
@@ -143,7 +143,7 @@ impl Inference {
             threads,
             image,
             output: steps.values(),
-            work: Arc::new(Work::new(context, steps.finish())),
+            work: Arc::new(Work::new(steps.finish())),
         }
     }
 }

@@ -139,6 +139,7 @@ pub(crate) fn image_backward(
 /// The pooling of one image, as a step that threads share.
 #[derive(Debug)]
 struct Panels {
+    context: Context,
     geometry: PoolGeometry,
     /// Panels of each part.
     ranges: Vec<(usize, usize)>,
@@ -151,14 +152,14 @@ impl Step for Panels {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (in_plane, plane) = planes(&self.geometry);
         let (first, count) = self.ranges[part];
         // SAFETY: this step writes the output, each part its own panels, and nothing writes the input.
         let (input, output) =
             unsafe { (self.input.values(), self.output.part(first * plane, count * plane)) };
         let input = &input[first * in_plane..][..count * in_plane];
-        image_forward(context, &self.geometry, input, output, &mut []);
+        image_forward(&self.context, &self.geometry, input, output, &mut []);
     }
 }
 
@@ -166,6 +167,7 @@ impl Step for Panels {
 pub(crate) fn push_step(steps: &mut Steps, geometry: &PoolGeometry) {
     steps.push(geometry.output_len(), |steps, input, output| {
         let ranges = steps.ranges(geometry.channels.div_ceil(PANEL));
-        Panels { geometry: *geometry, ranges, input, output }
+        let context = steps.context().clone();
+        Panels { context, geometry: *geometry, ranges, input, output }
     });
 }

@@ -1,6 +1,7 @@
 //! Memory that the threads of one computation share: each writes values of its own.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::scratch::Scratch;
 
@@ -34,7 +35,7 @@ pub(crate) struct Shared {
     start: *mut f32,
     len: usize,
     /// Owns the values. Accesses go through `start`.
-    _memory: Scratch,
+    memory: Arc<Scratch>,
 }
 
 // SAFETY: the memory is owned, and every access to it is unsafe.
@@ -44,7 +45,13 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     pub(crate) fn new(mut memory: Scratch) -> Self {
-        Self { start: memory.as_mut_ptr(), len: memory.len(), _memory: memory }
+        Self { start: memory.as_mut_ptr(), len: memory.len(), memory: Arc::new(memory) }
+    }
+
+    /// Returns the first `len` values of the memory as another buffer, if it has as many.
+    pub(crate) fn with_len(&self, len: usize) -> Option<Self> {
+        let is_enough = self.memory.len() >= len;
+        is_enough.then(|| Self { start: self.start, len, memory: Arc::clone(&self.memory) })
     }
 
     pub(crate) fn len(&self) -> usize {

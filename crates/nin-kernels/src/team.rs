@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::context::Context;
+use rayon::ThreadPool;
+
 use crate::lock::lock;
 
 /// Work that threads share.
@@ -26,13 +27,12 @@ pub(crate) trait Step: Debug + Send + Sync {
     ///
     /// # Safety
     /// No other thread computes this part, or any part of another step.
-    unsafe fn run(&self, context: &Context, part: usize);
+    unsafe fn run(&self, part: usize);
 }
 
 /// Steps, and how far they are.
 #[derive(Debug)]
 pub(crate) struct Work {
-    context: Context,
     steps: Vec<(Box<dyn Step>, Progress)>,
 }
 
@@ -62,22 +62,21 @@ impl Drop for Part<'_> {
 const SPINS: usize = 1 << 10;
 
 impl Work {
-    pub(crate) fn new(context: &Context, steps: Vec<Box<dyn Step>>) -> Self {
-        let steps = steps.into_iter().map(|step| (step, Progress::default())).collect();
-        Self { context: context.clone(), steps }
+    pub(crate) fn new(steps: Vec<Box<dyn Step>>) -> Self {
+        Self { steps: steps.into_iter().map(|step| (step, Progress::default())).collect() }
     }
 
-    /// Does the work on up to `threads` threads, the calling one among them.
+    /// Does the work on up to `threads` threads: the calling one, and helpers from a pool.
     ///
     /// # Panics
     /// Where a part panics, on any thread.
-    pub(crate) fn share(self: &Arc<Self>, threads: usize) {
+    pub(crate) fn share(self: &Arc<Self>, threads: usize, team: &Arc<Team>, pool: &ThreadPool) {
         if threads > 1 {
-            self.context.team.call(self, threads - 1);
+            team.call(self, threads - 1, pool);
         }
         self.run();
         if threads > 1 {
-            self.context.team.release();
+            team.release();
             self.wait_for_helpers();
         }
         let mut steps = self.steps.iter();
@@ -113,7 +112,7 @@ impl Work {
                 }
                 let _part = Part(progress);
                 // SAFETY: each part is taken once, and the loop below ends with the last part of a step.
-                unsafe { step.run(&self.context, part) }
+                unsafe { step.run(part) }
             }
             let mut spins = 0;
             while progress.done.load(Ordering::Acquire) < parts {
@@ -149,7 +148,7 @@ struct Calls {
 
 impl Team {
     /// Calls for the help of `helpers` threads.
-    fn call(self: &Arc<Self>, work: &Arc<Work>, helpers: usize) {
+    fn call(self: &Arc<Self>, work: &Arc<Work>, helpers: usize, pool: &ThreadPool) {
         self.is_dismissed.store(false, Ordering::Relaxed);
         let mut calls = lock(&self.calls);
         calls.count += 1;
@@ -160,7 +159,7 @@ impl Team {
         drop(calls);
         for _ in 0..missing {
             let team = Arc::clone(self);
-            work.context.spawn(move || team.help());
+            pool.spawn(move || team.help());
         }
     }
 

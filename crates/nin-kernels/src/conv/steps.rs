@@ -29,7 +29,7 @@ impl Step for OnCanvas {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, _context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (first, count) = self.ranges[part];
         let canvas = self.canvas.with_panels(count);
         let from = self.canvas.with_panels(first).source_len();
@@ -56,7 +56,7 @@ impl Step for ToWords {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, _context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (first, count) = self.ranges[part];
         // SAFETY: this step writes the words, each part its own, and nothing writes the image.
         unsafe {
@@ -93,6 +93,7 @@ impl Product {
 /// Multiplies regions of an image, with bias and ReLU.
 #[derive(Debug)]
 struct ByRegion {
+    context: Context,
     product: Product,
     regions: Vec<Region>,
     bias: Scratch,
@@ -105,7 +106,7 @@ impl Step for ByRegion {
         self.regions.len()
     }
 
-    unsafe fn run(&self, context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let region = &self.regions[part];
         // SAFETY: this step writes the output, each part its own region, and nothing writes the input.
         let (input, output) = unsafe {
@@ -113,7 +114,7 @@ impl Step for ByRegion {
         };
         match &self.product {
             Product::Fp32(product) => {
-                product.region(context, input, &self.bias, Epilogue::Relu, (region, output));
+                product.region(&self.context, input, &self.bias, Epilogue::Relu, (region, output));
             }
             Product::Words(product) => {
                 product.region(input, &self.bias, Epilogue::Relu, (region, output));
@@ -125,6 +126,7 @@ impl Step for ByRegion {
 /// Multiplies a whole image in tiles, with bias and ReLU.
 #[derive(Debug)]
 struct InTiles {
+    context: Context,
     product: tiles::Product,
     bias: Scratch,
     input: Arc<Shared>,
@@ -136,11 +138,11 @@ impl Step for InTiles {
         1
     }
 
-    unsafe fn run(&self, context: &Context, _part: usize) {
+    unsafe fn run(&self, _part: usize) {
         // SAFETY: the only part writes the output, and nothing writes the input.
         unsafe {
             let (image, output) = (self.input.values(), self.output.part(0, self.output.len()));
-            self.product.image(context, image, &self.bias, Epilogue::Relu, output);
+            self.product.image(&self.context, image, &self.bias, Epilogue::Relu, output);
         }
     }
 }
@@ -153,13 +155,15 @@ pub(crate) struct Steps<'a> {
     list: Vec<Box<dyn Step>>,
     /// The output of the last step.
     values: Arc<Shared>,
+    /// What the last step reads, which the next one may overwrite.
+    read: Option<Arc<Shared>>,
 }
 
 impl<'a> Steps<'a> {
     /// Starts from an image of `len` values.
     pub(crate) fn new(context: &'a Context, len: usize, parts: usize) -> Self {
         let values = Arc::new(Shared::new(context.scratch.take(len)));
-        Self { context, parts, list: Vec::new(), values }
+        Self { context, parts, list: Vec::new(), values, read: None }
     }
 
     /// Returns the image, or the values that the last step writes.
@@ -172,7 +176,8 @@ impl<'a> Steps<'a> {
     }
 
     fn buffer(&self, len: usize) -> Arc<Shared> {
-        Arc::new(Shared::new(self.context.scratch.take(len)))
+        let reused = self.read.as_ref().and_then(|read| read.with_len(len));
+        Arc::new(reused.unwrap_or_else(|| Shared::new(self.context.scratch.take(len))))
     }
 
     /// Divides `0..total` into ranges for the parts of a step, as pairs of start and size.
@@ -189,7 +194,7 @@ impl<'a> Steps<'a> {
         let output = self.buffer(len);
         let step = make(self, Arc::clone(&self.values), Arc::clone(&output));
         self.list.push(Box::new(step));
-        self.values = output;
+        self.read = Some(std::mem::replace(&mut self.values, output));
     }
 
     /// Returns the steps.
@@ -217,14 +222,18 @@ impl<'a> Steps<'a> {
     }
 
     pub(super) fn push_tiles(&mut self, product: tiles::Product, bias: Scratch, len: usize) {
-        self.push(len, |_, input, output| InTiles { product, bias, input, output });
+        self.push(len, |steps, input, output| {
+            let context = steps.context.clone();
+            InTiles { context, product, bias, input, output }
+        });
     }
 
     fn push_regions(&mut self, product: Product, bias: Scratch, len: usize) {
         self.push(len, |steps, input, output| {
             let panels = (product.panels(), steps.context.panels_per_block());
             let regions = Region::divide(product.lowering(), panels, steps.parts);
-            ByRegion { product, regions, bias, input, output }
+            let context = steps.context.clone();
+            ByRegion { context, product, regions, bias, input, output }
         });
     }
 }

@@ -20,6 +20,7 @@ use crate::team::Step;
 
 /// A layer with its weights transformed.
 struct Layer<S> {
+    context: Context,
     geometry: ConvGeometry,
     weights: Weights,
     bias: Scratch,
@@ -30,8 +31,8 @@ struct Layer<S> {
 }
 
 impl<S: Scheme> Layer<S> {
-    fn plan<'a>(&'a self, context: &'a Context) -> Plan<'a> {
-        Plan::new::<S>(context, &self.geometry)
+    fn plan(&self) -> Plan<'_> {
+        Plan::new::<S>(&self.context, &self.geometry)
     }
 }
 
@@ -60,9 +61,9 @@ impl<S: Scheme> Step for Stage<S, Transforms> {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (layer, (first, count)) = (&self.layer, self.ranges[part]);
-        let (plan, layout) = (layer.plan(context), layer.inputs);
+        let (plan, layout) = (layer.plan(), layer.inputs);
         for panel in first..first + count {
             // SAFETY: this step writes the transformed image, each part its own panels; nothing writes the image.
             unsafe {
@@ -78,10 +79,9 @@ impl<S: Scheme> Step for Stage<S, Products> {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (layer, (first, count)) = (&self.layer, self.ranges[part]);
-        let (plan, layout, panels) =
-            (layer.plan(context), layer.outputs, layer.geometry.out_panels());
+        let (plan, layout, panels) = (layer.plan(), layer.outputs, layer.geometry.out_panels());
         for point in first..first + count {
             // SAFETY: this step writes the products, each part its own points; nothing writes the transformed image.
             let (values, products) =
@@ -97,18 +97,18 @@ impl<S: Scheme> Step for Stage<S, Outputs> {
         self.ranges.len()
     }
 
-    unsafe fn run(&self, context: &Context, part: usize) {
+    unsafe fn run(&self, part: usize) {
         let (layer, (first, count)) = (&self.layer, self.ranges[part]);
         let plane = layer.geometry.out_pixels() * PANEL;
         for panel in first..first + count {
             // SAFETY: this step writes the output, each part its own panels; nothing writes the products.
             let (products, output) =
                 unsafe { (self.from.values(), self.to.part(panel * plane, plane)) };
-            context.run(OutputTransform {
+            layer.context.run(OutputTransform {
                 scheme: PhantomData::<S>,
                 transformed: &products[panel * layer.outputs.panel..],
                 stride: layer.outputs.point,
-                tiles: layer.plan(context).tiles,
+                tiles: layer.plan().tiles,
                 bias: &layer.bias[panel * PANEL..][..PANEL],
                 relu: true,
                 size: layer.geometry.output,
@@ -130,6 +130,7 @@ pub(crate) fn push_steps<S: Scheme>(
     let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
     let (inputs, outputs) = (plan.by_panel(in_panels), plan.by_point(out_panels));
     let layer = Arc::new(Layer::<S> {
+        context: context.clone(),
         geometry: *geometry,
         weights: Weights::forward::<S>(&plan, weight),
         bias: padded_bias(context, out_panels, bias),
