@@ -9,12 +9,14 @@ use crate::error::Error;
 use crate::isa::Isa;
 use crate::precision::Precision;
 use crate::scratch::{Scratch, ScratchPool};
+use crate::team::{Team, Work};
 
 /// An instruction set that this CPU has, a thread pool, and scratch memory for its threads. Clones share all three.
 #[derive(Debug, Clone)]
 pub struct Context {
     arch: Arch,
     threads: Arc<rayon::ThreadPool>,
+    team: Arc<Team>,
     pub(crate) scratch: ScratchPool,
     pub(crate) algorithm: Algorithm,
     precision: Precision,
@@ -39,6 +41,7 @@ impl Context {
         Ok(Self {
             arch,
             threads: Arc::new(threads),
+            team: Arc::default(),
             scratch: ScratchPool::default(),
             algorithm: Algorithm::default(),
             precision: Precision::default(),
@@ -149,7 +152,13 @@ impl Context {
 
     /// Runs `work` in the thread pool.
     pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.team.dismiss();
         self.threads.install(work)
+    }
+
+    /// Does the work on up to `threads` threads, the calling one among them.
+    pub(crate) fn share(&self, work: &Arc<Work>, threads: usize) {
+        work.share(threads, &self.team, &self.threads);
     }
 
     /// Runs an operation on the calling thread, compiled for the instruction set.

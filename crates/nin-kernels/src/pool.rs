@@ -1,12 +1,17 @@
 //! Max pooling over panels, and its gradient.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::arch::generic::{PoolBackward, PoolForward};
 use crate::context::Context;
+use crate::conv::Steps;
 use crate::error::{Error, expect_len};
 use crate::geometry::PoolGeometry;
 use crate::panels::PANEL;
+use crate::shared::Shared;
+use crate::team::Step;
 
 impl Context {
     /// Computes a max pooling. As in PyTorch, the first maximum wins, and NaN wins over numbers.
@@ -129,4 +134,40 @@ pub(crate) fn image_backward(
         let gate = gates.next().unwrap_or_default();
         context.run(PoolBackward { geometry, positions, gradient, gate, grad_input });
     }
+}
+
+/// The pooling of one image, as a step that threads share.
+#[derive(Debug)]
+struct Panels {
+    context: Context,
+    geometry: PoolGeometry,
+    /// Panels of each part.
+    ranges: Vec<(usize, usize)>,
+    input: Arc<Shared>,
+    output: Arc<Shared>,
+}
+
+impl Step for Panels {
+    fn parts(&self) -> usize {
+        self.ranges.len()
+    }
+
+    unsafe fn run(&self, part: usize) {
+        let (in_plane, plane) = planes(&self.geometry);
+        let (first, count) = self.ranges[part];
+        // SAFETY: this step writes the output, each part its own panels, and nothing writes the input.
+        let (input, output) =
+            unsafe { (self.input.values(), self.output.part(first * plane, count * plane)) };
+        let input = &input[first * in_plane..][..count * in_plane];
+        image_forward(&self.context, &self.geometry, input, output, &mut []);
+    }
+}
+
+/// Appends a pooling to the steps of an image.
+pub(crate) fn push_step(steps: &mut Steps, geometry: &PoolGeometry) {
+    steps.push(geometry.output_len(), |steps, input, output| {
+        let ranges = steps.ranges(geometry.channels.div_ceil(PANEL));
+        let context = steps.context().clone();
+        Panels { context, geometry: *geometry, ranges, input, output }
+    });
 }

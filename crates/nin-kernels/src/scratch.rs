@@ -3,11 +3,9 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
-#[cfg(not(thread_sanitizer))]
-use std::sync::PoisonError;
-#[cfg(thread_sanitizer)]
-use std::sync::TryLockError;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// The size of a cache line, and of the widest vector.
 const LINE: usize = 64;
@@ -25,7 +23,7 @@ pub(crate) struct ScratchPool {
 impl ScratchPool {
     /// Takes a buffer of `len` values, aligned to a cache line. Its contents are unspecified, but initialized.
     pub(crate) fn take(&self, len: usize) -> Scratch {
-        let mut idle = self.idle();
+        let mut idle = lock(&self.idle);
         // The smallest buffer that fits, unless it would waste more than half.
         let fit = idle
             .iter()
@@ -36,24 +34,6 @@ impl ScratchPool {
         drop(idle);
         let buffer = buffer.unwrap_or_else(|| Buffer::new(len));
         Scratch { buffer: Some(buffer), len, pool: self.clone() }
-    }
-
-    #[cfg(not(thread_sanitizer))]
-    fn idle(&self) -> MutexGuard<'_, Vec<Buffer>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// ThreadSanitizer (`.ci/sanitizers`) sees the fast path of a lock, which is compiled here, but not the slow path, which
-    /// is in the standard library. Spinning avoids the slow path.
-    #[cfg(thread_sanitizer)]
-    fn idle(&self) -> MutexGuard<'_, Vec<Buffer>> {
-        loop {
-            match self.idle.try_lock() {
-                Ok(idle) => return idle,
-                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            }
-        }
     }
 
     /// Takes a buffer of `len` zeros.
@@ -108,7 +88,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            self.pool.idle().push(buffer);
+            lock(&self.pool.idle).push(buffer);
         }
     }
 }

@@ -33,6 +33,7 @@ mod error;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod fused;
 mod hint;
+mod inference;
 mod initialization;
 mod memory;
 mod metadata;
@@ -56,6 +57,7 @@ pub use config::NetworkInNetworkConfig;
 pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
+pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};

@@ -62,7 +62,7 @@ impl<B: Backend> MlpConv<B> {
             return Err(input);
         }
         let context = nin_kernels::Context::shared();
-        let (Ok(context), Ok(geometry)) = (context, self.geometry(&input, pool)) else {
+        let (Ok(context), Ok(geometry)) = (context, self.geometry(input.dims(), pool)) else {
             return Err(input);
         };
         let [batch, _, _, _] = input.dims();
@@ -74,31 +74,40 @@ impl<B: Backend> MlpConv<B> {
             input_is_planes: matches!(input, Activations::Planes(_)),
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
         };
-        let Self { convolution, cccp1, cccp2, .. } = self;
-        let operands = [
-            primitive(input.tensor().clone()),
-            primitive(convolution.weight.val()),
-            primitive(convolution.bias.val()),
-            primitive(cccp1.weight.val()),
-            primitive(cccp1.bias.val()),
-            primitive(cccp2.weight.val()),
-            primitive(cccp2.bias.val()),
-        ];
+        let [weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = self.parameters();
+        let input_values = primitive(input.tensor().clone());
+        let operands = [input_values, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3];
         match fused::run::<B>(&operation, operands) {
             Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
             Err(_) => Err(input),
         }
     }
 
+    /// Returns weight and bias of each layer.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    fn geometry(
+    pub(crate) fn parameters(&self) -> crate::fused::Parameters<B> {
+        use crate::activations::primitive;
+
+        let Self { convolution, cccp1, cccp2, .. } = self;
+        [
+            primitive(convolution.weight.val()),
+            primitive(convolution.bias.val()),
+            primitive(cccp1.weight.val()),
+            primitive(cccp1.bias.val()),
+            primitive(cccp2.weight.val()),
+            primitive(cccp2.bias.val()),
+        ]
+    }
+
+    /// Returns the sizes of the block on an input of `[batch, channels, height, width]`.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(crate) fn geometry(
         &self,
-        input: &Activations<B>,
+        [batch, channels, height, width]: [usize; 4],
         pool: Option<&Pool>,
     ) -> Result<nin_kernels::MlpconvGeometry, nin_kernels::Error> {
         use crate::block_geometry::block_geometry;
 
-        let [batch, channels, height, width] = input.dims();
         let ConvolutionRelu { weight, stride, padding, .. } = &self.convolution;
         let [first, _, kernel, _] = weight.shape().dims();
         let [second, third] = [&self.cccp1, &self.cccp2].map(ConvolutionRelu::output_channels);

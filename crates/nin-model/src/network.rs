@@ -150,7 +150,55 @@ impl<B: Backend> NetworkInNetwork<B> {
         shapes
     }
 
-    fn maps(&self, images: Tensor<B, 4>, dropout_key: Option<&DropoutKey>) -> Activations<B> {
+    /// Returns what the kernels of a CPU backend keep between batches, if this network uses them on `B`.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(crate) fn kernels(&self) -> Option<nin_kernels::Inference> {
+        let first = self.blocks.first()?;
+        if !first.own_operations || !crate::fused::is_host::<B>() {
+            return None;
+        }
+        let context = nin_kernels::Context::shared().ok()?.with_precision(first.precision.into());
+        Some(nin_kernels::Inference::new(&context, self.blocks.len()))
+    }
+
+    /// Computes all blocks by nin-kernels in one call, if their operands allow it; otherwise returns the images.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    pub(crate) fn maps_by(
+        &self,
+        inference: &nin_kernels::Inference,
+        images: Tensor<B, 4>,
+    ) -> Result<Activations<B>, Tensor<B, 4>> {
+        use crate::activations::{PANEL, primitive, tensor};
+        use crate::fused::{self, Blocks};
+
+        let [batch, mut channels, height, width] = images.dims();
+        let mut size = [height, width];
+        let mut geometries = Vec::with_capacity(self.blocks.len());
+        for (mlpconv, block) in self.blocks_with_data() {
+            let dims = [batch, channels, size[0], size[1]];
+            let Ok(geometry) = mlpconv.geometry(dims, block.pool.as_ref()) else {
+                return Err(images);
+            };
+            (channels, size) = (mlpconv.cccp2.output_channels(), geometry.output_size());
+            geometries.push(geometry);
+        }
+        let blocks = Blocks {
+            inference,
+            geometries: &geometries,
+            output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
+        };
+        let parameters: Vec<_> = self.blocks.iter().map(MlpConv::parameters).collect();
+        match fused::infer::<B>(&blocks, &parameters, primitive(images)) {
+            Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
+            Err(images) => Err(tensor(images)),
+        }
+    }
+
+    pub(crate) fn maps(
+        &self,
+        images: Tensor<B, 4>,
+        dropout_key: Option<&DropoutKey>,
+    ) -> Activations<B> {
         let mut maps = Activations::Planes(images);
         for (index, (mlpconv, block)) in self.blocks_with_data().enumerate() {
             maps = mlpconv.activate(maps, block.pool.as_ref());

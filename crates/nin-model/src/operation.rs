@@ -128,7 +128,7 @@ impl<I: Backend, O: Operation<I, N>, const N: usize> Backward<I, N> for Backprop
 }
 
 /// Returns the value as a `T`, if it is one.
-fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
+pub(crate) fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
     let mut slot = Some(value);
     let cast = (&mut slot as &mut dyn Any).downcast_mut::<Option<T>>().and_then(Option::take);
     match (cast, slot) {
@@ -139,6 +139,6 @@ fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
 }
 
 /// Converts back to the type that was [`cast`].
-fn uncast<T: 'static, A: 'static>(value: T) -> A {
+pub(crate) fn uncast<T: 'static, A: 'static>(value: T) -> A {
     cast(value).unwrap_or_else(|_| unreachable!("the operands were cast from this type"))
 }

@@ -1,7 +1,6 @@
 //! Evaluates a network over a data set.
 
 use burn::tensor::backend::Backend;
-use burn::train::InferenceStep;
 use nin_data::OrderedLoader;
 use nin_model::{ModelError, confusion_matrix};
 
@@ -62,6 +61,7 @@ impl Evaluation {
         let classes = classifier.network().architecture().classes();
         let mut evaluation = Self::new(classes)?;
         let total = loader.len();
+        let classifier = classifier.prepared();
         for batch in loader.epoch(1, 0) {
             let answers = classifier.step(batch?).0?;
             for (logits, answer, label) in answers.iter() {

@@ -87,7 +87,7 @@ mod training_loop;
 mod weighting;
 
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
-pub use classifier::{Classifier, StepAnswers, cross_entropy};
+pub use classifier::{Classifier, PreparedClassifier, StepAnswers, cross_entropy};
 pub use environment::{DataFile, Environment};
 pub use epoch_report::EpochReport;
 pub use error::{TrainError, one_line};

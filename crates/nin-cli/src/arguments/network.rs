@@ -64,6 +64,9 @@ pub struct BenchArguments {
     /// Override a recipe key (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Measure inference only
+    #[arg(long, conflicts_with_all = ["layers", "compare"])]
+    pub inference: bool,
     /// Time each layer separately instead (CPU backends only)
     #[arg(long)]
     pub layers: bool,

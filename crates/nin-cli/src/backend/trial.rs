@@ -1,5 +1,6 @@
 //! Measures whether an integrated GPU trains faster than the CPU. The answer is kept in the cache folder.
 
+use anyhow::Context;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -63,9 +64,10 @@ fn train_rate(selected: &Selected) -> anyhow::Result<f64> {
         architecture: &architecture,
         input: INPUT,
         data: None,
+        trains: true,
         steps: STEPS,
     };
-    Ok(selected.run(measure)?.train)
+    selected.run(measure)?.train.context("the trial measured no training")
 }
 
 /// Returns the known rates; none if the file is missing or unusable.

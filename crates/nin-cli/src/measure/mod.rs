@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
-use burn::train::InferenceStep;
 use nin_data::{DataSet, ImageBatch, OrderedLoader};
 use nin_model::{Architecture, NetworkInNetwork};
 use nin_train::recipe::Recipe;
@@ -20,11 +19,11 @@ use crate::backend::Task;
 
 /// Images per second.
 pub struct Rates {
-    /// Of training steps.
-    pub train: f64,
+    /// Of training steps, if they were measured.
+    pub train: Option<f64>,
     /// Of inference.
     pub infer: f64,
-    /// Of training steps with the loader; `None` if no data set has such images.
+    /// Of training steps with the loader; `None` if no data set has such images, or training was not measured.
     pub epoch: Option<f64>,
     /// Minor page faults per training step, if the system counts them.
     pub train_minor_faults: Option<u64>,
@@ -40,6 +39,8 @@ pub struct Measure<'a> {
     pub input: [usize; 3],
     /// The data set of the loader.
     pub data: Option<DataSet>,
+    /// Whether to measure training too.
+    pub trains: bool,
     /// Steps of each measurement.
     pub steps: usize,
 }
@@ -51,58 +52,80 @@ impl Task for Measure<'_> {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        let Self { recipe, architecture, input, data, steps } = self;
-        let batch_size = recipe.training.batch_size;
+        let Self { recipe, architecture, input, steps, .. } = self;
         let seed = recipe.training.seed;
         let weights = recipe.model.initialization.weights(architecture, seed);
         let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?
             .with_precision(recipe.training.precision);
-        let classifier = Classifier::new(network, seed);
-        let mut learner = StepLearner::new(classifier, recipe, steps + 1, &device)?;
-
-        let images = grey_ramp::<B>(batch_size, input, &device);
-        let targets = Tensor::<B, 1, Int>::zeros([batch_size], &device);
-        let batch = |step| ImageBatch {
-            images: images.clone(),
-            targets: targets.clone(),
-            labels: vec![0; batch_size],
-            mixed: None,
-            indices: (0..batch_size).collect(),
-            epoch: 1,
-            step,
+        let mut classifier = Classifier::new(network, seed);
+        let images = grey_ramp::<B>(recipe.training.batch_size, input, &device);
+        let mut training = None;
+        if self.trains {
+            let mut learner = StepLearner::new(classifier, recipe, steps + 1, &device)?;
+            training = Some(self.train(&mut learner, &images, &device)?);
+            classifier = learner.classifier();
+        }
+        let (train, train_minor_faults, epoch) = match training {
+            Some(Training { rate, minor_faults, epoch }) => (Some(rate), minor_faults, epoch),
+            None => (None, None, None),
         };
-        let mut step = 0;
-        let (train, train_minor_faults) = medians(steps, batch_size, || {
-            step += 1;
-            train_step(&mut learner, batch(step), &device)
-        })?;
-
-        let classifier = learner.classifier().valid();
-        let inner_images = images.clone().inner();
-        let (infer, _) = medians(steps, batch_size, || {
-            let batch = ImageBatch {
-                images: inner_images.clone(),
-                targets: targets.clone().inner(),
-                labels: vec![0; batch_size],
-                mixed: None,
-                indices: Vec::new(),
-                epoch: 1,
-                step: 0,
-            };
-            classifier.step(batch).0?;
+        let classifier = classifier.valid().prepared();
+        let images = images.inner();
+        let (infer, _) = medians(steps, recipe.training.batch_size, || {
+            classifier.step(batch_of(&images, 0)).0?;
             Ok(())
         })?;
+        Ok(Rates { train, infer, epoch, train_minor_faults })
+    }
+}
 
+/// The figures of training.
+struct Training {
+    rate: f64,
+    minor_faults: Option<u64>,
+    epoch: Option<f64>,
+}
+
+impl Measure<'_> {
+    /// Measures training steps, then training steps with the loader.
+    fn train<B: AutodiffBackend>(
+        self,
+        learner: &mut StepLearner<B>,
+        images: &Tensor<B, 4>,
+        device: &B::Device,
+    ) -> anyhow::Result<Training> {
+        let Self { recipe, input, data, steps, .. } = self;
+        let batch_size = recipe.training.batch_size;
+        let mut step = 0;
+        let (rate, minor_faults) = medians(steps, batch_size, || {
+            step += 1;
+            train_step(learner, batch_of(images, step), device)
+        })?;
         let epoch = match data {
             Some(data) => {
-                let loader = OrderedLoader::<B>::shuffled(data.train, batch_size, seed, &device)
+                let seed = recipe.training.seed;
+                let loader = OrderedLoader::<B>::shuffled(data.train, batch_size, seed, device)
                     .with_size([input[1], input[2]])
                     .with_workers(1);
-                Some(epoch_rate(&mut learner, &loader, steps, &device)?)
+                Some(epoch_rate(learner, &loader, steps, device)?)
             }
             None => None,
         };
-        Ok(Rates { train, infer, epoch, train_minor_faults })
+        Ok(Training { rate, minor_faults, epoch })
+    }
+}
+
+/// Returns a batch of these images, all of the first class.
+fn batch_of<B: Backend>(images: &Tensor<B, 4>, step: usize) -> ImageBatch<B> {
+    let [batch_size, _, _, _] = images.dims();
+    ImageBatch {
+        images: images.clone(),
+        targets: Tensor::<B, 1, Int>::zeros([batch_size], &images.device()),
+        labels: vec![0; batch_size],
+        mixed: None,
+        indices: (0..batch_size).collect(),
+        epoch: 1,
+        step,
     }
 }
 

@@ -1,19 +1,25 @@
 //! Products of fp32 operands: any kernel, stride and padding.
 
+use std::sync::Arc;
+
 use super::lowering::{Depth, Lowering};
 use super::operands::Layout;
 use super::pack::{pack_weight, pack_weight_transposed};
+use super::region::Region;
+use super::weights::{Form, LayerWeights};
 use crate::arch::generic::{Epilogue, Multiply, Outer};
 use crate::context::Context;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
+use crate::shared::Output;
 
 /// Images times packed weights.
+#[derive(Debug)]
 pub(crate) struct Product {
-    lowering: Lowering,
-    packed: Scratch,
-    panels: usize,
+    pub(super) lowering: Lowering,
+    packed: Arc<Scratch>,
+    pub(super) panels: usize,
 }
 
 impl Product {
@@ -22,10 +28,11 @@ impl Product {
         context: &Context,
         geometry: &ConvGeometry,
         layout: Layout,
-        weight: &[f32],
+        weight: LayerWeights,
     ) -> Self {
         let lowering = Lowering::of(geometry, layout);
-        let packed = pack_weight(context, geometry, lowering.depth, weight);
+        let pack = |weight: &[f32]| pack_weight(context, geometry, lowering.depth, weight);
+        let packed = weight.packed(Form::Fp32, pack);
         Self { lowering, packed, panels: geometry.out_panels() }
     }
 
@@ -36,7 +43,7 @@ impl Product {
         weight: &[f32],
     ) -> Self {
         let lowering = Lowering::of_gradient(geometry);
-        let packed = pack_weight_transposed(context, geometry, lowering.depth, weight);
+        let packed = Arc::new(pack_weight_transposed(context, geometry, lowering.depth, weight));
         Self { lowering, packed, panels: geometry.in_panels() }
     }
 
@@ -49,24 +56,40 @@ impl Product {
         epilogue: Epilogue,
         output: &mut [f32],
     ) {
-        let Self { lowering, packed, panels } = self;
-        let canvas = on_canvas(context, lowering, image);
+        let canvas = on_canvas(context, &self.lowering, image);
+        let input = canvas.as_deref().unwrap_or(image);
+        let all = Region::all(&self.lowering, self.panels);
+        self.region(context, input, bias, epilogue, (&all, output.into()));
+    }
+
+    /// Multiplies a region of one image, which is on its canvas if it needs one. The output, and the slice of the epilogue,
+    /// start with the region.
+    pub(crate) fn region(
+        &self,
+        context: &Context,
+        input: &[f32],
+        bias: &[f32],
+        epilogue: Epilogue,
+        (region, output): (&Region, Output),
+    ) {
+        let lowering = &self.lowering;
+        let weight_panel = lowering.depth.len() * PANEL;
         context.run(Multiply {
-            input: canvas.as_deref().unwrap_or(image),
+            input: &input[region.input(lowering)..],
             segments: &lowering.segments,
             segment_len: lowering.segment_len,
             input_row: lowering.row,
             input_pixel: lowering.pixel,
-            height: lowering.height,
-            width: lowering.width,
+            height: region.height(lowering),
+            width: region.width(lowering),
             pixel_block: lowering.pixel_block,
-            weight: packed,
-            weight_panel: lowering.depth.len() * PANEL,
+            weight: &self.packed[region.panels.start * weight_panel..],
+            weight_panel,
             weight_entry: 0,
-            bias,
+            bias: &bias[region.panels.start * PANEL..],
             output,
             output_panel: lowering.height * lowering.width * PANEL,
-            panels: *panels,
+            panels: region.panels.len(),
             epilogue,
         });
     }

@@ -182,6 +182,21 @@ impl Canvas {
         Self { panels: 1, lanes: PANEL, source, size, spacing: [1, 1], offset }
     }
 
+    /// Returns the number of panels.
+    pub(crate) fn panels(&self) -> usize {
+        self.panels
+    }
+
+    /// Returns the canvas of the first panels.
+    pub(crate) fn with_panels(self, panels: usize) -> Self {
+        Self { panels, ..self }
+    }
+
+    /// Returns the number of values of the image.
+    pub(crate) fn source_len(&self) -> usize {
+        self.panels * self.source[0] * self.source[1] * self.lanes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.panels * self.size[0] * self.size[1] * self.lanes
     }

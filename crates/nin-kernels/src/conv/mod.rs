@@ -12,8 +12,11 @@ mod lowering;
 mod operands;
 mod pack;
 mod reduce;
+mod region;
 mod relu;
+mod steps;
 mod tiles;
+mod weights;
 pub(crate) mod winograd;
 mod words;
 
@@ -22,6 +25,8 @@ pub(crate) use groups::{group_size, group_slices};
 pub(crate) use operands::Layout;
 pub use operands::{ConvBackward, ConvInput};
 pub(crate) use relu::relu_backward;
+pub(crate) use steps::Steps;
+pub(crate) use weights::{Kept, LayerWeights};
 
 use crate::arch::generic::winograd::{F43, F45};
 use crate::context::Context;
@@ -64,6 +69,7 @@ impl Context {
         }
         expect_len("output", output.len(), geometry.output_len())?;
         let panels = input.values();
+        let weight = LayerWeights::new(weight);
         match choose(self, geometry, input.layout()) {
             Choice::F43 => {
                 winograd::forward::<F43>(self, geometry, panels, weight, bias, relu, output);

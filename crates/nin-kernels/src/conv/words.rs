@@ -1,20 +1,26 @@
 //! Products of bf16 operands, two in a word, summed in fp32: 1x1 layers over panels.
 
+use std::sync::Arc;
+
 use super::lowering::{Depth, Lowering};
 use super::pack::{pack_words, pack_words_transposed};
+use super::region::Region;
+use super::weights::{Form, LayerWeights};
 use crate::arch::Bf16Arch;
 use crate::arch::generic::{Epilogue, InPairs, Multiply, Narrow, Outer, ZipPixels};
 use crate::context::Context;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
+use crate::shared::Output;
 
 /// Images times packed weights.
+#[derive(Debug)]
 pub(crate) struct Product {
     arch: Bf16Arch,
-    lowering: Lowering,
-    packed: Scratch,
-    panels: usize,
+    pub(super) lowering: Lowering,
+    packed: Arc<Scratch>,
+    pub(super) panels: usize,
 }
 
 impl Product {
@@ -23,12 +29,13 @@ impl Product {
         context: &Context,
         arch: Bf16Arch,
         geometry: &ConvGeometry,
-        weight: &[f32],
+        weight: LayerWeights,
     ) -> Self {
+        let pack = |weight: &[f32]| pack_words(context, geometry, weight);
         Self {
             arch,
             lowering: Lowering::of_words(geometry.in_channels, geometry.out_pixels()),
-            packed: pack_words(context, geometry, weight),
+            packed: weight.packed(Form::Words, pack),
             panels: geometry.out_panels(),
         }
     }
@@ -43,7 +50,7 @@ impl Product {
         Self {
             arch,
             lowering: Lowering::of_words(geometry.out_channels, geometry.out_pixels()),
-            packed: pack_words_transposed(context, geometry, weight),
+            packed: Arc::new(pack_words_transposed(context, geometry, weight)),
             panels: geometry.in_panels(),
         }
     }
@@ -58,24 +65,42 @@ impl Product {
         output: &mut [f32],
     ) {
         let mut words = context.scratch.take(image.len() / 2);
-        self.arch.run(Narrow { values: image, words: &mut words });
-        let Self { lowering, packed, .. } = self;
+        self.narrow(image, &mut words);
+        let all = Region::all(&self.lowering, self.panels);
+        self.region(&words, bias, epilogue, (&all, output.into()));
+    }
+
+    /// Rounds values to words, half as many.
+    pub(crate) fn narrow(&self, values: &[f32], words: &mut [f32]) {
+        self.arch.run(Narrow { values, words });
+    }
+
+    /// Multiplies a region of one image. The output, and the slice of the epilogue, start with the region.
+    pub(crate) fn region(
+        &self,
+        words: &[f32],
+        bias: &[f32],
+        epilogue: Epilogue,
+        (region, output): (&Region, Output),
+    ) {
+        let lowering = &self.lowering;
+        let weight_panel = lowering.depth.len() / 2 * PANEL;
         self.arch.run(InPairs(Multiply {
-            input: &words,
+            input: &words[region.input(lowering)..],
             segments: &lowering.segments,
             segment_len: lowering.segment_len,
             input_row: lowering.row,
             input_pixel: lowering.pixel,
             height: 1,
-            width: lowering.width,
+            width: region.width(lowering),
             pixel_block: lowering.pixel_block,
-            weight: packed,
-            weight_panel: lowering.depth.len() / 2 * PANEL,
+            weight: &self.packed[region.panels.start * weight_panel..],
+            weight_panel,
             weight_entry: 0,
-            bias,
+            bias: &bias[region.panels.start * PANEL..],
             output,
             output_panel: lowering.width * PANEL,
-            panels: self.panels,
+            panels: region.panels.len(),
             epilogue,
         }));
     }

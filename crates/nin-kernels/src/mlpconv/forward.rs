@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::geometry::MlpconvGeometry;
-use super::operands::{MlpconvSaved, MlpconvWeights};
+use super::operands::{MlpconvPacked, MlpconvSaved, MlpconvWeights};
 use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::context::Context;
 use crate::conv::{Choice, ConvInput, Layout, choose, direct, group_slices, winograd};
@@ -41,16 +41,17 @@ impl Tail<'_> {
     }
 }
 
-pub(super) fn forward(
+/// `weights` come with their packed forms if those are kept.
+pub(crate) fn forward(
     context: &Context,
     geometry: &MlpconvGeometry,
     input: ConvInput,
-    weights: &MlpconvWeights,
+    (weights, packed): (&MlpconvWeights, Option<&MlpconvPacked>),
     output: &mut [f32],
     saved: Option<MlpconvSaved>,
 ) {
     let [first, second, third] = &geometry.layers;
-    let (weight, bias) = (weights.weight, weights.bias);
+    let (weight, bias) = (weights.layers(packed), weights.bias);
     let tail = Tail {
         context,
         geometry,

@@ -9,7 +9,9 @@ mod forward;
 mod geometry;
 mod operands;
 
+pub(crate) use forward::forward;
 pub use geometry::MlpconvGeometry;
+pub(crate) use operands::MlpconvPacked;
 pub use operands::{MlpconvBackward, MlpconvSaved, MlpconvWeights};
 
 use crate::context::Context;
@@ -38,7 +40,7 @@ impl Context {
             }
             expect_len("positions", saved.positions.len(), geometry.positions_len())?;
         }
-        forward::forward(self, geometry, input, weights, output, saved);
+        forward(self, geometry, input, (weights, None), output, saved);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The operands of an mlpconv block.
 
 use super::geometry::MlpconvGeometry;
-use crate::conv::ConvInput;
+use crate::conv::{ConvInput, Kept, LayerWeights};
 use crate::error::{Error, expect_len};
 
 /// The weights and biases of the three layers.
@@ -11,6 +11,12 @@ pub struct MlpconvWeights<'a> {
     pub weight: [&'a [f32]; 3],
     /// `[out]` each.
     pub bias: [Option<&'a [f32]>; 3],
+}
+
+/// The packed weights of a block that are kept from call to call.
+#[derive(Debug, Default)]
+pub(crate) struct MlpconvPacked {
+    layers: [Kept; 3],
 }
 
 /// What a forward pass saves for the backward pass.
@@ -45,10 +51,23 @@ pub struct MlpconvBackward<'a> {
     pub grad_bias: [Option<&'a mut [f32]>; 3],
 }
 
-impl MlpconvWeights<'_> {
+impl<'a> MlpconvWeights<'a> {
+    /// Returns the weights of each layer, with their packed forms if those are kept.
+    pub(crate) fn layers(&self, packed: Option<&'a MlpconvPacked>) -> [LayerWeights<'a>; 3] {
+        [0, 1, 2].map(|layer| match packed {
+            Some(packed) => LayerWeights::with_kept(self.weight[layer], &packed.layers[layer]),
+            None => LayerWeights::new(self.weight[layer]),
+        })
+    }
+
     /// Checks the lengths of the input and of the weights.
-    pub(super) fn check(&self, geometry: &MlpconvGeometry, input: ConvInput) -> Result<(), Error> {
+    pub(crate) fn check(&self, geometry: &MlpconvGeometry, input: ConvInput) -> Result<(), Error> {
         input.check(&geometry.layers[0])?;
+        self.check_lengths(geometry)
+    }
+
+    /// Checks the lengths of the weights.
+    pub(crate) fn check_lengths(&self, geometry: &MlpconvGeometry) -> Result<(), Error> {
         for (layer, (weight, bias)) in geometry.layers.iter().zip(self.weight.iter().zip(self.bias))
         {
             expect_len("weight", weight.len(), layer.weight_len())?;

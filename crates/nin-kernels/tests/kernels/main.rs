@@ -3,6 +3,7 @@
 mod bf16;
 mod convolution;
 mod determinism;
+mod inference;
 mod mlpconv;
 mod oracle;
 mod pooling;

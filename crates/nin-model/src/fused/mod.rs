@@ -5,12 +5,16 @@
 //! computes the block. Otherwise it returns the operands, and the caller uses Burn's own operations.
 
 mod host;
+mod inference;
 mod mlpconv;
 
+pub(crate) use inference::{Blocks, Parameters};
 pub(crate) use mlpconv::MlpconvBlock;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
+
+use std::any::TypeId;
 
 use crate::operation::run_on;
 
@@ -30,4 +34,37 @@ pub(crate) fn run<B: Backend>(
         Err(operands) => operands,
     };
     Err(operands)
+}
+
+/// Returns whether `B` is a CPU backend, without autodiff.
+pub(crate) fn is_host<B: Backend>() -> bool {
+    let tensor = TypeId::of::<FloatTensor<B>>();
+    #[cfg(feature = "ndarray")]
+    if tensor == TypeId::of::<FloatTensor<burn_ndarray::NdArray<f32>>>() {
+        return true;
+    }
+    #[cfg(feature = "flex")]
+    if tensor == TypeId::of::<FloatTensor<burn_flex::Flex>>() {
+        return true;
+    }
+    false
+}
+
+/// Runs all blocks if `B` is a CPU backend; otherwise returns the images, `[batch, channels, height, width]`.
+pub(crate) fn infer<B: Backend>(
+    blocks: &Blocks,
+    parameters: &[Parameters<B>],
+    images: FloatTensor<B>,
+) -> Result<FloatTensor<B>, FloatTensor<B>> {
+    #[cfg(feature = "ndarray")]
+    let images = match blocks.run_on::<B, burn_ndarray::NdArray<f32>>(parameters, images) {
+        Ok(output) => return Ok(output),
+        Err(images) => images,
+    };
+    #[cfg(feature = "flex")]
+    let images = match blocks.run_on::<B, burn_flex::Flex>(parameters, images) {
+        Ok(output) => return Ok(output),
+        Err(images) => images,
+    };
+    Err(images)
 }

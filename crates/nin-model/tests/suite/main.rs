@@ -1,5 +1,6 @@
 //! Integration tests of nin-model, one binary.
 
 mod fused;
+mod inference;
 mod kernels;
 mod shapes;

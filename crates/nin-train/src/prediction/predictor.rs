@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use nin_data::{Picture, PictureError};
-use nin_model::{HostTensor, ModelError, ModelMetadata, NetworkInNetwork, Weights};
+use nin_model::{HostTensor, InferencePlan, ModelError, ModelMetadata, NetworkInNetwork, Weights};
 
 use super::{PredictionError, Preparation, Prepared};
 use crate::{TrainError, load_model};
@@ -27,7 +27,7 @@ use crate::{TrainError, load_model};
 /// ```
 #[derive(Debug)]
 pub struct Predictor<B: Backend> {
-    network: NetworkInNetwork<B>,
+    plan: InferencePlan<B>,
     classes: Vec<String>,
     preparation: Preparation,
     device: B::Device,
@@ -72,7 +72,7 @@ impl<B: Backend> Predictor<B> {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
             .with_precision(metadata.precision);
         Ok(Self {
-            network,
+            plan: InferencePlan::new(network),
             classes: metadata.classes.clone(),
             preparation: Preparation::new(metadata),
             device: device.clone(),
@@ -160,7 +160,7 @@ impl<B: Backend> Predictor<B> {
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the class maps cannot be read from the device,
     /// [`ModelError::NonFiniteAnswers`] if a logit is not finite.
     pub fn answer(&self, images: Tensor<B, 4>) -> Result<Vec<Prediction>, ModelError> {
-        let maps = self.network.class_maps(images);
+        let maps = self.plan.class_maps(images);
         let [_, classes, map_height, map_width] = maps.dims();
         let HostTensor { values, .. } = HostTensor::read("class maps", &maps)?;
         let map_size = [map_height, map_width];

@@ -29,9 +29,10 @@ struct Figures {
     architecture: String,
     input: [usize; 3],
     precision: &'static str,
-    train_images_per_sec: f64,
+    /// `None` with `--inference`.
+    train_images_per_sec: Option<f64>,
     infer_images_per_sec: f64,
-    /// `None` if no data set fits the network's input.
+    /// `None` with `--inference`, or if no data set fits the network's input.
     epoch_images_per_sec: Option<f64>,
     peak_memory_bytes: Option<u64>,
     /// The median over training steps.
@@ -54,7 +55,8 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         (channels, Ok(data)) if data.train.channels() == channels => Some(data),
         (1, _) => Some(open_data(STAND_IN, None)?),
         _ => None,
-    };
+    }
+    .filter(|_| !arguments.inference);
     let selected = Selected::choose(arguments.device.request())?;
     selected.note_precision(recipe.training.precision);
     let steps = arguments.steps as usize;
@@ -64,6 +66,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         architecture: &architecture,
         input,
         data,
+        trains: !arguments.inference,
         steps,
     })?;
 
@@ -97,9 +100,11 @@ fn describe(figures: &Figures, selected: &Selected) -> String {
             figures.architecture, figures.batch_size, figures.threads
         ),
         selected.describe(),
-        format!("training step  {:>10.1} images/s", figures.train_images_per_sec),
-        format!("inference      {:>10.1} images/s", figures.infer_images_per_sec),
     ];
+    if let Some(rate) = figures.train_images_per_sec {
+        lines.push(format!("training step  {rate:>10.1} images/s"));
+    }
+    lines.push(format!("inference      {:>10.1} images/s", figures.infer_images_per_sec));
     if let Some(rate) = figures.epoch_images_per_sec {
         lines.push(format!("with loader    {rate:>10.1} images/s"));
     }

@@ -6,6 +6,7 @@ use super::epilogue::{Epilogue, GATE, RELU, STORE, apply};
 use super::tiling::{balanced, tile_rows, tile_vectors, with_constant_rows};
 use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
+use crate::shared::Output;
 
 /// Bytes of packed weights that stay in L1 together with the pixels of a tile.
 const WEIGHT_BLOCK_BYTES: usize = 24 * 1024;
@@ -38,7 +39,7 @@ pub(crate) struct Multiply<'a> {
     /// `[panels][16]`.
     pub(crate) bias: &'a [f32],
     /// `[panels][height * width][16]`.
-    pub(crate) output: &'a mut [f32],
+    pub(crate) output: Output<'a>,
     /// Stride between panels in `output`.
     pub(crate) output_panel: usize,
     pub(crate) panels: usize,
@@ -52,7 +53,7 @@ impl Operation for Multiply<'_> {
     unsafe fn run<V: Vector>(self) {
         self.check();
         assert!(V::PER_WORD == 1 || self.input_pixel == dense::<V>());
-        let output = self.output.as_mut_ptr();
+        let output = self.output.start();
         let (rows, columns) = if self.height == 1 {
             (1, self.pixel_block.next_multiple_of(tile_rows::<V>()))
         } else {

@@ -7,6 +7,8 @@ use crate::arch::generic::Epilogue;
 use crate::context::Context;
 use crate::conv::operands::{ConvInput, Layout};
 use crate::conv::pack::padded_bias;
+use crate::conv::steps::Steps;
+use crate::conv::weights::LayerWeights;
 use crate::geometry::ConvGeometry;
 use crate::scratch::Scratch;
 
@@ -24,7 +26,7 @@ impl<'a> Forward<'a> {
         context: &'a Context,
         geometry: &ConvGeometry,
         layout: Layout,
-        weight: &[f32],
+        weight: LayerWeights,
         bias: Option<&[f32]>,
         relu: bool,
     ) -> Self {
@@ -40,12 +42,30 @@ impl<'a> Forward<'a> {
     }
 }
 
+/// Appends a layer with bias and ReLU to the steps of an image.
+pub(crate) fn push_steps(
+    steps: &mut Steps,
+    geometry: &ConvGeometry,
+    layout: Layout,
+    weight: LayerWeights,
+    bias: Option<&[f32]>,
+) {
+    let context = steps.context();
+    let bias = padded_bias(context, geometry.out_panels(), bias);
+    let len = geometry.out_image();
+    match Product::forward(context, geometry, layout, weight) {
+        Product::Fp32(product) => steps.push_fp32(product, bias, len),
+        Product::Words(product) => steps.push_words(product, bias, len),
+        Product::Tiles(product) => steps.push_tiles(product, bias, len),
+    }
+}
+
 // Seven parameters: those of the public forward pass.
 pub(crate) fn forward(
     context: &Context,
     geometry: &ConvGeometry,
     input: ConvInput,
-    weight: &[f32],
+    weight: LayerWeights,
     bias: Option<&[f32]>,
     relu: bool,
     output: &mut [f32],

@@ -8,5 +8,5 @@ mod product;
 mod weight_gradient;
 
 pub(crate) use backward::{Backward, backward};
-pub(crate) use forward::{Forward, forward};
+pub(crate) use forward::{Forward, forward, push_steps};
 pub(crate) use weight_gradient::Sums;

@@ -4,6 +4,7 @@ use crate::arch::generic::Epilogue;
 use crate::context::Context;
 use crate::conv::format::Format;
 use crate::conv::operands::Layout;
+use crate::conv::weights::LayerWeights;
 use crate::conv::{fp32, tiles, words};
 use crate::geometry::ConvGeometry;
 
@@ -21,7 +22,7 @@ impl Product {
         context: &Context,
         geometry: &ConvGeometry,
         layout: Layout,
-        weight: &[f32],
+        weight: LayerWeights,
     ) -> Self {
         match Format::of(context, geometry, layout) {
             Format::Fp32 => Self::Fp32(fp32::Product::forward(context, geometry, layout, weight)),

@@ -39,6 +39,7 @@ pub(super) fn fill_grid(
 }
 
 /// How the images that a layer multiplies become grids.
+#[derive(Debug)]
 pub(super) struct Input {
     pub(super) arch: TilesArch,
     pub(super) walk: Walk,

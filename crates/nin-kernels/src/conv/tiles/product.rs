@@ -1,5 +1,7 @@
 //! Images times weights: the forward pass and the input gradient.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::input::{Filled, Input};
@@ -9,17 +11,19 @@ use crate::arch::{TILE_CHANNELS, TILE_LEN, TILE_WORDS, TilesArch};
 use crate::context::Context;
 use crate::conv::lowering::Depth;
 use crate::conv::operands::Layout;
+use crate::conv::weights::{Form, LayerWeights};
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 use crate::precision::word;
 use crate::scratch::Scratch;
 
 /// Images times packed weights.
+#[derive(Debug)]
 pub(crate) struct Product {
     input: Input,
     /// The offset in bytes of each step's operand from a place in the grid.
     offsets: Vec<usize>,
-    packed: Scratch,
+    packed: Arc<Scratch>,
     panels: usize,
 }
 
@@ -30,14 +34,17 @@ impl Product {
         arch: TilesArch,
         geometry: &ConvGeometry,
         layout: Layout,
-        weight: &[f32],
+        weight: LayerWeights,
     ) -> Self {
         let input = Input::new(arch, geometry, layout);
         let Depth { channels, kernel, .. } = input.depth;
-        let taps = kernel[0] * kernel[1];
-        Self::new(context, input, geometry.out_channels, |out, channel, tap| {
-            weight[(out * channels + channel) * taps + tap]
-        })
+        let (outputs, taps) = (geometry.out_channels, kernel[0] * kernel[1]);
+        let packed = weight.packed(Form::Tiles, |weight| {
+            pack(context, [channels, outputs], taps, |out, channel, tap| {
+                weight[(out * channels + channel) * taps + tap]
+            })
+        });
+        Self::new(input, outputs, packed)
     }
 
     /// Packs the weights of an input gradient: outputs and inputs transposed, the kernel rotated by 180 degrees.
@@ -49,25 +56,20 @@ impl Product {
     ) -> Self {
         let input = Input::of_gradient(arch, geometry);
         let taps = geometry.kernel[0] * geometry.kernel[1];
-        Self::new(context, input, geometry.in_channels, |out, channel, tap| {
-            weight[(channel * geometry.in_channels + out) * taps + taps - 1 - tap]
-        })
+        let (inputs, outputs) = (input.depth.channels, geometry.in_channels);
+        let packed = pack(context, [inputs, outputs], taps, |out, channel, tap| {
+            weight[(channel * outputs + out) * taps + taps - 1 - tap]
+        });
+        Self::new(input, outputs, Arc::new(packed))
     }
 
-    /// `weight` returns the weight of an output, an input channel and a tap.
-    fn new(
-        context: &Context,
-        input: Input,
-        outputs: usize,
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
-    ) -> Self {
+    fn new(input: Input, outputs: usize, packed: Arc<Scratch>) -> Self {
         let line = TILE_WORDS * size_of::<f32>();
         let (channels, walk) = (input.depth.channels, &input.walk);
         let offsets: Vec<usize> = (0..channels.div_ceil(TILE_CHANNELS))
             .flat_map(|block| walk.taps.iter().map(move |tap| (block, tap)))
             .map(|(block, tap)| (block * walk.input.len + tap) * line)
             .collect();
-        let packed = pack(context, [channels, outputs], walk.taps.len(), weight);
         Self { input, offsets, packed, panels: panels_of(outputs) }
     }
 
@@ -131,7 +133,8 @@ impl Product {
     }
 }
 
-/// Packs weights into `[output panels][blocks of 32 inputs][taps][16 pairs of inputs][16]` words.
+/// Packs weights into `[output panels][blocks of 32 inputs][taps][16 pairs of inputs][16]` words. `weight` returns the
+/// weight of an output, an input channel and a tap.
 fn pack(
     context: &Context,
     [inputs, outputs]: [usize; 2],

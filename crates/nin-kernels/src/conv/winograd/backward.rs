@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
-use super::weights::{Weights, transform_weight, transform_weight_gradient};
+use super::weights::{Weights, transform_weight_gradient};
 use crate::arch::generic::Outer;
 use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
 use crate::context::Context;
@@ -157,7 +157,7 @@ pub(crate) fn backward<S: Scheme>(
         let mut grad_input = work.grad_input.map(|grad_input| {
             let layout = layer.plan.by_point(geometry.in_panels());
             let products = context.scratch.take(layer.plan.points * layout.point);
-            let weights = transform_weight::<S>(&layer.plan, work.weight, true);
+            let weights = Weights::input_gradient::<S>(&layer.plan, work.weight);
             (InputGradient { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
         });
         for (index, images) in images.chunks(chunk * image_len).enumerate() {

@@ -6,10 +6,11 @@ use rayon::prelude::*;
 
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
-use super::weights::{Weights, transform_weight};
+use super::weights::Weights;
 use crate::arch::generic::winograd::{OutputTransform, Scheme};
 use crate::context::Context;
 use crate::conv::pack::padded_bias;
+use crate::conv::weights::LayerWeights;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
@@ -33,7 +34,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
     pub(crate) fn new(
         context: &'a Context,
         geometry: &'a ConvGeometry,
-        weight: &[f32],
+        weight: LayerWeights,
         bias: Option<&[f32]>,
         relu: bool,
     ) -> Self {
@@ -41,7 +42,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
         let inputs = plan.by_panel(geometry.in_panels());
         let outputs = plan.by_point(geometry.out_panels());
         Self {
-            weights: transform_weight::<S>(&plan, weight, false),
+            weights: Weights::forward::<S>(&plan, weight),
             bias: padded_bias(context, geometry.out_panels(), bias),
             relu,
             inputs,
@@ -90,7 +91,7 @@ pub(crate) fn forward<S: Scheme>(
     context: &Context,
     geometry: &ConvGeometry,
     images: &[f32],
-    weight: &[f32],
+    weight: LayerWeights,
     bias: Option<&[f32]>,
     relu: bool,
     output: &mut [f32],

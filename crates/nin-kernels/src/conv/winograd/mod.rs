@@ -9,7 +9,9 @@ mod backward;
 mod forward;
 mod plan;
 mod products;
+mod steps;
 mod weights;
 
 pub(crate) use backward::backward;
 pub(crate) use forward::{Forward, forward};
+pub(crate) use steps::push_steps;

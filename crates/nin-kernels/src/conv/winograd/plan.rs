@@ -87,21 +87,32 @@ impl<'a> Plan<'a> {
         layout: ByPanel,
         transformed: &mut [f32],
     ) {
+        transformed.par_chunks_mut(layout.panel).enumerate().for_each(|(panel, transformed)| {
+            self.transform_panel::<S>(panel, images, layout, transformed);
+        });
+    }
+
+    /// Transforms one panel of the images of a chunk.
+    pub(super) fn transform_panel<S: Scheme>(
+        &self,
+        panel: usize,
+        images: &[f32],
+        layout: ByPanel,
+        transformed: &mut [f32],
+    ) {
         let (canvas, _) = self.canvas();
         let plane = self.geometry.in_pixels() * PANEL;
-        transformed.par_chunks_mut(layout.panel).enumerate().for_each(|(panel, transformed)| {
-            let mut copy = self.context.scratch.take_zeroed(canvas.len());
-            for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
-                canvas.place(&image[panel * plane..(panel + 1) * plane], &mut copy);
-                self.context.run(InputTransform {
-                    scheme: PhantomData::<S>,
-                    canvas: &copy,
-                    tiles: self.tiles,
-                    transformed: &mut transformed[index * self.per_image * PANEL..],
-                    stride: layout.point,
-                });
-            }
-        });
+        let mut copy = self.context.scratch.take_zeroed(canvas.len());
+        for (index, image) in images.chunks_exact(self.geometry.in_image()).enumerate() {
+            canvas.place(&image[panel * plane..(panel + 1) * plane], &mut copy);
+            self.context.run(InputTransform {
+                scheme: PhantomData::<S>,
+                canvas: &copy,
+                tiles: self.tiles,
+                transformed: &mut transformed[index * self.per_image * PANEL..],
+                stride: layout.point,
+            });
+        }
     }
 }
 

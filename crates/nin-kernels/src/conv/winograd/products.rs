@@ -25,23 +25,34 @@ pub(super) fn multiply(
     (products, layout, panels): (&mut [f32], ByPoint, usize),
 ) {
     products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
-        plan.context.run(Multiply {
-            input: &input.values[point * input.layout.point..],
-            segments: input.segments,
-            segment_len: PANEL,
-            input_row: 0,
-            input_pixel: PANEL,
-            height: 1,
-            width: images * plan.per_image,
-            pixel_block: pixel_block(input.layout.panels * PANEL),
-            weight: &weights.packed,
-            weight_panel: weights.panel,
-            weight_entry: point * input.layout.panels * PANEL,
-            bias: &weights.no_bias,
-            output: products,
-            output_panel: layout.panel,
-            panels,
-            epilogue: Epilogue::Store,
-        });
+        multiply_point(plan, images, input, weights, (point, products, layout, panels));
+    });
+}
+
+/// Multiplies one point of the transformed domain.
+pub(super) fn multiply_point(
+    plan: &Plan,
+    images: usize,
+    input: Input,
+    weights: &Weights,
+    (point, products, layout, panels): (usize, &mut [f32], ByPoint, usize),
+) {
+    plan.context.run(Multiply {
+        input: &input.values[point * input.layout.point..],
+        segments: input.segments,
+        segment_len: PANEL,
+        input_row: 0,
+        input_pixel: PANEL,
+        height: 1,
+        width: images * plan.per_image,
+        pixel_block: pixel_block(input.layout.panels * PANEL),
+        weight: &weights.packed,
+        weight_panel: weights.panel,
+        weight_entry: point * input.layout.panels * PANEL,
+        bias: &weights.no_bias,
+        output: products.into(),
+        output_panel: layout.panel,
+        panels,
+        epilogue: Epilogue::Store,
     });
 }

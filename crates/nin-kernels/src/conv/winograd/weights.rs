@@ -1,6 +1,7 @@
 //! The transform of the weights, packed for the products, and of their gradient.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -9,28 +10,48 @@ use crate::arch::generic::winograd::{
     LARGEST_KERNEL, LARGEST_TILE, Scheme, WeightGradientTransform, WeightTransform,
 };
 use crate::conv::pack::padded_bias;
+use crate::conv::weights::{Form, LayerWeights};
 use crate::panels::PANEL;
 use crate::scratch::Scratch;
 
 /// Transformed weights, `[blocks of one or two panels][points][depth][16 or 32]`.
 pub(super) struct Weights {
-    pub(super) packed: Scratch,
+    pub(super) packed: Arc<Scratch>,
     pub(super) panel: usize,
     pub(super) no_bias: Scratch,
 }
 
-/// Transforms the weights; `transposed` for the input gradient, where outputs are the depth.
-pub(super) fn transform_weight<S: Scheme>(
-    plan: &Plan,
-    weight: &[f32],
-    transposed: bool,
-) -> Weights {
+impl Weights {
+    /// Returns the transformed weights of a forward pass.
+    pub(super) fn forward<S: Scheme>(plan: &Plan, weight: LayerWeights) -> Self {
+        let transform =
+            |weight: &[f32]| plan.context.install(|| transform_weight::<S>(plan, weight, false));
+        Self::new(plan, weight.packed(Form::Winograd, transform), false)
+    }
+
+    /// Transforms the weights for the input gradient.
+    pub(super) fn input_gradient<S: Scheme>(plan: &Plan, weight: &[f32]) -> Self {
+        Self::new(plan, Arc::new(transform_weight::<S>(plan, weight, true)), true)
+    }
+
+    fn new(plan: &Plan, packed: Arc<Scratch>, transposed: bool) -> Self {
+        let [panels, depth_panels] = panels(plan, transposed);
+        let panel = plan.points * depth_panels * PANEL * PANEL;
+        Self { packed, panel, no_bias: padded_bias(plan.context, panels, None) }
+    }
+}
+
+/// Returns the panels of a product and those of its depth. `transposed` for the input gradient, where outputs are the
+/// depth.
+fn panels(plan: &Plan, transposed: bool) -> [usize; 2] {
+    let (inputs, outputs) = (plan.geometry.in_panels(), plan.geometry.out_panels());
+    if transposed { [inputs, outputs] } else { [outputs, inputs] }
+}
+
+/// Transforms the weights. Call it in the thread pool.
+fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) -> Scratch {
     let (geometry, context) = (plan.geometry, plan.context);
-    let (panels, depth_panels) = if transposed {
-        (geometry.in_panels(), geometry.out_panels())
-    } else {
-        (geometry.out_panels(), geometry.in_panels())
-    };
+    let [panels, depth_panels] = panels(plan, transposed);
     let (taps, depth) = (plan.kernel * plan.kernel, depth_panels * PANEL);
     let panel = plan.points * depth * PANEL;
     let mut packed = context.scratch.take(panels * panel);
@@ -64,7 +85,7 @@ pub(super) fn transform_weight<S: Scheme>(
             }
         }
     });
-    Weights { packed, panel, no_bias: padded_bias(context, panels, None) }
+    packed
 }
 
 /// Transforms the gradient of the weights back, from `[points][blocks][depth][16 or 32]`.

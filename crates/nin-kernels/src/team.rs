@@ -1,0 +1,202 @@
+//! Threads that share the work on one image.
+//!
+//! The work is a list of steps, each divided into parts. The calling thread goes through the steps, and takes parts. Idle
+//! threads of the pool do the same as soon as they wake up. A step begins when all parts of the previous one are done, so
+//! the calling thread waits for parts that another thread has taken, but never for a thread that is late.
+//!
+//! Waking a thread takes longer than a small network computes. So a thread that has helped looks out for more work a while.
+//!
+//! Every part writes values of its own, so results do not depend on which threads there are.
+
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
+
+use crate::lock::lock;
+
+/// Work that threads share.
+pub(crate) trait Step: Debug + Send + Sync {
+    /// Returns the number of parts.
+    fn parts(&self) -> usize;
+
+    /// Computes one part.
+    ///
+    /// # Safety
+    /// No other thread computes this part, or any part of another step.
+    unsafe fn run(&self, part: usize);
+}
+
+/// Steps, and how far they are.
+#[derive(Debug)]
+pub(crate) struct Work {
+    steps: Vec<(Box<dyn Step>, Progress)>,
+}
+
+/// How far a step is. In a cache line of its own, which passes from thread to thread.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Progress {
+    taken: AtomicUsize,
+    done: AtomicUsize,
+    has_panicked: AtomicBool,
+}
+
+/// A part that a thread has taken. It is done even if it panics: the others must not wait for it forever.
+struct Part<'a>(&'a Progress);
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.has_panicked.store(true, Ordering::Relaxed);
+        }
+        self.0.done.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// How often a thread looks for the end of a step before it lets other threads run: some microseconds, longer than a part
+/// takes on an idle machine.
+const SPINS: usize = 1 << 10;
+
+impl Work {
+    pub(crate) fn new(steps: Vec<Box<dyn Step>>) -> Self {
+        Self { steps: steps.into_iter().map(|step| (step, Progress::default())).collect() }
+    }
+
+    /// Does the work on up to `threads` threads: the calling one, and helpers from a pool.
+    ///
+    /// # Panics
+    /// Where a part panics, on any thread.
+    pub(crate) fn share(self: &Arc<Self>, threads: usize, team: &Arc<Team>, pool: &ThreadPool) {
+        if threads > 1 {
+            team.call(self, threads - 1, pool);
+        }
+        self.run();
+        if threads > 1 {
+            team.release();
+            self.wait_for_helpers();
+        }
+        let mut steps = self.steps.iter();
+        let panicked = steps.any(|(_, step)| step.has_panicked.load(Ordering::Relaxed));
+        assert!(!panicked, "another thread panicked");
+    }
+
+    /// Begins again from the first step.
+    pub(crate) fn restart(&mut self) {
+        for (_, progress) in &mut self.steps {
+            *progress = Progress::default();
+        }
+    }
+
+    /// Waits until the other threads have seen that the work is done, unless that takes long: then one of them was
+    /// interrupted.
+    fn wait_for_helpers(self: &Arc<Self>) {
+        for _ in 0..SPINS {
+            if Arc::strong_count(self) == 1 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn run(&self) {
+        for (step, progress) in &self.steps {
+            let parts = step.parts();
+            loop {
+                let part = progress.taken.fetch_add(1, Ordering::Relaxed);
+                if part >= parts {
+                    break;
+                }
+                let _part = Part(progress);
+                // SAFETY: each part is taken once, and the loop below ends with the last part of a step.
+                unsafe { step.run(part) }
+            }
+            let mut spins = 0;
+            while progress.done.load(Ordering::Acquire) < parts {
+                spins += 1;
+                if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+            }
+        }
+    }
+}
+
+/// How long a thread looks out for more work: several times as long as waking it takes.
+const LOOKOUT: Duration = Duration::from_micros(200);
+
+/// The threads of a pool that help with an image.
+#[derive(Debug, Default)]
+pub(crate) struct Team {
+    calls: Mutex<Calls>,
+    /// As in `calls`.
+    count: AtomicUsize,
+    /// Set where the pool has other work.
+    is_dismissed: AtomicBool,
+}
+
+/// The calls for help.
+#[derive(Debug, Default)]
+struct Calls {
+    count: usize,
+    /// The work of the last call, until it is done.
+    work: Option<Arc<Work>>,
+    /// Threads that help or look out for work.
+    helpers: usize,
+}
+
+impl Team {
+    /// Calls for the help of `helpers` threads.
+    fn call(self: &Arc<Self>, work: &Arc<Work>, helpers: usize, pool: &ThreadPool) {
+        self.is_dismissed.store(false, Ordering::Relaxed);
+        let mut calls = lock(&self.calls);
+        calls.count += 1;
+        calls.work = Some(Arc::clone(work));
+        self.count.store(calls.count, Ordering::Release);
+        let missing = helpers.saturating_sub(calls.helpers);
+        calls.helpers += missing;
+        drop(calls);
+        for _ in 0..missing {
+            let team = Arc::clone(self);
+            pool.spawn(move || team.help());
+        }
+    }
+
+    /// Ends the last call.
+    fn release(&self) {
+        lock(&self.calls).work = None;
+    }
+
+    /// Sends helpers without work back to the pool.
+    pub(crate) fn dismiss(&self) {
+        self.is_dismissed.store(true, Ordering::Relaxed);
+    }
+
+    /// Helps with each call until there is none for a while.
+    fn help(&self) {
+        let mut seen = 0;
+        let mut since = Instant::now();
+        loop {
+            if self.count.load(Ordering::Acquire) != seen {
+                let calls = lock(&self.calls);
+                seen = calls.count;
+                let work = calls.work.clone();
+                drop(calls);
+                if let Some(work) = work {
+                    // The calling thread panics for all of them.
+                    drop(catch_unwind(AssertUnwindSafe(|| work.run())));
+                }
+                since = Instant::now();
+            }
+            if since.elapsed() > LOOKOUT || self.is_dismissed.load(Ordering::Relaxed) {
+                let mut calls = lock(&self.calls);
+                if calls.count == seen {
+                    calls.helpers -= 1;
+                    return;
+                }
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
