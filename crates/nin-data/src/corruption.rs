@@ -218,8 +218,8 @@ fn blur(plane: &mut [u8], [height, width]: [usize; 2], deviation: f32) {
     let total: f32 = weights.iter().sum();
     let smooth = |values: &[f32], at: usize, stride: usize, length: usize, start: usize| {
         let weighted = (-reach..=reach).zip(&weights).map(|(distance, weight)| {
-            let place = at.saturating_add_signed(distance).min(length - 1);
-            weight * values[start + place * stride]
+            let from = at.saturating_add_signed(distance).min(length - 1);
+            weight * values[start + from * stride]
         });
         weighted.sum::<f32>() / total
     };
