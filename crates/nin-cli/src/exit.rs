@@ -7,6 +7,7 @@ use nin_data::DataError;
 use nin_train::one_line;
 
 use crate::hints::hint;
+use crate::ranks::is_root;
 use crate::terminal::printable;
 
 /// The exit code of a run that was interrupted with its state saved.
@@ -21,6 +22,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<DataError>());
     let code =
         if causes.any(is_interrupted) { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE };
+    if !is_root() {
+        // Another process has the same error, and reports it.
+        return code;
+    }
     let mut stderr = io::stderr().lock();
     // If stderr is closed, too, the error cannot be reported.
     let _ = writeln!(stderr, "error: {}", printable(&one_line(error.as_ref())));

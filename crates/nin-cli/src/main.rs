@@ -23,6 +23,7 @@ mod pictures;
 mod pretrained;
 mod progress;
 mod quote;
+mod ranks;
 mod report;
 mod seeds;
 mod serve;

@@ -10,6 +10,7 @@ use nin_train::one_line;
 use serde::Serialize;
 
 use crate::error::CommandError;
+use crate::ranks::is_root;
 use crate::terminal::{printable, printable_json, printable_lines};
 
 /// The output format of a command.
@@ -37,8 +38,11 @@ fn print_line(text: &str) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
 }
 
-/// Writes a line to stderr, escaped. Ignores a closed stderr.
+/// Writes a line to stderr, escaped. Ignores a closed stderr. Of several processes, one does so.
 pub fn note(line: impl std::fmt::Display) {
+    if !is_root() {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 

@@ -8,7 +8,9 @@ use burn::train::Interrupter;
 use clap::ValueEnum;
 use nin_data::DataSet;
 use nin_train::recipe::Recipe;
-use nin_train::{DataFile, Ending, Environment, Observer, StartingWeights, Summary, Trainer};
+use nin_train::{
+    DataFile, Ending, Environment, Fingerprint, Observer, StartingWeights, Summary, Trainer,
+};
 
 use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
@@ -18,6 +20,7 @@ use crate::exit::INTERRUPTED;
 use crate::output::note;
 use crate::progress::{self, PreparationProgress};
 use crate::quote::quoted_path;
+use crate::ranks::{Group, is_root};
 use crate::settings::Sources;
 use crate::tensorboard::TensorBoard;
 use crate::{interrupt, report};
@@ -65,10 +68,10 @@ impl<'a> Session<'a> {
         Ok(Self { arguments, data, folder, start, selected, interrupter })
     }
 
-    /// Starts or resumes a run.
-    pub fn train(&self, recipe: Recipe, folder: &Path, resume: bool) -> anyhow::Result<Summary> {
-        let Self { arguments, data, start, selected, interrupter, .. } = self;
-        let environment = Environment {
+    /// Describes the program, the device and the data of a run.
+    fn environment(&self, recipe: &Recipe) -> Environment {
+        let Self { arguments, data, selected, .. } = self;
+        Environment {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: option_env!("NIN_COMMIT").map(str::to_owned),
             backend: selected.backend.name().to_owned(),
@@ -79,13 +82,31 @@ impl<'a> Session<'a> {
             seed: recipe.training.seed,
             data: data.checksums.iter().map(DataFile::from).collect(),
             data_folder: self.folder.clone(),
-        };
+        }
+    }
+
+    /// Returns what the weights of a run depend on, for a comparison with other processes.
+    pub fn fingerprint(&self, recipe: &Recipe) -> anyhow::Result<Fingerprint> {
+        Ok(Fingerprint::of(recipe, &self.data, &self.environment(recipe))?)
+    }
+
+    /// Starts or resumes a run, alone or with the other processes of a group.
+    pub fn train(
+        &self,
+        recipe: Recipe,
+        folder: &Path,
+        resume: bool,
+        group: Option<&Group>,
+    ) -> anyhow::Result<Summary> {
+        let Self { arguments, data, start, selected, interrupter, .. } = self;
+        let environment = self.environment(&recipe);
         let observer = progress::observer(arguments, selected);
-        let mut observer: Box<dyn Observer> = Box::new(CurvesFile::new(observer));
-        if arguments.tensorboard {
+        let mut observer: Box<dyn Observer> =
+            if is_root() { Box::new(CurvesFile::new(observer)) } else { observer };
+        if arguments.tensorboard && is_root() {
             observer = Box::new(TensorBoard::new(observer));
         }
-        let trainer = Trainer::new(recipe, data.clone())
+        let mut trainer = Trainer::new(recipe, data.clone())
             .folder(folder)
             .resume(resume)
             .workers(usize::from(arguments.workers))
@@ -93,10 +114,14 @@ impl<'a> Session<'a> {
             .environment(environment)
             .interrupter(interrupter.clone())
             .observer(observer);
+        if let Some(group) = group {
+            trainer = trainer.communicator(group.communicator());
+        }
         let summary = selected.run_steps(Train(trainer))?;
         if let Some(last) = &summary.last_epoch
             && summary.ending != Ending::Interrupted
             && !arguments.no_report
+            && is_root()
         {
             let step = arguments.tensorboard.then_some(last.total_steps);
             report::conclude(folder, data, selected, step);

@@ -53,6 +53,7 @@ mod planes;
 mod read;
 mod sample;
 mod selection;
+mod share;
 mod targets;
 
 pub use augmentation::{Augmentation, ColourJitter};
@@ -82,6 +83,7 @@ pub use picture::{
 };
 pub use sample::choose as choose_sample;
 pub use selection::Selection;
+pub use share::{Place, Share};
 
 /// How the crates of this workspace open files that must be their own. No part of the interface.
 #[doc(hidden)]

@@ -1,5 +1,7 @@
 //! Dropout whose masks are a pure function of seed, epoch, step and position in the batch.
 
+use std::ops::Range;
+
 use burn::tensor::backend::Backend;
 use nin_random::{Purpose, Stream};
 
@@ -17,6 +19,8 @@ pub struct DropoutKey {
     pub epoch: usize,
     /// The step within the epoch, counted from 0.
     pub step: usize,
+    /// The position of the first image in its batch, counted from 0. Not 0 for a later part of a batch.
+    pub first_image: usize,
 }
 
 /// Sets each value to zero with this probability, and divides the others by one minus it (inverted dropout, as in
@@ -27,24 +31,28 @@ pub(crate) fn dropout<B: Backend>(
     block: usize,
     key: &DropoutKey,
 ) -> Activations<B> {
-    let count = input.dims().iter().product();
-    input.scaled_by(mask(count, probability, block, key))
+    let [images, ..] = input.dims();
+    let count: usize = input.dims().iter().product();
+    let skipped = count / images.max(1) * key.first_image;
+    input.scaled_by(mask(skipped..skipped + count, probability, block, key))
 }
 
-/// Returns the factor of each value, image after image.
-fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
+/// Returns the factor of each of these values of the batch, image after image.
+fn mask(values: Range<usize>, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
     const WORDS: usize = 4;
     // Compares 32 bits: the probability is exact to 2^-32.
     let threshold = (probability * 2_f64.powi(32)) as u64;
     let scale = (1.0 / (1.0 - probability)) as f32;
     let place = [key.epoch as u64, (key.step as u64) << 8 | block as u64];
     let stream = Stream::new(key.seed, Purpose::Dropout, place);
-    let mut mask = Vec::with_capacity(count.next_multiple_of(WORDS));
-    for position in 0..count.div_ceil(WORDS) {
+    let blocks = values.start / WORDS..values.end.div_ceil(WORDS);
+    let mut mask = Vec::with_capacity(blocks.len() * WORDS);
+    for position in blocks {
         let words = stream.block(position as u64);
         mask.extend(words.map(|word| if u64::from(word) < threshold { 0.0 } else { scale }));
     }
-    mask.truncate(count);
+    mask.drain(..values.start % WORDS);
+    mask.truncate(values.len());
     mask
 }
 
@@ -52,12 +60,12 @@ fn mask(count: usize, probability: f64, block: usize, key: &DropoutKey) -> Vec<f
 mod tests {
     use super::*;
 
-    const KEY: DropoutKey = DropoutKey { seed: 1, epoch: 1, step: 0 };
+    const KEY: DropoutKey = DropoutKey { seed: 1, epoch: 1, step: 0, first_image: 0 };
 
     #[test]
     fn the_share_dropped_is_the_probability_and_the_mean_stays() {
         let count = 100_000;
-        let mask = mask(count, 0.25, 0, &KEY);
+        let mask = mask(0..count, 0.25, 0, &KEY);
         let dropped = mask.iter().filter(|&&factor| factor == 0.0).count() as f64 / count as f64;
         let mean = mask.iter().map(|&factor| f64::from(factor)).sum::<f64>() / count as f64;
         // Five deviations of a binomial share.
@@ -67,22 +75,24 @@ mod tests {
     }
 
     #[test]
-    fn an_image_keeps_its_mask_whatever_stands_behind_it_in_the_batch() {
-        let short = mask(30, 0.5, 2, &KEY);
-        assert_eq!(short, mask(90, 0.5, 2, &KEY)[..30]);
+    fn an_image_keeps_its_mask_in_a_part_of_the_batch() {
+        let whole = mask(0..90, 0.5, 2, &KEY);
+        for part in [0..30, 30..60, 29..71, 62..90, 90..90] {
+            assert_eq!(mask(part.clone(), 0.5, 2, &KEY), whole[part]);
+        }
     }
 
     #[test]
     fn masks_differ_by_step_epoch_seed_and_block() {
-        let base = mask(64, 0.5, 0, &KEY);
-        assert_eq!(base, mask(64, 0.5, 0, &KEY));
+        let base = mask(0..64, 0.5, 0, &KEY);
+        assert_eq!(base, mask(0..64, 0.5, 0, &KEY));
         for (block, key) in [
             (1, KEY),
             (0, DropoutKey { step: 1, ..KEY }),
             (0, DropoutKey { epoch: 2, ..KEY }),
             (0, DropoutKey { seed: 2, ..KEY }),
         ] {
-            assert_ne!(base, mask(64, 0.5, block, &key));
+            assert_ne!(base, mask(0..64, 0.5, block, &key));
         }
     }
 }

@@ -148,20 +148,22 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
     type Output = StepAnswers;
 
     fn step(&self, batch: ImageBatch<B>) -> TrainOutput<StepAnswers> {
-        let key = DropoutKey { seed: self.seed, epoch: batch.epoch, step: batch.step };
-        let logits = self.network.forward_training(batch.images, &key); // [batch, classes]
-        let mixed = batch.mixed;
+        let ImageBatch { images, targets, labels, mixed, epoch, step, place, .. } = batch;
+        let first_image = place.as_ref().map_or(0, |place| place.first);
+        let key = DropoutKey { seed: self.seed, epoch, step, first_image };
+        let logits = self.network.forward_training(images, &key); // [batch, classes]
         let (smoothing, logits_of_loss) = (self.label_smoothing, logits.clone());
-        let loss = match &self.class_weights {
-            Some(weights) => {
-                let mixed = mixed.as_ref();
-                let targets = Targets { labels: &batch.labels, mixed, smoothing };
-                weighted_cross_entropy(logits_of_loss, targets, weights)
-            }
-            None => mixed_cross_entropy(logits_of_loss, batch.targets, mixed.as_ref(), smoothing),
+        let of_batch = place.as_ref().map_or(labels.as_slice(), |place| &place.labels);
+        let loss = if let Some(weights) = &self.class_weights {
+            let targets = Targets { labels: &labels, mixed: mixed.as_ref(), smoothing, of_batch };
+            weighted_cross_entropy(logits_of_loss, targets, weights)
+        } else {
+            let mean = mixed_cross_entropy(logits_of_loss, targets, mixed.as_ref(), smoothing);
+            let (images, all) = (labels.len(), of_batch.len());
+            if images < all { mean * (images as f64 / all as f64) } else { mean }
         };
         let answers =
-            Answers::read(&logits.inner(), batch.labels).map(|answers| answers.mixed_with(mixed));
+            Answers::read(&logits.inner(), labels).map(|answers| answers.mixed_with(mixed));
         let gradients = loss.backward();
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }
@@ -254,6 +256,7 @@ mod tests {
             indices: vec![0, 1],
             epoch: 1,
             step: 0,
+            place: None,
         }
     }
 

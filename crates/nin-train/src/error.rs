@@ -8,6 +8,7 @@ use nin_model::ModelError;
 use nin_preprocessing::WhiteningError;
 use thiserror::Error;
 
+use crate::ranks::CommunicationError;
 use crate::recipe::RecipeError;
 
 /// Files that a resumed run depends on. Each carries its own checksum.
@@ -226,6 +227,17 @@ pub enum TrainError {
         /// Number of consecutive steps skipped before this one.
         skipped: usize,
     },
+    /// One or more of the processes of a training failed, and all of them end.
+    #[error("{message}")]
+    OnRanks {
+        /// What happened, on which rank and machine.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Another process of the training cannot be reached.
+    #[error(transparent)]
+    Communication(#[from] CommunicationError),
     /// Burn's learner never ran the training loop. This is a bug.
     #[error("internal error: the training loop returned no result")]
     NoOutcome,
@@ -351,6 +363,10 @@ impl TrainError {
                 "check that it is there and that you may read it".to_owned()
             }
             Self::Io { .. } => "name a folder that you may write to".to_owned(),
+            Self::OnRanks { hint, .. } => hint.clone(),
+            Self::Communication(_) => {
+                "the last checkpoint is whole: resume the run, with as many ranks as are left".to_owned()
+            }
             Self::NoOutcome => "this is a bug in nin: please report it".to_owned(),
         }
     }

@@ -39,7 +39,7 @@ impl Evaluation {
         loader: &OrderedLoader<B>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
-        let (evaluation, _) = Self::run_while(classifier, loader, |images, total| {
+        let (evaluation, ..) = Self::run_while(classifier, loader, |images, total| {
             progress(images, total);
             true
         })?;
@@ -52,16 +52,17 @@ impl Evaluation {
     }
 
     /// Evaluates batches while `go_on`, called with the number of images done and in total, returns true. Returns the
-    /// evaluation so far and whether it is complete.
+    /// evaluation so far, the score of each batch, and whether it is complete.
     pub(crate) fn run_while<B: Backend>(
         classifier: &Classifier<B>,
         loader: &OrderedLoader<B>,
         mut go_on: impl FnMut(usize, usize) -> bool,
-    ) -> Result<(Self, bool), TrainError> {
+    ) -> Result<(Self, Vec<Score>, bool), TrainError> {
         let classes = classifier.network().architecture().classes();
         let mut evaluation = Self::new(classes)?;
         let total = loader.len();
         let classifier = classifier.prepared();
+        let mut scores = Vec::new();
         for batch in loader.epoch(1, 0) {
             let answers = classifier.step(batch?).0?;
             for (logits, answer, label) in answers.iter() {
@@ -71,13 +72,15 @@ impl Evaluation {
                 row[answer] += 1;
                 evaluation.non_finite += usize::from(logits.iter().any(|logit| !logit.is_finite()));
             }
-            evaluation.score.add(answers.score());
+            let score = answers.score();
+            evaluation.score.add(score);
+            scores.push(score);
             let done = evaluation.score.images;
             if !go_on(done, total) && done < total {
-                return Ok((evaluation, false));
+                return Ok((evaluation, scores, false));
             }
         }
-        Ok((evaluation, true))
+        Ok((evaluation, scores, true))
     }
 
     /// Returns a class's precision, the share of correct ones among its answers; `None` without answers.

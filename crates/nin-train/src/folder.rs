@@ -63,7 +63,8 @@ impl RunFolder {
         Ok((folder, lock))
     }
 
-    fn at(path: &Path) -> Self {
+    /// Names a folder without looking at it.
+    pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), claimed: None }
     }
 

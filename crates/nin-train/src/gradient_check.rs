@@ -104,6 +104,7 @@ mod tests {
             indices: vec![0, 1],
             epoch: 1,
             step: 0,
+            place: None,
         };
         let gradients = TrainStep::step(&classifier, batch).grads;
         let mut host = HostNorm { gradients: &gradients, square: 0.0 };

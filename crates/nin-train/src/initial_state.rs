@@ -37,14 +37,15 @@ pub(crate) fn starting_weights(
 }
 
 /// The state of the learner before its next step.
+#[derive(Debug)]
 pub(crate) struct InitialState {
     /// The weights to train.
-    weights: Weights,
+    pub(crate) weights: Weights,
     /// The weights to evaluate: the trained ones, or their average.
     pub(crate) evaluated: Weights,
     /// The optimizer's tensors; empty before the first step.
-    optimizer: Weights,
-    steps_taken: usize,
+    pub(crate) optimizer: Weights,
+    pub(crate) steps_taken: usize,
 }
 
 impl InitialState {

@@ -73,6 +73,7 @@ mod picture_list;
 mod plan;
 mod prediction;
 mod preprocessing;
+mod ranks;
 pub mod recipe;
 #[cfg(test)]
 mod sample;
@@ -101,6 +102,10 @@ pub use learner::StepLearner;
 pub use metrics_log::read_events;
 pub use model_metadata::model_metadata;
 pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparation, Prepared};
+pub use ranks::{
+    Alone, CommunicationError, Communicator, Fingerprint, Ready, ThreadRank, check_rank_count,
+    gather, preflight,
+};
 pub use score::{Answers, Score};
 pub use sentinel::{Alarm, AlarmKind, SentinelState};
 pub use summary::Summary;

@@ -24,7 +24,8 @@ const MOST_UNWRITTEN: usize = 16 << 20;
 /// Appends events to `metrics.jsonl` and passes them on to the observer.
 pub(crate) struct MetricsLog {
     run: RunFolder,
-    file: File,
+    /// The file; `None` on a rank that does not write the run.
+    file: Option<File>,
     bytes: u64,
     /// Hash of these bytes.
     sum: Sha256,
@@ -59,6 +60,7 @@ impl MetricsLog {
         let sum = sum_of(&mut file).map_err(TrainError::io("read", &path))?;
         let last_epoch = last_epoch(last_attempt(&read_events(&path)?));
         let (run, unwritten) = (run.clone(), Vec::new());
+        let file = Some(file);
         let mut log = Self { run, file, bytes, sum, unwritten, last_epoch, observer };
         let (sum, expected) = (log.sha256(), logged.sha256);
         if bytes == keep_bytes && expected.is_some_and(|expected| expected != sum) {
@@ -77,6 +79,19 @@ impl MetricsLog {
             ))?;
         }
         Ok(log)
+    }
+
+    /// Creates a log that keeps nothing but the last epoch, for a rank that does not write the run.
+    pub(crate) fn unwritten(run: &RunFolder) -> Self {
+        Self {
+            run: run.clone(),
+            file: None,
+            bytes: 0,
+            sum: Sha256::new(),
+            unwritten: Vec::new(),
+            last_epoch: None,
+            observer: Box::new(()),
+        }
     }
 
     /// Passes an event to the observer and logs it. On a full disk, keeps the event in memory until a later write.
@@ -131,7 +146,9 @@ impl MetricsLog {
     /// Flushes the log to disk and returns its length, in bytes.
     pub(crate) fn flush(&mut self) -> Result<u64, TrainError> {
         self.write()?;
-        self.file.sync_data().map_err(TrainError::io("write", self.run.metrics_path()))?;
+        if let Some(file) = &self.file {
+            file.sync_data().map_err(TrainError::io("write", self.run.metrics_path()))?;
+        }
         Ok(self.bytes)
     }
 
@@ -150,10 +167,14 @@ impl MetricsLog {
 
     /// Writes all pending lines, or none of them.
     fn write(&mut self) -> Result<(), TrainError> {
+        let Some(file) = &mut self.file else {
+            self.unwritten.clear();
+            return Ok(());
+        };
         self.run.check_place()?;
-        if let Err(error) = self.file.write_all(&self.unwritten) {
-            let back = self.file.set_len(self.bytes);
-            let back = back.and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+        if let Err(error) = file.write_all(&self.unwritten) {
+            let back = file.set_len(self.bytes);
+            let back = back.and_then(|()| file.seek(SeekFrom::Start(self.bytes)));
             let error = back.err().unwrap_or(error);
             return Err(TrainError::io("write", self.run.metrics_path())(error));
         }

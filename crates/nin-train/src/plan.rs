@@ -7,6 +7,7 @@ use nin_data::DataSet;
 
 use crate::environment::Environment;
 use crate::fine_tuning::StartingWeights;
+use crate::ranks::Ranks;
 use crate::recipe::Recipe;
 
 /// The settings of a [`Trainer`](crate::Trainer), except for its observer.
@@ -25,4 +26,6 @@ pub(crate) struct Plan {
     pub(crate) environment: Environment,
     /// Stops the training at the next step, after saving its state.
     pub(crate) interrupter: Interrupter,
+    /// The processes that train this run together.
+    pub(crate) ranks: Ranks,
 }

@@ -79,6 +79,46 @@ impl Answers {
         self
     }
 
+    /// Appends the answers of the images that follow in the batch.
+    #[must_use]
+    pub(crate) fn followed_by(mut self, next: Self) -> Self {
+        self.logits.extend(next.logits);
+        self.labels.extend(next.labels);
+        if let (Some(mixed), Some(next)) = (&mut self.mixed, next.mixed) {
+            mixed.labels.extend(next.labels);
+        }
+        self
+    }
+
+    /// Returns the answers as bytes, for another process.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let Self { logits, labels, mixed, classes } = self;
+        let share = mixed.as_ref().map_or(f64::NAN, |mixed| mixed.share);
+        let mut bytes =
+            [labels.len() as u64, *classes as u64, share.to_bits()].map(u64::to_le_bytes).concat();
+        bytes.extend(logits.iter().flat_map(|logit| logit.to_le_bytes()));
+        let second = mixed.iter().flat_map(|mixed| &mixed.labels);
+        bytes.extend(labels.iter().chain(second).flat_map(|&label| (label as u64).to_le_bytes()));
+        bytes
+    }
+
+    /// Returns the answers of [`to_bytes`](Self::to_bytes); `None` for other bytes, such as those of an empty part.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (header, rest) = bytes.split_at_checked(3 * 8)?;
+        let words = |bytes: &[u8]| -> Vec<u64> {
+            bytes.as_chunks::<8>().0.iter().map(|&word| u64::from_le_bytes(word)).collect()
+        };
+        let [images, classes, share] = words(header)[..] else { return None };
+        let (images, classes) = (images as usize, classes as usize);
+        let (logits, labels) = rest.split_at_checked(4 * images.checked_mul(classes)?)?;
+        let logits = logits.as_chunks::<4>().0.iter().map(|&logit| f32::from_le_bytes(logit));
+        let mut labels = words(labels).into_iter().map(|label| label as usize);
+        let first: Vec<usize> = labels.by_ref().take(images).collect();
+        let share = f64::from_bits(share);
+        let mixed = (!share.is_nan()).then(|| MixedTargets { labels: labels.collect(), share });
+        Some(Self { logits: logits.collect(), labels: first, mixed, classes })
+    }
+
     #[cfg(test)]
     pub(crate) fn of(logits: Vec<f32>, labels: Vec<usize>, classes: usize) -> Self {
         Self { logits, labels, mixed: None, classes }

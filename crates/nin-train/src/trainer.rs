@@ -1,6 +1,7 @@
 //! The entry point of a training run.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::Interrupter;
@@ -10,6 +11,7 @@ use crate::environment::Environment;
 use crate::events::Observer;
 use crate::fine_tuning::StartingWeights;
 use crate::plan::Plan;
+use crate::ranks::{Communicator, Ranks};
 use crate::recipe::Recipe;
 use crate::summary::Summary;
 use crate::{TrainError, training};
@@ -58,6 +60,7 @@ impl Trainer {
             starting_weights: None,
             environment: Environment::default(),
             interrupter: Interrupter::new(),
+            ranks: Ranks::default(),
         };
         Self { plan, observer: Box::new(()) }
     }
@@ -102,6 +105,15 @@ impl Trainer {
     #[must_use]
     pub fn interrupter(mut self, interrupter: Interrupter) -> Self {
         self.plan.interrupter = interrupter;
+        self
+    }
+
+    /// Sets the processes that train this run together; without this, the process is alone. Each of them creates a
+    /// trainer with the same recipe, data and folder. Rank 0 writes the folder and calls the observer; the others only
+    /// compute. The weights are those of one process, bit for bit, on CPUs with the same instruction set.
+    #[must_use]
+    pub fn communicator(mut self, communicator: Arc<dyn Communicator>) -> Self {
+        self.plan.ranks = Ranks::new(communicator);
         self
     }
 

@@ -9,7 +9,7 @@ use nin_model::ModelMetadata;
 use crate::attempt::Attempt;
 use crate::averaging::Average;
 use crate::checkpoint::{Checkpoint, TrainingState, to_json};
-use crate::events::{Event, Observer, RunDescription};
+use crate::events::{Ending, Event, Observer, RunDescription};
 use crate::fine_tuning::StartingWeights;
 use crate::initial_state::{InitialState, starting_weights};
 use crate::learner;
@@ -18,12 +18,14 @@ use crate::model_metadata::model_metadata;
 use crate::open_run::{Checked, OpenRun};
 use crate::plan::Plan;
 use crate::preprocessing::{self, Source};
+use crate::ranks::{Start, check_rank_count};
 use crate::recipe::Recipe;
 use crate::summary::{Summary, SummaryOf};
 use crate::training_loop::{Job, Loaders, Outcome, TrainingLoop};
 use crate::{RunFolder, RunHistory, TrainError, sealed, weighting};
 
-/// Trains on a device, attempt after attempt, and returns the summary.
+/// Trains on a device, attempt after attempt, and returns the summary. Of several ranks, the root opens and writes the
+/// run; the others take its state and only compute.
 ///
 /// # Errors
 /// [`TrainError`] if the run cannot start or continue.
@@ -33,29 +35,119 @@ pub(crate) fn train<B: AutodiffBackend>(
     device: &B::Device,
 ) -> Result<Summary, TrainError> {
     plan.recipe.validate()?;
-    let metadata = model_metadata(&plan.recipe, &plan.data)?;
-    let mut run = OpenRun::open(plan, &metadata)?;
-    let mut attempt = Attempt::current(&run.folder, &plan.recipe)?;
-    let mut prepared = prepare::<B>(plan, &mut run, &attempt, &metadata, device)?;
-    if let Some(summary) = prepared.finished(&run.folder, &plan.data)? {
-        return Ok(summary);
-    }
-    let mut log = open_log(plan, &run, &mut prepared, observer)?;
+    check_rank_count(plan.ranks.size(), plan.recipe.training.micro_batches)?;
+    if plan.ranks.is_root() { lead::<B>(plan, observer, device) } else { follow::<B>(plan, device) }
+}
+
+/// Trains as the root.
+fn lead<B: AutodiffBackend>(
+    plan: &Plan,
+    observer: Box<dyn Observer>,
+    device: &B::Device,
+) -> Result<Summary, TrainError> {
+    let Plan { recipe, data, ranks, .. } = plan;
+    let opened = || {
+        let metadata = model_metadata(recipe, data)?;
+        let mut run = OpenRun::open(plan, &metadata)?;
+        let attempt = Attempt::current(&run.folder, recipe)?;
+        let mut prepared = prepare::<B>(plan, &mut run, &attempt, &metadata, device)?;
+        if let Some(summary) = prepared.finished(&run.folder, data)? {
+            return Ok(Opened::Finished(Box::new((summary, prepared.state))));
+        }
+        let log = open_log(plan, &run, &mut prepared, observer)?;
+        Ok(Opened::Ready(Box::new(Ready { metadata, run, attempt, prepared, log })))
+    };
+    let ready = match ranks.with_root(opened())? {
+        Opened::Finished(finished) => {
+            let (summary, state) = *finished;
+            ranks.hand_out(Some(to_json(&plan.folder, &state)?))?;
+            return Ok(summary);
+        }
+        Opened::Ready(ready) => {
+            ranks.hand_out(None)?;
+            *ready
+        }
+    };
+    let Ready { metadata, mut run, mut attempt, mut prepared, mut log } = ready;
     loop {
         let job = prepared.job(plan, &run.folder, device);
-        match fit(job, prepared, &plan.data, log)? {
+        let start = ranks.with_root(prepared.start(data, &mut log))?;
+        if !ranks.is_alone() {
+            ranks.hand_out(Some(start.to_bytes()?))?;
+        }
+        match fit(job, start, data, log)? {
             Outcome::Ended(summary) => {
                 write_summary(&run.folder, &summary)?;
                 return Ok(summary);
             }
             Outcome::Restart { log: continued, epoch, step } => {
                 log = continued;
-                attempt.next(&plan.recipe).begin(&run.folder, &mut log, (epoch, step))?;
+                let mut begun = || {
+                    attempt.next(recipe).begin(&run.folder, &mut log, (epoch, step))?;
+                    attempt = Attempt::current(&run.folder, recipe)?;
+                    prepare::<B>(plan, &mut run, &attempt, &metadata, device)
+                };
+                prepared = ranks.with_root(begun())?;
             }
         }
-        attempt = Attempt::current(&run.folder, &plan.recipe)?;
-        prepared = prepare::<B>(plan, &mut run, &attempt, &metadata, device)?;
         log.begin(&prepared.description(&run.folder));
+    }
+}
+
+/// A run that the root opened.
+enum Opened<B: AutodiffBackend> {
+    /// It needs no training.
+    Finished(Box<(Summary, TrainingState)>),
+    Ready(Box<Ready<B>>),
+}
+
+/// A run that the root trains.
+struct Ready<B: AutodiffBackend> {
+    metadata: ModelMetadata,
+    run: OpenRun,
+    attempt: Attempt,
+    prepared: Prepared<B>,
+    log: MetricsLog,
+}
+
+/// Trains as another rank, with the root's state. Agrees with the root wherever [`lead`] does.
+fn follow<B: AutodiffBackend>(plan: &Plan, device: &B::Device) -> Result<Summary, TrainError> {
+    let Plan { recipe, data, ranks, .. } = plan;
+    let run = RunFolder::at(&plan.folder);
+    ranks.with_root(Ok(()))?;
+    if let Ok(state) = serde_json::from_slice::<TrainingState>(&ranks.hand_out(None)?) {
+        // The run is already finished.
+        let of = SummaryOf {
+            metadata: &model_metadata(recipe, data)?,
+            seed: recipe.training.seed,
+            evaluated_on: data.evaluated_on(),
+            test: None,
+            bad_pictures: data.bad_pictures(),
+        };
+        let ending = state.ending(&recipe.training).unwrap_or(Ending::Finished);
+        return Ok(Summary::new(&state, &of, None, ending, Duration::ZERO));
+    }
+    loop {
+        ranks.with_root(Ok(()))?;
+        let start = Start::from_bytes(&ranks.hand_out(None)?)?;
+        let mut recipe = recipe.clone();
+        recipe.training.seed = start.seed;
+        let loaders = Loaders::<B>::new(plan, &recipe, &start.metadata.preprocessing, device);
+        let job = Job {
+            recipe,
+            run: run.clone(),
+            metadata: start.metadata.clone(),
+            loaders,
+            evaluated_on: data.evaluated_on(),
+            bad_pictures: data.bad_pictures(),
+            device: device.clone(),
+            interrupter: plan.interrupter.clone(),
+            ranks: ranks.clone(),
+        };
+        match fit(job, start, data, MetricsLog::unwritten(&run))? {
+            Outcome::Ended(summary) => return Ok(summary),
+            Outcome::Restart { .. } => ranks.with_root(Ok(()))?,
+        }
     }
 }
 
@@ -167,7 +259,23 @@ impl<B: AutodiffBackend> Prepared<B> {
             bad_pictures: plan.data.bad_pictures(),
             device: device.clone(),
             interrupter: plan.interrupter.clone(),
+            ranks: plan.ranks.clone(),
         }
+    }
+
+    /// Restores the state of the learner from the checkpoint, or initializes it, and logs the first event.
+    fn start(&mut self, data: &DataSet, log: &mut MetricsLog) -> Result<Start, TrainError> {
+        log.event(self.first_event(data)?)?;
+        let Self { recipe, metadata, loaders, checkpoint, starting_weights, state, .. } = self;
+        let is_saved = checkpoint.is_some();
+        let initial = if let Some(checkpoint) = checkpoint.take() {
+            InitialState::restore(checkpoint)
+        } else {
+            let start = starting_weights.as_ref();
+            InitialState::initialize(recipe, metadata, &loaders.train, start, log)?
+        };
+        let (seed, metadata) = (recipe.training.seed, metadata.clone());
+        Ok(Start { seed, metadata, initial, state: state.clone(), is_saved })
     }
 }
 
@@ -201,34 +309,23 @@ fn open_log<B: AutodiffBackend>(
     Ok(log)
 }
 
-/// Restores or initializes the learner, then trains it.
+/// Trains an attempt from its start.
 fn fit<B: AutodiffBackend>(
     job: Job<B>,
-    prepared: Prepared<B>,
+    start: Start,
     data: &DataSet,
-    mut log: MetricsLog,
+    log: MetricsLog,
 ) -> Result<Outcome, TrainError> {
-    log.event(prepared.first_event(data)?)?;
-    let Prepared { recipe, metadata, loaders, checkpoint, starting_weights, state, .. } = prepared;
-    let saved = checkpoint.as_ref().map(|_| (state.epoch, state.total_steps));
-    let initial = match checkpoint {
-        Some(checkpoint) => InitialState::restore(checkpoint),
-        None => InitialState::initialize(
-            &recipe,
-            &metadata,
-            &loaders.train,
-            starting_weights.as_ref(),
-            &mut log,
-        )?,
-    };
-    let class_weights = weighting::class_weights(&recipe, data, &metadata)?;
+    let Start { initial, state, is_saved, .. } = start;
+    let saved = is_saved.then_some((state.epoch, state.total_steps));
+    let class_weights = weighting::class_weights(&job.recipe, data, &job.metadata)?;
     let learner = initial.learner(&job, class_weights)?;
-    let average = recipe.training.ema_decay.map(|decay| {
+    let average = job.recipe.training.ema_decay.map(|decay| {
         Average::at(&initial.evaluated, decay, &job.device)
-            .with_frozen_blocks(recipe.model.freeze_blocks)
+            .with_frozen_blocks(job.recipe.model.freeze_blocks)
     });
     let (folder, interrupter) = (job.run.path().to_owned(), job.interrupter.clone());
-    let (train, evaluation) = loaders.for_burn();
+    let (train, evaluation) = job.loaders.for_burn();
     learner::fit(learner, (train, evaluation), &folder, interrupter, move |learner| {
         TrainingLoop::new(&job, learner, state, log).with_average(average).saved_at(saved).run()
     })

@@ -92,13 +92,16 @@ pub(crate) struct Targets<'a> {
     pub(crate) mixed: Option<&'a MixedTargets>,
     /// Share of each target to spread over all classes.
     pub(crate) smoothing: f64,
+    /// The label of each image of the whole batch, of which these images may be a part.
+    pub(crate) of_batch: &'a [usize],
 }
 
 /// Returns the weighted cross-entropy of `[batch, classes]` logits, of shape `[1]`, in nats.
 ///
 /// For plain targets, this is the weighted mean: the sum is divided by the sum of the labels' weights. Mixed targets
 /// are class probabilities; like PyTorch, this divides their sum by the number of images. If all weights of a batch are
-/// 0, PyTorch's mean is 0 / 0; here the loss and its gradient are 0.
+/// 0, PyTorch's mean is 0 / 0; here the loss and its gradient are 0. The loss of a part of a batch is its share of the
+/// batch's loss: the losses of all parts add up to it.
 pub(crate) fn weighted_cross_entropy<B: Backend>(
     logits: Tensor<B, 2>,
     targets: Targets<'_>,
@@ -112,11 +115,11 @@ pub(crate) fn weighted_cross_entropy<B: Backend>(
 
 /// Returns the factor of each log-probability, `[batch, classes]`.
 fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
-    let Targets { labels, mixed, smoothing } = targets;
+    let Targets { labels, mixed, smoothing, of_batch } = targets;
     let classes = weights.len();
     let divisor = match mixed {
-        Some(_) => labels.len() as f64,
-        None => labels.iter().map(|&label| weights[label]).sum(),
+        Some(_) => of_batch.len() as f64,
+        None => of_batch.iter().map(|&label| weights[label]).sum(),
     };
     let scale = if divisor > 0.0 { 1.0 / divisor } else { 0.0 };
     let spread = smoothing / classes as f64;
@@ -172,8 +175,12 @@ mod tests {
             let shape = [case.labels.len(), case.weights.len()];
             let logits = TensorData::new(case.logits, shape);
             let logits = Tensor::<Training, 2>::from_data(logits, &FlexDevice).require_grad();
-            let targets =
-                Targets { labels: &case.labels, mixed: second.as_ref(), smoothing: case.smoothing };
+            let targets = Targets {
+                labels: &case.labels,
+                mixed: second.as_ref(),
+                smoothing: case.smoothing,
+                of_batch: &case.labels,
+            };
             let loss = weighted_cross_entropy(logits.clone(), targets, &case.weights);
             let gradients = loss.backward();
             let found = HostTensor::read("loss", &loss.inner()).unwrap().values;
@@ -190,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_batch_without_weight_moves_nothing() {
-        let targets = Targets { labels: &[1, 1], mixed: None, smoothing: 0.0 };
+        let labels = [1, 1];
+        let targets = Targets { labels: &labels, mixed: None, smoothing: 0.0, of_batch: &labels };
         assert_eq!(factors(targets, &[1.0, 0.0]), [0.0; 4]);
     }
 

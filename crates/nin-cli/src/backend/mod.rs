@@ -27,6 +27,7 @@ use self::adapters::{AdapterKind, NO_DRIVER, may_have_gpu};
 use self::automatic::Choice;
 use crate::error::CommandError;
 use crate::output::note;
+use crate::ranks::sharing_cores;
 
 /// What `--backend` takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -298,9 +299,10 @@ fn not_compiled_in(backend: BackendName) -> anyhow::Error {
     .into()
 }
 
-/// Returns the default number of threads of the CPU backends.
+/// Returns the default number of threads of the CPU backends: one per core, or this process's share of the cores.
 pub fn default_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / sharing_cores()).max(1)
 }
 
 /// Sizes the thread pools of Burn's operations and of the fused kernels, and returns the kernels' instruction set.

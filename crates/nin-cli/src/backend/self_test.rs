@@ -101,6 +101,7 @@ fn step<B: AutodiffBackend>(
         indices: (0..IMAGES).collect(),
         epoch: 1,
         step: 0,
+        place: None,
     })?;
     let logits = answers.iter().flat_map(|(logits, ..)| logits.iter().map(|&it| f64::from(it)));
     let mut found = vec![("logits".to_owned(), logits.collect())];

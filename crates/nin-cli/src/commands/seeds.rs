@@ -13,8 +13,10 @@ use crate::arguments::TrainArguments;
 use crate::backend::RememberedDevice;
 use crate::comparison::{self, Comparison, Spread};
 use crate::dataset::remembered_folder;
+use crate::error::CommandError;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
+use crate::ranks::Group;
 use crate::report;
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::session::Session;
@@ -31,6 +33,11 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 }
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+    if Group::join()?.is_some() {
+        let message = "several seeds cannot be trained by several processes together";
+        let hint = "start one process for each group of seeds, each with a --run of its own";
+        return Err(CommandError::new(message, hint).into());
+    }
     let Series { mut folder, seeds, mut recipe, claims, selection_is_free } =
         Series::resolve(arguments)?;
     folder.check_runs(&seeds)?;
@@ -55,7 +62,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         let mut recipe = recipe.clone();
         recipe.training.seed = *seed;
         let run = folder.run(*seed);
-        let summary = match session.train(recipe, &run, RunFolder::is_run(&run)) {
+        let summary = match session.train(recipe, &run, RunFolder::is_run(&run), None) {
             // This run has ended; the next may still succeed.
             Err(error) if diverged(&error) => {
                 note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));

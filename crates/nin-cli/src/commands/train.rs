@@ -1,32 +1,85 @@
 //! `train`: trains a recipe and prints the book's two closing lines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nin_data::Part;
-use nin_train::recipe::ScheduleKind;
+use nin_train::recipe::{Recipe, ScheduleKind};
 use nin_train::{Ending, RunHistory, Summary};
 
 use crate::arguments::TrainArguments;
 use crate::error::CommandError;
+use crate::exit::INTERRUPTED;
 use crate::output::{Format, note, print_json, print_text};
 use crate::quote::quoted_path;
+use crate::ranks::{Group, is_root};
 use crate::session::Session;
 use crate::settings::{TrainSettings, claim_run};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let TrainSettings { mut recipe, folder, claims, sources } = TrainSettings::resolve(arguments)?;
-    let session = Session::open(arguments, &mut recipe, sources)?;
-    let can_go_on = !matches!(recipe.schedule.kind, ScheduleKind::Cosine { .. });
-    // Created last, so that an early failure leaves nothing behind.
-    let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
-    let summary = session.train(recipe, &folder, arguments.resume).inspect_err(|_| {
-        if claims.is_some() {
-            // Removes it only if it is empty.
-            let _ = std::fs::remove_dir(&folder);
+    let group = Group::join()?;
+    let run = Run::open(arguments, group.as_ref());
+    let trained = run.and_then(|run| Ok((run.train(arguments, group.as_ref())?, run)));
+    let (summary, run) = match (trained, &group) {
+        (Err(error), Some(group)) => return Err(group.failed(error)),
+        (trained, _) => trained?,
+    };
+    if is_root() {
+        return run.finish(&summary, arguments);
+    }
+    Ok(match summary.ending {
+        Ending::Interrupted => ExitCode::from(INTERRUPTED),
+        Ending::Collapsed => ExitCode::FAILURE,
+        Ending::StoppedEarly | Ending::Finished => ExitCode::SUCCESS,
+    })
+}
+
+/// A run to train.
+struct Run<'a> {
+    recipe: Recipe,
+    session: Session<'a>,
+    folder: PathBuf,
+    /// Whether the folder was created for this run.
+    is_claimed: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Opens everything that the run needs, and compares it with what the other processes opened.
+    fn open(arguments: &'a TrainArguments, group: Option<&Group>) -> anyhow::Result<Self> {
+        let settings = TrainSettings::resolve(arguments);
+        if let Some(group) = group {
+            group.begin(settings.as_ref().ok().map(|settings| &settings.recipe))?;
         }
-    })?;
-    finish(&summary, &session, arguments, &folder, can_go_on)
+        let opened = settings.and_then(|settings| {
+            let TrainSettings { mut recipe, folder, claims, sources } = settings;
+            let session = Session::open(arguments, &mut recipe, sources)?;
+            let fingerprint = session.fingerprint(&recipe)?;
+            Ok((recipe, session, folder, claims, fingerprint))
+        });
+        if let Some(group) = group {
+            group.check(opened.as_ref().map(|(.., fingerprint)| fingerprint.clone()))?;
+        }
+        let (recipe, session, folder, claims, _) = opened?;
+        // Created last, so that an early failure leaves nothing behind.
+        let claims = claims.filter(|_| is_root());
+        let folder = claims.as_deref().map_or(Ok(folder), claim_run)?;
+        Ok(Self { recipe, session, folder, is_claimed: claims.is_some() })
+    }
+
+    fn train(&self, arguments: &TrainArguments, group: Option<&Group>) -> anyhow::Result<Summary> {
+        let Self { recipe, session, folder, is_claimed } = self;
+        session.train(recipe.clone(), folder, arguments.resume, group).inspect_err(|_| {
+            if *is_claimed {
+                // Removes it only if it is empty.
+                let _ = std::fs::remove_dir(folder);
+            }
+        })
+    }
+
+    fn finish(&self, summary: &Summary, arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
+        let can_go_on = !matches!(self.recipe.schedule.kind, ScheduleKind::Cosine { .. });
+        finish(summary, &self.session, arguments, &self.folder, can_go_on)
+    }
 }
 
 fn finish(

@@ -126,6 +126,7 @@ fn batch_of<B: Backend>(images: &Tensor<B, 4>, step: usize) -> ImageBatch<B> {
         indices: (0..batch_size).collect(),
         epoch: 1,
         step,
+        place: None,
     }
 }
 

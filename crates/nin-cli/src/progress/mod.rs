@@ -12,11 +12,15 @@ use nin_train::Observer;
 
 use crate::arguments::{ProgressChoice, TrainArguments};
 use crate::backend::Selected;
+use crate::ranks::is_root;
 pub use dashboard::give_back;
 pub use preparation::PreparationProgress;
 
 /// Returns the chosen observer. `auto` is a bar on a terminal and plain lines elsewhere.
 pub fn observer(arguments: &TrainArguments, selected: &Selected) -> Box<dyn Observer> {
+    if !is_root() {
+        return Box::new(());
+    }
     let remarks = plain::Remarks { verbose: arguments.verbose };
     let backend = selected.describe();
     let choice = match arguments.progress {

@@ -9,6 +9,7 @@ use nin_data::{Preparing, Stage};
 
 use crate::arguments::ProgressChoice;
 use crate::output::note;
+use crate::ranks::is_root;
 
 /// Nothing is shown for shorter work.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +43,7 @@ impl PreparationProgress {
     pub fn new(choice: ProgressChoice) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let style = match choice {
+            _ if !is_root() => Style::Nothing,
             ProgressChoice::None | ProgressChoice::Json => Style::Nothing,
             ProgressChoice::Auto | ProgressChoice::Bar | ProgressChoice::Tui if is_terminal => {
                 Style::Bar

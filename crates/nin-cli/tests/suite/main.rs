@@ -27,6 +27,7 @@ mod predict;
 mod preprocessing;
 mod pretrained;
 mod program;
+mod ranks;
 mod report;
 mod resume;
 mod seeds;

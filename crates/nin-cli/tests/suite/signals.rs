@@ -21,6 +21,11 @@ impl Running {
     pub(crate) fn start(workshop: &Workshop, arguments: &[&str]) -> Self {
         let progress = ["--progress", "json"];
         let command = command(workshop.path(), &[&["train"][..], arguments, &progress].concat());
+        Self::start_command(command)
+    }
+
+    /// Starts a training by this command and waits until it has started. Its progress must be JSON.
+    pub(crate) fn start_command(command: Command) -> Self {
         let mut running = Self::spawn(command);
         running.wait_for(r#""event":"step""#);
         running

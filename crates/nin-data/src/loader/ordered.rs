@@ -14,6 +14,7 @@ use crate::corruption::Corruption;
 use crate::error::DataError;
 use crate::image_dataset::ImageDataset;
 use crate::mixing::Mixing;
+use crate::share::Share;
 
 /// The default size of pictures, in pixels per side.
 const PICTURE_SIDE: usize = 96;
@@ -50,6 +51,8 @@ pub struct OrderedLoader<B: Backend> {
     transform: BatchTransform,
     corruption: Option<Corruption>,
     workers: usize,
+    share: Share,
+    turns: Share,
     device: B::Device,
 }
 
@@ -88,6 +91,8 @@ impl<B: Backend> OrderedLoader<B> {
             order,
             corruption: None,
             workers: 0,
+            share: Share::WHOLE,
+            turns: Share::WHOLE,
             device: device.clone(),
         }
     }
@@ -167,6 +172,20 @@ impl<B: Backend> OrderedLoader<B> {
         Self { workers, ..self }
     }
 
+    /// Sets the part of each batch to prepare, for one of several processes that divide batches among themselves. What
+    /// a batch holds does not depend on it: augmentation and mixing are those of the whole batch.
+    #[must_use]
+    pub fn with_share(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// Takes only every n-th batch of an epoch, for one of n processes that divide the batches among themselves:
+    /// `index` is the first batch, `of` the distance. Has no effect on a loader created by [`OrderedLoader::shuffled`].
+    #[must_use]
+    pub fn taking_turns(self, turns: Share) -> Self {
+        Self { turns, ..self }
+    }
+
     /// Returns the number of batches per epoch; the last one may be short.
     pub fn steps_per_epoch(&self) -> usize {
         self.dataset.len().div_ceil(self.batch_size)
@@ -203,6 +222,7 @@ impl<B: Backend> OrderedLoader<B> {
             mixed,
             corruption: self.corruption,
             number: epoch,
+            share: self.share,
         };
         EpochBatches::start(plan, first_step, self.workers, &self.device)
     }
@@ -220,7 +240,11 @@ impl<B: Backend> OrderedLoader<B> {
     /// Returns the positions of the images in the order of an epoch.
     fn order_of(&self, epoch: usize) -> Vec<usize> {
         match self.order {
-            Order::InOrder => (0..self.dataset.len()).collect(),
+            Order::InOrder => {
+                let images: Vec<usize> = (0..self.dataset.len()).collect();
+                let Share { index, of } = self.turns;
+                images.chunks(self.batch_size).skip(index).step_by(of).flatten().copied().collect()
+            }
             Order::Shuffled { seed, .. } => {
                 Stream::new(seed, Purpose::Order, [epoch as u64, 0]).permutation(self.dataset.len())
             }

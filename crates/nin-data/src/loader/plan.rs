@@ -6,7 +6,8 @@ use crate::batch::HostBatch;
 use crate::corruption::Corruption;
 use crate::error::DataError;
 use crate::image_dataset::{ImageDataset, ImageView};
-use crate::mixing::Mixing;
+use crate::mixing::{MixedTargets, Mixing};
+use crate::share::{Place, Share};
 
 /// The batches of one epoch, without state.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct EpochPlan {
     /// The corruption of images.
     pub(super) corruption: Option<Corruption>,
     pub(super) number: usize,
+    /// The part of each batch to prepare.
+    pub(super) share: Share,
 }
 
 impl EpochPlan {
@@ -29,10 +32,36 @@ impl EpochPlan {
         self.order.len().div_ceil(self.batch_size)
     }
 
-    /// Prepares the batch at a step of the epoch.
+    /// Prepares the batch at a step of the epoch, or the share of it.
     pub(super) fn batch(&self, step: usize) -> Result<HostBatch, DataError> {
         let start = step * self.batch_size;
-        let indices = &self.order[start..self.order.len().min(start + self.batch_size)];
+        let batch = &self.order[start..self.order.len().min(start + self.batch_size)];
+        let positions = self.share.positions(batch.len());
+        if positions.len() == batch.len() {
+            return self.prepared(batch, step);
+        }
+        let labels = batch.iter().map(|&index| self.label(index)).collect::<Result<_, _>>()?;
+        let place = Some(Place { first: positions.start, labels });
+        let mut indices = batch[positions.clone()].to_vec();
+        let is_mixed = self.mixed.is_some() && !positions.is_empty();
+        if is_mixed {
+            // The first image is mixed with the one before it in the batch.
+            let before = (positions.start + batch.len() - 1) % batch.len();
+            indices.insert(0, batch[before]);
+        }
+        let part = HostBatch { place, ..self.prepared(&indices, step)? };
+        Ok(if is_mixed { part.without_first() } else { part })
+    }
+
+    /// Returns the class of an image of the data set.
+    fn label(&self, index: usize) -> Result<usize, DataError> {
+        let labels = self.dataset.labels();
+        let missing = DataError::NoImage { index, count: labels.len() };
+        labels.get(index).map(|&label| usize::from(label)).ok_or(missing)
+    }
+
+    /// Prepares these images as one batch.
+    fn prepared(&self, indices: &[usize], step: usize) -> Result<HostBatch, DataError> {
         let channels = self.dataset.channels();
         let size = self.transform.size();
         let mut bytes = self.transform.room_for(indices.len() * channels);
@@ -68,6 +97,7 @@ impl EpochPlan {
             indices: indices.to_vec(),
             epoch: self.number,
             step,
+            place: None,
         })
     }
 
@@ -101,5 +131,20 @@ impl EpochPlan {
             augmentation.apply(&sized, size, *seed, place, &mut changed);
         }
         self.transform.append(&changed, size, bytes);
+    }
+}
+
+impl HostBatch {
+    /// Returns the batch without its first image.
+    fn without_first(mut self) -> Self {
+        let length = self.values.len() / self.labels.len();
+        self.values.drain(..length);
+        self.labels.remove(0);
+        self.indices.remove(0);
+        let mixed = self.mixed.take().map(|MixedTargets { mut labels, share }| {
+            labels.remove(0);
+            MixedTargets { labels, share }
+        });
+        Self { mixed, ..self }
     }
 }

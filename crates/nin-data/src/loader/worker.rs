@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
     use crate::loader::transform::BatchTransform;
-    use crate::{ImageDataset, Images};
+    use crate::{ImageDataset, Images, Share};
 
     /// An epoch with a batch size of 1 whose third image does not exist.
     fn broken_epoch() -> Arc<EpochPlan> {
@@ -93,6 +93,7 @@ mod tests {
             mixed: None,
             corruption: None,
             number: 1,
+            share: Share::WHOLE,
         })
     }
 

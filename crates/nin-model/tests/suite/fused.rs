@@ -47,7 +47,7 @@ fn step<B: AutodiffBackend>(
     network: &NetworkInNetwork<B>,
     images: Tensor<B, 4>,
 ) -> (HostTensor, Vec<HostTensor>) {
-    let key = DropoutKey { seed: 1, epoch: 1, step: 0 };
+    let key = DropoutKey { seed: 1, epoch: 1, step: 0, first_image: 0 };
     let logits = network.forward_training(images, &key);
     let [batch, classes] = logits.dims();
     let factors: Vec<f32> = (0..batch * classes).map(|at| 1.0 + (at % 7) as f32 / 3.0).collect();

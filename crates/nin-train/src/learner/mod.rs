@@ -8,6 +8,7 @@
 //! - every training needs a renderer and a metric logger, so both are no-ops;
 //! - `Learner` passes its optimizer's state only to a checkpointer, so an in-memory checkpointer reads it.
 
+mod accumulation;
 mod components;
 mod noop_renderer;
 mod optimizer_state;

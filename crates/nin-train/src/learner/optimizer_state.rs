@@ -266,6 +266,7 @@ mod tests {
             indices: vec![0, 1],
             epoch: 1,
             step: 0,
+            place: None,
         };
         learner.step(batch).unwrap();
         let after = learner.classifier().network().to_weights().unwrap();

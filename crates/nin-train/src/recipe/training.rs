@@ -16,6 +16,8 @@ pub struct TrainingRecipe {
     pub epochs: usize,
     /// Number of images per step.
     pub batch_size: usize,
+    /// Number of parts of each batch whose gradients are computed one after the other; a power of two.
+    pub micro_batches: usize,
     /// Seed of initial weights, data order, augmentation and dropout.
     pub seed: u64,
     /// Weight of each class in the training loss; reported losses are unweighted.
@@ -87,6 +89,7 @@ impl Default for TrainingRecipe {
             precision: Precision::Fp32,
             epochs: 10,
             batch_size: 128,
+            micro_batches: 1,
             seed: 42,
             class_weights: ClassWeights::None,
             label_smoothing: 0.0,

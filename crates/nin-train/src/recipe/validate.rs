@@ -23,8 +23,11 @@ enum Bound {
     Within(f64, f64),
 }
 
+/// Largest number of micro-batches, that of images in a batch.
+const MOST_MICRO_BATCHES: usize = 65_536;
+
 /// The bounds of all numbers that have tighter ones than their type.
-const BOUNDS: [(&str, Bound); 31] = {
+const BOUNDS: [(&str, Bound); 32] = {
     use Bound::{Positive, Share, Whole, Within};
     const SIDE: i64 = nin_model::LARGEST_SIDE as i64;
     [
@@ -58,6 +61,7 @@ const BOUNDS: [(&str, Bound); 31] = {
         ("schedule.final_factor", Within(0.0, 1.0)),
         ("training.epochs", Whole { least: 1, most: 1_000_000 }),
         ("training.batch_size", Whole { least: 1, most: 65_536 }),
+        ("training.micro_batches", Whole { least: 1, most: MOST_MICRO_BATCHES as i64 }),
         ("training.label_smoothing", Within(0.0, 1.0)),
         ("training.ema_decay", Share),
     ]
@@ -154,6 +158,10 @@ impl Recipe {
         self.validate_representable()?;
         bounds(&self.to_table()?)?;
         class_weights(&self.training.class_weights)?;
+        let micro_batches = self.training.micro_batches;
+        if !micro_batches.is_power_of_two() {
+            return Err(refused("training.micro_batches", "a power of two", &micro_batches));
+        }
         // Any channels and classes do: the number of blocks does not depend on them.
         let blocks = self.architecture(1, 10)?.blocks().len();
         if self.model.freeze_blocks >= blocks {
@@ -239,6 +247,9 @@ mod tests {
         for text in [
             "[training]\nepochs = 0",
             "[training]\nbatch_size = 0",
+            "[training]\nmicro_batches = 0",
+            "[training]\nmicro_batches = 3",
+            "[training]\nmicro_batches = 131072",
             "[training]\nseed = -1",
             "[training]\nprecision = \"fp64\"",
             "[optimizer]\nlearning_rate = 0",

@@ -47,6 +47,7 @@ fn batch(images: usize, side: usize) -> ImageBatch<Training> {
         mixed: None,
         epoch: 1,
         step: 0,
+        place: None,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::checkpoint::TrainingState;
 use crate::epoch_report::EpochReport;
 use crate::events::{Ending, Event};
 use crate::metrics_log::MetricsLog;
+use crate::ranks::Turn;
 use crate::recipe::OnCollapse;
 use crate::summary::{Summary, SummaryOf};
 
@@ -121,28 +122,35 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             let job = self.job;
             let mut batches = job.loaders.train.epoch(self.state.epoch, self.state.step);
             while self.state.step < self.steps_per_epoch() {
-                if job.interrupter.should_stop() {
-                    drop(batches);
-                    return self.interrupted();
-                }
-                if self.is_given_up() {
-                    return Ok(Epoch::GivenUp);
-                }
-                match batches.next() {
-                    Some(Ok(batch)) => self.step(batch, &mut times)?,
-                    Some(Err(error)) => {
+                let is_given_up = self.is_given_up();
+                let own = if job.interrupter.should_stop() {
+                    Ok(Turn::Stop)
+                } else if is_given_up {
+                    Ok(Turn::Go(None))
+                } else {
+                    let batch = batches.next_on_host().transpose();
+                    batch.map(Turn::Go).map_err(TrainError::from)
+                };
+                match job.ranks.agree(own) {
+                    Ok(Turn::Go(Some(batch))) => self.step(batch, &mut times)?,
+                    Ok(Turn::Go(None)) if is_given_up => return Ok(Epoch::GivenUp),
+                    Ok(Turn::Go(None)) => break,
+                    Ok(Turn::Stop) => {
+                        drop(batches);
+                        return self.interrupted();
+                    }
+                    Err(error) => {
                         // Keeps the steps so far.
                         self.save()?;
-                        return Err(error.into());
+                        return Err(error);
                     }
-                    None => break,
                 }
             }
         }
         match self.finish_epoch(&times) {
             Ok(Some(report)) => Ok(Epoch::Done(report)),
             Ok(None) => self.interrupted(),
-            Err(error @ TrainError::Data(_)) => {
+            Err(error @ (TrainError::Data(_) | TrainError::OnRanks { .. })) => {
                 // Keeps the trained epoch. Only its evaluation is missing.
                 self.save()?;
                 Err(error)

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
-use nin_model::NetworkInNetwork;
+use nin_model::{ModelMetadata, NetworkInNetwork};
 
 use super::job::Job;
 use super::state::TrainingLoop;
 use super::times::{EpochTimes, rate};
 use crate::TrainError;
-use crate::checkpoint::best_checkpoint;
+use crate::checkpoint::{Checkpoint, best_checkpoint};
 use crate::classifier::Classifier;
 use crate::epoch_report::EpochReport;
 use crate::evaluation::Evaluation;
@@ -78,41 +78,58 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     fn test(&mut self) -> Result<Option<Evaluation>, TrainError> {
         let classifier = self.tested_classifier()?;
         let Self { job, log, state, .. } = self;
-        let (evaluation, is_whole) =
-            Evaluation::run_while(&classifier, &job.loaders.evaluation, |images, total| {
-                log.progress(&Progress::Testing { epoch: state.epoch, images, total });
-                !job.interrupter.should_stop()
-            })?;
-        Ok(is_whole.then_some(evaluation))
+        let ranks = &job.ranks;
+        let own = Evaluation::run_while(&classifier, &job.loaders.evaluation, |images, total| {
+            let images = total.min(images * ranks.size());
+            log.progress(&Progress::Testing { epoch: state.epoch, images, total });
+            !job.interrupter.should_stop()
+        });
+        ranks.joined_evaluation(own)
     }
 
     /// Tests the best checkpoint if validation data chose it.
     pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
         let Some(loader) = &self.job.loaders.test else { return Ok(FinalTest::Done(None)) };
-        let best = best_checkpoint(&self.job.run, self.state.attempt)?;
+        let (model, epoch_of_best) = self.best_model()?;
         let Self { job, log, state, .. } = self;
-        let Job { recipe, device, .. } = job;
-        let (metadata, weights) = (&best.metadata, &best.weights);
-        let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
+        let Job { recipe, device, ranks, .. } = job;
+        let (metadata, weights) = ModelMetadata::from_safetensors(&model)?;
+        let network = NetworkInNetwork::from_weights(&metadata.architecture, &weights, device)?
             .with_precision(metadata.precision);
         let classifier = Classifier::new(network, recipe.training.seed);
-        let (evaluation, is_whole) =
-            Evaluation::run_while(&classifier, loader, |images, total| {
-                let epoch = state.epoch.saturating_sub(1);
-                log.progress(&Progress::Testing { epoch, images, total });
-                !job.interrupter.should_stop()
-            })?;
-        if !is_whole {
+        let own = Evaluation::run_while(&classifier, loader, |images, total| {
+            let epoch = state.epoch.saturating_sub(1);
+            let images = total.min(images * ranks.size());
+            log.progress(&Progress::Testing { epoch, images, total });
+            !job.interrupter.should_stop()
+        });
+        let Some(evaluation) = ranks.joined_evaluation(own)? else {
             return Ok(FinalTest::Interrupted);
-        }
+        };
         let report = TestReport {
-            epoch: best.state.epoch.saturating_sub(1),
+            epoch: epoch_of_best,
             images: evaluation.score.images,
             loss: evaluation.score.loss(),
             accuracy: evaluation.score.accuracy(),
         };
         log.event(Event::Tested(report))?;
         Ok(FinalTest::Done(Some(report)))
+    }
+
+    /// Returns the best checkpoint's model as a safetensors file, and its epoch. Only the root reads it.
+    fn best_model(&self) -> Result<(Vec<u8>, usize), TrainError> {
+        let Job { run, ranks, .. } = self.job;
+        let read = || -> Result<Vec<u8>, TrainError> {
+            let Checkpoint { metadata, weights, state, .. } =
+                best_checkpoint(run, self.state.attempt)?;
+            let epoch = (state.epoch.saturating_sub(1) as u64).to_le_bytes().to_vec();
+            Ok([epoch, metadata.to_safetensors(&weights)?].concat())
+        };
+        let own = ranks.with_root(if ranks.is_root() { read() } else { Ok(Vec::new()) })?;
+        let mut bytes = ranks.hand_out(Some(own))?;
+        let model = bytes.split_off(bytes.len().min(8));
+        let epoch = bytes.try_into().map_or(0, u64::from_le_bytes);
+        Ok((model, epoch as usize))
     }
 
     /// Returns the network with the weights to save: their average, if there is one.

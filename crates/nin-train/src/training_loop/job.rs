@@ -10,6 +10,7 @@ use nin_preprocessing::Preprocessing;
 
 use crate::folder::RunFolder;
 use crate::plan::Plan;
+use crate::ranks::Ranks;
 use crate::recipe::Recipe;
 
 /// Recipe, data, run folder and device of an attempt.
@@ -25,6 +26,8 @@ pub(crate) struct Job<B: AutodiffBackend> {
     pub(crate) bad_pictures: usize,
     pub(crate) device: B::Device,
     pub(crate) interrupter: Interrupter,
+    /// The processes that train together.
+    pub(crate) ranks: Ranks,
 }
 
 /// The data loaders of a training. Clones share the data.
@@ -45,17 +48,21 @@ impl<B: AutodiffBackend> Loaders<B> {
         preprocessing: &Preprocessing,
         device: &B::Device,
     ) -> Self {
-        let Plan { data, workers, .. } = plan;
+        let Plan { data, workers, ranks, .. } = plan;
         let (batch_size, seed) = (recipe.training.batch_size, recipe.training.seed);
         let train = OrderedLoader::shuffled(data.train.clone(), batch_size, seed, device)
             .with_preprocessing(preprocessing.clone())
             .with_augmentation(recipe.augmentation.augmentation())
             .with_mixing(recipe.augmentation.mixing())
-            .with_workers(*workers);
+            .with_workers(*workers)
+            .with_share(ranks.share());
+        // An evaluation needs no more memory than a part of a training step.
+        let evaluated_at_once = batch_size.div_ceil(recipe.training.micro_batches);
         let in_order = |images: &ImageDataset| {
-            OrderedLoader::in_order(images.clone(), batch_size, device)
+            OrderedLoader::in_order(images.clone(), evaluated_at_once, device)
                 .with_preprocessing(preprocessing.clone())
                 .with_workers(*workers)
+                .taking_turns(ranks.share())
         };
         let evaluation = in_order(data.validation.as_ref().unwrap_or(&data.test));
         let test = data.is_tested_at_the_end().then(|| in_order(&data.test));

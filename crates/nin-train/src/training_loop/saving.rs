@@ -15,10 +15,14 @@ const LAST_WAIT: Duration = Duration::from_mins(1);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 impl<B: AutodiffBackend> TrainingLoop<'_, B> {
-    /// Saves the current state. On a full disk, warns instead of failing.
+    /// Saves the current state, if this is the root. On a full disk, warns instead of failing.
     pub(super) fn save(&mut self) -> Result<(), TrainError> {
         let TrainingState { epoch, total_steps, .. } = self.state;
         if self.saving.has(epoch, total_steps) {
+            return Ok(());
+        }
+        if !self.job.ranks.is_root() {
+            self.saving.succeeded(epoch, total_steps);
             return Ok(());
         }
         let keep = self.job.recipe.checkpoint.keep;

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use nin_data::ImageBatch;
+use nin_data::{HostBatch, Share};
 
+use super::job::Job;
 use super::state::TrainingLoop;
 use super::times::EpochTimes;
 use crate::TrainError;
@@ -27,12 +28,12 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     /// Trains on one batch.
     pub(super) fn step(
         &mut self,
-        batch: ImageBatch<B>,
+        batch: HostBatch,
         times: &mut EpochTimes,
     ) -> Result<(), TrainError> {
         let begun = Instant::now();
         self.state.learning_rate = self.learner.steps.begin_step();
-        let (answers, gradients) = self.learner.steps.gradients(batch)?;
+        let (answers, gradients) = self.gradients(batch)?;
         let score = answers.score();
         let checked = times.bookkeeping(|| self.check(score, &gradients))?;
         match &checked {
@@ -50,6 +51,24 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         self.report(times)?;
         times.bookkeeping += told.elapsed();
         self.save_if_due()
+    }
+
+    /// Computes the answers and the gradients of a batch, in the recipe's micro-batches.
+    fn gradients(&self, batch: HostBatch) -> Result<(Answers, GradientsParams), TrainError> {
+        let Job { recipe, device, ranks, .. } = self.job;
+        let steps = &self.learner.steps;
+        let micro_batches = recipe.training.micro_batches;
+        if !ranks.is_alone() {
+            let own = steps.accumulated(&batch, ranks.share(), micro_batches, device)?;
+            let network = (&steps.classifier(), recipe.model.freeze_blocks);
+            return ranks.joined(own, batch.batch_len(), network, device);
+        }
+        if micro_batches > 1
+            && let Some(sums) = steps.accumulated(&batch, Share::WHOLE, micro_batches, device)?
+        {
+            return Ok(sums);
+        }
+        Ok(steps.gradients(batch.to_device(device))?)
     }
 
     /// Checks loss and gradients for non-finite values before they change the weights.

@@ -7,5 +7,6 @@ mod initialization;
 mod interruption;
 mod kernels;
 mod learner;
+mod micro_batches;
 mod parity;
 mod recipe_page;

@@ -57,5 +57,6 @@ pub(super) fn batch<B: Backend>(case: &Case, step: usize, device: &B::Device) ->
         indices: (0..count).collect(),
         epoch: 1,
         step,
+        place: None,
     }
 }

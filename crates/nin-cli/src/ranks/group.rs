@@ -1,0 +1,101 @@
+//! The processes of one training, as the commands see them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nin_train::recipe::Recipe;
+use nin_train::{
+    Communicator, Fingerprint, TrainError, check_rank_count, gather, one_line, preflight,
+};
+
+#[cfg(not(feature = "mpi"))]
+use super::absent::World;
+use super::launch::{allowed_cores, process_count};
+#[cfg(feature = "mpi")]
+use super::mpi::World;
+use crate::exit;
+use crate::hints::hint;
+
+/// Whether this process prints and writes. Of several, one does.
+static IS_ROOT: AtomicBool = AtomicBool::new(true);
+
+/// Number of processes of this training that run on the same cores, this one included.
+static SHARING_CORES: AtomicUsize = AtomicUsize::new(1);
+
+/// Returns whether this process prints and writes.
+pub fn is_root() -> bool {
+    IS_ROOT.load(Ordering::Relaxed)
+}
+
+/// Returns the number of processes of this training that run on the same cores, this one included.
+pub fn sharing_cores() -> usize {
+    SHARING_CORES.load(Ordering::Relaxed)
+}
+
+/// The processes of one training.
+#[derive(Debug)]
+pub struct Group(Arc<World>);
+
+impl Group {
+    /// Joins the other processes; `None` if this one was started alone.
+    ///
+    /// # Errors
+    /// A build without MPI, or an MPI that does not start.
+    pub fn join() -> anyhow::Result<Option<Self>> {
+        if process_count() < 2 {
+            return Ok(None);
+        }
+        let world = Arc::new(World::join()?);
+        IS_ROOT.store(world.rank() == 0, Ordering::Relaxed);
+        Ok(Some(Self(world)))
+    }
+
+    pub fn communicator(&self) -> Arc<dyn Communicator> {
+        Arc::<World>::clone(&self.0)
+    }
+
+    /// Counts the processes on the same cores, before the threads of this one start.
+    ///
+    /// # Errors
+    /// A number of processes that cannot train this recipe.
+    pub fn begin(&self, recipe: Option<&Recipe>) -> anyhow::Result<()> {
+        let world = &*self.0;
+        let size = world.size();
+        if !size.is_power_of_two() {
+            // They could not even agree that they cannot train.
+            let micro_batches = recipe.map_or(1, |recipe| recipe.training.micro_batches);
+            check_rank_count(size, micro_batches)?;
+        }
+        let own = format!("{} {}", world.host(), allowed_cores());
+        let all = gather(world, &own)?;
+        let sharing = all.iter().filter(|other| **other == own).count();
+        SHARING_CORES.store(sharing, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Checks that every process can start, and that all would compute the same.
+    ///
+    /// # Errors
+    /// On every process, the error of those that cannot.
+    pub fn check(&self, own: Result<Fingerprint, &anyhow::Error>) -> anyhow::Result<()> {
+        let ready =
+            own.map_err(|error| (one_line(error.as_ref()), hint(error).unwrap_or_default()));
+        Ok(preflight(&*self.0, ready)?)
+    }
+
+    /// Returns an error that every process has. Reports one that only this process has, and ends all of them: they may
+    /// wait for this one.
+    pub fn failed(&self, error: anyhow::Error) -> anyhow::Error {
+        let is_common = matches!(
+            error.downcast_ref::<TrainError>(),
+            Some(TrainError::OnRanks { .. } | TrainError::Recipe(_) | TrainError::NonFinite { .. })
+        );
+        if is_common {
+            return error;
+        }
+        let (rank, host) = (self.0.rank(), self.0.host());
+        IS_ROOT.store(true, Ordering::Relaxed);
+        exit::report(&error.context(format!("rank {rank} on {host} failed")));
+        self.0.abort(1)
+    }
+}

@@ -1,0 +1,13 @@
+//! Training on several processes, started by `mpirun` or `srun`.
+//!
+//! `launch` recognizes such a start from the environment. `mpi` is the only module that calls MPI, with the feature
+//! `mpi`; without it, `absent` takes its place. `group` is what the rest of the program sees.
+
+#[cfg(not(feature = "mpi"))]
+mod absent;
+mod group;
+mod launch;
+#[cfg(feature = "mpi")]
+mod mpi;
+
+pub use group::{Group, is_root, sharing_cores};

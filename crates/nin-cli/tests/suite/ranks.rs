@@ -1,0 +1,169 @@
+//! Training on several processes. Those of MPI need `mpirun` and a program that was built with the feature `mpi`.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+#[cfg(not(feature = "mpi"))]
+use crate::program::command;
+use crate::program::{Finished, finish, isolate, nin};
+use crate::signals::Running;
+use crate::workshop::{Workshop, words};
+
+/// Flags of every training here.
+const SMALL: &str =
+    "--config small.toml --data data --set training.micro_batches=4 --progress json";
+
+/// A training that lasts some seconds, and saves often.
+const LONGER: [&str; 4] = ["--epochs", "150", "--set", "checkpoint.every_steps=2"];
+
+/// Starts the program as `mpirun` of Open MPI does, without MPI.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn a_program_without_mpi_refuses_to_train_once_for_each_process() {
+    let workshop = Workshop::new();
+    for seeds in [&[][..], &["--seeds", "2"]] {
+        let line = words("train --config small.toml --data data --run run");
+        let mut command = command(workshop.path(), &[&line[..], seeds].concat());
+        command.env("OMPI_COMM_WORLD_SIZE", "4");
+        let Finished { code, stderr, .. } = finish(command);
+        assert_eq!(code, Some(1), "{stderr}");
+        assert!(stderr.starts_with("error: 4 processes were started"), "{stderr}");
+        assert!(stderr.contains("hint: build it with `--features mpi`"), "{stderr}");
+        assert!(!workshop.path().join("run").exists());
+    }
+}
+
+/// Returns whether trainings on several processes can run here. If not, says why, or fails if `NIN_REQUIRE` requires
+/// it.
+fn has_mpi() -> bool {
+    let missing = if cfg!(not(feature = "mpi")) {
+        Some("the program was built without the feature `mpi`")
+    } else if Command::new("mpirun").arg("--version").output().is_err() {
+        Some("there is no mpirun")
+    } else {
+        None
+    };
+    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
+    let is_required = required.split(',').any(|name| name == "mpi");
+    if let Some(reason) = missing {
+        assert!(!is_required, "{reason}");
+        println!("skipped: {reason}");
+    }
+    missing.is_none()
+}
+
+/// Returns a command that trains a run on this many processes.
+fn together(workshop: &Workshop, ranks: usize, run: &str, more: &[&str]) -> Command {
+    let mut command = Command::new("mpirun");
+    isolate(&mut command, workshop.path());
+    for (name, value) in [
+        ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+        ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+        // More processes than cores.
+        ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+        // Seconds before processes are terminated, and again before they are killed.
+        ("OMPI_MCA_odls_base_sigkill_timeout", "3"),
+        // Containers forbid it, and Open MPI says so.
+        ("OMPI_MCA_btl_vader_single_copy_mechanism", "none"),
+    ] {
+        command.env(name, value);
+    }
+    command.args(["-n", &ranks.to_string(), env!("CARGO_BIN_EXE_nin-cli"), "train"]);
+    command.args(words(SMALL)).args(["--run", run]).args(more);
+    command
+}
+
+/// Trains a run on one process.
+fn alone(workshop: &Workshop, run: &str, more: &[&str]) -> Finished {
+    nin(workshop.path(), &[&words("train")[..], &words(SMALL), &["--run", run], more].concat())
+}
+
+#[test]
+fn any_number_of_processes_gives_the_weights_of_one_and_prints_once() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    alone(&workshop, "1", &[]).ok();
+    for ranks in [2, 4] {
+        let run = ranks.to_string();
+        let output = finish(together(&workshop, ranks, &run, &[])).ok();
+        assert_eq!(workshop.weights(&run), workshop.weights("1"), "{ranks} ranks");
+        assert_eq!(workshop.figures(&run), workshop.figures("1"), "{ranks} ranks");
+        assert_eq!(output.stdout.lines().count(), 2, "{}", output.stdout);
+        let starts = output.stderr.matches(r#""event":"start""#).count();
+        assert_eq!(starts, 1, "{}", output.stderr);
+    }
+    let refused = finish(together(&workshop, 3, "3", &[]));
+    assert_eq!(refused.stderr.matches("allows 1, 2, 4 ranks").count(), 1, "{}", refused.stderr);
+    assert!(!workshop.path().join("3").exists());
+}
+
+#[test]
+fn a_terminated_and_a_killed_training_go_on_with_another_number_of_processes() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    alone(&workshop, "whole", &LONGER).ok();
+    let resume = [&LONGER[..], &["--resume"]].concat();
+
+    let mut running = Running::start_command(together(&workshop, 2, "terminated", &LONGER));
+    running.wait_for(r#""event":"epoch""#);
+    running.signal("-TERM");
+    let stopped = running.finish();
+    assert!(stopped.stderr.contains("interrupted, state saved"), "{}", stopped.stderr);
+    assert_ne!(stopped.code, Some(0));
+    alone(&workshop, "terminated", &resume).ok();
+    assert_eq!(workshop.weights("terminated"), workshop.weights("whole"));
+
+    let mut running = Running::start_command(together(&workshop, 4, "killed", &LONGER));
+    running.wait_for(r#""event":"epoch""#);
+    kill_last_rank(&workshop.path().join("killed"));
+    let begun = Instant::now();
+    let killed = running.finish();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_ne!(killed.code, Some(0), "{}", killed.stderr);
+    finish(together(&workshop, 2, "killed", &resume)).ok();
+    assert_eq!(workshop.weights("killed"), workshop.weights("whole"));
+}
+
+/// Kills the process of the highest number that trains this run, which is not the root.
+fn kill_last_rank(run: &Path) {
+    let root = std::fs::read_to_string(run.join("run.lock")).unwrap();
+    let root: u32 = root.trim().parse().unwrap();
+    let line = |id: u32| std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let last = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+        .filter(|&id| id != root && line(id) == line(root))
+        .max()
+        .unwrap();
+    assert!(Command::new("kill").args(["-KILL", &last.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn processes_with_different_recipes_are_refused_by_name() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    let refused = finish(two(&workshop, &["--seed", "9"]));
+    let said = "training.seed is 9, on rank 0 it is 42 (rank 1 on ";
+    assert_eq!(refused.stderr.matches(said).count(), 1, "{}", refused.stderr);
+    assert!(!workshop.path().join("run").exists());
+
+    // Without its data, a rank is named once, and nothing is left behind.
+    let refused = finish(two(&workshop, &["--set", "data.dataset=absent"]));
+    assert_eq!(refused.stderr.matches("error: ").count(), 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("(rank 1 on "), "{}", refused.stderr);
+    assert!(!workshop.path().join("run").exists());
+}
+
+/// Returns a command that trains on two processes, the second one with more flags.
+fn two(workshop: &Workshop, more: &[&str]) -> Command {
+    let mut both = together(workshop, 1, "run", &[]);
+    both.arg(":").args(together(workshop, 1, "run", more).get_args());
+    both
+}
