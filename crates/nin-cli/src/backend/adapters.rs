@@ -1,4 +1,4 @@
-//! The adapters that the wgpu backend could use, listed without opening one.
+//! The adapters that the wgpu backend could use.
 
 use serde::Serialize;
 
@@ -98,36 +98,6 @@ pub fn may_have_gpu() -> bool {
 #[cfg(not(target_os = "linux"))]
 pub fn may_have_gpu() -> bool {
     true
-}
-
-/// Lists every adapter of the graphics API that burn-wgpu uses here.
-#[cfg(feature = "wgpu")]
-pub fn adapters() -> Vec<Adapter> {
-    let (_, adapters) = super::gpu::enumerate();
-    let described = |(index, adapter): (usize, &wgpu::Adapter)| {
-        let (info, limits) = (adapter.get_info(), adapter.limits());
-        Adapter {
-            index,
-            kind: match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => AdapterKind::Discrete,
-                wgpu::DeviceType::IntegratedGpu => AdapterKind::Integrated,
-                wgpu::DeviceType::VirtualGpu => AdapterKind::Virtual,
-                wgpu::DeviceType::Cpu => AdapterKind::Cpu,
-                wgpu::DeviceType::Other => AdapterKind::Other,
-            },
-            name: info.name,
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            max_buffer_bytes: limits.max_storage_buffer_binding_size,
-            shared_memory_bytes: limits.max_compute_workgroup_storage_size,
-        }
-    };
-    adapters.iter().enumerate().map(described).collect()
-}
-
-/// None: the program was built without wgpu.
-#[cfg(not(feature = "wgpu"))]
-pub fn adapters() -> Vec<Adapter> {
-    Vec::new()
 }
 
 #[cfg(test)]

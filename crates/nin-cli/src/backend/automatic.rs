@@ -1,8 +1,18 @@
 //! What `--backend auto` computes on.
 
-use super::adapters::{Adapter, AdapterKind};
-use super::trial::Rates;
 use nin_train::one_line;
+use serde::{Deserialize, Serialize};
+
+use super::adapters::{Adapter, AdapterKind};
+
+/// Training rates, in images per second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Of the adapter.
+    pub gpu: f64,
+    /// Of the CPU.
+    pub cpu: f64,
+}
 
 /// The choice, and why.
 #[derive(Debug, Clone, PartialEq)]

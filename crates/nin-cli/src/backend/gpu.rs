@@ -13,9 +13,10 @@ use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
 use nin_model::{check_device, device_failure, report_device_failure};
 
-use super::Task;
 use super::adapters::Adapter;
+use super::graphics::enumerate;
 use super::self_test::{Difference, SelfTest};
+use super::task::Task;
 use crate::error::CommandError;
 
 /// The names of CubeCL's threads start with this.
@@ -88,20 +89,6 @@ fn guarded<T>(
     }
 }
 
-/// Lists the adapters of the graphics API that burn-wgpu uses here, in its order.
-pub fn enumerate() -> &'static (wgpu::Instance, Vec<wgpu::Adapter>) {
-    static FOUND: OnceLock<(wgpu::Instance, Vec<wgpu::Adapter>)> = OnceLock::new();
-    FOUND.get_or_init(|| {
-        let backends = AutoGraphicsApi::backend().into();
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-            backends,
-            ..wgpu::InstanceDescriptor::new_without_display_handle()
-        });
-        let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-        (instance, adapters)
-    })
-}
-
 fn setup(adapter: &Adapter) -> Result<WgpuSetup, CommandError> {
     let unusable = |reason: String| {
         CommandError::new(
@@ -171,7 +158,7 @@ mod tests {
     use nin_model::HostTensor;
 
     use super::*;
-    use crate::backend::adapters;
+    use crate::backend::graphics::adapters;
 
     /// Opens the best adapter anew; `None` if there is none, which CI does not accept.
     fn opened() -> Option<(wgpu::Device, WgpuDevice)> {

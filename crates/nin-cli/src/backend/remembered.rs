@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nin_train::RunHistory;
 
-use super::BackendName;
+use super::name::BackendName;
 
 /// The backend and the device in a run's `environment.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use nin_model::{
 use nin_train::recipe::{OptimizerKind, Recipe};
 use nin_train::{Classifier, StepLearner};
 
-use super::Task;
+use super::task::Task;
 
 /// Images of the batch.
 const IMAGES: usize = 2;

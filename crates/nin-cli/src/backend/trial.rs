@@ -1,16 +1,18 @@
 //! Measures whether an integrated GPU trains faster than the CPU. The answer is kept in the cache folder.
 
-use anyhow::Context;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::Context;
 use nin_data::Locations;
 use nin_model::Builtin;
 use nin_train::recipe::Recipe;
-use serde::{Deserialize, Serialize};
 
 use super::adapters::Adapter;
-use super::{BackendName, Selected, cpu_name};
+use super::automatic::Rates;
+use super::name::BackendName;
+use super::processor::cpu_name;
+use super::selected::Selected;
 use crate::measure::Measure;
 use crate::output::note;
 
@@ -21,15 +23,6 @@ const FILE: &str = "trials.json";
 const INPUT: [usize; 3] = [1, 96, 96];
 /// Steps on each device, after one to warm up.
 const STEPS: usize = 3;
-
-/// Training rates, in images per second.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Rates {
-    /// Of the adapter.
-    pub gpu: f64,
-    /// Of the CPU.
-    pub cpu: f64,
-}
 
 /// Returns the rates of an adapter and of a CPU backend, from the cache or from a trial.
 pub fn rates(adapter: &Adapter, cpu: BackendName, threads: usize) -> anyhow::Result<Rates> {

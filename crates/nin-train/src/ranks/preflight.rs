@@ -55,12 +55,12 @@ impl Fingerprint {
                 [self, other].map(|print| print.0.get(name).unwrap_or(&absent).clone());
             (own != others).then(|| format!("{name} is {own}, on rank 0 it is {others}"))
         });
-        let mut named: Vec<String> = differences.by_ref().take(MOST_NAMED).collect();
+        let mut listed: Vec<String> = differences.by_ref().take(MOST_NAMED).collect();
         match differences.count() {
             0 => {}
-            more => named.push(format!("and {more} more")),
+            more => listed.push(format!("and {more} more")),
         }
-        (!named.is_empty()).then(|| named.join("; "))
+        (!listed.is_empty()).then(|| listed.join("; "))
     }
 }
 
