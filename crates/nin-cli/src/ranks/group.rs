@@ -1,7 +1,6 @@
 //! The processes of one training, as the commands see them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nin_train::recipe::Recipe;
 use nin_train::{
@@ -13,24 +12,9 @@ use super::absent::World;
 use super::launch::{allowed_cores, process_count};
 #[cfg(feature = "mpi")]
 use super::mpi::World;
+use super::role::{set_root, set_sharing_cores};
 use crate::exit;
 use crate::hints::hint;
-
-/// Whether this process prints and writes. Of several, one does.
-static IS_ROOT: AtomicBool = AtomicBool::new(true);
-
-/// Number of processes of this training that run on the same cores, this one included.
-static SHARING_CORES: AtomicUsize = AtomicUsize::new(1);
-
-/// Returns whether this process prints and writes.
-pub fn is_root() -> bool {
-    IS_ROOT.load(Ordering::Relaxed)
-}
-
-/// Returns the number of processes of this training that run on the same cores, this one included.
-pub fn sharing_cores() -> usize {
-    SHARING_CORES.load(Ordering::Relaxed)
-}
 
 /// The processes of one training.
 #[derive(Debug)]
@@ -46,7 +30,7 @@ impl Group {
             return Ok(None);
         }
         let world = Arc::new(World::join()?);
-        IS_ROOT.store(world.rank() == 0, Ordering::Relaxed);
+        set_root(world.rank() == 0);
         Ok(Some(Self(world)))
     }
 
@@ -69,7 +53,7 @@ impl Group {
         let own = format!("{} {}", world.host(), allowed_cores());
         let all = gather(world, &own)?;
         let sharing = all.iter().filter(|other| **other == own).count();
-        SHARING_CORES.store(sharing, Ordering::Relaxed);
+        set_sharing_cores(sharing);
         Ok(())
     }
 
@@ -94,7 +78,7 @@ impl Group {
             return error;
         }
         let (rank, host) = (self.0.rank(), self.0.host());
-        IS_ROOT.store(true, Ordering::Relaxed);
+        set_root(true);
         exit::report(&error.context(format!("rank {rank} on {host} failed")));
         self.0.abort(1)
     }

@@ -1,7 +1,8 @@
 //! Training on several processes, started by `mpirun` or `srun`.
 //!
 //! `launch` recognizes such a start from the environment. `mpi` is the only module that calls MPI, with the feature
-//! `mpi`; without it, `absent` takes its place. `group` is what the rest of the program sees.
+//! `mpi`; without it, `absent` takes its place. `group` is what the commands see, `role` what prints
+//! and starts threads.
 
 #[cfg(not(feature = "mpi"))]
 mod absent;
@@ -9,5 +10,7 @@ mod group;
 mod launch;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod role;
 
-pub use group::{Group, is_root, sharing_cores};
+pub use group::Group;
+pub use role::{is_root, sharing_cores};
