@@ -7,7 +7,7 @@ use crate::error::CommandError;
 /// The kind of an adapter, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(not(feature = "wgpu"), expect(dead_code, reason = "there are no adapters without wgpu"))]
+#[cfg_attr(not(feature = "wgpu"), allow(dead_code, reason = "there are no adapters without wgpu"))]
 pub enum AdapterKind {
     /// A GPU with its own memory.
     Discrete,
