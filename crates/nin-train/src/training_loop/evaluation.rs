@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn::tensor::backend::AutodiffBackend;
+use nin_data::OrderedLoader;
 use nin_model::{ModelMetadata, NetworkInNetwork};
 
 use super::job::Job;
@@ -77,33 +78,37 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
 
     fn test(&mut self) -> Result<Option<Evaluation>, TrainError> {
         let classifier = self.tested_classifier()?;
-        let Self { job, log, state, .. } = self;
-        let ranks = &job.ranks;
-        let own = Evaluation::run_while(&classifier, &job.loaders.evaluation, |images, total| {
-            let images = total.min(images * ranks.size());
-            log.progress(&Progress::Testing { epoch: state.epoch, images, total });
+        self.evaluate(&classifier, &self.job.loaders.evaluation, self.state.epoch)
+    }
+
+    /// Evaluates together with the other ranks, and reports the progress as that of `epoch`; `None` if the evaluation was
+    /// interrupted.
+    fn evaluate(
+        &mut self,
+        classifier: &Classifier<B::InnerBackend>,
+        loader: &OrderedLoader<B::InnerBackend>,
+        epoch: usize,
+    ) -> Result<Option<Evaluation>, TrainError> {
+        let Self { job, log, .. } = self;
+        let own = Evaluation::run_while(classifier, loader, |images, total| {
+            let images = total.min(images * job.ranks.size());
+            log.progress(&Progress::Testing { epoch, images, total });
             !job.interrupter.should_stop()
         });
-        ranks.joined_evaluation(own)
+        job.ranks.joined_evaluation(own)
     }
 
     /// Tests the best checkpoint if validation data chose it.
     pub(super) fn test_best(&mut self) -> Result<FinalTest, TrainError> {
         let Some(loader) = &self.job.loaders.test else { return Ok(FinalTest::Done(None)) };
         let (model, epoch_of_best) = self.best_model()?;
-        let Self { job, log, state, .. } = self;
-        let Job { recipe, device, ranks, .. } = job;
+        let Job { recipe, device, .. } = self.job;
         let (metadata, weights) = ModelMetadata::from_safetensors(&model)?;
         let network = NetworkInNetwork::from_weights(&metadata.architecture, &weights, device)?
             .with_precision(metadata.precision);
         let classifier = Classifier::new(network, recipe.training.seed);
-        let own = Evaluation::run_while(&classifier, loader, |images, total| {
-            let epoch = state.epoch.saturating_sub(1);
-            let images = total.min(images * ranks.size());
-            log.progress(&Progress::Testing { epoch, images, total });
-            !job.interrupter.should_stop()
-        });
-        let Some(evaluation) = ranks.joined_evaluation(own)? else {
+        let last_epoch = self.state.epoch.saturating_sub(1);
+        let Some(evaluation) = self.evaluate(&classifier, loader, last_epoch)? else {
             return Ok(FinalTest::Interrupted);
         };
         let report = TestReport {
@@ -112,7 +117,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
             loss: evaluation.score.loss(),
             accuracy: evaluation.score.accuracy(),
         };
-        log.event(Event::Tested(report))?;
+        self.log.event(Event::Tested(report))?;
         Ok(FinalTest::Done(Some(report)))
     }
 

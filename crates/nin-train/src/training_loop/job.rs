@@ -56,7 +56,7 @@ impl<B: AutodiffBackend> Loaders<B> {
             .with_mixing(recipe.augmentation.mixing())
             .with_workers(*workers)
             .with_share(ranks.share());
-        // An evaluation needs no more memory than a part of a training step.
+        // An evaluation fits into the memory of one part of a training step.
         let evaluated_at_once = batch_size.div_ceil(recipe.training.micro_batches);
         let in_order = |images: &ImageDataset| {
             OrderedLoader::in_order(images.clone(), evaluated_at_once, device)
