@@ -12,7 +12,7 @@ use nin_train::{RunFolder, StartingWeights};
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::backend::RememberedDevice;
-use crate::dataset::{name_of_data, remembered_folder};
+use crate::dataset::{name_of_data, remembered_environment, remembered_folder};
 use crate::error::{CommandError, check_is_local};
 use crate::fine_tuning::{self, starting_weights};
 
@@ -74,9 +74,10 @@ impl TrainSettings {
         }
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
         let selection_is_free = !is_named && !arguments.resume;
-        let remembered = || arguments.resume.then(|| remembered_folder(&folder)).flatten();
+        let environment = arguments.resume.then(|| remembered_environment(&folder)).flatten();
+        let remembered = || environment.as_ref().and_then(remembered_folder);
         let data = arguments.data.clone().or_else(remembered);
-        let device = if arguments.resume { RememberedDevice::of(&folder) } else { None };
+        let device = environment.as_ref().and_then(RememberedDevice::of);
         let sources = Sources { data, selection_is_free, start, device };
         Ok(Self { recipe, folder, claims, sources })
     }

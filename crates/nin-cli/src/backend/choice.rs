@@ -52,7 +52,7 @@ impl Selected {
     }
 
     fn automatic(threads: usize) -> anyhow::Result<Self> {
-        let Some(cpu) = BackendName::cpu() else { return Self::wgpu(None) };
+        let Some(cpu) = BackendName::of_cpu().next() else { return Self::wgpu(None) };
         if !BackendName::Wgpu.is_compiled_in() {
             return Self::cpu(cpu, "built without wgpu");
         }
@@ -73,9 +73,7 @@ impl Selected {
             None => Adapter::best(&found),
         };
         let Some(adapter) = adapter else {
-            let others: Vec<_> = BackendName::ALL
-                .into_iter()
-                .filter(|backend| *backend != BackendName::Wgpu && backend.is_compiled_in())
+            let others: Vec<_> = BackendName::of_cpu()
                 .map(|backend| format!("--backend {}", backend.name()))
                 .collect();
             return Err(CommandError::new(

@@ -66,12 +66,18 @@ fn open(adapter: &Adapter) -> anyhow::Result<WgpuDevice> {
     if let Some(device) = OPENED.get() {
         return Ok(device.clone());
     }
+    let (_, device) = connect(adapter)?;
+    record_panics();
+    Ok(OPENED.get_or_init(|| device).clone())
+}
+
+/// Opens an adapter whose errors are recorded.
+fn connect(adapter: &Adapter) -> Result<(wgpu::Device, WgpuDevice), CommandError> {
     let setup = setup(adapter)?;
     let wgpu = setup.device.clone();
     let device = init_device(setup, RuntimeOptions::default());
     record_errors(&wgpu, &device);
-    record_panics();
-    Ok(OPENED.get_or_init(|| device).clone())
+    Ok((wgpu, device))
 }
 
 /// Runs a computation on the device. Its panics become errors: CubeCL panics in the caller where its thread did.
@@ -169,11 +175,7 @@ mod tests {
             println!("skipped: no adapter for wgpu");
             return None;
         };
-        let setup = setup(adapter).unwrap();
-        let wgpu = setup.device.clone();
-        let device = init_device(setup, RuntimeOptions::default());
-        record_errors(&wgpu, &device);
-        Some((wgpu, device))
+        Some(connect(adapter).unwrap())
     }
 
     fn read(device: &WgpuDevice) -> anyhow::Result<HostTensor> {

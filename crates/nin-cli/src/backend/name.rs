@@ -49,10 +49,10 @@ impl BackendName {
         Self::ALL.into_iter().find(|backend| backend.name() == name)
     }
 
-    /// Returns the CPU backend that `auto` prefers; `None` if this program was built without any.
-    pub fn cpu() -> Option<Self> {
+    /// Returns the CPU backends that this program was built with, in the order of preference of `auto`.
+    pub fn of_cpu() -> impl Iterator<Item = Self> {
         let is_of_cpu = |backend: &Self| *backend != Self::Wgpu && backend.is_compiled_in();
-        Self::ALL.into_iter().find(is_of_cpu)
+        Self::ALL.into_iter().filter(is_of_cpu)
     }
 
     /// Returns whether this program was built with it.

@@ -1,8 +1,6 @@
 //! What a run computed on before.
 
-use std::path::Path;
-
-use nin_train::RunHistory;
+use serde_json::Value;
 
 use super::name::BackendName;
 
@@ -16,9 +14,8 @@ pub struct RememberedDevice {
 }
 
 impl RememberedDevice {
-    /// Reads them; `None` if the folder holds no run, or its file does not say.
-    pub fn of(run: &Path) -> Option<Self> {
-        let environment = RunHistory::read(run).ok()?.environment?;
+    /// Takes them from that file's content; `None` if it does not say.
+    pub fn of(environment: &Value) -> Option<Self> {
         let backend = BackendName::named(environment["backend"].as_str()?)?;
         let device = environment["device"].as_str()?.to_owned();
         Some(Self { backend, device })

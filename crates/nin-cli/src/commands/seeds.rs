@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::arguments::TrainArguments;
 use crate::backend::RememberedDevice;
 use crate::comparison::{self, Comparison, Spread};
-use crate::dataset::remembered_folder;
+use crate::dataset::{remembered_environment, remembered_folder};
 use crate::error::CommandError;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, print_json, print_text};
@@ -47,9 +47,11 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     } else {
         starting_weights(&recipe, copy(&folder, &seeds).as_deref())?
     };
-    let begun = seeds.0.iter().find_map(|seed| remembered_folder(&folder.run(*seed)));
+    let environments = seeds.0.iter().filter_map(|seed| remembered_environment(&folder.run(*seed)));
+    let environments: Vec<Value> = environments.collect();
+    let begun = environments.iter().find_map(remembered_folder);
     let data = arguments.data.clone().or(begun);
-    let device = seeds.0.iter().find_map(|seed| RememberedDevice::of(&folder.run(*seed)));
+    let device = environments.iter().find_map(RememberedDevice::of);
     let sources = Sources { data, selection_is_free, start, device };
     let session = Session::open(arguments, &mut recipe, sources)?;
     // Only now: an empty folder would be in the way of the next attempt.

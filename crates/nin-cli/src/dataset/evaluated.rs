@@ -12,7 +12,7 @@ use nin_train::recipe::Recipe;
 use nin_train::{RunFolder, RunHistory, TrainError};
 
 use super::classes::{has_names, match_classes};
-use super::folder::{name_of_data, remembered_folder};
+use super::folder::{name_of_data, remembered_environment, remembered_folder};
 use super::reading::Reading;
 use super::training::selected;
 use crate::error::CommandError;
@@ -57,7 +57,9 @@ pub fn choose_images(
     asked: ImageRequest<'_>,
     reading: Reading<'_>,
 ) -> anyhow::Result<ChosenImages> {
-    let remembered = asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_folder);
+    let environment =
+        asked.run.filter(|_| asked.dataset.is_none()).and_then(remembered_environment);
+    let remembered = environment.as_ref().and_then(remembered_folder);
     let asked = ImageRequest { folder: asked.folder.or(remembered.as_deref()), ..asked };
     let ImageRequest { metadata, folder, .. } = asked;
     let recipe = asked.run.map(recipe_of).transpose()?.flatten();

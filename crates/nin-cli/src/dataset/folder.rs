@@ -5,10 +5,15 @@ use std::path::{Path, PathBuf};
 
 use nin_data::{DataSet, FASHION_MNIST_SAMPLE};
 use nin_train::RunHistory;
+use serde_json::Value;
 
-/// Returns the data folder that a run was started with, if it still exists.
-pub fn remembered_folder(run: &Path) -> Option<PathBuf> {
-    let environment = RunHistory::read(run).ok()?.environment?;
+/// Returns the content of a run's `environment.json`; `None` if the folder holds no run, or the file does not say.
+pub fn remembered_environment(run: &Path) -> Option<Value> {
+    RunHistory::read(run).ok()?.environment
+}
+
+/// Returns the data folder that a run of this environment was started with, if it still exists.
+pub fn remembered_folder(environment: &Value) -> Option<PathBuf> {
     let folder = PathBuf::from(environment["data_folder"].as_str()?);
     folder.is_dir().then_some(folder)
 }

@@ -7,6 +7,6 @@ mod reading;
 mod training;
 
 pub use evaluated::{ChosenImages, ImageRequest, choose_images, run_of};
-pub use folder::{name_of_data, remembered_folder};
+pub use folder::{name_of_data, remembered_environment, remembered_folder};
 pub use reading::{Reading, open_data};
 pub use training::{open_training_data, picture_options};
