@@ -3,20 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use nin_data::own_files::{NotOwn, require_folder};
-use nin_train::files::{check_sealed_text, read_file, sealed_text};
 use nin_train::recipe::{Recipe, RecipeBuilder};
-use nin_train::{RunFolder, TrainError, one_line};
+use nin_train::{RunFolder, TrainError};
 use serde::{Deserialize, Serialize};
 
-use crate::error::CommandError;
-use crate::output::{create_folder, save};
+use crate::series;
 
 /// More seeds than anyone would wait for.
 const MOST_SEEDS: usize = 10_000;
-
-/// The largest `seeds.toml`, in bytes: [`MOST_SEEDS`] and a recipe take less.
-const LARGEST_PLAN: u64 = 2 << 20;
 
 /// The requested seeds in order, each once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,54 +84,20 @@ impl SeedsFolder {
 
     /// Prepares a new folder. Writes nothing before [`SeedsFolder::write`].
     pub fn new(path: &Path) -> anyhow::Result<Self> {
-        let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-        if is_used {
-            let what = if Self::is_one(path) { "already holds runs" } else { "is not empty" };
-            return Err(CommandError::new(
-                format!("`{}` {what}", path.display()),
-                "resume its runs with --resume, or choose another folder with --run",
-            )
-            .into());
-        }
+        series::check_unused(path, Self::is_one(path))?;
         Ok(Self { path: path.to_owned() })
     }
 
     /// Opens an existing folder and returns its seeds and recipe.
     pub fn open(path: &Path) -> anyhow::Result<(Self, Seeds, Recipe)> {
-        let plan = plan_path(path);
-        let bytes = read_file(&plan, LARGEST_PLAN).map_err(|error| {
-            CommandError::new(one_line(&error), "name a folder that `train --seeds` wrote")
-        })?;
-        let damaged = |message: String| {
-            CommandError::new(
-                message,
-                "resume its runs one by one, or start again in another --run folder",
-            )
-        };
-        check_sealed_text(&plan, &bytes).map_err(|error| damaged(error.to_string()))?;
-        let Plan { seeds, recipe } = toml::from_slice(&bytes).map_err(|error| {
-            damaged(format!("`{}` is damaged: {}", plan.display(), error.message()))
-        })?;
+        let Plan { seeds, recipe } = series::read_plan(&plan_path(path), "train --seeds")?;
         Ok((Self { path: path.to_owned() }, seeds, recipe))
     }
 
     /// Writes `seeds.toml` and creates the folder if necessary.
     pub fn write(&self, seeds: &Seeds, recipe: &Recipe) -> anyhow::Result<()> {
-        create_folder(&self.path)?;
         let plan = Plan { seeds: seeds.clone(), recipe: recipe.clone() };
-        save(&plan_path(&self.path), sealed_text(&toml::to_string(&plan)?).as_bytes())
-    }
-
-    /// Checks that each run is a folder or does not exist. A link would lead to another run.
-    pub fn check_runs(&self, seeds: &Seeds) -> anyhow::Result<()> {
-        for run in seeds.0.iter().map(|seed| self.run(*seed)) {
-            if let Some(found) = require_folder(&run).err().as_ref().and_then(NotOwn::of) {
-                let message = format!("`{}` is {found}, expected a folder", run.display());
-                let hint = "replace it with the run folder, or remove it";
-                return Err(CommandError::new(message, hint).into());
-            }
-        }
-        Ok(())
+        series::write_plan(&plan_path(&self.path), &plan)
     }
 
     /// Returns the run folder of a seed.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::train::Interrupter;
 use clap::ValueEnum;
-use nin_data::DataSet;
+use nin_data::{DataSet, ImageDataset};
 use nin_train::recipe::Recipe;
 use nin_train::{
     DataFile, Ending, Environment, Fingerprint, Observer, StartingWeights, Summary, Trainer,
@@ -15,7 +15,7 @@ use nin_train::{
 use crate::arguments::TrainArguments;
 use crate::backend::{BackendChoice, Selected, Task, cpu_features};
 use crate::curves_file::CurvesFile;
-use crate::dataset::{Reading, open_training_data};
+use crate::dataset::{Reading, for_selection, open_training_data};
 use crate::exit::INTERRUPTED;
 use crate::output::note;
 use crate::progress::{self, PreparationProgress};
@@ -66,6 +66,13 @@ impl<'a> Session<'a> {
             note("a new run first fits its whitening, which takes a few minutes at 3x32x32");
         }
         Ok(Self { arguments, data, folder, start, selected, interrupter })
+    }
+
+    /// Keeps the test images out of the runs: they are evaluated on the validation images, or else on training images
+    /// held out. Returns the number of images evaluated on.
+    pub fn keep_test_images_out(&mut self, recipe: &Recipe) -> anyhow::Result<usize> {
+        self.data = for_selection(recipe, self.data.clone())?;
+        Ok(self.data.validation.as_ref().map_or(0, ImageDataset::len))
     }
 
     /// Describes the program, the device and the data of a run.
@@ -134,17 +141,17 @@ impl<'a> Session<'a> {
         &self.selected.device
     }
 
-    /// Reports that the state is saved, and how to resume.
-    pub fn interrupted(&self, folder: &Path) -> ExitCode {
-        let command = resume_command(self.arguments, folder);
+    /// Reports that the state is saved, and how to resume it with a command such as `train`.
+    pub fn interrupted(&self, command: &str, folder: &Path) -> ExitCode {
+        let command = resume_command(command, self.arguments, folder);
         note(format!("interrupted, state saved; resume with: {command}"));
         ExitCode::from(INTERRUPTED)
     }
 }
 
-/// Returns the command that resumes a run, with the flags that the run folder does not store.
-fn resume_command(arguments: &TrainArguments, folder: &Path) -> String {
-    let mut words = vec![format!("nin-cli train --run {} --resume", quoted_path(folder))];
+/// Returns the command line that resumes a run, with the flags that the run folder does not store.
+fn resume_command(command: &str, arguments: &TrainArguments, folder: &Path) -> String {
+    let mut words = vec![format!("nin-cli {command} --run {} --resume", quoted_path(folder))];
     if let Some(data) = &arguments.data {
         words.push(format!("--data {}", quoted_path(data)));
     }
@@ -189,7 +196,7 @@ mod tests {
             panic!("not `train`");
         };
         assert_eq!(
-            resume_command(&arguments, Path::new("runs/a b")),
+            resume_command("train", &arguments, Path::new("runs/a b")),
             r"nin-cli train --run 'runs/a b' --resume --data 'it'\''s here' --backend flex"
         );
     }

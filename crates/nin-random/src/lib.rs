@@ -37,6 +37,8 @@ pub enum Purpose {
     Mixing,
     /// Corruptions of test images.
     Corruption,
+    /// The values that a search for a recipe tries.
+    Search,
     /// The seeds of a run that restarts.
     Restart,
 }
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Sampling => 5,
             Self::Mixing => 6,
             Self::Corruption => 7,
+            Self::Search => 8,
             Self::Restart => 16,
         }
     }

@@ -10,6 +10,7 @@ use nin_model::ModelMetadata;
 use crate::checkpoint::TrainingState;
 use crate::epoch_report::EpochReport;
 use crate::events::{Ending, TestReport, is_zero};
+use crate::figures::Figures;
 use crate::sentinel::AlarmKind;
 
 /// The result of a training.
@@ -27,6 +28,9 @@ pub struct Summary {
     /// The best validation accuracy of all epochs; `None` without validation data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub best_validation_accuracy: Option<f64>,
+    /// The figures of the best epoch, by `checkpoint.best_by`; `None` if no epoch is finished.
+    #[serde(skip)]
+    pub best: Option<Figures>,
     /// The final test of the best checkpoint; `None` without validation data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<TestReport>,
@@ -76,6 +80,7 @@ impl Summary {
             best_validation_accuracy: state
                 .best_accuracy
                 .filter(|_| evaluated_on == Part::Validation),
+            best: state.best_figures(),
             test,
             bad_pictures,
             examples_per_sec: if secs > 0.0 { state.step_images as f64 / secs } else { 0.0 },

@@ -8,7 +8,7 @@ use crate::backend::{BackendChoice, DeviceRequest, default_threads};
 use crate::output::note;
 
 /// The backend and its threads.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct DeviceArguments {
     /// Backend to compute with
     #[arg(long, value_enum, default_value = "auto", value_name = "BACKEND")]

@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod find;
 mod network;
 #[cfg(test)]
 mod pages;
@@ -12,6 +13,7 @@ mod training;
 use clap::{Parser, Subcommand};
 
 pub use data::*;
+pub use find::*;
 pub use network::*;
 pub use program::*;
 pub use trained::*;
@@ -45,6 +47,8 @@ pub enum Command {
     Eval(EvalArguments),
     /// Classify images and show class activation maps
     Predict(PredictArguments),
+    /// Search for a better recipe on held-out data: learning rate, weight decay, dropout, epochs
+    Find(FindArguments),
     /// Write a run's report as one HTML file: curves, per-class metrics, mistakes and their maps
     Report(ReportArguments),
     /// Serve a web page and an HTTP API that classify images

@@ -7,6 +7,7 @@ mod data;
 mod devices;
 mod eval;
 mod export;
+mod find;
 mod import;
 mod predict;
 mod report;
@@ -28,6 +29,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Find(arguments) => find::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use nin_train::files::{read_file, write_file};
 use nin_train::recipe::Recipe;
-use nin_train::{Ending, RunFolder, RunHistory, Summary, TrainError, one_line};
+use nin_train::{Ending, RunFolder, RunHistory, Summary, one_line};
 use serde_json::Value;
 
 use crate::arguments::TrainArguments;
@@ -19,6 +19,7 @@ use crate::output::{Format, note, print_json, print_text};
 use crate::ranks::Group;
 use crate::report;
 use crate::seeds::{self, Seeds, SeedsFolder};
+use crate::series;
 use crate::session::Session;
 use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
 use crate::terminal::printable;
@@ -40,7 +41,7 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
     }
     let Series { mut folder, seeds, mut recipe, claims, selection_is_free } =
         Series::resolve(arguments)?;
-    folder.check_runs(&seeds)?;
+    series::check_runs(seeds.0.iter().map(|seed| folder.run(*seed)))?;
     let are_all_begun = seeds.0.iter().all(|seed| RunFolder::is_run(&folder.run(*seed)));
     let start = if are_all_begun {
         None
@@ -66,14 +67,14 @@ pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
         let run = folder.run(*seed);
         let summary = match session.train(recipe, &run, RunFolder::is_run(&run), None) {
             // This run has ended; the next may still succeed.
-            Err(error) if diverged(&error) => {
+            Err(error) if series::diverged(&error) => {
                 note(format!("warning: seed {seed}: {}", one_line(error.as_ref())));
                 None
             }
             other => Some(other?),
         };
         if summary.as_ref().is_some_and(|summary| summary.ending == Ending::Interrupted) {
-            return Ok(session.interrupted(folder.path()));
+            return Ok(session.interrupted("train", folder.path()));
         }
         if let Some(summary) = summary {
             report_end(*seed, &summary, session.device());
@@ -148,10 +149,6 @@ impl Series {
 fn copy(folder: &SeedsFolder, seeds: &Seeds) -> Option<PathBuf> {
     let runs = seeds.0.iter().filter_map(|seed| RunFolder::open(&folder.run(*seed)).ok());
     runs.map(|run| run.start_path()).find(|copy| copy.is_file())
-}
-
-fn diverged(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<TrainError>(), Some(TrainError::NonFinite { .. }))
 }
 
 /// Reports the end of a run on stderr. stdout has the table.

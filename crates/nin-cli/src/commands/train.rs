@@ -90,7 +90,7 @@ fn finish(
     can_go_on: bool,
 ) -> anyhow::Result<ExitCode> {
     match summary.ending {
-        Ending::Interrupted => return Ok(session.interrupted(folder)),
+        Ending::Interrupted => return Ok(session.interrupted("train", folder)),
         Ending::Collapsed => return Err(collapsed(folder)),
         Ending::StoppedEarly => note("stopped early: no better checkpoint within the patience"),
         Ending::Finished => {}

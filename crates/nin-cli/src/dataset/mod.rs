@@ -9,4 +9,4 @@ mod training;
 pub use evaluated::{ChosenImages, ImageRequest, choose_images, run_of};
 pub use folder::{name_of_data, remembered_environment, remembered_folder};
 pub use reading::{Reading, open_data};
-pub use training::{open_training_data, picture_options};
+pub use training::{for_selection, open_training_data, picture_options};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nin_data::{CIFAR10, CIFAR100, DataSet, PictureOptions, Selection};
+use nin_data::{CIFAR10, CIFAR100, DataSet, ImageDataset, PictureOptions, Selection};
 use nin_train::recipe::Recipe;
 
 use super::reading::Reading;
@@ -72,10 +72,39 @@ pub fn selected(recipe: &Recipe, mut data: DataSet) -> anyhow::Result<DataSet> {
     Ok(data)
 }
 
+/// The share of the training images that a search holds out if nothing else is held out.
+const HELD_OUT: usize = 10;
+
+/// The most images that it holds out: an accuracy of 0.95 on them has a standard error of 0.003.
+const MOST_HELD_OUT: usize = 5000;
+
+/// Returns training data without its test images, to choose a recipe on. The images to compare on become the validation
+/// part: the validation images, or the ones that `data.held_out` held out, or a tenth of the training images.
+pub fn for_selection(recipe: &Recipe, data: DataSet) -> anyhow::Result<DataSet> {
+    let mut data = data;
+    if data.validation.is_none() {
+        if recipe.data.held_out == 0 {
+            let count = (data.train.len() / HELD_OUT).min(MOST_HELD_OUT);
+            data = data.held_out_by(count, recipe.data.selection);
+        }
+        data.validation = Some(data.test.clone());
+    }
+    let images = data.validation.as_ref().map_or(0, ImageDataset::len);
+    if images == 0 {
+        return Err(CommandError::new(
+            format!("{} training images are too few to compare recipes on", data.train.len()),
+            "add pictures, or a validation part",
+        )
+        .into());
+    }
+    data.test = data.train.part(0..0);
+    Ok(data)
+}
+
 /// Reports what was found before a training: pictures, parts, classes without images.
 fn describe(data: &DataSet) {
     if let Some(pictures) = &data.pictures {
-        let validation = data.validation.as_ref().map_or(0, nin_data::ImageDataset::len);
+        let validation = data.validation.as_ref().map_or(0, ImageDataset::len);
         let how = if pictures.is_split_by_content { ", split by content" } else { "" };
         note(format!(
             "{} classes: {} pictures for training, {validation} for validation, {} for \

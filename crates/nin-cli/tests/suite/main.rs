@@ -11,6 +11,7 @@ mod datasets;
 mod earlier_versions;
 mod exchange;
 mod fetch;
+mod find;
 mod fine_tuning;
 mod full_disk;
 mod hostile_folders;
