@@ -108,9 +108,11 @@ impl<'a> Session<'a> {
         let Self { arguments, data, start, selected, interrupter, .. } = self;
         let environment = self.environment(&recipe);
         let observer = progress::observer(arguments, selected);
+        // Of several processes with a run in common, one does so.
+        let writes = group.is_none() || is_root();
         let mut observer: Box<dyn Observer> =
-            if is_root() { Box::new(CurvesFile::new(observer)) } else { observer };
-        if arguments.tensorboard && is_root() {
+            if writes { Box::new(CurvesFile::new(observer)) } else { observer };
+        if arguments.tensorboard && writes {
             observer = Box::new(TensorBoard::new(observer));
         }
         let mut trainer = Trainer::new(recipe, data.clone())
@@ -128,7 +130,7 @@ impl<'a> Session<'a> {
         if let Some(last) = &summary.last_epoch
             && summary.ending != Ending::Interrupted
             && !arguments.no_report
-            && is_root()
+            && writes
         {
             let step = arguments.tensorboard.then_some(last.total_steps);
             report::conclude(folder, data, selected, step);

@@ -155,6 +155,8 @@ impl Report<'_> {
             "accuracy": evaluation.score.accuracy(),
             "balanced_accuracy": evaluation.balanced_accuracy(),
             "macro_f1": evaluation.macro_f1(),
+            "mean_probability": evaluation.calibration.mean_probability(),
+            "calibration_error": evaluation.calibration.expected_error(),
             "per_class": per_class.collect::<Vec<_>>(),
             "confusion": evaluation.confusion,
             "selection": self.chosen.remark,
@@ -214,6 +216,11 @@ impl Report<'_> {
                 "balanced accuracy {}, macro F1 {}",
                 share(evaluation.balanced_accuracy()),
                 share(evaluation.macro_f1())
+            ),
+            format!(
+                "mean probability {}, calibration error {}",
+                share(evaluation.calibration.mean_probability()),
+                share(evaluation.calibration.expected_error())
             ),
             String::new(),
             format!("{:<16}{:>10}{:>10}  answers", "class", "precision", "recall"),

@@ -57,6 +57,19 @@ impl Group {
         Ok(())
     }
 
+    /// Returns the rank of this process, and the number of processes.
+    pub fn place(&self) -> (usize, usize) {
+        (self.0.rank(), self.0.size())
+    }
+
+    /// Returns the text of every process, in the order of ranks.
+    ///
+    /// # Errors
+    /// A process that does not answer.
+    pub fn gather(&self, own: &str) -> anyhow::Result<Vec<String>> {
+        Ok(gather(&*self.0, own)?)
+    }
+
     /// Checks that every process can start, and that all would compute the same.
     ///
     /// # Errors

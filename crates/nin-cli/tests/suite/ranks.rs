@@ -62,6 +62,8 @@ fn together(workshop: &Workshop, ranks: usize, run: &str, more: &[&str]) -> Comm
         ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
         // More processes than cores.
         ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+        // Waiting processes leave the cores to the others.
+        ("OMPI_MCA_mpi_yield_when_idle", "1"),
         // Seconds before processes are terminated, and again before they are killed.
         ("OMPI_MCA_odls_base_sigkill_timeout", "3"),
         // Containers forbid it, and Open MPI says so.
@@ -127,6 +129,45 @@ fn a_terminated_and_a_killed_training_go_on_with_another_number_of_processes() {
     assert_ne!(killed.code, Some(0), "{}", killed.stderr);
     finish(together(&workshop, 2, "killed", &resume)).ok();
     assert_eq!(workshop.weights("killed"), workshop.weights("whole"));
+}
+
+#[test]
+fn several_seeds_are_shared_out_among_processes() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    alone(&workshop, "one", &["--seeds", "3"]).ok();
+    let output = finish(together(&workshop, 2, "two", &["--seeds", "3"])).ok();
+    for seed in [1, 2, 3] {
+        let [one, two] = ["one", "two"].map(|series| format!("{series}/seed-{seed}"));
+        assert_eq!(workshop.weights(&one), workshop.weights(&two), "seed {seed}");
+        assert!(workshop.path().join(&two).join("report.html").exists(), "seed {seed}");
+        assert_eq!(
+            output.stderr.matches(&format!("seed {seed}: loss ")).count(),
+            1,
+            "{}",
+            output.stderr
+        );
+    }
+    let table = output.stdout;
+    assert_eq!(table.matches("median run: ").count(), 1, "{table}");
+    assert!(table.contains("3 of 3 ended"), "{table}");
+
+    // Terminated: both stop, and one process goes on.
+    let longer = [&LONGER[..], &["--seeds", "2"]].concat();
+    let mut running = Running::start_command(together(&workshop, 2, "cut", &longer));
+    running.wait_for(r#""event":"epoch""#);
+    running.signal("-TERM");
+    let stopped = running.finish();
+    assert!(stopped.stderr.contains("interrupted, state saved"), "{}", stopped.stderr);
+    assert_ne!(stopped.code, Some(0));
+    alone(&workshop, "cut", &[&longer[..], &["--resume"]].concat()).ok();
+    alone(&workshop, "whole", &longer).ok();
+    for seed in [1, 2] {
+        let [cut, whole] = ["cut", "whole"].map(|series| format!("{series}/seed-{seed}"));
+        assert_eq!(workshop.weights(&cut), workshop.weights(&whole), "seed {seed}");
+    }
 }
 
 /// Kills the process of the highest number that trains this run, which is not the root.
