@@ -5,16 +5,19 @@ use nin_data::OrderedLoader;
 use nin_model::{ModelError, confusion_matrix};
 
 use crate::TrainError;
+use crate::calibration::Calibration;
 use crate::classifier::Classifier;
-use crate::score::Score;
+use crate::score::{Score, probability};
 
-/// The result of an evaluation: score and confusion matrix.
+/// The result of an evaluation: score, confusion matrix and calibration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Loss and number of correct answers.
     pub score: Score,
     /// The confusion matrix: image counts, indexed `[label][answer]`.
     pub confusion: Vec<Vec<usize>>,
+    /// The answers by their probability.
+    pub calibration: Calibration,
     /// Number of images with a non-finite logit.
     pub non_finite: usize,
 }
@@ -26,7 +29,8 @@ impl Evaluation {
     /// Those of [`confusion_matrix`].
     pub fn new(classes: usize) -> Result<Self, ModelError> {
         let confusion = confusion_matrix(classes)?;
-        Ok(Self { score: Score::default(), confusion, non_finite: 0 })
+        let calibration = Calibration::default();
+        Ok(Self { score: Score::default(), confusion, calibration, non_finite: 0 })
     }
 
     /// Evaluates every batch of the loader. Calls `progress` with the number of images done and in total.
@@ -70,7 +74,11 @@ impl Evaluation {
                     return Err(TrainError::LabelOutOfRange { label, classes });
                 };
                 row[answer] += 1;
-                evaluation.non_finite += usize::from(logits.iter().any(|logit| !logit.is_finite()));
+                if logits.iter().all(|logit| logit.is_finite()) {
+                    evaluation.calibration.add(probability(logits, answer), answer == label);
+                } else {
+                    evaluation.non_finite += 1;
+                }
             }
             let score = answers.score();
             evaluation.score.add(score);

@@ -47,6 +47,7 @@
 mod attempt;
 mod averaging;
 mod bounded;
+mod calibration;
 mod checkpoint;
 mod classifier;
 mod clipping;
@@ -87,6 +88,7 @@ mod training;
 mod training_loop;
 mod weighting;
 
+pub use calibration::{Calibration, CalibrationBin};
 pub use checkpoint::{Checkpoint, TrainingState, load_model, read_weights};
 pub use classifier::{Classifier, PreparedClassifier, StepAnswers, cross_entropy};
 pub use environment::{DataFile, Environment};

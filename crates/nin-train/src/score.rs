@@ -158,6 +158,11 @@ fn largest(logits: &[f32]) -> usize {
     best
 }
 
+/// Returns the softmax of a class.
+pub(crate) fn probability(logits: &[f32], class: usize) -> f64 {
+    (-cross_entropy(logits, class)).exp()
+}
+
 /// Returns the negative logarithm of the label's softmax, in nats.
 fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     log_sum(logits) - f64::from(logits[label])

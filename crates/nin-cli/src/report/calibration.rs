@@ -1,59 +1,24 @@
 //! Whether the network is right as often as it is confident (Guo et al., arXiv:1706.04599).
 
 use maud::{Markup, html};
+use nin_train::{Calibration, CalibrationBin, Evaluation};
 
 use super::inspection::Inspection;
 use super::page::{Section, cell, grouped, percent, table};
 use crate::drawing::Figure;
 
 /// Bins of equal width for probabilities.
-const BINS: usize = 10;
-
-/// Images whose answers have similar probabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Bin {
-    images: usize,
-    right: usize,
-    probability_sum: f64,
-}
-
-impl Bin {
-    fn accuracy(&self) -> Option<f64> {
-        (self.images > 0).then(|| self.right as f64 / self.images as f64)
-    }
-
-    fn probability(&self) -> Option<f64> {
-        (self.images > 0).then(|| self.probability_sum / self.images as f64)
-    }
-}
-
-fn bins(confidences: &[(f64, bool)]) -> [Bin; BINS] {
-    let mut bins = [Bin::default(); BINS];
-    for &(probability, is_right) in confidences {
-        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
-        bin.images += 1;
-        bin.right += usize::from(is_right);
-        bin.probability_sum += probability;
-    }
-    bins
-}
-
-/// Returns the expected calibration error: the mean gap between probability and accuracy over the images.
-fn expected_error(bins: &[Bin]) -> f64 {
-    let images: usize = bins.iter().map(|bin| bin.images).sum();
-    let gaps = bins.iter().map(|bin| (bin.probability_sum - bin.right as f64).abs());
-    gaps.sum::<f64>() / images.max(1) as f64
-}
+const BINS: usize = Calibration::BINS;
 
 /// Returns the reliability diagram, its figures, and the expected calibration error.
 pub(super) fn section(inspection: &Inspection) -> Section {
-    let bins = bins(&inspection.confidences);
-    let error = expected_error(&bins);
-    let sure: f64 = bins.iter().map(|bin| bin.probability_sum).sum();
-    let images = inspection.confidences.len().max(1) as f64;
-    let accuracy = inspection.evaluation.score.accuracy();
-    let leaning = if sure / images > accuracy { "overconfident" } else { "underconfident" };
-    let rows: Vec<_> = bins
+    let Evaluation { calibration, score, .. } = &inspection.evaluation;
+    let accuracy = score.accuracy();
+    let sure = calibration.mean_probability();
+    let is_over = sure.is_some_and(|sure| sure > accuracy);
+    let leaning = if is_over { "overconfident" } else { "underconfident" };
+    let rows: Vec<_> = calibration
+        .bins()
         .iter()
         .enumerate()
         .map(|(at, bin)| {
@@ -68,13 +33,13 @@ pub(super) fn section(inspection: &Inspection) -> Section {
     let head = ["predicted probability", "images", "mean probability", "accuracy"];
     let body = html! {
         p class="note" {
-            "Expected calibration error " strong { (percent(Some(error))) } ": the network is "
-            (leaning) " (mean probability " (percent(Some(sure / images))) ", accuracy "
+            "Expected calibration error " strong { (percent(calibration.expected_error())) } ": the network is "
+            (leaning) " (mean probability " (percent(sure)) ", accuracy "
             (percent(Some(accuracy)))
             "). Bars that end on the diagonal are calibrated; a bar of few images says little."
         }
         div class="pair" {
-            (diagram(&bins))
+            (diagram(calibration.bins()))
             (table("Bars of the diagram", &head, &rows))
         }
     };
@@ -85,13 +50,18 @@ pub(super) fn section(inspection: &Inspection) -> Section {
 pub(super) fn figure(inspection: &Inspection) -> Figure {
     let description = "Reliability diagram: accuracy of the predictions in each range of \
                        probability";
-    Figure::new("calibration", VIEW, description, &drawing(&bins(&inspection.confidences)))
+    Figure::new(
+        "calibration",
+        VIEW,
+        description,
+        &drawing(inspection.evaluation.calibration.bins()),
+    )
 }
 
 /// Left, top, width and height of the drawing.
 const VIEW: [f64; 4] = [-8.0, 0.0, 358.0, 352.0];
 
-fn diagram(bins: &[Bin]) -> Markup {
+fn diagram(bins: &[CalibrationBin]) -> Markup {
     let [left, top, width, height] = VIEW;
     html! {
         figure class="reliability" {
@@ -111,7 +81,7 @@ fn short_count(images: usize) -> String {
     if images < WHOLE { images.to_string() } else { format!("{}k", images / 1000) }
 }
 
-fn drawing(bins: &[Bin]) -> Markup {
+fn drawing(bins: &[CalibrationBin]) -> Markup {
     const LEFT: f64 = 44.0;
     const SIDE: f64 = 280.0;
     const TOP: f64 = 10.0;
@@ -157,15 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_calibration_error_is_the_mean_gap() {
-        // Two of two at 0.9, one of two at 0.55: gaps 0.1 and 0.05.
-        let bins = bins(&[(0.9, true), (0.9, true), (0.55, true), (0.55, false), (1.0, true)]);
-        assert_eq!((bins[9].images, bins[5].images), (3, 2));
-        let expected = ((3.0 - 2.8) + (1.1 - 1.0)) / 5.0;
-        assert!((expected_error(&bins) - expected).abs() < 1e-12);
-        assert_eq!(expected_error(&[]), 0.0);
-        // Below each bar is its number of images.
-        let drawn = drawing(&bins).into_string();
+    fn each_bar_has_its_number_of_images() {
+        let mut calibration = Calibration::default();
+        for (probability, is_right) in
+            [(0.9, true), (0.9, true), (0.55, true), (0.55, false), (1.0, true)]
+        {
+            calibration.add(probability, is_right);
+        }
+        let drawn = drawing(calibration.bins()).into_string();
         assert!(drawn.contains(">3</text>") && drawn.contains(">2</text>"), "{drawn}");
         assert_eq!((short_count(9_999).as_str(), short_count(12_900).as_str()), ("9999", "12k"));
     }

@@ -171,7 +171,6 @@ mod tests {
         let inspection = Inspection {
             classes: (0..classes).map(|class| format!("class <{class}>")).collect(),
             evaluation: Evaluation { confusion: counts, ..Evaluation::new(classes).unwrap() },
-            confidences: Vec::new(),
             hottest: vec![1.0; classes],
             mistakes: Vec::new(),
             geometry: MapGeometry { first: 0.0, step: 1, field: 1 },

@@ -16,10 +16,8 @@ const BATCH: usize = 64;
 pub struct Inspection {
     /// The classes' names.
     pub classes: Vec<String>,
-    /// Loss, accuracy, confusion.
+    /// Loss, accuracy, confusion, calibration.
     pub evaluation: Evaluation,
-    /// The probability of the answer, and whether it was right, for each image.
-    pub confidences: Vec<(f64, bool)>,
     /// The largest value of each class's maps.
     pub hottest: Vec<f32>,
     /// The wrong answers with the highest probability, highest first.
@@ -82,7 +80,7 @@ impl Inspection {
             images: 1,
         });
         let sureness = prediction.probabilities[answer];
-        self.confidences.push((sureness, is_right));
+        self.evaluation.calibration.add(sureness, is_right);
         for (class, hottest) in self.hottest.iter_mut().enumerate() {
             *hottest = hottest.max(prediction.hottest_of(class));
         }
@@ -126,7 +124,6 @@ impl Task for Inspect<'_> {
         let mut inspection = Inspection {
             classes: self.metadata.classes.clone(),
             evaluation: Evaluation::new(classes)?,
-            confidences: Vec::new(),
             hottest: vec![0.0; classes],
             mistakes: Vec::new(),
             geometry: self.metadata.architecture.map_geometry(),

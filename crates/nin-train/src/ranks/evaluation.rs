@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::agreement::unreadable;
 use super::{Ranks, Turn};
 use crate::TrainError;
+use crate::calibration::Calibration;
 use crate::evaluation::Evaluation;
 use crate::score::Score;
 
@@ -14,6 +15,7 @@ struct Found {
     /// The score of each batch. The loss is its bits, which may be those of NaN.
     scores: Vec<(u64, usize, usize)>,
     confusion: Vec<Vec<usize>>,
+    calibration: Calibration,
     non_finite: usize,
 }
 
@@ -36,8 +38,8 @@ impl Ranks {
         let scores = scores
             .into_iter()
             .map(|Score { loss_sum, correct, images }| (loss_sum.to_bits(), correct, images));
-        let Evaluation { confusion, non_finite, .. } = evaluation;
-        let found = Found { scores: scores.collect(), confusion, non_finite };
+        let Evaluation { confusion, calibration, non_finite, .. } = evaluation;
+        let found = Found { scores: scores.collect(), confusion, calibration, non_finite };
         let found = serde_json::to_vec(&found).map_err(|_| unreadable())?;
         let all: Vec<Found> = self
             .gathered(found)?
@@ -54,6 +56,7 @@ impl Ranks {
             for (sums, counts) in evaluation.confusion.iter_mut().zip(&found.confusion) {
                 sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
+            evaluation.calibration.merge(&found.calibration);
             evaluation.non_finite += found.non_finite;
         }
         Ok(Some(evaluation))

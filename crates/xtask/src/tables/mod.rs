@@ -4,7 +4,8 @@
 //! `<!-- end of table -->`. The kinds are `speed` (the JSON of a benchmark), `ratios` (the output of
 //! `cargo xtask ratios`), `peers` (chosen rows of several such files), `runs` (run folders), `compared` (the output of
 //! `nin-cli compare --format json`), `alarms` (the sentinel's alarms in run folders), `memory` (the output of
-//! `benches/recipes/memory.py`) and `load` (that of `cargo xtask load` for several numbers of clients).
+//! `benches/recipes/memory.py`), `load` (that of `cargo xtask load` for several numbers of clients) and `robustness` (the output
+//! of `nin-cli eval --corruptions --format json` for several networks).
 
 mod rows;
 
@@ -14,7 +15,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use rows::{alarms_row, compared, load, memory, peers, ratios, read_json, run_row, speed};
+use rows::{
+    alarms_row, compared, load, memory, peers, ratios, read_json, robustness, run_row, speed,
+};
 
 const BEGIN: &str = "<!-- table: ";
 const END: &str = "<!-- end of table -->";
@@ -70,6 +73,7 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
         ("memory", [path]) => memory(path)?,
         ("ratios", [path]) => ratios(&read_json(path)?)?,
         ("peers", [_, ..]) => peers(&links, root)?,
+        ("robustness", [_, ..]) => robustness(&links, root)?,
         ("runs", paths) if !paths.is_empty() => {
             let head = ["run", "seed", "epochs", "train loss", "test acc", "best", "minutes"];
             let rows = links.iter().zip(paths).map(|(link, path)| run_row(link, path));
@@ -84,7 +88,7 @@ fn table(what: &str, root: &Path) -> anyhow::Result<String> {
         }
         _ => bail!(
             "expected `speed FILE`, `ratios FILE`, `peers FILE:ROW...`, `compared FILE`, `memory FILE`, \
-             `load FILE`, `runs FOLDER...` or `alarms FOLDER...`"
+             `load FILE`, `robustness FILE...`, `runs FOLDER...` or `alarms FOLDER...`"
         ),
     };
     Ok(markdown(&rows))
@@ -169,6 +173,14 @@ mod tests {
               "memory_bytes": { "most": 20_377_600.0 } },
         ]});
         fs::write(root.join("load.json"), load.to_string()).unwrap();
+        let entry = |kind: &str, accuracy: f64| json!({ "kind": kind, "accuracy": accuracy });
+        let corrupted = json!({
+            "accuracy": 0.9372, "calibration_error": 0.0123, "mean_corrupted_accuracy": 0.75,
+            "corruptions": [
+                entry("gaussian_noise", 0.9), entry("gaussian_noise", 0.7), entry("shift", 0.7),
+            ],
+        });
+        fs::write(root.join("small.json"), corrupted.to_string()).unwrap();
         let compared = json!({ "runs": [
             { "run": "book", "train_loss": 2.3024, "test_accuracy": 0.0994,
               "silent_classes": ["Coat", "Bag"] },
@@ -192,11 +204,12 @@ mod tests {
             "peers peers.json:fp32,flex",
             "memory memory.jsonl",
             "load load.json",
+            "robustness small.json",
         ]
         .map(place)
         .join("between\n");
         let (made, tables) = remade(&text, root.path()).unwrap();
-        assert_eq!(tables, 8);
+        assert_eq!(tables, 9);
         for part in [
             "<!-- table: speed bench.json -->\n| | training, images/s |",
             "| nin, `--backend flex` | 70.0, 60.0 | 205.0, 200.0 | 0.41 GB |\n",
@@ -209,6 +222,8 @@ mod tests {
             "| [AMD Zen 5](peers.json) | fp32 | 70 | 2.62x | 2.90x | |\n",
             "| 16 | 5292 | 2.6 ms | 7.2 ms | 20 MB |\n",
             "| `quickstart` | 28x28 | 32 | 0.06 GB |\n",
+            "| network | clean | calibration error | gaussian noise | shift | mean |\n",
+            "| [small](small.json) | 0.9372 | 0.0123 | 0.800 | 0.700 | 0.750 |\n",
             "| [run](run) | 9 | 2 | 0.500 | 0.8000 | 0.9000 | 2.0 |\n",
         ] {
             assert!(made.contains(part), "{part}: {made}");

@@ -145,6 +145,47 @@ pub(super) fn load(results: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
+/// Writes a row for each network of `eval --corruptions --format json`: on clean images, and the mean over the severities
+/// of each kind of corruption.
+pub(super) fn robustness(links: &[&str], root: &Path) -> anyhow::Result<Vec<Vec<String>>> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for link in links {
+        let evaluated = read_json(&root.join(link))?;
+        let number = |value: &Value, key: &str| {
+            value[key].as_f64().with_context(|| format!("{link} has no `{key}`"))
+        };
+        let entries = evaluated["corruptions"].as_array().context("no `corruptions`")?;
+        let mut kinds: Vec<(String, Vec<f64>)> = Vec::new();
+        for entry in entries {
+            let kind = entry["kind"].as_str().context("an entry has no `kind`")?.replace('_', " ");
+            let accuracy = number(entry, "accuracy")?;
+            match kinds.last_mut().filter(|(last, _)| *last == kind) {
+                Some((_, accuracies)) => accuracies.push(accuracy),
+                None => kinds.push((kind, vec![accuracy])),
+            }
+        }
+        let mut head =
+            vec!["network".to_owned(), "clean".to_owned(), "calibration error".to_owned()];
+        head.extend(kinds.iter().map(|(kind, _)| kind.clone()));
+        head.push("mean".to_owned());
+        ensure!(rows.first().is_none_or(|first| *first == head), "{link} has other corruptions");
+        if rows.is_empty() {
+            rows.push(head);
+        }
+        let name = Path::new(link).file_stem().unwrap_or_default().to_string_lossy();
+        let mut row = vec![
+            format!("[{name}]({link})"),
+            format!("{:.4}", number(&evaluated, "accuracy")?),
+            format!("{:.4}", number(&evaluated, "calibration_error")?),
+        ];
+        let mean = |accuracies: &[f64]| accuracies.iter().sum::<f64>() / accuracies.len() as f64;
+        row.extend(kinds.iter().map(|(_, accuracies)| format!("{:.3}", mean(accuracies))));
+        row.push(format!("{:.3}", number(&evaluated, "mean_corrupted_accuracy")?));
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
 /// Writes a row for each run of a comparison: its last epoch and its silent classes.
 pub(super) fn compared(comparison: &Value) -> anyhow::Result<Vec<Vec<String>>> {
     let runs = comparison["runs"].as_array().context("no `runs`")?;
