@@ -1,5 +1,7 @@
 //! Evaluates a network over a data set.
 
+use std::sync::Arc;
+
 use burn::tensor::backend::Backend;
 use nin_data::OrderedLoader;
 use nin_model::{ModelError, confusion_matrix};
@@ -7,6 +9,7 @@ use nin_model::{ModelError, confusion_matrix};
 use crate::TrainError;
 use crate::calibration::Calibration;
 use crate::classifier::Classifier;
+use crate::ranks::{Alone, Communicator, Ranks};
 use crate::score::{Score, probability};
 
 /// The result of an evaluation: score, confusion matrix and calibration.
@@ -41,12 +44,34 @@ impl Evaluation {
     pub fn run<B: Backend>(
         classifier: &Classifier<B>,
         loader: &OrderedLoader<B>,
+        progress: impl FnMut(usize, usize),
+    ) -> Result<Self, TrainError> {
+        Self::run_with(Arc::new(Alone), classifier, loader, progress)
+    }
+
+    /// Evaluates the batches of the loader together with other processes, which take turns, and returns the evaluation of all
+    /// batches to each of them. The score has the bits of one process.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run), [`TrainError::OnRanks`] for an error of another process, and
+    /// [`TrainError::Communication`].
+    pub fn run_with<B: Backend>(
+        communicator: Arc<dyn Communicator>,
+        classifier: &Classifier<B>,
+        loader: &OrderedLoader<B>,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Self, TrainError> {
-        let (evaluation, ..) = Self::run_while(classifier, loader, |images, total| {
-            progress(images, total);
+        let ranks = Ranks::new(communicator);
+        let loader = loader.clone().taking_turns(ranks.share());
+        let own = Self::run_while(classifier, &loader, |images, total| {
+            progress(total.min(images * ranks.size()), total);
             true
-        })?;
+        });
+        // Nothing interrupts it.
+        let evaluation = match ranks.joined_evaluation(own)? {
+            Some(evaluation) => evaluation,
+            None => Self::new(classifier.network().architecture().classes())?,
+        };
         match evaluation.non_finite {
             0 => Ok(evaluation),
             found => {

@@ -1,12 +1,13 @@
 //! `eval`: loss, accuracy, precision and recall of each class, confusion matrix.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::{Corruption, ImageDataset, OrderedLoader};
+use nin_data::{Corruption, ImageDataset, OrderedLoader, sha256};
 use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
-use nin_train::{Classifier, Evaluation};
+use nin_train::{Alone, Classifier, Communicator, Evaluation};
 use serde_json::{Value, json};
 
 use crate::arguments::{EvalArguments, ProgressChoice};
@@ -14,9 +15,21 @@ use crate::backend::{Selected, Task};
 use crate::dataset::{ChosenImages, ImageRequest, Reading, choose_images, run_of};
 use crate::output::{Format, note, print_json, print_text};
 use crate::progress::PreparationProgress;
+use crate::ranks::{Group, is_root, network_fingerprint};
 use crate::terminal::printable_text;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
+    let group = Group::join()?;
+    match (evaluate(arguments, group.as_ref()), &group) {
+        (Err(error), Some(group)) => Err(group.failed(error)),
+        (evaluated, _) => evaluated,
+    }
+}
+
+fn evaluate(arguments: &EvalArguments, group: Option<&Group>) -> anyhow::Result<ExitCode> {
+    if let Some(group) = group {
+        group.begin(None)?;
+    }
     let (metadata, weights) = arguments.checkpoint.load()?;
     let asked = arguments.batch_size as usize;
     let batch_size = metadata.batch_in_memory(asked)?;
@@ -44,6 +57,12 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         is_stopped: &|| false,
     };
     let chosen = choose_images(asked, reading)?;
+    if let Some(group) = group {
+        let labels: Vec<String> = chosen.images.labels().iter().map(u16::to_string).collect();
+        let labels = ("the labels".to_owned(), sha256(labels.join(" ").as_bytes()));
+        let network = network_fingerprint(&metadata, &weights)?;
+        group.check(Ok(network.into_iter().chain([labels]).collect()))?;
+    }
     let selected = Selected::choose(arguments.device.request())?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
@@ -55,6 +74,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         batch_size,
         flips: arguments.flips,
         corruptions: arguments.corruptions,
+        communicator: group.map_or_else(|| Arc::new(Alone) as _, Group::communicator),
     };
     let Evaluated { evaluation, images_per_sec, corrupted } = selected.run(task)?;
     let report = Report {
@@ -67,6 +87,7 @@ pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
         corrupted: &corrupted,
     };
     match arguments.format {
+        _ if !is_root() => {}
         Format::Json => print_json(&report.as_json())?,
         Format::Text => print_text(&report.as_text())?,
     }
@@ -80,6 +101,8 @@ struct Evaluate<'a> {
     batch_size: usize,
     flips: bool,
     corruptions: bool,
+    /// The processes that share the images.
+    communicator: Arc<dyn Communicator>,
 }
 
 struct Evaluated {
@@ -107,7 +130,10 @@ impl Task for Evaluate<'_> {
             .with_workers(1);
         let begun = Instant::now();
         let classifier = Classifier::new(network, 0).with_flips(self.flips);
-        let evaluation = Evaluation::run(&classifier, &loader, |_, _| {})?;
+        let evaluate = |loader: &OrderedLoader<B::InnerBackend>| {
+            Evaluation::run_with(Arc::clone(&self.communicator), &classifier, loader, |_, _| {})
+        };
+        let evaluation = evaluate(&loader)?;
         let images_per_sec = evaluation.score.images as f64 / begun.elapsed().as_secs_f64();
         let mut corrupted = Vec::new();
         for corruption in Corruption::all().filter(|_| self.corruptions) {
@@ -116,7 +142,7 @@ impl Task for Evaluate<'_> {
                 note(format!("corruptions: {done} of {all}, next {}", corruption.kind().name()));
             }
             let loader = loader.clone().with_corruption(Some(corruption));
-            corrupted.push((corruption, Evaluation::run(&classifier, &loader, |_, _| {})?));
+            corrupted.push((corruption, evaluate(&loader)?));
         }
         Ok(Evaluated { evaluation, images_per_sec, corrupted })
     }

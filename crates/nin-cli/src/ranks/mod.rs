@@ -1,4 +1,4 @@
-//! Training on several processes, started by `mpirun` or `srun`.
+//! Several processes that train or evaluate one network, started by `mpirun` or `srun`.
 //!
 //! `launch` recognizes such a start from the environment. `mpi` is the only module that calls MPI, with the feature
 //! `mpi`; without it, `absent` takes its place. `group` is what the rest of the
@@ -10,7 +10,9 @@ mod group;
 mod launch;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod network;
 mod role;
 
 pub use group::Group;
+pub use network::network_fingerprint;
 pub use role::{is_root, sharing_cores};

@@ -55,6 +55,12 @@ fn has_mpi() -> bool {
 
 /// Returns a command that trains a run on this many processes.
 fn together(workshop: &Workshop, ranks: usize, run: &str, more: &[&str]) -> Command {
+    let line = [&words("train")[..], &words(SMALL), &["--run", run], more].concat();
+    mpirun(workshop, ranks, &line)
+}
+
+/// Returns a command on this many processes.
+fn mpirun(workshop: &Workshop, ranks: usize, line: &[&str]) -> Command {
     let mut command = Command::new("mpirun");
     isolate(&mut command, workshop.path());
     for (name, value) in [
@@ -71,8 +77,7 @@ fn together(workshop: &Workshop, ranks: usize, run: &str, more: &[&str]) -> Comm
     ] {
         command.env(name, value);
     }
-    command.args(["-n", &ranks.to_string(), env!("CARGO_BIN_EXE_nin-cli"), "train"]);
-    command.args(words(SMALL)).args(["--run", run]).args(more);
+    command.args(["-n", &ranks.to_string(), env!("CARGO_BIN_EXE_nin-cli")]).args(line);
     command
 }
 
@@ -168,6 +173,58 @@ fn several_seeds_are_shared_out_among_processes() {
         let [cut, whole] = ["cut", "whole"].map(|series| format!("{series}/seed-{seed}"));
         assert_eq!(workshop.weights(&cut), workshop.weights(&whole), "seed {seed}");
     }
+}
+
+#[test]
+fn processes_share_the_images_of_eval_and_the_pictures_of_predict() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    let same = |line: &str| {
+        let one = nin(workshop.path(), &words(line));
+        let two = finish(mpirun(&workshop, 2, &words(line)));
+        let code = |finished: &Finished| finished.code == Some(0);
+        assert_eq!(code(&one), code(&two), "{line}: {}", two.stderr);
+        (one, two)
+    };
+    let eval = "eval --checkpoint pretrained:record-fashion-mnist --dataset fashion-mnist-sample \
+                --backend flex --batch-size 48 --format json";
+    let (one, two) = same(eval);
+    let [one, two] = [one, two].map(|finished| {
+        let mut report = finished.json();
+        let rate = report.as_object_mut().unwrap().remove("images_per_sec");
+        let calibration = report.as_object_mut().unwrap().remove("calibration_error");
+        assert!(rate.is_some() && calibration.is_some());
+        // Sums of other order.
+        report.as_object_mut().unwrap().remove("mean_probability");
+        report
+    });
+    assert_eq!(one, two);
+
+    let pictures = workshop.path().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    let clothes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/clothes");
+    let found: Vec<_> = std::fs::read_dir(clothes)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "png"))
+        .collect();
+    for copy in 0..9 {
+        for picture in &found {
+            let name = format!("{copy}-{}", picture.file_name().unwrap().to_str().unwrap());
+            std::fs::copy(picture, pictures.join(name)).unwrap();
+        }
+    }
+    std::fs::write(pictures.join("4-damaged.png"), "no picture").unwrap();
+    for format in ["text", "json", "jsonl", "csv"] {
+        let (one, two) = same(&format!("predict pictures --backend flex --format {format}"));
+        assert!(!one.stdout.is_empty() && one.stdout == two.stdout, "{format}: {}", two.stderr);
+        let said = "1 of 91 pictures could not be classified, first `pictures/4-damaged.png`";
+        assert_eq!(two.stderr.matches(said).count(), 1, "{format}: {}", two.stderr);
+    }
+    let (_, refused) = same("predict - --backend flex");
+    assert!(refused.stderr.contains("cannot share pipes or standard input"), "{}", refused.stderr);
 }
 
 /// Kills the process of the highest number that trains this run, which is not the root.

@@ -14,9 +14,16 @@ use crate::{Environment, TrainError};
 /// Differences named of one rank. Each is a line of the message.
 const MOST_NAMED: usize = 3;
 
-/// Everything that the weights depend on, by name.
+/// Everything that the result depends on, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(BTreeMap<String, String>);
+
+impl FromIterator<(String, String)> for Fingerprint {
+    /// Collects names and values.
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
 
 impl Fingerprint {
     /// Collects the keys of the recipe, the checksums of the data, and the program's version and instruction set.

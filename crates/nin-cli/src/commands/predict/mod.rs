@@ -10,20 +10,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_data::SkippedFiles;
+use nin_data::{SkippedFiles, sha256};
 use nin_model::{ModelMetadata, Weights};
-use nin_train::{Predictor, Preparation, Prepared};
+use nin_train::{Fingerprint, Predictor, Preparation, Prepared};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use serde::{Deserialize, Serialize};
 use signal_hook::low_level;
 
 use crate::answer::{Answer, Threshold};
 use crate::arguments::{PredictArguments, PredictFormat};
 use crate::backend::{Selected, Task};
-use crate::error::check_is_local;
+use crate::error::{CommandError, check_is_local};
 use crate::exit::INTERRUPTED;
 use crate::interrupt;
 use crate::output::{create_folder, note};
 use crate::pictures::{self, Picture, PictureError, Source};
+use crate::ranks::{Group, is_root, network_fingerprint};
 use overlays::Overlays;
 use printer::{Printer, Refusal};
 use sorting::Sorting;
@@ -34,9 +36,24 @@ const BATCH: usize = 32;
 const READY: usize = 2;
 
 pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
+    let group = Group::join()?;
+    match (predict(arguments, group.as_ref()), &group) {
+        (Err(error), Some(group)) => Err(group.failed(error)),
+        (Ok(printed), _) => printed.end(),
+        (Err(error), None) => Err(error),
+    }
+}
+
+fn predict(arguments: &PredictArguments, group: Option<&Group>) -> anyhow::Result<Printed> {
+    if let Some(group) = group {
+        group.begin(None)?;
+    }
     let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
     let (sources, refused) = find_all(arguments);
+    if let Some(group) = group {
+        group.check(Ok(shareable(arguments, &metadata, &weights, &sources)?))?;
+    }
     for folder in [&arguments.maps, &arguments.sort_into].into_iter().flatten() {
         create_folder(folder)?;
     }
@@ -51,18 +68,22 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
     let batch = if arguments.dense { 1 } else { metadata.batch_in_memory(BATCH)? };
     let mut printer =
         Printer::new(arguments.format, metadata.clone(), arguments.top as usize, threshold);
-    printer.begin()?;
-    for refusal in refused {
-        printer.refuse(refusal)?;
+    if is_root() {
+        printer.begin()?;
+        for refusal in refused {
+            printer.refuse(refusal)?;
+        }
     }
     let printer = Shared::new(printer);
     end_at_signal(printer.clone())?;
     let keeps_pipes = arguments.sort_into.is_some();
+    let turns = Turns::of(group, sources.len().div_ceil(batch));
     let (sender, batches) = sync_channel(READY);
     let predicted = thread::scope(|scope| {
         // The thread owns the sender, so the batches end when it does.
-        let (sources, preparation) = (&sources, &preparation);
-        scope.spawn(move || prepare_all(sources, batch, keeps_pipes, preparation, &sender));
+        let preparation = &preparation;
+        let own = sources.chunks(batch).skip(turns.rank).step_by(turns.size);
+        scope.spawn(move || prepare_all(own, keeps_pipes, preparation, &sender));
         let printer = &printer;
         selected.run(Predict {
             metadata: &metadata,
@@ -71,14 +92,66 @@ pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
             arguments,
             threshold,
             printer,
+            group: group.map(|group| (group, turns.rounds)),
         })
     });
-    let mut printer = printer.lock();
-    if predicted.is_err() {
-        printer.end_early();
+    if predicted.is_err() && is_root() {
+        printer.lock().end_early();
     }
     predicted?;
-    printer.end()
+    Ok(Printed(printer))
+}
+
+/// How processes take turns at batches.
+struct Turns {
+    rank: usize,
+    size: usize,
+    /// Batches of each process; some have one less.
+    rounds: usize,
+}
+
+impl Turns {
+    fn of(group: Option<&Group>, batches: usize) -> Self {
+        let (rank, size) = group.map_or((0, 1), Group::place);
+        Self { rank, size, rounds: batches.div_ceil(size) }
+    }
+}
+
+/// The output of a command whose pictures are all answered.
+struct Printed(Shared);
+
+impl Printed {
+    fn end(self) -> anyhow::Result<ExitCode> {
+        if is_root() { self.0.lock().end() } else { Ok(ExitCode::SUCCESS) }
+    }
+}
+
+/// Returns what all processes must have in common.
+///
+/// # Errors
+/// What only one process can do: it reads a pipe, and gives files names that are not taken.
+fn shareable(
+    arguments: &PredictArguments,
+    metadata: &ModelMetadata,
+    weights: &Weights,
+    sources: &[Source],
+) -> anyhow::Result<Fingerprint> {
+    let alone = |what: &str| {
+        CommandError::new(
+            format!("several processes cannot share {what}"),
+            "start `predict` without mpirun",
+        )
+    };
+    if arguments.maps.is_some() || arguments.sort_into.is_some() {
+        return Err(alone("--maps or --sort-into").into());
+    }
+    if !sources.iter().all(Source::is_file) {
+        return Err(alone("pipes or standard input").into());
+    }
+    let names: Vec<String> = sources.iter().map(Source::name).collect();
+    let list = sha256(names.join("\n").as_bytes());
+    let network = network_fingerprint(metadata, weights)?;
+    Ok(network.into_iter().chain([("the list of pictures".to_owned(), list)]).collect())
 }
 
 /// Finds the pictures at all paths, and the paths without any. Reports skipped files.
@@ -154,9 +227,8 @@ struct Ready {
 type Item = Result<Ready, Refusal>;
 
 /// Reads, decodes and prepares batches ahead of the network.
-fn prepare_all(
-    sources: &[Source],
-    batch: usize,
+fn prepare_all<'a>(
+    batches: impl Iterator<Item = &'a [Source]>,
     keeps_pipes: bool,
     preparation: &Preparation,
     sender: &SyncSender<Vec<Item>>,
@@ -168,7 +240,7 @@ fn prepare_all(
         Ok(Ready { source: source.clone(), prepared, bytes })
     };
     let prepare = |source| prepare(source).map_err(|error| Refusal::new(source.name(), &error));
-    for sources in sources.chunks(batch) {
+    for sources in batches {
         if sender.send(sources.par_iter().map(prepare).collect()).is_err() {
             return; // the network failed and reports that itself
         }
@@ -182,6 +254,16 @@ struct Predict<'a> {
     arguments: &'a PredictArguments,
     threshold: Option<Threshold>,
     printer: &'a Shared,
+    /// The processes that share the pictures, and the number of batches of each.
+    group: Option<(&'a Group, usize)>,
+}
+
+/// What came of a picture, for the process that prints.
+#[derive(Serialize, Deserialize)]
+enum Outcome {
+    /// The answer as it is printed.
+    Answer(String),
+    Refusal(Refusal),
 }
 
 impl Task for Predict<'_> {
@@ -191,7 +273,7 @@ impl Task for Predict<'_> {
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
-        let Self { metadata, weights, batches, arguments, threshold, printer } = self;
+        let Self { metadata, weights, arguments, printer, .. } = &self;
         let mut predictor = Predictor::<B::InnerBackend>::new(metadata, weights, &device)?;
         let mut overlays = arguments
             .maps
@@ -203,35 +285,81 @@ impl Task for Predict<'_> {
         if overlays.is_none() && arguments.format != PredictFormat::Json {
             predictor = predictor.without_maps();
         }
-        for batch in batches {
-            let mut pictures = Vec::new();
-            for item in batch {
-                match item {
-                    Ok(picture) => pictures.push(picture),
-                    Err(refusal) => printer.lock().refuse(refusal)?,
+        let Some((group, rounds)) = self.group else {
+            for batch in &self.batches {
+                self.answer(&predictor, batch, |outcome| {
+                    // Locked, so that a signal waits until the picture's files are complete.
+                    let mut printer = printer.lock();
+                    match outcome {
+                        Err(refusal) => printer.refuse(refusal),
+                        Ok((Ready { source, prepared, bytes }, answer)) => {
+                            if let Some(overlays) = &mut overlays {
+                                overlays.write(&source, &prepared.picture, &answer.prediction)?;
+                            }
+                            if let Some(sorting) = &sorting {
+                                let class = answer.class(self.threshold);
+                                sorting.copy(&source, bytes.as_deref(), class)?;
+                            }
+                            let text = printer.formatted(&answer);
+                            printer.answer(&text)
+                        }
+                    }
+                })?;
+            }
+            return Ok(());
+        };
+        for _ in 0..rounds {
+            let mut outcomes = Vec::new();
+            // In the last round, some processes have none left.
+            if let Ok(batch) = self.batches.recv() {
+                self.answer(&predictor, batch, |outcome| {
+                    outcomes.push(match outcome {
+                        Err(refusal) => Outcome::Refusal(refusal),
+                        Ok((_, answer)) => Outcome::Answer(printer.lock().formatted(&answer)),
+                    });
+                    Ok(())
+                })?;
+            }
+            let all = group.gather(&serde_json::to_string(&outcomes)?)?;
+            for outcomes in all.iter().filter(|_| is_root()) {
+                for outcome in serde_json::from_str::<Vec<Outcome>>(outcomes)? {
+                    let mut printer = printer.lock();
+                    match outcome {
+                        Outcome::Answer(text) => printer.answer(&text)?,
+                        Outcome::Refusal(refusal) => printer.refuse(refusal)?,
+                    }
                 }
             }
-            let inputs: Vec<&Prepared> = pictures.iter().map(|picture| &picture.prepared).collect();
-            let predictions = predictor.predict_prepared(&inputs)?;
-            for (Ready { source, prepared, bytes }, prediction) in
-                pictures.into_iter().zip(predictions)
-            {
-                let answer = Answer {
-                    name: source.name(),
-                    size: prepared.original_size,
-                    inverted: prepared.inverted,
-                    prediction,
-                };
-                // Locked, so that a signal waits until the picture's files are complete.
-                let mut printer = printer.lock();
-                if let Some(overlays) = &mut overlays {
-                    overlays.write(&source, &prepared.picture, &answer.prediction)?;
-                }
-                if let Some(sorting) = &sorting {
-                    sorting.copy(&source, bytes.as_deref(), answer.class(threshold))?;
-                }
-                printer.answer(&answer)?;
+        }
+        Ok(())
+    }
+}
+
+impl Predict<'_> {
+    /// Answers a batch, in the order of its pictures; refused ones come first.
+    fn answer<B: Backend>(
+        &self,
+        predictor: &Predictor<B>,
+        batch: Vec<Item>,
+        mut take: impl FnMut(Result<(Ready, Answer), Refusal>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut pictures = Vec::new();
+        for item in batch {
+            match item {
+                Ok(picture) => pictures.push(picture),
+                Err(refusal) => take(Err(refusal))?,
             }
+        }
+        let inputs: Vec<&Prepared> = pictures.iter().map(|picture| &picture.prepared).collect();
+        let predictions = predictor.predict_prepared(&inputs)?;
+        for (picture, prediction) in pictures.into_iter().zip(predictions) {
+            let answer = Answer {
+                name: picture.source.name(),
+                size: picture.prepared.original_size,
+                inverted: picture.prepared.inverted,
+                prediction,
+            };
+            take(Ok((picture, answer)))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nin_model::ModelMetadata;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Threshold, UNKNOWN};
@@ -19,6 +20,7 @@ use crate::terminal::{printable, printable_json};
 const NARROWEST: usize = 12;
 
 /// A refused picture.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Refusal {
     pub(super) name: String,
     pub(super) reason: String,
@@ -96,24 +98,28 @@ impl Printer {
         self.given
     }
 
-    /// Prints an answer.
-    pub(super) fn answer(&mut self, answer: &Answer) -> anyhow::Result<()> {
+    /// Returns an answer as it is printed.
+    pub(super) fn formatted(&self, answer: &Answer) -> String {
         let classes = &self.metadata.classes;
-        let text = match self.format {
+        match self.format {
             PredictFormat::Text => self.as_text(answer),
             PredictFormat::Json => {
-                let comma = if self.given > 0 { "," } else { "" };
                 let entry = answer.as_json(&self.metadata, self.top, self.threshold).to_string();
-                format!("{comma}{}", printable_json(&entry))
+                printable_json(&entry).into_owned()
             }
             PredictFormat::Jsonl => {
                 let line = answer.as_json_line(classes, self.top, self.threshold).to_string();
                 printable_json(&line).into_owned() + "\n"
             }
             PredictFormat::Csv => self.as_row(answer),
-        };
+        }
+    }
+
+    /// Prints a formatted answer.
+    pub(super) fn answer(&mut self, formatted: &str) -> anyhow::Result<()> {
+        let is_next = self.given > 0 && self.format == PredictFormat::Json;
         self.given += 1;
-        write(&text)
+        if is_next { write(&format!(",{formatted}")) } else { write(formatted) }
     }
 
     /// Reports a refused picture, or keeps it for the end.
