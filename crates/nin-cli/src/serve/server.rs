@@ -7,6 +7,7 @@ use std::thread;
 
 use anyhow::Context;
 use nin_model::{ModelMetadata, Weights};
+use nin_prediction::Threshold;
 use nin_train::Preparation;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,6 @@ use super::memory::BodyMemory;
 use super::metrics::Metrics;
 use super::origin::AllowedHosts;
 use super::service::Service;
-use crate::answer::Threshold;
 use crate::backend::{Selected, default_threads};
 use crate::error::CommandError;
 use crate::output::note;

@@ -1,6 +1,6 @@
-//! Decodes picture files to upright 8-bit planes.
+//! Decodes picture files to upright 8-bit planes: JPEG, PNG, WebP, GIF, BMP and TIFF.
 //!
-//! Training, `eval`, `predict`, `serve` and library users share this code.
+//! Training, `eval`, `predict`, `serve`, exported web pages and library users share this code.
 
 mod cmyk;
 mod decode;
@@ -19,7 +19,6 @@ mod whole;
 pub use decode::Picture;
 pub use error::PictureError;
 pub use format::{PictureFormat, foreign_ending};
+pub use grey::grey_of;
 pub use header::PictureHeader;
 pub use read::read_picture;
-
-pub(crate) use grey::grey_of;

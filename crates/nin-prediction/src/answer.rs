@@ -1,10 +1,9 @@
-//! The answer for one picture, and its JSON, which `predict` prints and `serve` sends.
+//! The answer for one picture, and its JSON, which `predict` prints, `serve` sends and web pages show.
 
 use nin_model::ModelMetadata;
-use nin_train::Prediction;
 use serde_json::{Value, json};
 
-use crate::error::CommandError;
+use crate::Prediction;
 
 /// The name of a picture that has no file.
 pub const NO_FILE: &str = "-";
@@ -19,17 +18,6 @@ impl Threshold {
     /// Returns a threshold, or `None` for a number outside 0 to 1.
     pub fn new(probability: f64) -> Option<Self> {
         (0.0..=1.0).contains(&probability).then_some(Self(probability))
-    }
-
-    /// Returns a threshold, or an error with a hint for the command line.
-    pub fn checked(probability: f64) -> anyhow::Result<Self> {
-        Self::new(probability).ok_or_else(|| {
-            CommandError::new(
-                format!("the threshold `{probability}` is not a probability"),
-                "pass a number from 0 to 1, such as --threshold 0.8",
-            )
-            .into()
-        })
     }
 
     /// Returns the probability.

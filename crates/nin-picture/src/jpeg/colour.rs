@@ -7,7 +7,7 @@ use nin_kernels::{Vectorize, vectorized};
 
 use super::frame::Frame;
 use super::upsample::Rows;
-use crate::picture::memory;
+use crate::memory;
 
 /// The meaning of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

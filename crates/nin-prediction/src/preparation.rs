@@ -1,7 +1,8 @@
 //! Prepares pictures as in training.
 
-use nin_data::{Picture, PictureError};
+use burn::tensor::TensorData;
 use nin_model::{Architecture, ModelMetadata};
+use nin_picture::{Picture, PictureError};
 use nin_preprocessing::{Fit, Preprocessing, rim_colour};
 
 /// Limit on the activations of one dense pass, over all layers: 1 GiB of 32-bit floats.
@@ -135,9 +136,20 @@ impl Preparation {
         Ok(())
     }
 
-    /// Normalizes and whitens the values of [`Prepared::append_values`], with `length` values per input.
-    pub(crate) fn normalize(&self, values: &mut [f32], length: usize) {
-        self.preprocessing.apply(values, length);
+    /// Returns prepared pictures of one size as a batch, `[batch, channels, height, width]`: divided by 255, normalized
+    /// and whitened. Without pictures, the batch is empty.
+    pub fn batch(&self, pictures: &[&Prepared]) -> TensorData {
+        let [height, width] = pictures.first().map_or([0, 0], |first| first.picture.size);
+        let channels = self.architecture.input_channels();
+        let length = channels * height * width;
+        let mut values = Vec::with_capacity(pictures.len() * length);
+        for picture in pictures {
+            picture.append_values(&mut values);
+        }
+        if length > 0 {
+            self.preprocessing.apply(&mut values, length);
+        }
+        TensorData::new(values, [pictures.len(), channels, height, width])
     }
 }
 

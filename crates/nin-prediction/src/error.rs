@@ -1,7 +1,7 @@
 //! Errors of predictions.
 
-use nin_data::PictureError;
 use nin_model::ModelError;
+use nin_picture::PictureError;
 
 /// A picture without a prediction.
 #[derive(Debug, thiserror::Error)]

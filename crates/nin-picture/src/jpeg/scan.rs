@@ -7,7 +7,7 @@ use super::error::{JpegError, damaged};
 use super::frame::{BLOCK, Component, Frame, Scan};
 use super::header::Tables;
 use super::huffman::HuffmanTable;
-use crate::picture::memory;
+use crate::memory;
 
 /// The lowest bit of a coefficient that no scan has encoded yet.
 const NOTHING: u8 = u8::MAX;

@@ -2,7 +2,7 @@
 
 /// Why a file is not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::picture) enum JpegError {
+pub(crate) enum JpegError {
     /// The file is truncated or damaged.
     Damaged(String),
     /// The file uses a feature that is not supported.
