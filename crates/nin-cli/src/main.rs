@@ -18,6 +18,7 @@ mod hints;
 mod interrupt;
 mod measure;
 mod output;
+mod page;
 mod pictures;
 mod pretrained;
 mod progress;

@@ -1,4 +1,6 @@
 // Existing pictures: files, dropped or pasted ones, and the gallery.
+import { loadTestImage, testImage } from "/network.js";
+
 const element = id => document.getElementById(id);
 
 // Calls take(picture, name) for each picture that is chosen, dropped or pasted.
@@ -31,7 +33,7 @@ export function fillGallery(labels, take, showProblem) {
   element("gallery-part").hidden = labels.length === 0;
   element("gallery").replaceChildren(...labels.map((label, number) => {
     const image = document.createElement("img");
-    image.src = `/v1/gallery/${number}`;
+    image.src = testImage(number);
     image.alt = `Test image ${number + 1}: ${label}`;
     image.width = image.height = 28;
     const button = document.createElement("button");
@@ -41,12 +43,12 @@ export function fillGallery(labels, take, showProblem) {
     button.append(image);
     button.addEventListener("click", async () => {
       try {
-        const picture = await (await fetch(image.src)).blob();
+        const picture = await loadTestImage(number);
         release();
         button.setAttribute("aria-pressed", "true");
         take(picture, `Test image (${label})`);
-      } catch {
-        showProblem({ detail: "The server does not respond.", hint: "It may have been stopped: start it again with nin-cli serve." });
+      } catch (problem) {
+        showProblem(problem);
       }
     });
     const item = document.createElement("li");

@@ -12,11 +12,11 @@ const OF_EACH_CLASS: usize = 2;
 
 /// Images as PNG, each with its class, ordered by class.
 #[derive(Clone, Default)]
-pub(super) struct Gallery(Vec<(String, Bytes)>);
+pub struct Gallery(Vec<(String, Bytes)>);
 
 impl Gallery {
     /// Returns the gallery for a network. It is empty unless the network was trained on Fashion-MNIST.
-    pub(super) fn of(metadata: &ModelMetadata) -> anyhow::Result<Self> {
+    pub fn of(metadata: &ModelMetadata) -> anyhow::Result<Self> {
         if ![FASHION_MNIST, FASHION_MNIST_SAMPLE].contains(&metadata.dataset.as_str()) {
             return Ok(Self::default());
         }
@@ -35,12 +35,17 @@ impl Gallery {
     }
 
     /// Returns the class of each image.
-    pub(super) fn labels(&self) -> Vec<&str> {
+    pub fn labels(&self) -> Vec<&str> {
         self.0.iter().map(|(label, _)| label.as_str()).collect()
     }
 
+    /// Returns the images, as PNG.
+    pub fn pictures(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|(_, png)| &**png)
+    }
+
     /// Returns an image by its number in a request's path.
-    pub(super) fn png(&self, number: &str) -> Option<Bytes> {
+    pub fn png(&self, number: &str) -> Option<Bytes> {
         let number: usize = number.parse().ok()?;
         self.0.get(number).map(|(_, png)| png.clone())
     }

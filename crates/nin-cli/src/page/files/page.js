@@ -3,31 +3,14 @@ import { showAnswer } from "/answer.js";
 import { connectCamera } from "/camera.js";
 import { connectDrawing } from "/drawing.js";
 import { connectFiles, fillGallery } from "/inputs.js";
+import { STOPPED, classify, describe } from "/network.js";
 
 const element = id => document.getElementById(id);
-const STOPPED = {
-  detail: "The server does not respond.",
-  hint: "It may have been stopped: start it again with nin-cli serve.",
-};
-
 const MOST_SHOWN = 20; // classes, because hundreds of them are unreadable
 
 let model;
 let asked = 0;
 let last;
-
-// Sends a request. Returns the JSON, or throws a problem (RFC 9457) to show.
-async function ask(path, options) {
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw STOPPED;
-  }
-  const content = await response.json().catch(() => null);
-  if (response.ok && content) return content;
-  throw content ?? { detail: `The server answered ${response.status}.`, hint: "" };
-}
 
 // `name` is the picture's name, if there is one.
 function showProblem(problem, again, name) {
@@ -52,13 +35,13 @@ function showProblem(problem, again, name) {
 }
 
 async function learnModel() {
-  model = await ask("/v1/model");
+  model = await describe();
   const [channels, height, width] = model.input;
   const kind = channels === 1 ? "grey" : "colour";
   element("about").textContent = `The network ${model.architecture} (${model.parameters.toLocaleString("en")} parameters) `
     + `distinguishes ${model.classes.length} classes of ${model.dataset}, takes ${width}×${height} ${kind} images and runs on ${model.device}.`;
   element("version").textContent = model.version;
-  fillGallery(model.gallery, classify, showProblem);
+  fillGallery(model.gallery, answer, showProblem);
 }
 
 // Scrolls to the answer if it is below the picture.
@@ -68,8 +51,8 @@ function showToReader() {
   element("answer").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
 }
 
-// Sends a picture and shows the answer, unless a later picture was sent. While drawing, the page does not scroll.
-async function classify(picture, name, isDrawing = false) {
+// Classifies a picture and shows the answer, unless a later picture follows. While drawing, the page does not scroll.
+async function answer(picture, name, isDrawing = false) {
   const turn = ++asked;
   last = [picture, name, isDrawing];
   const status = element("status");
@@ -78,16 +61,16 @@ async function classify(picture, name, isDrawing = false) {
   element("result").classList.add("stale");
   try {
     if (!model) await learnModel();
-    const answer = await ask(`/v1/predict?top=${MOST_SHOWN}`, { method: "POST", body: picture });
+    const { images: [image] } = await classify(picture, MOST_SHOWN);
     if (turn !== asked) return;
     element("problem").hidden = true;
-    await showAnswer(picture, answer.images[0], model);
+    await showAnswer(picture, image, model);
     if (turn !== asked) return;
-    const { class: answered, top: [first] } = answer.images[0];
+    const { class: answered, top: [first] } = image;
     const share = `${(first.probability * 100).toFixed(1)} %`;
     const isUnknown = model.threshold !== null && first.probability < model.threshold;
     const said = isUnknown ? `${answered}; the best guess is ${first.class}, ${share}` : `${first.class}, ${share}`;
-    const more = model.classes.length - answer.images[0].top.length;
+    const more = model.classes.length - image.top.length;
     status.textContent = `${name}: ${said}.` + (more > 0 ? ` ${more} less likely classes are not shown.` : "");
     status.classList.add("told");
     if (!isDrawing) showToReader();
@@ -96,16 +79,16 @@ async function classify(picture, name, isDrawing = false) {
     element("result").hidden = true;
     status.textContent = "";
     if (!problem.detail) console.error(problem);
-    const again = problem === STOPPED && (() => classify(...last));
+    const again = problem === STOPPED && (() => answer(...last));
     showProblem(problem.detail ? problem : { detail: String(problem) }, again, name);
     if (!isDrawing) showToReader();
   }
   element("result").classList.remove("stale");
 }
 
-connectFiles(classify);
-connectDrawing(classify);
-const camera = connectCamera(classify);
+connectFiles(answer);
+connectDrawing(answer);
+const camera = connectCamera(answer);
 for (const choice of document.querySelectorAll("input[name=source]")) {
   choice.addEventListener("change", () => {
     for (const source of ["file", "draw", "camera"]) element(`source-${source}`).hidden = source !== choice.value;
