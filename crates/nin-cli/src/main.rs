@@ -2,7 +2,6 @@
 #![recursion_limit = "256"]
 #![allow(unreachable_pub, reason = "a program has no public interface")]
 
-mod answer;
 mod arguments;
 mod backend;
 mod commands;
@@ -19,6 +18,7 @@ mod hints;
 mod interrupt;
 mod measure;
 mod output;
+mod page;
 mod pictures;
 mod pretrained;
 mod progress;
@@ -33,6 +33,7 @@ mod session;
 mod settings;
 mod tensorboard;
 mod terminal;
+mod threshold;
 mod xml;
 
 use std::process::ExitCode;

@@ -48,7 +48,6 @@ mod mixing;
 mod names;
 mod open;
 mod own_file;
-mod picture;
 mod planes;
 mod read;
 mod sample;
@@ -78,7 +77,7 @@ pub use layout::Cifar;
 pub use loader::{BurnLoader, EpochBatches, OrderedLoader};
 pub use locations::Locations;
 pub use mixing::{MixedTargets, Mixing};
-pub use picture::{
+pub use nin_picture::{
     Picture, PictureError, PictureFormat, PictureHeader, foreign_ending, read_picture,
 };
 pub use sample::choose as choose_sample;

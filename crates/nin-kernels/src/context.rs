@@ -35,6 +35,9 @@ impl Context {
         let builder = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("nin-{index}"));
+        // WebAssembly has no threads.
+        #[cfg(target_arch = "wasm32")]
+        let builder = builder.num_threads(1).use_current_thread();
         let threads = builder
             .build()
             .map_err(|error| Error::Threads { threads, reason: error.to_string() })?;

@@ -17,7 +17,7 @@ impl Isa {
 
     /// Returns the fastest instruction set of this CPU.
     pub fn detect() -> Self {
-        let fastest_first = [Self::Amx, Self::Avx512, Self::Avx2, Self::Neon];
+        let fastest_first = [Self::Amx, Self::Avx512, Self::Avx2, Self::Neon, Self::Simd128];
         fastest_first.into_iter().find(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 }

@@ -17,6 +17,8 @@ pub enum Isa {
     /// As `PortableWide`, and bf16 in tiles: tests the kernels for AMX on any machine.
     #[doc(hidden)]
     PortableTiles,
+    /// 128-bit SIMD of WebAssembly.
+    Simd128,
     /// NEON, on 64-bit ARM.
     Neon,
     /// AVX2 and FMA.
@@ -29,11 +31,12 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, slowest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Portable,
         Self::PortableNarrow,
         Self::PortableWide,
         Self::PortableTiles,
+        Self::Simd128,
         Self::Neon,
         Self::Avx2,
         Self::Avx512,
@@ -47,6 +50,7 @@ impl Isa {
             Self::PortableNarrow => "portable-narrow",
             Self::PortableWide => "portable-wide",
             Self::PortableTiles => "portable-tiles",
+            Self::Simd128 => "simd128",
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",

@@ -23,6 +23,8 @@
 #![allow(clippy::inline_always)]
 // The kernels index several arrays of constant length by one counter, and the compiler unrolls the loop.
 #![allow(clippy::needless_range_loop)]
+// WebAssembly has no bf16: nothing calls the kernels for it.
+#![cfg_attr(target_feature = "simd128", allow(dead_code, unused_variables))]
 
 mod algorithm;
 mod arch;

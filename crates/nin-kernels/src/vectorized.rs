@@ -38,7 +38,7 @@ pub trait Vectorize {
 #[inline]
 pub fn vectorized<W: Vectorize>(work: W) -> W::Output {
     static ARCH: OnceLock<Arch> = OnceLock::new();
-    let arch = ARCH.get_or_init(|| Arch::new(Context::shared_isa()).unwrap_or(Arch::Portable));
+    let arch = ARCH.get_or_init(|| Arch::new(Context::shared_isa()).unwrap_or(Arch::BASELINE));
     arch.run(Work(work))
 }
 

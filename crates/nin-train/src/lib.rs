@@ -72,7 +72,7 @@ mod open_run;
 mod optimizer;
 mod picture_list;
 mod plan;
-mod prediction;
+mod predictor;
 mod preprocessing;
 mod ranks;
 pub mod recipe;
@@ -103,7 +103,8 @@ pub use history::RunHistory;
 pub use learner::StepLearner;
 pub use metrics_log::read_events;
 pub use model_metadata::model_metadata;
-pub use prediction::{Inversion, Prediction, PredictionError, Predictor, Preparation, Prepared};
+pub use nin_prediction::{Inversion, Prediction, PredictionError, Preparation, Prepared};
+pub use predictor::Predictor;
 pub use ranks::{
     Alone, CommunicationError, Communicator, Fingerprint, Ready, ThreadRank, check_rank_count,
     gather, preflight,

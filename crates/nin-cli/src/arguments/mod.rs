@@ -55,7 +55,7 @@ pub enum Command {
     Serve(ServeArguments),
     /// Compare runs: metrics, spread over seeds, recipe keys that differ, curves
     Compare(CompareArguments),
-    /// Export a checkpoint to ONNX, or to safetensors for PyTorch
+    /// Export a checkpoint to ONNX, to safetensors for PyTorch, or to a web page
     Export(ExportArguments),
     /// Import a PyTorch safetensors file as a checkpoint
     Import(ImportArguments),

@@ -184,12 +184,15 @@ pub struct ServeArguments {
 #[command(after_help = "Examples:
   nin-cli export --checkpoint runs/quickstart --to onnx --output clothes.onnx
   nin-cli export --checkpoint runs/quickstart --to safetensors --output out/clothes.safetensors
+  nin-cli export --checkpoint runs/quickstart --to web --output clothes.html
 
 ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
 [batch, classes] and `maps`; batch, height and width are dynamic. The metadata key `classes` is a
 JSON list; `preprocessing` says in words how the caller has to preprocess a picture.
 Safetensors: tensor names of an nn.Sequential. A model.py in the same folder loads the file and
 gives the same answers as predict.
+Web: the page of serve in one HTML file, with the network inside. It opens from disk, works offline
+and sends nothing; the browser needs WebAssembly with SIMD.
 A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
 (record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct ExportArguments {
@@ -211,6 +214,8 @@ pub enum ExportFormat {
     Onnx,
     /// Tensors for PyTorch, with a module that loads them
     Safetensors,
+    /// Web page that runs the network, in one file
+    Web,
 }
 
 /// `import`

@@ -1,4 +1,4 @@
-//! `export`: writes a checkpoint as ONNX, or as safetensors with a PyTorch module.
+//! `export`: writes a checkpoint as ONNX, as safetensors with a PyTorch module, or as a web page.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +10,7 @@ use nin_train::files::read_file;
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::error::CommandError;
 use crate::output::{note, note_replaced, save};
+use crate::page::single_page;
 
 /// The Python file that loads the exported safetensors.
 const MODULE: &str = "model.py";
@@ -32,6 +33,16 @@ pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
             ));
         }
         ExportFormat::Safetensors => export_safetensors(&arguments.output, &metadata, &weights)?,
+        ExportFormat::Web => {
+            let page = single_page(&metadata, &weights)?;
+            note_replaced(&arguments.output);
+            save(&arguments.output, page.as_bytes())?;
+            note(format!(
+                "wrote {}: a web page of {:.1} MB that runs the network in the browser",
+                arguments.output.display(),
+                page.len() as f64 / 1e6
+            ));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::Threshold;
 use crate::arguments::ServeArguments;
 use crate::backend::Selected;
 use crate::error::CommandError;
 use crate::interrupt;
 use crate::output::{note, print_text};
 use crate::serve::{AllowedHosts, Defaults, Limits, Server};
+use crate::threshold::checked_threshold;
 
 pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
-    let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
+    let threshold = arguments.threshold.map(checked_threshold).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
     // Refuses a network that is too large before anything listens.
     metadata.batch_in_memory(1)?;

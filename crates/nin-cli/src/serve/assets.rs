@@ -1,29 +1,53 @@
-//! The embedded page, and the description of the interface.
+//! The files that requests get: the page, and the description of the interface.
 
-/// A file of the page.
+use std::sync::LazyLock;
+
+use crate::page::{Slots, files, html};
+
+/// A file that requests get.
 pub(super) struct Asset {
     pub(super) path: &'static str,
     pub(super) media_type: &'static str,
     pub(super) content: &'static str,
 }
 
-pub(super) const ASSETS: [Asset; 9] = [
-    Asset { path: "/", media_type: HTML, content: include_str!("page/index.html") },
-    Asset { path: "/style.css", media_type: CSS, content: include_str!("page/style.css") },
-    Asset { path: "/page.js", media_type: SCRIPT, content: include_str!("page/page.js") },
-    Asset { path: "/inputs.js", media_type: SCRIPT, content: include_str!("page/inputs.js") },
-    Asset { path: "/drawing.js", media_type: SCRIPT, content: include_str!("page/drawing.js") },
-    Asset { path: "/camera.js", media_type: SCRIPT, content: include_str!("page/camera.js") },
-    Asset { path: "/answer.js", media_type: SCRIPT, content: include_str!("page/answer.js") },
-    Asset { path: "/icon.svg", media_type: SVG, content: include_str!("page/icon.svg") },
-    Asset { path: "/openapi.json", media_type: JSON, content: include_str!("openapi.json") },
-];
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    html(&Slots {
+        head: "<link rel=\"icon\" href=\"/icon.svg\">\n\
+               <link rel=\"stylesheet\" href=\"/style.css\">\n\
+               <script type=\"module\" src=\"/page.js\"></script>",
+        without_scripts: "Without it, send a picture to <code>/v1/predict</code> with \
+                          <code>curl -F image=@shirt.jpg</code>.",
+        privacy: "Pictures go to this server only and are not stored.",
+        links: "<a href=\"/openapi.json\">API</a>, <a href=\"/metrics\">metrics</a>, ",
+        data: "",
+    })
+});
+
+static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+    [
+        Asset { path: "/", media_type: HTML, content: &PAGE },
+        Asset { path: "/style.css", media_type: CSS, content: files::STYLE },
+        script(files::PAGE),
+        script(files::INPUTS),
+        script(files::DRAWING),
+        script(files::CAMERA),
+        script(files::ANSWER),
+        script(files::SERVE),
+        Asset { path: "/icon.svg", media_type: SVG, content: files::ICON },
+        Asset { path: "/openapi.json", media_type: JSON, content: include_str!("openapi.json") },
+    ]
+});
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 pub(super) const JSON: &str = "application/json";
+
+const fn script(module: files::Module) -> Asset {
+    Asset { path: module.path, media_type: SCRIPT, content: module.source }
+}
 
 /// Returns the file for a request's path: an embedded one, never one on disk.
 pub(super) fn asset(path: &str) -> Option<&'static Asset> {

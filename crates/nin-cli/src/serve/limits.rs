@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::answer::Threshold;
+use nin_prediction::Threshold;
 
 /// Bounds on what requests may ask for.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,6 @@
 mod assets;
 mod batches;
 mod connections;
-mod gallery;
 mod lanes;
 mod limits;
 mod memory;

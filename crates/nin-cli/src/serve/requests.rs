@@ -7,13 +7,13 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use hyper::{Request, StatusCode};
+use nin_prediction::Threshold;
 use tokio::time::timeout;
 
 use super::limits::Limits;
 use super::memory::{Body, BodyMemory};
 use super::multipart::{self, FormError};
 use super::problem::Problem;
-use crate::answer::Threshold;
 use crate::pictures::Invert;
 
 /// The default number of classes, as for `predict`.

@@ -7,6 +7,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use nin_model::ModelError;
+use nin_prediction::{Answer, NO_FILE, answers};
 use tokio::time::timeout;
 
 use super::assets::{Asset, JSON, asset};
@@ -16,7 +17,6 @@ use super::requests::{Parameters, Upload};
 use super::response::{Content, content};
 use super::service::Service;
 use super::wire::Presence;
-use crate::answer::{Answer, NO_FILE, answers};
 
 const PREDICT: &str = "/v1/predict";
 const MODEL: &str = "/v1/model";

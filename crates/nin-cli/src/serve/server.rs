@@ -8,22 +8,20 @@ use std::thread;
 use anyhow::Context;
 use nin_model::{ModelMetadata, Weights};
 use nin_train::Preparation;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::{AnswerAll, Queue};
 use super::connections;
-use super::gallery::Gallery;
 use super::lanes::Lanes;
 use super::limits::{Defaults, Limits};
 use super::memory::BodyMemory;
 use super::metrics::Metrics;
 use super::origin::AllowedHosts;
 use super::service::Service;
-use crate::answer::Threshold;
 use crate::backend::{Selected, default_threads};
 use crate::error::CommandError;
 use crate::output::note;
+use crate::page::{Gallery, Place, description};
 use crate::pictures::Invert;
 
 /// Memory for prepared pictures that wait for the network, in bytes. Where the network takes large
@@ -146,22 +144,9 @@ impl Server {
     /// Returns what the page needs to know about the network, as JSON.
     fn description(&self) -> String {
         let Self { metadata, selected, limits, defaults, gallery, .. } = self;
-        let parameters =
-            metadata.architecture.shapes(metadata.input()).map_or(0, |shapes| shapes.parameters());
-        json!({
-            "architecture": metadata.architecture.name(),
-            "parameters": parameters,
-            "dataset": metadata.dataset,
-            "classes": metadata.classes,
-            "input": metadata.input(),
-            "backend": selected.backend.name(),
-            "device": selected.device,
-            "version": env!("CARGO_PKG_VERSION"),
-            "body_limit_bytes": limits.body_bytes,
-            "threshold": defaults.threshold.map(Threshold::probability),
-            "fit": metadata.preprocessing.fit,
-            "gallery": gallery.labels(),
-        })
-        .to_string()
+        let place = Place { backend: selected.backend.name(), device: &selected.device };
+        let mut described = description(metadata, gallery, defaults.threshold, &place);
+        described["body_limit_bytes"] = limits.body_bytes.into();
+        described.to_string()
     }
 }

@@ -7,12 +7,12 @@ use nin_train::Preparation;
 use tokio_util::sync::CancellationToken;
 
 use super::batches::Queue;
-use super::gallery::Gallery;
 use super::lanes::Lanes;
 use super::limits::{Defaults, Limits};
 use super::memory::BodyMemory;
 use super::metrics::Metrics;
 use super::origin::AllowedHosts;
+use crate::page::Gallery;
 use crate::pictures::Invert;
 
 /// Everything that answering a request takes.

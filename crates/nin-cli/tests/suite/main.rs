@@ -41,5 +41,6 @@ mod tensorboard;
 mod training;
 #[cfg(unix)]
 mod tutorial;
+mod web;
 mod wgpu;
 mod workshop;

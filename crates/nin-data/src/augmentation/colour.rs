@@ -1,7 +1,7 @@
 //! Brightness, contrast, saturation and hue, bit-identical to torchvision on PIL images (PIL's
 //! `ImageEnhance`).
 
-use crate::picture::grey_of;
+use nin_picture::grey_of;
 
 /// A colour change.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -26,12 +26,16 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
+    /// An instruction set that every CPU has.
+    pub(crate) const BASELINE: Self = Self::Portable;
+
     /// Returns the instruction set if this CPU has it.
     ///
     /// # Errors
     /// [`Error::IsaMissing`] otherwise.
     pub(crate) fn new(isa: Isa) -> Result<Self, Error> {
         let arch = match isa {
+            Isa::Simd128 => None,
             Isa::Portable => Some(Self::Portable),
             Isa::PortableNarrow => Some(Self::PortableNarrow),
             Isa::PortableWide => Some(Self::PortableWide),
@@ -72,7 +76,7 @@ impl Arch {
     /// Returns the number of `f32` in a vector.
     pub(crate) fn lanes(self) -> usize {
         match self.isa() {
-            Isa::PortableNarrow | Isa::Neon => 4,
+            Isa::PortableNarrow | Isa::Simd128 | Isa::Neon => 4,
             Isa::Portable | Isa::Avx2 => 8,
             Isa::PortableWide | Isa::PortableTiles | Isa::Avx512 | Isa::Amx => 16,
         }

@@ -5,6 +5,7 @@
 //! set with the proof that this CPU has it; no kernel runs without one.
 
 mod bf16;
+#[cfg(not(target_feature = "simd128"))]
 mod dispatch;
 pub(crate) mod generic;
 mod tiles;
@@ -20,10 +21,16 @@ mod avx512;
 mod avx512bf16;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(not(target_feature = "simd128"))]
 mod portable;
+#[cfg(target_feature = "simd128")]
+mod simd128;
 
 pub(crate) use bf16::{Bf16, Bf16Operation};
+#[cfg(not(target_feature = "simd128"))]
 pub(crate) use dispatch::{Arch, Bf16Arch, TilesArch};
+#[cfg(target_feature = "simd128")]
+pub(crate) use simd128::{Arch, Bf16Arch, TilesArch};
 pub(crate) use tiles::{
     TILE_CHANNELS, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation,
 };

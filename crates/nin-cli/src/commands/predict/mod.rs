@@ -12,12 +12,12 @@ use std::thread;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{SkippedFiles, sha256};
 use nin_model::{ModelMetadata, Weights};
+use nin_prediction::{Answer, Threshold};
 use nin_train::{Fingerprint, Predictor, Preparation, Prepared};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::{Deserialize, Serialize};
 use signal_hook::low_level;
 
-use crate::answer::{Answer, Threshold};
 use crate::arguments::{PredictArguments, PredictFormat};
 use crate::backend::{Selected, Task};
 use crate::error::{CommandError, check_is_local};
@@ -26,6 +26,7 @@ use crate::interrupt;
 use crate::output::{create_folder, note};
 use crate::pictures::{self, Picture, PictureError, Source};
 use crate::ranks::{Group, is_root, network_fingerprint};
+use crate::threshold::checked_threshold;
 use overlays::Overlays;
 use printer::{Printer, Refusal};
 use sorting::Sorting;
@@ -48,7 +49,7 @@ fn predict(arguments: &PredictArguments, group: Option<&Group>) -> anyhow::Resul
     if let Some(group) = group {
         group.begin(None)?;
     }
-    let threshold = arguments.threshold.map(Threshold::checked).transpose()?;
+    let threshold = arguments.threshold.map(checked_threshold).transpose()?;
     let (metadata, weights) = arguments.checkpoint.load()?;
     let (sources, refused) = find_all(arguments);
     if let Some(group) = group {

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nin_model::ModelMetadata;
+use nin_prediction::{Answer, Threshold, UNKNOWN};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Threshold, UNKNOWN};
 use crate::arguments::PredictFormat;
 use crate::error::CommandError;
 use crate::output::note;

@@ -5,7 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::answer::UNKNOWN;
+use nin_prediction::UNKNOWN;
+
 use crate::error::CommandError;
 use crate::output::{create_folder_within, unwritable};
 use crate::pictures::Source;

@@ -6,9 +6,13 @@
 // was run:  node page.mjs http://127.0.0.1:8080 [PROCESS-ID-OF-THE-SERVER] [--screenshots FOLDER]
 //             [--expected FILE]
 //
+// or, for a page of `export --to web`, which is opened offline and may send no request:
+//
+//           node page.mjs file:///PAGE.html --expected FILE [--names PAGE] [--screenshots FOLDER]
+//
 // Ends with 1 where something is found. With the process id the server is ended by SIGTERM. FILE is what
 // `predict --top N --format json` of the same network printed: each of its pictures is uploaded, and
-// the page is to show the same.
+// the page is to show the same. The class names of the page of --names are HTML.
 import { createRequire } from 'node:module';
 import { readFileSync, writeFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +30,9 @@ function option(name) {
 }
 const screenshots = option('--screenshots');
 const expected = option('--expected');
+const names = option('--names');
 const [address, server] = words;
+const isFile = address.startsWith('file:');
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -40,17 +46,20 @@ const faults = [];
 // The page rounds: a share to a tenth of a percent, a logit to a hundredth.
 const SHOWN_SHARE = 0.0501;
 const SHOWN_LOGIT = 0.00501;
+const SHOWN_MEAN = 0.000101; // rounded to 1e-4, and sums of another order
 
-async function open(options) {
+async function open(options, at = address) {
   const context = await browser.newContext({ bypassCSP: false, ...options });
   const page = await context.newPage();
   const said = [];
   page.on('console', message => { if (['error', 'warning'].includes(message.type())) said.push(message.text()); });
   page.on('pageerror', error => said.push(String(error)));
   page.on('request', request => {
-    if (!request.url().startsWith(address) && !request.url().startsWith('blob:')) said.push(`request: ${request.url()}`);
+    const own = isFile ? [at, 'blob:', 'data:'] : [at, 'blob:'];
+    if (!own.some(start => request.url().startsWith(start))) said.push(`request: ${request.url()}`);
   });
-  await page.goto(address);
+  if (isFile) await context.setOffline(true);
+  await page.goto(at);
   await page.waitForFunction(() => document.getElementById('about').textContent.includes('distinguishes'));
   return { page, said, close: () => context.close() };
 }
@@ -95,23 +104,28 @@ for (const colorScheme of ['light', 'dark']) {
 {
   const { page, said, close } = await open({ viewport: { width: 1280, height: 900 } });
 
+  const { images: others } = expected ? JSON.parse(readFileSync(expected, 'utf8')) : { images: [] };
+
   // Upload, and switch class maps, by pointer and by keyboard.
-  const picture = Buffer.from(await (await page.request.get(`${address}/v1/gallery/2`)).body());
+  const picture = isFile ? readFileSync(others[0].path) : Buffer.from(await (await page.request.get(`${address}/v1/gallery/2`)).body());
   const file = join(folder, 'trousers.png');
   writeFileSync(file, picture);
-  const { images: [answer] } = await (await page.request.post(`${address}/v1/predict?top=65536`, { data: picture })).json();
+  const answer = isFile ? others[0] : (await (await page.request.post(`${address}/v1/predict?top=65536`, { data: picture })).json()).images[0];
+  const [rows, columns] = [answer.maps[0].values.length, answer.maps[0].values[0].length];
   await page.setInputFiles('#file', file);
   await answered(page, 'trousers.png');
   assert.ok((await status(page)).includes(answer.top[0].class), await status(page));
-  const names = await page.locator('#bars .name').allTextContents();
-  assert.deepEqual(names, answer.top.map(entry => entry.class));
+  const bars = await page.locator('#bars .name').allTextContents();
+  assert.deepEqual(bars, answer.top.map(entry => entry.class));
   const shown = new Set([await pixels(page)]);
   for (const rank of [1, 2]) {
     await page.locator('#bars label').nth(rank).click();
     const caption = await page.textContent('#caption');
     const cells = answer.maps[rank].values.flat();
     const mean = cells.reduce((sum, value) => sum + value, 0) / cells.length;
-    assert.ok(caption.startsWith(`${answer.top[rank].class}: the mean of its 7×7 map is ${mean.toFixed(4)}`), caption);
+    const [, shownMean] = caption.match(/ map is ([-0-9.]+), equal/);
+    assert.ok(caption.startsWith(`${answer.top[rank].class}: the mean of its ${columns}×${rows} map is `), caption);
+    assert.ok(Math.abs(shownMean - mean) <= SHOWN_MEAN, caption);
     shown.add(await pixels(page));
   }
   await page.keyboard.press('ArrowDown');
@@ -123,7 +137,6 @@ for (const colorScheme of ['light', 'dark']) {
   await page.check('#overlay');
 
   // Pictures from elsewhere: of each the page shows what predict printed.
-  const { images: others } = expected ? JSON.parse(readFileSync(expected, 'utf8')) : { images: [] };
   for (const { path, top, inverted, maps } of others) {
     await page.setInputFiles('#file', path);
     await answered(page, basename(path));
@@ -188,6 +201,18 @@ for (const colorScheme of ['light', 'dark']) {
   await answered(page, 'trousers.png');
   assert.equal(await page.isVisible('#problem'), false);
 
+  // A picture that claims more pixels than any limit.
+  const huge = join(folder, 'huge.bmp');
+  const header = Buffer.alloc(58);
+  header.write('BM');
+  header.writeUInt32LE(54, 10);
+  [40, 9000, 9000, 1 | 24 << 16].forEach((value, at) => header.writeUInt32LE(value, 14 + 4 * at));
+  writeFileSync(huge, header);
+  await page.setInputFiles('#file', huge);
+  await page.waitForFunction(() => document.getElementById('problem').textContent.includes('more than the limit'));
+  await page.setInputFiles('#file', file);
+  await answered(page, 'trousers.png');
+
   // The policy lets nothing in that is not the server's own.
   const blocked = await page.evaluate(() => new Promise(resolve => {
     document.addEventListener('securitypolicyviolation', event => resolve(event.violatedDirective), { once: true });
@@ -197,7 +222,7 @@ for (const colorScheme of ['light', 'dark']) {
     setTimeout(() => resolve('nothing'), 2000);
   }));
   assert.match(blocked, /script-src/);
-  const known = /status of 415|Content Security Policy/;
+  const known = /status of 41[35]|Content Security Policy/;
   assert.deepEqual(said.filter(text => !known.test(text)), []);
   said.length = 0;
 
@@ -216,6 +241,34 @@ for (const colorScheme of ['light', 'dark']) {
     assert.deepEqual(said.filter(text => !text.includes('ERR_CONNECTION_REFUSED')), []);
   }
   await close();
+}
+
+// Class names are text.
+if (names) {
+  const { page, said, close } = await open({ viewport: { width: 390, height: 844 } }, names);
+  const { images: [{ path }] } = JSON.parse(readFileSync(expected, 'utf8'));
+  await page.setInputFiles('#file', path);
+  await answered(page, basename(path));
+  const shown = await page.locator('#bars .name').allTextContents();
+  assert.ok(shown.some(name => name.startsWith('</script><script>')), shown);
+  assert.equal(await page.title(), 'nin: what is in this picture, and where?');
+  assert.deepEqual(said, []);
+  await close();
+}
+
+// A browser without SIMD, without WebAssembly, or without gzip is told so.
+if (isFile) {
+  for (const [script, words] of [
+    ['WebAssembly.validate = () => false', 'SIMD'],
+    ['delete window.WebAssembly', 'does not run WebAssembly'],
+    ['delete window.DecompressionStream', 'cannot unpack'],
+  ]) {
+    const page = await (await browser.newContext()).newPage();
+    await page.addInitScript(script);
+    await page.goto(address);
+    await page.waitForSelector('#problem:not([hidden])');
+    assert.ok((await page.textContent('#problem')).includes(words), await page.textContent('#problem'));
+  }
 }
 await browser.close();
 for (const fault of faults) console.log(fault);

@@ -13,8 +13,15 @@ pub(crate) const fn tile_vectors(lanes: usize) -> usize {
 ///
 /// Of 32 registers of 4 lanes, 24 are accumulators: four units with a latency of four cycles keep 16 busy. Each row also
 /// has a register of four factors, for four depths, which leaves two for the weights.
+///
+/// Vectors of 4 lanes without factors by lane are those of WebAssembly, which browsers compile to 16 registers on x86-64:
+/// 12 accumulators.
 pub(crate) const fn tile_rows<V: Vector>() -> usize {
-    if V::LANES == 16 { 14 } else { 6 }
+    match V::LANES {
+        16 => 14,
+        4 if !V::HAS_LANE_FACTORS => 3,
+        _ => 6,
+    }
 }
 
 /// Returns how many channel panels are interleaved in packed weights for vectors of `lanes`.

@@ -1,0 +1,6 @@
+//! `export --to web`: the page in node and in a real Chromium, and the WebAssembly in it.
+
+mod browser;
+mod node;
+mod rebuilt;
+mod refused;
