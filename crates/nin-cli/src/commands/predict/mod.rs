@@ -288,7 +288,7 @@ impl Task for Predict<'_> {
         }
         let Some((group, rounds)) = self.group else {
             for batch in &self.batches {
-                self.answer(&predictor, batch, |outcome| {
+                answer(&predictor, batch, |outcome| {
                     // Locked, so that a signal waits until the picture's files are complete.
                     let mut printer = printer.lock();
                     match outcome {
@@ -313,7 +313,7 @@ impl Task for Predict<'_> {
             let mut outcomes = Vec::new();
             // In the last round, some processes have none left.
             if let Ok(batch) = self.batches.recv() {
-                self.answer(&predictor, batch, |outcome| {
+                answer(&predictor, batch, |outcome| {
                     outcomes.push(match outcome {
                         Err(refusal) => Outcome::Refusal(refusal),
                         Ok((_, answer)) => Outcome::Answer(printer.lock().formatted(&answer)),
@@ -336,32 +336,29 @@ impl Task for Predict<'_> {
     }
 }
 
-impl Predict<'_> {
-    /// Answers a batch, in the order of its pictures; refused ones come first.
-    fn answer<B: Backend>(
-        &self,
-        predictor: &Predictor<B>,
-        batch: Vec<Item>,
-        mut take: impl FnMut(Result<(Ready, Answer), Refusal>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let mut pictures = Vec::new();
-        for item in batch {
-            match item {
-                Ok(picture) => pictures.push(picture),
-                Err(refusal) => take(Err(refusal))?,
-            }
+/// Answers a batch, in the order of its pictures; refused ones come first.
+fn answer<B: Backend>(
+    predictor: &Predictor<B>,
+    batch: Vec<Item>,
+    mut take: impl FnMut(Result<(Ready, Answer), Refusal>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut pictures = Vec::new();
+    for item in batch {
+        match item {
+            Ok(picture) => pictures.push(picture),
+            Err(refusal) => take(Err(refusal))?,
         }
-        let inputs: Vec<&Prepared> = pictures.iter().map(|picture| &picture.prepared).collect();
-        let predictions = predictor.predict_prepared(&inputs)?;
-        for (picture, prediction) in pictures.into_iter().zip(predictions) {
-            let answer = Answer {
-                name: picture.source.name(),
-                size: picture.prepared.original_size,
-                inverted: picture.prepared.inverted,
-                prediction,
-            };
-            take(Ok((picture, answer)))?;
-        }
-        Ok(())
     }
+    let inputs: Vec<&Prepared> = pictures.iter().map(|picture| &picture.prepared).collect();
+    let predictions = predictor.predict_prepared(&inputs)?;
+    for (picture, prediction) in pictures.into_iter().zip(predictions) {
+        let answer = Answer {
+            name: picture.source.name(),
+            size: picture.prepared.original_size,
+            inverted: picture.prepared.inverted,
+            prediction,
+        };
+        take(Ok((picture, answer)))?;
+    }
+    Ok(())
 }
