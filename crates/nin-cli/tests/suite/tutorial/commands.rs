@@ -44,6 +44,7 @@ const RULES: [(&str, Rule); 17] = [
     ("nin-cli serve --checkpoint runs/quickstart", With(SERVER)),
     ("nin-cli train", With(SHORT)),
     ("nin-cli train --data photos", With("--epochs 1")),
+    ("nin-cli find --data photos", With("--epochs 1 --trials 2")),
     ("nin-cli data fetch fashion-mnist", Elsewhere("the module `fetch`, without a network")),
     ("nin-cli train --config d2l-fashion-mnist-96", With(SMALL)),
     ("nin-cli train --config steady-fashion-mnist-96", With(SMALL)),
