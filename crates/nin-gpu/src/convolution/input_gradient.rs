@@ -10,13 +10,13 @@ use crate::tile::{QUAD, Tile};
 
 use super::OUTSIDE;
 
-/// Computes the gradient of the input, `[batch, inputs, pixels]`. `gate` is the input; with `gated`, it is the output of a
-/// ReLU, whose gradient is zero where the output is zero.
+/// Computes the gradient of the input, `[batch, inputs, pixels]`. A gate is the input as the output of a ReLU, which passes no
+/// gradient where it is zero.
 #[cube(launch)]
 pub(super) fn input_gradient(
     gradient: &Array<f32>,
     weight: &Array<f32>,
-    gate: &Array<f32>,
+    gate: ComptimeOption<Array<f32>>,
     output: &mut Array<f32>,
     batch: usize,
     inputs: usize,
@@ -27,7 +27,6 @@ pub(super) fn input_gradient(
     output_width: usize,
     #[comptime] window: Window,
     #[comptime] tile: Tile,
-    #[comptime] gated: bool,
 ) {
     let taps = comptime!(window.taps());
     // Of 1x1 kernels, the weights of neighbouring inputs are neighbours.
@@ -127,10 +126,12 @@ pub(super) fn input_gradient(
             for j in 0..comptime!(tile.thread_columns) {
                 if places[j] < OUTSIDE {
                     let place = places[j] + row * pixels;
-                    let mut value = sum_of(&sums, i, j, tile);
-                    if comptime!(gated) {
-                        value = select(gate[place] > 0.0, value, 0.0);
-                    }
+                    let sum = sum_of(&sums, i, j, tile);
+                    #[comptime]
+                    let value = match &gate {
+                        ComptimeOption::Some(gate) => select(gate[place] > 0.0, sum, 0.0),
+                        ComptimeOption::None => sum,
+                    };
                     output[place] = value;
                 }
             }

@@ -146,8 +146,7 @@ impl Convolution {
             CubeDim::new_1d(tile.threads() as u32),
             argument(gradient, geometry.output_len()),
             argument(weight, geometry.weight_len()),
-            // Not read without a gate.
-            gate.map_or_else(|| argument(weight, 1), |gate| argument(gate, geometry.input_len())),
+            gate.map(|gate| argument(gate, geometry.input_len())).into(),
             argument(&output, geometry.input_len()),
             batch,
             inputs,
@@ -158,7 +157,6 @@ impl Convolution {
             output_width,
             window,
             tile,
-            gate.is_some(),
         );
         Ok(output)
     }

@@ -83,7 +83,7 @@ fn compare(client: &Client, sizes: &oracle::Convolution, tile: Option<Tile>) {
 }
 
 /// Windows of the built-in networks, and others with strides and paddings in odd relations. Kernels are compiled for each.
-const WINDOWS: [Window; 7] = [
+const WINDOWS: [Window; 8] = [
     Window { kernel: 1, stride: 1, padding: 0 },
     Window { kernel: 3, stride: 1, padding: 1 },
     Window { kernel: 5, stride: 1, padding: 2 },
@@ -179,4 +179,19 @@ impl Random {
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % most + 1
     }
+}
+
+#[test]
+fn what_is_too_large_is_an_error_before_anything_is_launched() {
+    let one = Window { kernel: 1, stride: 1, padding: 0 };
+    let geometry = |batch, channels, size| ConvGeometry::new(batch, channels, size, one);
+    // 2^32 values, whose indices would wrap around.
+    let error = geometry(1 << 16, [1 << 8, 1], [16, 16]).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { what: "the padded input", .. }), "{error}");
+    let Some(client) = client() else { return };
+    // More columns than workgroups of 128 along an axis.
+    let convolution = Convolution::new(geometry(1 << 13, [1, 1], [32, 64]).unwrap());
+    let error = convolution.check(&client).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { what: "a dispatch", .. }), "{error}");
+    Convolution::new(geometry(8, [4, 4], [32, 64]).unwrap()).check(&client).unwrap();
 }

@@ -3,4 +3,5 @@
 mod adapter;
 mod convolution;
 mod oracle;
+mod optimizer;
 mod pool;
