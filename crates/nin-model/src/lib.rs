@@ -32,6 +32,8 @@ mod dropout;
 mod error;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 mod fused;
+#[cfg(feature = "wgpu")]
+mod gpu;
 mod hint;
 mod inference;
 mod initialization;
@@ -57,12 +59,16 @@ pub use config::NetworkInNetworkConfig;
 pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
+#[cfg(feature = "wgpu")]
+pub use gpu::{GpuLayer, gpu_layers, use_gpu_kernels};
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;
 pub use network::NetworkInNetwork;
+#[cfg(feature = "wgpu")]
+pub use nin_gpu::Cost as GpuCost;
 pub use nin_preprocessing::{Fit, Normalization, Preprocessing, Whitening};
 pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;

@@ -38,6 +38,11 @@ impl<B: Backend> MlpConv<B> {
             Ok(output) => return output,
             Err(input) => input,
         };
+        #[cfg(feature = "wgpu")]
+        let input = match self.activate_on_gpu(input, pool) {
+            Ok(output) => return output,
+            Err(input) => input,
+        };
         let own = self.own_operations;
         let patches = self.convolution.forward(input.into_planes(), own); // [batch, first width, height', width']
         let hidden = self.cccp1.forward(patches, own); // [batch, second width, height', width']
@@ -83,9 +88,41 @@ impl<B: Backend> MlpConv<B> {
         }
     }
 
+    /// Computes the block by nin-gpu on wgpu; otherwise returns the input.
+    #[cfg(feature = "wgpu")]
+    fn activate_on_gpu(
+        &self,
+        input: Activations<B>,
+        pool: Option<&Pool>,
+    ) -> Result<Activations<B>, Activations<B>> {
+        use crate::activations::{primitive, tensor};
+        use crate::gpu::{self, GpuBlock};
+
+        if !self.own_operations {
+            return Err(input);
+        }
+        let ConvolutionRelu { weight, stride, padding, .. } = &self.convolution;
+        let [first, _, kernel, _] = weight.shape().dims();
+        let [second, third] = [&self.cccp1, &self.cccp2].map(ConvolutionRelu::output_channels);
+        let [batch, channels, height, width] = input.dims();
+        let window = nin_gpu::Window { kernel, stride: *stride, padding: *padding };
+        let channels = [channels, first, second, third];
+        let Ok(block) = GpuBlock::new(batch, channels, [height, width], window, pool) else {
+            return Err(input);
+        };
+        let input = input.into_planes();
+        let [weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = self.parameters();
+        let input_values = primitive(input.clone());
+        let operands = [input_values, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3];
+        match gpu::run::<B>(&block, input.device(), operands) {
+            Ok(output) => Ok(Activations::Planes(tensor(output))),
+            Err(_) => Err(Activations::Planes(input)),
+        }
+    }
+
     /// Returns weight and bias of each layer.
-    #[cfg(any(feature = "flex", feature = "ndarray"))]
-    pub(crate) fn parameters(&self) -> crate::fused::Parameters<B> {
+    #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
+    pub(crate) fn parameters(&self) -> [burn::tensor::ops::FloatTensor<B>; 6] {
         use crate::activations::primitive;
 
         let Self { convolution, cccp1, cccp2, .. } = self;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) const CPU_BACKENDS: [&str; 2] = ["flex", "ndarray"];
+/// The parts of `gpu`.
+const GPU_PARTS: [&str; 5] = ["parity", "layers", "dispatches", "steps", "tiles"];
 /// The files with generated tables.
 const TABLES: [&str; 5] = [
     "README.md",
@@ -23,6 +25,7 @@ const TABLES: [&str; 5] = [
   cargo xtask early --config steady-fashion-mnist-96 --seeds 20 --at-least 0.25
   cargo xtask hashes --config quickstart --set training.precision=bf16
   cargo xtask ratios --python venv/bin/python --machine zen4-2c --output results/ratios.json
+  cargo xtask gpu --machine NAME --output results/gpu.json
   cargo xtask hostile --requests 1000
   cargo xtask load --clients 16 --secs 10 --checkpoint runs/quickstart
   cargo xtask modules
@@ -49,6 +52,8 @@ pub(crate) enum Command {
     Hashes(HashesArguments),
     /// Measure training and inference rates as ratios to other frameworks, in turn
     Ratios(RatiosArguments),
+    /// Check and measure the GPU kernels on this machine's adapter: parity, every tile, and steps against Burn's products
+    Gpu(GpuArguments),
     /// A server survives many concurrent hostile requests
     Hostile(HostileArguments),
     /// Measure a server's throughput, latency and memory under load
@@ -211,6 +216,37 @@ pub(crate) struct RatiosArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) machine: String,
     /// The file to write; a row that is measured again replaces the old one
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GpuArguments {
+    /// The program
+    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
+    pub(crate) binary: PathBuf,
+    /// A Python that has PyTorch with CUDA, to measure it too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) python: Option<PathBuf>,
+    /// Only this part; may be repeated
+    #[arg(long, value_name = "PART", value_parser = GPU_PARTS)]
+    pub(crate) only: Vec<String>,
+    /// Images per step
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub(crate) batch: usize,
+    /// Divide the channels of the layers that tiles are measured on, for software adapters
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) divisor: usize,
+    /// Measurements of each side
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) pairs: usize,
+    /// Steps per measurement
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) steps: usize,
+    /// The machine's name in results/README.md
+    #[arg(long, value_name = "NAME")]
+    pub(crate) machine: String,
+    /// The file to write
     #[arg(long, value_name = "FILE.json")]
     pub(crate) output: PathBuf,
 }

@@ -6,6 +6,7 @@ mod chance;
 mod costs;
 mod cuts;
 mod early;
+mod gpu;
 mod hashes;
 mod hostile;
 mod kills;
@@ -32,6 +33,7 @@ fn main() -> anyhow::Result<()> {
         Command::Cuts(arguments) => cuts::run(&arguments)?,
         Command::Costs(arguments) => costs::run(&arguments)?,
         Command::Early(arguments) => early::run(&arguments)?,
+        Command::Gpu(arguments) => gpu::run(&arguments)?,
         Command::Hashes(arguments) => hashes::run(&arguments)?,
         Command::Book(arguments) => book::run(&arguments.mdbook)?,
         Command::Links => links::run(Path::new("."))?,

@@ -67,7 +67,7 @@ pub struct BenchArguments {
     /// Measure inference only
     #[arg(long, conflicts_with_all = ["layers", "compare"])]
     pub inference: bool,
-    /// Time each layer separately instead (CPU backends only)
+    /// Time each layer separately instead; on wgpu, count what each costs
     #[arg(long)]
     pub layers: bool,
     /// Alternate with another framework instead, and print the ratios

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use burn::backend::Autodiff;
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
-use nin_model::{check_device, device_failure, report_device_failure};
+use nin_model::{check_device, device_failure, report_device_failure, use_gpu_kernels};
 
 use super::adapters::Adapter;
 use super::graphics::enumerate;
@@ -30,6 +30,7 @@ static OPENED: OnceLock<WgpuDevice> = OnceLock::new();
 /// # Errors
 /// The adapter cannot be opened or computes wrongly, or the task fails.
 pub fn run<T: Task>(adapter: &Adapter, task: T) -> anyhow::Result<T::Output> {
+    choose_kernels()?;
     let device = open(adapter)?;
     let result = guarded(&device, || {
         test(adapter, &device)?;
@@ -38,6 +39,24 @@ pub fn run<T: Task>(adapter: &Adapter, task: T) -> anyhow::Result<T::Output> {
     // A driver that still computes, such as Mesa's llvmpipe, can crash the process while it exits.
     let _ = guarded(&device, || Ok(check_device::<Wgpu>(&device)?));
     result
+}
+
+/// Replaces the kernels of nin-gpu by Burn's matrix products if the environment variable `NIN_GPU` says so.
+fn choose_kernels() -> Result<(), CommandError> {
+    let name = std::env::var_os("NIN_GPU").unwrap_or_default();
+    match name.to_string_lossy().as_ref() {
+        "" | "kernels" => Ok(()),
+        "products" => {
+            use_gpu_kernels(false);
+            Ok(())
+        }
+        unknown => Err(CommandError::new(
+            format!(
+                "`NIN_GPU`: no way to compute is called `{unknown}`, expected `kernels` or `products`"
+            ),
+            "unset it to use the kernels",
+        )),
+    }
 }
 
 /// Refuses an adapter that computes wrongly.

@@ -3,6 +3,8 @@
 #[cfg(feature = "test-wgpu")]
 mod adapter;
 mod agreement;
+#[cfg(feature = "test-wgpu")]
+mod gpu;
 mod initialization;
 mod interruption;
 mod kernels;

@@ -1,0 +1,82 @@
+//! Buffers of 32-bit floats on the device.
+
+use std::marker::PhantomData;
+
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::Error;
+
+/// Checks the length of a buffer.
+pub(crate) fn check(what: &'static str, buffer: &Handle, expected: usize) -> Result<(), Error> {
+    let found = buffer.size_in_used() / size_of::<f32>() as u64;
+    let expected = expected as u64;
+    if found < expected { Err(Error::Length { what, found, expected }) } else { Ok(()) }
+}
+
+/// Allocates a buffer.
+pub(crate) fn allocate<R: Runtime>(
+    client: &ComputeClient<R>,
+    what: &'static str,
+    len: usize,
+) -> Result<Handle, Error> {
+    check_lens(client, &[(what, len)])?;
+    Ok(client.empty(len * size_of::<f32>()))
+}
+
+/// Returns a buffer as the argument of a kernel. The kernel checks every index against the length.
+pub(crate) fn argument<R: Runtime>(buffer: &Handle, len: usize) -> ArrayArg<R> {
+    let binding = TensorBinding::<R> {
+        handle: buffer.clone().binding(),
+        strides: [1].into(),
+        shape: [len].into(),
+        runtime: PhantomData,
+    };
+    binding.into_array_arg()
+}
+
+/// The most workgroups of a dispatch along an axis that every WebGPU adapter has.
+pub(crate) const WORKGROUPS_PER_AXIS: usize = 65_535;
+
+/// A thread for each value, in lines of workgroups along the axis x.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines {
+    workgroups: [usize; 2],
+}
+
+impl Lines {
+    /// Threads of a workgroup.
+    pub(crate) const THREADS: usize = 256;
+
+    /// Returns enough workgroups for some values.
+    pub(crate) fn of(len: usize) -> Result<Self, Error> {
+        let workgroups = len.div_ceil(Self::THREADS);
+        let lines = workgroups.div_ceil(WORKGROUPS_PER_AXIS);
+        if lines > WORKGROUPS_PER_AXIS {
+            let limit = (WORKGROUPS_PER_AXIS * WORKGROUPS_PER_AXIS * Self::THREADS) as u64;
+            return Err(Error::TooLarge { what: "a buffer", size: len as u64, limit });
+        }
+        Ok(Self { workgroups: [workgroups.div_ceil(lines), lines] })
+    }
+
+    pub(crate) fn count(self) -> CubeCount {
+        let [x, y] = self.workgroups;
+        CubeCount::Static(x as u32, y as u32, 1)
+    }
+
+    pub(crate) fn dim(self) -> CubeDim {
+        CubeDim::new_1d(Self::THREADS as u32)
+    }
+}
+
+/// Checks that the device can bind buffers of these numbers of values.
+pub(crate) fn check_lens<R: Runtime>(
+    client: &ComputeClient<R>,
+    lens: &[(&'static str, usize)],
+) -> Result<(), Error> {
+    let limit = client.properties().memory.max_page_size / size_of::<f32>() as u64;
+    match lens.iter().find(|(_, len)| *len as u64 > limit) {
+        Some(&(what, len)) => Err(Error::TooLarge { what, size: len as u64, limit }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Convolution + bias + ReLU.
+
+use cubecl::prelude::*;
+
+use crate::geometry::Window;
+use crate::product::{
+    Copying, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+};
+use crate::tile::{QUAD, Tile};
+
+use super::OUTSIDE;
+
+/// Computes `relu(weight * input + bias)`, `[batch, outputs, pixels]`.
+#[cube(launch)]
+pub(super) fn forward(
+    input: &Array<f32>,
+    weight: &Array<f32>,
+    bias: &Array<f32>,
+    output: &mut Array<f32>,
+    batch: usize,
+    inputs: usize,
+    outputs: usize,
+    height: usize,
+    width: usize,
+    output_height: usize,
+    output_width: usize,
+    #[comptime] window: Window,
+    #[comptime] tile: Tile,
+) {
+    let taps = comptime!(window.taps());
+    let along_rows = comptime!(Copying::rows(tile, true));
+    let along_columns = comptime!(Copying::columns(tile, false));
+    let first_column = CUBE_POS_X as usize * comptime!(tile.columns);
+    let first_row = CUBE_POS_Y as usize * comptime!(tile.rows);
+    let pixels = output_height * output_width;
+    let columns = batch * pixels;
+    let depth = inputs * taps;
+
+    // The place in the input under the first tap of each column that this thread copies.
+    let mut image = Array::<usize>::new(QUAD);
+    let mut top = Array::<usize>::new(QUAD);
+    let mut left = Array::<usize>::new(QUAD);
+    #[unroll]
+    for q in 0..comptime!(QUAD) {
+        let column =
+            first_column + quad_of(0usize, along_columns) + comptime!(q * tile.columns / QUAD);
+        let pixel = column % pixels;
+        let is_inside = column < columns;
+        image[q] = column / pixels * inputs * height * width;
+        top[q] = select(
+            is_inside,
+            pixel / output_width * comptime!(window.stride) - comptime!(window.padding),
+            OUTSIDE,
+        );
+        left[q] = pixel % output_width * comptime!(window.stride) - comptime!(window.padding);
+    }
+
+    let mut rows_stored = SharedMemory::<Quad>::new(comptime!(along_rows.len()));
+    let mut columns_stored = SharedMemory::<Quad>::new(comptime!(along_columns.len()));
+    let mut rows_copied = Array::<Quad>::new(comptime!(along_rows.count()));
+    let mut columns_copied = Array::<Quad>::new(comptime!(along_columns.count()));
+    let mut sums = no_sums(tile);
+
+    for step in 0..depth.div_ceil(comptime!(tile.depth)) {
+        let first_depth = step * comptime!(tile.depth);
+        #[unroll]
+        for at in 0..comptime!(along_rows.count()) {
+            let k = first_depth + depth_of(at, along_rows);
+            let row = first_row + quad_of(at, along_rows);
+            let mut quad = Quad::empty();
+            #[unroll]
+            for q in 0..comptime!(QUAD) {
+                let row = row + comptime!(q * tile.rows / QUAD);
+                let mut value = 0.0f32;
+                if k < depth && row < outputs {
+                    value = weight[row * depth + k];
+                }
+                quad[q] = value;
+            }
+            rows_copied[at] = quad;
+        }
+        #[unroll]
+        for at in 0..comptime!(along_columns.count()) {
+            let k = first_depth + depth_of(at, along_columns);
+            let channel = k / taps;
+            let tap = k % taps;
+            let mut quad = Quad::empty();
+            #[unroll]
+            for q in 0..comptime!(QUAD) {
+                // Above and left of the input, these wrap around to numbers that are too large.
+                let y = top[q] + tap / comptime!(window.kernel);
+                let x = left[q] + tap % comptime!(window.kernel);
+                let mut value = 0.0f32;
+                if channel < inputs && y < height && x < width {
+                    value = input[image[q] + (channel * height + y) * width + x];
+                }
+                quad[q] = value;
+            }
+            columns_copied[at] = quad;
+        }
+        sync_cube();
+        store(&rows_copied, &mut rows_stored, along_rows);
+        store(&columns_copied, &mut columns_stored, along_columns);
+        sync_cube();
+        multiply(&rows_stored, &columns_stored, &mut sums, tile);
+    }
+
+    let mut places = Array::<usize>::new(comptime!(tile.thread_columns));
+    #[unroll]
+    for j in 0..comptime!(tile.thread_columns) {
+        let column = first_column + column_of(j, tile);
+        let place = column / pixels * outputs * pixels + column % pixels;
+        places[j] = select(column < columns, place, OUTSIDE);
+    }
+    #[unroll]
+    for i in 0..comptime!(tile.thread_rows) {
+        let row = first_row + row_of(i, tile);
+        if row < outputs {
+            let addend = bias[row];
+            #[unroll]
+            for j in 0..comptime!(tile.thread_columns) {
+                if places[j] < OUTSIDE {
+                    let value = sum_of(&sums, i, j, tile) + addend;
+                    // Keeps NaN, which the larger of two numbers may not.
+                    output[places[j] + row * pixels] = select(value < 0.0, 0.0, value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a kernel costs: counts that follow from the sizes, not measurements.
+
+use std::iter::Sum;
+use std::ops::Add;
+
+/// What some kernels cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Kernels launched.
+    pub dispatches: u64,
+    /// Workgroups of all of them.
+    pub workgroups: u64,
+    /// Floating-point operations that the result needs; a multiply-accumulate is two.
+    pub flops: u64,
+    /// Floating-point operations that are executed: those of whole tiles.
+    pub executed_flops: u64,
+    /// Bytes read from and written to buffers, each value once: what memory has to move if caches do their part.
+    pub bytes: u64,
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            dispatches: self.dispatches + other.dispatches,
+            workgroups: self.workgroups + other.workgroups,
+            flops: self.flops + other.flops,
+            executed_flops: self.executed_flops + other.executed_flops,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), Add::add)
+    }
+}
+
+/// Returns the bytes of buffers of these numbers of values.
+pub(crate) fn bytes(lens: &[usize]) -> u64 {
+    lens.iter().map(|&len| (len * size_of::<f32>()) as u64).sum()
+}

@@ -1,0 +1,7 @@
+//! Integration tests of nin-gpu, in one binary: kernels on the adapter of this machine against plain loops.
+
+mod adapter;
+mod convolution;
+mod oracle;
+mod optimizer;
+mod pool;

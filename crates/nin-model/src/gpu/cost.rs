@@ -1,0 +1,67 @@
+//! What the layers of a network cost on a GPU.
+
+use nin_gpu::{Cost, Error, Pass, Window};
+
+use super::GpuBlock;
+use crate::Architecture;
+
+/// What a layer costs on a GPU, counted from its sizes. Dropout, the mean of the class maps, the loss and the optimizer are
+/// Burn's operations, and not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuLayer {
+    /// The layer: `5x5 96->256`, `1x1 256->256`, `max pool 3x3`, `ReLU`.
+    pub layer: String,
+    /// The number of its block, from 1.
+    pub block: usize,
+    /// The size of the output, `[height, width]`.
+    pub output_size: [usize; 2],
+    /// What the forward pass costs.
+    pub forward: Cost,
+    /// What the backward pass costs.
+    pub backward: Cost,
+}
+
+/// Returns the layers of a network, first to last, on a batch of images of `[channels, height, width]`.
+///
+/// # Errors
+/// As [`nin_gpu::ConvGeometry::new`] and [`nin_gpu::PoolGeometry::new`].
+pub fn gpu_layers(
+    architecture: &Architecture,
+    [_, height, width]: [usize; 3],
+    batch: usize,
+) -> Result<Vec<GpuLayer>, Error> {
+    let mut size = [height, width];
+    let mut layers = Vec::new();
+    for (index, (block, channels)) in architecture.block_channels().enumerate() {
+        let window = Window { kernel: block.kernel, stride: block.stride, padding: block.padding };
+        let on_gpu = GpuBlock::new(batch, channels, size, window, block.pool.as_ref())?;
+        for (layer, convolution) in on_gpu.convolutions.iter().enumerate() {
+            let kernel = if layer == 0 { block.kernel } else { 1 };
+            let wants_input = index > 0 || layer > 0;
+            let mut backward = convolution.cost(Pass::WeightGradient);
+            if wants_input {
+                backward = backward + convolution.cost(Pass::InputGradient);
+            }
+            layers.push(GpuLayer {
+                layer: format!("{kernel}x{kernel} {}->{}", channels[layer], channels[layer + 1]),
+                block: index + 1,
+                output_size: convolution.geometry().output_size(),
+                forward: convolution.cost(Pass::Forward),
+                backward,
+            });
+        }
+        size = on_gpu.output_size();
+        let (layer, forward, backward) = match (&block.pool, &on_gpu.pool) {
+            (Some(pool), Some(geometry)) => {
+                let layer = format!("max pool {0}x{0}", pool.kernel);
+                (layer, geometry.cost(), geometry.gradient_cost())
+            }
+            _ => {
+                let len = on_gpu.output_shape.iter().product();
+                ("ReLU".to_owned(), Cost::default(), nin_gpu::relu_gradient_cost(len))
+            }
+        };
+        layers.push(GpuLayer { layer, block: index + 1, output_size: size, forward, backward });
+    }
+    Ok(layers)
+}

@@ -1,0 +1,43 @@
+//! The GPU kernels of nin-gpu as an operation on Burn's wgpu backend.
+//!
+//! [`run`] looks at the type behind `B: Backend`, as [`crate::fused`] does for CPU backends. If it is wgpu, with or without
+//! autodiff, and no buffer of the block is too large for the adapter, nin-gpu computes the block. Otherwise it returns the
+//! operands, and the caller uses [`crate::unfolded`].
+
+mod block;
+mod cost;
+
+pub(crate) use block::GpuBlock;
+pub use cost::{GpuLayer, gpu_layers};
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::FloatTensor;
+use burn_wgpu::{Wgpu, WgpuDevice, WgpuRuntime};
+use cubecl::Runtime;
+
+use crate::operation::{cast, run_on};
+
+/// Whether blocks are computed by nin-gpu.
+static USED: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether networks on wgpu use the kernels of nin-gpu, for the whole process; otherwise their convolutions are matrix
+/// products of Burn. They do by default; this is for comparisons.
+pub fn use_gpu_kernels(used: bool) {
+    USED.store(used, Ordering::Relaxed);
+}
+
+/// Runs the block if `B` is wgpu; otherwise returns the operands.
+pub(crate) fn run<B: Backend>(
+    block: &GpuBlock,
+    device: B::Device,
+    operands: [FloatTensor<B>; 7],
+) -> Result<FloatTensor<B>, [FloatTensor<B>; 7]> {
+    match cast::<_, WgpuDevice>(device) {
+        Ok(device) if USED.load(Ordering::Relaxed) && block.fits(&WgpuRuntime::client(&device)) => {
+            run_on::<B, Wgpu, _, 7>(block, operands)
+        }
+        _ => Err(operands),
+    }
+}

@@ -1,0 +1,119 @@
+//! Checks the kernels of nin-gpu, in the built-in networks, against the CPU.
+
+use burn::backend::Autodiff;
+use burn::module::Param;
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use burn_wgpu::Wgpu;
+use nin_model::{
+    Architecture, Builtin, DropoutKey, Initialization, NetworkInNetwork, ParameterVisitor,
+    check_device, gpu_layers, visit_parameters,
+};
+
+use crate::adapter;
+
+/// The distance of two tensors relative to the norm of one: 32-bit sums in another order, through up to twelve layers.
+const TOLERANCE: f64 = 2e-5;
+
+/// A tensor by name.
+type Named = (String, Vec<f32>);
+
+/// Collects the gradient of each parameter.
+struct Gradients<'a, B: AutodiffBackend> {
+    gradients: &'a B::Gradients,
+    found: Vec<Named>,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Gradients<'_, B> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        let gradient = parameter.val().grad(self.gradients).unwrap();
+        self.found.push((name.to_owned(), gradient.into_data().to_vec().unwrap()));
+    }
+}
+
+/// Returns logits and gradients of a training step on a backend. The logits are weighted so that no two count alike.
+fn step<I: Backend>(
+    architecture: &Architecture,
+    [channels, height, width]: [usize; 3],
+    batch: usize,
+) -> Vec<Named> {
+    let device = I::Device::default();
+    let weights = Initialization::Kaiming.weights(architecture, 3);
+    let network =
+        NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, &weights, &device).unwrap();
+    let values = |len: usize, salt: usize| -> Vec<f32> {
+        (0..len).map(|at| ((at + salt) * 7919 % 1009) as f32 / 1009.0 - 0.5).collect()
+    };
+    let shape = [batch, channels, height, width];
+    let images = TensorData::new(values(shape.iter().product(), 1), shape);
+    let key = DropoutKey { seed: 1, epoch: 1, step: 0, first_image: 0 };
+    let logits = network.forward_training(Tensor::from_data(images, &device), &key);
+    let [_, classes] = logits.dims();
+    let factors = TensorData::new(values(batch * classes, 2), [batch, classes]);
+    let gradients = (logits.clone() * Tensor::from_data(factors, &device)).sum().backward();
+    let mut visitor = Gradients { gradients: &gradients, found: Vec::new() };
+    visit_parameters(&network, &mut visitor);
+    let logits = ("logits".to_owned(), logits.into_data().to_vec().unwrap());
+    check_device::<I>(&device).unwrap();
+    std::iter::once(logits).chain(visitor.found).collect()
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+fn compare(name: &str, architecture: &Architecture, input: [usize; 3], batch: usize) {
+    let expected = step::<Flex>(architecture, input, batch);
+    let found = step::<Wgpu>(architecture, input, batch);
+    let mut worst = 0.0_f64;
+    for ((tensor, expected), (_, found)) in expected.iter().zip(&found) {
+        assert_eq!(expected.len(), found.len(), "{name}: {tensor}");
+        let size = norm(expected.iter().map(|&value| f64::from(value)));
+        let pairs = expected.iter().zip(found);
+        let distance = norm(pairs.map(|(&it, &other)| f64::from(it) - f64::from(other))) / size;
+        assert!(distance < TOLERANCE, "{name}: {tensor} is {distance:e} off");
+        worst = worst.max(distance);
+    }
+    println!("{name}: off by at most {worst:.1e}");
+}
+
+#[test]
+fn the_six_networks_on_wgpu_have_the_logits_and_gradients_of_the_cpu() {
+    if !adapter::is_here() {
+        return;
+    }
+    for builtin in Builtin::ALL {
+        let input = builtin.input();
+        let architecture = builtin.architecture(input[0], builtin.classes()).unwrap();
+        // With two images, tiles cross the border between images.
+        let batch = if input[1] < 100 { 2 } else { 1 };
+        compare(builtin.name(), &architecture, input, batch);
+    }
+}
+
+#[test]
+fn wgpu_gives_the_same_bits_twice() {
+    if !adapter::is_here() {
+        return;
+    }
+    let builtin = Builtin::PaperMnist;
+    let architecture = builtin.architecture(1, 10).unwrap();
+    let first = step::<Wgpu>(&architecture, builtin.input(), 3);
+    assert_eq!(step::<Wgpu>(&architecture, builtin.input(), 3), first);
+}
+
+#[test]
+fn the_layers_of_a_training_step_are_few_dispatches() {
+    let builtin = Builtin::D2l;
+    let architecture = builtin.architecture(1, 10).unwrap();
+    let layers = gpu_layers(&architecture, builtin.input(), 128).unwrap();
+    let dispatches =
+        layers.iter().map(|layer| layer.forward.dispatches + layer.backward.dispatches);
+    // Twelve convolutions, forward and backward, of which one has no input gradient, three pools and the last ReLU.
+    assert_eq!(dispatches.sum::<u64>(), 12 + 12 * 2 + 11 + 3 * 2 + 1);
+    // The network's multiply-accumulates, as `shapes` counts them.
+    let shapes = architecture.shapes(builtin.input()).unwrap();
+    let flops: u64 = layers.iter().map(|layer| layer.forward.flops).sum();
+    assert_eq!(flops, 128 * 2 * shapes.macs());
+}
