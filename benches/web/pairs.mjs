@@ -30,7 +30,7 @@ const onnxruntime = dirname(require.resolve('onnxruntime-web'));
 const PROGRAM = 'ort-wasm-simd-threaded.wasm';
 
 // The network of the page without its inputs and outputs.
-const [, module] = html.match(/<script type="module">\n(const network_module = [^]*?\n\}\)\(\);\n)/);
+const [, module] = html.match(/<script type="module">\n([^]*?)const inputs_module/);
 const data = html.match(/<script type="text\/plain" id="\w+">[^<]*<\/script>\n/g).join('');
 const OURS = `<!doctype html>${data}<script type="module">${module}window.network = network_module;</script>`;
 const THEIRS = `<!doctype html><script type="module">

@@ -69,7 +69,6 @@ mod lock;
 mod metrics_log;
 mod model_metadata;
 mod open_run;
-mod optimizer;
 mod picture_list;
 mod plan;
 mod predictor;
@@ -78,7 +77,6 @@ mod ranks;
 pub mod recipe;
 #[cfg(test)]
 mod sample;
-mod schedule;
 mod score;
 mod sealed;
 mod sentinel;

@@ -1,7 +1,7 @@
 //! The C interface: numbers and addresses in linear memory.
 //!
 //! JavaScript calls `nin_allocate`, writes a file there and passes the address on. Every function that answers returns whether
-//! it succeeded; `nin_answer` and `nin_answer_length` then give the JSON, the answer or a problem.
+//! it succeeded; `nin_answer` and `nin_answer_length` then give the answer, or a problem as JSON.
 
 // The exported names, and the addresses from JavaScript.
 #![allow(unsafe_code)]
@@ -15,7 +15,7 @@ use crate::{Network, problem};
 
 thread_local! {
     static NETWORK: RefCell<Option<Network>> = const { RefCell::new(None) };
-    static ANSWER: RefCell<String> = const { RefCell::new(String::new()) };
+    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Allocates `length` bytes for a file. The next call that takes the address frees them.
@@ -35,7 +35,7 @@ unsafe extern "C" fn nin_open(file: *mut u8, length: usize) -> bool {
     let opened = Network::open(&file).map_err(|error| of_model(&error));
     respond(opened.map(|network| {
         NETWORK.set(Some(network));
-        String::new()
+        Vec::new()
     }))
 }
 
@@ -64,7 +64,7 @@ unsafe extern "C" fn nin_predict(
             return Err(problem("there is no network", "open one first"));
         };
         let answered = network.predict(&file, top, inversion, Threshold::new(threshold));
-        answered.map_err(|error| match error {
+        answered.map(String::into_bytes).map_err(|error| match error {
             PredictionError::Picture(error) => problem(&error.to_string(), error.hint()),
             PredictionError::Network(error) => of_model(&error),
             _ => problem(&error.to_string(), ""),
@@ -72,33 +72,34 @@ unsafe extern "C" fn nin_predict(
     }))
 }
 
-/// Returns the address of the answer, UTF-8. It is valid until the next call.
+/// Returns the address of the answer. It is valid until the next call.
 #[unsafe(no_mangle)]
 extern "C" fn nin_answer() -> *const u8 {
-    ANSWER.with_borrow(|answer| answer.as_ptr())
+    ANSWER.with_borrow(Vec::as_ptr)
 }
 
 /// Returns the length of the answer, in bytes.
 #[unsafe(no_mangle)]
 extern "C" fn nin_answer_length() -> usize {
-    ANSWER.with_borrow(String::len)
+    ANSWER.with_borrow(Vec::len)
 }
 
 /// Takes back what [`nin_allocate`] gave.
 ///
 /// # Safety
 /// As for [`nin_open`].
-unsafe fn taken(file: *mut u8, length: usize) -> Box<[u8]> {
+pub(crate) unsafe fn taken(file: *mut u8, length: usize) -> Box<[u8]> {
     // SAFETY: the caller's promise.
     unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(file, length)) }
 }
 
-fn of_model(error: &ModelError) -> String {
+pub(crate) fn of_model(error: &ModelError) -> String {
     problem(&error.to_string(), &error.hint())
 }
 
-fn respond(answer: Result<String, String>) -> bool {
+/// Keeps the answer, or the problem, for JavaScript. Returns whether it is an answer.
+pub(crate) fn respond(answer: Result<Vec<u8>, String>) -> bool {
     let succeeded = answer.is_ok();
-    ANSWER.set(answer.unwrap_or_else(|problem| problem));
+    ANSWER.set(answer.unwrap_or_else(String::into_bytes));
     succeeded
 }

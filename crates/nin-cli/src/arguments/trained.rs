@@ -185,6 +185,7 @@ pub struct ServeArguments {
   nin-cli export --checkpoint runs/quickstart --to onnx --output clothes.onnx
   nin-cli export --checkpoint runs/quickstart --to safetensors --output out/clothes.safetensors
   nin-cli export --checkpoint runs/quickstart --to web --output clothes.html
+  nin-cli export --to lesson --output lesson.html
 
 ONNX: opset 17; input `images` [batch, channels, height, width], f32 in 0..1; outputs `logits`
 [batch, classes] and `maps`; batch, height and width are dynamic. The metadata key `classes` is a
@@ -193,12 +194,18 @@ Safetensors: tensor names of an nn.Sequential. A model.py in the same folder loa
 gives the same answers as predict.
 Web: the page of serve in one HTML file, with the network inside. It opens from disk, works offline
 and sends nothing; the browser needs WebAssembly with SIMD.
+Lesson: a page of the same kind that trains the quick start's network in the browser, step by step.
 A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
 (record-fashion-mnist), or the file weights/NAME.safetensors.")]
 pub struct ExportArguments {
-    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
-    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
-    pub checkpoint: ModelSource,
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME; a lesson takes none
+    #[arg(
+        long,
+        value_name = "PATH",
+        value_parser = ModelSource::parser(),
+        required_if_eq_any = [("to", "onnx"), ("to", "safetensors"), ("to", "web")]
+    )]
+    pub checkpoint: Option<ModelSource>,
     /// Format to write
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub to: ExportFormat,
@@ -216,6 +223,8 @@ pub enum ExportFormat {
     Safetensors,
     /// Web page that runs the network, in one file
     Web,
+    /// Web page that trains a network on the embedded sample, in one file
+    Lesson,
 }
 
 /// `import`

@@ -1,4 +1,4 @@
-//! `export`: writes a checkpoint as ONNX, as safetensors with a PyTorch module, or as a web page.
+//! `export`: writes a checkpoint as ONNX, as safetensors with a PyTorch module, or as a web page; or a lesson.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,8 @@ use nin_train::files::read_file;
 use crate::arguments::{ExportArguments, ExportFormat};
 use crate::error::CommandError;
 use crate::output::{note, note_replaced, save};
-use crate::page::single_page;
+use crate::page::{lesson_page, single_page};
+use crate::pretrained::ModelSource;
 
 /// The Python file that loads the exported safetensors.
 const MODULE: &str = "model.py";
@@ -19,32 +20,54 @@ const MODULE: &str = "model.py";
 const LARGEST_MODULE: u64 = 1 << 20;
 
 pub fn run(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = arguments.checkpoint.load()?;
-    match arguments.to {
+    match (&arguments.checkpoint, arguments.to) {
+        (Some(_), ExportFormat::Lesson) => {
+            let hint = "leave --checkpoint out: the lesson trains a network of its own";
+            return Err(CommandError::new("a lesson takes no checkpoint", hint).into());
+        }
+        (Some(checkpoint), format) => export_network(checkpoint, format, &arguments.output)?,
+        // Every other format requires one.
+        (None, _) => export_page(&arguments.output, &lesson_page()?, "trains a network")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn export_network(
+    checkpoint: &ModelSource,
+    format: ExportFormat,
+    output: &Path,
+) -> anyhow::Result<()> {
+    let (metadata, weights) = checkpoint.load()?;
+    match format {
         ExportFormat::Onnx => {
             let encoded = onnx::encode(&metadata, &weights)?;
-            note_replaced(&arguments.output);
-            save(&arguments.output, &encoded)?;
+            note_replaced(output);
+            save(output, &encoded)?;
             let (opset, channels) = (onnx::OPSET, metadata.architecture.input_channels());
-            let (output, classes) = (arguments.output.display(), metadata.architecture.classes());
+            let (output, classes) = (output.display(), metadata.architecture.classes());
             note(format!(
                 "wrote {output}: ONNX opset {opset}, images [batch, {channels}, height, width] in \
                  0..1 to logits [batch, {classes}]"
             ));
         }
-        ExportFormat::Safetensors => export_safetensors(&arguments.output, &metadata, &weights)?,
-        ExportFormat::Web => {
-            let page = single_page(&metadata, &weights)?;
-            note_replaced(&arguments.output);
-            save(&arguments.output, page.as_bytes())?;
-            note(format!(
-                "wrote {}: a web page of {:.1} MB that runs the network in the browser",
-                arguments.output.display(),
-                page.len() as f64 / 1e6
-            ));
+        ExportFormat::Safetensors => export_safetensors(output, &metadata, &weights)?,
+        ExportFormat::Web | ExportFormat::Lesson => {
+            export_page(output, &single_page(&metadata, &weights)?, "runs the network")?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Writes a page. `act` says what it does in the browser.
+fn export_page(output: &Path, page: &str, act: &str) -> anyhow::Result<()> {
+    note_replaced(output);
+    save(output, page.as_bytes())?;
+    note(format!(
+        "wrote {}: a web page of {:.1} MB that {act} in the browser",
+        output.display(),
+        page.len() as f64 / 1e6
+    ));
+    Ok(())
 }
 
 fn export_safetensors(

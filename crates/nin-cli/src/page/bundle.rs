@@ -1,7 +1,7 @@
 //! Joins the modules of the page's script into one, because a browser loads no module from a file on disk.
 //!
 //! Each module becomes a function that is called once and returns what the module exports. This takes the two forms that
-//! the modules use: `import { a, b } from "/module.js";` and `export` before `function`, `async function` or `const`.
+//! the modules use: `import { a, b } from "/module.js";` and `export` before `function`, `async function`, `class` or `const`.
 
 use super::files::Module;
 
@@ -37,7 +37,7 @@ fn import(line: &str) -> Option<String> {
 
 fn export(line: &str, exported: &mut Vec<String>) -> Option<String> {
     let declared = line.strip_prefix("export ")?;
-    let named = ["async function ", "function ", "const "]
+    let named = ["async function ", "function ", "class ", "const "]
         .into_iter()
         .find_map(|keyword| declared.strip_prefix(keyword))?;
     let end = named.find(|letter: char| !letter.is_alphanumeric() && letter != '_')?;
@@ -47,6 +47,7 @@ fn export(line: &str, exported: &mut Vec<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lesson;
     use super::super::single::MODULES;
     use super::*;
 
@@ -70,16 +71,18 @@ mod tests {
 
     #[test]
     fn every_import_is_of_an_earlier_module() {
-        for (at, module) in MODULES.iter().enumerate() {
-            for line in module.source.lines().filter(|line| line.starts_with("import ")) {
-                let is_earlier =
-                    |earlier: &Module| line.ends_with(&format!(" from \"{}\";", earlier.path));
-                assert!(MODULES[..at].iter().any(is_earlier), "{}: {line}", module.path);
+        for modules in [&MODULES[..], &lesson::MODULES, &lesson::WORKER_MODULES] {
+            for (at, module) in modules.iter().enumerate() {
+                for line in module.source.lines().filter(|line| line.starts_with("import ")) {
+                    let is_earlier =
+                        |earlier: &Module| line.ends_with(&format!(" from \"{}\";", earlier.path));
+                    assert!(modules[..at].iter().any(is_earlier), "{}: {line}", module.path);
+                }
             }
+            let script = bundle(modules);
+            let is_left = |line: &str| line.starts_with("import ") || line.starts_with("export ");
+            assert!(!script.lines().any(is_left));
+            assert!(!script.to_lowercase().contains("</script"));
         }
-        let script = bundle(&MODULES);
-        let is_left = |line: &str| line.starts_with("import ") || line.starts_with("export ");
-        assert!(!script.lines().any(is_left));
-        assert!(!script.to_lowercase().contains("</script"));
     }
 }

@@ -16,6 +16,8 @@ pub struct Module {
 
 /// The network on a server.
 pub const SERVE: Module = Module { path: "/network.js", source: include_str!("files/serve.js") };
+/// The WebAssembly in a page.
+pub const WASM: Module = Module { path: "/wasm.js", source: include_str!("files/wasm.js") };
 /// The network in the page.
 pub const WEB: Module = Module { path: "/network.js", source: include_str!("files/web.js") };
 pub const INPUTS: Module = Module { path: "/inputs.js", source: include_str!("files/inputs.js") };
@@ -25,3 +27,23 @@ pub const CAMERA: Module = Module { path: "/camera.js", source: include_str!("fi
 pub const ANSWER: Module = Module { path: "/answer.js", source: include_str!("files/answer.js") };
 /// Imports all others.
 pub const PAGE: Module = Module { path: "/page.js", source: include_str!("files/page.js") };
+
+/// The files of the lesson.
+pub mod lesson {
+    use super::Module;
+
+    pub const STYLE: &str = include_str!("files/lesson/style.css");
+    /// The page itself, with slots.
+    pub const HTML: &str = include_str!("files/lesson/index.html");
+    pub const CURVES: Module =
+        Module { path: "/curves.js", source: include_str!("files/lesson/curves.js") };
+    pub const SEEN: Module =
+        Module { path: "/seen.js", source: include_str!("files/lesson/seen.js") };
+    pub const TRAINING: Module =
+        Module { path: "/training.js", source: include_str!("files/lesson/training.js") };
+    /// Imports all others, except for the worker.
+    pub const LESSON: Module =
+        Module { path: "/lesson.js", source: include_str!("files/lesson/lesson.js") };
+    pub const WORKER: Module =
+        Module { path: "/worker.js", source: include_str!("files/lesson/worker.js") };
+}

@@ -5,7 +5,7 @@
 //! and variance 1 over all channels. So each ReLU is active for some images, and no layer shrinks or amplifies its input.
 //! Outputs are linear in the weights: one pass is exact where the paper iterates.
 
-use nin_kernels::{Context, ConvGeometry, ConvInput, PANEL, PoolGeometry};
+use nin_kernels::{Context, ConvGeometry, ConvInput, Error, PANEL, PoolGeometry};
 use serde::{Deserialize, Serialize};
 
 use crate::block_geometry::block_geometry;
@@ -71,7 +71,14 @@ pub(super) fn fit(
     let mut size = [height, width];
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
         let convolution = [block.kernel, block.stride, block.padding];
-        let geometry = block_geometry(count, channels, size, convolution, block.pool.as_ref())?;
+        // On 32-bit targets, the sizes of all images at once may overflow: then they pass in equal parts.
+        let mut batch = count;
+        let geometry = loop {
+            match block_geometry(batch, channels, size, convolution, block.pool.as_ref()) {
+                Err(Error::TooLarge) if batch > 1 && batch.is_multiple_of(2) => batch /= 2,
+                geometry => break geometry?,
+            }
+        };
         for (name, layer) in layer_names(index).into_iter().zip(geometry.layers()) {
             let is_last = pass.passed + 1 == 3 * architecture.blocks().len();
             let wanted = if is_last { last } else { Outputs::UNIT };
@@ -106,26 +113,27 @@ impl Pass {
     ) -> Result<(), ModelError> {
         let bias = weights.values_mut(&format!("{name}.bias"))?.to_vec();
         let weight = weights.values_mut(&format!("{name}.weight"))?;
-        let input = if self.passed == 0 {
-            ConvInput::Planes(&self.activations)
-        } else {
-            ConvInput::Panels(&self.activations)
+        let outputs_of = |bias: Option<&[f32]>, relu: bool| {
+            let parts = self.count / geometry.batch();
+            let mut outputs = vec![0.0; geometry.output_len() * parts];
+            let inputs = self.activations.chunks_exact(self.activations.len() / parts);
+            for (input, output) in inputs.zip(outputs.chunks_exact_mut(geometry.output_len())) {
+                let input = if self.passed == 0 {
+                    ConvInput::Planes(input)
+                } else {
+                    ConvInput::Panels(input)
+                };
+                self.context.conv_relu_forward(geometry, input, weight, bias, relu, output)?;
+            }
+            Ok::<_, Error>(outputs)
         };
-        self.passed += 1;
-        let mut outputs = vec![0.0; geometry.output_len()];
         if *new == LayerPart::None {
-            self.context.conv_relu_forward(
-                geometry,
-                input,
-                weight,
-                Some(&bias),
-                true,
-                &mut outputs,
-            )?;
-            self.activations = outputs;
+            self.activations = outputs_of(Some(&bias), true)?;
+            self.passed += 1;
             return Ok(());
         }
-        self.context.conv_relu_forward(geometry, input, weight, None, false, &mut outputs)?;
+        let mut outputs = outputs_of(None, false)?;
+        self.passed += 1;
 
         let [_, channels] = geometry.channels();
         let statistics = Statistics::of(&outputs, self.count, channels);
@@ -157,8 +165,12 @@ impl Pass {
     }
 
     fn pool(&mut self, geometry: &PoolGeometry) -> Result<(), ModelError> {
-        let mut pooled = vec![0.0; geometry.output_len()];
-        self.context.max_pool_forward(geometry, &self.activations, &mut pooled, None)?;
+        let parts = self.count / geometry.batch();
+        let mut pooled = vec![0.0; geometry.output_len() * parts];
+        let inputs = self.activations.chunks_exact(self.activations.len() / parts);
+        for (input, output) in inputs.zip(pooled.chunks_exact_mut(geometry.output_len())) {
+            self.context.max_pool_forward(geometry, input, output, None)?;
+        }
         self.activations = pooled;
         Ok(())
     }

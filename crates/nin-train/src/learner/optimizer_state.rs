@@ -16,11 +16,10 @@ use burn::train::checkpoint::{
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Learner, LearnerOptimizerRecord, LearningCheckpointer};
 use nin_model::{HostTensor, ModelError, ParameterVisitor, Weights, visit_parameters};
+use nin_optimizer::{OptimizerRecipe, ParameterState};
 
 use super::components::Components;
 use crate::classifier::Classifier;
-use crate::optimizer::ParameterState;
-use crate::recipe::OptimizerRecipe;
 
 /// A map from parameter IDs to [`AdaptorRecord`]s.
 type OptimizerRecord<B> = LearnerOptimizerRecord<Components<B>>;

@@ -5,14 +5,13 @@ use burn::tensor::backend::AutodiffBackend;
 use burn::train::Learner;
 use nin_data::ImageBatch;
 use nin_model::{ModelError, Weights};
+use nin_optimizer::{GradientDescent, Schedule};
 
-use super::components::Components;
+use super::components::{Components, RunOptimizer};
 use super::optimizer_state;
 use crate::classifier::Classifier;
 use crate::clipping;
-use crate::optimizer::{GradientDescent, RunOptimizer};
 use crate::recipe::Recipe;
-use crate::schedule::Schedule;
 use crate::score::Answers;
 
 /// Takes a recipe's training steps (forward and backward pass, optimizer and learning-rate schedule) without a run.
@@ -85,7 +84,8 @@ impl<B: AutodiffBackend> StepLearner<B> {
         let Recipe { optimizer, schedule, training, .. } = recipe;
         let record = optimizer_state::record(&classifier, state.tensors, optimizer, device)?;
         let clip_norm = optimizer.clip_norm;
-        let schedule = Schedule::new(schedule, optimizer, training, steps_per_epoch);
+        let schedule =
+            Schedule::new(schedule, optimizer.learning_rate, training.epochs, steps_per_epoch);
         let optimizer = RunOptimizer::from(GradientDescent::new(optimizer));
         let mut learner = Learner::new(classifier, optimizer, schedule);
         learner.load_optim(record);

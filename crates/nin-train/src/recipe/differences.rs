@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use nin_optimizer::ScheduleKind;
 use toml::{Table, Value};
 
 use super::document::Recipe;
 use super::error::RecipeError;
-use super::schedule::ScheduleKind;
 
 impl Recipe {
     /// Returns the keys that a resumed run may not change but that differ in `resumed`, each with both values.

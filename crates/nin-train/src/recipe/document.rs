@@ -1,6 +1,7 @@
 //! The recipe and its TOML form.
 
 use nin_model::Architecture;
+use nin_optimizer::{OptimizerRecipe, ScheduleRecipe};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -9,9 +10,7 @@ use super::checkpoint::CheckpointRecipe;
 use super::data::DataRecipe;
 use super::error::RecipeError;
 use super::model::{ModelKeys, ModelRecipe};
-use super::optimizer::OptimizerRecipe;
 use super::preprocessing::PreprocessingRecipe;
-use super::schedule::ScheduleRecipe;
 use super::training::TrainingRecipe;
 
 /// Everything that decides what a training computes. Each field is a section of the TOML file.

@@ -1,7 +1,6 @@
 // The network inside the page: WebAssembly and weights, which the file carries.
-const CURRENT = "open this page with a current version of Firefox, Chrome, Edge or Safari";
-// A module with one instruction of 128-bit SIMD.
-const SIMD = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
+import { call, instantiate, missing, unpacked } from "/wasm.js";
+
 const AUTOMATIC = 2; // inverts light and dark where the picture needs it
 const NO_THRESHOLD = -1;
 
@@ -9,58 +8,22 @@ const NO_THRESHOLD = -1;
 export const STOPPED = null;
 
 let description;
-let opening;
-
-// Returns the bytes of a gzipped part of the file.
-async function unpacked(id) {
-  const place = document.getElementById(id);
-  const text = atob(place.textContent.trim());
-  place.remove(); // the text is no longer needed
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = text.charCodeAt(at);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-function missing() {
-  if (typeof WebAssembly !== "object") return "this browser does not run WebAssembly";
-  if (!WebAssembly.validate(SIMD)) return "this browser does not run WebAssembly with 128-bit SIMD";
-  if (typeof DecompressionStream !== "function") return "this browser cannot unpack gzip";
-  return null;
-}
-
-// Calls a function that takes a file. Returns the JSON that it answers, or throws a problem.
-function call({ memory, ...network }, name, file, ...numbers) {
-  const address = network.nin_allocate(file.length);
-  new Uint8Array(memory.buffer, address >>> 0, file.length).set(file);
-  const succeeded = network[name](address, file.length, ...numbers);
-  const answer = new Uint8Array(memory.buffer, network.nin_answer() >>> 0, network.nin_answer_length());
-  const text = new TextDecoder().decode(answer);
-  const content = text ? JSON.parse(text) : null;
-  if (!succeeded) throw content;
-  return content;
-}
-
 let parts;
+let opening;
 
 // Starts the network in memory of its own.
 async function open() {
   parts ??= Promise.all([unpacked("program").then(bytes => WebAssembly.compile(bytes)), unpacked("weights")]);
   const [program, weights] = await parts;
-  // Libraries name functions that the network never calls.
-  const imports = {};
-  for (const { module, name } of WebAssembly.Module.imports(program)) {
-    (imports[module] ??= {})[name] = () => { throw new Error(`${module}.${name} is not there`); };
-  }
-  const { exports } = await WebAssembly.instantiate(program, imports);
-  call(exports, "nin_open", weights);
-  return exports;
+  const network = await instantiate(program);
+  call(network, "nin_open", weights);
+  return network;
 }
 
 // Returns what the page shows of the network.
 export async function describe() {
-  const detail = missing();
-  if (detail) throw { detail, hint: CURRENT };
+  const problem = missing();
+  if (problem) throw problem;
   description ??= JSON.parse(document.getElementById("description").textContent);
   opening ??= open();
   await opening;

@@ -36,7 +36,7 @@ enum Rule {
 
 use Rule::{As, Elsewhere, With};
 
-const RULES: [(&str, Rule); 17] = [
+const RULES: [(&str, Rule); 18] = [
     ("cargo run --release -p nin-cli -- train", Elsewhere("the module `training`")),
     ("cargo test", Elsewhere("this is it")),
     ("nin-cli serve", With(SERVER)),

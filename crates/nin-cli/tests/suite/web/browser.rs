@@ -30,3 +30,16 @@ fn the_page_in_chromium() {
     browser.arg("--names").arg(format!("file://{}", root.path().join("names.html").display()));
     chromium::run(browser);
 }
+
+#[test]
+fn the_lesson_in_chromium() {
+    let Some(mut browser) = chromium::script("web/lesson_page.mjs") else { return };
+    let root = tempfile::tempdir().unwrap();
+    nin(root.path(), &words("export --to lesson --output lesson.html")).ok();
+    browser.arg(format!("file://{}", root.path().join("lesson.html").display()));
+    browser.arg(root.path().join("lesson.safetensors"));
+    chromium::run(browser);
+    let eval =
+        nin(root.path(), &words("eval --checkpoint lesson.safetensors --format json")).json();
+    assert!(eval["accuracy"].as_f64().unwrap() > 0.75);
+}

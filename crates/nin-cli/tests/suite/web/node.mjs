@@ -21,7 +21,7 @@ WebAssembly.instantiate = async (...given) => {
   ({ memory } = instance.exports);
   return instance;
 };
-const [, script] = html.match(/<script type="module">\n(const network_module = [^]*?\n\}\)\(\);\n)/);
+const [, script] = html.match(/<script type="module">\n([^]*?)const inputs_module/);
 const { classify } = new Function(`${script}return network_module;`)();
 
 const ALL = 65536;

@@ -42,12 +42,20 @@ fn export(root: &Path, checkpoint: &str) -> String {
     root.join("page.html").display().to_string()
 }
 
-/// Returns the lines of JSON that the script prints. Prints why and returns `None` if node is missing and not required.
-fn in_node(arguments: &[&str]) -> Option<Vec<Value>> {
-    if Command::new("node").arg("--version").output().is_err() {
+/// Returns whether node is at hand. Prints what is skipped if it is missing and not required.
+pub(super) fn has_node() -> bool {
+    let has_node = Command::new("node").arg("--version").output().is_ok();
+    if !has_node {
         let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
         assert!(!required.split(',').any(|name| name == "node"), "there is no node");
         println!("skipped: it needs node");
+    }
+    has_node
+}
+
+/// Returns the lines of JSON that the script prints. Returns `None` if node is missing.
+fn in_node(arguments: &[&str]) -> Option<Vec<Value>> {
+    if !has_node() {
         return None;
     }
     let mut node = Command::new("node");

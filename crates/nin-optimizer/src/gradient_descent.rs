@@ -3,40 +3,36 @@
 //! One type implements both, so that there is one learner type. Its state is accessible, so that a checkpoint can store
 //! it by parameter name; the states of burn-optim's optimizers are private.
 
-use burn::optim::adaptor::OptimizerAdaptor;
 use burn::optim::{LearningRate, SimpleOptimizer};
 use burn::record::Record;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Device, Tensor};
 
-use crate::recipe::{OptimizerKind, OptimizerRecipe};
-
-/// The optimizer as Burn's learner takes it.
-pub(crate) type RunOptimizer<M, B> = OptimizerAdaptor<GradientDescent, M, B>;
+use crate::{OptimizerKind, OptimizerRecipe};
 
 /// A first-order optimizer: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
 #[derive(Debug, Clone)]
-pub(crate) struct GradientDescent {
+pub struct GradientDescent {
     recipe: OptimizerRecipe,
 }
 
 /// The optimizer state of one parameter.
 #[derive(Record, Clone, Debug)]
-pub(crate) struct ParameterState<B: Backend, const D: usize> {
+pub struct ParameterState<B: Backend, const D: usize> {
     /// SGD: the momentum buffer. `AdamW`: the moving average of the gradient.
-    pub(crate) first: Option<Tensor<B, D>>,
+    pub first: Option<Tensor<B, D>>,
     /// `AdamW`: the moving average of the squared gradient.
-    pub(crate) second: Option<Tensor<B, D>>,
+    pub second: Option<Tensor<B, D>>,
     /// Number of steps taken.
-    pub(crate) steps: usize,
+    pub steps: usize,
     /// Factor on the learning rate. It is part of the state because Burn passes an optimizer nothing else that
     /// identifies the parameter.
-    pub(crate) rate_factor: f64,
+    pub rate_factor: f64,
 }
 
 impl<B: Backend, const D: usize> ParameterState<B, D> {
     /// Returns the state before the first step.
-    pub(crate) fn initial(rate_factor: f64) -> Self {
+    pub fn initial(rate_factor: f64) -> Self {
         Self { first: None, second: None, steps: 0, rate_factor }
     }
 }
@@ -44,7 +40,7 @@ impl<B: Backend, const D: usize> ParameterState<B, D> {
 impl OptimizerRecipe {
     /// Returns the factor on the learning rate of a parameter, by its name, in a network of this many blocks. The bias
     /// of the last layer gets the product of both factors.
-    pub(crate) fn rate_factor(&self, name: &str, blocks: usize) -> f64 {
+    pub fn rate_factor(&self, name: &str, blocks: usize) -> f64 {
         let last_layer = format!("blocks.{}.cccp2.", blocks.saturating_sub(1));
         let is_last = name.contains(&last_layer);
         let layer = if is_last { self.last_layer_rate } else { 1.0 };
@@ -55,7 +51,7 @@ impl OptimizerRecipe {
 
 impl GradientDescent {
     /// Creates the optimizer of a recipe.
-    pub(crate) fn new(recipe: &OptimizerRecipe) -> Self {
+    pub fn new(recipe: &OptimizerRecipe) -> Self {
         Self { recipe: recipe.clone() }
     }
 
@@ -157,12 +153,11 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Recipe;
 
     #[test]
     fn the_last_layer_and_biases_have_rates_of_their_own() {
         let recipe =
-            OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..Recipe::default().optimizer };
+            OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..OptimizerRecipe::default() };
         let factor = |name: &str| recipe.rate_factor(&format!("network.{name}"), 3);
         assert_eq!(factor("blocks.2.cccp2.weight"), 0.1);
         assert_eq!(factor("blocks.2.cccp2.bias"), 0.2);

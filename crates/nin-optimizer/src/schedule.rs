@@ -4,12 +4,12 @@ use burn::optim::LearningRate;
 use burn::optim::lr_scheduler::LrScheduler;
 use burn::tensor::backend::Backend;
 
-use crate::recipe::{OptimizerRecipe, ScheduleKind, ScheduleRecipe, TrainingRecipe};
+use crate::{ScheduleKind, ScheduleRecipe};
 
 /// The learning-rate schedule of a training. The rate is a pure function of the number of steps taken, which is all
 /// that a checkpoint needs.
 #[derive(Debug, Clone)]
-pub(crate) struct Schedule {
+pub struct Schedule {
     recipe: ScheduleRecipe,
     base_rate: f64,
     steps_per_epoch: usize,
@@ -18,24 +18,24 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Creates the schedule of a recipe for this many steps per epoch.
-    pub(crate) fn new(
-        schedule: &ScheduleRecipe,
-        optimizer: &OptimizerRecipe,
-        training: &TrainingRecipe,
+    /// Creates the schedule of a training of `epochs` epochs. It multiplies `base_rate`.
+    pub fn new(
+        recipe: &ScheduleRecipe,
+        base_rate: f64,
+        epochs: usize,
         steps_per_epoch: usize,
     ) -> Self {
         Self {
-            recipe: schedule.clone(),
-            base_rate: optimizer.learning_rate,
+            recipe: recipe.clone(),
+            base_rate,
             steps_per_epoch: steps_per_epoch.max(1),
-            total_steps: steps_per_epoch.saturating_mul(training.epochs),
+            total_steps: steps_per_epoch.saturating_mul(epochs),
             steps_taken: 0,
         }
     }
 
     /// Returns the learning rate of a step, counted from 0 over the whole training.
-    pub(crate) fn rate(&self, step: usize) -> f64 {
+    pub fn rate(&self, step: usize) -> f64 {
         let Self { recipe, base_rate, steps_per_epoch, total_steps, .. } = self;
         if step < recipe.warmup_steps {
             return base_rate * (step + 1) as f64 / recipe.warmup_steps as f64;
@@ -79,43 +79,34 @@ impl LrScheduler for Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Recipe;
 
-    fn schedule(change: impl FnOnce(&mut Recipe)) -> Schedule {
-        let mut recipe = Recipe::default();
-        recipe.optimizer.learning_rate = 0.1;
-        recipe.training.epochs = 4;
-        change(&mut recipe);
-        Schedule::new(&recipe.schedule, &recipe.optimizer, &recipe.training, 10)
+    fn schedule(kind: ScheduleKind, warmup_steps: usize) -> Schedule {
+        Schedule::new(&ScheduleRecipe { kind, warmup_steps }, 0.1, 4, 10)
     }
 
     #[test]
     fn constant_stays() {
-        let schedule = schedule(|_| {});
+        let schedule = schedule(ScheduleKind::Constant, 0);
         assert_eq!([0, 20, 39].map(|step| schedule.rate(step)), [0.1; 3]);
     }
 
     #[test]
     fn warm_up_climbs_to_the_full_rate() {
-        let schedule = schedule(|recipe| recipe.schedule.warmup_steps = 5);
+        let schedule = schedule(ScheduleKind::Constant, 5);
         let rates: Vec<_> = (0..6).map(|step| (schedule.rate(step) * 1000.0).round()).collect();
         assert_eq!(rates, [20.0, 40.0, 60.0, 80.0, 100.0, 100.0]);
     }
 
     #[test]
     fn step_drops_at_epochs() {
-        let schedule = schedule(|recipe| {
-            recipe.schedule.kind = ScheduleKind::Step { epochs: 2, factor: 0.1 };
-        });
+        let schedule = schedule(ScheduleKind::Step { epochs: 2, factor: 0.1 }, 0);
         assert!((schedule.rate(19) - 0.1).abs() < 1e-12);
         assert!((schedule.rate(20) - 0.01).abs() < 1e-12);
     }
 
     #[test]
     fn cosine_ends_at_its_final_factor_and_does_not_restart() {
-        let schedule = schedule(|recipe| {
-            recipe.schedule.kind = ScheduleKind::Cosine { final_factor: 0.1 };
-        });
+        let schedule = schedule(ScheduleKind::Cosine { final_factor: 0.1 }, 0);
         assert!((schedule.rate(0) - 0.1).abs() < 1e-12);
         assert!((schedule.rate(20) - 0.055).abs() < 1e-12);
         assert!((schedule.rate(40) - 0.01).abs() < 1e-12);
@@ -125,13 +116,12 @@ mod tests {
     #[test]
     fn the_record_is_the_number_of_steps() {
         type Flex = burn_flex::Flex;
-        let mut first = schedule(|recipe| recipe.schedule.kind = ScheduleKind::COSINE);
+        let mut first = schedule(ScheduleKind::COSINE, 0);
         for _ in 0..7 {
             first.step();
         }
         let record = first.to_record::<Flex>();
-        let mut second = schedule(|recipe| recipe.schedule.kind = ScheduleKind::COSINE)
-            .load_record::<Flex>(record);
+        let mut second = schedule(ScheduleKind::COSINE, 0).load_record::<Flex>(record);
         assert_eq!(first.step().to_bits(), second.step().to_bits());
     }
 }
