@@ -231,6 +231,9 @@ pub(crate) struct GpuArguments {
     /// Only this part; may be repeated
     #[arg(long, value_name = "PART", value_parser = GPU_PARTS)]
     pub(crate) only: Vec<String>,
+    /// Only steps and layers of this input size; may be repeated
+    #[arg(long, value_name = "PIXELS", value_parser = ["224", "96", "28"])]
+    pub(crate) size: Vec<String>,
     /// Images per step
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(crate) batch: usize,
