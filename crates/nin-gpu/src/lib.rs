@@ -17,8 +17,16 @@
 //! Sums are added in an order that depends on the sizes alone, and there are no atomic operations: an adapter gives the same
 //! bits each time. Tiles come from a table by shape ([`tile`]), never from measurements.
 
-// Kernels take their sizes one by one, and CubeCL's macro repeats their names.
-#![allow(clippy::too_many_arguments)]
+// Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
+// language cannot be called in them.
+#![allow(
+    clippy::manual_is_multiple_of,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    clippy::too_many_arguments,
+    clippy::too_many_lines,
+    clippy::trivially_copy_pass_by_ref
+)]
 
 mod buffer;
 mod convolution;

@@ -120,7 +120,7 @@ impl Sgd {
         sgd_kernel::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(weight, len),
             argument(gradient, len),
             momenta.map(|momenta| argument(momenta, len)).into(),
@@ -160,7 +160,7 @@ impl AdamW {
         adamw_kernel::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(weight, len),
             argument(gradient, len),
             first,

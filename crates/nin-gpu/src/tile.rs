@@ -118,15 +118,17 @@ const FLAT: Tile = Tile::new([32, 128, 8], [8, 8]);
 const SMALL: Tile = Tile::new([64, 64, 8], [8, 4]);
 const TINY: Tile = Tile::new([32, 32, 16], [4, 4]);
 
-/// Enough workgroups to fill a large GPU: its multiprocessors, twice.
-const WORKGROUPS: usize = 256;
+/// Enough workgroups to fill the GPU of a laptop: its multiprocessors, about twice.
+const WORKGROUPS: usize = 64;
+/// Enough workgroups for the parts of a weight gradient, which cost little: those of a large GPU, a few times.
+const WORKGROUPS_OF_PARTS: usize = 512;
 /// The shortest sum that a workgroup of the weight gradient takes.
 const SHORTEST_SUM: usize = 256;
 /// The largest buffer of partial sums, in values: 64 MiB.
 const PARTIAL_LEN: usize = 1 << 24;
 
 /// Returns the tile of a pass: the first of the table, which begins with the largest, that computes at most an eighth more
-/// sums than the best-fitting tile and fills a large GPU. Larger tiles read less memory.
+/// sums than the best-fitting tile and fills a GPU. Larger tiles read less memory.
 pub fn tile(pass: Pass, geometry: &ConvGeometry) -> Tile {
     let [rows, columns, _] = pass.product(geometry);
     // A weight gradient fills the GPU by the parts of its sums.
@@ -148,7 +150,7 @@ pub fn tile(pass: Pass, geometry: &ConvGeometry) -> Tile {
 pub(crate) fn parts(geometry: &ConvGeometry, tile: Tile) -> usize {
     let [rows, columns, sum] = Pass::WeightGradient.product(geometry);
     let tiles = rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns);
-    let wanted = (2 * WORKGROUPS).div_ceil(tiles);
+    let wanted = WORKGROUPS_OF_PARTS.div_ceil(tiles);
     wanted.min(sum.div_ceil(SHORTEST_SUM)).min(PARTIAL_LEN / (rows * (columns + 1))).max(1)
 }
 

@@ -206,7 +206,7 @@ impl Convolution {
         weight_gradient::add_parts::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(&partial, partial_len),
             argument(&gradients.weight, weight_len),
             argument(&gradients.bias, outputs),
