@@ -249,7 +249,7 @@ pub(crate) struct GpuArguments {
     /// The machine's name in results/README.md
     #[arg(long, value_name = "NAME")]
     pub(crate) machine: String,
-    /// The file to write
+    /// The file to write; a part that is measured again replaces the old one
     #[arg(long, value_name = "FILE.json")]
     pub(crate) output: PathBuf,
 }

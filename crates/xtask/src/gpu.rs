@@ -23,16 +23,24 @@ const WAYS: [&str; 2] = ["kernels", "products"];
 /// The peer in another framework.
 const PYTORCH: &str = "crates/nin-cli/src/commands/bench/compare/pytorch_nin.py";
 
-/// Measures every part, writes the file, and returns its content.
+/// Measures the wanted parts, writes them into the file, and returns its content.
 pub(crate) fn run(arguments: &GpuArguments) -> anyhow::Result<Value> {
     let wanted =
         |part: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == part);
-    let mut content = json!({
-        "command": format!("cargo {}", std::env::args().skip(1).fold("xtask".to_owned(), |line, word| line + " " + &word)),
-        "machine": arguments.machine,
-        "date": printed(Command::new("date").args(["--utc", "+%F"]))?.trim(),
-        "commit": printed(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?.trim(),
-    });
+    let mut content = match fs::read(&arguments.output) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            format!("`{}` was not written by `cargo xtask gpu`", arguments.output.display())
+        })?,
+        Err(_) => json!({}),
+    };
+    let words = std::env::args().skip(1);
+    content["machine"] = arguments.machine.clone().into();
+    content["date"] = printed(Command::new("date").args(["--utc", "+%F"]))?.trim().into();
+    let mut commands = content["commands"].as_array().cloned().unwrap_or_default();
+    commands.push(words.fold("cargo xtask".to_owned(), |line, word| line + " " + &word).into());
+    content["commands"] = commands.into();
+    content["commit"] =
+        printed(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?.trim().into();
     if wanted("parity") {
         content["parity"] = parity()?;
     }
