@@ -94,7 +94,7 @@ impl Buffers {
         let Self { input, weight, bias, gradient } = self;
         match pass {
             Pass::Forward => {
-                drop(convolution.forward(client, [input, weight, bias]).expect("it fits"))
+                drop(convolution.forward(client, [input, weight, bias]).expect("it fits"));
             }
             Pass::InputGradient => drop(
                 convolution

@@ -64,7 +64,7 @@ impl Lines {
         CubeCount::Static(x as u32, y as u32, 1)
     }
 
-    pub(crate) fn dim(self) -> CubeDim {
+    pub(crate) fn dim() -> CubeDim {
         CubeDim::new_1d(Self::THREADS as u32)
     }
 }

@@ -1,7 +1,5 @@
 //! The errors of this crate.
 
-use crate::Tile;
-
 /// Why a kernel does not run. Nothing was launched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -33,9 +31,9 @@ pub enum Error {
         expected: u64,
     },
     /// A tile that not every adapter can use.
-    #[error("no kernel has the tile {tile:?}")]
+    #[error("no kernel has the tile {tile}")]
     Tile {
         /// The tile.
-        tile: Tile,
+        tile: String,
     },
 }

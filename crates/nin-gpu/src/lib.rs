@@ -1,4 +1,32 @@
-//! GPU kernels for Network in Network.
+//! GPU kernels for Network in Network in CubeCL, on plain buffers of 32-bit floats: convolution + bias + ReLU, max pooling,
+//! their gradients, and the update of parameters.
+//!
+//! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
+//! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
+//!
+//! # Products
+//! A convolution and both of its gradients are products of matrices that never exist in memory (implicit GEMM): `product`
+//! has what the three share, and each file of `convolution` gathers the factors of one.
+//!
+//! # Adapters
+//! Kernels need 16 KiB of workgroup memory, 256 threads in a workgroup and seven buffers, which every WebGPU adapter has. Sizes
+//! are checked before anything is launched. Then the kernels check every index of a buffer again: outside of it they read
+//! zero and write nothing.
+//!
+//! # Determinism
+//! Sums are added in an order that depends on the sizes alone, and there are no atomic operations: an adapter gives the same
+//! bits each time. Tiles come from a table by shape ([`tile`]), never from measurements.
+
+// Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
+// language cannot be called in them.
+#![allow(
+    clippy::manual_is_multiple_of,
+    clippy::needless_pass_by_value,
+    clippy::similar_names,
+    clippy::too_many_arguments,
+    clippy::too_many_lines,
+    clippy::trivially_copy_pass_by_ref
+)]
 
 mod buffer;
 mod convolution;

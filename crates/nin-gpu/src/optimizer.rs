@@ -24,6 +24,8 @@ pub struct AdamW {
     pub rate: f32,
     /// The factors on the moving averages of the gradient and of its square.
     pub betas: [f32; 2],
+    /// One minus each of `betas`. In 32 bits, `1 - 0.999` has only four digits.
+    pub complements: [f32; 2],
     /// What is added to the root.
     pub epsilon: f32,
     /// The root of the second bias correction.
@@ -70,14 +72,16 @@ fn adamw_kernel(
     rate: f32,
     beta_1: f32,
     beta_2: f32,
+    complement_1: f32,
+    complement_2: f32,
     epsilon: f32,
     root_correction: f32,
     decay: f32,
 ) {
     if ABSOLUTE_POS < len {
         let slope = gradient[ABSOLUTE_POS];
-        let new_mean = slope * (1.0 - beta_1);
-        let new_square = slope * slope * (1.0 - beta_2);
+        let new_mean = slope * complement_1;
+        let new_square = slope * slope * complement_2;
         #[comptime]
         let mean = match &first {
             ComptimeOption::Some(first) => first[ABSOLUTE_POS] * beta_1 + new_mean,
@@ -111,11 +115,12 @@ impl Sgd {
             check("a parameter's buffer", buffer, len)?;
         }
         let lines = Lines::of(len)?;
-        let updated = [allocate(client, "a parameter", len)?, allocate(client, "a parameter", len)?];
+        let updated =
+            [allocate(client, "a parameter", len)?, allocate(client, "a parameter", len)?];
         sgd_kernel::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(weight, len),
             argument(gradient, len),
             momenta.map(|momenta| argument(momenta, len)).into(),
@@ -155,7 +160,7 @@ impl AdamW {
         adamw_kernel::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(weight, len),
             argument(gradient, len),
             first,
@@ -167,6 +172,8 @@ impl AdamW {
             self.rate,
             self.betas[0],
             self.betas[1],
+            self.complements[0],
+            self.complements[1],
             self.epsilon,
             self.root_correction,
             self.decay,

@@ -156,7 +156,7 @@ pub fn max_pool<R: Runtime>(
     max_pool_kernel::launch::<R>(
         client,
         lines.count(),
-        lines.dim(),
+        Lines::dim(),
         argument(input, geometry.input_len()),
         argument(&maxima, geometry.output_len()),
         argument(&places, geometry.output_len()),
@@ -194,7 +194,7 @@ pub fn max_pool_gradient<R: Runtime>(
     max_pool_gradient_kernel::launch::<R>(
         client,
         lines.count(),
-        lines.dim(),
+        Lines::dim(),
         argument(gradient, geometry.output_len()),
         argument(maxima, geometry.output_len()),
         argument(places, geometry.output_len()),

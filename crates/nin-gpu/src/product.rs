@@ -8,6 +8,9 @@ use cubecl::prelude::*;
 
 use crate::tile::{QUAD, Tile};
 
+/// A row or column of pixels that is outside of every input, even with an offset of a window added.
+pub(crate) const OUTSIDE: usize = 1 << 31;
+
 /// Four values.
 pub(crate) type Quad = Vector<f32, Const<4>>;
 

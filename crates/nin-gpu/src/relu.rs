@@ -35,7 +35,7 @@ pub fn relu_gradient<R: Runtime>(
     relu_gradient_kernel::launch::<R>(
         client,
         lines.count(),
-        lines.dim(),
+        Lines::dim(),
         argument(activations, len),
         argument(gradient, len),
         argument(&output, len),

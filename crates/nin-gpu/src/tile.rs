@@ -109,7 +109,7 @@ pub const TILES: [Tile; 12] = [
     Tile::new([64, 128, 16], [8, 8]),
     Tile::new([64, 64, 16], [8, 8]),
     Tile::new([64, 64, 16], [4, 4]),
-    Tile::new([32, 64, 16], [4, 4]),
+    Tile::new([96, 96, 12], [8, 8]),
 ];
 
 const WIDE: Tile = Tile::new([128, 128, 8], [8, 8]);
@@ -118,40 +118,59 @@ const FLAT: Tile = Tile::new([32, 128, 8], [8, 8]);
 const SMALL: Tile = Tile::new([64, 64, 8], [8, 4]);
 const TINY: Tile = Tile::new([32, 32, 16], [4, 4]);
 
-/// Enough workgroups to fill a large GPU: its multiprocessors, a few times.
-const WORKGROUPS: usize = 512;
+/// Enough workgroups to fill the GPU of a laptop: its multiprocessors, about twice.
+const WORKGROUPS: usize = 64;
+/// Enough workgroups for the parts of a weight gradient, which cost little: those of a large GPU, a few times.
+const WORKGROUPS_OF_PARTS: usize = 512;
 /// The shortest sum that a workgroup of the weight gradient takes.
 const SHORTEST_SUM: usize = 256;
 /// The largest buffer of partial sums, in values: 64 MiB.
 const PARTIAL_LEN: usize = 1 << 24;
 
-/// Returns the tile of a pass.
+/// Returns the tile of a pass: the first of the table, which begins with the largest, that computes at most an eighth more
+/// sums than the best-fitting tile and fills a GPU. Larger tiles read less memory.
 pub fn tile(pass: Pass, geometry: &ConvGeometry) -> Tile {
     let [rows, columns, _] = pass.product(geometry);
-    // Rows and columns that a tile computes, relative to those that there are.
-    let candidates: &[Tile] = match pass {
-        Pass::Forward | Pass::InputGradient => &[WIDE, TALL, FLAT, SMALL, TINY],
-        Pass::WeightGradient => &[WIDE, TALL, SMALL, TINY],
+    // A weight gradient fills the GPU by the parts of its sums.
+    let (table, is_divided): (&[Tile], _) = match pass {
+        Pass::Forward | Pass::InputGradient => (&[WIDE, TALL, FLAT, SMALL, TINY], false),
+        Pass::WeightGradient => (&[WIDE, TALL, SMALL, TINY], true),
     };
-    let padded =
+    let computed =
         |tile: &Tile| rows.next_multiple_of(tile.rows) * columns.next_multiple_of(tile.columns);
-    let least = candidates.iter().map(padded).min().unwrap_or_default();
-    // The largest tile that computes at most an eighth more than the best one: larger tiles read less memory.
-    let fits = |tile: &&Tile| padded(tile) <= least + least / 8;
-    candidates.iter().find(fits).copied().unwrap_or(TINY)
+    let least = table.iter().map(computed).min().unwrap_or_default();
+    let fits = |tile: &&Tile| {
+        let workgroups = computed(tile) / (tile.rows * tile.columns);
+        computed(tile) <= least + least / 8 && (is_divided || workgroups >= WORKGROUPS)
+    };
+    table.iter().find(fits).copied().unwrap_or(TINY)
 }
 
 /// Returns into how many parts the sum of a weight gradient is divided.
 pub(crate) fn parts(geometry: &ConvGeometry, tile: Tile) -> usize {
     let [rows, columns, sum] = Pass::WeightGradient.product(geometry);
     let tiles = rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns);
-    let wanted = WORKGROUPS.div_ceil(tiles);
+    let wanted = WORKGROUPS_OF_PARTS.div_ceil(tiles);
     wanted.min(sum.div_ceil(SHORTEST_SUM)).min(PARTIAL_LEN / (rows * (columns + 1))).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Window;
+
+    #[test]
+    fn tiles_of_the_books_network_follow_the_number_of_channels_and_pixels() {
+        let one = Window { kernel: 1, stride: 1, padding: 0 };
+        let of = |channels, side| {
+            tile(Pass::Forward, &ConvGeometry::new(128, [96, channels], [side; 2], one).unwrap())
+        };
+        assert_eq!(of(256, 26), WIDE);
+        assert_eq!(of(384, 12), WIDE);
+        // 96 rows are three tiles of 32; 10 rows fill a third of one.
+        assert_eq!(of(96, 54), FLAT);
+        assert_eq!(of(10, 5), TINY);
+    }
 
     #[test]
     fn every_tile_is_for_every_adapter() {

@@ -1,4 +1,4 @@
-//! Convolution + bias + ReLU by Burn's own operations, or on wgpu by im2col.
+//! Convolution + bias + ReLU by Burn's own operations, or on wgpu by im2col: where no kernel computes the whole block.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;

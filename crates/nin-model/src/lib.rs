@@ -51,6 +51,7 @@ mod receptive;
 mod shapes;
 #[cfg(any(feature = "wgpu", test))]
 mod unfolded;
+mod update;
 mod weights;
 
 pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
@@ -74,4 +75,5 @@ pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
+pub use update::{AdamWStep, SgdStep};
 pub use weights::{HostTensor, Weights};

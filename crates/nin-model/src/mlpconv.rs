@@ -19,7 +19,8 @@ pub struct MlpConv<B: Backend> {
     pub(crate) convolution: ConvolutionRelu<B>,
     pub(crate) cccp1: ConvolutionRelu<B>,
     pub(crate) cccp2: ConvolutionRelu<B>,
-    /// Whether to use custom operations where the backend has them: nin-kernels on CPU backends, im2col on wgpu.
+    /// Whether to use custom operations where the backend has them: nin-kernels on CPU backends, nin-gpu
+    /// or im2col on wgpu.
     pub(crate) own_operations: bool,
     #[module(skip)]
     pub(crate) precision: Precision,

@@ -1,4 +1,5 @@
-//! Convolution by im2col and matrix multiplication, with its gradients: for wgpu.
+//! Convolution by im2col and matrix multiplication, with its gradients: for wgpu, where a block is too large for the kernels of
+//! nin-gpu.
 //!
 //! On wgpu, Burn 0.21 computes a convolution by a direct kernel, and its gradients by convolutions whose kernels are whole
 //! images. Its matrix multiplication is an order of magnitude faster (docs/adr/0040-products-on-wgpu.md), so each image

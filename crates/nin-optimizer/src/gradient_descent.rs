@@ -7,6 +7,7 @@ use burn::optim::{LearningRate, SimpleOptimizer};
 use burn::record::Record;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Device, Tensor};
+use nin_model::{AdamWStep, SgdStep};
 
 use crate::{OptimizerKind, OptimizerRecipe};
 
@@ -70,6 +71,11 @@ impl GradientDescent {
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let weight_decay = self.weight_decay(D);
+        let fused = SgdStep { rate, momentum, weight_decay };
+        if let Some([weight, momenta]) = fused.fused([&weight, &gradient], state.first.as_ref()) {
+            state.first = (momentum > 0.0).then_some(momenta);
+            return (weight, state);
+        }
         let mut step = gradient;
         if weight_decay > 0.0 {
             step = step + weight.clone().mul_scalar(weight_decay);
@@ -93,6 +99,17 @@ impl GradientDescent {
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
         let weight_decay = self.weight_decay(D);
+        let steps = i32::try_from(state.steps).unwrap_or(i32::MAX);
+        let correction_1 = 1.0 - beta_1.powi(steps);
+        let correction_2 = 1.0 - beta_2.powi(steps);
+        let (betas, corrections) = ([beta_1, beta_2], [correction_1, correction_2]);
+        let fused = AdamWStep { rate, betas, epsilon, corrections, weight_decay };
+        let means = state.first.as_ref().zip(state.second.as_ref()).map(|(a, b)| [a, b]);
+        if let Some([weight, first, second]) = fused.fused([&weight, &gradient], means) {
+            (state.first, state.second) = (Some(first), Some(second));
+            return (weight, state);
+        }
+
         let mean = |old: Option<Tensor<B, D>>, new: Tensor<B, D>, beta: f64| {
             let new = new.mul_scalar(1.0 - beta);
             old.map_or_else(|| new.clone(), |old| old.mul_scalar(beta) + new.clone())
@@ -100,9 +117,6 @@ impl GradientDescent {
         let first = mean(state.first.take(), gradient.clone(), beta_1);
         let second = mean(state.second.take(), gradient.clone() * gradient, beta_2);
 
-        let steps = i32::try_from(state.steps).unwrap_or(i32::MAX);
-        let correction_1 = 1.0 - beta_1.powi(steps);
-        let correction_2 = 1.0 - beta_2.powi(steps);
         let root = second.clone().sqrt().div_scalar(correction_2.sqrt()).add_scalar(epsilon);
         let step = first.clone().div(root).mul_scalar(rate / correction_1);
 

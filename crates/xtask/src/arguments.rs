@@ -231,6 +231,9 @@ pub(crate) struct GpuArguments {
     /// Only this part; may be repeated
     #[arg(long, value_name = "PART", value_parser = GPU_PARTS)]
     pub(crate) only: Vec<String>,
+    /// Only steps and layers of this input size; may be repeated
+    #[arg(long, value_name = "PIXELS", value_parser = ["224", "96", "28"])]
+    pub(crate) size: Vec<String>,
     /// Images per step
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(crate) batch: usize,
@@ -246,7 +249,7 @@ pub(crate) struct GpuArguments {
     /// The machine's name in results/README.md
     #[arg(long, value_name = "NAME")]
     pub(crate) machine: String,
-    /// The file to write
+    /// The file to write; a part that is measured again replaces the old one
     #[arg(long, value_name = "FILE.json")]
     pub(crate) output: PathBuf,
 }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::arguments::GpuArguments;
 use crate::costs::median;
 
-/// Whole training steps: a recipe or architecture, and its assignments.
-const STEPS: [(&str, &[&str]); 3] =
-    [("d2l", &[]), ("d2l", &["data.input_size=96"]), ("quickstart", &[])];
+/// Whole training steps: the side of the input, the recipe or architecture, and its assignments.
+const STEPS: [(&str, &str, &[&str]); 3] =
+    [("224", "d2l", &[]), ("96", "d2l", &["data.input_size=96"]), ("28", "quickstart", &[])];
 
 /// The values of `NIN_GPU`.
 const WAYS: [&str; 2] = ["kernels", "products"];
@@ -23,16 +23,24 @@ const WAYS: [&str; 2] = ["kernels", "products"];
 /// The peer in another framework.
 const PYTORCH: &str = "crates/nin-cli/src/commands/bench/compare/pytorch_nin.py";
 
-/// Measures every part, writes the file, and returns its content.
+/// Measures the wanted parts, writes them into the file, and returns its content.
 pub(crate) fn run(arguments: &GpuArguments) -> anyhow::Result<Value> {
     let wanted =
         |part: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == part);
-    let mut content = json!({
-        "command": format!("cargo {}", std::env::args().skip(1).fold("xtask".to_owned(), |line, word| line + " " + &word)),
-        "machine": arguments.machine,
-        "date": printed(Command::new("date").args(["--utc", "+%F"]))?.trim(),
-        "commit": printed(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?.trim(),
-    });
+    let mut content = match fs::read(&arguments.output) {
+        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+            format!("`{}` was not written by `cargo xtask gpu`", arguments.output.display())
+        })?,
+        Err(_) => json!({}),
+    };
+    let words = std::env::args().skip(1);
+    content["machine"] = arguments.machine.clone().into();
+    content["date"] = printed(Command::new("date").args(["--utc", "+%F"]))?.trim().into();
+    let mut commands = content["commands"].as_array().cloned().unwrap_or_default();
+    commands.push(words.fold("cargo xtask".to_owned(), |line, word| line + " " + &word).into());
+    content["commands"] = commands.into();
+    content["commit"] =
+        printed(Command::new("git").args(["rev-parse", "--short", "HEAD"]))?.trim().into();
     if wanted("parity") {
         content["parity"] = parity()?;
     }
@@ -60,8 +68,11 @@ fn parity() -> anyhow::Result<Value> {
     let mut test = Command::new("cargo");
     test.args(["test", "--quiet", "--package", "nin-gpu"]).env("NIN_REQUIRE", "vulkan");
     let said = printed(&mut test)?;
-    let passed = said.lines().filter(|line| line.starts_with("test result: ok")).collect::<Vec<_>>();
-    Ok(json!({ "command": "cargo test --package nin-gpu", "said": passed, "secs": start.elapsed().as_secs() }))
+    let passed =
+        said.lines().filter(|line| line.starts_with("test result: ok")).collect::<Vec<_>>();
+    Ok(
+        json!({ "command": "cargo test --package nin-gpu", "said": passed, "secs": start.elapsed().as_secs() }),
+    )
 }
 
 /// A GPU as the cost model sees it.
@@ -85,7 +96,8 @@ const DISPATCH_SECS: f64 = 5e-6;
 
 /// Returns what each layer costs, as `bench --layers` counts it, and the images per second that follow for some GPUs.
 fn layers(arguments: &GpuArguments) -> anyhow::Result<Value> {
-    let count = |(config, sets): &(&str, &[&str])| -> anyhow::Result<Value> {
+    let mut rows = Vec::new();
+    for (_, config, sets) in wanted_steps(arguments) {
         let mut found = bench(arguments, config, sets, &["--layers"], "kernels")?;
         let images = found["batch_size"].as_f64().unwrap_or_default();
         let expected: Value = MODELS
@@ -99,9 +111,18 @@ fn layers(arguments: &GpuArguments) -> anyhow::Result<Value> {
             })
             .collect();
         found["computed_not_measured_images_per_sec"] = expected;
-        Ok(found)
-    };
-    STEPS.iter().map(count).collect()
+        rows.push(found);
+    }
+    Ok(rows.into())
+}
+
+/// Returns the training steps whose sizes are wanted.
+fn wanted_steps(
+    arguments: &GpuArguments,
+) -> impl Iterator<Item = (&'static str, &'static str, &'static [&'static str])> {
+    STEPS.into_iter().filter(|(side, ..)| {
+        arguments.size.is_empty() || arguments.size.iter().any(|size| size == side)
+    })
 }
 
 impl Model {
@@ -117,12 +138,12 @@ impl Model {
 fn steps(arguments: &GpuArguments) -> anyhow::Result<Value> {
     let mut rows = Vec::new();
     let count = arguments.steps.to_string();
-    for (config, sets) in STEPS {
+    for (side, config, sets) in wanted_steps(arguments) {
         let mut pairs = Vec::new();
         let mut ratios = Vec::new();
         for _ in 0..arguments.pairs {
-            let [kernels, products] = WAYS
-                .map(|way| bench(arguments, config, sets, &["--steps", &count], way));
+            let [kernels, products] =
+                WAYS.map(|way| bench(arguments, config, sets, &["--steps", &count], way));
             let (kernels, products) = (kernels?, products?);
             let rate = |figures: &Value| figures["train_images_per_sec"].as_f64();
             let ratio = rate(&kernels).zip(rate(&products)).map(|(ours, before)| ours / before);
@@ -136,8 +157,9 @@ fn steps(arguments: &GpuArguments) -> anyhow::Result<Value> {
             "pairs": pairs,
             "training_kernels_over_products": { "median": median(&mut ratios), "all": all },
         });
-        if let Some(python) = &arguments.python {
-            row["pytorch"] = pytorch(arguments, python, sets)?;
+        // The peer's network is the book's.
+        if let Some(python) = arguments.python.as_ref().filter(|_| config == "d2l") {
+            row["pytorch"] = pytorch(arguments, python, side)?;
         }
         rows.push(row);
     }
@@ -145,11 +167,10 @@ fn steps(arguments: &GpuArguments) -> anyhow::Result<Value> {
 }
 
 /// Measures the book's network in PyTorch, in fp32 and with its default TF32.
-fn pytorch(arguments: &GpuArguments, python: &Path, sets: &[&str]) -> anyhow::Result<Value> {
-    let size = sets.iter().find_map(|set| set.strip_prefix("data.input_size=")).unwrap_or("224");
+fn pytorch(arguments: &GpuArguments, python: &Path, side: &str) -> anyhow::Result<Value> {
     let measure = |more: &[&str]| -> anyhow::Result<Value> {
         let mut command = Command::new(python);
-        command.args([PYTORCH, "--device", "cuda", "--size", size]);
+        command.args([PYTORCH, "--device", "cuda", "--size", side]);
         command.args(["--batch", &arguments.batch.to_string()]);
         command.args(["--steps", &arguments.steps.to_string()]).args(more);
         Ok(serde_json::from_str(&printed(&mut command)?)?)
@@ -170,7 +191,10 @@ fn dispatches(arguments: &GpuArguments) -> anyhow::Result<Value> {
         printed(&mut command)?;
         // A line for each kernel: `| DURATION | NAME`.
         let said = fs::read_to_string(&log).context("CubeCL wrote no log")?;
-        Ok(said.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 2).count() as f64)
+        Ok(said
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.matches('|').count() == 2)
+            .count() as f64)
     };
     let per_step = |config: &str, way: &str| -> anyhow::Result<Value> {
         let difference = |more: &[&str]| -> anyhow::Result<f64> {

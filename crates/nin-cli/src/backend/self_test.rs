@@ -1,13 +1,13 @@
 //! One training step of a small network on an adapter, compared with plain loops on the CPU.
 //!
-//! Some drivers return zeros for a kernel that they cannot run, without an error (docs/gpu.md). The widths reach the
-//! largest tiles of CubeCL's matrix products, which ask for the most shared memory.
+//! Some drivers return zeros for a kernel that they cannot run, without an error (docs/gpu.md). The widths and the number of
+//! pixels reach the largest tiles of nin-gpu, which ask for the most workgroup memory.
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use nin_data::ImageBatch;
 use nin_model::{
-    Architecture, Block, Initialization, ModelError, NetworkInNetwork, Weights, Width,
+    Architecture, Block, Initialization, ModelError, NetworkInNetwork, Pool, Weights, Width,
 };
 use nin_train::recipe::{OptimizerKind, Recipe};
 use nin_train::{Classifier, StepLearner};
@@ -17,13 +17,17 @@ use super::task::Task;
 /// Images of the batch.
 const IMAGES: usize = 2;
 /// Height and width of an image.
-const SIDE: usize = 4;
+const SIDE: usize = 8;
 /// Height and width of the first kernel.
 const KERNEL: usize = 3;
 /// Output channels of the three layers; the last are the classes.
-const WIDTHS: [usize; 3] = [512, 512, 10];
+const WIDTHS: [usize; 3] = [128, 128, 10];
+/// The max pool after the layers: windows of this side, at this distance, and their number along a side.
+const POOL: usize = 3;
+const POOL_STRIDE: usize = 2;
+const WINDOWS: usize = (SIDE - POOL) / POOL_STRIDE + 1;
 
-/// The largest relative distance between the two, of 32-bit sums of 512 products in another order. A kernel that does not
+/// The largest relative distance between the two, of 32-bit sums of 128 products in another order. A kernel that does not
 /// run leaves a distance of about 1.
 const TOLERANCE: f64 = 0.01;
 
@@ -60,7 +64,7 @@ fn architecture() -> Result<Architecture, ModelError> {
         stride: 1,
         padding: KERNEL / 2,
         widths: [first, second, classes].map(Width::Channels),
-        pool: None,
+        pool: Some(Pool { kernel: POOL, stride: POOL_STRIDE, padding: 0, ceil_mode: false }),
         dropout: 0.0,
     };
     Architecture::new("self-test", 1, classes, vec![block])
@@ -186,10 +190,13 @@ fn expected(weights: &Weights) -> Result<Step, ModelError> {
     }
     let maps = inputs.pop().unwrap_or_default(); // [images * pixels, classes]
     let classes = WIDTHS[2];
-    let pixels = SIDE * SIDE;
-    let (mut logits, mut gradient) = (Vec::new(), Vec::new());
-    for (image, maps) in maps.chunks_exact(pixels * classes).enumerate() {
-        let mean = |class| maps.iter().skip(class).step_by(classes).sum::<f64>() / pixels as f64;
+    let places = winners(&maps);
+    let windows = WINDOWS * WINDOWS;
+    let mut logits = Vec::new();
+    let mut gradient = vec![0.0; maps.len()];
+    for (image, places) in places.chunks_exact(windows * classes).enumerate() {
+        let of_class = |class| places.iter().skip(class).step_by(classes);
+        let mean = |class| of_class(class).map(|&at| maps[at]).sum::<f64>() / windows as f64;
         let of_image: Vec<f64> = (0..classes).map(mean).collect();
         let sum: f64 = of_image.iter().map(|logit| logit.exp()).sum();
         // The gradient of the mean cross-entropy.
@@ -197,7 +204,9 @@ fn expected(weights: &Weights) -> Result<Step, ModelError> {
             let target = f64::from(u8::from(class == label(image)));
             (of_image[class].exp() / sum - target) / IMAGES as f64
         };
-        gradient.extend((0..pixels * classes).map(|at| of_logit(at % classes) / pixels as f64));
+        for (window, &place) in places.iter().enumerate() {
+            gradient[place] += of_logit(window % classes) / windows as f64;
+        }
         logits.extend(of_image);
     }
     let mut step = vec![("logits".to_owned(), logits)];
@@ -210,6 +219,26 @@ fn expected(weights: &Weights) -> Result<Step, ModelError> {
         output = input;
     }
     Ok(step)
+}
+
+/// Returns the place of the maximum of each window of the pool: [images * windows, classes].
+fn winners(maps: &[f64]) -> Vec<usize> {
+    let classes = WIDTHS[2];
+    let mut places = Vec::new();
+    for window in 0..IMAGES * WINDOWS * WINDOWS {
+        let image = window / (WINDOWS * WINDOWS);
+        let [row, column] =
+            [window / WINDOWS % WINDOWS, window % WINDOWS].map(|it| it * POOL_STRIDE);
+        for class in 0..classes {
+            let place = |tap: usize| {
+                let (row, column) = (row + tap / POOL, column + tap % POOL);
+                ((image * SIDE + row) * SIDE + column) * classes + class
+            };
+            let first = |best: usize, at: usize| if maps[at] > maps[best] { at } else { best };
+            places.push((1..POOL * POOL).map(place).fold(place(0), first));
+        }
+    }
+    places
 }
 
 /// Returns the pixels under the first kernel at each place: [images * pixels, kernel * kernel], 0 outside the image.

@@ -4,11 +4,9 @@ use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, OUTSIDE, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
-
-use super::OUTSIDE;
 
 /// Computes `relu(weight * input + bias)`, `[batch, outputs, pixels]`.
 #[cube(launch)]

@@ -4,11 +4,9 @@ use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, OUTSIDE, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
-
-use super::OUTSIDE;
 
 /// Computes the gradient of the input, `[batch, inputs, pixels]`. A gate is the input as the output of a ReLU, which passes no
 /// gradient where it is zero.

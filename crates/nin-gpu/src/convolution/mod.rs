@@ -13,9 +13,6 @@ use crate::geometry::checked_len;
 use crate::tile::{Pass, Tile, parts, tile};
 use crate::{ConvGeometry, Error};
 
-/// A row or column of pixels that is outside of every input, even with an offset of a window added.
-const OUTSIDE: usize = 1 << 31;
-
 /// A convolution on a device, with the tile of each pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Convolution {
@@ -44,7 +41,7 @@ impl Convolution {
     /// [`Error::Tile`]
     pub fn with_tile(geometry: ConvGeometry, tile: Tile) -> Result<Self, Error> {
         if !tile.is_valid() {
-            return Err(Error::Tile { tile });
+            return Err(Error::Tile { tile: format!("{tile:?}") });
         }
         Ok(Self { geometry, tiles: [tile; 3] })
     }
@@ -206,7 +203,7 @@ impl Convolution {
         weight_gradient::add_parts::launch::<R>(
             client,
             lines.count(),
-            lines.dim(),
+            Lines::dim(),
             argument(&partial, partial_len),
             argument(&gradients.weight, weight_len),
             argument(&gradients.bias, outputs),

@@ -2,6 +2,6 @@
 
 mod adapter;
 mod convolution;
-mod oracle;
 mod optimizer;
+mod oracle;
 mod pool;

@@ -67,7 +67,9 @@ impl Convolution {
         self.products(|to, from, tap| {
             output[to] += f64::from(input[from]) * f64::from(weight[tap]);
         });
-        output.iter_mut().for_each(|value| *value = value.max(0.0));
+        for value in &mut output {
+            *value = value.max(0.0);
+        }
         output
     }
 

@@ -98,3 +98,18 @@ fn a_relu_passes_the_gradient_of_positive_values() {
     let before = relu_gradient(&client, 4, [&activations, &gradient]).unwrap();
     assert_eq!(read(&client, before), [0.0, -2.0, 0.0, 4.0]);
 }
+
+#[test]
+fn buffers_of_more_than_one_line_of_workgroups_are_covered() {
+    let Some(client) = client() else { return };
+    // 65,535 workgroups of 256 threads, and some more.
+    let len = 65_535 * 256 + 300;
+    let activations: Vec<f32> = (0..len).map(|at| (at % 3) as f32).collect();
+    let gradient: Vec<f32> = (0..len).map(|at| (at % 1021) as f32).collect();
+    let buffers = [&activations, &gradient].map(|values| write(&client, values));
+    let before = relu_gradient(&client, len, [&buffers[0], &buffers[1]]).unwrap();
+    let expected = |at: usize| if at.is_multiple_of(3) { 0.0 } else { (at % 1021) as f32 };
+    let before = read(&client, before);
+    let wrong = before.iter().enumerate().find(|(at, value)| **value != expected(*at));
+    assert_eq!(wrong, None);
+}

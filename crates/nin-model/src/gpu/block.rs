@@ -1,8 +1,7 @@
 //! An mlpconv block and its max pooling by nin-gpu.
 
-use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
-use burn_wgpu::{CubeTensor, Wgpu, WgpuRuntime};
+use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl::client::ComputeClient;
 use cubecl::server::Handle;
 use nin_gpu::{
@@ -10,11 +9,10 @@ use nin_gpu::{
     relu_gradient,
 };
 
+use super::buffers::{GpuTensor, tensor_on};
 use crate::Pool;
 use crate::operation::Operation;
 use crate::shapes::pool_side;
-
-type Tensor = CubeTensor<WgpuRuntime>;
 
 /// An mlpconv block. Its operands are the input, then weight and bias of each layer.
 #[derive(Debug, Clone)]
@@ -84,7 +82,7 @@ impl GpuBlock {
             && self.pool.is_none_or(|pool| pool.check(client).is_ok())
     }
 
-    fn compute(&self, operands: &[Tensor; 7]) -> Result<(Tensor, SavedForBackward), Error> {
+    fn compute(&self, operands: &[GpuTensor; 7]) -> Result<(GpuTensor, SavedForBackward), Error> {
         let [input, ..] = operands;
         let [input_values, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] =
             operands.each_ref().map(|operand| &operand.handle);
@@ -99,15 +97,15 @@ impl GpuBlock {
         };
         let output = pooled.as_ref().map_or(third, |pooled| pooled.maxima.clone());
         let saved = SavedForBackward { hidden: [first, second], pooled };
-        Ok((like(input, output, self.output_shape.into()), saved))
+        Ok((tensor_on(input, output, self.output_shape.into()), saved))
     }
 
     fn gradients(
         &self,
-        operands: &[Tensor; 7],
-        output: &Tensor,
+        operands: &[GpuTensor; 7],
+        output: &GpuTensor,
         saved: &SavedForBackward,
-        gradient: &Tensor,
+        gradient: &GpuTensor,
         wanted: [bool; 7],
     ) -> Result<[Option<Handle>; 7], Error> {
         let [input, weight_1, _, weight_2, _, weight_3, _] =
@@ -147,41 +145,34 @@ impl GpuBlock {
     }
 }
 
-/// Returns a contiguous tensor on the device of another one.
-fn like(tensor: &Tensor, values: Handle, shape: Shape) -> Tensor {
-    CubeTensor::new_contiguous(
-        tensor.client.clone(),
-        tensor.device.clone(),
-        shape,
-        values,
-        DType::F32,
-    )
-}
-
 impl Operation<Wgpu, 7> for GpuBlock {
     type Saved = SavedForBackward;
 
-    fn lay_out(tensor: Tensor) -> Tensor {
+    fn lay_out(tensor: GpuTensor) -> GpuTensor {
         into_contiguous(tensor)
     }
 
-    fn forward(&self, operands: &[Tensor; 7], _for_training: bool) -> (Tensor, SavedForBackward) {
+    fn forward(
+        &self,
+        operands: &[GpuTensor; 7],
+        _for_training: bool,
+    ) -> (GpuTensor, SavedForBackward) {
         self.compute(operands).expect(FITS)
     }
 
     fn backward(
         &self,
-        operands: &[Tensor; 7],
-        output: &Tensor,
+        operands: &[GpuTensor; 7],
+        output: &GpuTensor,
         saved: &SavedForBackward,
-        gradient: &Tensor,
+        gradient: &GpuTensor,
         wanted: [bool; 7],
-    ) -> [Option<Tensor>; 7] {
+    ) -> [Option<GpuTensor>; 7] {
         let gradients = self.gradients(operands, output, saved, gradient, wanted).expect(FITS);
         let mut operands = operands.iter();
         gradients.map(|gradient| {
             let operand = operands.next()?;
-            Some(like(operand, gradient?, operand.meta.shape().clone()))
+            Some(tensor_on(operand, gradient?, operand.meta.shape().clone()))
         })
     }
 }

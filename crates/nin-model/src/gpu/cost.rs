@@ -2,7 +2,7 @@
 
 use nin_gpu::{Cost, Error, Pass, Window};
 
-use super::GpuBlock;
+use super::block::GpuBlock;
 use crate::Architecture;
 
 /// What a layer costs on a GPU, counted from its sizes. Dropout, the mean of the class maps, the loss and the optimizer are

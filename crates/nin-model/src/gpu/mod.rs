@@ -5,28 +5,23 @@
 //! operands, and the caller uses [`crate::unfolded`].
 
 mod block;
+mod buffers;
 mod cost;
+mod switch;
+mod update;
 
 pub(crate) use block::GpuBlock;
 pub use cost::{GpuLayer, gpu_layers};
-
-use std::sync::atomic::{AtomicBool, Ordering};
+pub use switch::use_gpu_kernels;
+pub(crate) use update::{adamw, sgd};
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn_wgpu::{Wgpu, WgpuDevice, WgpuRuntime};
 use cubecl::Runtime;
 
+use self::switch::is_used;
 use crate::operation::{cast, run_on};
-
-/// Whether blocks are computed by nin-gpu.
-static USED: AtomicBool = AtomicBool::new(true);
-
-/// Sets whether networks on wgpu use the kernels of nin-gpu, for the whole process; otherwise their convolutions are matrix
-/// products of Burn. They do by default; this is for comparisons.
-pub fn use_gpu_kernels(used: bool) {
-    USED.store(used, Ordering::Relaxed);
-}
 
 /// Runs the block if `B` is wgpu; otherwise returns the operands.
 pub(crate) fn run<B: Backend>(
@@ -35,7 +30,7 @@ pub(crate) fn run<B: Backend>(
     operands: [FloatTensor<B>; 7],
 ) -> Result<FloatTensor<B>, [FloatTensor<B>; 7]> {
     match cast::<_, WgpuDevice>(device) {
-        Ok(device) if USED.load(Ordering::Relaxed) && block.fits(&WgpuRuntime::client(&device)) => {
+        Ok(device) if is_used() && block.fits(&WgpuRuntime::client(&device)) => {
             run_on::<B, Wgpu, _, 7>(block, operands)
         }
         _ => Err(operands),
