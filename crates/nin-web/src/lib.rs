@@ -1,6 +1,6 @@
 //! Network in Network in a web page: classifies pictures and trains in WebAssembly.
 //!
-//! [`Network`] takes safetensors and the bytes of a picture, and answers with the JSON of `nin-cli serve`. [`Lesson`] trains,
+//! [`Network`] takes safetensors and the bytes of a picture, and answers with the JSON of `nin-cli serve`. `Lesson` trains,
 //! one step at a time. On `wasm32`, `interface` and `lesson_interface` export them as plain C functions. Everything runs on
 //! the calling thread.
 
