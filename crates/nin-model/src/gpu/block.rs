@@ -112,14 +112,11 @@ impl GpuBlock {
             operands.each_ref().map(|operand| &operand.handle);
         let [first, second] = &saved.hidden;
         let client = &output.client;
-        let gradient = match (&self.pool, &saved.pooled) {
-            (Some(pool), Some(pooled)) => {
-                max_pool_gradient(client, pool, pooled, &gradient.handle)?
-            }
-            _ => {
-                let len = self.output_shape.iter().product();
-                relu_gradient(client, len, [&output.handle, &gradient.handle])?
-            }
+        let gradient = if let (Some(pool), Some(pooled)) = (&self.pool, &saved.pooled) {
+            max_pool_gradient(client, pool, pooled, &gradient.handle)?
+        } else {
+            let len = self.output_shape.iter().product();
+            relu_gradient(client, len, [&output.handle, &gradient.handle])?
         };
         let mut gradients = [const { None }; 7];
         let mut gradient = Some(gradient);

@@ -51,15 +51,13 @@ pub fn gpu_layers(
             });
         }
         size = on_gpu.output_size();
-        let (layer, forward, backward) = match (&block.pool, &on_gpu.pool) {
-            (Some(pool), Some(geometry)) => {
-                let layer = format!("max pool {0}x{0}", pool.kernel);
-                (layer, geometry.cost(), geometry.gradient_cost())
-            }
-            _ => {
-                let len = on_gpu.output_shape.iter().product();
-                ("ReLU".to_owned(), Cost::default(), nin_gpu::relu_gradient_cost(len))
-            }
+        let pools = block.pool.as_ref().zip(on_gpu.pool.as_ref());
+        let (layer, forward, backward) = if let Some((pool, geometry)) = pools {
+            let layer = format!("max pool {0}x{0}", pool.kernel);
+            (layer, geometry.cost(), geometry.gradient_cost())
+        } else {
+            let len = on_gpu.output_shape.iter().product();
+            ("ReLU".to_owned(), Cost::default(), nin_gpu::relu_gradient_cost(len))
         };
         layers.push(GpuLayer { layer, block: index + 1, output_size: size, forward, backward });
     }
