@@ -46,7 +46,7 @@ pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
     };
     if let Some(best) = results.best().filter(|best| best.figures.is_some()) {
         let recipe = search.recipe(best.trial, best.epochs).to_toml().map_err(TrainError::from)?;
-        let recipe = format!("# By `nin-cli find`. {}.\n\n{recipe}", results.verdict());
+        let recipe = format!("# Found by `nin-cli find`: {}.\n\n{recipe}", results.verdict());
         let found = folder.found_path();
         save(&found, recipe.as_bytes())?;
         if let Some(output) = &arguments.output {
@@ -174,18 +174,22 @@ impl Search<'_> {
         )
     }
 
+    /// Returns the values of a trial; `None` for trial 1, the recipe itself.
+    fn candidate(&self, trial: usize) -> Option<&Candidate> {
+        self.plan.candidates.get(trial.checked_sub(2)?)
+    }
+
     /// Returns the recipe of a trial, for a training of this length.
     fn recipe(&self, trial: usize, epochs: usize) -> Recipe {
         let recipe = shortened(&self.plan.recipe, epochs);
-        // Training 1 is the recipe itself.
-        let values = trial.checked_sub(2).and_then(|at| self.plan.candidates.get(at));
-        values.map_or_else(|| recipe.clone(), |values| values.applied(&recipe))
+        self.candidate(trial).map_or_else(|| recipe.clone(), |values| values.applied(&recipe))
     }
 
     /// Trains a trial, or goes on with it. Returns `None` if a signal interrupted it.
     fn train(&self, trial: usize, epochs: usize) -> anyhow::Result<Option<Training>> {
         let recipe = self.recipe(trial, epochs);
-        let values = Candidate::of(&recipe);
+        let of_recipe = || Candidate::of(&self.plan.recipe);
+        let values = self.candidate(trial).copied().unwrap_or_else(of_recipe);
         let run = self.folder.run(trial, epochs);
         let figures = match self.session.train(recipe, &run, RunFolder::is_run(&run), None) {
             Ok(summary) if summary.ending == Ending::Interrupted => return Ok(None),

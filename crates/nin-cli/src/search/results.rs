@@ -123,20 +123,20 @@ impl Results {
         )];
         lines.extend(self.trainings.iter().map(line));
         lines.push(String::new());
-        lines.push(self.verdict());
+        lines.push(format!("found: {}", self.verdict()));
         lines.join("\n")
     }
 
-    /// Returns one line about the best training.
+    /// Describes the best training in a line.
     pub fn verdict(&self) -> String {
         let Some((best, figures)) = self.best().and_then(|best| Some((best, best.figures?))) else {
-            return "no training ended: every trial diverged".to_owned();
+            return "nothing; every trial diverged".to_owned();
         };
         let Training { trial, epochs, .. } = best;
         let accuracy = figures.accuracy;
         if best.is_recipe() {
             return format!(
-                "found: the recipe itself, {epochs} epochs, validation acc {accuracy:.4}; no trial \
+                "the recipe itself, {epochs} epochs, validation acc {accuracy:.4}; no trial \
                  was better"
             );
         }
@@ -146,7 +146,7 @@ impl Results {
             }
             None => "the recipe itself diverged".to_owned(),
         };
-        format!("found: trial {trial}, {epochs} epochs, validation acc {accuracy:.4}; {gain}")
+        format!("trial {trial}, {epochs} epochs, validation acc {accuracy:.4}; {gain}")
     }
 }
 

@@ -56,7 +56,7 @@ fn a_search_compares_trials_on_held_out_images_and_writes_a_recipe_that_trains()
 
     let [found, copy] = ["search/found.toml", "better.toml"]
         .map(|file| fs::read_to_string(workshop.path().join(file)).unwrap());
-    assert!(found == copy && found.starts_with("# By `nin-cli find`. found: "), "{found}");
+    assert!(found == copy && found.starts_with("# Found by `nin-cli find`: "), "{found}");
     let epochs = &result["found"]["epochs"];
     assert!(found.contains(&format!("\nepochs = {epochs}\n")), "{found}");
     let train = "train --data data --config better.toml --backend flex --progress none";
