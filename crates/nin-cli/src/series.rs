@@ -50,9 +50,9 @@ pub fn write_plan(path: &Path, plan: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// Checks that each run is a folder or does not exist. A link would lead to another run.
-pub fn check_runs(runs: impl IntoIterator<Item = PathBuf>) -> Result<(), CommandError> {
+pub fn check_runs(runs: &[PathBuf]) -> Result<(), CommandError> {
     for run in runs {
-        if let Some(found) = require_folder(&run).err().as_ref().and_then(NotOwn::of) {
+        if let Some(found) = require_folder(run).err().as_ref().and_then(NotOwn::of) {
             let message = format!("`{}` is {found}, expected a folder", run.display());
             return Err(CommandError::new(message, "replace it with the run folder, or remove it"));
         }

@@ -9,6 +9,7 @@ use nin_train::recipe::{
     BuiltinRecipe, OnCollapse, OnNonFinite, Recipe, RecipeBuilder, RecipeError,
 };
 use nin_train::{RunFolder, StartingWeights};
+use serde_json::Value;
 
 use crate::arguments::{OnCollapseChoice, OnNonFiniteChoice, TrainArguments};
 use crate::backend::RememberedDevice;
@@ -41,6 +42,30 @@ pub struct Sources {
     pub start: Option<StartingWeights>,
     /// The backend and the device that a resumed run computed on.
     pub device: Option<RememberedDevice>,
+}
+
+impl Sources {
+    /// Returns what the runs of a series share besides their recipe, from the ones that exist. `data` is the folder named
+    /// now.
+    pub fn of_series(
+        runs: &[PathBuf],
+        data: Option<&Path>,
+        start: Option<StartingWeights>,
+        selection_is_free: bool,
+    ) -> Self {
+        let environments: Vec<Value> =
+            runs.iter().filter_map(|run| remembered_environment(run)).collect();
+        let begun = || environments.iter().find_map(remembered_folder);
+        let data = data.map(Path::to_owned).or_else(begun);
+        let device = environments.iter().find_map(RememberedDevice::of);
+        Self { data, selection_is_free, start, device }
+    }
+}
+
+/// Returns the copy of the common starting weights that one of these runs has.
+pub fn copy_of_start(runs: &[PathBuf]) -> Option<PathBuf> {
+    let runs = runs.iter().filter_map(|run| RunFolder::open(run).ok());
+    runs.map(|run| run.start_path()).find(|copy| copy.is_file())
 }
 
 impl TrainSettings {

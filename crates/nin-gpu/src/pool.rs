@@ -116,9 +116,7 @@ impl PoolGeometry {
             [("the pool's input", self.input_len()), ("the pool's output", self.output_len())];
         check_lens(client, &lens)
     }
-}
 
-impl PoolGeometry {
     /// Returns what the pool costs.
     pub fn cost(&self) -> Cost {
         // The maxima and their places.

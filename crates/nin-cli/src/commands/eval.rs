@@ -19,11 +19,7 @@ use crate::ranks::{Group, is_root, network_fingerprint};
 use crate::terminal::printable_text;
 
 pub fn run(arguments: &EvalArguments) -> anyhow::Result<ExitCode> {
-    let group = Group::join()?;
-    match (evaluate(arguments, group.as_ref()), &group) {
-        (Err(error), Some(group)) => Err(group.failed(error)),
-        (evaluated, _) => evaluated,
-    }
+    Group::together(|group| evaluate(arguments, group))
 }
 
 fn evaluate(arguments: &EvalArguments, group: Option<&Group>) -> anyhow::Result<ExitCode> {

@@ -4,11 +4,8 @@ use std::process::ExitCode;
 
 use nin_train::recipe::Recipe;
 use nin_train::{Ending, RunFolder, TrainError, one_line};
-use serde_json::Value;
 
 use crate::arguments::{FindArguments, TrainArguments};
-use crate::backend::RememberedDevice;
-use crate::dataset::{remembered_environment, remembered_folder};
 use crate::error::CommandError;
 use crate::fine_tuning::starting_weights;
 use crate::output::{Format, note, note_replaced, print_json, print_text, save};
@@ -19,7 +16,9 @@ use crate::search::{
 };
 use crate::series;
 use crate::session::Session;
-use crate::settings::{Sources, claim_run, free_run, latest_run, named_recipe, with_flags};
+use crate::settings::{
+    Sources, claim_run, copy_of_start, free_run, latest_run, named_recipe, with_flags,
+};
 
 pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
     if Group::join()?.is_some() {
@@ -30,7 +29,9 @@ pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
     let Resolved { mut folder, mut plan, claims, selection_is_free } =
         Resolved::of(arguments, &training)?;
     let stages = rungs(plan.candidates.len() + 1, plan.recipe.training.epochs);
-    let sources = sources(&folder, &plan.recipe, &training, selection_is_free)?;
+    let runs = folder.runs();
+    let start = starting_weights(&plan.recipe, copy_of_start(&runs).as_deref())?;
+    let sources = Sources::of_series(&runs, arguments.data.as_deref(), start, selection_is_free);
     let mut session = Session::open(&training, &mut plan.recipe, sources)?;
     let images = session.keep_test_images_out(&plan.recipe)?;
     // Only now: an empty folder would be in the way of the next attempt.
@@ -44,7 +45,7 @@ pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
     let Some(results) = search.climb(&stages, results)? else {
         return Ok(session.interrupted("find", folder.path()));
     };
-    if let Some(best) = results.best().filter(|best| best.figures.is_some()) {
+    if let Some(best) = results.best() {
         let recipe = search.recipe(best.trial, best.epochs).to_toml().map_err(TrainError::from)?;
         let recipe = format!("# Found by `nin-cli find`: {}.\n\n{recipe}", results.verdict());
         let found = folder.found_path();
@@ -62,7 +63,7 @@ pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
         Format::Json => print_json(&results.outcome())?,
         Format::Text => print_text(&results.text())?,
     }
-    if !folder.found_path().is_file() {
+    if results.best().is_none() {
         let hint = "start another search from a lower rate, with --set optimizer.learning_rate=X";
         return Err(CommandError::new("every training diverged", hint).into());
     }
@@ -89,7 +90,7 @@ impl Resolved {
                 None => latest_run(&name, SearchFolder::is_one)?,
             };
             let (folder, plan) = SearchFolder::open(&path)?;
-            series::check_runs(folder.runs())?;
+            series::check_runs(&folder.runs())?;
             return Ok(Self { folder, plan, claims: None, selection_is_free: false });
         }
         let (recipe, is_named) = with_flags(named, training, None)?;
@@ -100,25 +101,6 @@ impl Resolved {
         let folder = SearchFolder::new(&path)?;
         Ok(Self { folder, plan, claims, selection_is_free: !is_named })
     }
-}
-
-/// Returns the data, the starting weights and the device, which a resumed search takes from its runs.
-fn sources(
-    folder: &SearchFolder,
-    recipe: &Recipe,
-    training: &TrainArguments,
-    selection_is_free: bool,
-) -> anyhow::Result<Sources> {
-    let runs = folder.runs();
-    let copies = runs.iter().filter_map(|run| RunFolder::open(run).ok());
-    let copy = copies.map(|run| run.start_path()).find(|copy| copy.is_file());
-    let start = starting_weights(recipe, copy.as_deref())?;
-    let environments: Vec<Value> =
-        runs.iter().filter_map(|run| remembered_environment(run)).collect();
-    let begun = environments.iter().find_map(remembered_folder);
-    let data = training.data.clone().or(begun);
-    let device = environments.iter().find_map(RememberedDevice::of);
-    Ok(Sources { data, selection_is_free, start, device })
 }
 
 /// A search that is under way.

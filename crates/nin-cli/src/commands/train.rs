@@ -17,13 +17,10 @@ use crate::session::Session;
 use crate::settings::{TrainSettings, claim_run};
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let group = Group::join()?;
-    let run = Run::open(arguments, group.as_ref());
-    let trained = run.and_then(|run| Ok((run.train(arguments, group.as_ref())?, run)));
-    let (summary, run) = match (trained, &group) {
-        (Err(error), Some(group)) => return Err(group.failed(error)),
-        (trained, _) => trained?,
-    };
+    let (summary, run) = Group::together(|group| {
+        let run = Run::open(arguments, group)?;
+        Ok((run.train(arguments, group)?, run))
+    })?;
     if is_root() {
         return run.finish(&summary, arguments);
     }

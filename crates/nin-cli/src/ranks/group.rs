@@ -34,6 +34,19 @@ impl Group {
         Ok(Some(Self(world)))
     }
 
+    /// Joins the other processes, if there are any, and works with them. An error that only this process has ends all of
+    /// them.
+    ///
+    /// # Errors
+    /// Those of [`Group::join`] and of the work.
+    pub fn together<T>(work: impl FnOnce(Option<&Self>) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let group = Self::join()?;
+        match (work(group.as_ref()), &group) {
+            (Err(error), Some(group)) => Err(group.failed(error)),
+            (result, _) => result,
+        }
+    }
+
     pub fn communicator(&self) -> Arc<dyn Communicator> {
         Arc::<World>::clone(&self.0)
     }
@@ -82,7 +95,7 @@ impl Group {
 
     /// Returns an error that every process has. Reports one that only this process has, and ends all of them: they may
     /// wait for this one.
-    pub fn failed(&self, error: anyhow::Error) -> anyhow::Error {
+    fn failed(&self, error: anyhow::Error) -> anyhow::Error {
         let is_common = matches!(
             error.downcast_ref::<TrainError>(),
             Some(TrainError::OnRanks { .. } | TrainError::Recipe(_) | TrainError::NonFinite { .. })

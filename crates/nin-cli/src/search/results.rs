@@ -64,12 +64,11 @@ pub struct Outcome<'a> {
 impl Results {
     /// Returns the results with the best training and its gain.
     pub fn outcome(&self) -> Outcome<'_> {
-        let found = self.best().filter(|best| best.figures.is_some());
         let [gain, standard_error] = match self.gain() {
             Some([gain, error]) => [Some(gain), Some(error)],
             None => [None; 2],
         };
-        Outcome { results: self, found, gain, standard_error }
+        Outcome { results: self, found: self.best(), gain, standard_error }
     }
 
     /// Returns the trials of some of the last trainings, the best first. Of equal ones, the earlier comes first.
@@ -80,13 +79,14 @@ impl Results {
         ranked.into_iter().map(|training| training.trial).collect()
     }
 
-    /// Returns the best training. Of equal ones, the earlier, which is not longer, is the best.
+    /// Returns the best training; `None` if every one diverged. Of equal ones, the earlier, which is not longer, is the best.
     pub fn best(&self) -> Option<&Training> {
         self.best_of(|_| true)
     }
 
     fn best_of(&self, is_asked: fn(&Training) -> bool) -> Option<&Training> {
-        let trainings = self.trainings.iter().filter(|training| is_asked(training));
+        let ended = self.trainings.iter().filter(|training| training.figures.is_some());
+        let trainings = ended.filter(|training| is_asked(training));
         trainings.reduce(|best, next| if next.is_better(best, self.best_by) { next } else { best })
     }
 

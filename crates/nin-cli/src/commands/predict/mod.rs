@@ -37,12 +37,7 @@ const BATCH: usize = 32;
 const READY: usize = 2;
 
 pub fn run(arguments: &PredictArguments) -> anyhow::Result<ExitCode> {
-    let group = Group::join()?;
-    match (predict(arguments, group.as_ref()), &group) {
-        (Err(error), Some(group)) => Err(group.failed(error)),
-        (Ok(printed), _) => printed.end(),
-        (Err(error), None) => Err(error),
-    }
+    Group::together(|group| predict(arguments, group))?.end()
 }
 
 fn predict(arguments: &PredictArguments, group: Option<&Group>) -> anyhow::Result<Printed> {

@@ -28,11 +28,7 @@ pub fn is_asked(arguments: &TrainArguments) -> bool {
 }
 
 pub fn run(arguments: &TrainArguments) -> anyhow::Result<ExitCode> {
-    let group = Group::join()?;
-    match (train(arguments, group.as_ref()), &group) {
-        (Err(error), Some(group)) => Err(group.failed(error)),
-        (trained, _) => trained,
-    }
+    Group::together(|group| train(arguments, group))
 }
 
 fn train(arguments: &TrainArguments, group: Option<&Group>) -> anyhow::Result<ExitCode> {

@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use nin_train::RunFolder;
 use nin_train::recipe::Recipe;
-use serde_json::Value;
 
 use crate::arguments::TrainArguments;
-use crate::backend::RememberedDevice;
-use crate::dataset::{remembered_environment, remembered_folder};
 use crate::fine_tuning::starting_weights;
 use crate::seeds::{self, Seeds, SeedsFolder};
 use crate::series;
-use crate::settings::{Sources, free_run, latest_run, named_recipe, with_flags};
+use crate::settings::{Sources, copy_of_start, free_run, latest_run, named_recipe, with_flags};
 
 /// The runs to train.
 pub struct Series {
@@ -43,8 +40,11 @@ impl Series {
                 Some(_) => named,
                 None => seeds::builder(&name, &stored)?,
             };
-            let (mut recipe, is_named) =
-                with_flags(builder, arguments, copy(&folder, &seeds).as_deref())?;
+            let (mut recipe, is_named) = with_flags(
+                builder,
+                arguments,
+                copy_of_start(&all_runs(&folder, &seeds)).as_deref(),
+            )?;
             if !is_named {
                 recipe.data.selection = stored.data.selection;
             }
@@ -64,26 +64,20 @@ impl Series {
 
     /// Opens what the runs share besides their recipe.
     pub fn sources(&self, arguments: &TrainArguments) -> anyhow::Result<Sources> {
-        let Self { folder, seeds, recipe, selection_is_free, .. } = self;
-        let runs = || seeds.0.iter().map(|seed| folder.run(*seed));
-        series::check_runs(runs())?;
-        let are_all_begun = runs().all(|run| RunFolder::is_run(&run));
+        let runs = all_runs(&self.folder, &self.seeds);
+        series::check_runs(&runs)?;
+        let are_all_begun = runs.iter().all(|run| RunFolder::is_run(run));
         let start = if are_all_begun {
             None
         } else {
-            starting_weights(recipe, copy(folder, seeds).as_deref())?
+            starting_weights(&self.recipe, copy_of_start(&runs).as_deref())?
         };
-        let environments: Vec<Value> =
-            runs().filter_map(|run| remembered_environment(&run)).collect();
-        let begun = environments.iter().find_map(remembered_folder);
-        let data = arguments.data.clone().or(begun);
-        let device = environments.iter().find_map(RememberedDevice::of);
-        Ok(Sources { data, selection_is_free: *selection_is_free, start, device })
+        let data = arguments.data.as_deref();
+        Ok(Sources::of_series(&runs, data, start, self.selection_is_free))
     }
 }
 
-/// Returns a run's own copy of the common starting weights.
-fn copy(folder: &SeedsFolder, seeds: &Seeds) -> Option<PathBuf> {
-    let runs = seeds.0.iter().filter_map(|seed| RunFolder::open(&folder.run(*seed)).ok());
-    runs.map(|run| run.start_path()).find(|copy| copy.is_file())
+/// Returns the folder of each seed's run, whether it exists or not.
+fn all_runs(folder: &SeedsFolder, seeds: &Seeds) -> Vec<PathBuf> {
+    seeds.0.iter().map(|seed| folder.run(*seed)).collect()
 }
