@@ -163,6 +163,26 @@ pub(crate) fn column_of(#[comptime] at: usize, #[comptime] tile: Tile) -> usize 
     UNIT_POS as usize % across + comptime!((at / QUAD) * across + (at % QUAD) * tile.columns / QUAD)
 }
 
+/// Returns the place of each column of a thread's sums in `[batch, channels, pixels]`, in the first channel; [`OUTSIDE`] for those
+/// beyond the last column. Columns are the pixels of the whole batch.
+#[cube]
+pub(crate) fn places_of(
+    first_column: usize,
+    columns: usize,
+    pixels: usize,
+    channels: usize,
+    #[comptime] tile: Tile,
+) -> Array<usize> {
+    let mut places = Array::<usize>::new(comptime!(tile.thread_columns));
+    #[unroll]
+    for j in 0..comptime!(tile.thread_columns) {
+        let column = first_column + column_of(j, tile);
+        let place = column / pixels * channels * pixels + column % pixels;
+        places[j] = select(column < columns, place, OUTSIDE);
+    }
+    places
+}
+
 /// Returns the sum of a row and a column of this thread.
 #[cube]
 pub(crate) fn sum_of(

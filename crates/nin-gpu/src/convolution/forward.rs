@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, OUTSIDE, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, OUTSIDE, Quad, depth_of, multiply, no_sums, places_of, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
@@ -103,13 +103,7 @@ pub(super) fn forward(
         multiply(&rows_stored, &columns_stored, &mut sums, tile);
     }
 
-    let mut places = Array::<usize>::new(comptime!(tile.thread_columns));
-    #[unroll]
-    for j in 0..comptime!(tile.thread_columns) {
-        let column = first_column + column_of(j, tile);
-        let place = column / pixels * outputs * pixels + column % pixels;
-        places[j] = select(column < columns, place, OUTSIDE);
-    }
+    let places = places_of(first_column, columns, pixels, outputs, tile);
     #[unroll]
     for i in 0..comptime!(tile.thread_rows) {
         let row = first_row + row_of(i, tile);
@@ -118,9 +112,10 @@ pub(super) fn forward(
             #[unroll]
             for j in 0..comptime!(tile.thread_columns) {
                 if places[j] < OUTSIDE {
+                    let place = places[j] + row * pixels;
                     let value = sum_of(&sums, i, j, tile) + addend;
                     // Keeps NaN, which the larger of two numbers may not.
-                    output[places[j] + row * pixels] = select(value < 0.0, 0.0, value);
+                    output[place] = select(value < 0.0, 0.0, value);
                 }
             }
         }

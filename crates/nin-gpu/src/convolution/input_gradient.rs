@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, OUTSIDE, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, OUTSIDE, Quad, depth_of, multiply, no_sums, places_of, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
@@ -109,13 +109,7 @@ pub(super) fn input_gradient(
         multiply(&rows_stored, &columns_stored, &mut sums, tile);
     }
 
-    let mut places = Array::<usize>::new(comptime!(tile.thread_columns));
-    #[unroll]
-    for j in 0..comptime!(tile.thread_columns) {
-        let column = first_column + column_of(j, tile);
-        let place = column / pixels * inputs * pixels + column % pixels;
-        places[j] = select(column < columns, place, OUTSIDE);
-    }
+    let places = places_of(first_column, columns, pixels, inputs, tile);
     #[unroll]
     for i in 0..comptime!(tile.thread_rows) {
         let row = first_row + row_of(i, tile);
