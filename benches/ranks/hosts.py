@@ -68,7 +68,8 @@ def step_secs(program, folder):
     run_folder = pathlib.Path(folder) / "run"
     command = ["ip", "netns", "exec", "nin-a", "mpirun", "--mca", "plm_rsh_agent", str(agent), "--mca", "btl", "tcp,self",
                "--mca", "btl_tcp_if_include", "10.98.7.0/24", "--mca", "oob_tcp_if_include", "10.98.7.0/24",
-               "--host", ",".join(f"{address}:1" for address in HOSTS.values()), "-n", "2",
+               # Both would take core 0: each namespace seems to be a machine of its own.
+               "--bind-to", "none", "--host", ",".join(f"{address}:1" for address in HOSTS.values()), "-n", "2",
                program, "train", "--config", "d2l-fashion-mnist", "--dataset", "fashion-mnist-sample", "--backend", "flex",
                "--threads", "1", "--epochs", "1", "--batch-size", str(BATCH), "--set", f"data.limit={IMAGES}",
                "--set", "training.micro_batches=2", "--run", str(run_folder), "--progress", "none", "--no-report"]

@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and an error's `error:` and `hint:` lines.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use nin_data::DataError;
@@ -8,6 +8,7 @@ use nin_train::one_line;
 
 use crate::hints::hint;
 use crate::ranks::is_root;
+use crate::stderr::write_line;
 use crate::terminal::printable;
 
 /// The exit code of a run that was interrupted with its state saved.
@@ -26,11 +27,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         // Another process has the same error, and reports it.
         return code;
     }
-    let mut stderr = io::stderr().lock();
     // If stderr is closed, too, the error cannot be reported.
-    let _ = writeln!(stderr, "error: {}", printable(&one_line(error.as_ref())));
+    write_line(&format!("error: {}", printable(&one_line(error.as_ref()))));
     if let Some(hint) = hint(error) {
-        let _ = writeln!(stderr, "hint: {}", printable(&hint));
+        write_line(&format!("hint: {}", printable(&hint)));
     }
     code
 }

@@ -13,6 +13,7 @@ use signal_hook::low_level;
 
 use crate::exit::INTERRUPTED;
 use crate::progress;
+use crate::stopping::ask_to_stop;
 
 /// Stops a training at the first signal.
 pub fn stop_on_signal(interrupter: &Interrupter) -> anyhow::Result<()> {
@@ -36,6 +37,7 @@ pub fn on_signal(stop: impl Fn() + Send + 'static) -> anyhow::Result<()> {
                 // Checkpoints are written to temporary folders and renamed, so none is left incomplete.
                 low_level::exit(i32::from(INTERRUPTED));
             }
+            ask_to_stop();
             stop();
         }
     };

@@ -31,6 +31,8 @@ mod series;
 mod serve;
 mod session;
 mod settings;
+mod stderr;
+mod stopping;
 mod tensorboard;
 mod terminal;
 mod threshold;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::CommandError;
 use crate::ranks::is_root;
+use crate::stderr::write_line;
 use crate::terminal::{printable, printable_json, printable_lines};
 
 /// The output format of a command.
@@ -38,12 +39,11 @@ fn print_line(text: &str) -> anyhow::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("cannot write to stdout")
 }
 
-/// Writes a line to stderr, escaped. Ignores a closed stderr. Of several processes, one does so.
+/// Writes a line to stderr, escaped. Of several processes, one does so.
 pub fn note(line: impl std::fmt::Display) {
-    if !is_root() {
-        return;
+    if is_root() {
+        write_line(&printable(&line.to_string()));
     }
-    let _ = writeln!(io::stderr(), "{}", printable(&line.to_string()));
 }
 
 /// Writes a file that the user asked for, atomically. Creates its folder.

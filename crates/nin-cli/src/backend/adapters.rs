@@ -79,6 +79,14 @@ impl Adapter {
     pub fn best(adapters: &[Self]) -> Option<&Self> {
         adapters.iter().min_by_key(|adapter| adapter.kind)
     }
+
+    /// Returns the adapter of one of several processes on this machine, counted from 0: they take turns at those that
+    /// are called the same, which give the same bits.
+    pub fn of_process<'a>(&'a self, adapters: &'a [Self], process: usize) -> &'a Self {
+        let is_alike = |other: &&Self| (other.kind, &other.name) == (self.kind, &self.name);
+        let alike: Vec<&Self> = adapters.iter().filter(is_alike).collect();
+        alike.get(process % alike.len().max(1)).copied().unwrap_or(self)
+    }
 }
 
 /// How to get an adapter.
@@ -141,6 +149,19 @@ pub mod tests {
         let error = Adapter::named(&laptop, "radeon").unwrap_err();
         assert_eq!(error.message, "`--adapter radeon` names no adapter");
         assert!(Adapter::named(&[], "0").unwrap_err().hint.contains("Vulkan driver"));
+    }
+
+    #[test]
+    fn processes_take_turns_at_adapters_of_one_name() {
+        let mut adapters = laptop();
+        let [first, second] = [4, 5].map(|index| adapter(index, "NVIDIA H200", AdapterKind::Discrete));
+        adapters.extend([first.clone(), second]);
+        let turns = |of: &Adapter| [0, 1, 2, 3].map(|process| of.of_process(&adapters, process).index);
+        assert_eq!(turns(&first), [4, 5, 4, 5]);
+        // Another model would give other bits.
+        assert_eq!(turns(&adapters[2]), [2; 4]);
+        let absent = adapter(9, "NVIDIA A100", AdapterKind::Discrete);
+        assert_eq!(turns(&absent), [9; 4]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::threads::set_threads;
 use super::trial;
 use crate::error::CommandError;
 use crate::output::note;
+use crate::ranks::local_rank;
 
 impl Selected {
     /// Chooses a backend and its device, and sizes the thread pools of the CPU backends.
@@ -44,7 +45,7 @@ impl Selected {
             let Some(adapter) = same.or_else(|| Adapter::best(&found)) else {
                 return Self::choose(request);
             };
-            Self::adapter(adapter.clone(), REASON)
+            Self::adapter(adapter.of_process(&found, local_rank()).clone(), REASON)
         } else {
             Self::cpu(*backend, REASON)?
         };
@@ -60,7 +61,9 @@ impl Selected {
         let found = if may_have_gpu() { adapters() } else { Vec::new() };
         let choice = automatic::choose(&found, |adapter| trial::rates(adapter, cpu, threads));
         match choice {
-            Choice::Gpu { adapter, reason } => Ok(Self::adapter(adapter.clone(), &reason)),
+            Choice::Gpu { adapter, reason } => {
+                Ok(Self::adapter(adapter.of_process(&found, local_rank()).clone(), &reason))
+            }
             Choice::Cpu { reason } => Self::cpu(cpu, &reason),
         }
     }
@@ -70,7 +73,7 @@ impl Selected {
         let found = adapters();
         let adapter = match wanted {
             Some(wanted) => Some(Adapter::named(&found, wanted)?),
-            None => Adapter::best(&found),
+            None => Adapter::best(&found).map(|best| best.of_process(&found, local_rank())),
         };
         let Some(adapter) = adapter else {
             let others: Vec<_> = BackendName::of_cpu()

@@ -12,9 +12,13 @@ use super::absent::World;
 use super::launch::{allowed_cores, process_count};
 #[cfg(feature = "mpi")]
 use super::mpi::World;
-use super::role::{set_root, set_sharing_cores};
+use super::role::{set_local_rank, set_root, set_sharing_cores};
 use crate::exit;
 use crate::hints::hint;
+use crate::stopping::was_asked_to_stop;
+
+/// What processes that were asked to stop tell the others.
+const STOPPED: &str = "stopped";
 
 /// The processes of one training.
 #[derive(Debug)]
@@ -34,24 +38,35 @@ impl Group {
         Ok(Some(Self(world)))
     }
 
-    /// Joins the other processes, if there are any, and works with them. An error that only this process has ends all of
-    /// them.
+    /// Joins the other processes, if there are any, works with them, and leaves them. An error that only this process has
+    /// ends all of them.
     ///
     /// # Errors
     /// Those of [`Group::join`] and of the work.
     pub fn together<T>(work: impl FnOnce(Option<&Self>) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let group = Self::join()?;
-        match (work(group.as_ref()), &group) {
-            (Err(error), Some(group)) => Err(group.failed(error)),
-            (result, _) => result,
+        let result = work(group.as_ref());
+        let Some(group) = group else { return result };
+        let value = result.map_err(|error| group.failed(error))?;
+        group.leave()?;
+        Ok(value)
+    }
+
+    /// Leaves the other processes. If one of them was asked to stop, MPI is not told: a `mpirun` that was terminated does
+    /// not answer, and kills processes that wait for it.
+    fn leave(self) -> anyhow::Result<()> {
+        let all = self.gather(if was_asked_to_stop() { STOPPED } else { "" })?;
+        if all.iter().any(|own| own == STOPPED) {
+            std::mem::forget(self);
         }
+        Ok(())
     }
 
     pub fn communicator(&self) -> Arc<dyn Communicator> {
         Arc::<World>::clone(&self.0)
     }
 
-    /// Counts the processes on the same cores, before the threads of this one start.
+    /// Counts the processes on the same machine and cores, before the threads of this one start.
     ///
     /// # Errors
     /// A number of processes that cannot train this recipe.
@@ -63,10 +78,12 @@ impl Group {
             let micro_batches = recipe.map_or(1, |recipe| recipe.training.micro_batches);
             check_rank_count(size, micro_batches)?;
         }
-        let own = format!("{} {}", world.host(), allowed_cores());
-        let all = gather(world, &own)?;
-        let sharing = all.iter().filter(|other| **other == own).count();
-        set_sharing_cores(sharing);
+        let own = (world.host(), allowed_cores());
+        let hosts = gather(world, &own.0)?;
+        let cores = gather(world, &own.1)?;
+        let earlier = hosts.iter().take(world.rank()).filter(|host| **host == own.0).count();
+        set_local_rank(earlier);
+        set_sharing_cores(hosts.into_iter().zip(cores).filter(|other| *other == own).count());
         Ok(())
     }
 

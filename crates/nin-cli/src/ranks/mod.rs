@@ -15,4 +15,4 @@ mod role;
 
 pub use group::Group;
 pub use network::network_fingerprint;
-pub use role::{is_root, sharing_cores};
+pub use role::{is_root, local_rank, sharing_cores};

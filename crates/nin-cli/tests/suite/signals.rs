@@ -131,6 +131,33 @@ fn closed_pipes_do_not_end_training() {
 }
 
 #[test]
+fn a_reader_that_stops_reading_does_not_keep_a_terminated_training_from_saving() {
+    let workshop = Workshop::new();
+    let mut running = Running::start(&workshop, &small(&ENDLESS));
+    // As `mpirun` after its SIGTERM: the pipe stays open and fills up.
+    let log = workshop.path().join("run/metrics.jsonl");
+    let mut length = 0;
+    loop {
+        std::thread::sleep(Duration::from_millis(500));
+        let earlier = std::mem::replace(&mut length, std::fs::metadata(&log).unwrap().len());
+        if length == earlier {
+            break;
+        }
+    }
+    running.signal("-TERM");
+    let begun = Instant::now();
+    while running.child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the program still waits");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(130), "{}", finished.stderr);
+    assert!(!finished.stderr.contains("interrupted"), "the pipe was not full");
+    let events = metrics(&workshop.path().join("run"));
+    assert_eq!(events.last().unwrap()["ending"], "interrupted", "{:?}", events.last());
+}
+
+#[test]
 fn training_under_nohup_outlives_its_terminal() {
     let workshop = Workshop::new();
     let train = command(workshop.path(), &[]);
