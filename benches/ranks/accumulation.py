@@ -3,7 +3,7 @@
 
     python3 benches/ranks/accumulation.py PROGRAM [--rounds 3] > results/DATE-MACHINE-accumulation.json
 
-One epoch over 384 images and its evaluation. The peak is the largest resident set, program and libraries included; the
+One epoch over 1,280 images and its evaluation. The peak is the largest resident set, program and libraries included; the
 speed is that of the steps, without loading.
 """
 import argparse
@@ -21,7 +21,7 @@ PARTS = (1, 2, 4, 8)
 def measure(program, parts, folder):
     run = pathlib.Path(folder) / f"run-{parts}"
     command = [program, "train", "--config", "d2l-fashion-mnist", "--dataset", "fashion-mnist-sample", "--backend", "flex",
-               "--threads", "2", "--epochs", "1", "--set", "data.limit=384", "--set", f"training.micro_batches={parts}",
+               "--threads", "2", "--epochs", "1", "--set", "data.limit=1280", "--set", f"training.micro_batches={parts}",
                "--run", str(run), "--progress", "none", "--no-report"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)

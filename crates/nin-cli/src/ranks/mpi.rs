@@ -7,6 +7,7 @@ use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
 use nin_train::{CommunicationError, Communicator};
 
+use super::launch::process_count;
 use crate::error::CommandError;
 
 /// Most bytes of one message. MPI counts in 32-bit integers.
@@ -37,6 +38,14 @@ impl World {
         }
         let world = universe.world();
         let (rank, size) = (world.rank() as usize, world.size() as usize);
+        let started = process_count();
+        if size != started {
+            // Each process would train on its own, into the same folder.
+            return Err(CommandError::new(
+                format!("{started} processes were started, and the MPI of this nin-cli found {size}"),
+                "start them with mpirun or srun of the MPI that the program was built with",
+            ));
+        }
         let host = processor_name().unwrap_or_else(|_| "an unnamed machine".to_owned());
         Ok(Self { universe, rank, size, host })
     }

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-#[cfg(not(feature = "mpi"))]
-use crate::program::command;
-use crate::program::{Finished, finish, isolate, metrics, nin};
+use crate::program::{Finished, command, finish, isolate, metrics, nin};
 use crate::signals::Running;
 use crate::workshop::{Workshop, words};
 
@@ -268,6 +266,25 @@ fn processes_share_the_images_of_eval_and_the_pictures_of_predict() {
     }
     let (_, refused) = same("predict - --backend flex");
     assert!(refused.stderr.contains("cannot share pipes or standard input"), "{}", refused.stderr);
+}
+
+#[test]
+fn the_mpirun_of_another_mpi_is_refused() {
+    if !has_mpi() {
+        return;
+    }
+    let workshop = Workshop::new();
+    let version = Command::new("mpirun").arg("--version").output().unwrap().stdout;
+    let is_open_mpi = String::from_utf8_lossy(&version).contains("Open MPI");
+    // What the other one gives each process. This one then finds a process alone.
+    let size = if is_open_mpi { "PMI_SIZE" } else { "OMPI_COMM_WORLD_SIZE" };
+    let line = [&words("train")[..], &words(SMALL), &["--run", "run"]].concat();
+    let mut started = command(workshop.path(), &line);
+    started.env(size, "4");
+    let Finished { code, stderr, .. } = finish(started);
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("error: 4 processes were started, and the MPI of"), "{stderr}");
+    assert!(!workshop.path().join("run").exists());
 }
 
 /// Kills the process of the highest number that trains this run, which is not the root.

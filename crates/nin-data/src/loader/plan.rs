@@ -32,6 +32,13 @@ impl EpochPlan {
         self.order.len().div_ceil(self.batch_size)
     }
 
+    /// Returns the bytes of the images of a prepared batch.
+    pub(super) fn batch_bytes(&self) -> usize {
+        let [height, width] = self.transform.size();
+        let images = self.share.positions(self.batch_size.min(self.order.len())).len();
+        images * self.dataset.channels() * height * width * size_of::<f32>()
+    }
+
     /// Prepares the batch at a step of the epoch, or the share of it.
     pub(super) fn batch(&self, step: usize) -> Result<HostBatch, DataError> {
         let start = step * self.batch_size;

@@ -12,8 +12,12 @@ use crate::error::DataError;
 /// A batch, or the error that stops the worker.
 type Made = Result<HostBatch, DataError>;
 
-/// The number of finished batches that a worker may queue.
+/// The number of finished batches that a worker may queue, besides the one that it prepares.
 const READY_PER_WORKER: usize = 2;
+
+/// Bytes of a batch from which a worker queues none: it prepares one, and waits until it is taken. Preparing such a batch takes
+/// far less time than training on it, and the queues would hold as much memory as the training.
+const LARGE: usize = 8 << 20;
 
 /// A thread that prepares every n-th batch.
 #[derive(Debug)]
@@ -27,9 +31,10 @@ impl Worker {
     /// thread; the consumer then prepares each batch itself.
     pub(super) fn start(epoch: &Arc<EpochPlan>, first_step: usize, count: usize) -> Vec<Self> {
         let count = count.min(epoch.steps().saturating_sub(first_step));
+        let queue = if epoch.batch_bytes() < LARGE { READY_PER_WORKER } else { 0 };
         let workers: io::Result<_> = (0..count)
             .map(|number| {
-                let (sender, ready) = sync_channel(READY_PER_WORKER);
+                let (sender, ready) = sync_channel(queue);
                 let epoch = Arc::clone(epoch);
                 let steps = (first_step + number..epoch.steps()).step_by(count);
                 let thread = std::thread::Builder::new()
