@@ -30,6 +30,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "paper-fashion-mnist",
     "paper-mnist",
     "paper-cifar10",
+    "paper-cifar10-augmented",
     "pictures",
 ];
 
