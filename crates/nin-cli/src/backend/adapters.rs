@@ -154,9 +154,11 @@ pub mod tests {
     #[test]
     fn processes_take_turns_at_adapters_of_one_name() {
         let mut adapters = laptop();
-        let [first, second] = [4, 5].map(|index| adapter(index, "NVIDIA H200", AdapterKind::Discrete));
+        let [first, second] =
+            [4, 5].map(|index| adapter(index, "NVIDIA H200", AdapterKind::Discrete));
         adapters.extend([first.clone(), second]);
-        let turns = |of: &Adapter| [0, 1, 2, 3].map(|process| of.of_process(&adapters, process).index);
+        let turns =
+            |of: &Adapter| [0, 1, 2, 3].map(|process| of.of_process(&adapters, process).index);
         assert_eq!(turns(&first), [4, 5, 4, 5]);
         // Another model would give other bits.
         assert_eq!(turns(&adapters[2]), [2; 4]);

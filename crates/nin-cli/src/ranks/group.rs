@@ -52,11 +52,10 @@ impl Group {
         Ok(value)
     }
 
-    /// Leaves the other processes. If one of them was asked to stop, MPI is not told: a `mpirun` that was terminated does
-    /// not answer, and kills processes that wait for it.
+    /// Leaves the other processes. Does not tell MPI where that would wait for a `mpirun` that was terminated.
     fn leave(self) -> anyhow::Result<()> {
         let all = self.gather(if was_asked_to_stop() { STOPPED } else { "" })?;
-        if all.iter().any(|own| own == STOPPED) {
+        if self.0.waits_for_mpirun() && all.iter().any(|own| own == STOPPED) {
             std::mem::forget(self);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! MPI behind nin-train's [`Communicator`]. Sums and their order are nin-train's; MPI only moves bytes.
 
 use mpi::Threading;
-use mpi::environment::{Universe, processor_name};
+use mpi::environment::{Universe, library_version, processor_name};
 use mpi::point_to_point::send_receive_into;
 use mpi::topology::SimpleCommunicator;
 use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
@@ -42,7 +42,9 @@ impl World {
         if size != started {
             // Each process would train on its own, into the same folder.
             return Err(CommandError::new(
-                format!("{started} processes were started, and the MPI of this nin-cli found {size}"),
+                format!(
+                    "{started} processes were started, and the MPI of this nin-cli found {size}"
+                ),
                 "start them with mpirun or srun of the MPI that the program was built with",
             ));
         }
@@ -53,6 +55,12 @@ impl World {
     /// Ends all processes at once.
     pub fn abort(&self, code: u8) -> ! {
         self.world().abort(i32::from(code))
+    }
+
+    /// Returns whether leaving MPI takes a `mpirun` that answers. That of Open MPI no longer does once it was terminated, and
+    /// kills the processes that wait for it.
+    pub fn waits_for_mpirun(&self) -> bool {
+        library_version().is_ok_and(|version| version.contains("Open MPI"))
     }
 
     fn world(&self) -> SimpleCommunicator {

@@ -9,13 +9,13 @@ use crate::signals::Running;
 use crate::workshop::Workshop;
 
 /// A file system of one mebibyte, unmounted on drop.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     path: PathBuf,
 }
 
 impl SmallDisk {
     /// Prints why and returns `None` if it cannot be mounted. Panics if `NIN_REQUIRE` requires it.
-    fn mount(path: PathBuf) -> Option<Self> {
+    pub(crate) fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=1m", "nin-test"])
@@ -33,13 +33,13 @@ impl SmallDisk {
     }
 
     /// Fills it to the last byte.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let ballast = vec![0; 2 << 20];
         let error = fs::write(self.ballast(), ballast).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     }
 
-    fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
 

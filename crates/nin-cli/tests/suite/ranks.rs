@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::full_disk::SmallDisk;
 use crate::program::{Finished, command, finish, isolate, metrics, nin};
 use crate::signals::Running;
 use crate::workshop::{Workshop, words};
@@ -127,7 +128,8 @@ fn a_terminated_and_a_killed_training_go_on_with_another_number_of_processes() {
     let resume = [&LONGER[..], &["--resume"]].concat();
 
     // The shell waits for the program, whose exit code `mpirun` does not tell.
-    let script = r#"trap : TERM; "$0" "$@"; echo $? > "code-${OMPI_COMM_WORLD_RANK:-$PMI_RANK}""#;
+    let script = r#"trap : TERM; "$0" "$@"; code=$?
+        echo $code > "code-${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"; exit $code"#;
     let terminated = in_shells(&workshop, 2, script, "terminated", &LONGER);
     let mut running = Running::start_command(terminated);
     running.wait_for(r#""event":"epoch""#);
@@ -166,16 +168,23 @@ fn a_full_disk_of_rank_0_is_reported_once_by_rank_and_host() {
         return;
     }
     let workshop = Workshop::new();
-    alone(&workshop, "whole", &[]).ok();
-    let limit = r#"ulimit -f 8 && exec "$0" "$@""#;
-    let full = finish(in_shells(&workshop, 2, limit, "full", &[]));
-    assert_ne!(full.code, Some(0));
-    assert_eq!(full.stderr.matches("error: ").count(), 1, "{}", full.stderr);
-    for part in ["error: rank 0 on ", "could not be saved", "hint: raise the file size limit"] {
-        assert!(full.stderr.contains(part), "{}", full.stderr);
+    let Some(disk) = SmallDisk::mount(workshop.path().join("disk")) else { return };
+    alone(&workshop, "whole", &LONGER).ok();
+    let mut running = Running::start_command(together(&workshop, 2, "disk/run", &LONGER));
+    running.wait_for(r#""event":"checkpoint""#);
+    disk.fill();
+    running.wait_for("the training continues, and saves when there is room");
+    // Not `mpirun`, which would pass nothing on.
+    kill("-TERM", root_of(&workshop.path().join("disk/run")));
+    let stopped = running.finish();
+    assert_ne!(stopped.code, Some(0));
+    assert_eq!(stopped.stderr.matches("error: ").count(), 1, "{}", stopped.stderr);
+    for part in ["error: rank 0 on ", "could not be saved", "hint: make room"] {
+        assert!(stopped.stderr.contains(part), "{part}: {}", stopped.stderr);
     }
-    finish(together(&workshop, 4, "full", &["--resume"])).ok();
-    assert_eq!(workshop.weights("full"), workshop.weights("whole"));
+    disk.make_room();
+    finish(together(&workshop, 4, "disk/run", &[&LONGER[..], &["--resume"]].concat())).ok();
+    assert_eq!(workshop.weights("disk/run"), workshop.weights("whole"));
 }
 
 #[test]
@@ -287,10 +296,18 @@ fn the_mpirun_of_another_mpi_is_refused() {
     assert!(!workshop.path().join("run").exists());
 }
 
+/// Returns the process that trains this run and writes its files.
+fn root_of(run: &Path) -> u32 {
+    std::fs::read_to_string(run.join("run.lock")).unwrap().trim().parse().unwrap()
+}
+
+fn kill(signal: &str, process: u32) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
 /// Kills the process of the highest number that trains this run, which is not the root.
 fn kill_last_rank(run: &Path) {
-    let root = std::fs::read_to_string(run.join("run.lock")).unwrap();
-    let root: u32 = root.trim().parse().unwrap();
+    let root = root_of(run);
     let line = |id: u32| std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
     let last = std::fs::read_dir("/proc")
         .unwrap()
@@ -298,7 +315,7 @@ fn kill_last_rank(run: &Path) {
         .filter(|&id| id != root && line(id) == line(root))
         .max()
         .unwrap();
-    assert!(Command::new("kill").args(["-KILL", &last.to_string()]).status().unwrap().success());
+    kill("-KILL", last);
 }
 
 #[test]
