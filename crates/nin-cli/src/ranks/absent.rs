@@ -23,8 +23,8 @@ impl World {
         match *self {}
     }
 
-    pub fn waits_for_mpirun(&self) -> bool {
-        match *self {}
+    pub fn waits_for_mpirun() -> bool {
+        false
     }
 }
 

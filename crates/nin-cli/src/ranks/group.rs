@@ -55,7 +55,7 @@ impl Group {
     /// Leaves the other processes. Does not tell MPI where that would wait for a `mpirun` that was terminated.
     fn leave(self) -> anyhow::Result<()> {
         let all = self.gather(if was_asked_to_stop() { STOPPED } else { "" })?;
-        if self.0.waits_for_mpirun() && all.iter().any(|own| own == STOPPED) {
+        if World::waits_for_mpirun() && all.iter().any(|own| own == STOPPED) {
             std::mem::forget(self);
         }
         Ok(())

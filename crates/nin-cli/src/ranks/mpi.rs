@@ -59,7 +59,7 @@ impl World {
 
     /// Returns whether leaving MPI takes a `mpirun` that answers. That of Open MPI no longer does once it was terminated, and
     /// kills the processes that wait for it.
-    pub fn waits_for_mpirun(&self) -> bool {
+    pub fn waits_for_mpirun() -> bool {
         library_version().is_ok_and(|version| version.contains("Open MPI"))
     }
 
