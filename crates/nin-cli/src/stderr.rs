@@ -1,5 +1,5 @@
-//! Writes lines to stderr. As everywhere, the program waits for whoever reads a full pipe, but not once it was asked to
-//! stop: `mpirun`, for one, no longer reads what its processes write, and kills them if they do not save in time.
+//! Writes lines to stderr. A full pipe holds the program up, as usual, until a signal asks it to stop. A terminated `mpirun`
+//! stops reading, and soon kills its processes, which must save their state before.
 
 use std::io::{self, Write};
 

@@ -80,8 +80,8 @@ impl Adapter {
         adapters.iter().min_by_key(|adapter| adapter.kind)
     }
 
-    /// Returns the adapter of one of several processes on this machine, counted from 0: they take turns at those that
-    /// are called the same, which give the same bits.
+    /// Returns the adapter for one of several processes on this machine, counted from 0. They take turns at the adapters
+    /// of the same name, which give the same bits.
     pub fn of_process<'a>(&'a self, adapters: &'a [Self], process: usize) -> &'a Self {
         let is_alike = |other: &&Self| (other.kind, &other.name) == (self.kind, &self.name);
         let alike: Vec<&Self> = adapters.iter().filter(is_alike).collect();

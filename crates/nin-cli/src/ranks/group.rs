@@ -52,7 +52,7 @@ impl Group {
         Ok(value)
     }
 
-    /// Leaves the other processes. Does not tell MPI where that would wait for a `mpirun` that was terminated.
+    /// Leaves the other processes. Does not leave MPI where that would wait for a terminated `mpirun`.
     fn leave(self) -> anyhow::Result<()> {
         let all = self.gather(if was_asked_to_stop() { STOPPED } else { "" })?;
         if World::waits_for_mpirun() && all.iter().any(|own| own == STOPPED) {

@@ -57,7 +57,7 @@ impl World {
         self.world().abort(i32::from(code))
     }
 
-    /// Returns whether leaving MPI takes a `mpirun` that answers. That of Open MPI no longer does once it was terminated, and
+    /// Returns whether leaving MPI needs a `mpirun` that answers. Open MPI's stops answering when it is terminated, and soon
     /// kills the processes that wait for it.
     pub fn waits_for_mpirun() -> bool {
         library_version().is_ok_and(|version| version.contains("Open MPI"))
