@@ -9,7 +9,7 @@ use nin_model::{ModelError, confusion_matrix};
 use crate::TrainError;
 use crate::calibration::Calibration;
 use crate::classifier::Classifier;
-use crate::ranks::{Alone, Communicator, Ranks};
+use crate::ranks::{Alone, Communicator, Ranks, unreadable};
 use crate::score::{Score, probability};
 
 /// The result of an evaluation: score, confusion matrix and calibration.
@@ -67,11 +67,8 @@ impl Evaluation {
             progress(total.min(images * ranks.size()), total);
             true
         });
-        // Nothing interrupts it.
-        let evaluation = match ranks.joined_evaluation(own)? {
-            Some(evaluation) => evaluation,
-            None => Self::new(classifier.network().architecture().classes())?,
-        };
+        // Nothing interrupts it, here or on another rank.
+        let evaluation = ranks.joined_evaluation(own)?.ok_or_else(unreadable)?;
         match evaluation.non_finite {
             0 => Ok(evaluation),
             found => {

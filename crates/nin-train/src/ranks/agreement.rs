@@ -113,7 +113,7 @@ pub(super) fn on_ranks(failures: &[Failure]) -> TrainError {
 }
 
 /// Returns the error for bytes of another rank that this program does not write.
-pub(super) fn unreadable() -> TrainError {
+pub(crate) fn unreadable() -> TrainError {
     let reason = "it sent bytes that make no sense here".to_owned();
     TrainError::Communication(CommunicationError { rank: 0, partner: 0, reason })
 }

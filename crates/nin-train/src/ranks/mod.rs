@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use nin_data::Share;
 
-pub(crate) use self::agreement::Turn;
+pub(crate) use self::agreement::{Turn, unreadable};
 pub use self::communicator::{Alone, CommunicationError, Communicator};
 pub use self::preflight::{Fingerprint, Ready, gather, preflight};
 pub(crate) use self::start::Start;
