@@ -155,11 +155,10 @@ fn a_terminated_and_a_killed_training_go_on_with_another_number_of_processes() {
 }
 
 /// Asserts that a terminated training saved its state. It may not have said so: after its SIGTERM, `mpirun` of Open MPI
-/// passes nothing on.
+/// passes nothing on. The exit code of `mpirun` says nothing: MPICH's is 0 now and then, whatever its processes return.
 fn assert_interrupted(workshop: &Workshop, run: &str, stopped: &Finished) {
     let events = metrics(&workshop.path().join(run));
     assert_eq!(events.last().unwrap()["ending"], "interrupted", "{}", stopped.stderr);
-    assert_ne!(stopped.code, Some(0));
 }
 
 #[test]
