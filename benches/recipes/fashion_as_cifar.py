@@ -12,7 +12,8 @@ import pathlib
 import random
 
 SIDE, BORDER = 28, 2
-TEST = "test_batch.bin"
+FILES = {"train": [f"data_batch_{number}.bin" for number in range(1, 6)], "t10k": ["test_batch.bin"]}
+PER_FILE = 10_000
 
 
 def read(source, split):
@@ -39,12 +40,12 @@ def main():
     arguments = parser.parse_args()
     folder = arguments.folder / "cifar-10-batches-bin"
     folder.mkdir(parents=True)
-    files = [("train", f"data_batch_{number}.bin", range((number - 1) * 10_000, number * 10_000)) for number in range(1, 6)]
-    for split, name, positions in [*files, ("t10k", TEST, range(10_000))]:
+    for split, names in FILES.items():
         images, labels = read(arguments.source, split)
-        with open(folder / name, "wb") as file:
-            for at in positions:
-                file.write(record(images[at * SIDE * SIDE:][:SIDE * SIDE], labels[at], f"{split}-{at}"))
+        for number, name in enumerate(names):
+            with open(folder / name, "wb") as file:
+                for at in range(number * PER_FILE, (number + 1) * PER_FILE):
+                    file.write(record(images[at * SIDE * SIDE:(at + 1) * SIDE * SIDE], labels[at], f"{split}-{at}"))
 
 
 if __name__ == "__main__":
