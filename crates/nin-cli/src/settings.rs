@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use nin_data::{DataSet, FASHION_MNIST};
 use nin_model::{Architecture, Builtin};
@@ -45,9 +46,8 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Returns what the runs of a series share besides their recipe, from the ones that exist. `data` is the folder named
-    /// now.
-    pub fn of_series(
+    /// Returns what resumed runs share besides their recipe, from the ones that exist. `data` is the folder named now.
+    pub fn of_runs(
         runs: &[PathBuf],
         data: Option<&Path>,
         start: Option<StartingWeights>,
@@ -99,11 +99,8 @@ impl TrainSettings {
         }
         let start = if arguments.resume { None } else { starting_weights(&recipe, None)? };
         let selection_is_free = !is_named && !arguments.resume;
-        let environment = arguments.resume.then(|| remembered_environment(&folder)).flatten();
-        let remembered = || environment.as_ref().and_then(remembered_folder);
-        let data = arguments.data.clone().or_else(remembered);
-        let device = environment.as_ref().and_then(RememberedDevice::of);
-        let sources = Sources { data, selection_is_free, start, device };
+        let runs = if arguments.resume { slice::from_ref(&folder) } else { &[] };
+        let sources = Sources::of_runs(runs, arguments.data.as_deref(), start, selection_is_free);
         Ok(Self { recipe, folder, claims, sources })
     }
 }

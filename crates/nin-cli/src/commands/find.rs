@@ -31,7 +31,7 @@ pub fn run(arguments: &FindArguments) -> anyhow::Result<ExitCode> {
     let stages = rungs(plan.candidates.len() + 1, plan.recipe.training.epochs);
     let runs = folder.runs();
     let start = starting_weights(&plan.recipe, copy_of_start(&runs).as_deref())?;
-    let sources = Sources::of_series(&runs, arguments.data.as_deref(), start, selection_is_free);
+    let sources = Sources::of_runs(&runs, arguments.data.as_deref(), start, selection_is_free);
     let mut session = Session::open(&training, &mut plan.recipe, sources)?;
     let images = session.keep_test_images_out(&plan.recipe)?;
     // Only now: an empty folder would be in the way of the next attempt.

@@ -77,12 +77,12 @@ impl Group {
             let micro_batches = recipe.map_or(1, |recipe| recipe.training.micro_batches);
             check_rank_count(size, micro_batches)?;
         }
-        let own = (world.host(), allowed_cores());
-        let hosts = gather(world, &own.0)?;
-        let cores = gather(world, &own.1)?;
-        let earlier = hosts.iter().take(world.rank()).filter(|host| **host == own.0).count();
-        set_local_rank(earlier);
-        set_sharing_cores(hosts.into_iter().zip(cores).filter(|other| *other == own).count());
+        let host = format!("{}\n", world.host());
+        let own = format!("{host}{}", allowed_cores());
+        let all = gather(world, &own)?;
+        let earlier = all.iter().take(world.rank());
+        set_local_rank(earlier.filter(|other| other.starts_with(&host)).count());
+        set_sharing_cores(all.iter().filter(|other| **other == own).count());
         Ok(())
     }
 

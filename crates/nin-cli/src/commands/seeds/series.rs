@@ -73,7 +73,7 @@ impl Series {
             starting_weights(&self.recipe, copy_of_start(&runs).as_deref())?
         };
         let data = arguments.data.as_deref();
-        Ok(Sources::of_series(&runs, data, start, self.selection_is_free))
+        Ok(Sources::of_runs(&runs, data, start, self.selection_is_free))
     }
 }
 
