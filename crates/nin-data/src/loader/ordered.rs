@@ -22,8 +22,9 @@ const PICTURE_SIDE: usize = 96;
 /// A data loader that yields the batches of an epoch in order; the last batch may be short.
 ///
 /// The order and content of batches, augmentation included, depend only on data set, batch size, seed and epoch.
-/// Workers only prepare them ahead of time, up to three each, or one of 8 MiB or more. Pixels are prepared on the host; the consumer's thread
-/// creates the tensor. Clones share the data. [`BurnLoader`](crate::BurnLoader) makes one of Burn's data loaders of it.
+/// Workers only prepare them ahead of time, up to three each, or one of 8 MiB or more. Pixels are prepared on the host;
+/// the consumer's thread creates the tensor. Clones share the data. [`BurnLoader`](crate::BurnLoader) makes one of Burn's
+/// data loaders of it.
 ///
 /// ```
 /// use burn_flex::{Flex, FlexDevice};

@@ -15,8 +15,8 @@ type Made = Result<HostBatch, DataError>;
 /// The number of finished batches that a worker may queue, besides the one that it prepares.
 const READY_PER_WORKER: usize = 2;
 
-/// Bytes of a batch from which a worker queues none: it prepares one, and waits until it is taken. Preparing such a batch takes
-/// far less time than training on it, and the queues would hold as much memory as the training.
+/// Bytes of a batch from which a worker queues none: it prepares one, and waits until it is taken. Preparing such a batch
+/// takes far less time than training on it, and the queues would hold as much memory as the training.
 const LARGE: usize = 8 << 20;
 
 /// A thread that prepares every n-th batch.
