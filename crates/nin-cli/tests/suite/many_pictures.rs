@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::odd_pictures::write_network;
 use crate::predict::encoded;
-use crate::program::{command, nin};
+use crate::program::{command, kill, nin};
 use crate::workshop::words;
 
 fn picture(seed: usize) -> Vec<u8> {
@@ -377,7 +377,7 @@ fn results_are_streamed_and_an_interrupt_leaves_complete_lines() {
             let late = memory(id);
             assert!(late < early + 20_000, "{format}: {early} and {late} KiB");
         }
-        assert!(Command::new("kill").args(["-INT", &id.to_string()]).status().unwrap().success());
+        kill("-INT", id);
         std::io::copy(&mut stdout, &mut bytes).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130), "{format}");
         let text = String::from_utf8(bytes).unwrap();
@@ -409,7 +409,6 @@ fn an_interrupt_ends_a_read_from_stdin() {
     stderr.read_line(&mut String::new()).unwrap();
     // The device line is printed before the signal handler is installed.
     thread::sleep(Duration::from_millis(500));
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    kill("-INT", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }

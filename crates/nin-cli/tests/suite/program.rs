@@ -42,6 +42,11 @@ pub(crate) fn finish(mut command: Command) -> Finished {
     }
 }
 
+/// Sends a signal, such as `-TERM`, to a process.
+pub(crate) fn kill(signal: &str, process: u32) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
 /// Returns the isolated command.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nin-cli"));

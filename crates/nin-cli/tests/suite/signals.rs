@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::{Finished, command, metrics, nin};
+use crate::program::{Finished, command, kill, metrics, nin};
 use crate::workshop::Workshop;
 
 /// More epochs than any test waits for.
@@ -50,8 +50,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        kill(signal, self.child.id());
     }
 
     /// Reads the rest of stderr and waits for the process.

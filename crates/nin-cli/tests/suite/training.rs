@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{BENCH, command, metrics, nin};
+use crate::program::{BENCH, command, kill, metrics, nin};
 use crate::workshop::{Workshop, words};
 
 #[test]
@@ -253,11 +253,7 @@ fn an_interrupt_saves_the_state_and_exits_130() {
         let length = std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
         assert!(length > 0, "the program ended before its run began");
     }
-    let signalled = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(signalled.success());
+    kill("-INT", child.id());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");

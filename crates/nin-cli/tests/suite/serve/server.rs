@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::memory::limited;
 use crate::predict::encoded;
-use crate::program::{Finished, command};
+use crate::program::{Finished, command, kill};
 use crate::workshop::SIDE;
 
 /// Longer than any answer takes.
@@ -95,8 +95,7 @@ impl Server {
     }
 
     pub(super) fn signal(&self, signal: &str) {
-        let id = self.id().to_string();
-        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        kill(signal, self.id());
     }
 
     /// Waits for the process to end.
