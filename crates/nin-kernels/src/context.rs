@@ -159,9 +159,9 @@ impl Context {
         self.threads.install(work)
     }
 
-    /// Does the work on up to `threads` threads, the calling one among them.
-    pub(crate) fn share(&self, work: &Arc<Work>, threads: usize) {
-        work.share(threads, &self.team, &self.threads);
+    /// Does the work on the calling thread and others of the pool.
+    pub(crate) fn share(&self, work: &Arc<Work>) {
+        work.share(&self.team, &self.threads);
     }
 
     /// Runs an operation on the calling thread, compiled for the instruction set.

@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::arch::generic::winograd::{F43, F45};
 use crate::context::Context;
-use crate::conv::{Choice, ConvInput, Layout, Steps, choose, direct, winograd};
+use crate::conv::{ConvInput, Layout, Steps};
 use crate::error::{Error, expect_len};
 use crate::geometry::ConvGeometry;
 use crate::lock::lock;
-use crate::mlpconv::{MlpconvGeometry, MlpconvPacked, MlpconvWeights, forward};
-use crate::pool::push_step;
+use crate::mlpconv::{MlpconvGeometry, MlpconvPacked, MlpconvWeights, forward, push_steps};
 use crate::shared::Shared;
 use crate::team::Work;
 
@@ -30,7 +28,6 @@ pub struct Inference {
 struct One {
     geometries: Vec<MlpconvGeometry>,
     layout: Layout,
-    threads: usize,
     image: Arc<Shared>,
     work: Arc<Work>,
     output: Arc<Shared>,
@@ -38,9 +35,6 @@ struct One {
 
 /// Multiply-accumulates that are worth another thread: ten to twenty microseconds.
 const MACS_PER_THREAD: u64 = 2_000_000;
-
-/// Parts of a step for each thread, so that one that is late or slower takes fewer.
-const PARTS_PER_THREAD: usize = 2;
 
 impl Inference {
     /// Prepares for a network of `blocks` blocks, whose weights are those of the first call.
@@ -116,7 +110,7 @@ impl Inference {
         // SAFETY: no thread has begun with the work.
         let image = unsafe { one.image.part(0, one.image.len()) };
         image.copy_from_slice(input.values());
-        self.context.share(&one.work, one.threads);
+        self.context.share(&one.work);
         // SAFETY: all of the work is done.
         output.copy_from_slice(unsafe { one.output.values() });
         *lock(&self.one) = Some(one);
@@ -129,21 +123,19 @@ impl Inference {
         let macs: u64 = layers.map(ConvGeometry::macs).sum();
         let worth = usize::try_from(macs / MACS_PER_THREAD).unwrap_or(usize::MAX);
         let threads = worth.clamp(1, context.threads());
-        let parts = if threads == 1 { 1 } else { threads * PARTS_PER_THREAD };
-        let mut steps = Steps::new(context, input.values().len(), parts);
+        let mut steps = Steps::new(context, input.values().len(), threads);
         let image = steps.values();
         let mut layout = input.layout();
         for (block, packed) in blocks.iter().zip(&self.packed) {
-            push_block(&mut steps, block, packed, layout);
+            push_steps(&mut steps, block, packed, layout);
             layout = Layout::Panels;
         }
         One {
             geometries: blocks.iter().map(|(geometry, _)| *geometry).collect(),
             layout: input.layout(),
-            threads,
             image,
             output: steps.values(),
-            work: Arc::new(Work::new(steps.finish())),
+            work: Arc::new(Work::new(steps.finish(), threads)),
         }
     }
 }
@@ -152,25 +144,5 @@ impl One {
     fn is_for(&self, blocks: &[InferenceBlock], layout: Layout) -> bool {
         self.layout == layout
             && self.geometries.iter().eq(blocks.iter().map(|(geometry, _)| geometry))
-    }
-}
-
-fn push_block(
-    steps: &mut Steps,
-    (geometry, weights): &InferenceBlock,
-    packed: &MlpconvPacked,
-    layout: Layout,
-) {
-    let ([first, second, third], bias) = (geometry.layers(), weights.bias);
-    let weight = weights.layers(Some(packed));
-    match choose(steps.context(), first, layout) {
-        Choice::F43 => winograd::push_steps::<F43>(steps, first, weight[0], bias[0]),
-        Choice::F45 => winograd::push_steps::<F45>(steps, first, weight[0], bias[0]),
-        Choice::Direct => direct::push_steps(steps, first, layout, weight[0], bias[0]),
-    }
-    direct::push_steps(steps, second, Layout::Panels, weight[1], bias[1]);
-    direct::push_steps(steps, third, Layout::Panels, weight[2], bias[2]);
-    if let Some(pool) = geometry.pool() {
-        push_step(steps, pool);
     }
 }

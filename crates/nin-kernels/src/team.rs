@@ -4,6 +4,9 @@
 //! threads of the pool do the same as soon as they wake up. A step begins when all parts of the previous one are done, so
 //! the calling thread waits for parts that another thread has taken, but never for a thread that is late.
 //!
+//! Each thread begins with a share of the parts that is its own: those of the next step read mostly what it wrote, which is
+//! in its cache. Then it takes what the others have left.
+//!
 //! Waking a thread takes longer than a small network computes. So a thread that has helped looks out for more work a while.
 //!
 //! Every part writes values of its own, so results do not depend on which threads there are.
@@ -34,15 +37,39 @@ pub(crate) trait Step: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Work {
     steps: Vec<(Box<dyn Step>, Progress)>,
+    threads: usize,
+    /// Threads that have joined the calling one.
+    joined: AtomicUsize,
 }
 
 /// How far a step is. In a cache line of its own, which passes from thread to thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(64))]
 struct Progress {
-    taken: AtomicUsize,
     done: AtomicUsize,
     has_panicked: AtomicBool,
+    /// Whether each part has been taken.
+    taken: Vec<AtomicBool>,
+}
+
+impl Progress {
+    fn new(parts: usize) -> Self {
+        let taken = (0..parts).map(|_| AtomicBool::new(false)).collect();
+        Self { done: AtomicUsize::new(0), has_panicked: AtomicBool::new(false), taken }
+    }
+
+    /// Takes a part, unless a thread has it.
+    fn take(&self, part: usize) -> Option<Part<'_>> {
+        let taken = &self.taken[part];
+        let is_free = !taken.load(Ordering::Relaxed) && !taken.swap(true, Ordering::Relaxed);
+        is_free.then(|| Part(self))
+    }
+
+    fn restart(&mut self) {
+        *self.done.get_mut() = 0;
+        *self.has_panicked.get_mut() = false;
+        self.taken.iter_mut().for_each(|taken| *taken.get_mut() = false);
+    }
 }
 
 /// A part that a thread has taken. It is done even if it panics: the others must not wait for it forever.
@@ -62,20 +89,25 @@ impl Drop for Part<'_> {
 const SPINS: usize = 1 << 10;
 
 impl Work {
-    pub(crate) fn new(steps: Vec<Box<dyn Step>>) -> Self {
-        Self { steps: steps.into_iter().map(|step| (step, Progress::default())).collect() }
+    /// Prepares work for up to `threads` threads.
+    pub(crate) fn new(steps: Vec<Box<dyn Step>>, threads: usize) -> Self {
+        let steps = steps.into_iter().map(|step| {
+            let progress = Progress::new(step.parts());
+            (step, progress)
+        });
+        Self { steps: steps.collect(), threads, joined: AtomicUsize::new(0) }
     }
 
-    /// Does the work on up to `threads` threads: the calling one, and helpers from a pool.
+    /// Does the work on the calling thread, and helpers from a pool.
     ///
     /// # Panics
     /// Where a part panics, on any thread.
-    pub(crate) fn share(self: &Arc<Self>, threads: usize, team: &Arc<Team>, pool: &ThreadPool) {
-        if threads > 1 {
-            team.call(self, threads - 1, pool);
+    pub(crate) fn share(self: &Arc<Self>, team: &Arc<Team>, pool: &ThreadPool) {
+        if self.threads > 1 {
+            team.call(self, self.threads - 1, pool);
         }
-        self.run();
-        if threads > 1 {
+        self.run(0);
+        if self.threads > 1 {
             team.release();
             self.wait_for_helpers();
         }
@@ -86,9 +118,8 @@ impl Work {
 
     /// Begins again from the first step.
     pub(crate) fn restart(&mut self) {
-        for (_, progress) in &mut self.steps {
-            *progress = Progress::default();
-        }
+        *self.joined.get_mut() = 0;
+        self.steps.iter_mut().for_each(|(_, progress)| progress.restart());
     }
 
     /// Waits until the other threads have seen that the work is done, unless that takes long: then one of them was
@@ -102,15 +133,18 @@ impl Work {
         }
     }
 
-    fn run(&self) {
+    /// Helps the calling thread.
+    fn join(&self) {
+        self.run(self.joined.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+
+    /// Does the work of one thread, by its number.
+    fn run(&self, thread: usize) {
         for (step, progress) in &self.steps {
             let parts = step.parts();
-            loop {
-                let part = progress.taken.fetch_add(1, Ordering::Relaxed);
-                if part >= parts {
-                    break;
-                }
-                let _part = Part(progress);
+            let own = parts * thread / self.threads;
+            for part in (own..parts).chain(0..own.min(parts)) {
+                let Some(_part) = progress.take(part) else { continue };
                 // SAFETY: each part is taken once, and the loop below ends with the last part of a step.
                 unsafe { step.run(part) }
             }
@@ -185,7 +219,7 @@ impl Team {
                 drop(calls);
                 if let Some(work) = work {
                     // The calling thread panics for all of them.
-                    drop(catch_unwind(AssertUnwindSafe(|| work.run())));
+                    drop(catch_unwind(AssertUnwindSafe(|| work.join())));
                 }
                 since = Instant::now();
             }

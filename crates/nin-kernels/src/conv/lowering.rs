@@ -182,6 +182,22 @@ impl Canvas {
         Self { panels: 1, lanes: PANEL, source, size, spacing: [1, 1], offset }
     }
 
+    /// Creates a canvas for some rows of an image, from a first one that may lie before it, with zeros beside them.
+    pub(crate) fn of_rows(
+        [panels, lanes]: [usize; 2],
+        source: [usize; 2],
+        (start, rows): (isize, usize),
+        margin: usize,
+    ) -> Self {
+        let size = [rows, source[1] + 2 * margin];
+        Self { panels, lanes, source, size, spacing: [1, 1], offset: [-start, margin as isize] }
+    }
+
+    /// Returns the height and the width.
+    pub(crate) fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
     /// Returns the number of panels.
     pub(crate) fn panels(&self) -> usize {
         self.panels

@@ -22,8 +22,10 @@ mod words;
 
 pub(crate) use choice::{Choice, choose};
 pub(crate) use groups::{group_size, group_slices};
+pub(crate) use lowering::Canvas;
 pub(crate) use operands::Layout;
 pub use operands::{ConvBackward, ConvInput};
+pub(crate) use pack::padded_bias;
 pub(crate) use relu::relu_backward;
 pub(crate) use steps::Steps;
 pub(crate) use weights::{Kept, LayerWeights};

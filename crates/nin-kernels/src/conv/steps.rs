@@ -147,9 +147,13 @@ impl Step for InTiles {
     }
 }
 
+/// Parts of a step for each thread, so that one that is late or slower takes fewer.
+const PARTS_PER_THREAD: usize = 2;
+
 /// The steps of an image, with the values between them.
 pub(crate) struct Steps<'a> {
     context: &'a Context,
+    threads: usize,
     /// About how many parts a step has.
     parts: usize,
     list: Vec<Box<dyn Step>>,
@@ -160,10 +164,16 @@ pub(crate) struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Starts from an image of `len` values.
-    pub(crate) fn new(context: &'a Context, len: usize, parts: usize) -> Self {
+    /// Starts from an image of `len` values, for a number of threads.
+    pub(crate) fn new(context: &'a Context, len: usize, threads: usize) -> Self {
         let values = Arc::new(Shared::new(context.scratch.take(len)));
-        Self { context, parts, list: Vec::new(), values, read: None }
+        let parts = if threads == 1 { 1 } else { threads * PARTS_PER_THREAD };
+        Self { context, threads, parts, list: Vec::new(), values, read: None }
+    }
+
+    /// Returns the number of threads.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
     }
 
     /// Returns the image, or the values that the last step writes.

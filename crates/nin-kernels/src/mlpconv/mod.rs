@@ -8,11 +8,14 @@ mod backward;
 mod forward;
 mod geometry;
 mod operands;
+mod steps;
+mod strips;
 
 pub(crate) use forward::forward;
 pub use geometry::MlpconvGeometry;
 pub(crate) use operands::MlpconvPacked;
 pub use operands::{MlpconvBackward, MlpconvSaved, MlpconvWeights};
+pub(crate) use steps::push_steps;
 
 use crate::context::Context;
 use crate::conv::ConvInput;

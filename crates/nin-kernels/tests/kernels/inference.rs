@@ -146,7 +146,7 @@ fn threads_share_large_images() {
                 let inference = Inference::new(&context, 2);
                 let expected = chain.one_by_one(&context);
                 for _ in 0..20 {
-                    assert!(chain.in_one_call(&inference) == expected, "{isa}");
+                    assert!(chain.in_one_call(&inference) == expected, "{isa}, {precision:?}");
                 }
             }
         }

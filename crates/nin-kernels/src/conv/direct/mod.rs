@@ -9,4 +9,5 @@ mod weight_gradient;
 
 pub(crate) use backward::{Backward, backward};
 pub(crate) use forward::{Forward, forward, push_steps};
+pub(crate) use product::Product;
 pub(crate) use weight_gradient::Sums;

@@ -9,8 +9,9 @@ use crate::conv::{fp32, tiles, words};
 use crate::geometry::ConvGeometry;
 
 /// The product of images and the weights of a layer, in the number format of the layer.
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one per layer, and it is never moved")]
-pub(super) enum Product {
+pub(crate) enum Product {
     Fp32(fp32::Product),
     Words(words::Product),
     Tiles(tiles::Product),
@@ -18,7 +19,7 @@ pub(super) enum Product {
 
 impl Product {
     /// Packs the weights of a forward pass.
-    pub(super) fn forward(
+    pub(crate) fn forward(
         context: &Context,
         geometry: &ConvGeometry,
         layout: Layout,
@@ -36,7 +37,7 @@ impl Product {
     }
 
     /// Packs the weights of an input gradient.
-    pub(super) fn input_gradient(
+    pub(crate) fn input_gradient(
         context: &Context,
         geometry: &ConvGeometry,
         layout: Layout,
@@ -54,7 +55,7 @@ impl Product {
     }
 
     /// Multiplies one image; the output is in panels.
-    pub(super) fn image(
+    pub(crate) fn image(
         &self,
         context: &Context,
         image: &[f32],
