@@ -20,7 +20,7 @@ mod weights;
 pub(crate) mod winograd;
 mod words;
 
-pub(crate) use choice::{Choice, choose};
+pub(crate) use choice::{Choice, WeightCost, choose};
 pub(crate) use groups::{group_size, group_slices};
 pub(crate) use lowering::Canvas;
 pub(crate) use operands::Layout;
@@ -39,7 +39,7 @@ use format::Format;
 impl Context {
     /// Returns the name of the algorithm that computes a convolution.
     pub fn algorithm_of(&self, geometry: &ConvGeometry, input: ConvInput) -> &'static str {
-        match choose(self, geometry, input.layout()) {
+        match choose(self, geometry, input.layout(), WeightCost::Transform) {
             Choice::F43 => "F(4x4, 3x3)",
             Choice::F45 => "F(4x4, 5x5)",
             Choice::Direct => match Format::of(self, geometry, input.layout()) {
@@ -72,7 +72,7 @@ impl Context {
         expect_len("output", output.len(), geometry.output_len())?;
         let panels = input.values();
         let weight = LayerWeights::new(weight);
-        match choose(self, geometry, input.layout()) {
+        match choose(self, geometry, input.layout(), WeightCost::Transform) {
             Choice::F43 => {
                 winograd::forward::<F43>(self, geometry, panels, weight, bias, relu, output);
             }
@@ -107,7 +107,7 @@ impl Context {
             expect_len("grad_bias", grad_bias.len(), geometry.out_channels)?;
         }
         let panels = work.input.values();
-        match choose(self, geometry, work.input.layout()) {
+        match choose(self, geometry, work.input.layout(), WeightCost::Transform) {
             Choice::F43 => winograd::backward::<F43>(self, geometry, panels, work),
             Choice::F45 => winograd::backward::<F45>(self, geometry, panels, work),
             Choice::Direct => direct::backward(self, geometry, work),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::choice::WeightCost;
 use crate::lock::lock;
 use crate::scratch::Scratch;
 
@@ -40,6 +41,11 @@ impl<'a> LayerWeights<'a> {
     /// Weights whose packed forms are kept. `kept` belongs to these weights, and to one context.
     pub(crate) fn with_kept(values: &'a [f32], kept: &'a Kept) -> Self {
         Self { values, kept: Some(kept) }
+    }
+
+    /// Returns what they cost before they are multiplied.
+    pub(crate) fn cost(self) -> WeightCost {
+        if self.kept.is_some() { WeightCost::Read } else { WeightCost::Transform }
     }
 
     /// Returns the packed weights, by `pack` unless they are kept.

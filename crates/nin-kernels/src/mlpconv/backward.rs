@@ -7,7 +7,8 @@ use super::operands::MlpconvBackward;
 use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::context::Context;
 use crate::conv::{
-    Choice, ConvBackward, Layout, choose, direct, group_size, group_slices, relu_backward, winograd,
+    Choice, ConvBackward, Layout, WeightCost, choose, direct, group_size, group_slices,
+    relu_backward, winograd,
 };
 use crate::pool;
 use crate::scratch::Scratch;
@@ -88,7 +89,7 @@ pub(super) fn backward(context: &Context, geometry: &MlpconvGeometry, work: Mlpc
         grad_weight: grad_weight_first,
         grad_bias: grad_bias_first,
     };
-    match choose(context, first, work.input.layout()) {
+    match choose(context, first, work.input.layout(), WeightCost::Transform) {
         Choice::Direct => image_by_image(&tail, groups, work),
         Choice::F43 => in_chunks::<F43>(&tail, groups, work),
         Choice::F45 => in_chunks::<F45>(&tail, groups, work),

@@ -76,7 +76,7 @@ pub(crate) fn forward(
             output,
         })
         .collect();
-    context.install(|| match choose(context, first, input.layout()) {
+    context.install(|| match choose(context, first, input.layout(), weight[0].cost()) {
         Choice::F43 => {
             let layer = winograd::Forward::<F43>::new(context, first, weight[0], bias[0], true);
             winograd_first(context, geometry, layer, images, hidden_first, &tail, &mut tails);

@@ -18,7 +18,7 @@ pub(crate) fn push_steps(
     let (weight, bias) = (weights.layers(Some(packed)), weights.bias);
     let tail = [(weight[1], bias[1]), (weight[2], bias[2])];
     let in_strips = suits_tail(context, geometry);
-    match choose(context, first, layout) {
+    match choose(context, first, layout, weight[0].cost()) {
         Choice::Direct if in_strips && suits_first(context, geometry) => {
             return strips::push_steps(steps, geometry, layout, Some((weight[0], bias[0])), tail);
         }

@@ -1,11 +1,11 @@
-//! All blocks in one call, with packed weights that are kept, have the bits of the blocks one by one.
+//! All blocks in one call, with packed weights that are kept, have the bits of the blocks one by one, by the same algorithm.
 
 use nin_kernels::{
     Algorithm, Context, ConvGeometry, ConvInput, Error, Inference, Isa, MlpconvGeometry,
     MlpconvWeights, Precision,
 };
 
-use crate::support::{bits, from_a_worker, random};
+use crate::support::{bits, error, from_a_worker, random};
 
 /// A block, with the weight and the bias of each layer.
 type Block = (MlpconvGeometry, [Vec<f32>; 3], [Vec<f32>; 3]);
@@ -111,10 +111,10 @@ fn one_call_has_the_bits_of_its_blocks() {
         ];
         for isa in Isa::ALL {
             for (algorithm, precision) in [
-                (Algorithm::Auto, Precision::Fp32),
                 (Algorithm::Direct, Precision::Fp32),
                 (Algorithm::Winograd, Precision::Fp32),
-                (Algorithm::Auto, Precision::Bf16),
+                (Algorithm::Direct, Precision::Bf16),
+                (Algorithm::Winograd, Precision::Bf16),
             ] {
                 for threads in [1, 3] {
                     let Ok(context) = Context::new(isa, threads) else { continue };
@@ -142,13 +142,41 @@ fn threads_share_large_images() {
         let chain = Chain::new(1, 3, [40, 40], &blocks);
         for isa in [Isa::detect(), Isa::PortableTiles] {
             for precision in [Precision::Fp32, Precision::Bf16] {
-                let context = Context::new(isa, 3).unwrap().with_precision(precision);
-                let inference = Inference::new(&context, 2);
-                let expected = chain.one_by_one(&context);
-                for _ in 0..20 {
-                    assert!(chain.in_one_call(&inference) == expected, "{isa}, {precision:?}");
+                for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+                    let context = Context::new(isa, 3).unwrap().with_precision(precision);
+                    let context = context.with_algorithm(algorithm);
+                    let inference = Inference::new(&context, 2);
+                    let expected = chain.one_by_one(&context);
+                    for _ in 0..20 {
+                        let found = chain.in_one_call(&inference);
+                        assert!(found == expected, "{isa}, {precision:?}, {algorithm:?}");
+                    }
                 }
             }
+        }
+    });
+}
+
+#[test]
+fn kept_weights_change_the_algorithm_and_little_else() {
+    from_a_worker(|| {
+        // The quick start's network: for one image, Winograd's algorithm pays in its second block if weights are kept.
+        let blocks =
+            [(5, 1, 2, [32; 3], true), (3, 1, 1, [64; 3], true), (3, 1, 1, [64, 64, 10], false)];
+        let chain = Chain::new(1, 1, [28, 28], &blocks);
+        let values =
+            |bits: &[u32]| bits.iter().map(|&bits| f32::from_bits(bits)).collect::<Vec<_>>();
+        for isa in Isa::ALL {
+            let Ok(one) = Context::new(isa, 1) else { continue };
+            let found = chain.in_one_call(&Inference::new(&one, 3));
+            let direct = one.clone().with_algorithm(Algorithm::Direct);
+            let expected = chain.one_by_one(&direct);
+            assert!(found != expected, "{isa}");
+            let expected = values(&expected).into_iter().map(f64::from).collect::<Vec<_>>();
+            let error = error(&values(&found), &expected, &expected);
+            assert!(error < 1e-5, "{isa}: {error:e}");
+            let three = Context::new(isa, 3).unwrap();
+            assert!(chain.in_one_call(&Inference::new(&three, 3)) == found, "{isa}");
         }
     });
 }
