@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Inference next to onnxruntime, OpenVINO and PyTorch, each at its best, in alternating measurements of one run.
+"""Inference next to onnxruntime, OpenVINO and PyTorch, or training next to PyTorch, each at its best, in alternating measurements of
+one run.
 
     cargo build --release -p nin-cli
     pip install torch numpy onnx onnxruntime openvino
     python benches/peers/pairs.py target/release/nin-cli --row d2l-96 --batch 1 --output results/NEW.json
+    python benches/peers/pairs.py target/release/nin-cli --phase training --batch 32 --output results/NEW.json
 
 Each row trains its recipe for one small epoch, exports it with `nin-cli export --to onnx`, and starts one process per framework
-(peer.py), which builds and warms up its variants. Then nin (`bench --inference`, in a new process each time) and the
+(peer.py), which builds and warms up its variants. Then nin (`bench --inference` or `bench`, in a new process each time) and the
 frameworks take turns, `--pairs` times, `--secs` seconds each. A framework counts with its fastest variant. Rows are added to `--output`.
 """
 import argparse
@@ -39,7 +41,8 @@ class Peer:
     """A framework in a process of its own."""
 
     def __init__(self, args, framework, files, shape):
-        words = ["--framework", framework, "--shape", "x".join(map(str, shape)), "--dtype", args.dtype]
+        words = ["--framework", framework, "--shape", "x".join(map(str, shape)), "--dtype", args.dtype,
+                 "--phase", args.phase]
         words += ["--threads", str(args.threads)] + files
         script = pathlib.Path(__file__).with_name("peer.py")
         self.process = subprocess.Popen(
@@ -70,9 +73,10 @@ class Peer:
 
 
 def nin_rate(args, config, shape, backend, steps):
-    words = ["bench", "--inference", "--config", config, "--batch-size", shape[0], "--backend", backend]
+    words = ["bench", *(["--inference"] if args.phase == "inference" else []), "--config", config, "--batch-size", shape[0], "--backend", backend]
     words += ["--threads", args.threads, "--steps", steps, "--format", "json", "--set", f"training.precision={args.dtype}"]
-    return json.loads(printed([args.program, *words]))["infer_images_per_sec"]
+    figures = json.loads(printed([args.program, *words]))
+    return figures["infer_images_per_sec" if args.phase == "inference" else "train_images_per_sec"]
 
 
 def row(args, name, batch, folder):
@@ -89,6 +93,8 @@ def row(args, name, batch, folder):
         printed([args.program, "export", "--checkpoint", run, "--to", "onnx", "--output", model])
         network.write_text(json.dumps(architecture(run)))
     frameworks = args.framework if args.dtype == "fp32" else [one for one in args.framework if one != "onnxruntime"]
+    if args.phase == "training":
+        frameworks = ["pytorch"]
     files = {"pytorch": ["--network", str(network)]}
     peers = [Peer(args, one, files.get(one, ["--model", str(model)]), shape) for one in frameworks]
     # As many steps as fill the seconds.
@@ -101,7 +107,7 @@ def row(args, name, batch, folder):
             peer.measure(args.secs)
     for peer in peers:
         peer.close()
-    found = {"row": name, "input": input_shape, "batch": batch, "dtype": args.dtype, "threads": args.threads,
+    found = {"row": name, "phase": args.phase, "input": input_shape, "batch": batch, "dtype": args.dtype, "threads": args.threads,
              "pairs": args.pairs, "secs": args.secs, "nin": {}, "peers": {}}
     for backend, rates in ours.items():
         found["nin"][backend] = {"images_per_sec": rates, "median": statistics.median(rates)}
@@ -155,6 +161,7 @@ def main():
     parser.add_argument("--framework", choices=["onnxruntime", "openvino", "pytorch"], action="append", help="default: all")
     parser.add_argument("--backend", choices=["flex", "ndarray"], action="append", help="default: both")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--phase", choices=["inference", "training"], default="inference")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--secs", type=float, default=3)
@@ -174,14 +181,14 @@ def main():
         for name in args.row or ROWS:
             for batch in args.batch or [1, 32, 128]:
                 found = row(args, name, batch, folder)
-                same = lambda one: all(one[key] == found[key] for key in ("row", "batch", "dtype", "threads"))
+                same = lambda one: all(one[key] == found[key] for key in ("row", "phase", "batch", "dtype", "threads"))
                 table["rows"] = [one for one in table["rows"] if not same(one)] + [found]
                 if output:
                     output.write_text(json.dumps(table, indent=1) + "\n")
                 rates = [f"nin {backend} {one['median']:.1f}" for backend, one in found["nin"].items()]
                 rates += [f"{peer} {one['median']:.1f} ({one['best']})" for peer, one in found["peers"].items()]
                 ratios = [f"{one['over_best_peer']['median']:.2f}" for one in found["nin"].values()]
-                print(f"{name} {batch} {args.dtype}: {', '.join(rates)}; ratio {', '.join(ratios)}", flush=True)
+                print(f"{name} {args.phase} {batch} {args.dtype}: {', '.join(rates)}; ratio {', '.join(ratios)}", flush=True)
 
 
 if __name__ == "__main__":

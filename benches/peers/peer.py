@@ -66,44 +66,72 @@ def openvino(args, images):
     return f"openvino {ov.__version__}", variants
 
 
+def pytorch_network(architecture):
+    from torch import nn
+
+    layers, inputs = [], architecture["input_channels"]
+    for block in architecture["blocks"]:
+        widths = [architecture["classes"] if width == "classes" else width for width in block["widths"]]
+        kernels = [(block["kernel"], block.get("stride", 1), block.get("padding", 0)), (1, 1, 0), (1, 1, 0)]
+        for width, (kernel, stride, padding) in zip(widths, kernels):
+            layers += [nn.Conv2d(inputs, width, kernel, stride, padding), nn.ReLU()]
+            inputs = width
+        if pool := block.get("pool"):
+            layers.append(nn.MaxPool2d(
+                pool["kernel"], pool["stride"], pool.get("padding", 0), ceil_mode=pool.get("ceil_mode", False)))
+        if rate := block.get("dropout"):
+            layers.append(nn.Dropout(rate))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
+
+
 def pytorch(args, images):
     import torch
     import torch._inductor.config as inductor
-    from torch import nn
 
     architecture = json.loads(pathlib.Path(args.network).read_text())
-
-    def network():
-        layers, inputs = [], architecture["input_channels"]
-        for block in architecture["blocks"]:
-            widths = [architecture["classes"] if width == "classes" else width for width in block["widths"]]
-            kernels = [(block["kernel"], block.get("stride", 1), block.get("padding", 0)), (1, 1, 0), (1, 1, 0)]
-            for width, (kernel, stride, padding) in zip(widths, kernels):
-                layers += [nn.Conv2d(inputs, width, kernel, stride, padding), nn.ReLU()]
-                inputs = width
-            if pool := block.get("pool"):
-                layers.append(nn.MaxPool2d(
-                    pool["kernel"], pool["stride"], pool.get("padding", 0), ceil_mode=pool.get("ceil_mode", False)))
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten()).eval()
-
     torch.manual_seed(0)
     torch.set_num_threads(args.threads)
-    inductor.freezing = True
-    dtype = torch.bfloat16 if args.dtype == "bf16" else torch.float32
+    make = training if args.phase == "training" else inference
+    inductor.freezing = make is inference
     variants = {}
     for name, layout in (("channels last", torch.channels_last), ("nchw", torch.contiguous_format)):
-        batch = torch.from_numpy(images).to(dtype).to(memory_format=layout)
-        plain = network().to(dtype).to(memory_format=layout)
-        runs = {"eager": plain}
-        if layout is torch.channels_last:
-            runs["compiled, frozen"] = torch.compile(plain)
-        for kind, run in runs.items():
-            def step(run=run, batch=batch):
-                with torch.inference_mode() if run is plain else torch.no_grad():
-                    run(batch)
-
-            variants[f"{kind}, {name}"] = step
+        batch = torch.from_numpy(images).to(memory_format=layout)
+        for kind in ("eager", "compiled") if layout is torch.channels_last else ("eager",):
+            network = pytorch_network(architecture).to(memory_format=layout)
+            compiled = torch.compile if kind == "compiled" else lambda network: network
+            variants[f"{kind}, {name}"] = make(args, network, compiled, batch)
     return f"pytorch {torch.__version__}", variants
+
+
+def inference(args, network, compiled, batch):
+    """Weights are cast once, and frozen where the network is compiled."""
+    import torch
+    dtype = torch.bfloat16 if args.dtype == "bf16" else torch.float32
+    network, batch = network.eval().to(dtype), batch.to(dtype)
+    run = compiled(network)
+
+    def step():
+        with torch.inference_mode() if run is network else torch.no_grad():
+            run(batch)
+
+    return step
+
+
+def training(args, network, compiled, batch):
+    """Plain SGD, the cheapest optimizer, for every recipe."""
+    import torch
+    run = compiled(network.train())
+    optimizer, loss = torch.optim.SGD(network.parameters(), lr=0.05), torch.nn.CrossEntropyLoss()
+    classes = torch.randint(0, 10, (len(batch),))
+
+    def step():
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.dtype == "bf16"):
+            value = loss(run(batch).float(), classes)
+        value.backward()
+        optimizer.step()
+
+    return step
 
 
 def rate(step, batch, secs):
@@ -124,6 +152,7 @@ def main():
     parser.add_argument("--network", help="for PyTorch: a file with the architecture as JSON")
     parser.add_argument("--shape", required=True, help="batch x channels x height x width")
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--phase", choices=["inference", "training"], default="inference", help="training: PyTorch only")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
 

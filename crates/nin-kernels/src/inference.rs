@@ -49,7 +49,8 @@ impl Inference {
     /// Computes consecutive blocks: the input is that of the first, and the output that of the last.
     ///
     /// Weights are packed on first use, so every call passes the same. Sizes may differ. Threads share a single image, and
-    /// otherwise take images of their own. The results have the bits of [`Context::mlpconv_forward`], block by block.
+    /// otherwise take images of their own. The results have the bits of [`Context::mlpconv_forward`], block by block, unless
+    /// kept weights make another algorithm faster.
     ///
     /// # Errors
     /// [`Error::Length`] where the number of blocks is another, a slice has the wrong length for the geometry, or the blocks

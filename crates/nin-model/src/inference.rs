@@ -8,9 +8,10 @@ use crate::NetworkInNetwork;
 /// A network prepared for inference: on a CPU backend, its weights are packed and transformed once, on first use, and threads
 /// share a single image.
 ///
-/// It gives the bits of [`NetworkInNetwork::forward`], in less time: a network that may still be trained packs its weights for
-/// each batch. Packed weights take about as much memory as the weights, or up to four times as much in layers that Winograd's
-/// algorithm computes.
+/// It computes what [`NetworkInNetwork::forward`] does, in less time: a network that may still be trained packs its weights for
+/// each batch. Results differ in the last bits where Winograd's algorithm pays for a small batch only because its weights are
+/// transformed already. Packed weights take about as much memory as the weights, or up to four times as much in layers that
+/// Winograd's algorithm computes.
 ///
 /// ```
 /// use burn::tensor::Tensor;

@@ -2,7 +2,7 @@
 //! so that it waits for the others once for each block, and reads only a few rows that they wrote.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::geometry::MlpconvGeometry;
 use crate::arch::generic::{Epilogue, balanced};
@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::conv::direct::Product;
 use crate::conv::{Canvas, LayerWeights, Layout, Steps, padded_bias};
 use crate::geometry::{ConvGeometry, PoolGeometry};
+use crate::lock::lock;
 use crate::panels::PANEL;
 use crate::pool;
 use crate::scratch::Scratch;
@@ -50,6 +51,8 @@ struct Strip {
     canvas: Canvas,
     layers: Vec<Layer>,
     pool: Option<PoolGeometry>,
+    /// What a layer reads, and what it writes.
+    memory: Mutex<[Scratch; 2]>,
 }
 
 /// The strips of a block.
@@ -69,26 +72,31 @@ impl Step for Strips {
     }
 
     unsafe fn run(&self, part: usize) {
-        let (strip, scratch) = (&self.list[part], &self.context.scratch);
-        let mut values = scratch.take(strip.canvas.len());
+        let strip = &self.list[part];
+        let mut memory = lock(&strip.memory);
+        let [from, to] = &mut *memory;
+        let (mut values, mut next): (&mut [f32], &mut [f32]) = (from, to);
+        let mut len = strip.canvas.len();
         // SAFETY: nothing writes the input.
-        strip.canvas.fill(unsafe { self.input.values() }, &mut values);
+        strip.canvas.fill(unsafe { self.input.values() }, &mut values[..len]);
         for layer in &strip.layers {
-            let mut output = scratch.take(layer.output_len);
-            layer.product.image(&self.context, &values, &layer.bias, Epilogue::Relu, &mut output);
-            values = output;
+            let (input, output) = (&values[..len], &mut next[..layer.output_len]);
+            layer.product.image(&self.context, input, &layer.bias, Epilogue::Relu, output);
+            len = layer.output_len;
+            std::mem::swap(&mut values, &mut next);
         }
         if let Some(geometry) = &strip.pool {
-            let mut pooled = scratch.take(geometry.output_len());
-            pool::image_forward(&self.context, geometry, &values, &mut pooled, &mut []);
-            values = pooled;
+            let (input, output) = (&values[..len], &mut next[..geometry.output_len()]);
+            pool::image_forward(&self.context, geometry, input, output, &mut []);
+            len = geometry.output_len();
+            std::mem::swap(&mut values, &mut next);
         }
         let [height, width] = self.size;
-        let (first, len) = (strip.rows.start * width * PANEL, strip.rows.len() * width * PANEL);
-        for (panel, rows) in values.chunks_exact(len).enumerate() {
+        let (first, rows) = (strip.rows.start * width * PANEL, strip.rows.len() * width * PANEL);
+        for (panel, values) in values[..len].chunks_exact(rows).enumerate() {
             // SAFETY: this step writes the output, each part its own rows.
-            let output = unsafe { self.output.part(panel * height * width * PANEL + first, len) };
-            output.copy_from_slice(rows);
+            let output = unsafe { self.output.part(panel * height * width * PANEL + first, rows) };
+            output.copy_from_slice(values);
         }
     }
 }
@@ -169,7 +177,11 @@ fn strip(
     let tail = [(&layers[1], second), (&layers[2], third)];
     let tail = tail
         .map(|(layer, operands)| Layer::new(context, &pointwise(layer), Layout::Panels, operands));
-    Strip { rows, canvas, layers: first.into_iter().chain(tail).collect(), pool }
+    let layers: Vec<Layer> = first.into_iter().chain(tail).collect();
+    let lens = layers.iter().map(|layer| layer.output_len);
+    let largest = lens.chain(pool.map(|pool| pool.output_len())).fold(canvas.len(), usize::max);
+    let memory = Mutex::new([largest; 2].map(|len| context.scratch.take(len)));
+    Strip { rows, canvas, layers, pool, memory }
 }
 
 /// Returns the input of some rows of the first layer's output, with its zeros around it, and the layer over it.
