@@ -53,7 +53,10 @@ fn every_network_reaches_the_accuracy_of_its_card() {
     }
     let cards = cards();
     assert!(cards.contains_key("record-fashion-mnist.safetensors"));
-    for (name, card) in cards {
+    // MNIST has no Debian package.
+    for (name, card) in
+        cards.into_iter().filter(|(_, card)| card.contains("| data | Fashion-MNIST,"))
+    {
         let file = format!("{WEIGHTS}/{name}");
         let line = ["eval", "--checkpoint", &file, "--data", PACKAGE, "--format", "json"];
         let evaluation = nin(Path::new("."), &line).json();

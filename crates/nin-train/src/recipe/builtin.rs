@@ -29,6 +29,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "record-plain-fashion-mnist",
     "paper-fashion-mnist",
     "paper-mnist",
+    "record-mnist",
     "paper-cifar10",
     "paper-cifar10-augmented",
     "pictures",
