@@ -29,7 +29,6 @@ const ALL: &[BuiltinRecipe] = embedded![
     "record-plain-fashion-mnist",
     "paper-fashion-mnist",
     "paper-mnist",
-    "record-mnist",
     "paper-cifar10",
     "paper-cifar10-augmented",
     "pictures",
