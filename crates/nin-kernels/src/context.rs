@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::algorithm::Algorithm;
 use crate::arch::generic::panels_per_block;
-use crate::arch::{Arch, Bf16Arch, Operation, TilesArch};
+use crate::arch::{Arch, Bf16Arch, Int8Arch, Operation, TilesArch};
 use crate::error::Error;
 use crate::isa::Isa;
 use crate::precision::Precision;
@@ -114,6 +114,11 @@ impl Context {
             Precision::Fp32 => None,
             Precision::Bf16 => TilesArch::of(self.arch),
         }
+    }
+
+    /// Returns the instruction set for bytes.
+    pub(crate) fn int8(&self) -> Int8Arch {
+        Int8Arch::of(self.arch)
     }
 
     /// Returns the instruction set.

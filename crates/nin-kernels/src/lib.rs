@@ -44,6 +44,7 @@ mod peak;
 mod pool;
 mod precision;
 mod priority;
+mod quantized;
 mod scratch;
 mod shared;
 mod team;
@@ -63,6 +64,7 @@ pub use mlpconv::{MlpconvBackward, MlpconvGeometry, MlpconvSaved, MlpconvWeights
 pub use panels::{PANEL, panels_len};
 pub use precision::Precision;
 pub use priority::lower_thread_priority;
+pub use quantized::{QuantizedInference, QuantizedLayer};
 pub use scratch::Scratch;
 pub use transpose::transposed;
 pub use vectorized::{Vectorize, vectorized};

@@ -2,9 +2,9 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon;
-use super::{Bf16Operation, Operation, TilesOperation, portable};
+use super::{Bf16Operation, Int8Operation, Operation, TilesOperation, portable, portable_int8};
 #[cfg(target_arch = "x86_64")]
-use super::{amx, avx2, avx512, avx512bf16};
+use super::{amx, avx2, avx2int8, avx512, avx512bf16, avx512vnni};
 use crate::error::Error;
 use crate::isa::Isa;
 
@@ -166,5 +166,71 @@ impl TilesArch {
             #[cfg(target_arch = "x86_64")]
             Self::Amx(proof) => proof.run_tiles(operation),
         }
+    }
+}
+
+/// An instruction set that multiplies bytes. All have the same results.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Int8Arch {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2int8::Avx2Int8),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(avx512vnni::Avx512Vnni),
+}
+
+impl Int8Arch {
+    /// Returns the fastest one that goes with an instruction set.
+    pub(crate) fn of(arch: Arch) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(arch, Arch::Avx512(_) | Arch::Amx(_))
+            && let Some(proof) = avx512vnni::Avx512Vnni::new()
+        {
+            return Self::Avx512(proof);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if matches!(arch, Arch::Avx2(_) | Arch::Avx512(_) | Arch::Amx(_))
+            && let Some(proof) = avx2int8::Avx2Int8::new()
+        {
+            return Self::Avx2(proof);
+        }
+        let _ = arch;
+        Self::Portable
+    }
+
+    /// Returns how many channel panels are interleaved in packed weights.
+    pub(crate) fn panels_per_block(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => 2,
+        }
+    }
+
+    /// Runs an operation, compiled for the instruction set.
+    pub(crate) fn run<O: Int8Operation>(self, operation: O) {
+        match self {
+            // SAFETY: plain Rust requires no CPU feature.
+            Self::Portable => unsafe { operation.run::<portable_int8::Words>() },
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(proof) => proof.run(operation),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(proof) => proof.run(operation),
+        }
+    }
+
+    /// Returns all that this CPU has.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if let Some(proof) = avx2int8::Avx2Int8::new() {
+            all.extend([proof, proof.without_vnni()].map(Self::Avx2));
+        }
+        #[cfg(target_arch = "x86_64")]
+        all.extend(avx512vnni::Avx512Vnni::new().map(Self::Avx512));
+        all
     }
 }

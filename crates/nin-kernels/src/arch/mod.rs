@@ -8,6 +8,7 @@ mod bf16;
 #[cfg(not(target_feature = "simd128"))]
 mod dispatch;
 pub(crate) mod generic;
+mod int8;
 mod tiles;
 mod vector;
 
@@ -16,21 +17,27 @@ mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2int8;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512bf16;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(not(target_feature = "simd128"))]
 mod portable;
+mod portable_int8;
 #[cfg(target_feature = "simd128")]
 mod simd128;
 
 pub(crate) use bf16::{Bf16, Bf16Operation};
 #[cfg(not(target_feature = "simd128"))]
-pub(crate) use dispatch::{Arch, Bf16Arch, TilesArch};
+pub(crate) use dispatch::{Arch, Bf16Arch, Int8Arch, TilesArch};
+pub(crate) use int8::{Int8, Int8Operation};
 #[cfg(target_feature = "simd128")]
-pub(crate) use simd128::{Arch, Bf16Arch, TilesArch};
+pub(crate) use simd128::{Arch, Bf16Arch, Int8Arch, TilesArch};
 pub(crate) use tiles::{
     TILE_CHANNELS, TILE_LEN, TILE_ROWS, TILE_WORDS, TileBlock, Tiles, TilesOperation,
 };

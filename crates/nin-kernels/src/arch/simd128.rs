@@ -5,7 +5,7 @@ use std::arch::wasm32::{
     v128_store,
 };
 
-use super::{Bf16Operation, Operation, TilesOperation, Vector};
+use super::{Bf16Operation, Int8Operation, Operation, TilesOperation, Vector, portable_int8};
 use crate::error::Error;
 use crate::isa::Isa;
 
@@ -50,6 +50,27 @@ impl Bf16Arch {
 
     pub(crate) fn run<O: Bf16Operation>(self, _: O) {
         match self {}
+    }
+}
+
+/// Bytes, in plain Rust.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Int8Arch;
+
+impl Int8Arch {
+    pub(crate) fn of(_: Arch) -> Self {
+        Self
+    }
+
+    #[allow(clippy::unused_self, reason = "there is one")]
+    pub(crate) fn panels_per_block(self) -> usize {
+        1
+    }
+
+    #[allow(clippy::unused_self, reason = "there is one")]
+    pub(crate) fn run<O: Int8Operation>(self, operation: O) {
+        // SAFETY: plain Rust requires no CPU feature.
+        unsafe { operation.run::<portable_int8::Words>() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Implicit im2col: a convolution as a matrix multiplication that reads the image in place.
 
 use super::operands::Layout;
+use crate::arch::generic::QUADS;
 use crate::geometry::ConvGeometry;
 use crate::panels::{PANEL, panels_of};
 
@@ -71,21 +72,33 @@ impl Lowering {
     }
 
     fn of_panels(geometry: &ConvGeometry) -> Self {
+        Self::of_lanes(geometry, PANEL)
+    }
+
+    /// Lowers the input of a forward pass whose channels are bytes, four in a word. Depths are counted in words.
+    pub(crate) fn of_quads(geometry: &ConvGeometry) -> Self {
+        let in_channels = geometry.in_panels() * QUADS;
+        Self::of_lanes(&ConvGeometry { in_channels, ..*geometry }, QUADS)
+    }
+
+    /// Lowers panels of `lanes` words.
+    fn of_lanes(geometry: &ConvGeometry, lanes: usize) -> Self {
         if geometry.is_pointwise() {
             let pixels = geometry.in_pixels();
+            let panels = geometry.in_channels.div_ceil(lanes);
             return Self {
-                segments: (0..geometry.in_panels()).map(|panel| panel * pixels * PANEL).collect(),
-                segment_len: PANEL,
-                row: pixels * PANEL,
-                pixel: PANEL,
+                segments: (0..panels).map(|panel| panel * pixels * lanes).collect(),
+                segment_len: lanes,
+                row: pixels * lanes,
+                pixel: lanes,
                 height: 1,
                 width: pixels,
-                pixel_block: pixel_block(geometry.in_panels() * PANEL),
-                depth: Depth { channels: geometry.in_channels, lanes: PANEL, kernel: [1, 1] },
+                pixel_block: pixel_block(panels * lanes),
+                depth: Depth { channels: geometry.in_channels, lanes, kernel: [1, 1] },
                 canvas: None,
             };
         }
-        Self::of_input(geometry, PANEL)
+        Self::of_input(geometry, lanes)
     }
 
     /// Lowers the input of a 1x1 layer whose channels are in pairs.

@@ -11,6 +11,7 @@ mod groups;
 mod lowering;
 mod operands;
 mod pack;
+pub(crate) mod quads;
 mod reduce;
 mod region;
 mod relu;

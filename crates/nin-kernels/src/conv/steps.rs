@@ -212,13 +212,24 @@ impl<'a> Steps<'a> {
         self.list
     }
 
-    pub(super) fn push_fp32(&mut self, product: fp32::Product, bias: Scratch, len: usize) {
-        if let Some(canvas) = product.lowering.canvas {
+    /// Appends a copy onto the canvas of a layer, if it needs one.
+    pub(super) fn push_canvas(&mut self, lowering: &Lowering) {
+        if let Some(canvas) = lowering.canvas {
             self.push(canvas.len(), |steps, image, copy| {
                 let ranges = steps.ranges(canvas.panels());
                 OnCanvas { canvas, ranges, image, copy }
             });
         }
+    }
+
+    /// Divides an image into the regions of the parts of a step. `panels` are those of the output, and those of a block of
+    /// packed weights.
+    pub(super) fn regions(&self, lowering: &Lowering, panels: (usize, usize)) -> Vec<Region> {
+        Region::divide(lowering, panels, self.parts)
+    }
+
+    pub(super) fn push_fp32(&mut self, product: fp32::Product, bias: Scratch, len: usize) {
+        self.push_canvas(&product.lowering);
         self.push_regions(Product::Fp32(product), bias, len);
     }
 
@@ -241,7 +252,7 @@ impl<'a> Steps<'a> {
     fn push_regions(&mut self, product: Product, bias: Scratch, len: usize) {
         self.push(len, |steps, input, output| {
             let panels = (product.panels(), steps.context.panels_per_block());
-            let regions = Region::divide(product.lowering(), panels, steps.parts);
+            let regions = steps.regions(product.lowering(), panels);
             let context = steps.context.clone();
             ByRegion { context, product, regions, bias, input, output }
         });

@@ -7,4 +7,5 @@ mod inference;
 mod mlpconv;
 mod oracle;
 mod pooling;
+mod quantized;
 mod support;

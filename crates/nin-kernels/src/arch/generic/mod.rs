@@ -5,6 +5,7 @@ mod multiply;
 mod outer;
 mod pairs;
 mod pool;
+mod quads;
 mod relu;
 mod tiles;
 mod tiling;
@@ -14,7 +15,8 @@ pub(crate) use epilogue::Epilogue;
 pub(crate) use multiply::Multiply;
 pub(crate) use outer::Outer;
 pub(crate) use pairs::{InPairs, Narrow, ZipPixels};
-pub(crate) use pool::{PoolBackward, PoolForward};
+pub(crate) use pool::{PoolBackward, PoolBytes, PoolForward};
+pub(crate) use quads::{MultiplyQuads, QUADS, ToBytes};
 pub(crate) use relu::ReluBackward;
 pub(crate) use tiles::{
     BLOCK_PIXELS, FillGrid, FillPatches, Grid, Patches, TileMultiply, TileOuter, TransposeGrid,

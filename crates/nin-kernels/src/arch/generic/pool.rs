@@ -53,6 +53,40 @@ fn lanes_mut<T>(values: &mut [T], pixel: usize) -> &mut Lanes<T> {
     lanes
 }
 
+/// Max pooling of one panel of bytes.
+pub(crate) struct PoolBytes<'a> {
+    pub(crate) geometry: &'a PoolGeometry,
+    pub(crate) input: &'a [u8],
+    pub(crate) output: &'a mut [u8],
+}
+
+impl Operation for PoolBytes<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let width = self.geometry.input[1];
+        let mut pixel = 0;
+        for y in 0..self.geometry.output[0] {
+            let (rows, top) = taps(self.geometry, 0, y);
+            for x in 0..self.geometry.output[1] {
+                let (columns, left) = taps(self.geometry, 1, x);
+                let mut best = [0; PANEL];
+                for row in 0..rows.len() {
+                    for column in 0..columns.len() {
+                        let values = lanes(self.input, (top + row) * width + left + column);
+                        for lane in 0..PANEL {
+                            best[lane] = best[lane].max(values[lane]);
+                        }
+                    }
+                }
+                *lanes_mut(self.output, pixel) = best;
+                pixel += 1;
+            }
+        }
+    }
+}
+
 impl Operation for PoolForward<'_> {
     type Output = ();
 

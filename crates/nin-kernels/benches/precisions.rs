@@ -1,0 +1,180 @@
+//! Whole networks in inference, images per second: fp32, bf16 and int8 in turn, with prepared weights.
+//!
+//! `cargo bench -p nin-kernels --bench precisions -- [--batch N] [--threads N] [--seconds N] [--filter TEXT]`
+
+use std::time::Instant;
+
+use nin_kernels::{
+    Context, ConvGeometry, ConvInput, Inference, Isa, MlpconvGeometry, MlpconvWeights, Precision,
+    QuantizedInference, QuantizedLayer,
+};
+
+/// Kernel, stride, padding, widths, whether a pooling follows.
+type Block = (usize, usize, usize, [usize; 3], bool);
+
+const D2L: [Block; 4] = [
+    (11, 4, 0, [96; 3], true),
+    (5, 1, 2, [256; 3], true),
+    (3, 1, 1, [384; 3], true),
+    (3, 1, 1, [10; 3], false),
+];
+const QUICK_START: [Block; 3] =
+    [(5, 1, 2, [32; 3], true), (3, 1, 1, [64; 3], true), (3, 1, 1, [64, 64, 10], false)];
+const RECORD: [Block; 4] = [
+    (3, 1, 1, [64; 3], true),
+    (3, 1, 1, [128; 3], false),
+    (3, 1, 1, [128; 3], true),
+    (3, 1, 1, [192, 192, 10], false),
+];
+const PAPER: [Block; 3] =
+    [(5, 1, 2, [192, 160, 96], true), (5, 1, 2, [192; 3], true), (3, 1, 1, [192, 192, 10], false)];
+
+fn network(
+    blocks: &[Block],
+    batch: usize,
+    mut channels: usize,
+    size: usize,
+    ceil: bool,
+) -> Vec<MlpconvGeometry> {
+    let mut size = [size; 2];
+    let mut list = Vec::new();
+    for &(kernel, stride, padding, [first, second, third], pools) in blocks {
+        let conv = ConvGeometry::new(
+            batch,
+            [channels, first],
+            size,
+            [kernel; 2],
+            [stride; 2],
+            [padding; 2],
+        );
+        let mut block = MlpconvGeometry::new(conv.expect("sizes"), [second, third]).expect("sizes");
+        if pools {
+            block = block.with_max_pool([3; 2], [2; 2], [0; 2], ceil).expect("sizes");
+        }
+        (channels, size) = (third, block.output_size());
+        list.push(block);
+    }
+    list
+}
+
+fn random(seed: u64, len: usize) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn main() {
+    let (mut batch, mut threads, mut seconds, mut filter) = (32, 2, 1.0, String::new());
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    while let Some(argument) = arguments.next() {
+        let value = arguments.next().unwrap_or_default();
+        match argument.as_str() {
+            "--batch" => batch = value.parse().expect("a number"),
+            "--threads" => threads = value.parse().expect("a number"),
+            "--seconds" => seconds = value.parse().expect("a number"),
+            "--filter" => filter = value,
+            _ => panic!("unknown argument `{argument}`"),
+        }
+    }
+    let context = Context::new(Isa::detect(), threads).expect("threads");
+    println!("{}, {threads} threads, batch {batch}: images/s", context.name());
+    for (name, blocks, channels, size, ceil) in [
+        ("quick start 28", &QUICK_START[..], 1, 28, true),
+        ("record 28", &RECORD[..], 1, 28, true),
+        ("d2l 96", &D2L[..], 1, 96, false),
+        ("d2l 224", &D2L[..], 1, 224, false),
+        ("paper-cifar10 32", &PAPER[..], 3, 32, true),
+    ] {
+        if !name.contains(&filter) {
+            continue;
+        }
+        let blocks = network(blocks, batch, channels, size, ceil);
+        let layers: Vec<_> = blocks.iter().flat_map(|block| *block.layers()).collect();
+        let weights: Vec<Vec<f32>> = layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                let [_, outputs] = layer.channels();
+                let scale = (6.0 * outputs as f32 / layer.weight_len() as f32).sqrt();
+                random(index as u64, layer.weight_len()).iter().map(|value| value * scale).collect()
+            })
+            .collect();
+        let biases: Vec<Vec<f32>> =
+            layers.iter().map(|layer| vec![0.01; layer.channels()[1]]).collect();
+        let input = random(7, layers[0].input_planes_len());
+        let mut output = vec![0.0; blocks[blocks.len() - 1].output_len()];
+        let run: Vec<_> = blocks
+            .iter()
+            .enumerate()
+            .map(|(index, block)| {
+                let weight = [0, 1, 2].map(|layer| &weights[3 * index + layer][..]);
+                let bias = [0, 1, 2].map(|layer| Some(&biases[3 * index + layer][..]));
+                (*block, MlpconvWeights { weight, bias })
+            })
+            .collect();
+        let [fp32, bf16] = [Precision::Fp32, Precision::Bf16].map(|precision| {
+            Inference::new(&context.clone().with_precision(precision), blocks.len())
+        });
+        let quantized = weights[1..].iter().zip(&biases[1..]).zip(&layers[1..]).map(
+            |((weight, bias), layer)| {
+                let per_output = weight.len() / bias.len();
+                let steps: Vec<f32> = weight
+                    .chunks(per_output)
+                    .map(|weights| {
+                        weights.iter().fold(0.0_f32, |most, value| most.max(value.abs())) / 127.0
+                    })
+                    .collect();
+                let ints = weight
+                    .iter()
+                    .enumerate()
+                    .map(|(index, value)| (value / steps[index / per_output]).round() as i8);
+                let ([inputs, outputs], [height, width]) = (layer.channels(), layer.kernel_size());
+                QuantizedLayer {
+                    shape: [outputs, inputs, height, width],
+                    weight: ints.collect(),
+                    weight_step: steps,
+                    bias: bias.clone(),
+                    input_step: 0.02,
+                }
+            },
+        );
+        let first = [weights[0].clone(), biases[0].clone()];
+        let int8 = QuantizedInference::new(&context, first, quantized.collect()).expect("sizes");
+        let mut rates = [const { Vec::new() }; 3];
+        let start = Instant::now();
+        while start.elapsed().as_secs_f64() < 3.0 * seconds || rates[0].len() < 7 {
+            for (which, rates) in rates.iter_mut().enumerate() {
+                // Each for a while, so that a clock that adapts does so for it.
+                let mut calls = 0;
+                let begin = Instant::now();
+                let mut since = begin;
+                while begin.elapsed().as_secs_f64() < 0.06 {
+                    if begin.elapsed().as_secs_f64() < 0.01 {
+                        (calls, since) = (0, Instant::now());
+                    }
+                    match which {
+                        0 => fp32.run(&run, ConvInput::Planes(&input), &mut output),
+                        1 => bf16.run(&run, ConvInput::Planes(&input), &mut output),
+                        _ => int8.run(&blocks, &input, &mut output),
+                    }
+                    .expect("sizes");
+                    calls += 1;
+                }
+                rates.push((calls * batch) as f64 / since.elapsed().as_secs_f64());
+            }
+        }
+        let [fp32, bf16, int8] = rates.map(|mut rates| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        });
+        println!(
+            "{name:<18} fp32 {fp32:8.0}  bf16 {bf16:8.0}  int8 {int8:8.0}  int8/bf16 {:.2}",
+            int8 / bf16.max(fp32)
+        );
+    }
+}
