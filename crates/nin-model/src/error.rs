@@ -127,6 +127,16 @@ pub enum ModelError {
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
+    /// A step of a quantized layer is not a positive number.
+    #[error("tensor `{name}` holds {value} at position {position}, expected positive numbers")]
+    Step {
+        /// The name of the tensor.
+        name: String,
+        /// The first such position.
+        position: usize,
+        /// The value.
+        value: String,
+    },
     /// The network answers images with values that are not finite.
     #[error("the network answers {found} of {images} images with NaN or infinity")]
     NonFiniteAnswers {

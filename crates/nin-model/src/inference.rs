@@ -13,6 +13,9 @@ use crate::NetworkInNetwork;
 /// transformed already. Packed weights take about as much memory as the weights, or up to four times as much in layers that
 /// Winograd's algorithm computes.
 ///
+/// A network of int8 weights ([`Weights::quantized`](crate::Weights::quantized)) multiplies integers here, with rounded
+/// activations, and fp32 everywhere else.
+///
 /// ```
 /// use burn::tensor::Tensor;
 /// use burn_flex::{Flex, FlexDevice};
@@ -31,7 +34,7 @@ pub struct InferencePlan<B: Backend> {
     /// Owned: its weights never change.
     network: NetworkInNetwork<B>,
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    kernels: Option<nin_kernels::Inference>,
+    kernels: Option<crate::fused::Kernels>,
 }
 
 impl<B: Backend> InferencePlan<B> {

@@ -25,6 +25,7 @@ mod activations;
 mod architecture;
 mod block_geometry;
 mod builtin;
+mod calibration;
 mod config;
 mod convolution;
 mod device;
@@ -47,6 +48,7 @@ mod parameters;
 mod pooling;
 mod precision;
 mod preprocessing;
+mod quantization;
 mod receptive;
 mod shapes;
 #[cfg(any(feature = "wgpu", test))]
@@ -56,6 +58,7 @@ mod weights;
 
 pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
+pub use calibration::Calibration;
 pub use config::NetworkInNetworkConfig;
 pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;

@@ -7,7 +7,10 @@ use burn::tensor::backend::Backend;
 use crate::activations::Activations;
 use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::fused::Kernels;
 use crate::pooling::max_pool;
+use crate::quantization::Quantization;
 use crate::weights::{Weights, layer_names};
 use crate::{Architecture, Block, MlpConv, ModelError, Precision};
 
@@ -20,6 +23,9 @@ pub struct NetworkInNetwork<B: Backend> {
     blocks: Vec<MlpConv<B>>,
     #[module(skip)]
     architecture: Architecture,
+    /// The steps of int8 weights, which inference on the CPU multiplies as integers ([`InferencePlan`](crate::InferencePlan)).
+    #[module(skip)]
+    quantization: Option<Quantization>,
 }
 
 impl<B: Backend> NetworkInNetwork<B> {
@@ -55,7 +61,8 @@ impl<B: Backend> NetworkInNetwork<B> {
                 }
             })
             .collect();
-        Ok(Self { blocks, architecture: architecture.clone() })
+        let quantization = weights.quantization().cloned();
+        Ok(Self { blocks, architecture: architecture.clone(), quantization })
     }
 
     /// Reads the current weights from the device.
@@ -63,7 +70,9 @@ impl<B: Backend> NetworkInNetwork<B> {
     /// # Errors
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] where the device fails.
     pub fn to_weights(&self) -> Result<Weights, ModelError> {
-        Weights::from_module(self)
+        let mut weights = Weights::from_module(self)?;
+        weights.set_quantization(self.quantization.clone());
+        Ok(weights)
     }
 
     /// Returns the network with Burn's own operations only: the reference for the fused kernels of CPU backends, and for
@@ -152,20 +161,32 @@ impl<B: Backend> NetworkInNetwork<B> {
 
     /// Returns what the kernels of a CPU backend keep between batches, if this network uses them on `B`.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    pub(crate) fn kernels(&self) -> Option<nin_kernels::Inference> {
+    pub(crate) fn kernels(&self) -> Option<Kernels> {
         let first = self.blocks.first()?;
         if !first.own_operations || !crate::fused::is_host::<B>() {
             return None;
         }
         let context = nin_kernels::Context::shared().ok()?.with_precision(first.precision.into());
-        Some(nin_kernels::Inference::new(&context, self.blocks.len()))
+        match &self.quantization {
+            None => Some(Kernels::Float(nin_kernels::Inference::new(&context, self.blocks.len()))),
+            Some(quantization) => {
+                let mut weights = self.to_weights().ok()?;
+                let layers = quantization.kernel_layers(&self.architecture, &weights)?;
+                let [first, ..] = layer_names(0);
+                let mut take = |part: &str| weights.remove(&format!("{first}.{part}"));
+                let first = [take("weight")?.values, take("bias")?.values];
+                nin_kernels::QuantizedInference::new(&context, first, layers)
+                    .ok()
+                    .map(Kernels::Int8)
+            }
+        }
     }
 
     /// Computes all blocks by nin-kernels in one call, if their operands allow it; otherwise returns the images.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
     pub(crate) fn maps_by(
         &self,
-        inference: &nin_kernels::Inference,
+        kernels: &Kernels,
         images: Tensor<B, 4>,
     ) -> Result<Activations<B>, Tensor<B, 4>> {
         use crate::activations::{PANEL, primitive, tensor};
@@ -183,7 +204,7 @@ impl<B: Backend> NetworkInNetwork<B> {
             geometries.push(geometry);
         }
         let blocks = Blocks {
-            inference,
+            kernels,
             geometries: &geometries,
             output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
         };

@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 use safetensors::SafeTensorError::{self, InvalidHeaderDeserialization as InvalidJson};
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
+use crate::quantization::Quantization;
 use crate::{Architecture, ModelError, ParameterVisitor, check_device, visit_parameters};
 
 /// One tensor of 32-bit floats in row-major order.
@@ -29,6 +30,8 @@ pub struct HostTensor {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
     tensors: BTreeMap<String, HostTensor>,
+    /// The steps of weights that were rounded to int8.
+    quantization: Option<Quantization>,
 }
 
 /// Returns the names of the three layers of a block.
@@ -92,6 +95,19 @@ impl Weights {
         }
     }
 
+    /// Returns whether these are int8 weights, from [`Weights::quantized`] or its file.
+    pub fn is_quantized(&self) -> bool {
+        self.quantization.is_some()
+    }
+
+    pub(crate) fn quantization(&self) -> Option<&Quantization> {
+        self.quantization.as_ref()
+    }
+
+    pub(crate) fn set_quantization(&mut self, quantization: Option<Quantization>) {
+        self.quantization = quantization;
+    }
+
     /// Returns all tensors, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
@@ -128,6 +144,9 @@ impl Weights {
                 name: extra.clone(),
                 architecture: architecture.name().to_owned(),
             });
+        }
+        if let Some(quantization) = &self.quantization {
+            quantization.check(architecture)?;
         }
         self.check_finite()
     }
@@ -172,21 +191,27 @@ impl Weights {
     /// # Errors
     /// [`ModelError::NotSafetensors`] where a tensor's shape and length disagree.
     pub fn to_safetensors(&self, key: &str, metadata: &str) -> Result<Vec<u8>, ModelError> {
-        let bytes: BTreeMap<&str, Vec<u8>> = self
+        let mut metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
+        let mut encoded: BTreeMap<String, Encoded> = self
             .iter()
             .map(|(name, tensor)| {
-                (name, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+                let integers = self.quantization.as_ref();
+                let integers = integers.and_then(|steps| steps.integers_of(name, tensor));
+                (name.to_owned(), Encoded::new(tensor, integers))
             })
             .collect();
-        let views = self
+        if let Some(quantization) = &self.quantization {
+            metadata.insert(QUANTIZATION.to_owned(), INT8.to_owned());
+            let steps = quantization.tensors();
+            encoded.extend(steps.map(|(name, tensor)| (name, Encoded::new(&tensor, None))));
+        }
+        let views = encoded
             .iter()
-            .map(|(name, tensor)| {
-                let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name])?;
-                Ok((name, view))
+            .map(|(name, Encoded { dtype, shape, bytes })| {
+                Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()
             .map_err(|error| unwritable(&error))?;
-        let metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
         safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))
     }
 
@@ -234,10 +259,13 @@ impl Weights {
         Ok(())
     }
 
-    /// Decodes a safetensors file into its tensors and metadata. Widens 16-bit floats, which is exact.
+    /// Decodes a safetensors file into its tensors and metadata. Widens 16-bit floats, which is exact, and multiplies int8
+    /// weights by their steps.
     ///
     /// # Errors
-    /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`].
+    /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`]. For int8 weights also
+    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] or [`ModelError::Step`] for their steps, and
+    /// [`ModelError::Metadata`] for another quantization.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
         if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
             return Err(ModelError::Pickle);
@@ -245,10 +273,17 @@ impl Weights {
         let refused = |error| not_safetensors(bytes, &error);
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
         let file = SafeTensors::deserialize(bytes).map_err(refused)?;
-        let mut weights = Self::new();
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let is_quantized = is_quantized(&metadata)?;
+        let (mut weights, mut integers) = (Self::new(), BTreeMap::new());
         for (name, view) in file.iter() {
             let data = view.data();
             let values = match view.dtype() {
+                Dtype::I8 if is_quantized => {
+                    let bytes = data.iter().map(|byte| byte.cast_signed());
+                    integers.insert(name.to_owned(), bytes.collect());
+                    Vec::new()
+                }
                 Dtype::F32 => data.as_chunks().0.iter().map(|&le| f32::from_le_bytes(le)).collect(),
                 Dtype::BF16 => widened(data, |bits| half::bf16::from_bits(bits).to_f32()),
                 Dtype::F16 => widened(data, |bits| half::f16::from_bits(bits).to_f32()),
@@ -259,13 +294,57 @@ impl Weights {
             };
             weights.insert(name, HostTensor { shape: view.shape().to_vec(), values });
         }
-        Ok((weights, header.metadata().clone().unwrap_or_default()))
+        if is_quantized {
+            weights.quantization = Some(Quantization::take(&mut weights.tensors, &integers)?);
+        }
+        Ok((weights, metadata))
+    }
+}
+
+/// The key of the safetensors metadata that names the quantization of the weights.
+const QUANTIZATION: &str = "quantization";
+
+/// The only quantization.
+const INT8: &str = "int8";
+
+fn is_quantized(metadata: &HashMap<String, String>) -> Result<bool, ModelError> {
+    match metadata.get(QUANTIZATION).map(String::as_str) {
+        None => Ok(false),
+        Some(INT8) => Ok(true),
+        Some(other) => Err(ModelError::Metadata {
+            key: QUANTIZATION,
+            reason: format!("`{other}` is unknown, expected `{INT8}`"),
+        }),
+    }
+}
+
+/// A tensor as it is in a file.
+struct Encoded {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    /// Encodes a tensor by its integers, if it has any.
+    fn new(tensor: &HostTensor, integers: Option<Vec<i8>>) -> Self {
+        let shape = tensor.shape.clone();
+        match integers {
+            Some(integers) => {
+                let bytes = integers.into_iter().map(i8::cast_unsigned).collect();
+                Self { dtype: Dtype::I8, shape, bytes }
+            }
+            None => {
+                let bytes = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                Self { dtype: Dtype::F32, shape, bytes }
+            }
+        }
     }
 }
 
 impl FromIterator<(String, HostTensor)> for Weights {
     fn from_iter<I: IntoIterator<Item = (String, HostTensor)>>(tensors: I) -> Self {
-        Self { tensors: tensors.into_iter().collect() }
+        Self { tensors: tensors.into_iter().collect(), quantization: None }
     }
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::DType;
 use burn::tensor::TensorMetadata;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use nin_kernels::{ConvInput, Inference, MlpconvGeometry, MlpconvWeights};
+use nin_kernels::{ConvInput, Inference, MlpconvGeometry, MlpconvWeights, QuantizedInference};
 
 use super::host::Host;
 use crate::operation::{cast, uncast};
@@ -12,9 +12,16 @@ use crate::operation::{cast, uncast};
 /// Weight and bias of each layer of a block.
 pub(crate) type Parameters<B> = [FloatTensor<B>; 6];
 
+/// What a network keeps between batches.
+#[derive(Debug)]
+pub(crate) enum Kernels {
+    Float(Inference),
+    Int8(QuantizedInference),
+}
+
 /// The blocks of a network on a batch.
 pub(crate) struct Blocks<'a> {
-    pub(crate) inference: &'a Inference,
+    pub(crate) kernels: &'a Kernels,
     pub(crate) geometries: &'a [MlpconvGeometry],
     /// `[batch, panels, pixels, 16]`
     pub(crate) output_shape: [usize; 4],
@@ -60,8 +67,12 @@ impl Blocks<'_> {
             blocks.push((geometry, weights));
         }
         let mut output = vec![0.0; self.output_shape.iter().product()];
-        let input = ConvInput::Planes(H::values(images)?);
-        self.inference.run(&blocks, input, &mut output).ok()?;
+        let images = H::values(images)?;
+        match self.kernels {
+            Kernels::Float(kernels) => kernels.run(&blocks, ConvInput::Planes(images), &mut output),
+            Kernels::Int8(kernels) => kernels.run(self.geometries, images, &mut output),
+        }
+        .ok()?;
         Some(output)
     }
 }

@@ -8,7 +8,7 @@ mod host;
 mod inference;
 mod mlpconv;
 
-pub(crate) use inference::{Blocks, Parameters};
+pub(crate) use inference::{Blocks, Kernels, Parameters};
 pub(crate) use mlpconv::MlpconvBlock;
 
 use burn::tensor::backend::Backend;

@@ -3,4 +3,5 @@
 mod fused;
 mod inference;
 mod kernels;
+mod quantization;
 mod shapes;
