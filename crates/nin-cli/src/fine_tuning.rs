@@ -85,7 +85,7 @@ pub fn starting_weights(
 }
 
 fn load(source: &str, copy: Option<&Path>) -> anyhow::Result<StartingWeights> {
-    let source = match copy.filter(|copy| copy.is_file()) {
+    let model = match copy.filter(|copy| copy.is_file()) {
         Some(copy) => ModelSource::Path(copy.to_owned()),
         None => ModelSource::parse(source.into()).map_err(|reason| {
             CommandError::new(
@@ -95,7 +95,14 @@ fn load(source: &str, copy: Option<&Path>) -> anyhow::Result<StartingWeights> {
             )
         })?,
     };
-    let (metadata, weights) = source.load()?;
+    let (metadata, weights) = model.load()?;
+    if weights.is_quantized() {
+        return Err(CommandError::new(
+            format!("`{source}` holds int8 weights, which cannot be trained"),
+            "start from the checkpoint that they were made from",
+        )
+        .into());
+    }
     Ok(StartingWeights { metadata, weights })
 }
 

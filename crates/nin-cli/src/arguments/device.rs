@@ -3,6 +3,7 @@
 use std::sync::Once;
 
 use clap::Args;
+use nin_model::Weights;
 
 use crate::backend::{BackendChoice, DeviceRequest, default_threads};
 use crate::output::note;
@@ -26,6 +27,12 @@ impl DeviceArguments {
     pub fn request(&self) -> DeviceRequest<'_> {
         let (backend, adapter) = (self.backend, self.adapter.as_deref());
         DeviceRequest { backend, adapter, threads: self.thread_count() }
+    }
+
+    /// Returns what they say about the device for a network: int8 weights are for the CPU.
+    pub fn request_for(&self, weights: &Weights) -> DeviceRequest<'_> {
+        let request = self.request();
+        if weights.is_quantized() { request.on_cpu() } else { request }
     }
 
     /// Returns the threads of a CPU backend: at most one per core, because more would wait for each other.

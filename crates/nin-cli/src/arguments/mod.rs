@@ -59,6 +59,8 @@ pub enum Command {
     Export(ExportArguments),
     /// Import a PyTorch safetensors file as a checkpoint
     Import(ImportArguments),
+    /// Round a checkpoint's weights to int8 for faster inference on the CPU
+    Quantize(QuantizeArguments),
     /// Print each layer's output shape, parameters, multiply-accumulates and activation bytes
     Shapes(ShapesArguments),
     /// Measure images per second in training, in inference and over an epoch with its data loader

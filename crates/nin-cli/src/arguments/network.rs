@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use super::device::DeviceArguments;
 use crate::backend::BackendChoice;
 use crate::output::Format;
+use crate::pretrained::ModelSource;
 
 /// `shapes`
 #[derive(Debug, Args)]
@@ -46,12 +47,16 @@ pub enum ShapesFormat {
 #[command(after_help = "Examples:
   nin-cli bench --backend flex --batch-size 32 --threads 2
   nin-cli bench --config paper-cifar10 --format json
+  nin-cli bench --inference --checkpoint runs/quickstart --batch-size 1
   nin-cli bench --layers                          per layer: ms, GFLOP/s, % of the CPU's peak
   nin-cli bench --compare pytorch --batch-size 32 --python venv/bin/python")]
 pub struct BenchArguments {
     /// Built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
     pub config: String,
+    /// Measure this network instead: a run folder, checkpoint folder, .safetensors file or pretrained:NAME
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser(), requires = "inference", conflicts_with = "config")]
+    pub checkpoint: Option<ModelSource>,
     /// The backend and its threads.
     #[command(flatten)]
     pub device: DeviceArguments,

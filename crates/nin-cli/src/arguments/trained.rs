@@ -1,4 +1,4 @@
-//! The arguments of the commands on trained networks: `eval`, `predict`, `serve`, `export`, `import`.
+//! The arguments of the commands on trained networks: `eval`, `predict`, `serve`, `export`, `import`, `quantize`.
 
 use std::path::PathBuf;
 
@@ -252,4 +252,50 @@ pub struct ImportArguments {
     /// Output file, a .safetensors that every --checkpoint accepts
     #[arg(long, value_name = "PATH")]
     pub output: PathBuf,
+}
+
+/// `quantize`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  nin-cli quantize --checkpoint runs/quickstart --output clothes-int8.safetensors
+  nin-cli eval --checkpoint clothes-int8.safetensors
+  nin-cli bench --inference --checkpoint clothes-int8.safetensors --batch-size 1
+
+eval, predict, serve and bench --inference take the file; train and export do not. The first layer
+stays fp32. Ranges of activations come from one half of the --images, and the other half chooses
+how many large activations they leave out. Both accuracies are those of the test images (of the
+validation images where there are none). If int8 loses more than --max-loss, nothing is written and
+the exit code is 1.
+A run folder means its best checkpoint, else its latest. pretrained:NAME means an embedded network
+(record-fashion-mnist), or the file weights/NAME.safetensors.")]
+pub struct QuantizeArguments {
+    /// Run folder, checkpoint folder, .safetensors file or pretrained:NAME
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser())]
+    pub checkpoint: ModelSource,
+    /// The backend and its threads.
+    #[command(flatten)]
+    pub device: DeviceArguments,
+    /// Data set folder, instead of the default locations
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Data set name [default: the one the network was trained on]
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Training images for the ranges of activations
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub images: u32,
+    /// Largest loss of accuracy, from 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = parse_share)]
+    pub max_loss: f64,
+    /// Output file, a .safetensors
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }

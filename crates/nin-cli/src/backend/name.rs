@@ -82,6 +82,17 @@ impl DeviceRequest<'_> {
         Self { backend, adapter: None, threads: default_threads() }
     }
 
+    /// Asks for the CPU where it leaves the choice to the program.
+    #[must_use]
+    pub fn on_cpu(self) -> Self {
+        let cpu = BackendName::of_cpu().next().filter(|_| self.is_free());
+        match cpu {
+            Some(BackendName::Flex) => Self { backend: BackendChoice::Flex, ..self },
+            Some(_) => Self { backend: BackendChoice::Ndarray, ..self },
+            None => self,
+        }
+    }
+
     /// Returns whether it leaves the choice to the program.
     pub fn is_free(self) -> bool {
         self.backend == BackendChoice::Auto && self.adapter.is_none()

@@ -1,7 +1,7 @@
 //! A backend with its device, and how tasks run on it.
 
 use burn::backend::Autodiff;
-use nin_model::Precision;
+use nin_model::{Precision, Weights};
 
 use super::adapters::Adapter;
 #[cfg(feature = "wgpu")]
@@ -67,6 +67,16 @@ impl Selected {
             note(format!(
                 "training.precision is bf16, but bf16 is not available on {device}: computing in \
                  fp32"
+            ));
+        }
+    }
+
+    /// Notes that int8 weights are for the CPU, on another backend.
+    pub fn note_int8(&self, weights: &Weights) {
+        if weights.is_quantized() && self.backend == BackendName::Wgpu {
+            let device = &self.device;
+            note(format!(
+                "the weights are int8, but {device} computes in fp32: --backend flex is int8"
             ));
         }
     }

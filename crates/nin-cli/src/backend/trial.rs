@@ -55,6 +55,7 @@ fn train_rate(selected: &Selected) -> anyhow::Result<f64> {
     let measure = Measure {
         recipe: &recipe,
         architecture: &architecture,
+        weights: &recipe.model.initialization.weights(&architecture, recipe.training.seed),
         input: INPUT,
         data: None,
         trains: true,

@@ -59,9 +59,10 @@ fn evaluate(arguments: &EvalArguments, group: Option<&Group>) -> anyhow::Result<
         let network = network_fingerprint(&metadata, &weights)?;
         group.check(Ok(network.into_iter().chain([labels]).collect()))?;
     }
-    let selected = Selected::choose(arguments.device.request())?;
+    let selected = Selected::choose(arguments.device.request_for(&weights))?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
+    selected.note_int8(&weights);
 
     let task = Evaluate {
         metadata: &metadata,

@@ -38,6 +38,10 @@ fn export_network(
     output: &Path,
 ) -> anyhow::Result<()> {
     let (metadata, weights) = checkpoint.load()?;
+    if weights.is_quantized() {
+        let hint = "export the checkpoint that they were made from";
+        return Err(CommandError::new("int8 weights cannot be exported", hint).into());
+    }
     match format {
         ExportFormat::Onnx => {
             let encoded = onnx::encode(&metadata, &weights)?;

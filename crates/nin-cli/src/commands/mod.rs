@@ -10,6 +10,7 @@ mod export;
 mod find;
 mod import;
 mod predict;
+mod quantize;
 mod report;
 mod seeds;
 mod serve;
@@ -29,6 +30,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
         Command::Find(arguments) => find::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),

@@ -21,7 +21,8 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     // Refuses a network that is too large before anything listens.
     metadata.batch_in_memory(1)?;
     let listener = listen(&arguments.addr)?;
-    let selected = Selected::choose(arguments.device.request())?;
+    let selected = Selected::choose(arguments.device.request_for(&weights))?;
+    selected.note_int8(&weights);
     let limits = Limits {
         body_bytes: usize::from(arguments.max_body) << 20,
         queue: usize::from(arguments.max_queue),

@@ -8,7 +8,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use nin_data::{DataSet, ImageBatch, OrderedLoader};
-use nin_model::{Architecture, NetworkInNetwork};
+use nin_model::{Architecture, NetworkInNetwork, Weights};
 use nin_train::recipe::Recipe;
 use nin_train::{Classifier, StepLearner};
 
@@ -35,6 +35,8 @@ pub struct Measure<'a> {
     pub recipe: &'a Recipe,
     /// The network.
     pub architecture: &'a Architecture,
+    /// Its weights.
+    pub weights: &'a Weights,
     /// `[channels, height, width]`
     pub input: [usize; 3],
     /// The data set of the loader.
@@ -54,8 +56,7 @@ impl Task for Measure<'_> {
     {
         let Self { recipe, architecture, input, steps, .. } = self;
         let seed = recipe.training.seed;
-        let weights = recipe.model.initialization.weights(architecture, seed);
-        let network = NetworkInNetwork::<B>::from_weights(architecture, &weights, &device)?
+        let network = NetworkInNetwork::<B>::from_weights(architecture, self.weights, &device)?
             .with_precision(recipe.training.precision);
         let mut classifier = Classifier::new(network, seed);
         let images = grey_ramp::<B>(recipe.training.batch_size, input, &device);

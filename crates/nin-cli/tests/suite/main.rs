@@ -28,6 +28,7 @@ mod predict;
 mod preprocessing;
 mod pretrained;
 mod program;
+mod quantize;
 mod ranks;
 mod report;
 mod resume;

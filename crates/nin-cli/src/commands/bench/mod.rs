@@ -13,6 +13,7 @@ use crate::backend::Selected;
 use crate::dataset::open_data;
 use crate::measure::{Measure, peak_memory_bytes};
 use crate::output::{Format, print_json, print_text};
+use crate::pretrained::ModelSource;
 use crate::settings::NetworkSettings;
 use crate::terminal::printable_text;
 
@@ -42,7 +43,13 @@ struct Figures {
 pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
     let mut assignments = arguments.set.clone();
     assignments.extend(arguments.batch_size.map(|size| format!("training.batch_size={size}")));
-    let settings = NetworkSettings::resolve(&arguments.config, &assignments)?;
+    let mut settings = NetworkSettings::resolve(&arguments.config, &assignments)?;
+    let checkpoint = arguments.checkpoint.as_ref().map(ModelSource::load).transpose()?;
+    if let Some((metadata, _)) = &checkpoint {
+        settings.architecture = metadata.architecture.clone();
+        settings.input = metadata.input();
+        settings.recipe.training.precision = metadata.precision;
+    }
     settings.architecture.shapes(settings.input)?;
     if let Some(peer) = arguments.compare {
         return compare::run(arguments, &settings, peer);
@@ -57,13 +64,20 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         _ => None,
     }
     .filter(|_| !arguments.inference);
-    let selected = Selected::choose(arguments.device.request())?;
+    let weights = match checkpoint {
+        Some((_, weights)) => weights,
+        None => recipe.model.initialization.weights(&architecture, recipe.training.seed),
+    };
+    let selected = Selected::choose(arguments.device.request_for(&weights))?;
     selected.note_precision(recipe.training.precision);
+    selected.note_int8(&weights);
+    let precision = recipe.training.precision.name();
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;
     let rates = selected.run_steps(Measure {
         recipe: &recipe,
         architecture: &architecture,
+        weights: &weights,
         input,
         data,
         trains: !arguments.inference,
@@ -78,7 +92,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         steps,
         architecture: architecture.name().to_owned(),
         input,
-        precision: recipe.training.precision.name(),
+        precision: if weights.is_quantized() { "int8" } else { precision },
         train_images_per_sec: rates.train,
         infer_images_per_sec: rates.infer,
         epoch_images_per_sec: rates.epoch,

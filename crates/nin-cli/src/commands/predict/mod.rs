@@ -53,9 +53,10 @@ fn predict(arguments: &PredictArguments, group: Option<&Group>) -> anyhow::Resul
     for folder in [&arguments.maps, &arguments.sort_into].into_iter().flatten() {
         create_folder(folder)?;
     }
-    let selected = Selected::choose(arguments.device.request())?;
+    let selected = Selected::choose(arguments.device.request_for(&weights))?;
     note(selected.describe());
     selected.note_precision(metadata.precision);
+    selected.note_int8(&weights);
 
     let mut preparation = Preparation::new(&metadata).with_inversion(arguments.invert.into());
     if arguments.dense {
