@@ -12,7 +12,7 @@ use nin_train::{Classifier, Evaluation};
 use serde::Serialize;
 
 use crate::arguments::{ProgressChoice, QuantizeArguments};
-use crate::backend::{Selected, Task};
+use crate::backend::{BackendName, Selected, Task};
 use crate::dataset::{ChosenImages, ImageRequest, Reading, choose_images, run_of};
 use crate::error::CommandError;
 use crate::output::{Format, note, note_replaced, print_json, print_text, save};
@@ -35,6 +35,10 @@ pub fn run(arguments: &QuantizeArguments) -> anyhow::Result<ExitCode> {
         [Part::Train, Part::Test].map(|part| images(arguments, &metadata, part));
     let (training, held_out) = (training?, held_out?);
     let selected = Selected::choose(arguments.device.request().on_cpu())?;
+    if selected.backend == BackendName::Wgpu {
+        let hint = "leave --backend and --adapter out, or pass --backend flex";
+        return Err(CommandError::new("int8 runs on the CPU only", hint).into());
+    }
     note(selected.describe());
     let quantized = selected.run(Quantize {
         metadata: &metadata,
