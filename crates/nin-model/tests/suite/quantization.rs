@@ -43,9 +43,10 @@ fn logits<B: Backend>(metadata: &ModelMetadata, weights: &Weights, batch: usize)
     let network =
         NetworkInNetwork::<B>::from_weights(&metadata.architecture, weights, &device).unwrap();
     let plan = InferencePlan::new(network);
-    let answers = images().chunks(batch * 28 * 28).map(<[f32]>::to_vec).flat_map(|images| {
+    let images = images();
+    let answers = images.chunks(batch * 28 * 28).flat_map(|images| {
         let shape = [images.len() / (28 * 28), 1, 28, 28];
-        let images = Tensor::<B, 4>::from_data(TensorData::new(images, shape), &device);
+        let images = Tensor::<B, 4>::from_data(TensorData::new(images.to_vec(), shape), &device);
         HostTensor::read("logits", &plan.forward(images)).unwrap().values
     });
     answers.collect()
