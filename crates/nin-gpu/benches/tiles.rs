@@ -1,17 +1,18 @@
-//! Each pass of each layer of the book's network, with every tile: milliseconds and GFLOP/s on the default adapter, and the
-//! tile that the table takes. Prints one JSON object.
+//! Each pass of each layer of the book's network, by each algorithm, with every tile: milliseconds and GFLOP/s of the convolution
+//! on the default adapter, and whether nin-gpu takes this algorithm and tile. Prints one JSON object.
 //!
-//! `cargo bench -p nin-gpu --bench tiles -- [--batch N] [--divisor N] [--repeat N]`
+//! `cargo bench -p nin-gpu --bench tiles -- [--batch N] [--divisor N] [--repeat N] [--secs N]`
 //!
-//! `--divisor` divides the number of channels, for software adapters.
+//! `--divisor` divides the number of channels, for software adapters. After `--secs` it measures no further; what is
+//! chosen comes first, then tile by tile.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cubecl::future::block_on;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 use cubecl::wgpu::{WgpuDevice, WgpuRuntime};
-use nin_gpu::{ConvGeometry, Convolution, Pass, TILES, Tile, Window, tile};
+use nin_gpu::{ConvGeometry, Convolution, Pass, TILES, Tile, Window};
 
 type Client = ComputeClient<WgpuRuntime>;
 
@@ -48,11 +49,12 @@ struct Options {
     batch: usize,
     divisor: usize,
     repeat: usize,
+    secs: usize,
 }
 
 impl Options {
     fn from_arguments() -> Self {
-        let mut options = Self { batch: 128, divisor: 1, repeat: 3 };
+        let mut options = Self { batch: 128, divisor: 1, repeat: 3, secs: 600 };
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         while let Some(name) = arguments.next() {
             let value = arguments.next().and_then(|value| value.parse().ok());
@@ -61,6 +63,7 @@ impl Options {
                 "--batch" => options.batch = value,
                 "--divisor" => options.divisor = value,
                 "--repeat" => options.repeat = value,
+                "--secs" => options.secs = value,
                 _ => panic!("unknown option {name}"),
             }
         }
@@ -109,33 +112,70 @@ impl Buffers {
     }
 }
 
-fn main() {
-    let options = Options::from_arguments();
-    let client = WgpuRuntime::client(&WgpuDevice::default());
-    let mut rows = Vec::new();
-    for Layer { name, channels, side, window } in LAYERS {
+/// A layer's convolution by each algorithm.
+struct Candidate {
+    name: &'static str,
+    chosen: Convolution,
+    algorithms: Vec<Convolution>,
+    buffers: Buffers,
+}
+
+impl Candidate {
+    fn new(client: &Client, layer: Layer, options: &Options) -> Self {
+        let Layer { name, channels, side, window } = layer;
         // A single channel and the classes stay.
         let channels = channels.map(|it| if it > 10 { (it / options.divisor).max(1) } else { it });
         let geometry =
             ConvGeometry::new(options.batch, channels, [side; 2], window).expect("valid sizes");
-        let buffers = Buffers::new(&client, &geometry, channels[1]);
-        for pass in Pass::ALL {
-            for candidate in TILES {
-                let convolution =
-                    Convolution::with_tile(geometry, candidate).expect("a valid tile");
-                let milliseconds = measure(&client, &convolution, pass, &buffers, options.repeat);
-                let gflops = convolution.cost(pass).flops as f64 / milliseconds / 1e6;
-                let is_chosen = candidate == tile(pass, &geometry);
-                rows.push(format!(
-                    r#"{{"layer":"{name}","pass":"{pass:?}","tile":"{}","chosen":{is_chosen},"ms":{milliseconds:.3},"gflops":{gflops:.1}}}"#,
-                    describe(candidate)
-                ));
+        let direct = Convolution::direct(geometry);
+        let algorithms = [Some(direct), Convolution::winograd(geometry)];
+        Self {
+            name,
+            chosen: Convolution::new(geometry),
+            algorithms: algorithms.into_iter().flatten().collect(),
+            buffers: Buffers::new(client, &geometry, channels[1]),
+        }
+    }
+
+    /// Measures a pass with a tile, and returns the row.
+    fn row(&self, client: &Client, convolution: &Convolution, pass: Pass, repeat: usize) -> String {
+        let (algorithm, tile) = (convolution.algorithm(pass), convolution.tile(pass));
+        let milliseconds = measure(client, convolution, pass, &self.buffers, repeat);
+        let gflops = convolution.cost(pass).flops as f64 / milliseconds / 1e6;
+        let is_chosen = algorithm == self.chosen.algorithm(pass) && tile == self.chosen.tile(pass);
+        format!(
+            r#"{{"layer":"{}","pass":"{pass:?}","algorithm":"{algorithm:?}","tile":"{}","chosen":{is_chosen},"ms":{milliseconds:.3},"gflops":{gflops:.1}}}"#,
+            self.name,
+            describe(tile)
+        )
+    }
+}
+
+fn main() {
+    let options = Options::from_arguments();
+    let client = WgpuRuntime::client(&WgpuDevice::default());
+    let end = Instant::now() + Duration::from_secs(options.secs as u64);
+    let candidates = LAYERS.map(|layer| Candidate::new(&client, layer, &options));
+    let (mut rows, mut left_out) = (Vec::new(), 0);
+    for tile in std::iter::once(None).chain(TILES.map(Some)) {
+        for (candidate, pass) in candidates.iter().flat_map(|it| Pass::ALL.map(|pass| (it, pass))) {
+            for convolution in &candidate.algorithms {
+                let convolution = match tile {
+                    None => *convolution,
+                    Some(tile) if tile == convolution.tile(pass) => continue,
+                    Some(tile) => convolution.with_tile(tile).expect("a valid tile"),
+                };
+                if Instant::now() < end {
+                    rows.push(candidate.row(&client, &convolution, pass, options.repeat));
+                } else {
+                    left_out += 1;
+                }
             }
         }
     }
-    let Options { batch, divisor, repeat } = options;
+    let Options { batch, divisor, repeat, .. } = options;
     println!(
-        "{{\"batch\":{batch},\"divisor\":{divisor},\"repeat\":{repeat},\"rows\":[\n{}\n]}}",
+        "{{\"batch\":{batch},\"divisor\":{divisor},\"repeat\":{repeat},\"left_out\":{left_out},\"rows\":[\n{}\n]}}",
         rows.join(",\n")
     );
 }

@@ -36,7 +36,20 @@ pub(crate) fn argument<R: Runtime>(buffer: &Handle, len: usize) -> ArrayArg<R> {
 }
 
 /// The most workgroups of a dispatch along an axis that every WebGPU adapter has.
-pub(crate) const WORKGROUPS_PER_AXIS: usize = 65_535;
+const WORKGROUPS_PER_AXIS: usize = 65_535;
+
+/// Returns the workgroups of a dispatch along each axis.
+///
+/// # Errors
+/// [`Error::TooLarge`] where an axis has too many.
+pub(crate) fn workgroups(count: [usize; 3]) -> Result<CubeCount, Error> {
+    if let Some(&size) = count.iter().find(|&&count| count > WORKGROUPS_PER_AXIS) {
+        let limit = WORKGROUPS_PER_AXIS as u64;
+        return Err(Error::TooLarge { what: "a dispatch", size: size as u64, limit });
+    }
+    let [x, y, z] = count.map(|count| count as u32);
+    Ok(CubeCount::Static(x, y, z))
+}
 
 /// A thread for each value, in lines of workgroups along the axis x.
 #[derive(Debug, Clone, Copy)]

@@ -94,6 +94,12 @@ impl ConvGeometry {
         self.outputs * self.inputs * self.window.taps()
     }
 
+    /// Returns the floating-point operations of a pass: two for each product. A stride leaves gaps in the gradient of the
+    /// input, which are not counted.
+    pub(crate) fn flops(&self) -> u64 {
+        2 * self.output_len() as u64 * (self.inputs * self.window.taps()) as u64
+    }
+
     pub(crate) fn input_pixels(&self) -> usize {
         self.size[0] * self.size[1]
     }

@@ -31,6 +31,7 @@
 mod buffer;
 mod convolution;
 mod cost;
+mod direct;
 mod error;
 mod geometry;
 mod optimizer;
@@ -38,12 +39,13 @@ mod pool;
 mod product;
 mod relu;
 mod tile;
+mod winograd;
 
-pub use convolution::{Convolution, ParameterGradients};
+pub use convolution::{Algorithm, Convolution, ParameterGradients};
 pub use cost::Cost;
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};
 pub use optimizer::{AdamW, Sgd};
 pub use pool::{Pooled, max_pool, max_pool_gradient};
 pub use relu::{relu_gradient, relu_gradient_cost};
-pub use tile::{Pass, TILES, Tile, tile};
+pub use tile::{Pass, TILES, Tile};

@@ -63,11 +63,23 @@ impl Tile {
             && self.workgroup_memory() <= WORKGROUP_MEMORY
     }
 
+    /// Returns the values that a workgroup reads for a product of each of its sums: each thread from workgroup memory, and all together from
+    /// buffers.
+    fn reads(self) -> f64 {
+        let per_product = |rows: usize, columns: usize| 1.0 / rows as f64 + 1.0 / columns as f64;
+        let by_threads = per_product(self.thread_rows, self.thread_columns);
+        let from_buffers = per_product(self.rows, self.columns);
+        (self.rows * self.columns) as f64 * (by_threads + READS_OF_BUFFER * from_buffers)
+    }
+
     /// Returns the bytes of workgroup memory: both tiles, each with a vector of padding per step of depth.
     pub fn workgroup_memory(self) -> usize {
         self.depth * ((self.rows + self.columns) / QUAD + 2) * QUAD * size_of::<f32>()
     }
 }
+
+/// The values of workgroup memory that are read in the time of one of a buffer.
+const READS_OF_BUFFER: f64 = 4.0;
 
 /// Which of the three products of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,23 +139,31 @@ const SHORTEST_SUM: usize = 256;
 /// The largest buffer of partial sums, in values: 64 MiB.
 const PARTIAL_LEN: usize = 1 << 24;
 
-/// Returns the tile of a pass: the first of the table, which begins with the largest, that computes at most an eighth more
-/// sums than the best-fitting tile and fills a GPU. Larger tiles read less memory.
-pub fn tile(pass: Pass, geometry: &ConvGeometry) -> Tile {
+/// Returns the tile of a pass as a single product.
+pub(crate) fn tile(pass: Pass, geometry: &ConvGeometry) -> Tile {
     let [rows, columns, _] = pass.product(geometry);
-    // A weight gradient fills the GPU by the parts of its sums.
-    let (table, is_divided): (&[Tile], _) = match pass {
-        Pass::Forward | Pass::InputGradient => (&[WIDE, TALL, FLAT, SMALL, TINY], false),
-        Pass::WeightGradient => (&[WIDE, TALL, SMALL, TINY], true),
+    match pass {
+        Pass::Forward | Pass::InputGradient => {
+            fitting([rows, columns], &[WIDE, TALL, FLAT, SMALL, TINY], 1)
+        }
+        // It fills the GPU by the parts of its sums.
+        Pass::WeightGradient => fitting([rows, columns], &[WIDE, TALL, SMALL, TINY], WORKGROUPS),
+    }
+}
+
+/// Returns the tile of `count` products, one for each point.
+pub(crate) fn tile_of_points(size: [usize; 2], count: usize) -> Tile {
+    fitting(size, &[WIDE, TALL, FLAT, SMALL, TINY], count)
+}
+
+/// Returns the tile of the table that reads least memory for `count` products, whose workgroups fill a GPU: of as many
+/// workgroups at least as that takes, since a part of the GPU that has none does not help the others. Of equals, the first.
+fn fitting([rows, columns]: [usize; 2], table: &[Tile], count: usize) -> Tile {
+    let cost = |tile: &&Tile| {
+        let workgroups = count * rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns);
+        workgroups.max(WORKGROUPS) as f64 * tile.reads()
     };
-    let computed =
-        |tile: &Tile| rows.next_multiple_of(tile.rows) * columns.next_multiple_of(tile.columns);
-    let least = table.iter().map(computed).min().unwrap_or_default();
-    let fits = |tile: &&Tile| {
-        let workgroups = computed(tile) / (tile.rows * tile.columns);
-        computed(tile) <= least + least / 8 && (is_divided || workgroups >= WORKGROUPS)
-    };
-    table.iter().find(fits).copied().unwrap_or(TINY)
+    table.iter().min_by(|one, other| cost(one).total_cmp(&cost(other))).copied().unwrap_or(TINY)
 }
 
 /// Returns into how many parts the sum of a weight gradient is divided.

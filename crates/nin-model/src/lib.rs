@@ -64,7 +64,7 @@ pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "wgpu")]
-pub use gpu::{GpuLayer, gpu_layers, use_gpu_kernels};
+pub use gpu::{GpuLayer, GpuPath, gpu_layers, set_gpu_path};
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};

@@ -222,9 +222,12 @@ pub(crate) struct RatiosArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct GpuArguments {
-    /// The program
-    #[arg(long, value_name = "PATH", default_value = "target/release/nin-cli")]
-    pub(crate) binary: PathBuf,
+    /// The program [default: built with this profile]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) binary: Option<PathBuf>,
+    /// Cargo's profile for what is built
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub(crate) profile: String,
     /// A Python that has PyTorch with CUDA, to measure it too
     #[arg(long, value_name = "FILE")]
     pub(crate) python: Option<PathBuf>,
@@ -240,12 +243,15 @@ pub(crate) struct GpuArguments {
     /// Divide the channels of the layers that tiles are measured on, for software adapters
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) divisor: usize,
-    /// Measurements of each side
+    /// Measurements of each way to compute a step
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) pairs: usize,
     /// Steps per measurement
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) steps: usize,
+    /// The time of all parts, of which each has its share; building is not counted
+    #[arg(long, value_name = "SECS", default_value_t = 470)]
+    pub(crate) secs: u64,
     /// The machine's name in results/README.md
     #[arg(long, value_name = "NAME")]
     pub(crate) machine: String,

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use burn::backend::Autodiff;
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
-use nin_model::{check_device, device_failure, report_device_failure, use_gpu_kernels};
+use nin_model::{GpuPath, check_device, device_failure, report_device_failure, set_gpu_path};
 
 use super::adapters::Adapter;
 use super::graphics::enumerate;
@@ -41,22 +41,22 @@ pub fn run<T: Task>(adapter: &Adapter, task: T) -> anyhow::Result<T::Output> {
     result
 }
 
-/// Replaces the kernels of nin-gpu by Burn's matrix products if the environment variable `NIN_GPU` says so.
+/// Chooses how blocks are computed if the environment variable `NIN_GPU` says it.
 fn choose_kernels() -> Result<(), CommandError> {
     let name = std::env::var_os("NIN_GPU").unwrap_or_default();
-    match name.to_string_lossy().as_ref() {
-        "" | "kernels" => Ok(()),
-        "products" => {
-            use_gpu_kernels(false);
-            Ok(())
+    let path = match name.to_string_lossy().as_ref() {
+        "" | "kernels" => GpuPath::Kernels,
+        "direct" => GpuPath::Direct,
+        "products" => GpuPath::Products,
+        unknown => {
+            let message = format!(
+                "`NIN_GPU`: no way to compute is called `{unknown}`, expected `kernels`, `direct` or `products`"
+            );
+            return Err(CommandError::new(message, "unset it to use the kernels"));
         }
-        unknown => Err(CommandError::new(
-            format!(
-                "`NIN_GPU`: no way to compute is called `{unknown}`, expected `kernels` or `products`"
-            ),
-            "unset it to use the kernels",
-        )),
-    }
+    };
+    set_gpu_path(path);
+    Ok(())
 }
 
 /// Refuses an adapter that computes wrongly.

@@ -1,12 +1,15 @@
 //! Convolutions against plain loops.
 
-use nin_gpu::{ConvGeometry, Convolution, Error, Pass, TILES, Tile, Window};
+use nin_gpu::{Algorithm, ConvGeometry, Convolution, Error, Pass, TILES, Window};
 
 use crate::adapter::{Client, client, read, write};
 use crate::oracle::{self, assert_close, numbers};
 
 /// Of the largest value: 32-bit sums of up to some thousand products in another order.
 const TOLERANCE: f64 = 2e-5;
+
+/// The same by Winograd's algorithm, whose transforms cancel a digit or two.
+const WINOGRAD_TOLERANCE: f64 = 1e-4;
 
 /// What a training step computes with a convolution.
 #[derive(Debug, PartialEq)]
@@ -57,29 +60,33 @@ impl Operands {
     }
 }
 
-/// Compares a convolution with the oracle, by the tiles of the table or by the given one.
-fn compare(client: &Client, sizes: &oracle::Convolution, tile: Option<Tile>) {
-    let oracle::Convolution { batch, inputs, outputs, size, window } = *sizes;
-    let geometry = ConvGeometry::new(batch, [inputs, outputs], size, window).unwrap();
-    let operands = Operands::of(&geometry, outputs);
-    let convolution = match tile {
-        None => Convolution::new(geometry),
-        Some(tile) => Convolution::with_tile(geometry, tile).unwrap(),
-    };
-    let found = operands.step(client, &convolution);
+/// Compares a convolution with the oracle.
+fn compare(client: &Client, sizes: &oracle::Convolution, convolution: &Convolution) {
+    let operands = Operands::of(convolution.geometry(), sizes.outputs);
+    let found = operands.step(client, convolution);
 
-    let name = format!("{sizes:?}, {tile:?}");
+    let tolerance = |pass| match convolution.algorithm(pass) {
+        Algorithm::Direct => TOLERANCE,
+        Algorithm::Winograd => WINOGRAD_TOLERANCE,
+    };
+    let tolerances = Pass::ALL.map(tolerance);
+    let name = format!("{sizes:?}, {tolerances:?}, {:?}", convolution.tile(Pass::Forward));
     let Operands { input, weight, bias, gradient } = &operands;
     let output = sizes.forward(input, weight, bias);
     let expected = sizes.backward(input, weight, gradient);
-    assert_close(&format!("{name}: output"), &found.output, &output, TOLERANCE);
-    assert_close(&format!("{name}: input"), &found.of_input, &expected.input, TOLERANCE);
-    assert_close(&format!("{name}: weight"), &found.of_weight, &expected.weight, TOLERANCE);
-    assert_close(&format!("{name}: bias"), &found.of_bias, &expected.bias, TOLERANCE);
+    assert_close(&format!("{name}: output"), &found.output, &output, tolerances[0]);
+    assert_close(&format!("{name}: input"), &found.of_input, &expected.input, tolerances[1]);
+    assert_close(&format!("{name}: weight"), &found.of_weight, &expected.weight, tolerances[2]);
+    assert_close(&format!("{name}: bias"), &found.of_bias, &expected.bias, tolerances[2]);
     for (at, (&gated, &plain)) in found.of_gated_input.iter().zip(&found.of_input).enumerate() {
         let expected = if input[at] > 0.0 { plain } else { 0.0 };
         assert_eq!(gated, expected, "{name}: gated input[{at}]");
     }
+}
+
+fn geometry(sizes: &oracle::Convolution) -> ConvGeometry {
+    let oracle::Convolution { batch, inputs, outputs, size, window } = *sizes;
+    ConvGeometry::new(batch, [inputs, outputs], size, window).unwrap()
 }
 
 /// Windows of the built-in networks, and others with strides and paddings in odd relations. Kernels are compiled for each.
@@ -97,28 +104,82 @@ const WINDOWS: [Window; 8] = [
 /// The oracle's limit, so that the test takes seconds.
 const MOST_PRODUCTS: usize = 1_000_000;
 
+/// Returns sizes at random, of which the oracle does not take long.
+fn random_sizes(random: &mut Random, window: Window) -> oracle::Convolution {
+    let smallest = window.kernel.saturating_sub(2 * window.padding).max(1);
+    let mut sizes = oracle::Convolution {
+        batch: random.upto(4),
+        inputs: random.upto(40),
+        outputs: random.upto(140),
+        size: [(); 2].map(|()| smallest - 1 + random.upto(24)),
+        window,
+    };
+    while sizes.products_len() > MOST_PRODUCTS {
+        let largest = [&mut sizes.inputs, &mut sizes.outputs].into_iter().max();
+        if let Some(channels) = largest {
+            *channels = channels.div_ceil(2);
+        }
+    }
+    sizes
+}
+
 #[test]
 fn a_hundred_convolutions_and_their_gradients_are_those_of_plain_loops() {
     let Some(client) = client() else { return };
     let mut random = Random(1);
     for at in 0..100 {
-        let window = WINDOWS[at % WINDOWS.len()];
-        let smallest = window.kernel.saturating_sub(2 * window.padding).max(1);
-        let mut sizes = oracle::Convolution {
-            batch: random.upto(4),
-            inputs: random.upto(40),
-            outputs: random.upto(140),
-            size: [(); 2].map(|()| smallest - 1 + random.upto(24)),
-            window,
-        };
-        while sizes.products_len() > MOST_PRODUCTS {
-            let largest = [&mut sizes.inputs, &mut sizes.outputs].into_iter().max();
-            if let Some(channels) = largest {
-                *channels = channels.div_ceil(2);
-            }
-        }
-        compare(&client, &sizes, None);
+        let sizes = random_sizes(&mut random, WINDOWS[at % WINDOWS.len()]);
+        compare(&client, &sizes, &Convolution::direct(geometry(&sizes)));
     }
+}
+
+#[test]
+fn a_hundred_convolutions_by_winograds_algorithm_are_those_of_plain_loops() {
+    let Some(client) = client() else { return };
+    let mut random = Random(2);
+    for at in 0..100 {
+        let kernel = [3, 5][at % 2];
+        let window = Window { kernel, stride: 1, padding: random.upto(kernel) - 1 };
+        let sizes = random_sizes(&mut random, window);
+        compare(&client, &sizes, &Convolution::winograd(geometry(&sizes)).unwrap());
+    }
+}
+
+#[test]
+fn images_in_several_chunks_are_those_of_plain_loops() {
+    let Some(client) = client() else { return };
+    for (kernel, outputs, batch) in [(3, 1024, 461), (5, 512, 521)] {
+        let window = Window { kernel, stride: 1, padding: kernel / 2 };
+        let sizes = oracle::Convolution { batch, inputs: 1, outputs, size: [1, 2], window };
+        let convolution = Convolution::winograd(geometry(&sizes)).unwrap();
+        // Two chunks of three dispatches each, and the transform of the weights.
+        assert_eq!(convolution.cost(Pass::Forward).dispatches, 7);
+        compare(&client, &sizes, &convolution);
+    }
+}
+
+#[test]
+fn the_algorithm_follows_from_the_sizes() {
+    use Algorithm::{Direct, Winograd};
+
+    let algorithms = |batch, channels, side, [kernel, stride, padding]: [usize; 3]| {
+        let window = Window { kernel, stride, padding };
+        let geometry = ConvGeometry::new(batch, channels, [side; 2], window).unwrap();
+        let convolution = Convolution::new(geometry);
+        Pass::ALL.map(|pass| convolution.algorithm(pass))
+    };
+    // The layers of the book's network at 224 and at 96.
+    assert_eq!(algorithms(128, [96, 256], 26, [5, 1, 2]), [Winograd; 3]);
+    assert_eq!(algorithms(128, [256, 384], 12, [3, 1, 1]), [Winograd; 3]);
+    assert_eq!(algorithms(128, [96, 256], 10, [5, 1, 2]), [Winograd; 3]);
+    assert_eq!(algorithms(128, [256, 384], 4, [3, 1, 1]), [Winograd; 3]);
+    // Kernels and strides that it has no scheme for.
+    assert_eq!(algorithms(128, [1, 96], 224, [11, 4, 0]), [Direct; 3]);
+    assert_eq!(algorithms(128, [256, 256], 26, [1, 1, 0]), [Direct; 3]);
+    assert_eq!(algorithms(128, [256, 384], 26, [3, 2, 1]), [Direct; 3]);
+    // Ten classes do not pay for the transforms of 384 channels, nor a single small image for those of the weights.
+    assert_eq!(algorithms(128, [384, 10], 5, [3, 1, 1]), [Direct; 3]);
+    assert_eq!(algorithms(1, [256, 384], 4, [3, 1, 1]), [Direct; 3]);
 }
 
 #[test]
@@ -129,7 +190,10 @@ fn every_tile_computes_the_same() {
         // More than a tile along both axes, and no multiple of one.
         let sizes =
             oracle::Convolution { batch: 2, inputs: 3, outputs: 133, size: [9, 11], window };
-        compare(&client, &sizes, Some(tile));
+        let convolution = Convolution::direct(geometry(&sizes)).with_tile(tile).unwrap();
+        compare(&client, &sizes, &convolution);
+        let convolution = Convolution::winograd(geometry(&sizes)).unwrap().with_tile(tile).unwrap();
+        compare(&client, &sizes, &convolution);
     }
 }
 
@@ -138,17 +202,27 @@ fn an_adapter_gives_the_same_bits_twice() {
     let Some(client) = client() else { return };
     let window = Window { kernel: 5, stride: 1, padding: 2 };
     let geometry = ConvGeometry::new(4, [20, 40], [30, 31], window).unwrap();
-    let convolution = Convolution::new(geometry);
-    // The weight gradient is the sum of several parts.
-    assert!(convolution.cost(Pass::WeightGradient).workgroups > 8);
     let operands = Operands::of(&geometry, 40);
-    let first = operands.step(&client, &convolution);
-    assert_eq!(operands.step(&client, &convolution), first);
+    let winograd = Convolution::winograd(geometry).unwrap();
+    for convolution in [Convolution::direct(geometry), winograd] {
+        // The weight gradient is the sum of several parts.
+        assert!(convolution.cost(Pass::WeightGradient).workgroups > 8);
+        let first = operands.step(&client, &convolution);
+        assert_eq!(operands.step(&client, &convolution), first);
+    }
 }
 
 #[test]
 fn nan_stays_nan() {
     let Some(client) = client() else { return };
+    let window = Window { kernel: 3, stride: 1, padding: 1 };
+    let geometry = ConvGeometry::new(1, [1, 1], [1, 1], window).unwrap();
+    let [input, weight, bias] =
+        [vec![f32::NAN], vec![1.0; 9], vec![0.0]].map(|values| write(&client, &values));
+    let convolution = Convolution::winograd(geometry).unwrap();
+    let output = convolution.forward(&client, [&input, &weight, &bias]).unwrap();
+    assert!(read(&client, output)[0].is_nan());
+
     let window = Window { kernel: 1, stride: 1, padding: 0 };
     let geometry = ConvGeometry::new(1, [1, 2], [2, 2], window).unwrap();
     let [input, weight, bias] = [vec![1.0, f32::NAN, 2.0, -3.0], vec![1.0, -1.0], vec![0.0, 0.0]]

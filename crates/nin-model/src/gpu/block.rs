@@ -10,6 +10,7 @@ use nin_gpu::{
 };
 
 use super::buffers::{GpuTensor, tensor_on};
+use super::switch::convolution;
 use crate::Pool;
 use crate::operation::Operation;
 use crate::shapes::pool_side;
@@ -65,7 +66,7 @@ impl GpuBlock {
         };
         let [height, width] = pooled_size.unwrap_or(size);
         Ok(Self {
-            convolutions: layers.map(Convolution::new),
+            convolutions: layers.map(convolution),
             pool,
             output_shape: [batch, third, height, width],
         })

@@ -12,7 +12,7 @@ mod update;
 
 pub(crate) use block::GpuBlock;
 pub use cost::{GpuLayer, gpu_layers};
-pub use switch::use_gpu_kernels;
+pub use switch::{GpuPath, set_gpu_path};
 pub(crate) use update::{adamw, sgd};
 
 use burn::tensor::backend::Backend;
