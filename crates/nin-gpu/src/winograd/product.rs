@@ -3,7 +3,7 @@
 use cubecl::prelude::*;
 
 use crate::product::{
-    Copying, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, OUTSIDE, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
@@ -24,7 +24,7 @@ impl Form {
     /// Returns the point at which rows are summed; one that does not exist if there is none.
     fn sums_at(self) -> usize {
         match self {
-            Self::Images => usize::MAX,
+            Self::Images => OUTSIDE,
             Self::WeightGradient { sums_at } => sums_at,
         }
     }

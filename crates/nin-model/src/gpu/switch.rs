@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nin_gpu::{Algorithm, ConvGeometry, Convolution};
+use nin_gpu::{ConvGeometry, Convolution};
 
 /// How networks on wgpu are computed, for the whole process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
