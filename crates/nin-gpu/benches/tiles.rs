@@ -115,6 +115,7 @@ impl Buffers {
 /// A layer's convolution by each algorithm.
 struct Candidate {
     name: &'static str,
+    passes: &'static [Pass],
     chosen: Convolution,
     algorithms: Vec<Convolution>,
     buffers: Buffers,
@@ -129,8 +130,12 @@ impl Candidate {
             ConvGeometry::new(options.batch, channels, [side; 2], window).expect("valid sizes");
         let direct = Convolution::direct(geometry);
         let algorithms = [Some(direct), Convolution::winograd(geometry)];
+        // No training needs the gradient of the images.
+        let passes: &[Pass] =
+            if channels[0] == 1 { &[Pass::Forward, Pass::WeightGradient] } else { &Pass::ALL };
         Self {
             name,
+            passes,
             chosen: Convolution::new(geometry),
             algorithms: algorithms.into_iter().flatten().collect(),
             buffers: Buffers::new(client, &geometry, channels[1]),
@@ -158,7 +163,8 @@ fn main() {
     let candidates = LAYERS.map(|layer| Candidate::new(&client, layer, &options));
     let (mut rows, mut left_out) = (Vec::new(), 0);
     for tile in std::iter::once(None).chain(TILES.map(Some)) {
-        for (candidate, pass) in candidates.iter().flat_map(|it| Pass::ALL.map(|pass| (it, pass))) {
+        let all = candidates.iter().flat_map(|it| it.passes.iter().map(move |&pass| (it, pass)));
+        for (candidate, pass) in all {
             for convolution in &candidate.algorithms {
                 let convolution = match tile {
                     None => *convolution,
