@@ -260,6 +260,13 @@ pub(crate) struct GpuArguments {
     pub(crate) output: PathBuf,
 }
 
+impl GpuArguments {
+    /// Returns whether a part is wanted.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct HostileArguments {
     #[command(flatten)]

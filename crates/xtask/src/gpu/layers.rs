@@ -25,14 +25,11 @@ const MODELS: [Model; 3] = [
 /// The seconds that a dispatch costs, if the host prepares the next ones meanwhile: an assumption.
 const DISPATCH_SECS: f64 = 5e-6;
 
-/// Finds what each layer costs, as `bench --layers` counts it, and the images per second that follow for some GPUs, with
-/// Winograd's algorithm and without it.
+/// Finds what each layer costs, as `bench --layers` counts it, and the images per second that follow for some GPUs.
 pub(super) fn run(session: &Session, limit: &Limit, rows: &mut Value) -> anyhow::Result<()> {
     for size in sizes(session.arguments) {
         let mut found = bench(session, limit, size, &["--layers"], "kernels")?;
-        let direct = bench(session, limit, size, &["--layers"], "direct")?;
         found["computed_not_measured_images_per_sec"] = rates(&found);
-        found["computed_not_measured_images_per_sec_direct"] = rates(&direct);
         push(rows, found);
     }
     Ok(())

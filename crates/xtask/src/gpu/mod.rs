@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &GpuArguments) -> anyhow::Result<Value> {
     let session = Session { arguments, programs: Programs::build(arguments)? };
     let mut failed = Vec::new();
     for Part { name, share, run } in PARTS {
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == name) {
+        if !arguments.wants(name) {
             continue;
         }
         let allowed = Duration::from_secs(arguments.secs) * share / 100;

@@ -11,27 +11,31 @@ use crate::arguments::GpuArguments;
 /// The programs by themselves, because a `cargo` that is ended leaves its own child running.
 pub(super) struct Programs {
     pub(super) nin_cli: PathBuf,
+    /// The tests of nin-gpu, if they are wanted.
     pub(super) tests: PathBuf,
+    /// Its bench, if it is wanted.
     pub(super) tiles: PathBuf,
 }
 
 impl Programs {
+    /// Builds what the wanted parts need.
     pub(super) fn build(arguments: &GpuArguments) -> anyhow::Result<Self> {
-        let profile = &arguments.profile;
+        let for_part = |part: &str, words: &[&str]| {
+            if arguments.wants(part) {
+                built(words, &arguments.profile)
+            } else {
+                Ok(PathBuf::new())
+            }
+        };
         let nin_cli = match &arguments.binary {
             Some(binary) => binary.clone(),
-            None => built(&["build", "--package", "nin-cli", "--bin", "nin-cli"], profile)?,
+            None => built(&["build", "--package", "nin-cli"], &arguments.profile)?,
         };
+        let of_gpu = ["--no-run", "--package", "nin-gpu"];
         Ok(Self {
             nin_cli,
-            tests: built(
-                &["test", "--no-run", "--package", "nin-gpu", "--test", "suite"],
-                profile,
-            )?,
-            tiles: built(
-                &["bench", "--no-run", "--package", "nin-gpu", "--bench", "tiles"],
-                profile,
-            )?,
+            tests: for_part("parity", &[&["test", "--test", "suite"][..], &of_gpu].concat())?,
+            tiles: for_part("tiles", &[&["bench", "--bench", "tiles"][..], &of_gpu].concat())?,
         })
     }
 }
