@@ -16,6 +16,10 @@ use crate::adapter;
 /// The distance of two tensors relative to the norm of one: 32-bit sums in another order, through up to twelve layers.
 const TOLERANCE: f64 = 2e-5;
 
+/// The same for the gradients before a unit that ReLU passes on one backend only. An output of the first layer of `imagenet`'s last block
+/// is that close to zero: the gradients of the layers after it are 4e-7 off, and all others up to 6e-4.
+const TOLERANCE_OF_A_UNIT: f64 = 1e-3;
+
 /// A tensor by name.
 type Named = (String, Vec<f32>);
 
@@ -59,6 +63,11 @@ fn step<I: Backend>(
     std::iter::once(logits).chain(visitor.found).collect()
 }
 
+fn tolerance(network: &str, tensor: &str) -> f64 {
+    let is_after_the_unit = tensor == "logits" || tensor.starts_with("blocks.3.cccp");
+    if network == "imagenet" && !is_after_the_unit { TOLERANCE_OF_A_UNIT } else { TOLERANCE }
+}
+
 fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
@@ -72,7 +81,8 @@ fn compare(name: &str, architecture: &Architecture, input: [usize; 3], batch: us
         let size = norm(expected.iter().map(|&value| f64::from(value)));
         let pairs = expected.iter().zip(found);
         let distance = norm(pairs.map(|(&it, &other)| f64::from(it) - f64::from(other))) / size;
-        assert!(distance < TOLERANCE, "{name}: {tensor} is {distance:e} off");
+        let tolerance = tolerance(name, tensor);
+        assert!(distance < tolerance, "{name}: {tensor} is {distance:e} off");
         worst = worst.max(distance);
     }
     println!("{name}: off by at most {worst:.1e}");
