@@ -33,9 +33,5 @@ pub(super) fn is_used() -> bool {
 
 /// Returns a convolution with its algorithms.
 pub(super) fn convolution(geometry: ConvGeometry) -> Convolution {
-    if is(GpuPath::Direct) {
-        Convolution::direct(geometry)
-    } else {
-        Convolution::new(geometry)
-    }
+    if is(GpuPath::Direct) { Convolution::direct(geometry) } else { Convolution::new(geometry) }
 }
