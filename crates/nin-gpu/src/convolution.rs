@@ -201,7 +201,7 @@ impl Convolution {
         match self.plan(Pass::WeightGradient) {
             Plan::Direct(direct) => direct.parameter_gradients(client, operands, &gradients)?,
             Plan::Winograd(winograd) => {
-                winograd.parameter_gradients(client, operands, &gradients)?
+                winograd.parameter_gradients(client, operands, &gradients)?;
             }
         }
         Ok(gradients)

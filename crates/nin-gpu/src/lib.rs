@@ -20,6 +20,8 @@
 // Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
 // language cannot be called in them.
 #![allow(
+    // An `if` that is decided while a kernel is compiled is one of its own.
+    clippy::collapsible_if,
     clippy::manual_is_multiple_of,
     clippy::needless_pass_by_value,
     clippy::similar_names,

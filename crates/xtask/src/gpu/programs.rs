@@ -47,7 +47,8 @@ fn built(words: &[&str], profile: &str) -> anyhow::Result<PathBuf> {
     let output = cargo.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "{cargo:?} failed");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let paths = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    paths.last().with_context(|| format!("{cargo:?} built no program"))
+    let messages = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut paths =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    paths.next().with_context(|| format!("{cargo:?} built no program"))
 }
