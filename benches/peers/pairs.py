@@ -181,7 +181,7 @@ def main():
         for name in args.row or ROWS:
             for batch in args.batch or [1, 32, 128]:
                 found = row(args, name, batch, folder)
-                same = lambda one: all(one[key] == found[key] for key in ("row", "phase", "batch", "dtype", "threads"))
+                same = lambda one: all(one.get(key, "inference") == found[key] for key in ("row", "phase", "batch", "dtype", "threads"))
                 table["rows"] = [one for one in table["rows"] if not same(one)] + [found]
                 if output:
                     output.write_text(json.dumps(table, indent=1) + "\n")

@@ -1,6 +1,6 @@
 //! Errors of exporting and importing a network.
 
-use nin_model::ModelError;
+use nin_model::{ModelError, Weights};
 use thiserror::Error;
 
 /// An export or import that failed.
@@ -21,6 +21,9 @@ pub enum ExchangeError {
     /// The network whitens its images with a matrix that only nin's own files can hold.
     #[error("the network's ZCA whitening cannot be exported to this format")]
     Whitening,
+    /// The weights are int8, which the other format cannot hold.
+    #[error("int8 weights cannot be converted")]
+    Int8,
     /// The weights exceed the 2 GiB limit of a protobuf message.
     #[error("the weights take {bytes} bytes, but an ONNX file holds at most {limit}")]
     TooLargeForOnnx {
@@ -48,9 +51,15 @@ impl ExchangeError {
                                 `preprocessing.whitening.mean` and `preprocessing.whitening.matrix`"
                     .to_owned()
             }
+            Self::Int8 => "convert the checkpoint that they were made from".to_owned(),
             Self::NotInOnnx { .. } | Self::TooLargeForOnnx { .. } => {
                 "export to safetensors instead".to_owned()
             }
         }
     }
+}
+
+/// Refuses int8 weights, whose scales would be lost.
+pub(crate) fn refuse_int8(weights: &Weights) -> Result<(), ExchangeError> {
+    if weights.is_quantized() { Err(ExchangeError::Int8) } else { Ok(()) }
 }

@@ -6,7 +6,8 @@
 //!
 //! # Products
 //! A convolution and both of its gradients are products of matrices that never exist in memory (implicit GEMM): `product`
-//! has what the three share, and each file of `convolution` gathers the factors of one.
+//! has what the three share, and each file of `convolution/direct` gathers the factors of one. Layers of 5x5 and 3x3 may be
+//! computed by Winograd's algorithm instead (`winograd`): the counts of [`Cost`] decide.
 //!
 //! # Adapters
 //! Kernels need 16 KiB of workgroup memory, 256 threads in a workgroup and seven buffers, which every WebGPU adapter has. Sizes

@@ -137,9 +137,9 @@ fn main() {
                 QuantizedLayer {
                     shape: [outputs, inputs, height, width],
                     weight: ints.collect(),
-                    weight_step: steps,
+                    weight_scale: steps,
                     bias: bias.clone(),
-                    input_step: 0.02,
+                    input_scale: 0.02,
                 }
             },
         );

@@ -21,7 +21,7 @@ use crate::team::{Step, Work};
 /// The largest product of an activation and a weight, as an absolute value.
 const LARGEST_PRODUCT: usize = 255 * 128;
 
-/// Multiply-accumulates that are worth another thread: as many microseconds as in `f32`.
+/// Multiply-accumulates that are worth another thread: they take about as long as two million in `f32`.
 const MACS_PER_THREAD: u64 = 4_000_000;
 
 /// A layer with int8 weights.
@@ -31,18 +31,18 @@ pub struct QuantizedLayer {
     pub shape: [usize; 4],
     /// In this shape.
     pub weight: Vec<i8>,
-    /// The step of the weights of each output: a weight is the step times its integer.
-    pub weight_step: Vec<f32>,
+    /// The scale of the weights of each output: a weight is the scale times its integer.
+    pub weight_scale: Vec<f32>,
     /// Of each output.
     pub bias: Vec<f32>,
-    /// The step of the input: an activation is the step times its byte.
-    pub input_step: f32,
+    /// The scale of the input: an activation is the scale times its byte.
+    pub input_scale: f32,
 }
 
 /// The blocks of a network with int8 weights, prepared for inference.
 ///
 /// The first layer computes in `f32`, because its input may be negative. Its output, and that of every other layer but the
-/// last, is rounded to bytes, `round(activation / step)` with ties to even. Sums of products of bytes are exact, so layers on
+/// last, is rounded to bytes, `round(activation / scale)` with ties to even. Sums of products of bytes are exact, so layers on
 /// bytes have the same results for every instruction set.
 #[derive(Debug)]
 pub struct QuantizedInference {
@@ -50,8 +50,8 @@ pub struct QuantizedInference {
     first_weight: Vec<f32>,
     first_bias: Vec<f32>,
     first_packed: Kept,
-    /// The step of the first layer's output.
-    first_step: f32,
+    /// The scale of the first layer's output.
+    first_scale: f32,
     layers: Vec<Arc<Packed>>,
     /// Taken during a call.
     idle: Mutex<Vec<Image>>,
@@ -78,22 +78,22 @@ impl QuantizedInference {
         [first_weight, first_bias]: [Vec<f32>; 2],
         layers: Vec<QuantizedLayer>,
     ) -> Result<Self, Error> {
-        let Some(first_step) = layers.first().map(|layer| layer.input_step) else {
+        let Some(first_scale) = layers.first().map(|layer| layer.input_scale) else {
             return Err(Error::Length { name: "layers", expected: 1, found: 0 });
         };
-        let next_steps: Vec<Option<f32>> =
-            layers[1..].iter().map(|layer| Some(layer.input_step)).chain([None]).collect();
+        let next_scales: Vec<Option<f32>> =
+            layers[1..].iter().map(|layer| Some(layer.input_scale)).chain([None]).collect();
         let packed = layers
             .into_iter()
-            .zip(next_steps)
-            .map(|(layer, output_step)| layer.packed(context, output_step).map(Arc::new));
+            .zip(next_scales)
+            .map(|(layer, output_scale)| layer.packed(context, output_scale).map(Arc::new));
         Ok(Self {
             layers: packed.collect::<Result<_, _>>()?,
             context: context.clone().with_precision(Precision::Fp32),
             first_weight,
             first_bias,
             first_packed: Kept::default(),
-            first_step,
+            first_scale,
             idle: Mutex::default(),
         })
     }
@@ -193,7 +193,7 @@ impl QuantizedInference {
         let input = steps.values();
         let weight = LayerWeights::with_kept(&self.first_weight, &self.first_packed);
         direct::push_steps(&mut steps, first, Layout::Planes, weight, Some(&self.first_bias));
-        quads::push_quantize(&mut steps, self.first_step.recip());
+        quads::push_quantize(&mut steps, self.first_scale.recip());
         let mut packed = self.layers.iter();
         for (index, block) in blocks.iter().enumerate() {
             let is_first = index == 0;
@@ -217,8 +217,8 @@ impl QuantizedInference {
 }
 
 impl QuantizedLayer {
-    /// Packs the layer. Its output has a step unless it is the last one, which stays `f32`.
-    fn packed(self, context: &Context, output_step: Option<f32>) -> Result<Packed, Error> {
+    /// Packs the layer. Its output has a scale unless it is the last one, which stays `f32`.
+    fn packed(self, context: &Context, output_scale: Option<f32>) -> Result<Packed, Error> {
         let [outputs, inputs, height, width] = self.shape;
         let products = [inputs, height, width, LARGEST_PRODUCT];
         let sum = products.iter().try_fold(1, |sum: usize, size| sum.checked_mul(*size));
@@ -226,12 +226,13 @@ impl QuantizedLayer {
             return Err(Error::TooLarge);
         }
         expect_len("weight", self.weight.len(), outputs * inputs * height * width)?;
-        expect_len("weight_step", self.weight_step.len(), outputs)?;
+        expect_len("weight_scale", self.weight_scale.len(), outputs)?;
         expect_len("bias", self.bias.len(), outputs)?;
-        let step = output_step.unwrap_or(1.0);
-        let scale = self.weight_step.iter().map(|weight| self.input_step * weight / step).collect();
-        let bias = self.bias.iter().map(|bias| bias / step).collect();
-        let to_bytes = output_step.is_some();
+        let output = output_scale.unwrap_or(1.0);
+        let scale = self.weight_scale.iter().map(|weight| self.input_scale * weight / output);
+        let scale = scale.collect();
+        let bias = self.bias.iter().map(|bias| bias / output).collect();
+        let to_bytes = output_scale.is_some();
         Ok(Packed::new(context.int8(), self.shape, &self.weight, [scale, bias], to_bytes))
     }
 }

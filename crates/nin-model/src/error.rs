@@ -127,9 +127,9 @@ pub enum ModelError {
         /// `NaN`, `inf` or `-inf`.
         value: String,
     },
-    /// A step of a quantized layer is not a positive number.
+    /// A scale of a quantized layer is not a positive number.
     #[error("tensor `{name}` holds {value} at position {position}, expected positive numbers")]
-    Step {
+    Scale {
         /// The name of the tensor.
         name: String,
         /// The first such position.

@@ -36,7 +36,7 @@ impl ModelError {
             Self::NonFinite { .. } => {
                 "training diverged before this checkpoint: use an earlier one".to_owned()
             }
-            Self::Step { .. } => "make it again from its checkpoint: nin-cli quantize".to_owned(),
+            Self::Scale { .. } => "make it again from its checkpoint: nin-cli quantize".to_owned(),
             Self::NonFiniteAnswers { .. } => {
                 "its weights or its preprocessing overflow: use another checkpoint".to_owned()
             }

@@ -1,6 +1,6 @@
-//! int8 weights, and the steps of weights and activations.
+//! int8 weights, and the scales of weights and activations.
 //!
-//! A weight is the step of its output channel times an integer from -127 to 127. An activation is the step of its layer times
+//! A weight is the scale of its output channel times an integer from -127 to 127. An activation is the scale of its layer times
 //! a byte: every activation comes from a ReLU, so none is negative. The first layer stays fp32, because its input may be
 //! negative and it has few weights.
 
@@ -14,15 +14,15 @@ const LARGEST_WEIGHT: f32 = 127.0;
 /// The largest byte of an activation.
 const LARGEST_ACTIVATION: f32 = 255.0;
 
-/// The steps of the layers after the first.
+/// The scales of the layers after the first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Quantization {
-    layers: BTreeMap<String, LayerSteps>,
+    layers: BTreeMap<String, LayerScales>,
 }
 
-/// The steps of a layer.
+/// The scales of a layer.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct LayerSteps {
+pub(crate) struct LayerScales {
     /// Of the input.
     pub(crate) input: f32,
     /// Of the weights of each output channel.
@@ -40,19 +40,20 @@ fn weight_name(layer: &str) -> String {
     format!("{layer}.weight")
 }
 
-fn weight_step_name(layer: &str) -> String {
-    format!("{layer}.weight_step")
+fn weight_scale_name(layer: &str) -> String {
+    format!("{layer}.weight_scale")
 }
 
-fn input_step_name(layer: &str) -> String {
-    format!("{layer}.input_step")
+fn input_scale_name(layer: &str) -> String {
+    format!("{layer}.input_scale")
 }
 
 impl Weights {
     /// Returns the weights rounded to int8. `ranges` are the largest input of each layer after the first.
     ///
     /// # Errors
-    /// As [`Weights::check`].
+    /// As [`Weights::check`]; [`ModelError::MissingTensor`] where the number of ranges is not that of the layers, and
+    /// [`ModelError::Scale`] for a range that is negative or not finite.
     pub fn quantized(
         &self,
         architecture: &Architecture,
@@ -60,48 +61,56 @@ impl Weights {
     ) -> Result<Self, ModelError> {
         self.check(architecture)?;
         let mut rounded = self.clone();
-        let mut steps = BTreeMap::new();
-        for (layer, range) in layers(architecture).into_iter().zip(ranges) {
+        let mut scales = BTreeMap::new();
+        let layers = layers(architecture);
+        if let Some(layer) = layers.get(ranges.len()) {
+            return Err(ModelError::MissingTensor { name: input_scale_name(layer) });
+        }
+        for (layer, range) in layers.into_iter().zip(ranges) {
+            if !(range.is_finite() && *range >= 0.0) {
+                let name = input_scale_name(&layer);
+                return Err(ModelError::Scale { name, position: 0, value: range.to_string() });
+            }
             let Some(tensor) = self.get(&weight_name(&layer)) else { continue };
             let outputs = tensor.values.chunks(tensor.values.len() / tensor.shape[0]);
-            let weights: Vec<f32> = outputs.map(|weights| step(weights)).collect();
+            let weights: Vec<f32> = outputs.map(|weights| scale(weights)).collect();
             let integers = integers(tensor, &weights);
             rounded.insert(weight_name(&layer), scaled(&tensor.shape, &integers, &weights));
             let input = (range / LARGEST_ACTIVATION).max(f32::MIN_POSITIVE);
-            steps.insert(layer, LayerSteps { input, weights });
+            scales.insert(layer, LayerScales { input, weights });
         }
-        rounded.set_quantization(Some(Quantization { layers: steps }));
+        rounded.set_quantization(Some(Quantization { layers: scales }));
         Ok(rounded)
     }
 }
 
-/// Returns the step of the weights of an output channel.
-fn step(weights: &[f32]) -> f32 {
+/// Returns the scale of the weights of an output channel.
+fn scale(weights: &[f32]) -> f32 {
     let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-    // A channel without weights has a step as well.
+    // A channel without weights has a scale as well.
     (largest / LARGEST_WEIGHT).max(f32::MIN_POSITIVE)
 }
 
 /// Returns the nearest integers.
-fn integers(tensor: &HostTensor, steps: &[f32]) -> Vec<i8> {
-    let per_output = tensor.values.len() / steps.len();
+fn integers(tensor: &HostTensor, scales: &[f32]) -> Vec<i8> {
+    let per_output = tensor.values.len() / scales.len();
     let integer = |(index, value): (usize, &f32)| {
-        let integer = (value / steps[index / per_output]).round_ties_even();
+        let integer = (value / scales[index / per_output]).round_ties_even();
         integer.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT) as i8
     };
     tensor.values.iter().enumerate().map(integer).collect()
 }
 
-/// Returns integers times their steps.
-fn scaled(shape: &[usize], integers: &[i8], steps: &[f32]) -> HostTensor {
-    let per_output = integers.len() / steps.len().max(1);
-    let value = |(index, &integer): (usize, &i8)| f32::from(integer) * steps[index / per_output];
+/// Returns integers times their scales.
+fn scaled(shape: &[usize], integers: &[i8], scales: &[f32]) -> HostTensor {
+    let per_output = integers.len() / scales.len().max(1);
+    let value = |(index, &integer): (usize, &i8)| f32::from(integer) * scales[index / per_output];
     let values = integers.iter().enumerate().map(value).collect();
     HostTensor { shape: shape.to_vec(), values }
 }
 
 impl Quantization {
-    /// Takes the steps out of a file's tensors, and multiplies the weights, which are integers, by theirs.
+    /// Takes the scales out of a file's tensors, and multiplies the weights, which are integers, by theirs.
     pub(crate) fn take(
         tensors: &mut BTreeMap<String, HostTensor>,
         integers: &BTreeMap<String, Vec<i8>>,
@@ -112,35 +121,35 @@ impl Quantization {
             let mut take = |name: String| {
                 tensors.remove(&name).ok_or_else(|| ModelError::MissingTensor { name })
             };
-            let weights = take(weight_step_name(layer))?;
-            let input = take(input_step_name(layer))?;
+            let weights = take(weight_scale_name(layer))?;
+            let input = take(input_scale_name(layer))?;
             let Some(tensor) = tensors.get_mut(name) else { continue };
-            check_steps(
-                weight_step_name(layer),
+            check_scales(
+                weight_scale_name(layer),
                 &weights,
                 &tensor.shape[..tensor.shape.len().min(1)],
             )?;
-            check_steps(input_step_name(layer), &input, &[1])?;
+            check_scales(input_scale_name(layer), &input, &[1])?;
             *tensor = scaled(&tensor.shape, integers, &weights.values);
-            let steps = LayerSteps { input: input.values[0], weights: weights.values };
-            layers.insert(layer.to_owned(), steps);
+            let scales = LayerScales { input: input.values[0], weights: weights.values };
+            layers.insert(layer.to_owned(), scales);
         }
         Ok(Self { layers })
     }
 
     /// Returns the integers of a weight, if its layer is quantized.
     pub(crate) fn integers_of(&self, name: &str, tensor: &HostTensor) -> Option<Vec<i8>> {
-        let steps = self.layers.get(name.strip_suffix(".weight")?)?;
-        Some(integers(tensor, &steps.weights))
+        let scales = self.layers.get(name.strip_suffix(".weight")?)?;
+        Some(integers(tensor, &scales.weights))
     }
 
-    /// Returns the steps as tensors.
+    /// Returns the scales as tensors.
     pub(crate) fn tensors(&self) -> impl Iterator<Item = (String, HostTensor)> {
-        self.layers.iter().flat_map(|(layer, steps)| {
+        self.layers.iter().flat_map(|(layer, scales)| {
             let tensor = |values: Vec<f32>| HostTensor { shape: vec![values.len()], values };
             [
-                (weight_step_name(layer), tensor(steps.weights.clone())),
-                (input_step_name(layer), tensor(vec![steps.input])),
+                (weight_scale_name(layer), tensor(scales.weights.clone())),
+                (input_scale_name(layer), tensor(vec![scales.input])),
             ]
         })
     }
@@ -149,7 +158,7 @@ impl Quantization {
     pub(crate) fn check(&self, architecture: &Architecture) -> Result<(), ModelError> {
         let expected = layers(architecture);
         if let Some(missing) = expected.iter().find(|layer| !self.layers.contains_key(*layer)) {
-            return Err(ModelError::MissingTensor { name: weight_step_name(missing) });
+            return Err(ModelError::MissingTensor { name: weight_scale_name(missing) });
         }
         let mut found = self.layers.keys();
         match found.find(|layer| !expected.contains(layer)) {
@@ -168,28 +177,28 @@ impl Quantization {
     ) -> Option<Vec<nin_kernels::QuantizedLayer>> {
         let layer = |layer: String| {
             let weight = weights.get(&weight_name(&layer))?;
-            let steps = self.layers.get(&layer)?;
+            let scales = self.layers.get(&layer)?;
             Some(nin_kernels::QuantizedLayer {
                 shape: weight.shape.as_slice().try_into().ok()?,
-                weight: integers(weight, &steps.weights),
-                weight_step: steps.weights.clone(),
+                weight: integers(weight, &scales.weights),
+                weight_scale: scales.weights.clone(),
                 bias: weights.get(&format!("{layer}.bias"))?.values.clone(),
-                input_step: steps.input,
+                input_scale: scales.input,
             })
         };
         layers(architecture).into_iter().map(layer).collect()
     }
 }
 
-/// Checks that steps have a shape and are positive.
-fn check_steps(name: String, steps: &HostTensor, expected: &[usize]) -> Result<(), ModelError> {
-    if steps.shape != expected {
-        let (expected, found) = (expected.to_vec(), steps.shape.clone());
+/// Checks that scales have a shape and are positive.
+fn check_scales(name: String, scales: &HostTensor, expected: &[usize]) -> Result<(), ModelError> {
+    if scales.shape != expected {
+        let (expected, found) = (expected.to_vec(), scales.shape.clone());
         return Err(ModelError::TensorShape { name, expected, found });
     }
-    match steps.values.iter().position(|step| !(step.is_finite() && *step > 0.0)) {
+    match scales.values.iter().position(|scale| !(scale.is_finite() && *scale > 0.0)) {
         Some(position) => {
-            Err(ModelError::Step { name, position, value: steps.values[position].to_string() })
+            Err(ModelError::Scale { name, position, value: scales.values[position].to_string() })
         }
         None => Ok(()),
     }

@@ -30,7 +30,7 @@ pub struct HostTensor {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
     tensors: BTreeMap<String, HostTensor>,
-    /// The steps of weights that were rounded to int8.
+    /// The scales of weights that were rounded to int8.
     quantization: Option<Quantization>,
 }
 
@@ -72,8 +72,9 @@ impl Weights {
         Self::default()
     }
 
-    /// Adds a tensor, replacing one of the same name.
+    /// Adds a tensor, replacing one of the same name. int8 weights are fp32 afterwards: their scales may not fit the tensor.
     pub fn insert(&mut self, name: impl Into<String>, tensor: HostTensor) {
+        self.quantization = None;
         self.tensors.insert(name.into(), tensor);
     }
 
@@ -89,6 +90,7 @@ impl Weights {
 
     /// Returns the values of the tensor of this name.
     pub(crate) fn values_mut(&mut self, name: &str) -> Result<&mut [f32], ModelError> {
+        self.quantization = None;
         match self.tensors.get_mut(name) {
             Some(tensor) => Ok(&mut tensor.values),
             None => Err(ModelError::MissingTensor { name: name.to_owned() }),
@@ -196,14 +198,14 @@ impl Weights {
             .iter()
             .map(|(name, tensor)| {
                 let integers = self.quantization.as_ref();
-                let integers = integers.and_then(|steps| steps.integers_of(name, tensor));
+                let integers = integers.and_then(|scales| scales.integers_of(name, tensor));
                 (name.to_owned(), Encoded::new(tensor, integers))
             })
             .collect();
         if let Some(quantization) = &self.quantization {
             metadata.insert(QUANTIZATION.to_owned(), INT8.to_owned());
-            let steps = quantization.tensors();
-            encoded.extend(steps.map(|(name, tensor)| (name, Encoded::new(&tensor, None))));
+            let scales = quantization.tensors();
+            encoded.extend(scales.map(|(name, tensor)| (name, Encoded::new(&tensor, None))));
         }
         let views = encoded
             .iter()
@@ -260,11 +262,11 @@ impl Weights {
     }
 
     /// Decodes a safetensors file into its tensors and metadata. Widens 16-bit floats, which is exact, and multiplies int8
-    /// weights by their steps.
+    /// weights by their scales.
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`]. For int8 weights also
-    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] or [`ModelError::Step`] for their steps, and
+    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] or [`ModelError::Scale`] for their scales, and
     /// [`ModelError::Metadata`] for another quantization.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
         if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
@@ -279,8 +281,8 @@ impl Weights {
         for (name, view) in file.iter() {
             let data = view.data();
             let values = match view.dtype() {
-                Dtype::I8 if is_quantized => {
-                    let bytes = data.iter().map(|byte| byte.cast_signed());
+                Dtype::I8 if is_quantized && name.ends_with(".weight") => {
+                    let bytes = data.iter().map(|byte| byte.cast_signed().max(-i8::MAX));
                     integers.insert(name.to_owned(), bytes.collect());
                     Vec::new()
                 }

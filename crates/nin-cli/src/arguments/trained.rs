@@ -281,8 +281,8 @@ pub struct QuantizeArguments {
     /// Data set name [default: the one the network was trained on]
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
-    /// Training images for the ranges of activations
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Training images to calibrate on
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=8192))]
     pub images: u32,
     /// Largest loss of accuracy, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = parse_share)]

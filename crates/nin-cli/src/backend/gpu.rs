@@ -49,9 +49,8 @@ fn choose_kernels() -> Result<(), CommandError> {
         "direct" => GpuPath::Direct,
         "products" => GpuPath::Products,
         unknown => {
-            let message = format!(
-                "`NIN_GPU`: no way to compute is called `{unknown}`, expected `kernels`, `direct` or `products`"
-            );
+            let message =
+                format!("`NIN_GPU` is `{unknown}`, expected `kernels`, `direct` or `products`");
             return Err(CommandError::new(message, "unset it to use the kernels"));
         }
     };

@@ -71,9 +71,16 @@ impl Selected {
         }
     }
 
-    /// Notes that int8 weights are for the CPU, on another backend.
-    pub fn note_int8(&self, weights: &Weights) {
-        if weights.is_quantized() && self.backend == BackendName::Wgpu {
+    /// Returns whether it multiplies the weights as integers.
+    pub fn computes_int8(&self, weights: &Weights) -> bool {
+        weights.is_quantized() && self.backend != BackendName::Wgpu
+    }
+
+    /// Notes if the number format of a network makes no difference here.
+    pub fn note_format(&self, precision: Precision, weights: &Weights) {
+        if !weights.is_quantized() {
+            self.note_precision(precision);
+        } else if !self.computes_int8(weights) {
             let device = &self.device;
             note(format!(
                 "the weights are int8, but {device} computes in fp32: --backend flex is int8"

@@ -61,8 +61,7 @@ fn evaluate(arguments: &EvalArguments, group: Option<&Group>) -> anyhow::Result<
     }
     let selected = Selected::choose(arguments.device.request_for(&weights))?;
     note(selected.describe());
-    selected.note_precision(metadata.precision);
-    selected.note_int8(&weights);
+    selected.note_format(metadata.precision, &weights);
 
     let task = Evaluate {
         metadata: &metadata,

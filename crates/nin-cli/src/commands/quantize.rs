@@ -166,7 +166,7 @@ impl Quantize<'_> {
                 .zip(&expected)
                 .map(|(found, expected)| (f64::from(*found) - f64::from(*expected)).powi(2));
             let error = squares.sum::<f64>();
-            if best.as_ref().is_none_or(|(least, ..)| error < *least) {
+            if error.is_finite() && best.as_ref().is_none_or(|(least, ..)| error < *least) {
                 best = Some((error, share, weights));
             }
         }
@@ -271,7 +271,7 @@ impl Report<'_> {
                 if self.clipped_share == 0.0 {
                     "up to the largest activation".to_owned()
                 } else {
-                    format!("without the largest {} of activations", self.clipped_share)
+                    format!("without the largest {} % of activations", 100.0 * self.clipped_share)
                 }
             ),
         ])

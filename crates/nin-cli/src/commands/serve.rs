@@ -22,7 +22,7 @@ pub fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     metadata.batch_in_memory(1)?;
     let listener = listen(&arguments.addr)?;
     let selected = Selected::choose(arguments.device.request_for(&weights))?;
-    selected.note_int8(&weights);
+    selected.note_format(metadata.precision, &weights);
     let limits = Limits {
         body_bytes: usize::from(arguments.max_body) << 20,
         queue: usize::from(arguments.max_queue),

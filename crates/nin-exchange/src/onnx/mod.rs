@@ -18,6 +18,7 @@ use nin_model::{Block, Fit, HostTensor, ModelMetadata, Normalization, Pool, Weig
 use prost::Message;
 
 use crate::ExchangeError;
+use crate::error::refuse_int8;
 use message::{
     Attribute, Dimension, Entry, Graph, Model, Node, OperatorSet, Shape, Tensor, TensorType, Type,
     ValueInfo,
@@ -41,6 +42,7 @@ const MOST_WEIGHT_BYTES: u64 = (2 << 30) - (1 << 20);
 /// mode, [`ExchangeError::Whitening`] if the network whitens its input, and
 /// [`ExchangeError::TooLargeForOnnx`] if the weights exceed 2 GiB.
 pub fn encode(metadata: &ModelMetadata, weights: &Weights) -> Result<Vec<u8>, ExchangeError> {
+    refuse_int8(weights)?;
     weights.check(&metadata.architecture)?;
     let bytes = weights.iter().map(|(_, tensor)| tensor.values.len() as u64 * 4).sum();
     if bytes > MOST_WEIGHT_BYTES {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use nin_model::{Architecture, ModelError, Weights};
 
 use crate::ExchangeError;
+use crate::error::refuse_int8;
 
 pub use module::{GENERATED, loaded_by, module};
 
@@ -41,6 +42,7 @@ pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
 /// # Errors
 /// Returns [`ExchangeError::Model`] if the weights do not match the architecture.
 pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
+    refuse_int8(weights)?;
     weights.check(architecture)?;
     let tensors = names(architecture).into_iter().filter_map(|(ours, theirs)| {
         let tensor = weights.get(&ours)?;
@@ -56,6 +58,7 @@ pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weigh
 /// Returns [`ExchangeError::Model`] if a tensor is missing, unexpected, of another shape or not finite. The
 /// error has the name of the tensor in the file.
 pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
+    refuse_int8(weights)?;
     let prefix = prefix(weights);
     let plain = |name: &str| name.get(prefix.len()..).unwrap_or_default().to_owned();
     let are_ours = weights.iter().any(|(name, _)| plain(name).starts_with("blocks."));

@@ -167,7 +167,8 @@ mod tests {
     fn transform(matrix: Matrix, values: &[f64]) -> Vec<f64> {
         assert_eq!(values.len(), matrix.columns());
         let sum = |row| {
-            (0..matrix.columns()).map(move |column| f64::from(matrix.at(row, column)) * values[column])
+            (0..matrix.columns())
+                .map(move |column| f64::from(matrix.at(row, column)) * values[column])
         };
         (0..matrix.rows()).map(|row| sum(row).sum()).collect()
     }

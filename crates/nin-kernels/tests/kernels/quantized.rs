@@ -67,12 +67,12 @@ impl Network {
                     .iter()
                     .map(|value| (value * 127.0) as i8)
                     .collect(),
-                weight_step: random(seed + 1, outputs)
+                weight_scale: random(seed + 1, outputs)
                     .iter()
                     .map(|value| (1.5 + value) * 0.03 / depth.sqrt())
                     .collect(),
                 bias: random(seed + 2, outputs),
-                input_step: 0.01 + 0.002 * index as f32,
+                input_scale: 0.01 + 0.002 * index as f32,
             }
         });
         Some(Self { layers: layers.collect(), blocks, input, first })
@@ -96,7 +96,7 @@ impl Network {
         let [weight, bias] = &self.first;
         let first = &self.blocks[0].layers()[0];
         let sums = oracle::conv_forward(first, &self.input, weight, Some(bias), true);
-        let step = self.layers[0].input_step;
+        let step = self.layers[0].input_scale;
         let mut values: Vec<f32> =
             sums.iter().map(|sum| byte(*sum as f32 * step.recip())).collect();
         let mut layers = self.layers.iter().enumerate();
@@ -106,12 +106,12 @@ impl Network {
                 let weight: Vec<f32> = layer.weight.iter().map(|&value| value.into()).collect();
                 // Exact: integers in `f64`.
                 let sums = oracle::conv_forward(geometry, &values, &weight, None, false);
-                let next = self.layers.get(index + 1).map(|next| next.input_step);
+                let next = self.layers.get(index + 1).map(|next| next.input_scale);
                 let pixels: usize = geometry.output_size().iter().product();
                 let activation = |(at, sum): (usize, &f64)| {
                     let out = at / pixels % geometry.channels()[1];
                     let step = next.unwrap_or(1.0);
-                    let scale = layer.input_step * layer.weight_step[out] / step;
+                    let scale = layer.input_scale * layer.weight_scale[out] / step;
                     let value = *sum as f32 * scale + layer.bias[out] / step;
                     if next.is_some() { byte(value) } else { value.max(0.0) }
                 };

@@ -81,8 +81,8 @@ fn the_file_holds_integers_and_their_steps() {
     assert_eq!(types["blocks.0.convolution.weight"], Dtype::F32);
     assert_eq!(types["blocks.0.cccp1.weight"], Dtype::I8);
     assert_eq!(types["blocks.0.cccp1.bias"], Dtype::F32);
-    assert_eq!(types["blocks.2.cccp2.input_step"], Dtype::F32);
-    assert_eq!(file.tensor("blocks.1.convolution.weight_step").unwrap().shape(), [128]);
+    assert_eq!(types["blocks.2.cccp2.input_scale"], Dtype::F32);
+    assert_eq!(file.tensor("blocks.1.convolution.weight_scale").unwrap().shape(), [128]);
 
     let (read, weights_read) = ModelMetadata::from_safetensors(&bytes).unwrap();
     assert_eq!((&read, &weights_read), (&metadata, &quantized));
@@ -127,7 +127,7 @@ fn files_that_do_not_fit_are_refused() {
         assert!(error.to_string().contains(expected), "{error}, expected {expected}");
         assert!(!error.hint().is_empty());
     };
-    let step = "blocks.1.cccp2.weight_step";
+    let step = "blocks.1.cccp2.weight_scale";
     let value = |value: f32| value.to_le_bytes().to_vec();
     // As earlier versions read it.
     refused(&|file| drop(file.metadata.remove("quantization")), "holds I8, expected F32");
@@ -135,13 +135,13 @@ fn files_that_do_not_fit_are_refused() {
         &|file| drop(file.metadata.insert("quantization".into(), "int4".into())),
         "`int4` is unknown, expected `int8`",
     );
-    refused(&|file| drop(file.tensors.remove(step)), "`blocks.1.cccp2.weight_step` is missing");
+    refused(&|file| drop(file.tensors.remove(step)), "`blocks.1.cccp2.weight_scale` is missing");
     refused(&|file| drop(file.tensors.remove("blocks.1.cccp2.weight")), "belongs to no layer");
     for bad in [f32::NAN, 0.0, -1.0, f32::INFINITY] {
-        let input_step = (Dtype::F32, vec![1], value(bad));
+        let input_scale = (Dtype::F32, vec![1], value(bad));
         refused(
             &|file| {
-                drop(file.tensors.insert("blocks.0.cccp1.input_step".into(), input_step.clone()));
+                drop(file.tensors.insert("blocks.0.cccp1.input_scale".into(), input_scale.clone()));
             },
             "expected positive numbers",
         );
@@ -161,15 +161,21 @@ fn files_that_do_not_fit_are_refused() {
         },
         "has shape [0, 96, 1, 1]",
     );
+    // A scale that is an integer.
+    let integer = (Dtype::I8, vec![96], vec![1; 96]);
+    refused(
+        &|file| drop(file.tensors.insert(step.into(), integer.clone())),
+        "`blocks.1.cccp2.weight_scale` holds I8",
+    );
     // The first layer is fp32.
     refused(
         &|file| {
             let first = (Dtype::I8, vec![96, 1, 5, 5], vec![1; 96 * 25]);
             file.tensors.insert("blocks.0.convolution.weight".into(), first);
             let steps = (Dtype::F32, vec![96], value(0.1).repeat(96));
-            file.tensors.insert("blocks.0.convolution.weight_step".into(), steps);
+            file.tensors.insert("blocks.0.convolution.weight_scale".into(), steps);
             let step = (Dtype::F32, vec![1], value(0.1));
-            file.tensors.insert("blocks.0.convolution.input_step".into(), step);
+            file.tensors.insert("blocks.0.convolution.input_scale".into(), step);
         },
         "`blocks.0.convolution.weight` holds I8",
     );

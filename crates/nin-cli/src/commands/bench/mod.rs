@@ -69,8 +69,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         None => recipe.model.initialization.weights(&architecture, recipe.training.seed),
     };
     let selected = Selected::choose(arguments.device.request_for(&weights))?;
-    selected.note_precision(recipe.training.precision);
-    selected.note_int8(&weights);
+    selected.note_format(recipe.training.precision, &weights);
     let precision = recipe.training.precision.name();
     let steps = arguments.steps as usize;
     let batch_size = recipe.training.batch_size;
@@ -92,7 +91,7 @@ pub fn run(arguments: &BenchArguments) -> anyhow::Result<ExitCode> {
         steps,
         architecture: architecture.name().to_owned(),
         input,
-        precision: if weights.is_quantized() { "int8" } else { precision },
+        precision: if selected.computes_int8(&weights) { "int8" } else { precision },
         train_images_per_sec: rates.train,
         infer_images_per_sec: rates.infer,
         epoch_images_per_sec: rates.epoch,

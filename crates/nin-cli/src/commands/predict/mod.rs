@@ -55,8 +55,7 @@ fn predict(arguments: &PredictArguments, group: Option<&Group>) -> anyhow::Resul
     }
     let selected = Selected::choose(arguments.device.request_for(&weights))?;
     note(selected.describe());
-    selected.note_precision(metadata.precision);
-    selected.note_int8(&weights);
+    selected.note_format(metadata.precision, &weights);
 
     let mut preparation = Preparation::new(&metadata).with_inversion(arguments.invert.into());
     if arguments.dense {
