@@ -7,7 +7,7 @@ use crate::buffer::{allocate, check, check_lens};
 use crate::direct::Direct;
 use crate::tile::{Pass, Tile};
 use crate::winograd::Winograd;
-use crate::{ConvGeometry, Cost, Error};
+use crate::{ConvGeometry, Cost, Error, ParameterGradients};
 
 /// How a pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,15 +23,6 @@ pub enum Algorithm {
 pub struct Convolution {
     geometry: ConvGeometry,
     plans: [Plan; 3],
-}
-
-/// The gradients of weight and bias.
-#[derive(Debug, Clone)]
-pub struct ParameterGradients {
-    /// `[outputs, inputs, kernel, kernel]`
-    pub weight: Handle,
-    /// `[outputs]`
-    pub bias: Handle,
 }
 
 /// A pass with its algorithm.

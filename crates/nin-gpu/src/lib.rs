@@ -6,7 +6,7 @@
 //!
 //! # Products
 //! A convolution and both of its gradients are products of matrices that never exist in memory (implicit GEMM): `product`
-//! has what the three share, and each file of `convolution/direct` gathers the factors of one. Layers of 5x5 and 3x3 may be
+//! has what the three share, and each file of `direct` gathers the factors of one. Layers of 5x5 and 3x3 may be
 //! computed by Winograd's algorithm instead (`winograd`): the counts of [`Cost`] decide.
 //!
 //! # Adapters
@@ -38,17 +38,19 @@ mod direct;
 mod error;
 mod geometry;
 mod optimizer;
+mod parameter_gradients;
 mod pool;
 mod product;
 mod relu;
 mod tile;
 mod winograd;
 
-pub use convolution::{Algorithm, Convolution, ParameterGradients};
+pub use convolution::{Algorithm, Convolution};
 pub use cost::Cost;
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};
 pub use optimizer::{AdamW, Sgd};
+pub use parameter_gradients::ParameterGradients;
 pub use pool::{Pooled, max_pool, max_pool_gradient};
 pub use relu::{relu_gradient, relu_gradient_cost};
 pub use tile::{Pass, TILES, Tile};

@@ -36,8 +36,10 @@ mod fused;
 #[cfg(feature = "wgpu")]
 mod gpu;
 mod hint;
+mod host_tensor;
 mod inference;
 mod initialization;
+mod int8;
 mod memory;
 mod metadata;
 mod mlpconv;
@@ -65,6 +67,7 @@ pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "wgpu")]
 pub use gpu::{GpuLayer, GpuPath, gpu_layers, set_gpu_path};
+pub use host_tensor::HostTensor;
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
@@ -79,4 +82,4 @@ pub use precision::Precision;
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
 pub use update::{AdamWStep, SgdStep};
-pub use weights::{HostTensor, Weights};
+pub use weights::Weights;

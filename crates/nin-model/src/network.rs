@@ -171,7 +171,8 @@ impl<B: Backend> NetworkInNetwork<B> {
             None => Some(Kernels::Float(nin_kernels::Inference::new(&context, self.blocks.len()))),
             Some(quantization) => {
                 let mut weights = self.to_weights().ok()?;
-                let layers = quantization.kernel_layers(&self.architecture, &weights)?;
+                let layers =
+                    crate::int8::kernel_layers(quantization, &self.architecture, &weights)?;
                 let [first, ..] = layer_names(0);
                 let mut take = |part: &str| weights.remove(&format!("{first}.{part}"));
                 let first = [take("weight")?.values, take("bias")?.values];

@@ -6,18 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Architecture, HostTensor, ModelError, Weights};
+use crate::{Architecture, HostTensor, ModelError};
 
 /// The largest integer of a weight.
 const LARGEST_WEIGHT: f32 = 127.0;
 
 /// The largest byte of an activation.
-const LARGEST_ACTIVATION: f32 = 255.0;
+pub(crate) const LARGEST_ACTIVATION: f32 = 255.0;
 
 /// The scales of the layers after the first.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Quantization {
-    layers: BTreeMap<String, LayerScales>,
+    pub(crate) layers: BTreeMap<String, LayerScales>,
 }
 
 /// The scales of a layer.
@@ -30,13 +30,13 @@ pub(crate) struct LayerScales {
 }
 
 /// Returns the names of the layers after the first, in order.
-fn layers(architecture: &Architecture) -> Vec<String> {
+pub(crate) fn layers(architecture: &Architecture) -> Vec<String> {
     let shapes = architecture.parameter_shapes();
     let names = shapes.iter().filter_map(|(name, _)| name.strip_suffix(".weight"));
     names.skip(1).map(str::to_owned).collect()
 }
 
-fn weight_name(layer: &str) -> String {
+pub(crate) fn weight_name(layer: &str) -> String {
     format!("{layer}.weight")
 }
 
@@ -44,55 +44,19 @@ fn weight_scale_name(layer: &str) -> String {
     format!("{layer}.weight_scale")
 }
 
-fn input_scale_name(layer: &str) -> String {
+pub(crate) fn input_scale_name(layer: &str) -> String {
     format!("{layer}.input_scale")
 }
 
-impl Weights {
-    /// Returns the weights rounded to int8. `ranges` are the largest input of each layer after the first.
-    ///
-    /// # Errors
-    /// As [`Weights::check`]; [`ModelError::MissingTensor`] where the number of ranges is not that of the layers, and
-    /// [`ModelError::Scale`] for a range that is negative or not finite.
-    pub fn quantized(
-        &self,
-        architecture: &Architecture,
-        ranges: &[f32],
-    ) -> Result<Self, ModelError> {
-        self.check(architecture)?;
-        let mut rounded = self.clone();
-        let mut scales = BTreeMap::new();
-        let layers = layers(architecture);
-        if let Some(layer) = layers.get(ranges.len()) {
-            return Err(ModelError::MissingTensor { name: input_scale_name(layer) });
-        }
-        for (layer, range) in layers.into_iter().zip(ranges) {
-            if !(range.is_finite() && *range >= 0.0) {
-                let name = input_scale_name(&layer);
-                return Err(ModelError::Scale { name, position: 0, value: range.to_string() });
-            }
-            let Some(tensor) = self.get(&weight_name(&layer)) else { continue };
-            let outputs = tensor.values.chunks(tensor.values.len() / tensor.shape[0]);
-            let weights: Vec<f32> = outputs.map(|weights| scale(weights)).collect();
-            let integers = integers(tensor, &weights);
-            rounded.insert(weight_name(&layer), scaled(&tensor.shape, &integers, &weights));
-            let input = (range / LARGEST_ACTIVATION).max(f32::MIN_POSITIVE);
-            scales.insert(layer, LayerScales { input, weights });
-        }
-        rounded.set_quantization(Some(Quantization { layers: scales }));
-        Ok(rounded)
-    }
-}
-
 /// Returns the scale of the weights of an output channel.
-fn scale(weights: &[f32]) -> f32 {
+pub(crate) fn scale(weights: &[f32]) -> f32 {
     let largest = weights.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
     // A channel without weights has a scale as well.
     (largest / LARGEST_WEIGHT).max(f32::MIN_POSITIVE)
 }
 
 /// Returns the nearest integers.
-fn integers(tensor: &HostTensor, scales: &[f32]) -> Vec<i8> {
+pub(crate) fn integers(tensor: &HostTensor, scales: &[f32]) -> Vec<i8> {
     let per_output = tensor.values.len() / scales.len();
     let integer = |(index, value): (usize, &f32)| {
         let integer = (value / scales[index / per_output]).round_ties_even();
@@ -102,7 +66,7 @@ fn integers(tensor: &HostTensor, scales: &[f32]) -> Vec<i8> {
 }
 
 /// Returns integers times their scales.
-fn scaled(shape: &[usize], integers: &[i8], scales: &[f32]) -> HostTensor {
+pub(crate) fn scaled(shape: &[usize], integers: &[i8], scales: &[f32]) -> HostTensor {
     let per_output = integers.len() / scales.len().max(1);
     let value = |(index, &integer): (usize, &i8)| f32::from(integer) * scales[index / per_output];
     let values = integers.iter().enumerate().map(value).collect();
@@ -167,26 +131,6 @@ impl Quantization {
             }
             None => Ok(()),
         }
-    }
-
-    /// Returns the layers after the first, with integers for weights, as the kernels take them.
-    pub(crate) fn kernel_layers(
-        &self,
-        architecture: &Architecture,
-        weights: &Weights,
-    ) -> Option<Vec<nin_kernels::QuantizedLayer>> {
-        let layer = |layer: String| {
-            let weight = weights.get(&weight_name(&layer))?;
-            let scales = self.layers.get(&layer)?;
-            Some(nin_kernels::QuantizedLayer {
-                shape: weight.shape.as_slice().try_into().ok()?,
-                weight: integers(weight, &scales.weights),
-                weight_scale: scales.weights.clone(),
-                bias: weights.get(&format!("{layer}.bias"))?.values.clone(),
-                input_scale: scales.input,
-            })
-        };
-        layers(architecture).into_iter().map(layer).collect()
     }
 }
 

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::Session;
 use super::limit::Limit;
+use super::session::Session;
 
 /// Counts the kernels of a training step and of one of inference, in CubeCL's log. Batches are small, so that the products are
 /// not split.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::limit::Limit;
+use super::session::{Session, push};
 use super::steps::{bench, sizes};
-use super::{Session, push};
 
 /// A GPU as the cost model sees it.
 struct Model {

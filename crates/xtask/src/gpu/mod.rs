@@ -6,6 +6,7 @@ mod dispatches;
 mod layers;
 mod limit;
 mod programs;
+mod session;
 mod steps;
 mod tiles;
 
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use self::limit::Limit;
 use self::programs::Programs;
+use self::session::Session;
 use crate::arguments::GpuArguments;
 
 /// A part, which fills in its findings as it goes.
@@ -36,12 +38,6 @@ const PARTS: [Part; 5] = [
     Part { name: "tiles", share: 25, run: tiles::run },
     Part { name: "dispatches", share: 10, run: dispatches::run },
 ];
-
-/// What every part needs.
-struct Session<'a> {
-    arguments: &'a GpuArguments,
-    programs: Programs,
-}
 
 /// Takes the wanted parts, writes their findings into the file, and returns its content.
 ///
@@ -106,12 +102,4 @@ fn parity(session: &Session, limit: &Limit, found: &mut Value) -> anyhow::Result
     let lines = said.lines().filter(|line| line.starts_with("test "));
     *found = json!({ "tests": "nin-gpu", "said": lines.collect::<Vec<_>>() });
     Ok(())
-}
-
-/// Adds a row to a part's findings.
-fn push(rows: &mut Value, row: Value) {
-    match rows.as_array_mut() {
-        Some(rows) => rows.push(row),
-        None => *rows = json!([row]),
-    }
 }

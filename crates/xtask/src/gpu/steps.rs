@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::limit::Limit;
-use super::{Session, push};
+use super::session::{Session, push};
 use crate::arguments::GpuArguments;
 use crate::costs::median;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Session;
 use super::limit::Limit;
+use super::session::Session;
 
 /// The time that the measuring program leaves for its last kernel.
 const MARGIN: Duration = Duration::from_secs(10);
