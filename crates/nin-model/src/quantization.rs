@@ -101,6 +101,11 @@ impl Quantization {
         Ok(Self { layers })
     }
 
+    /// Returns whether the weights of this name are int8.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        name.strip_suffix(".weight").is_some_and(|layer| self.layers.contains_key(layer))
+    }
+
     /// Returns the integers of a weight, if its layer is quantized.
     pub(crate) fn integers_of(&self, name: &str, tensor: &HostTensor) -> Option<Vec<i8>> {
         let scales = self.layers.get(name.strip_suffix(".weight")?)?;

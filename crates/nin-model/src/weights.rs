@@ -64,10 +64,18 @@ impl Weights {
         Self::default()
     }
 
-    /// Adds a tensor, replacing one of the same name. int8 weights are fp32 afterwards: their scales may not fit the tensor.
+    /// Adds a tensor, replacing one of the same name. If that had int8 weights, all weights are fp32 afterwards: the scales may
+    /// not fit the tensor.
     pub fn insert(&mut self, name: impl Into<String>, tensor: HostTensor) {
-        self.quantization = None;
-        self.tensors.insert(name.into(), tensor);
+        let name = name.into();
+        self.forget_scales_of(&name);
+        self.tensors.insert(name, tensor);
+    }
+
+    fn forget_scales_of(&mut self, name: &str) {
+        if self.quantization.as_ref().is_some_and(|quantization| quantization.has(name)) {
+            self.quantization = None;
+        }
     }
 
     /// Removes and returns the tensor of this name.
@@ -82,7 +90,7 @@ impl Weights {
 
     /// Returns the values of the tensor of this name.
     pub(crate) fn values_mut(&mut self, name: &str) -> Result<&mut [f32], ModelError> {
-        self.quantization = None;
+        self.forget_scales_of(name);
         match self.tensors.get_mut(name) {
             Some(tensor) => Ok(&mut tensor.values),
             None => Err(ModelError::MissingTensor { name: name.to_owned() }),

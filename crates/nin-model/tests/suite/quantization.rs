@@ -180,3 +180,27 @@ fn files_that_do_not_fit_are_refused() {
         "`blocks.0.convolution.weight` holds I8",
     );
 }
+
+#[test]
+fn a_new_tensor_keeps_the_scales_and_other_weights_drop_them() {
+    let (_, _, mut quantized) = network();
+    // As the whitening of the preprocessing, which is in the same file.
+    quantized.insert("preprocessing.mean", HostTensor { shape: vec![1], values: vec![0.5] });
+    assert!(quantized.is_quantized());
+    let name = "blocks.1.cccp2.weight";
+    let weight = quantized.get(name).unwrap().clone();
+    quantized.insert(name, weight);
+    assert!(!quantized.is_quantized());
+}
+
+#[test]
+fn ranges_that_do_not_fit_are_errors() {
+    let (metadata, weights, _) = network();
+    let refused = |ranges: &[f32]| weights.quantized(&metadata.architecture, ranges).unwrap_err();
+    let short = refused(&[1.0; 7]);
+    assert!(matches!(short, ModelError::MissingTensor { .. }), "{short}");
+    for bad in [f32::NAN, f32::INFINITY, -1.0] {
+        let error = refused(&[1.0, 1.0, bad, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        assert!(matches!(error, ModelError::Scale { .. }), "{error}");
+    }
+}
