@@ -39,6 +39,10 @@ use Rule::{As, Elsewhere, With};
 const RULES: [(&str, Rule); 18] = [
     ("cargo run --release -p nin-cli -- train", Elsewhere("the module `training`")),
     ("cargo test", Elsewhere("this is it")),
+    (
+        "cargo xtask gpu --machine NAME --output results/gpu.json",
+        Elsewhere("nothing: it measures a GPU for minutes"),
+    ),
     ("nin-cli serve", With(SERVER)),
     ("nin-cli serve --checkpoint runs/pictures", With(SERVER)),
     ("nin-cli serve --checkpoint runs/quickstart", With(SERVER)),
