@@ -44,6 +44,11 @@ fn weight_scale_name(layer: &str) -> String {
     format!("{layer}.weight_scale")
 }
 
+/// Returns whether a tensor of this name makes a file one of int8 weights.
+pub(crate) fn is_weight_scale(name: &str) -> bool {
+    name.ends_with(".weight_scale")
+}
+
 pub(crate) fn input_scale_name(layer: &str) -> String {
     format!("{layer}.input_scale")
 }

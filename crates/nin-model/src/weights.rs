@@ -12,8 +12,8 @@ use safetensors::SafeTensorError::{self, InvalidHeaderDeserialization as Invalid
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 
 use crate::host_tensor::HostTensor;
-use crate::quantization::Quantization;
-use crate::{Architecture, ModelError, ParameterVisitor, check_device, visit_parameters};
+use crate::quantization::{Quantization, is_weight_scale};
+use crate::{Architecture, ModelError, ParameterVisitor, visit_parameters};
 
 /// Tensors by name: the weights of a network, or other tensors of its parameters.
 ///
@@ -193,7 +193,6 @@ impl Weights {
     /// # Errors
     /// [`ModelError::NotSafetensors`] where a tensor's shape and length disagree.
     pub fn to_safetensors(&self, key: &str, metadata: &str) -> Result<Vec<u8>, ModelError> {
-        let mut metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
         let mut encoded: BTreeMap<String, Encoded> = self
             .iter()
             .map(|(name, tensor)| {
@@ -203,7 +202,6 @@ impl Weights {
             })
             .collect();
         if let Some(quantization) = &self.quantization {
-            metadata.insert(QUANTIZATION.to_owned(), INT8.to_owned());
             let scales = quantization.tensors();
             encoded.extend(scales.map(|(name, tensor)| (name, Encoded::new(&tensor, None))));
         }
@@ -214,6 +212,7 @@ impl Weights {
             })
             .collect::<Result<Vec<_>, SafeTensorError>>()
             .map_err(|error| unwritable(&error))?;
+        let metadata = HashMap::from([(key.to_owned(), metadata.to_owned())]);
         safetensors::serialize(views, Some(metadata)).map_err(|error| unwritable(&error))
     }
 
@@ -266,8 +265,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`ModelError::NotSafetensors`], [`ModelError::Pickle`] or [`ModelError::TensorType`]. For int8 weights also
-    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] or [`ModelError::Scale`] for their scales, and
-    /// [`ModelError::Metadata`] for another quantization.
+    /// [`ModelError::MissingTensor`], [`ModelError::TensorShape`] or [`ModelError::Scale`] for their scales.
     pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), ModelError> {
         if PICKLES.iter().any(|magic| bytes.starts_with(magic)) {
             return Err(ModelError::Pickle);
@@ -276,7 +274,7 @@ impl Weights {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
         let file = SafeTensors::deserialize(bytes).map_err(refused)?;
         let metadata = header.metadata().clone().unwrap_or_default();
-        let is_quantized = is_quantized(&metadata)?;
+        let is_quantized = file.names().into_iter().any(is_weight_scale);
         let (mut weights, mut integers) = (Self::new(), BTreeMap::new());
         for (name, view) in file.iter() {
             let data = view.data();
@@ -300,23 +298,6 @@ impl Weights {
             weights.quantization = Some(Quantization::take(&mut weights.tensors, &integers)?);
         }
         Ok((weights, metadata))
-    }
-}
-
-/// The key of the safetensors metadata that names the quantization of the weights.
-const QUANTIZATION: &str = "quantization";
-
-/// The only quantization.
-const INT8: &str = "int8";
-
-fn is_quantized(metadata: &HashMap<String, String>) -> Result<bool, ModelError> {
-    match metadata.get(QUANTIZATION).map(String::as_str) {
-        None => Ok(false),
-        Some(INT8) => Ok(true),
-        Some(other) => Err(ModelError::Metadata {
-            key: QUANTIZATION,
-            reason: format!("`{other}` is unknown, expected `{INT8}`"),
-        }),
     }
 }
 

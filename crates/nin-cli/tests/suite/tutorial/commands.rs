@@ -36,7 +36,7 @@ enum Rule {
 
 use Rule::{As, Elsewhere, With};
 
-const RULES: [(&str, Rule); 18] = [
+const RULES: [(&str, Rule); 19] = [
     ("cargo run --release -p nin-cli -- train", Elsewhere("the module `training`")),
     ("cargo test", Elsewhere("this is it")),
     (
