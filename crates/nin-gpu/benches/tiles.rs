@@ -16,6 +16,7 @@ use nin_gpu::{ConvGeometry, Convolution, Pass, TILES, Tile, Window};
 
 type Client = ComputeClient<WgpuRuntime>;
 
+#[derive(Clone, Copy)]
 struct Layer {
     name: &'static str,
     channels: [usize; 2],

@@ -68,6 +68,26 @@ fn random(seed: u64, len: usize) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
+fn quantized_layer(layer: &ConvGeometry, weight: &[f32], bias: Vec<f32>) -> QuantizedLayer {
+    let per_output = weight.len() / bias.len();
+    let largest =
+        |weights: &[f32]| weights.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    let scales: Vec<f32> =
+        weight.chunks(per_output).map(|weights| largest(weights) / 127.0).collect();
+    let integers = weight
+        .iter()
+        .enumerate()
+        .map(|(index, value)| (value / scales[index / per_output]).round() as i8);
+    let ([inputs, outputs], [height, width]) = (layer.channels(), layer.kernel_size());
+    QuantizedLayer {
+        shape: [outputs, inputs, height, width],
+        weight: integers.collect(),
+        weight_scale: scales,
+        bias,
+        input_scale: 0.02,
+    }
+}
+
 fn main() {
     let (mut batch, mut threads, mut seconds, mut filter) = (32, 2, 1.0, String::new());
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -120,29 +140,9 @@ fn main() {
         let [fp32, bf16] = [Precision::Fp32, Precision::Bf16].map(|precision| {
             Inference::new(&context.clone().with_precision(precision), blocks.len())
         });
-        let quantized = weights[1..].iter().zip(&biases[1..]).zip(&layers[1..]).map(
-            |((weight, bias), layer)| {
-                let per_output = weight.len() / bias.len();
-                let steps: Vec<f32> = weight
-                    .chunks(per_output)
-                    .map(|weights| {
-                        weights.iter().fold(0.0_f32, |most, value| most.max(value.abs())) / 127.0
-                    })
-                    .collect();
-                let ints = weight
-                    .iter()
-                    .enumerate()
-                    .map(|(index, value)| (value / steps[index / per_output]).round() as i8);
-                let ([inputs, outputs], [height, width]) = (layer.channels(), layer.kernel_size());
-                QuantizedLayer {
-                    shape: [outputs, inputs, height, width],
-                    weight: ints.collect(),
-                    weight_scale: steps,
-                    bias: bias.clone(),
-                    input_scale: 0.02,
-                }
-            },
-        );
+        let operands = weights[1..].iter().zip(&biases[1..]).zip(&layers[1..]);
+        let quantized =
+            operands.map(|((weight, bias), layer)| quantized_layer(layer, weight, bias.clone()));
         let first = [weights[0].clone(), biases[0].clone()];
         let int8 = QuantizedInference::new(&context, first, quantized.collect()).expect("sizes");
         let mut rates = [const { Vec::new() }; 3];

@@ -33,7 +33,7 @@ impl Weights {
             }
             let Some(tensor) = self.get(&weight_name(&layer)) else { continue };
             let outputs = tensor.values.chunks(tensor.values.len() / tensor.shape[0]);
-            let weights: Vec<f32> = outputs.map(|weights| scale(weights)).collect();
+            let weights: Vec<f32> = outputs.map(scale).collect();
             let integers = integers(tensor, &weights);
             rounded.insert(weight_name(&layer), scaled(&tensor.shape, &integers, &weights));
             let input = (range / LARGEST_ACTIVATION).max(f32::MIN_POSITIVE);

@@ -87,9 +87,8 @@ impl Quantization {
         let mut layers = BTreeMap::new();
         for (name, integers) in integers {
             let layer = name.strip_suffix(".weight").unwrap_or(name);
-            let mut take = |name: String| {
-                tensors.remove(&name).ok_or_else(|| ModelError::MissingTensor { name })
-            };
+            let mut take =
+                |name: String| tensors.remove(&name).ok_or(ModelError::MissingTensor { name });
             let weights = take(weight_scale_name(layer))?;
             let input = take(input_scale_name(layer))?;
             let Some(tensor) = tensors.get_mut(name) else { continue };

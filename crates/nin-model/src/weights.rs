@@ -312,16 +312,12 @@ impl Encoded {
     /// Encodes a tensor by its integers, if it has any.
     fn new(tensor: &HostTensor, integers: Option<Vec<i8>>) -> Self {
         let shape = tensor.shape.clone();
-        match integers {
-            Some(integers) => {
-                let bytes = integers.into_iter().map(i8::cast_unsigned).collect();
-                Self { dtype: Dtype::I8, shape, bytes }
-            }
-            None => {
-                let bytes = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-                Self { dtype: Dtype::F32, shape, bytes }
-            }
+        if let Some(integers) = integers {
+            let bytes = integers.into_iter().map(i8::cast_unsigned).collect();
+            return Self { dtype: Dtype::I8, shape, bytes };
         }
+        let bytes = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: Dtype::F32, shape, bytes }
     }
 }
 

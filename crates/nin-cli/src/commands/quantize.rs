@@ -22,6 +22,9 @@ use crate::terminal::printable_text;
 /// Images per batch.
 const BATCH: usize = 32;
 
+/// The shape `[batch, channels, height, width]` and the values of some images.
+type Batch = ([usize; 4], Vec<f32>);
+
 /// Shares of the positive activations that may lie outside the range of their layer. A smaller range has smaller steps.
 const CLIPPED_SHARES: [f64; 4] = [0.0, 1e-5, 1e-4, 1e-3];
 
@@ -189,10 +192,7 @@ impl Quantize<'_> {
     }
 
     /// Returns the preprocessed training images in batches.
-    fn batches<B: Backend>(
-        &self,
-        device: &B::Device,
-    ) -> anyhow::Result<Vec<([usize; 4], Vec<f32>)>> {
+    fn batches<B: Backend>(&self, device: &B::Device) -> anyhow::Result<Vec<Batch>> {
         let loader = self.loader::<B>(self.training, device);
         let [channels, height, width] = self.metadata.input();
         let indices: Vec<usize> = (0..self.training.len()).collect();
@@ -216,7 +216,7 @@ impl Quantize<'_> {
         &self,
         device: &B::Device,
         weights: &Weights,
-        batches: &[(usize, &([usize; 4], Vec<f32>))],
+        batches: &[(usize, &Batch)],
     ) -> anyhow::Result<Vec<f32>> {
         let plan = InferencePlan::new(self.network::<B>(device, weights)?);
         let mut logits = Vec::new();

@@ -1,12 +1,12 @@
 //! AVX2: sums of products of bytes, with AVX-VNNI's instruction or in 16 bits.
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_packus_epi16, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvtps_epi32,
-    _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_packus_epi32,
-    _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16,
+    __m256, __m256i, _mm_castsi128_ps, _mm_packus_epi16, _mm_storeu_ps, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi32_ps,
+    _mm256_cvtps_epi32, _mm256_dpbusd_avx_epi32, _mm256_extracti128_si256, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_packus_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_slli_epi16, _mm256_srai_epi16,
     _mm256_srli_epi16, _mm256_storeu_ps,
 };
 
@@ -28,8 +28,9 @@ impl Avx2Int8 {
 
     /// Returns the proof without AVX-VNNI.
     #[cfg(test)]
-    pub(crate) fn without_vnni(self) -> Self {
-        Self { has_vnni: false }
+    pub(crate) fn without_vnni(mut self) -> Self {
+        self.has_vnni = false;
+        self
     }
 
     pub(crate) fn run<O: Int8Operation>(self, operation: O) {
@@ -95,7 +96,7 @@ unsafe fn store_rounded(values: [__m256; 2], to: *mut f32) {
         // The instruction interleaves the 128-bit halves of its operands.
         let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
         let (low, high) = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-        _mm_storeu_si128(to.cast::<__m128i>(), _mm_packus_epi16(low, high));
+        _mm_storeu_ps(to, _mm_castsi128_ps(_mm_packus_epi16(low, high)));
     }
 }
 
