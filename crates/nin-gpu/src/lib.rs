@@ -16,7 +16,7 @@
 //!
 //! # Determinism
 //! Sums are added in an order that depends on the sizes alone, and there are no atomic operations: an adapter gives the same
-//! bits each time. Tiles come from a table by shape ([`tile`]), never from measurements.
+//! bits each time. Tiles are chosen by the sizes ([`Tile`]), never by measurements.
 
 // Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
 // language cannot be called in them.
