@@ -40,7 +40,7 @@ const MOST_WEIGHT_BYTES: u64 = (2 << 30) - (1 << 20);
 /// Returns [`ExchangeError::Model`] if the weights do not match the architecture,
 /// [`ExchangeError::NotInOnnx`] for contrast normalization and for a max pool with both padding and ceil
 /// mode, [`ExchangeError::Whitening`] if the network whitens its input, and
-/// [`ExchangeError::TooLargeForOnnx`] if the weights exceed 2 GiB.
+/// [`ExchangeError::TooLargeForOnnx`] if the weights exceed 2 GiB. [`ExchangeError::Int8`] for int8 weights.
 pub fn encode(metadata: &ModelMetadata, weights: &Weights) -> Result<Vec<u8>, ExchangeError> {
     refuse_int8(weights)?;
     weights.check(&metadata.architecture)?;

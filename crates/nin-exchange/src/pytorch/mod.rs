@@ -40,7 +40,7 @@ pub fn names(architecture: &Architecture) -> Vec<(String, String)> {
 /// Renames weights from our names to PyTorch's.
 ///
 /// # Errors
-/// Returns [`ExchangeError::Model`] if the weights do not match the architecture.
+/// Returns [`ExchangeError::Model`] if the weights do not match the architecture, and [`ExchangeError::Int8`] for int8 weights.
 pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
     refuse_int8(weights)?;
     weights.check(architecture)?;
@@ -56,7 +56,7 @@ pub fn from_ours(architecture: &Architecture, weights: &Weights) -> Result<Weigh
 ///
 /// # Errors
 /// Returns [`ExchangeError::Model`] if a tensor is missing, unexpected, of another shape or not finite. The
-/// error has the name of the tensor in the file.
+/// error has the name of the tensor in the file. Returns [`ExchangeError::Int8`] for int8 weights.
 pub fn to_ours(architecture: &Architecture, weights: &Weights) -> Result<Weights, ExchangeError> {
     refuse_int8(weights)?;
     let prefix = prefix(weights);
