@@ -4,52 +4,19 @@
 //!
 //! `NIN_CPU` overrides the instruction set.
 
+mod networks;
+mod values;
+
 use std::time::Instant;
 
+use networks::{NETWORKS, Network};
 use nin_kernels::{
-    Algorithm, Context, ConvGeometry, ConvInput, Inference, Isa, MlpconvGeometry, MlpconvWeights,
-    Precision,
+    Algorithm, Context, ConvInput, Inference, Isa, MlpconvGeometry, MlpconvWeights, Precision,
 };
-
-/// The first layer of a block and its widths: kernel, stride, padding, widths.
-type Sizes = (usize, usize, usize, [usize; 3]);
-
-/// A network: its input's channels and size, whether pools round up, and its blocks, of which all but the last pool.
-type Network = (&'static str, usize, usize, bool, &'static [Sizes]);
-
-const D2L: &[Sizes] =
-    &[(11, 4, 0, [96; 3]), (5, 1, 2, [256; 3]), (3, 1, 1, [384; 3]), (3, 1, 1, [10; 3])];
-
-const NETWORKS: [Network; 5] = [
-    ("d2l-224", 1, 224, false, D2L),
-    ("d2l-96", 1, 96, false, D2L),
-    ("quickstart", 1, 28, true, &[(5, 1, 2, [32; 3]), (3, 1, 1, [64; 3]), (3, 1, 1, [64, 64, 10])]),
-    (
-        "paper-cifar10",
-        3,
-        32,
-        true,
-        &[(5, 1, 2, [192, 160, 96]), (5, 1, 2, [192; 3]), (3, 1, 1, [192, 192, 10])],
-    ),
-    (
-        "paper-mnist",
-        1,
-        28,
-        true,
-        &[(5, 1, 2, [96, 64, 48]), (5, 1, 2, [128, 96, 48]), (5, 1, 2, [128, 96, 10])],
-    ),
-];
 
 /// Returns values in 0..1.
 fn random(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1_u64 << 24) as f32
-    };
-    (0..len).map(|_| next()).collect()
+    values::random(seed, len).into_iter().map(|value| 0.5 * value + 0.5).collect()
 }
 
 struct Block {
@@ -58,24 +25,8 @@ struct Block {
     bias: [Vec<f32>; 3],
 }
 
-fn blocks(&(_, mut channels, pixels, ceil_mode, sizes): &Network, batch: usize) -> Vec<Block> {
-    let mut size = [pixels; 2];
-    let mut blocks = Vec::new();
-    for (index, &(kernel, stride, padding, [first, second, third])) in sizes.iter().enumerate() {
-        let conv = ConvGeometry::new(
-            batch,
-            [channels, first],
-            size,
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        );
-        let mut geometry =
-            MlpconvGeometry::new(conv.expect("valid sizes"), [second, third]).expect("valid sizes");
-        if index + 1 < sizes.len() {
-            geometry =
-                geometry.with_max_pool([3, 3], [2, 2], [0, 0], ceil_mode).expect("valid sizes");
-        }
+fn blocks(network: &Network, batch: usize) -> Vec<Block> {
+    let block = |geometry: MlpconvGeometry| {
         let weight = geometry.layers().map(|layer| {
             // Weights of both signs that keep values in range.
             let scale = 4.0 * layer.channels()[1] as f32 / layer.weight_len() as f32;
@@ -83,10 +34,9 @@ fn blocks(&(_, mut channels, pixels, ceil_mode, sizes): &Network, batch: usize) 
             values.into_iter().map(|value| (value - 0.4) * scale).collect()
         });
         let bias = geometry.layers().map(|layer| vec![0.01; layer.channels()[1]]);
-        (channels, size) = (third, geometry.output_size());
-        blocks.push(Block { geometry, weight, bias });
-    }
-    blocks
+        Block { geometry, weight, bias }
+    };
+    network.geometries(batch).into_iter().map(block).collect()
 }
 
 fn main() {
@@ -112,7 +62,7 @@ fn main() {
     let context = Context::new(isa, threads).expect("threads").with_precision(precision);
     println!("{isa}, {precision:?}, {threads} threads, batch {batch}; microseconds (images/s)");
     let algorithms = [Algorithm::Auto, Algorithm::Direct, Algorithm::Winograd];
-    for network in NETWORKS.iter().filter(|network| network.0.contains(&filter)) {
+    for network in NETWORKS.iter().filter(|network| network.name.contains(&filter)) {
         let blocks = blocks(network, batch);
         let operands: Vec<_> = blocks
             .iter()
@@ -142,7 +92,7 @@ fn main() {
                 }
             }
         }
-        print!("{:<14}", network.0);
+        print!("{:<14}", network.name);
         for (algorithm, times) in algorithms.iter().zip(&mut times) {
             times.sort_by(f64::total_cmp);
             let median = times[times.len() / 2];

@@ -8,12 +8,15 @@
 //! `NIN_CPU` overrides the instruction set. `--clock cpu` divides the processor time of all threads by their number (Linux
 //! only): the wall time on an idle machine with an even split. For busy machines.
 
+mod values;
+
 use std::time::{Duration, Instant};
 
 use nin_kernels::{
     Algorithm, Context, ConvBackward, ConvGeometry, ConvInput, Isa, MlpconvBackward,
     MlpconvGeometry, MlpconvSaved, MlpconvWeights, Precision,
 };
+use values::random;
 
 /// The largest error of Winograd in fp32 in the tests: of the input gradient of F(4x4, 5x5).
 const LARGEST_ERROR: f64 = 3e-5;
@@ -150,18 +153,6 @@ fn best(clock: Clock, repeat: usize, mut work: impl FnMut()) -> f64 {
         clock.now() - start
     });
     times.fold(f64::INFINITY, f64::min)
-}
-
-/// Returns values in -1..1.
-fn random(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
 }
 
 /// Returns random values in panels, with zeros in the channels that pad the last one.

@@ -2,71 +2,17 @@
 //!
 //! `cargo bench -p nin-kernels --bench precisions -- [--batch N] [--threads N] [--seconds N] [--filter TEXT]`
 
+mod networks;
+mod values;
+
 use std::time::Instant;
 
+use networks::NETWORKS;
 use nin_kernels::{
-    Context, ConvGeometry, ConvInput, Inference, Isa, MlpconvGeometry, MlpconvWeights, Precision,
+    Context, ConvGeometry, ConvInput, Inference, Isa, MlpconvWeights, Precision,
     QuantizedInference, QuantizedLayer,
 };
-
-/// Kernel, stride, padding, widths, whether a pooling follows.
-type Block = (usize, usize, usize, [usize; 3], bool);
-
-const D2L: [Block; 4] = [
-    (11, 4, 0, [96; 3], true),
-    (5, 1, 2, [256; 3], true),
-    (3, 1, 1, [384; 3], true),
-    (3, 1, 1, [10; 3], false),
-];
-const QUICK_START: [Block; 3] =
-    [(5, 1, 2, [32; 3], true), (3, 1, 1, [64; 3], true), (3, 1, 1, [64, 64, 10], false)];
-const RECORD: [Block; 4] = [
-    (3, 1, 1, [64; 3], true),
-    (3, 1, 1, [128; 3], false),
-    (3, 1, 1, [128; 3], true),
-    (3, 1, 1, [192, 192, 10], false),
-];
-const PAPER: [Block; 3] =
-    [(5, 1, 2, [192, 160, 96], true), (5, 1, 2, [192; 3], true), (3, 1, 1, [192, 192, 10], false)];
-
-fn network(
-    blocks: &[Block],
-    batch: usize,
-    mut channels: usize,
-    size: usize,
-    ceil: bool,
-) -> Vec<MlpconvGeometry> {
-    let mut size = [size; 2];
-    let mut list = Vec::new();
-    for &(kernel, stride, padding, [first, second, third], pools) in blocks {
-        let conv = ConvGeometry::new(
-            batch,
-            [channels, first],
-            size,
-            [kernel; 2],
-            [stride; 2],
-            [padding; 2],
-        );
-        let mut block = MlpconvGeometry::new(conv.expect("sizes"), [second, third]).expect("sizes");
-        if pools {
-            block = block.with_max_pool([3; 2], [2; 2], [0; 2], ceil).expect("sizes");
-        }
-        (channels, size) = (third, block.output_size());
-        list.push(block);
-    }
-    list
-}
-
-fn random(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
+use values::random;
 
 fn quantized_layer(layer: &ConvGeometry, weight: &[f32], bias: Vec<f32>) -> QuantizedLayer {
     let per_output = weight.len() / bias.len();
@@ -103,17 +49,8 @@ fn main() {
     }
     let context = Context::new(Isa::detect(), threads).expect("threads");
     println!("{}, {threads} threads, batch {batch}: images/s", context.name());
-    for (name, blocks, channels, size, ceil) in [
-        ("quick start 28", &QUICK_START[..], 1, 28, true),
-        ("record 28", &RECORD[..], 1, 28, true),
-        ("d2l 96", &D2L[..], 1, 96, false),
-        ("d2l 224", &D2L[..], 1, 224, false),
-        ("paper-cifar10 32", &PAPER[..], 3, 32, true),
-    ] {
-        if !name.contains(&filter) {
-            continue;
-        }
-        let blocks = network(blocks, batch, channels, size, ceil);
+    for network in NETWORKS.iter().filter(|network| network.name.contains(&filter)) {
+        let (name, blocks) = (network.name, network.geometries(batch));
         let layers: Vec<_> = blocks.iter().flat_map(|block| *block.layers()).collect();
         let weights: Vec<Vec<f32>> = layers
             .iter()
