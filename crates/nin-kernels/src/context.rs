@@ -17,6 +17,8 @@ pub struct Context {
     arch: Arch,
     threads: Arc<rayon::ThreadPool>,
     team: Arc<Team>,
+    /// Whether loops stay on the calling thread.
+    is_alone: bool,
     pub(crate) scratch: ScratchPool,
     pub(crate) algorithm: Algorithm,
     precision: Precision,
@@ -45,6 +47,7 @@ impl Context {
             arch,
             threads: Arc::new(threads),
             team: Arc::default(),
+            is_alone: false,
             scratch: ScratchPool::default(),
             algorithm: Algorithm::default(),
             precision: Precision::default(),
@@ -158,10 +161,14 @@ impl Context {
         panels_per_block(self.arch.lanes())
     }
 
-    /// Runs `work` in the thread pool.
-    pub(crate) fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.team.dismiss();
-        self.threads.install(work)
+    /// Returns a context for one thread among others that work: its loops stay on that thread.
+    pub(crate) fn alone(&self) -> Self {
+        Self { is_alone: true, ..self.clone() }
+    }
+
+    /// Returns whether loops stay on the calling thread.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone || self.threads() == 1
     }
 
     /// Does the work on the calling thread and others of the pool.

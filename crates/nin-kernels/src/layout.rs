@@ -1,7 +1,5 @@
 //! Conversion between `[batch, channels, height, width]` and channel panels.
 
-use rayon::prelude::*;
-
 use crate::context::Context;
 use crate::error::{Error, expect_len};
 use crate::panels::{PANEL, panels_len};
@@ -21,11 +19,9 @@ pub fn panels_from_nchw(
     if planes.is_empty() {
         return Ok(());
     }
-    let images = panels
-        .par_chunks_mut(panels_len(1, channels, pixels))
-        .zip(planes.par_chunks(channels * pixels));
-    context
-        .install(|| images.for_each(|(panels, planes)| image_from_planes(pixels, planes, panels)));
+    let images =
+        panels.chunks_mut(panels_len(1, channels, pixels)).zip(planes.chunks(channels * pixels));
+    context.each(images, |(panels, planes)| image_from_planes(pixels, planes, panels));
     Ok(())
 }
 
@@ -44,10 +40,9 @@ pub fn nchw_from_panels(
     if planes.is_empty() {
         return Ok(());
     }
-    let images = planes
-        .par_chunks_mut(channels * pixels)
-        .zip(panels.par_chunks(panels_len(1, channels, pixels)));
-    context.install(|| images.for_each(|(planes, panels)| image_to_planes(pixels, panels, planes)));
+    let images =
+        planes.chunks_mut(channels * pixels).zip(panels.chunks(panels_len(1, channels, pixels)));
+    context.each(images, |(planes, panels)| image_to_planes(pixels, panels, planes));
     Ok(())
 }
 

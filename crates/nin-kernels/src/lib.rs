@@ -31,6 +31,7 @@ mod arch;
 mod context;
 mod conv;
 mod detection;
+mod each;
 mod error;
 mod geometry;
 mod inference;

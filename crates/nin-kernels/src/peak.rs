@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
 use crate::arch::{Operation, Vector};
 use crate::context::Context;
 
@@ -72,10 +70,8 @@ impl Context {
     /// Takes about `duration`. Adds up the fastest of many short bursts of each thread, because other processes can only
     /// slow a burst down. A fused multiply-add counts as two operations.
     pub fn measure_peak_flops(&self, duration: Duration) -> f64 {
-        let rates = self.install(|| {
-            let threads = (0..self.threads()).into_par_iter().with_max_len(1);
-            threads.map(|_| self.thread_peak_flops(duration)).collect::<Vec<f64>>()
-        });
+        let mut rates = vec![0.0; self.threads()];
+        self.each(&mut rates, |rate| *rate = self.thread_peak_flops(duration));
         rates.iter().sum()
     }
 

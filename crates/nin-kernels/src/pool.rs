@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::arch::generic::{PoolBackward, PoolForward};
 use crate::context::Context;
 use crate::conv::Steps;
@@ -31,20 +29,15 @@ impl Context {
         expect_len("input", input.len(), geometry.input_len())?;
         expect_len("output", output.len(), geometry.output_len())?;
         let (in_plane, plane) = planes(geometry);
-        let panels = input.par_chunks(in_plane).zip(output.par_chunks_mut(plane));
+        let panels = input.chunks(in_plane).zip(output.chunks_mut(plane));
         if let Some(positions) = positions {
             expect_len("positions", positions.len(), geometry.output_len())?;
-            let panels = panels.zip(positions.par_chunks_mut(plane));
-            self.install(|| {
-                panels.for_each(|((input, output), positions)| {
-                    image_forward(self, geometry, input, output, positions);
-                });
+            self.each(panels.zip(positions.chunks_mut(plane)), |((input, output), positions)| {
+                image_forward(self, geometry, input, output, positions);
             });
         } else {
-            self.install(|| {
-                panels.for_each(|(input, output)| {
-                    image_forward(self, geometry, input, output, &mut []);
-                });
+            self.each(panels, |(input, output)| {
+                image_forward(self, geometry, input, output, &mut []);
             });
         }
         Ok(())
@@ -72,20 +65,11 @@ impl Context {
         }
         expect_len("grad_input", grad_input.len(), geometry.input_len())?;
         let (in_plane, plane) = planes(geometry);
-        let panels = grad_input.par_chunks_mut(in_plane).enumerate();
-        self.install(|| {
-            panels.for_each(|(index, grad_input)| {
-                let at = index * plane..(index + 1) * plane;
-                let gate = output.map_or(&[][..], |output| &output[at.clone()]);
-                image_backward(
-                    self,
-                    geometry,
-                    &positions[at.clone()],
-                    &grad_output[at],
-                    gate,
-                    grad_input,
-                );
-            });
+        self.each(grad_input.chunks_mut(in_plane).enumerate(), |(index, grad_input)| {
+            let at = index * plane..(index + 1) * plane;
+            let gate = output.map_or(&[][..], |output| &output[at.clone()]);
+            let (positions, gradient) = (&positions[at.clone()], &grad_output[at]);
+            image_backward(self, geometry, positions, gradient, gate, grad_input);
         });
         Ok(())
     }

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use rayon::prelude::*;
-
 use crate::arch::generic::{PoolBytes, QUADS};
 use crate::context::Context;
 use crate::conv::quads::{self, Packed};
@@ -119,11 +117,9 @@ impl QuantizedInference {
             return Ok(());
         }
         let images = planes
-            .par_chunks_exact(planes.len() / batch)
-            .zip(output.par_chunks_exact_mut(output.len() / batch));
-        self.context.install(|| {
-            images.for_each(|(planes, output)| self.run_image(blocks, 1, planes, output));
-        });
+            .chunks_exact(planes.len() / batch)
+            .zip(output.chunks_exact_mut(output.len() / batch));
+        self.context.each(images, |(planes, output)| self.run_image(blocks, 1, planes, output));
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 
 use crate::lock::lock;
 
@@ -15,22 +16,27 @@ const LINE: usize = 64;
 const HUGE_PAGE: usize = 2 << 20;
 
 /// A pool of idle buffers. A call or a task takes a buffer, and dropping the buffer returns it.
+///
+/// A thread prefers the buffers that it returned: they are in its cache. What another core has written takes longer to
+/// overwrite than memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPool {
-    idle: Arc<Mutex<Vec<Buffer>>>,
+    idle: Arc<Mutex<Vec<(ThreadId, Buffer)>>>,
 }
 
 impl ScratchPool {
     /// Takes a buffer of `len` values, aligned to a cache line. Its contents are unspecified, but initialized.
     pub(crate) fn take(&self, len: usize) -> Scratch {
+        let thread = thread::current().id();
         let mut idle = lock(&self.idle);
         // The smallest buffer that fits, unless it would waste more than half.
         let fit = idle
             .iter()
             .enumerate()
-            .filter(|(_, buffer)| buffer.len >= len && buffer.len / 2 <= len.max(1 << 16));
-        let found = fit.min_by_key(|(_, buffer)| buffer.len).map(|(index, _)| index);
-        let buffer = found.map(|index| idle.swap_remove(index));
+            .filter(|(_, (_, buffer))| buffer.len >= len && buffer.len / 2 <= len.max(1 << 16));
+        let found = fit.min_by_key(|(_, (owner, buffer))| (*owner != thread, buffer.len));
+        let found = found.map(|(index, _)| index);
+        let buffer = found.map(|index| idle.swap_remove(index).1);
         drop(idle);
         let buffer = buffer.unwrap_or_else(|| Buffer::new(len));
         Scratch { buffer: Some(buffer), len, pool: self.clone() }
@@ -88,7 +94,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            lock(&self.pool.idle).push(buffer);
+            lock(&self.pool.idle).push((thread::current().id(), buffer));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Threads that share the work on one image.
+//! Threads that share work: the steps of one image, or the items of a loop.
 //!
 //! The work is a list of steps, each divided into parts. The calling thread goes through the steps, and takes parts. Idle
 //! threads of the pool do the same as soon as they wake up. A step begins when all parts of the previous one are done, so
@@ -7,12 +7,12 @@
 //! Each thread begins with a share of the parts that is its own: those of the next step read mostly what it wrote, which is
 //! in its cache. Then it takes what the others have left.
 //!
-//! Waking a thread takes longer than a small network computes. So a thread that has helped looks out for more work a while.
+//! Waking a thread takes longer than a layer of a small network. So a thread that has helped looks out for more work a while.
 //!
 //! Every part writes values of its own, so results do not depend on which threads there are.
 
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -65,6 +65,15 @@ impl Progress {
         is_free.then(|| Part(self))
     }
 
+    /// Waits until as many parts are done.
+    fn wait(&self, parts: usize) {
+        let mut spins = 0;
+        while self.done.load(Ordering::Acquire) < parts {
+            spins += 1;
+            if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
+        }
+    }
+
     fn restart(&mut self) {
         *self.done.get_mut() = 0;
         *self.has_panicked.get_mut() = false;
@@ -98,7 +107,8 @@ impl Work {
         Self { steps: steps.collect(), threads, joined: AtomicUsize::new(0) }
     }
 
-    /// Does the work on the calling thread, and helpers from a pool.
+    /// Does the work on the calling thread, and helpers from a pool. When it returns, or panics, no thread computes a part,
+    /// and none will.
     ///
     /// # Panics
     /// Where a part panics, on any thread.
@@ -106,10 +116,16 @@ impl Work {
         if self.threads > 1 {
             team.call(self, self.threads - 1, pool);
         }
-        self.run(0);
+        let ended = catch_unwind(AssertUnwindSafe(|| self.run(0)));
+        if ended.is_err() {
+            self.abandon();
+        }
         if self.threads > 1 {
-            team.release();
+            team.release(self);
             self.wait_for_helpers();
+        }
+        if let Err(panic) = ended {
+            resume_unwind(panic);
         }
         let mut steps = self.steps.iter();
         let panicked = steps.any(|(_, step)| step.has_panicked.load(Ordering::Relaxed));
@@ -120,6 +136,14 @@ impl Work {
     pub(crate) fn restart(&mut self) {
         *self.joined.get_mut() = 0;
         self.steps.iter_mut().for_each(|(_, progress)| progress.restart());
+    }
+
+    /// Takes all parts that no thread has taken, without computing them, and waits for those that others have.
+    fn abandon(&self) {
+        for (step, progress) in &self.steps {
+            (0..step.parts()).for_each(|part| drop(progress.take(part)));
+        }
+        self.steps.iter().for_each(|(step, progress)| progress.wait(step.parts()));
     }
 
     /// Waits until the other threads have seen that the work is done, unless that takes long: then one of them was
@@ -148,11 +172,7 @@ impl Work {
                 // SAFETY: each part is taken once, and the loop below ends with the last part of a step.
                 unsafe { step.run(part) }
             }
-            let mut spins = 0;
-            while progress.done.load(Ordering::Acquire) < parts {
-                spins += 1;
-                if spins < SPINS { std::hint::spin_loop() } else { std::thread::yield_now() }
-            }
+            progress.wait(parts);
         }
     }
 }
@@ -160,14 +180,12 @@ impl Work {
 /// How long a thread looks out for more work: several times as long as waking it takes.
 const LOOKOUT: Duration = Duration::from_micros(200);
 
-/// The threads of a pool that help with an image.
+/// The threads of a pool that help.
 #[derive(Debug, Default)]
 pub(crate) struct Team {
     calls: Mutex<Calls>,
     /// As in `calls`.
     count: AtomicUsize,
-    /// Set where the pool has other work.
-    is_dismissed: AtomicBool,
 }
 
 /// The calls for help.
@@ -183,7 +201,6 @@ struct Calls {
 impl Team {
     /// Calls for the help of `helpers` threads.
     fn call(self: &Arc<Self>, work: &Arc<Work>, helpers: usize, pool: &ThreadPool) {
-        self.is_dismissed.store(false, Ordering::Relaxed);
         let mut calls = lock(&self.calls);
         calls.count += 1;
         calls.work = Some(Arc::clone(work));
@@ -197,14 +214,10 @@ impl Team {
         }
     }
 
-    /// Ends the last call.
-    fn release(&self) {
-        lock(&self.calls).work = None;
-    }
-
-    /// Sends helpers without work back to the pool.
-    pub(crate) fn dismiss(&self) {
-        self.is_dismissed.store(true, Ordering::Relaxed);
+    /// Ends the call for help with some work.
+    fn release(&self, work: &Arc<Work>) {
+        let mut calls = lock(&self.calls);
+        calls.work.take_if(|called| Arc::ptr_eq(called, work));
     }
 
     /// Helps with each call until there is none for a while.
@@ -223,7 +236,7 @@ impl Team {
                 }
                 since = Instant::now();
             }
-            if since.elapsed() > LOOKOUT || self.is_dismissed.load(Ordering::Relaxed) {
+            if since.elapsed() > LOOKOUT {
                 let mut calls = lock(&self.calls);
                 if calls.count == seen {
                     calls.helpers -= 1;

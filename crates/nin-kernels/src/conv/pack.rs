@@ -1,7 +1,5 @@
 //! Weights and biases in the order in which the kernels read them.
 
-use rayon::prelude::*;
-
 use super::lowering::Depth;
 use crate::context::Context;
 use crate::geometry::ConvGeometry;
@@ -16,10 +14,9 @@ pub(crate) fn pack_weight(
     depth: Depth,
     weight: &[f32],
 ) -> Scratch {
-    let taps = geometry.kernel[0] * geometry.kernel[1];
-    let per_output = geometry.in_channels * taps;
-    pack(context, geometry.out_channels, depth, |out, channel, tap| {
-        weight[out * per_output + channel * taps + tap]
+    let entries: Vec<_> = depth.entries().collect();
+    pack(context, geometry.out_channels, &entries, |out, &entry| {
+        value(weight, forward(geometry, out, entry))
     })
 }
 
@@ -30,76 +27,79 @@ pub(crate) fn pack_weight_transposed(
     depth: Depth,
     weight: &[f32],
 ) -> Scratch {
-    let taps = geometry.kernel[0] * geometry.kernel[1];
-    let per_output = geometry.in_channels * taps;
-    pack(context, geometry.in_channels, depth, |out, channel, tap| {
-        weight[channel * per_output + out * taps + taps - 1 - tap]
+    let entries: Vec<_> = depth.entries().collect();
+    pack(context, geometry.in_channels, &entries, |out, &entry| {
+        value(weight, transposed(geometry, out, entry))
     })
 }
 
-/// Packs the `[out, in]` of a 1x1 layer into blocks of `[pairs of inputs][16 or 32 outputs]` words.
+/// As [`pack_weight`], in words of two channels.
 pub(crate) fn pack_words(context: &Context, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
-    let inputs = geometry.in_channels;
-    words(context, geometry.out_channels, inputs, |out, channel| weight[out * inputs + channel])
+    let depth = Depth { channels: geometry.in_channels, lanes: PANEL, kernel: geometry.kernel };
+    pack(context, geometry.out_channels, &pairs(depth), |out, pair| {
+        let [low, high] = pair.map(|entry| value(weight, forward(geometry, out, entry)));
+        word(low, high)
+    })
 }
 
-/// Packs the `[out, in]` of a 1x1 layer for the input gradient.
+/// As [`pack_weight_transposed`], in words of two channels.
 pub(crate) fn pack_words_transposed(
     context: &Context,
     geometry: &ConvGeometry,
     weight: &[f32],
 ) -> Scratch {
-    let (inputs, outputs) = (geometry.in_channels, geometry.out_channels);
-    words(context, inputs, outputs, |out, channel| weight[channel * inputs + out])
+    let depth = Depth { channels: geometry.out_channels, lanes: PANEL, kernel: geometry.kernel };
+    pack(context, geometry.in_channels, &pairs(depth), |out, pair| {
+        let [low, high] = pair.map(|entry| value(weight, transposed(geometry, out, entry)));
+        word(low, high)
+    })
 }
 
-fn words(
-    context: &Context,
-    outputs: usize,
-    channels: usize,
-    weight: impl Fn(usize, usize) -> f32 + Sync,
-) -> Scratch {
-    let pairs = panels_of(channels) * PANEL / 2;
-    let mut packed = context.scratch.take(panels_of(outputs) * PANEL * pairs);
-    let per_block = context.panels_per_block() * PANEL;
-    let value = |out: usize, channel: usize| {
-        if out < outputs && channel < channels { weight(out, channel) } else { 0.0 }
-    };
-    let blocks = packed.par_chunks_mut(per_block * pairs).enumerate();
-    context.install(|| {
-        blocks.for_each(|(block, packed)| {
-            let width = packed.len() / pairs;
-            for (pair, words) in packed.chunks_exact_mut(width).enumerate() {
-                for (lane, entry) in words.iter_mut().enumerate() {
-                    let out = block * per_block + lane;
-                    *entry = word(value(out, 2 * pair), value(out, 2 * pair + 1));
-                }
-            }
-        });
-    });
-    packed
+/// A channel of the operand, and a tap.
+type Entry = (usize, usize);
+
+/// Returns the depths two by two: neighbouring channels under a tap.
+fn pairs(depth: Depth) -> Vec<[Entry; 2]> {
+    let entries: Vec<_> = depth.entries().collect();
+    entries.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect()
 }
 
-fn pack(
+/// Returns the position of a weight, `None` where a panel is padded.
+fn forward(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let exists = channel < geometry.in_channels;
+    exists.then(|| (out * geometry.in_channels + channel) * taps + tap)
+}
+
+/// Returns the position of a weight of the input gradient, `None` where a panel is padded.
+fn transposed(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let exists = channel < geometry.out_channels;
+    exists.then(|| (channel * geometry.in_channels + out + 1) * taps - 1 - tap)
+}
+
+fn value(weight: &[f32], at: Option<usize>) -> f32 {
+    at.map_or(0.0, |at| weight[at])
+}
+
+/// Packs what `value` returns for each output and each entry.
+fn pack<E: Sync>(
     context: &Context,
     outputs: usize,
-    depth: Depth,
-    weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    entries: &[E],
+    value: impl Fn(usize, &E) -> f32 + Sync,
 ) -> Scratch {
-    let mut packed = context.scratch.take(panels_of(outputs) * PANEL * depth.len());
+    let mut packed = context.scratch.take(panels_of(outputs) * PANEL * entries.len());
     let per_block = context.panels_per_block() * PANEL;
-    let blocks = packed.par_chunks_mut(per_block * depth.len()).enumerate();
-    context.install(|| {
-        blocks.for_each(|(block, packed)| {
-            let width = packed.len() / depth.len();
-            for (entry, (channel, tap)) in packed.chunks_exact_mut(width).zip(depth.entries()) {
-                for (lane, value) in entry.iter_mut().enumerate() {
-                    let out = block * per_block + lane;
-                    let exists = out < outputs && channel < depth.channels;
-                    *value = if exists { weight(out, channel, tap) } else { 0.0 };
-                }
+    let blocks = packed.chunks_mut(per_block * entries.len()).enumerate();
+    context.each(blocks, |(block, packed)| {
+        let width = packed.len() / entries.len();
+        for (values, entry) in packed.chunks_exact_mut(width).zip(entries) {
+            for (lane, packed) in values.iter_mut().enumerate() {
+                let out = block * per_block + lane;
+                *packed = if out < outputs { value(out, entry) } else { 0.0 };
             }
-        });
+        }
     });
     packed
 }

@@ -1,7 +1,5 @@
 //! The sum of the groups' gradients.
 
-use rayon::prelude::*;
-
 use super::lowering::Depth;
 use crate::context::Context;
 use crate::panels::PANEL;
@@ -18,25 +16,23 @@ pub(crate) fn sum_weight_gradient(
     let per_output = depth.channels * taps;
     let packed_len = out_panels * PANEL * depth.len();
     let per_block = context.panels_per_block() * PANEL;
-    let blocks = grad_weight.par_chunks_mut(per_block * per_output).enumerate();
-    context.install(|| {
-        blocks.for_each(|(block, grad_weight)| {
-            let start = block * per_block * depth.len();
-            let len = (per_block * depth.len()).min(packed_len - start);
-            let parts: Vec<&[f32]> =
-                groups.chunks_exact(packed_len).map(|group| &group[start..start + len]).collect();
-            let width = len / depth.len();
-            let mut sums = vec![0.0; width];
-            for (index, (channel, tap)) in depth.entries().enumerate() {
-                if channel >= depth.channels {
-                    continue;
-                }
-                tree_sum(&parts, index * width, &mut sums);
-                for (gradient, &sum) in grad_weight.chunks_exact_mut(per_output).zip(&sums) {
-                    gradient[channel * taps + tap] = sum;
-                }
+    let blocks = grad_weight.chunks_mut(per_block * per_output).enumerate();
+    context.each(blocks, |(block, grad_weight)| {
+        let start = block * per_block * depth.len();
+        let len = (per_block * depth.len()).min(packed_len - start);
+        let parts: Vec<&[f32]> =
+            groups.chunks_exact(packed_len).map(|group| &group[start..start + len]).collect();
+        let width = len / depth.len();
+        let mut sums = vec![0.0; width];
+        for (index, (channel, tap)) in depth.entries().enumerate() {
+            if channel >= depth.channels {
+                continue;
             }
-        });
+            tree_sum(&parts, index * width, &mut sums);
+            for (gradient, &sum) in grad_weight.chunks_exact_mut(per_output).zip(&sums) {
+                gradient[channel * taps + tap] = sum;
+            }
+        }
     });
 }
 

@@ -1,7 +1,5 @@
 //! The backward pass of the block.
 
-use rayon::prelude::*;
-
 use super::geometry::MlpconvGeometry;
 use super::operands::MlpconvBackward;
 use crate::arch::generic::winograd::{F43, F45, Scheme};
@@ -109,20 +107,18 @@ fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
     let mut sums = layer.sums();
     let parts = layer.groups(&mut sums);
     let grad_inputs = group_slices(work.grad_input, group * in_image, parts.len());
-    let groups = groups.into_par_iter().zip(parts).zip(grad_inputs).enumerate();
-    context.install(|| {
-        groups.for_each(|(part, ((mut tail_sums, mut sums), mut grad_input))| {
-            for index in part * group..((part + 1) * group).min(batch) {
-                let mut gradient = context.scratch.take(image_len);
-                tail.image(index, &mut tail_sums, &mut gradient);
-                let image = &images[index * in_image..][..in_image];
-                let at = (index - part * group) * in_image;
-                let grad_input = grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
-                layer.image(image, &gradient, &mut sums, grad_input);
-            }
-            layer.finish_group(&mut sums);
-            tail.finish_group(&mut tail_sums);
-        });
+    let groups = groups.into_iter().zip(parts).zip(grad_inputs).enumerate();
+    context.each(groups, |(part, ((mut tail_sums, mut sums), mut grad_input))| {
+        for index in part * group..((part + 1) * group).min(batch) {
+            let mut gradient = context.scratch.take(image_len);
+            tail.image(index, &mut tail_sums, &mut gradient);
+            let image = &images[index * in_image..][..in_image];
+            let at = (index - part * group) * in_image;
+            let grad_input = grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
+            layer.image(image, &gradient, &mut sums, grad_input);
+        }
+        layer.finish_group(&mut sums);
+        tail.finish_group(&mut tail_sums);
     });
     layer.finish(&sums, work.grad_weight, work.grad_bias);
 }
@@ -132,16 +128,12 @@ fn in_chunks<S: Scheme>(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) 
     let (context, first) = (tail.context, &tail.geometry.layers[0]);
     let (group, image_len) = (group_size(first.batch), first.out_image());
     let mut gradient = context.scratch.take(first.batch * image_len);
-    let gradients = gradient.par_chunks_mut(group * image_len);
-    context.install(|| {
-        groups.into_par_iter().zip(gradients).enumerate().for_each(
-            |(part, (mut sums, gradients))| {
-                for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
-                    tail.image(part * group + image, &mut sums, gradient);
-                }
-                tail.finish_group(&mut sums);
-            },
-        );
+    let gradients = gradient.chunks_mut(group * image_len);
+    context.each(groups.into_iter().zip(gradients).enumerate(), |(part, (mut sums, gradients))| {
+        for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
+            tail.image(part * group + image, &mut sums, gradient);
+        }
+        tail.finish_group(&mut sums);
     });
     let images = work.input.values();
     winograd::backward::<S>(

@@ -1,7 +1,5 @@
 //! The forward pass of the block.
 
-use rayon::prelude::*;
-
 use super::geometry::MlpconvGeometry;
 use super::operands::{MlpconvPacked, MlpconvSaved, MlpconvWeights};
 use crate::arch::generic::winograd::{F43, F45, Scheme};
@@ -76,28 +74,33 @@ pub(crate) fn forward(
             output,
         })
         .collect();
-    context.install(|| match choose(context, first, input.layout(), weight[0].cost()) {
+    match choose(context, first, input.layout(), weight[0].cost()) {
         Choice::F43 => {
             let layer = winograd::Forward::<F43>::new(context, first, weight[0], bias[0], true);
-            winograd_first(context, geometry, layer, images, hidden_first, &tail, &mut tails);
+            winograd_first(geometry, &layer, images, hidden_first, &tail, &mut tails);
         }
         Choice::F45 => {
             let layer = winograd::Forward::<F45>::new(context, first, weight[0], bias[0], true);
-            winograd_first(context, geometry, layer, images, hidden_first, &tail, &mut tails);
+            winograd_first(geometry, &layer, images, hidden_first, &tail, &mut tails);
         }
         Choice::Direct => {
             let layout = input.layout();
             let layer = direct::Forward::new(context, first, layout, weight[0], bias[0], true);
-            let images = images.par_chunks_exact(images.len() / batch);
+            let images = images.chunks_exact(images.len() / batch);
             let hidden = group_slices(hidden_first, first.out_image(), batch);
-            tails.par_iter_mut().zip(images).zip(hidden).for_each(|((work, image), mut hidden)| {
-                let mut scratch = hidden.is_none().then(|| context.scratch.take(first.out_image()));
-                let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
-                layer.image(image, hidden);
-                tail.image(hidden, work);
-            });
+            context.each(
+                tails.iter_mut().zip(images).zip(hidden),
+                |((work, image), mut hidden)| {
+                    let mut scratch =
+                        hidden.is_none().then(|| context.scratch.take(first.out_image()));
+                    let hidden =
+                        hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
+                    layer.image(image, hidden);
+                    tail.image(hidden, work);
+                },
+            );
         }
-    });
+    }
 }
 
 /// The smallest number of images whose tails run in parallel, on up to as many threads.
@@ -105,35 +108,28 @@ const ROUND: usize = 8;
 
 /// Runs the first layer chunk by chunk, and after every few chunks the tails of their images.
 fn winograd_first<S: Scheme>(
-    context: &Context,
     geometry: &MlpconvGeometry,
-    mut layer: winograd::Forward<S>,
+    layer: &winograd::Forward<S>,
     images: &[f32],
-    mut hidden: Option<&mut [f32]>,
+    hidden: Option<&mut [f32]>,
     tail: &Tail,
     tails: &mut [TailImage],
 ) {
     let first = &geometry.layers[0];
     let (in_image, out_image) = (first.in_image(), first.out_image());
-    let round = ROUND.next_multiple_of(layer.chunk_size());
-    let mut scratch =
-        hidden.is_none().then(|| context.scratch.take(round.min(first.batch) * out_image));
-    for (index, (images, tails)) in
-        images.chunks(round * in_image).zip(tails.chunks_mut(round)).enumerate()
-    {
+    let (batch, chunk) = (first.batch, layer.chunk_size());
+    let round = layer.round_size(ROUND);
+    let hidden = group_slices(hidden, round * out_image, batch.div_ceil(round));
+    let rounds = images.chunks(round * in_image).zip(tails.chunks_mut(round)).zip(hidden);
+    layer.each(rounds, |context, ((images, tails), mut hidden)| {
         let len = tails.len() * out_image;
-        let hidden = match (&mut hidden, &mut scratch) {
-            (Some(hidden), _) => &mut hidden[index * round * out_image..][..len],
-            (None, Some(scratch)) => &mut scratch[..len],
-            (None, None) => &mut [],
-        };
-        let chunks = hidden.chunks_mut(layer.chunk_size() * out_image);
-        for (images, hidden) in images.chunks(layer.chunk_size() * in_image).zip(chunks) {
-            layer.chunk(images, hidden);
+        let mut scratch = hidden.is_none().then(|| context.scratch.take(len));
+        let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
+        let chunks = hidden.chunks_mut(chunk * out_image);
+        for (images, hidden) in images.chunks(chunk * in_image).zip(chunks) {
+            layer.chunk(context, images, hidden);
         }
-        tails
-            .par_iter_mut()
-            .zip(hidden.par_chunks_exact(out_image))
-            .for_each(|(work, hidden)| tail.image(hidden, work));
-    }
+        let images = tails.iter_mut().zip(hidden.chunks_exact(out_image));
+        context.each(images, |(work, hidden)| tail.image(hidden, work));
+    });
 }

@@ -13,8 +13,8 @@ pub(crate) mod winograd;
 
 pub(crate) use epilogue::Epilogue;
 pub(crate) use multiply::Multiply;
-pub(crate) use outer::Outer;
-pub(crate) use pairs::{InPairs, Narrow, ZipPixels};
+pub(crate) use outer::{OUTER_PIXELS, Outer};
+pub(crate) use pairs::{InPairs, Narrow, PAIRS, ZipNeighbours, ZipPixels};
 pub(crate) use pool::{PoolBackward, PoolBytes, PoolForward};
 pub(crate) use quads::{MultiplyQuads, QUADS, ToBytes};
 pub(crate) use relu::ReluBackward;

@@ -6,8 +6,8 @@ use super::tiling::{balanced, tile_rows, with_constant_rows};
 use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
 
-/// Pixels whose inputs and gradients stay in L1 while every tile of a block reads them.
-const PIXEL_BLOCK: usize = 192;
+/// Pixels whose inputs and gradients stay in L1 while every tile of a block reads them: a sum is formed in pieces of as many.
+pub(crate) const OUTER_PIXELS: usize = 192;
 
 /// `sums[panel][depth][lane] += sum over (y, x) of pixel(y, x)[depth] * gradient[panel][y][x][lane]`, with the segments of
 /// [`Multiply`](super::Multiply), and sums laid out as its packed weights.
@@ -42,9 +42,9 @@ impl Operation for Outer<'_> {
         let with_bias = !self.bias_sums.is_empty();
         let (sums, bias_sums) = (self.sums.as_mut_ptr(), self.bias_sums.as_mut_ptr());
         let (rows, columns) = if self.height == 1 {
-            (1, PIXEL_BLOCK)
+            (1, OUTER_PIXELS)
         } else {
-            ((PIXEL_BLOCK / self.width).max(1), self.width)
+            ((OUTER_PIXELS / self.width).max(1), self.width)
         };
         for (y, block_height) in balanced(self.height, rows) {
             for (x, block_width) in balanced(self.width, columns) {

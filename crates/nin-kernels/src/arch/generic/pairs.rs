@@ -3,6 +3,9 @@
 use crate::arch::{Bf16, Bf16Operation, Operation, Vector};
 use crate::panels::PANEL;
 
+/// Words of a pixel in a panel: eight pairs.
+pub(crate) const PAIRS: usize = PANEL / 2;
+
 /// An operation whose operands are words of two bf16; its sums stay fp32. Depths (in [`Outer`](super::Outer), pixels)
 /// are counted in words.
 pub(crate) struct InPairs<O>(pub(crate) O);
@@ -120,7 +123,7 @@ impl Bf16Operation for Narrow<'_> {
             unsafe {
                 V::narrow(V::load(rest.as_ptr()), V::splat(0.0)).store(words.as_mut_ptr());
             }
-            self.words[last..].copy_from_slice(&words[..PANEL / 2]);
+            self.words[last..].copy_from_slice(&words[..PAIRS]);
         }
     }
 }
@@ -158,6 +161,32 @@ impl Bf16Operation for ZipPixels<'_> {
             if !self.sums.is_empty() {
                 let at = self.sums.as_mut_ptr();
                 V::load(at).add(sums[0].add(sums[1])).store(at);
+            }
+        }
+    }
+}
+
+/// Rounds one panel to bf16 and pairs every pixel with the next, `[pixels][16]`; the last is paired with zero.
+pub(crate) struct ZipNeighbours<'a> {
+    /// Whole pixels of sixteen channels.
+    pub(crate) values: &'a [f32],
+    /// As many words.
+    pub(crate) words: &'a mut [f32],
+}
+
+impl Bf16Operation for ZipNeighbours<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Bf16>(self) {
+        assert!(V::LANES == PANEL && self.values.len() == self.words.len());
+        let pixels = self.values.chunks_exact(PANEL).zip(self.words.chunks_exact_mut(PANEL));
+        // SAFETY: chunks of a vector each; the features by the caller.
+        unsafe {
+            // From the last to the first, so that each pixel is loaded once.
+            let mut next = V::splat(0.0);
+            for (values, words) in pixels.rev() {
+                let values = V::load(values.as_ptr());
+                V::zip(values, next).store(words.as_mut_ptr());
+                next = values;
             }
         }
     }

@@ -1,7 +1,5 @@
 //! The backward pass: the gradients of weight, bias and, if requested, input.
 
-use rayon::prelude::*;
-
 use super::product::Product;
 use super::weight_gradient::{GroupSums, Sums, WeightGradient};
 use crate::arch::generic::Epilogue;
@@ -152,7 +150,7 @@ pub(crate) fn backward(context: &Context, geometry: &ConvGeometry, work: ConvBac
     let groups = layer.groups(&mut sums);
     let grad_inputs = group_slices(work.grad_input, group * image_len, groups.len());
     let (grad_output, output) = (work.grad_output, work.output);
-    let parts = groups.into_par_iter().zip(grad_inputs).enumerate();
+    let parts = groups.into_iter().zip(grad_inputs).enumerate();
     let image_gradients = |index: usize, sums: &mut Sums, grad_input: Option<&mut [f32]>| {
         let image = &images[index * image_len..(index + 1) * image_len];
         let at = index * out_image..(index + 1) * out_image;
@@ -161,14 +159,12 @@ pub(crate) fn backward(context: &Context, geometry: &ConvGeometry, work: ConvBac
         let gradient = masked.as_deref().unwrap_or(&grad_output[at]);
         layer.image(image, gradient, sums, grad_input);
     };
-    context.install(|| {
-        parts.for_each(|(part, (mut sums, grad_input))| {
-            let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));
-            for index in part * group..((part + 1) * group).min(geometry.batch) {
-                image_gradients(index, &mut sums, grad_images.as_mut().and_then(Iterator::next));
-            }
-            layer.finish_group(&mut sums);
-        });
+    context.each(parts, |(part, (mut sums, grad_input))| {
+        let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));
+        for index in part * group..((part + 1) * group).min(geometry.batch) {
+            image_gradients(index, &mut sums, grad_images.as_mut().and_then(Iterator::next));
+        }
+        layer.finish_group(&mut sums);
     });
     layer.finish(&sums, work.grad_weight, work.grad_bias);
 }

@@ -1,7 +1,5 @@
 //! The forward pass.
 
-use rayon::prelude::*;
-
 use super::product::Product;
 use crate::arch::generic::Epilogue;
 use crate::context::Context;
@@ -72,8 +70,7 @@ pub(crate) fn forward(
 ) {
     let layer = Forward::new(context, geometry, input.layout(), weight, bias, relu);
     let images = input.values();
-    let work = output
-        .par_chunks_mut(geometry.out_image())
-        .zip(images.par_chunks(images.len() / geometry.batch));
-    context.install(|| work.for_each(|(output, image)| layer.image(image, output)));
+    let work =
+        output.chunks_mut(geometry.out_image()).zip(images.chunks(images.len() / geometry.batch));
+    context.each(work, |(output, image)| layer.image(image, output));
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::input::{Filled, Input};
 use super::walk::Part;
 use crate::arch::generic::{Epilogue, TileMultiply};
@@ -146,20 +144,18 @@ fn pack(
     let value = |out: usize, channel: usize, tap: usize| {
         if out < outputs && channel < inputs { weight(out, channel, tap) } else { 0.0 }
     };
-    let panels = packed.par_chunks_exact_mut(per_panel).enumerate();
-    context.install(|| {
-        panels.for_each(|(panel, packed)| {
-            for (step, tile) in packed.chunks_exact_mut(TILE_LEN).enumerate() {
-                let (block, tap) = (step / taps, step % taps);
-                for (pair, words) in tile.chunks_exact_mut(PANEL).enumerate() {
-                    let channel = block * TILE_CHANNELS + 2 * pair;
-                    for (lane, entry) in words.iter_mut().enumerate() {
-                        let out = panel * PANEL + lane;
-                        *entry = word(value(out, channel, tap), value(out, channel + 1, tap));
-                    }
+    let panels = packed.chunks_exact_mut(per_panel).enumerate();
+    context.each(panels, |(panel, packed)| {
+        for (step, tile) in packed.chunks_exact_mut(TILE_LEN).enumerate() {
+            let (block, tap) = (step / taps, step % taps);
+            for (pair, words) in tile.chunks_exact_mut(PANEL).enumerate() {
+                let channel = block * TILE_CHANNELS + 2 * pair;
+                for (lane, entry) in words.iter_mut().enumerate() {
+                    let out = panel * PANEL + lane;
+                    *entry = word(value(out, channel, tap), value(out, channel + 1, tap));
                 }
             }
-        });
+        }
     });
     packed
 }

@@ -2,144 +2,181 @@
 
 use std::marker::PhantomData;
 
-use rayon::prelude::*;
-
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
 use super::weights::{Weights, transform_weight_gradient};
-use crate::arch::generic::Outer;
 use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
+use crate::arch::generic::{OUTER_PIXELS, Outer};
 use crate::context::Context;
+use crate::conv::groups::group_slices;
 use crate::conv::operands::ConvBackward;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
-use crate::scratch::Scratch;
 
 /// The backward pass of a layer, for one chunk of images at a time.
 struct Backward<'a, S> {
     plan: Plan<'a>,
     inputs: ByPanel,
     input_segments: Vec<usize>,
-    transformed: Scratch,
     gradients: ByPanel,
     gradient_segments: Vec<usize>,
-    gradient: Scratch,
-    /// `[points][packed]`.
-    weight_sums: Scratch,
-    /// `[panels][images][16]`.
-    bias_sums: Scratch,
+    input_gradient: Option<InputGradient>,
     scheme: PhantomData<S>,
 }
 
-/// The transposed weights and the products of the input gradient.
+/// What the input gradient is computed with.
 struct InputGradient {
     weights: Weights,
     layout: ByPoint,
-    products: Scratch,
+    mask: bool,
 }
 
+/// A chunk of images.
+struct Chunk<'a> {
+    images: &'a [f32],
+    grad_output: &'a [f32],
+    output: Option<&'a [f32]>,
+    grad_input: Option<&'a mut [f32]>,
+    /// `[panels][images][16]`.
+    bias_sums: &'a mut [f32],
+}
+
+/// The largest size of the weight gradients of all chunks, where each has its own.
+const LARGEST_SUMS: usize = (16 << 20) / size_of::<f32>();
+
 impl<'a, S: Scheme> Backward<'a, S> {
-    fn new(context: &'a Context, geometry: &'a ConvGeometry) -> Self {
+    fn new(
+        context: &'a Context,
+        geometry: &'a ConvGeometry,
+        weight: &[f32],
+        mask: Option<bool>,
+    ) -> Self {
         let plan = Plan::new::<S>(context, geometry);
-        let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
-        let (inputs, gradients) = (plan.by_panel(in_panels), plan.by_panel(out_panels));
+        let inputs = plan.by_panel(geometry.in_panels());
+        let gradients = plan.by_panel(geometry.out_panels());
         Self {
             inputs,
             input_segments: inputs.segments(),
-            transformed: context.scratch.take(in_panels * inputs.panel),
             gradients,
             gradient_segments: gradients.segments(),
-            gradient: context.scratch.take(out_panels * gradients.panel),
-            weight_sums: context.scratch.take(plan.points * out_panels * PANEL * in_panels * PANEL),
-            bias_sums: context.scratch.take(out_panels * geometry.batch * PANEL),
+            input_gradient: mask.map(|mask| InputGradient {
+                weights: Weights::input_gradient::<S>(&plan, weight),
+                layout: plan.by_point(geometry.in_panels()),
+                mask,
+            }),
             plan,
             scheme: PhantomData,
         }
     }
 
-    /// Transforms the output gradient of `count` images from `first` on, and sums it for the bias.
-    fn transform_gradient(
-        &mut self,
-        first: usize,
-        count: usize,
-        grad_output: &[f32],
-        output: Option<&[f32]>,
-    ) {
-        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, self.gradients);
-        let (out_panels, plane) = (geometry.out_panels(), geometry.out_pixels() * PANEL);
-        let sums = self.bias_sums.par_chunks_mut(geometry.batch * PANEL);
-        let panels = self.gradient.par_chunks_mut(layout.panel).zip(sums).enumerate();
-        panels.for_each(|(panel, (transformed, sums))| {
-            for image in 0..count {
-                let at = ((first + image) * out_panels + panel) * plane;
-                plan.context.run(GradientTransform {
-                    scheme: PhantomData::<S>,
-                    gradient: &grad_output[at..at + plane],
-                    gate: output.map_or(&[], |output| &output[at..at + plane]),
-                    size: geometry.output,
-                    tiles: plan.tiles,
-                    transformed: &mut transformed[image * plan.per_image * PANEL..],
-                    stride: layout.point,
-                    sums: &mut sums[(first + image) * PANEL..][..PANEL],
-                });
-            }
-        });
+    /// Returns the length of a weight gradient in the transformed domain, `[points][packed]`.
+    fn sums_len(&self) -> usize {
+        let geometry = self.plan.geometry;
+        self.plan.points * geometry.out_panels() * PANEL * geometry.in_panels() * PANEL
     }
 
-    /// Adds the weight gradient of `count` images, both operands of which are transformed. The first chunk overwrites the
-    /// sums.
-    fn add_weight_gradient(&mut self, count: usize, is_first: bool) {
-        let plan = &self.plan;
-        let point_len = self.weight_sums.len() / plan.points;
-        self.weight_sums.par_chunks_mut(point_len).enumerate().for_each(|(point, sums)| {
-            plan.context.run(Outer {
-                input: &self.transformed[point * self.inputs.point..],
+    /// Returns whether threads compute chunks of their own, with a weight gradient for each, to be summed in their order. The
+    /// sums have the same bits as those of chunk after chunk, as long as a product forms the sum of a chunk in one piece.
+    fn is_by_chunks(&self) -> bool {
+        let (plan, threads) = (&self.plan, self.plan.context.threads());
+        let is_even = plan.chunks().is_multiple_of(threads) || plan.chunks() >= 4 * threads;
+        let is_in_one_piece = plan.chunk * plan.per_image <= OUTER_PIXELS;
+        let is_small = plan.chunks() * self.sums_len() <= LARGEST_SUMS;
+        !plan.context.is_alone() && is_even && is_in_one_piece && is_small
+    }
+
+    /// Computes a chunk. The weight gradient is added to `weight_sums`, or overwrites them.
+    fn chunk(&self, context: &Context, chunk: Chunk, (weight_sums, overwrite): (&mut [f32], bool)) {
+        let (plan, scratch) = (self.plan.within(context), &context.scratch);
+        let geometry = plan.geometry;
+        let count = chunk.images.len() / geometry.in_image();
+        let mut transformed = scratch.take(geometry.in_panels() * self.inputs.panel);
+        plan.transform_input::<S>(chunk.images, self.inputs, &mut transformed);
+        let mut gradient = scratch.take(geometry.out_panels() * self.gradients.panel);
+        let operands = (chunk.grad_output, chunk.output);
+        self.transform_gradient(context, operands, &mut gradient, chunk.bias_sums);
+        let point_len = weight_sums.len() / plan.points;
+        context.each(weight_sums.chunks_mut(point_len).enumerate(), |(point, sums)| {
+            context.run(Outer {
+                input: &transformed[point * self.inputs.point..],
                 segments: &self.input_segments,
                 segment_len: PANEL,
                 input_row: 0,
                 input_pixel: PANEL,
                 height: 1,
                 width: count * plan.per_image,
-                gradient: &self.gradient[point * self.gradients.point..],
+                gradient: &gradient[point * self.gradients.point..],
                 gradient_panel: self.gradients.panel,
-                panels: plan.geometry.out_panels(),
+                panels: geometry.out_panels(),
                 sums,
                 bias_sums: &mut [],
-                overwrite: is_first,
+                overwrite,
             });
+        });
+        drop(transformed);
+        if let Some((layer, grad_input)) = self.input_gradient.as_ref().zip(chunk.grad_input) {
+            self.input_gradient(context, layer, &gradient, chunk.images, grad_input);
+        }
+    }
+
+    /// Transforms the output gradient of a chunk, and sums it for the bias.
+    fn transform_gradient(
+        &self,
+        context: &Context,
+        (grad_output, output): (&[f32], Option<&[f32]>),
+        transformed: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, self.gradients);
+        let (out_panels, plane) = (geometry.out_panels(), geometry.out_pixels() * PANEL);
+        let sums = sums.chunks_mut(plan.chunk * PANEL);
+        let panels = transformed.chunks_mut(layout.panel).zip(sums).enumerate();
+        context.each(panels, |(panel, (transformed, sums))| {
+            for (image, gradient) in grad_output.chunks_exact(out_panels * plane).enumerate() {
+                let at = (image * out_panels + panel) * plane;
+                context.run(GradientTransform {
+                    scheme: PhantomData::<S>,
+                    gradient: &gradient[panel * plane..][..plane],
+                    gate: output.map_or(&[], |output| &output[at..at + plane]),
+                    size: geometry.output,
+                    tiles: plan.tiles,
+                    transformed: &mut transformed[image * plan.per_image * PANEL..],
+                    stride: layout.point,
+                    sums: &mut sums[image * PANEL..][..PANEL],
+                });
+            }
         });
     }
 
-    /// Computes the input gradient of a chunk, masked by `images` if `mask` is set.
+    /// Computes the input gradient of a chunk from its transformed output gradient.
     fn input_gradient(
         &self,
-        work: &mut InputGradient,
+        context: &Context,
+        layer: &InputGradient,
+        gradient: &[f32],
         images: &[f32],
-        mask: bool,
         grad_input: &mut [f32],
     ) {
-        let (plan, geometry, layout) = (&self.plan, self.plan.geometry, work.layout);
+        let (plan, geometry, layout) =
+            (self.plan.within(context), self.plan.geometry, layer.layout);
         let (count, in_panels) = (images.len() / geometry.in_image(), geometry.in_panels());
-        let input = Input {
-            values: &self.gradient,
-            layout: self.gradients,
-            segments: &self.gradient_segments,
-        };
-        multiply(plan, count, input, &work.weights, (&mut work.products, layout, in_panels));
+        let input =
+            Input { values: gradient, layout: self.gradients, segments: &self.gradient_segments };
+        let mut products = context.scratch.take(plan.points * layout.point);
+        multiply(&plan, count, input, &layer.weights, (&mut products, layout, in_panels));
         let plane = geometry.in_pixels() * PANEL;
         let (canvas, size) = plan.canvas();
-        grad_input.par_chunks_mut(plane).enumerate().for_each(|(index, grad_input)| {
+        context.each(grad_input.chunks_mut(plane).enumerate(), |(index, grad_input)| {
             let (image, panel) = (index / in_panels, index % in_panels);
-            let mut copy = plan.context.scratch.take(canvas.len());
-            plan.context.run(InputGradientTransform {
+            let mut copy = context.scratch.take(canvas.len());
+            context.run(InputGradientTransform {
                 scheme: PhantomData::<S>,
-                transformed: &work.products
-                    [panel * layout.panel + image * plan.per_image * PANEL..],
+                transformed: &products[panel * layout.panel + image * plan.per_image * PANEL..],
                 stride: layout.point,
                 tiles: plan.tiles,
                 canvas: &mut copy,
             });
-            let gate = if mask { &images[index * plane..(index + 1) * plane] } else { &[] };
+            let gate = if layer.mask { &images[index * plane..(index + 1) * plane] } else { &[] };
             cut_out(geometry, size, &copy, gate, grad_input);
         });
     }
@@ -151,35 +188,45 @@ pub(crate) fn backward<S: Scheme>(
     images: &[f32],
     work: ConvBackward,
 ) {
-    context.install(|| {
-        let mut layer = Backward::<S>::new(context, geometry);
-        let (chunk, image_len) = (layer.plan.chunk, geometry.in_image());
-        let mut grad_input = work.grad_input.map(|grad_input| {
-            let layout = layer.plan.by_point(geometry.in_panels());
-            let products = context.scratch.take(layer.plan.points * layout.point);
-            let weights = Weights::input_gradient::<S>(&layer.plan, work.weight);
-            (InputGradient { weights, layout, products }, grad_input.chunks_mut(chunk * image_len))
+    let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
+    let layer = Backward::<S>::new(context, geometry, work.weight, mask);
+    let (plan, sums_len, by_chunks) = (&layer.plan, layer.sums_len(), layer.is_by_chunks());
+    let (chunk, chunks) = (plan.chunk, plan.chunks());
+    let (in_chunk, out_chunk) = (chunk * geometry.in_image(), chunk * geometry.out_image());
+    let bias_len = geometry.out_panels() * chunk * PANEL;
+    // The last chunk may have fewer images.
+    let mut bias_sums = context.scratch.take_zeroed(chunks * bias_len);
+    let mut outputs = work.output.map(|output| output.chunks(out_chunk));
+    let chunks_of = images
+        .chunks(in_chunk)
+        .zip(work.grad_output.chunks(out_chunk))
+        .zip(group_slices(work.grad_input, in_chunk, chunks))
+        .zip(bias_sums.chunks_mut(bias_len))
+        .map(|(((images, grad_output), grad_input), bias_sums)| {
+            let output = outputs.as_mut().and_then(Iterator::next);
+            Chunk { images, grad_output, output, grad_input, bias_sums }
         });
-        for (index, images) in images.chunks(chunk * image_len).enumerate() {
-            let count = images.len() / image_len;
-            layer.plan.transform_input::<S>(images, layer.inputs, &mut layer.transformed);
-            layer.transform_gradient(index * chunk, count, work.grad_output, work.output);
-            layer.add_weight_gradient(count, index == 0);
-            if let Some((transposed, chunks)) = &mut grad_input
-                && let Some(grad_input) = chunks.next()
-            {
-                layer.input_gradient(transposed, images, work.mask_grad_input, grad_input);
-            }
+    let mut weight_sums =
+        context.scratch.take(if by_chunks { chunks * sums_len } else { sums_len });
+    if by_chunks {
+        let alone = context.alone();
+        context.each(chunks_of.zip(weight_sums.chunks_mut(sums_len)), |(chunk, sums)| {
+            layer.chunk(&alone, chunk, (sums, true));
+        });
+    } else {
+        for (index, chunk) in chunks_of.enumerate() {
+            layer.chunk(context, chunk, (&mut weight_sums, index == 0));
         }
-        transform_weight_gradient::<S>(&layer.plan, &layer.weight_sums, work.grad_weight);
-        if let Some(grad_bias) = work.grad_bias {
-            for (index, bias) in grad_bias.iter_mut().enumerate() {
-                let sums = &layer.bias_sums[index / PANEL * geometry.batch * PANEL..]
-                    [..geometry.batch * PANEL];
-                *bias = sums.iter().skip(index % PANEL).step_by(PANEL).sum();
-            }
+    }
+    let parts: Vec<&[f32]> = weight_sums.chunks_exact(sums_len).collect();
+    transform_weight_gradient::<S>(plan, &parts, work.grad_weight);
+    if let Some(grad_bias) = work.grad_bias {
+        for (index, bias) in grad_bias.iter_mut().enumerate() {
+            let panel = bias_sums.chunks_exact(chunk * PANEL).skip(index / PANEL);
+            let sums = panel.step_by(geometry.out_panels()).flatten();
+            *bias = sums.skip(index % PANEL).step_by(PANEL).sum();
         }
-    });
+    }
 }
 
 /// Copies the image out of the middle of its canvas; zero where `gate` is not empty and not positive.

@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 
-use rayon::prelude::*;
-
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
 use super::weights::Weights;
@@ -23,14 +21,14 @@ pub(crate) struct Forward<'a, S> {
     relu: bool,
     inputs: ByPanel,
     segments: Vec<usize>,
-    transformed: Scratch,
     outputs: ByPoint,
-    products: Scratch,
+    /// Whether threads compute chunks of their own.
+    by_chunks: bool,
     scheme: PhantomData<S>,
 }
 
 impl<'a, S: Scheme> Forward<'a, S> {
-    /// Transforms the weights. Call it in the thread pool.
+    /// Transforms the weights.
     pub(crate) fn new(
         context: &'a Context,
         geometry: &'a ConvGeometry,
@@ -39,20 +37,28 @@ impl<'a, S: Scheme> Forward<'a, S> {
         relu: bool,
     ) -> Self {
         let plan = Plan::new::<S>(context, geometry);
+        let for_threads = plan.for_threads();
+        let by_chunks = for_threads.is_some();
+        let plan = for_threads.unwrap_or(plan);
         let inputs = plan.by_panel(geometry.in_panels());
-        let outputs = plan.by_point(geometry.out_panels());
         Self {
             weights: Weights::forward::<S>(&plan, weight),
             bias: padded_bias(context, geometry.out_panels(), bias),
             relu,
             inputs,
             segments: inputs.segments(),
-            transformed: context.scratch.take(geometry.in_panels() * inputs.panel),
-            outputs,
-            products: context.scratch.take(plan.points * outputs.point),
+            outputs: plan.by_point(geometry.out_panels()),
+            by_chunks,
             plan,
             scheme: PhantomData,
         }
+    }
+
+    /// Returns the number of images that one item of [`each`](Self::each) should have: `least`, or more, unless each thread
+    /// takes a chunk.
+    pub(crate) fn round_size(&self, least: usize) -> usize {
+        let chunk = self.plan.chunk;
+        if self.by_chunks { chunk } else { least.next_multiple_of(chunk) }
     }
 
     /// Returns the number of images in a chunk.
@@ -60,30 +66,45 @@ impl<'a, S: Scheme> Forward<'a, S> {
         self.plan.chunk
     }
 
-    /// Computes at most a chunk of images. Call it in the thread pool.
-    pub(crate) fn chunk(&mut self, images: &[f32], output: &mut [f32]) {
-        let (plan, geometry, outputs) = (&self.plan, self.plan.geometry, self.outputs);
+    /// Does `work` with every item, each of which has a chunk of images or more, in the context that it is given: by threads
+    /// that each take items of their own, or one after the other, by threads that share the stages of a chunk.
+    pub(crate) fn each<T: Send>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        work: impl Fn(&Context, T) + Sync,
+    ) {
+        let context = self.plan.context;
+        if self.by_chunks {
+            let alone = context.alone();
+            return context.each(items, |item| work(&alone, item));
+        }
+        items.into_iter().for_each(|item| work(context, item));
+    }
+
+    /// Computes at most a chunk of images.
+    pub(crate) fn chunk(&self, context: &Context, images: &[f32], output: &mut [f32]) {
+        let (plan, geometry, outputs) =
+            (self.plan.within(context), self.plan.geometry, self.outputs);
         let (count, out_panels) = (images.len() / geometry.in_image(), geometry.out_panels());
-        plan.transform_input::<S>(images, self.inputs, &mut self.transformed);
-        let input =
-            Input { values: &self.transformed, layout: self.inputs, segments: &self.segments };
-        multiply(plan, count, input, &self.weights, (&mut self.products, outputs, out_panels));
-        output.par_chunks_mut(geometry.out_pixels() * PANEL).enumerate().for_each(
-            |(index, output)| {
-                let (image, panel) = (index / out_panels, index % out_panels);
-                plan.context.run(OutputTransform {
-                    scheme: PhantomData::<S>,
-                    transformed: &self.products
-                        [panel * outputs.panel + image * plan.per_image * PANEL..],
-                    stride: outputs.point,
-                    tiles: plan.tiles,
-                    bias: &self.bias[panel * PANEL..][..PANEL],
-                    relu: self.relu,
-                    size: geometry.output,
-                    output,
-                });
-            },
-        );
+        let mut transformed = context.scratch.take(geometry.in_panels() * self.inputs.panel);
+        plan.transform_input::<S>(images, self.inputs, &mut transformed);
+        let mut products = context.scratch.take(plan.points * outputs.point);
+        let input = Input { values: &transformed, layout: self.inputs, segments: &self.segments };
+        multiply(&plan, count, input, &self.weights, (&mut products, outputs, out_panels));
+        let panels = output.chunks_mut(geometry.out_pixels() * PANEL).enumerate();
+        context.each(panels, |(index, output)| {
+            let (image, panel) = (index / out_panels, index % out_panels);
+            context.run(OutputTransform {
+                scheme: PhantomData::<S>,
+                transformed: &products[panel * outputs.panel + image * plan.per_image * PANEL..],
+                stride: outputs.point,
+                tiles: plan.tiles,
+                bias: &self.bias[panel * PANEL..][..PANEL],
+                relu: self.relu,
+                size: geometry.output,
+                output,
+            });
+        });
     }
 }
 
@@ -96,10 +117,9 @@ pub(crate) fn forward<S: Scheme>(
     relu: bool,
     output: &mut [f32],
 ) {
-    context.install(|| {
-        let mut layer = Forward::<S>::new(context, geometry, weight, bias, relu);
-        let images = images.chunks(layer.chunk_size() * geometry.in_image());
-        let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
-        images.zip(output).for_each(|(images, output)| layer.chunk(images, output));
-    });
+    let layer = Forward::<S>::new(context, geometry, weight, bias, relu);
+    let images = images.chunks(layer.chunk_size() * geometry.in_image());
+    let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
+    layer
+        .each(images.zip(output), |context, (images, output)| layer.chunk(context, images, output));
 }

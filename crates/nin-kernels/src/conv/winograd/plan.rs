@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 
-use rayon::prelude::*;
-
 use crate::arch::generic::winograd::{InputTransform, OUT, Scheme, Tiles};
 use crate::context::Context;
 use crate::conv::lowering::Canvas;
@@ -14,7 +12,11 @@ use crate::panels::PANEL;
 /// cache. Of 50, 100, 150, 200 and 400, on a Zen 3 with 512 KiB of L2, 100 was the fastest by 4 to 15 %.
 const CHUNK_TILES: usize = 100;
 
+/// Tiles that a chunk has at least where each thread computes chunks of its own. With fewer, the weights are read too often.
+const LEAST_TILES: usize = CHUNK_TILES / 2;
+
 /// The sizes that follow from the geometry.
+#[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
     pub(super) context: &'a Context,
     pub(super) geometry: &'a ConvGeometry,
@@ -60,6 +62,29 @@ impl<'a> Plan<'a> {
         }
     }
 
+    /// Returns the number of chunks.
+    pub(super) fn chunks(&self) -> usize {
+        self.geometry.batch.div_ceil(self.chunk)
+    }
+
+    /// Returns the plan with chunks that all threads can take in equal numbers, if those are large enough: each thread then
+    /// computes chunks of its own, and what passes between the stages stays in its cache.
+    pub(super) fn for_threads(self) -> Option<Self> {
+        let (batch, threads) = (self.geometry.batch, self.context.threads());
+        let chunk = batch.div_ceil(self.chunks().next_multiple_of(threads));
+        let is_worth = !self.context.is_alone() && chunk * self.per_image >= LEAST_TILES;
+        (is_worth && batch.div_ceil(chunk).is_multiple_of(threads))
+            .then_some(Self { chunk, ..self })
+    }
+
+    /// Returns the plan in another context.
+    pub(super) fn within<'b>(self, context: &'b Context) -> Plan<'b>
+    where
+        'a: 'b,
+    {
+        Plan { context, ..self }
+    }
+
     /// Returns the size of a plane: an odd number of cache lines, because strides of a power of two map to the same cache
     /// sets.
     fn plane(&self) -> usize {
@@ -87,9 +112,12 @@ impl<'a> Plan<'a> {
         layout: ByPanel,
         transformed: &mut [f32],
     ) {
-        transformed.par_chunks_mut(layout.panel).enumerate().for_each(|(panel, transformed)| {
-            self.transform_panel::<S>(panel, images, layout, transformed);
-        });
+        self.context.each(
+            transformed.chunks_mut(layout.panel).enumerate(),
+            |(panel, transformed)| {
+                self.transform_panel::<S>(panel, images, layout, transformed);
+            },
+        );
     }
 
     /// Transforms one panel of the images of a chunk.

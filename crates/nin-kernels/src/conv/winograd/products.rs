@@ -1,7 +1,5 @@
 //! The products of a chunk, point by point of the transformed domain.
 
-use rayon::prelude::*;
-
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::weights::Weights;
 use crate::arch::generic::{Epilogue, Multiply};
@@ -24,7 +22,7 @@ pub(super) fn multiply(
     weights: &Weights,
     (products, layout, panels): (&mut [f32], ByPoint, usize),
 ) {
-    products.par_chunks_mut(layout.point).enumerate().for_each(|(point, products)| {
+    plan.context.each(products.chunks_mut(layout.point).enumerate(), |(point, products)| {
         multiply_point(plan, images, input, weights, (point, products, layout, panels));
     });
 }

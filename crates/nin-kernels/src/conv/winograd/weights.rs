@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::plan::Plan;
 use crate::arch::generic::winograd::{
     LARGEST_KERNEL, LARGEST_TILE, Scheme, WeightGradientTransform, WeightTransform,
@@ -24,8 +22,7 @@ pub(super) struct Weights {
 impl Weights {
     /// Returns the transformed weights of a forward pass.
     pub(super) fn forward<S: Scheme>(plan: &Plan, weight: LayerWeights) -> Self {
-        let transform =
-            |weight: &[f32]| plan.context.install(|| transform_weight::<S>(plan, weight, false));
+        let transform = |weight: &[f32]| transform_weight::<S>(plan, weight, false);
         Self::new(plan, weight.packed(Form::Winograd, transform), false)
     }
 
@@ -48,7 +45,7 @@ fn panels(plan: &Plan, transposed: bool) -> [usize; 2] {
     if transposed { [inputs, outputs] } else { [outputs, inputs] }
 }
 
-/// Transforms the weights. Call it in the thread pool.
+/// Transforms the weights.
 fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) -> Scratch {
     let (geometry, context) = (plan.geometry, plan.context);
     let [panels, depth_panels] = panels(plan, transposed);
@@ -56,7 +53,7 @@ fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) ->
     let panel = plan.points * depth * PANEL;
     let mut packed = context.scratch.take(panels * panel);
     let per_block = context.panels_per_block();
-    packed.par_chunks_mut(per_block * panel).enumerate().for_each(|(block, packed)| {
+    context.each(packed.chunks_mut(per_block * panel).enumerate(), |(block, packed)| {
         let width = packed.len() / (plan.points * depth);
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
         let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
@@ -88,10 +85,10 @@ fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) ->
     packed
 }
 
-/// Transforms the gradient of the weights back, from `[points][blocks][depth][16 or 32]`.
+/// Transforms the gradient of the weights back, from the sum of `parts`, `[points][blocks][depth][16 or 32]` each.
 pub(super) fn transform_weight_gradient<S: Scheme>(
     plan: &Plan,
-    sums: &[f32],
+    parts: &[&[f32]],
     grad_weight: &mut [f32],
 ) {
     let (geometry, context) = (plan.geometry, plan.context);
@@ -99,7 +96,7 @@ pub(super) fn transform_weight_gradient<S: Scheme>(
     let point_len = geometry.out_panels() * PANEL * depth;
     let per_output = geometry.in_channels * taps;
     let per_block = context.panels_per_block();
-    grad_weight.par_chunks_mut(PANEL * per_output).enumerate().for_each(|(panel, grad_weight)| {
+    context.each(grad_weight.chunks_mut(PANEL * per_output).enumerate(), |(panel, grad_weight)| {
         let block = panel / per_block * per_block;
         let width = per_block.min(geometry.out_panels() - block) * PANEL;
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
@@ -111,7 +108,7 @@ pub(super) fn transform_weight_gradient<S: Scheme>(
                     + block * PANEL * depth
                     + channel * width
                     + (panel - block) * PANEL;
-                values.copy_from_slice(&sums[at..at + PANEL]);
+                add_parts(parts, at, values);
             }
             context.run(WeightGradientTransform {
                 scheme: PhantomData::<S>,
@@ -125,4 +122,15 @@ pub(super) fn transform_weight_gradient<S: Scheme>(
             }
         }
     });
+}
+
+/// Sums the values from `at` on of all parts, in their order.
+fn add_parts(parts: &[&[f32]], at: usize, sums: &mut [f32]) {
+    let Some((first, parts)) = parts.split_first() else { return sums.fill(0.0) };
+    sums.copy_from_slice(&first[at..at + sums.len()]);
+    for part in parts {
+        for (sum, value) in sums.iter_mut().zip(&part[at..]) {
+            *sum += value;
+        }
+    }
 }
