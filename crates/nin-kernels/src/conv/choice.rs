@@ -28,6 +28,10 @@ const WEIGHT_TRANSFORM: u64 = 24;
 /// The cost of reading a packed weight that was kept from an earlier call, from L3 or memory.
 const WEIGHT_READ: u64 = 8;
 
+/// The cost of the direct algorithm in words of two bf16, in per cent of `f32`: half the products and half the weights, and
+/// the conversion of images.
+const WORDS_PERCENT: u64 = 60;
+
 /// What the weights of a convolution cost before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WeightCost {
@@ -44,17 +48,23 @@ pub(crate) fn choose(
     layout: Layout,
     cost: WeightCost,
 ) -> Choice {
-    let has_tiles = matches!(Format::of(context, geometry, layout), Format::Tiles(_));
+    let format = Format::of(context, geometry, layout);
     // A matrix unit multiplies so much faster than vectors that no transform pays off.
-    let prefers_tiles = has_tiles && context.algorithm != Algorithm::Winograd;
+    let prefers_tiles =
+        matches!(format, Format::Tiles(_)) && context.algorithm != Algorithm::Winograd;
     if layout == Layout::Planes || prefers_tiles {
         return Choice::Direct;
     }
-    by_cost(context.algorithm, geometry, cost)
+    by_cost(context.algorithm, geometry, cost, matches!(format, Format::Words(_)))
 }
 
-/// Chooses by the sizes alone, never by the threads or the instruction set.
-fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry, cost: WeightCost) -> Choice {
+/// Chooses by the sizes and the number format of the direct algorithm alone, never by the threads or the instruction set.
+fn by_cost(
+    algorithm: Algorithm,
+    geometry: &ConvGeometry,
+    cost: WeightCost,
+    in_words: bool,
+) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
         ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
         ([5, 5], [1, 1]) => (Choice::F45, F45::TILE as u64),
@@ -70,6 +80,7 @@ fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry, cost: WeightCost) -> C
     };
     let pixels = (geometry.batch * geometry.out_pixels()) as u64;
     let direct = taps * inputs * outputs * (pixels + packed);
+    let direct = if in_words { direct * WORDS_PERCENT / 100 } else { direct };
     let products = tiles * (inputs * outputs + TRANSFORM * (inputs + outputs));
     let winograd = tile * tile * (products + transformed * inputs * outputs);
     match algorithm {
@@ -93,7 +104,7 @@ mod tests {
         let padding = [kernel / 2; 2];
         let geometry =
             ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], padding);
-        by_cost(Algorithm::Auto, &geometry.unwrap(), cost)
+        by_cost(Algorithm::Auto, &geometry.unwrap(), cost, false)
     }
 
     #[test]

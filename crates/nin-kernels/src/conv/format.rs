@@ -13,7 +13,7 @@ const LARGEST_PATCHES: usize = 1 << 24;
 pub(crate) enum Format {
     /// 32-bit floats.
     Fp32,
-    /// bf16, two in a word: 1x1 layers over panels.
+    /// bf16, two in a word: layers of stride one over panels.
     Words(Bf16Arch),
     /// bf16 in tiles: over panels, layers of stride one whose padding is narrower than the kernel; over planes, layers
     /// whose patches are not too large.
@@ -27,7 +27,9 @@ impl Format {
             return Self::Tiles(arch);
         }
         match context.bf16() {
-            Some(arch) if geometry.is_pointwise() && layout == Layout::Panels => Self::Words(arch),
+            Some(arch) if geometry.stride == [1, 1] && layout == Layout::Panels => {
+                Self::Words(arch)
+            }
             _ => Self::Fp32,
         }
     }

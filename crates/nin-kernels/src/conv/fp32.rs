@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lowering::{Depth, Lowering};
+use super::lowering::{Depth, Lowering, on_canvas};
 use super::operands::Layout;
 use super::pack::{pack_weight, pack_weight_transposed};
 use super::region::Region;
@@ -136,13 +136,4 @@ impl WeightGradient {
             overwrite: false,
         });
     }
-}
-
-/// Copies an image onto its canvas, if it needs one.
-fn on_canvas(context: &Context, lowering: &Lowering, image: &[f32]) -> Option<Scratch> {
-    lowering.canvas.map(|canvas| {
-        let mut copy = context.scratch.take(canvas.len());
-        canvas.fill(image, &mut copy);
-        copy
-    })
 }

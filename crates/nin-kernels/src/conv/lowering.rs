@@ -1,9 +1,11 @@
 //! Implicit im2col: a convolution as a matrix multiplication that reads the image in place.
 
 use super::operands::Layout;
-use crate::arch::generic::QUADS;
+use crate::arch::generic::{PAIRS, QUADS};
+use crate::context::Context;
 use crate::geometry::ConvGeometry;
-use crate::panels::{PANEL, panels_of};
+use crate::panels::PANEL;
+use crate::scratch::Scratch;
 
 /// Bytes of pixels that stay in L2 while all weights are read.
 const PIXEL_BLOCK_BYTES: usize = 192 * 1024;
@@ -66,19 +68,24 @@ impl Lowering {
     /// Lowers the input of a forward pass.
     pub(crate) fn of(geometry: &ConvGeometry, layout: Layout) -> Self {
         match layout {
-            Layout::Panels => Self::of_panels(geometry),
+            Layout::Panels => Self::of_lanes(geometry, PANEL),
             Layout::Planes => Self::of_input(geometry, 1),
         }
     }
 
-    fn of_panels(geometry: &ConvGeometry) -> Self {
-        Self::of_lanes(geometry, PANEL)
-    }
-
     /// Lowers the input of a forward pass whose channels are bytes, four in a word. Depths are counted in words.
     pub(crate) fn of_quads(geometry: &ConvGeometry) -> Self {
-        let in_channels = geometry.in_panels() * QUADS;
-        Self::of_lanes(&ConvGeometry { in_channels, ..*geometry }, QUADS)
+        Self::of_lanes(&in_words(geometry, QUADS), QUADS)
+    }
+
+    /// Lowers the input of a forward pass whose channels are bf16, two in a word. Depths are counted in words.
+    pub(crate) fn of_pairs(geometry: &ConvGeometry) -> Self {
+        Self::of_lanes(&in_words(geometry, PAIRS), PAIRS)
+    }
+
+    /// Lowers the output gradient for the input gradient, in bf16, two in a word. Depths are counted in words.
+    pub(crate) fn of_gradient_pairs(geometry: &ConvGeometry) -> Self {
+        Self::of_gradient_lanes(&in_words(geometry, PAIRS), PAIRS)
     }
 
     /// Lowers panels of `lanes` words.
@@ -101,22 +108,6 @@ impl Lowering {
         Self::of_input(geometry, lanes)
     }
 
-    /// Lowers the input of a 1x1 layer whose channels are in pairs.
-    pub(crate) fn of_words(channels: usize, pixels: usize) -> Self {
-        let (panels, word_panel) = (panels_of(channels), pixels * PANEL / 2);
-        Self {
-            segments: (0..panels).map(|panel| panel * word_panel).collect(),
-            segment_len: PANEL / 2,
-            row: word_panel,
-            pixel: PANEL / 2,
-            height: 1,
-            width: pixels,
-            pixel_block: pixel_block(panels * PANEL / 2),
-            depth: Depth { channels, lanes: PANEL, kernel: [1, 1] },
-            canvas: None,
-        }
-    }
-
     fn of_input(geometry: &ConvGeometry, lanes: usize) -> Self {
         let g = geometry;
         let canvas = Canvas {
@@ -134,24 +125,25 @@ impl Lowering {
     /// Lowers the output gradient for the input gradient: a convolution of stride one with the kernel rotated by 180
     /// degrees.
     pub(crate) fn of_gradient(geometry: &ConvGeometry) -> Self {
+        Self::of_gradient_lanes(geometry, PANEL)
+    }
+
+    fn of_gradient_lanes(geometry: &ConvGeometry, lanes: usize) -> Self {
         let g = geometry;
         if g.is_pointwise() {
-            return Self::of_panels(&ConvGeometry {
-                in_channels: g.out_channels,
-                out_channels: g.in_channels,
-                ..*g
-            });
+            let (in_channels, out_channels) = (g.out_channels, g.in_channels);
+            return Self::of_lanes(&ConvGeometry { in_channels, out_channels, ..*g }, lanes);
         }
         let margin = |axis: usize| g.kernel[axis] as isize - 1 - g.padding[axis] as isize;
         let canvas = Canvas {
-            panels: panels_of(g.out_channels),
-            lanes: PANEL,
+            panels: g.out_channels.div_ceil(lanes),
+            lanes,
             source: g.output,
             size: [g.input[0] + g.kernel[0] - 1, g.input[1] + g.kernel[1] - 1],
             spacing: g.stride,
             offset: [margin(0), margin(1)],
         };
-        let depth = Depth { channels: g.out_channels, lanes: PANEL, kernel: g.kernel };
+        let depth = Depth { channels: g.out_channels, lanes, kernel: g.kernel };
         Self::over(canvas, depth, [1, 1], g.input, true)
     }
 
@@ -181,6 +173,21 @@ impl Lowering {
             canvas: copied.then_some(canvas),
         }
     }
+}
+
+/// Copies an image onto its canvas, if it needs one.
+pub(crate) fn on_canvas(context: &Context, lowering: &Lowering, image: &[f32]) -> Option<Scratch> {
+    lowering.canvas.map(|canvas| {
+        let mut copy = context.scratch.take(canvas.len());
+        canvas.fill(image, &mut copy);
+        copy
+    })
+}
+
+/// Returns a geometry whose channels are words, `lanes` in a panel.
+fn in_words(geometry: &ConvGeometry, lanes: usize) -> ConvGeometry {
+    let (in_channels, out_channels) = (geometry.in_panels() * lanes, geometry.out_panels() * lanes);
+    ConvGeometry { in_channels, out_channels, ..*geometry }
 }
 
 /// Returns how many pixels of `values` values fit into [`PIXEL_BLOCK_BYTES`].

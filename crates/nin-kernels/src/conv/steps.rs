@@ -239,6 +239,7 @@ impl<'a> Steps<'a> {
             let ranges = steps.ranges(image.len().div_ceil(2 * PANEL));
             ToWords { product: Arc::clone(&product), ranges, image, words }
         });
+        self.push_canvas(&product.lowering);
         self.push_regions(Product::Words(product), bias, len);
     }
 

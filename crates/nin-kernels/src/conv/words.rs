@@ -1,13 +1,14 @@
-//! Products of bf16 operands, two in a word, summed in fp32: 1x1 layers over panels.
+//! Products of bf16 operands, two in a word, summed in fp32: layers of stride one over panels.
 
 use std::sync::Arc;
 
-use super::lowering::{Depth, Lowering};
+use super::lowering::{Depth, Lowering, on_canvas};
+use super::operands::Layout;
 use super::pack::{pack_words, pack_words_transposed};
 use super::region::Region;
 use super::weights::{Form, LayerWeights};
 use crate::arch::Bf16Arch;
-use crate::arch::generic::{Epilogue, InPairs, Multiply, Narrow, Outer, ZipPixels};
+use crate::arch::generic::{Epilogue, InPairs, Multiply, Narrow, Outer, ZipNeighbours, ZipPixels};
 use crate::context::Context;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
@@ -34,7 +35,7 @@ impl Product {
         let pack = |weight: &[f32]| pack_words(context, geometry, weight);
         Self {
             arch,
-            lowering: Lowering::of_words(geometry.in_channels, geometry.out_pixels()),
+            lowering: Lowering::of_pairs(geometry),
             packed: weight.packed(Form::Words, pack),
             panels: geometry.out_panels(),
         }
@@ -49,7 +50,7 @@ impl Product {
     ) -> Self {
         Self {
             arch,
-            lowering: Lowering::of_words(geometry.out_channels, geometry.out_pixels()),
+            lowering: Lowering::of_gradient_pairs(geometry),
             packed: Arc::new(pack_words_transposed(context, geometry, weight)),
             panels: geometry.in_panels(),
         }
@@ -66,8 +67,10 @@ impl Product {
     ) {
         let mut words = context.scratch.take(image.len() / 2);
         self.narrow(image, &mut words);
+        let canvas = on_canvas(context, &self.lowering, &words);
+        let words = canvas.as_deref().unwrap_or(&words);
         let all = Region::all(&self.lowering, self.panels);
-        self.region(&words, bias, epilogue, (&all, output.into()));
+        self.region(words, bias, epilogue, (&all, output.into()));
     }
 
     /// Rounds values to words, half as many.
@@ -75,7 +78,8 @@ impl Product {
         self.arch.run(Narrow { values, words });
     }
 
-    /// Multiplies a region of one image. The output, and the slice of the epilogue, start with the region.
+    /// Multiplies a region of one image, which is on its canvas if it needs one. The output, and the slice of the epilogue,
+    /// start with the region.
     pub(crate) fn region(
         &self,
         words: &[f32],
@@ -84,14 +88,14 @@ impl Product {
         (region, output): (&Region, Output),
     ) {
         let lowering = &self.lowering;
-        let weight_panel = lowering.depth.len() / 2 * PANEL;
+        let weight_panel = lowering.depth.len() * PANEL;
         self.arch.run(InPairs(Multiply {
             input: &words[region.input(lowering)..],
             segments: &lowering.segments,
             segment_len: lowering.segment_len,
             input_row: lowering.row,
             input_pixel: lowering.pixel,
-            height: 1,
+            height: region.height(lowering),
             width: region.width(lowering),
             pixel_block: lowering.pixel_block,
             weight: &self.packed[region.panels.start * weight_panel..],
@@ -99,7 +103,7 @@ impl Product {
             weight_entry: 0,
             bias: &bias[region.panels.start * PANEL..],
             output,
-            output_panel: lowering.width * PANEL,
+            output_panel: lowering.height * lowering.width * PANEL,
             panels: region.panels.len(),
             epilogue,
         }));
@@ -107,19 +111,35 @@ impl Product {
 }
 
 /// The gradients of weight and bias.
+///
+/// Products are summed over pairs of pixels of a row. Under the taps of a kernel pairs begin at any pixel, so those of the
+/// image overlap: a word for each pixel.
 pub(crate) struct WeightGradient {
     arch: Bf16Arch,
-    geometry: ConvGeometry,
+    /// Of the image in `f32`.
+    lowering: Lowering,
+    /// Of the words.
+    segments: Vec<usize>,
+    out_panels: usize,
+    is_pointwise: bool,
 }
 
 impl WeightGradient {
     pub(crate) fn new(arch: Bf16Arch, geometry: &ConvGeometry) -> Self {
-        Self { arch, geometry: *geometry }
+        let lowering = Lowering::of(geometry, Layout::Panels);
+        let (is_pointwise, out_panels) = (geometry.is_pointwise(), geometry.out_panels());
+        let segments = if is_pointwise {
+            let pairs = geometry.out_pixels().div_ceil(2);
+            (0..geometry.in_panels()).map(|panel| panel * pairs * PANEL).collect()
+        } else {
+            lowering.segments.clone()
+        };
+        Self { arch, lowering, segments, out_panels, is_pointwise }
     }
 
     /// Returns the order of depths in the sums.
     pub(crate) fn depth(&self) -> Depth {
-        Depth { channels: self.geometry.in_channels, lanes: PANEL, kernel: [1, 1] }
+        self.lowering.depth
     }
 
     /// Adds the gradients of one image to the sums of weight and bias.
@@ -129,38 +149,49 @@ impl WeightGradient {
         [image, gradient]: [&[f32]; 2],
         [sums, bias_sums]: [&mut [f32]; 2],
     ) {
-        let pixels = self.geometry.out_pixels();
-        let pairs_panel = pixels.div_ceil(2) * PANEL;
-        let zipped = |values: &[f32], mut sums: Option<&mut [f32]>| {
-            let mut words = context.scratch.take(values.len() / (pixels * PANEL) * pairs_panel);
-            let panels =
-                values.chunks_exact(pixels * PANEL).zip(words.chunks_exact_mut(pairs_panel));
-            for (panel, (values, words)) in panels.enumerate() {
-                let sums = match &mut sums {
-                    Some(sums) => &mut sums[panel * PANEL..][..PANEL],
-                    None => &mut [],
-                };
-                self.arch.run(ZipPixels { values, words, sums });
-            }
-            words
+        let lowering = &self.lowering;
+        let (height, pairs) = (lowering.height, lowering.width.div_ceil(2));
+        let gradients = self.zip_rows(context, gradient, bias_sums);
+        let (inputs, input_pixel) = if self.is_pointwise {
+            (self.zip_rows(context, image, &mut []), PANEL)
+        } else {
+            let canvas = on_canvas(context, lowering, image);
+            let values = canvas.as_deref().unwrap_or(image);
+            let mut words = context.scratch.take(values.len());
+            self.arch.run(ZipNeighbours { values, words: &mut words });
+            (words, 2 * PANEL)
         };
-        let (inputs, gradients) = (zipped(image, None), zipped(gradient, Some(bias_sums)));
-        let panels = 0..self.geometry.in_panels();
-        let segments: Vec<usize> = panels.map(|panel| panel * pairs_panel).collect();
         self.arch.run(InPairs(Outer {
             input: &inputs,
-            segments: &segments,
-            segment_len: PANEL,
-            input_row: 0,
-            input_pixel: PANEL,
-            height: 1,
-            width: pixels.div_ceil(2),
+            segments: &self.segments,
+            segment_len: lowering.segment_len,
+            input_row: lowering.row,
+            input_pixel,
+            height,
+            width: pairs,
             gradient: &gradients,
-            gradient_panel: pairs_panel,
-            panels: self.geometry.out_panels(),
+            gradient_panel: height * pairs * PANEL,
+            panels: self.out_panels,
             sums,
             bias_sums: &mut [],
             overwrite: false,
         }));
+    }
+
+    /// Pairs neighbouring pixels of the rows of an image, and adds all pixels of a panel to its sums, if there are any.
+    fn zip_rows(&self, context: &Context, values: &[f32], sums: &mut [f32]) -> Scratch {
+        let Lowering { height, width, .. } = self.lowering;
+        let pairs = width.div_ceil(2);
+        let mut zipped = context.scratch.take(values.len() / width * pairs);
+        let mut sums = sums.chunks_exact_mut(PANEL);
+        let panels = values.chunks_exact(height * width * PANEL);
+        for (values, words) in panels.zip(zipped.chunks_exact_mut(height * pairs * PANEL)) {
+            let sums = sums.next().unwrap_or_default();
+            let rows = values.chunks_exact(width * PANEL);
+            for (values, words) in rows.zip(words.chunks_exact_mut(pairs * PANEL)) {
+                self.arch.run(ZipPixels { values, words, sums });
+            }
+        }
+        zipped
     }
 }
