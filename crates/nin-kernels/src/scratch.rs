@@ -4,7 +4,6 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
 
 use crate::lock::lock;
 
@@ -21,13 +20,14 @@ const HUGE_PAGE: usize = 2 << 20;
 /// overwrite than memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPool {
-    idle: Arc<Mutex<Vec<(ThreadId, Buffer)>>>,
+    /// With the thread that returned each.
+    idle: Arc<Mutex<Vec<(usize, Buffer)>>>,
 }
 
 impl ScratchPool {
     /// Takes a buffer of `len` values, aligned to a cache line. Its contents are unspecified, but initialized.
     pub(crate) fn take(&self, len: usize) -> Scratch {
-        let thread = thread::current().id();
+        let thread = this_thread();
         let mut idle = lock(&self.idle);
         // The smallest buffer that fits, unless it would waste more than half.
         let fit = idle
@@ -48,6 +48,12 @@ impl ScratchPool {
         scratch.fill(0.0);
         scratch
     }
+}
+
+/// Returns a number that no other living thread has.
+fn this_thread() -> usize {
+    thread_local! { static PLACE: u8 = const { 0 } }
+    PLACE.with(|place| std::ptr::from_ref(place).addr())
 }
 
 /// A buffer of `f32` from the pool of a [`Context`](crate::Context), to which it returns when dropped. It is aligned to a
@@ -94,7 +100,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            lock(&self.pool.idle).push((thread::current().id(), buffer));
+            lock(&self.pool.idle).push((this_thread(), buffer));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! NEON: vectors of 4 lanes, 32 registers. Rust's 64-bit ARM targets for Linux, macOS and Windows require it.
 
 use std::arch::aarch64::{
-    float32x4_t, uint32x4_t, vaddq_f32, vbicq_u32, vclezq_f32, vcltzq_f32, vdupq_n_f32, vfmaq_f32,
-    vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32,
-    vsubq_f32,
+    float32x4_t, uint32x4_t, vaddq_f32, vbicq_u32, vbslq_f32, vceqq_f32, vcgtq_f32, vclezq_f32,
+    vcltzq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vornq_u32,
+    vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
 };
 use std::arch::{asm, is_aarch64_feature_detected};
 
@@ -101,6 +101,16 @@ impl Vector for F32x4 {
         // SAFETY: a prefetch faults on no address.
         unsafe {
             asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the feature, by the caller. A comparison with NaN is false.
+        unsafe {
+            let is_number = vceqq_f32(self.0, self.0);
+            let wins = vornq_u32(vcgtq_f32(self.0, other.0), is_number);
+            Self(vbslq_f32(wins, self.0, other.0))
         }
     }
 

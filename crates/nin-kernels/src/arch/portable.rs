@@ -72,6 +72,16 @@ impl<const N: usize> Vector for Lanes<N> {
     }
 
     #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.combine(
+            other,
+            |value, other| {
+                if value > other || value.is_nan() { value } else { other }
+            },
+        )
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Self(self.0.map(|value| if value < 0.0 { 0.0 } else { value }))
     }

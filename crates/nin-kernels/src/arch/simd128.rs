@@ -1,8 +1,8 @@
 //! 128-bit SIMD of WebAssembly: vectors of 4 lanes. A module with these instructions only loads where they exist.
 
 use std::arch::wasm32::{
-    f32x4_add, f32x4_le, f32x4_lt, f32x4_mul, f32x4_splat, f32x4_sub, v128, v128_andnot, v128_load,
-    v128_store,
+    f32x4_add, f32x4_gt, f32x4_le, f32x4_lt, f32x4_mul, f32x4_ne, f32x4_splat, f32x4_sub, v128,
+    v128_andnot, v128_bitselect, v128_load, v128_or, v128_store,
 };
 
 use super::{Bf16Operation, Int8Operation, Operation, TilesOperation, Vector, portable_int8};
@@ -132,6 +132,12 @@ impl Vector for F32x4 {
     #[inline(always)]
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
         Self(f32x4_add(f32x4_mul(self.0, factor.0), sum.0))
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        let wins = v128_or(f32x4_gt(self.0, other.0), f32x4_ne(self.0, self.0));
+        Self(v128_bitselect(self.0, other.0, wins))
     }
 
     #[inline(always)]

@@ -59,6 +59,8 @@ pub(crate) trait Vector: Copy + 'static {
     /// Prefetches the cache line of an address, which may be any; a hint.
     #[inline(always)]
     unsafe fn prefetch(_address: *const f32) {}
+    /// The larger one: `other` where both are equal, NaN where either is.
+    unsafe fn max(self, other: Self) -> Self;
     /// The maximum of `self` and zero; NaN stays NaN.
     unsafe fn relu(self) -> Self;
     /// `self` where `gate` is positive or NaN, zero elsewhere: the gradient of [`relu`](Self::relu).

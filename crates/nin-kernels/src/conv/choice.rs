@@ -30,7 +30,7 @@ const WEIGHT_READ: u64 = 8;
 
 /// The cost of the direct algorithm in words of two bf16, in per cent of `f32`: half the products and half the weights, and
 /// the conversion of images.
-const WORDS_PERCENT: u64 = 60;
+const WORDS_PERCENT: u64 = 75;
 
 /// What the weights of a convolution cost before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,6 +83,12 @@ impl<V: Bf16> Vector for Paired<V> {
     }
 
     #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.max(other.0)) }
+    }
+
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         // SAFETY: see above.
         unsafe { Self(self.0.relu()) }

@@ -92,6 +92,10 @@ impl Operation for PoolForward<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
+        if self.positions.is_empty() {
+            // SAFETY: the features, by the caller.
+            return unsafe { maxima::<V>(self.geometry, self.input, self.output) };
+        }
         let width = self.geometry.input[1];
         let mut pixel = 0;
         for y in 0..self.geometry.output[0] {
@@ -114,10 +118,41 @@ impl Operation for PoolForward<'_> {
                     }
                 }
                 *lanes_mut(self.output, pixel) = best;
-                if !self.positions.is_empty() {
-                    *lanes_mut(self.positions, pixel) = positions.map(|position| position as u8);
-                }
+                *lanes_mut(self.positions, pixel) = positions.map(|position| position as u8);
                 pixel += 1;
+            }
+        }
+    }
+}
+
+/// Writes the maxima alone.
+///
+/// # Safety
+/// The CPU has `V`.
+#[inline(always)]
+unsafe fn maxima<V: Vector>(geometry: &PoolGeometry, input: &[f32], output: &mut [f32]) {
+    let width = geometry.input[1];
+    let mut pixels = output.chunks_exact_mut(PANEL);
+    for y in 0..geometry.output[0] {
+        let (rows, top) = taps(geometry, 0, y);
+        for x in 0..geometry.output[1] {
+            let (columns, left) = taps(geometry, 1, x);
+            let Some(output) = pixels.next() else { unreachable!("whole pixels") };
+            let row_at = |row: usize| ((top + row) * width + left) * PANEL;
+            let last = row_at(rows.len().max(1) - 1) + columns.len().max(1) * PANEL;
+            assert!(last <= input.len());
+            for lane in (0..PANEL).step_by(V::LANES) {
+                // SAFETY: the assertion bounds the last tap, and the chunk the output; the features by the caller.
+                unsafe {
+                    let mut best = V::load(input.as_ptr().add(row_at(0) + lane));
+                    for row in 0..rows.len() {
+                        let values = input.as_ptr().add(row_at(row) + lane);
+                        for column in 0..columns.len() {
+                            best = V::load(values.add(column * PANEL)).max(best);
+                        }
+                    }
+                    best.store(output.as_mut_ptr().add(lane));
+                }
             }
         }
     }
