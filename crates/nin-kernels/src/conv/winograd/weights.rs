@@ -45,6 +45,10 @@ fn panels(plan: &Plan, transposed: bool) -> [usize; 2] {
     if transposed { [inputs, outputs] } else { [outputs, inputs] }
 }
 
+/// Neighbouring depths that pass together. Points are large powers of two apart, in few sets of the cache, so that one depth at a
+/// time would go to memory line by line.
+const TOGETHER: usize = 4;
+
 /// Transforms the weights.
 fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) -> Scratch {
     let (geometry, context) = (plan.geometry, plan.context);
@@ -53,20 +57,24 @@ fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) ->
     let panel = plan.points * depth * PANEL;
     let mut packed = context.scratch.take(panels * panel);
     let per_block = context.panels_per_block();
+    let at = |entry: usize, column: usize| {
+        let (out, channel) = if transposed { (entry, column) } else { (column, entry) };
+        let exists = out < geometry.out_channels && channel < geometry.in_channels;
+        exists.then(|| (out * geometry.in_channels + channel) * taps)
+    };
     context.each(packed.chunks_mut(per_block * panel).enumerate(), |(block, packed)| {
         let width = packed.len() / (plan.points * depth);
+        let run = TOGETHER * width;
+        let mut together = context.scratch.take(plan.points * run);
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
         let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
-        for entry in 0..depth {
-            for group in 0..width / PANEL {
-                let column = (block * per_block + group) * PANEL;
+        for first in (0..depth).step_by(TOGETHER) {
+            for (column, entry) in (0..run).step_by(PANEL).map(|at| (at % width, at / width)) {
                 for lane in 0..PANEL {
-                    let (out, channel) =
-                        if transposed { (entry, column + lane) } else { (column + lane, entry) };
-                    let exists = out < geometry.out_channels && channel < geometry.in_channels;
-                    let at = (out * geometry.in_channels + channel) * taps;
+                    let at = at(first + entry, block * per_block * PANEL + column + lane);
+                    let kernel = at.map_or(&[][..], |at| &weight[at..at + taps]);
                     for tap in 0..taps {
-                        kernels[tap * PANEL + lane] = if exists { weight[at + tap] } else { 0.0 };
+                        kernels[tap * PANEL + lane] = kernel.get(tap).copied().unwrap_or(0.0);
                     }
                 }
                 context.run(WeightTransform {
@@ -74,11 +82,13 @@ fn transform_weight<S: Scheme>(plan: &Plan, weight: &[f32], transposed: bool) ->
                     kernels: &kernels,
                     transformed: &mut transformed,
                 });
-                for (point, values) in transformed.chunks_exact(PANEL).take(plan.points).enumerate()
-                {
-                    packed[(point * depth + entry) * width + group * PANEL..][..PANEL]
-                        .copy_from_slice(values);
+                let runs = together.chunks_exact_mut(run);
+                for (run, values) in runs.zip(transformed.chunks_exact(PANEL)) {
+                    run[entry * width + column..][..PANEL].copy_from_slice(values);
                 }
+            }
+            for (point, values) in together.chunks_exact(run).enumerate() {
+                packed[(point * depth + first) * width..][..run].copy_from_slice(values);
             }
         }
     });
@@ -96,28 +106,42 @@ pub(super) fn transform_weight_gradient<S: Scheme>(
     let point_len = geometry.out_panels() * PANEL * depth;
     let per_output = geometry.in_channels * taps;
     let per_block = context.panels_per_block();
-    context.each(grad_weight.chunks_mut(PANEL * per_output).enumerate(), |(panel, grad_weight)| {
-        let block = panel / per_block * per_block;
-        let width = per_block.min(geometry.out_panels() - block) * PANEL;
+    let blocks = grad_weight.chunks_mut(per_block * PANEL * per_output).enumerate();
+    context.each(blocks, |(block, grad_weight)| {
+        let first_panel = block * per_block;
+        let width = per_block.min(geometry.out_panels() - first_panel) * PANEL;
+        let run = TOGETHER * width;
+        let mut together = context.scratch.take(plan.points * run);
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
         let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
-        for channel in 0..geometry.in_channels {
-            for (point, values) in transformed.chunks_exact_mut(PANEL).take(plan.points).enumerate()
-            {
-                let at = point * point_len
-                    + block * PANEL * depth
-                    + channel * width
-                    + (panel - block) * PANEL;
-                add_parts(parts, at, values);
+        for first in (0..geometry.in_channels).step_by(TOGETHER) {
+            for (point, values) in together.chunks_exact_mut(run).enumerate() {
+                add_parts(
+                    parts,
+                    point * point_len + first_panel * PANEL * depth + first * width,
+                    values,
+                );
             }
-            context.run(WeightGradientTransform {
-                scheme: PhantomData::<S>,
-                transformed: &transformed,
-                kernels: &mut kernels,
-            });
-            for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
-                for tap in 0..taps {
-                    gradient[channel * taps + tap] = kernels[tap * PANEL + lane];
+            for (column, entry) in (0..run).step_by(PANEL).map(|at| (at % width, at / width)) {
+                let channel = first + entry;
+                if channel >= geometry.in_channels {
+                    break;
+                }
+                let runs = together.chunks_exact(run);
+                for (run, values) in runs.zip(transformed.chunks_exact_mut(PANEL)) {
+                    values.copy_from_slice(&run[entry * width + column..][..PANEL]);
+                }
+                context.run(WeightGradientTransform {
+                    scheme: PhantomData::<S>,
+                    transformed: &transformed,
+                    kernels: &mut kernels,
+                });
+                let outputs = grad_weight.chunks_exact_mut(per_output).skip(column).take(PANEL);
+                for (lane, gradient) in outputs.enumerate() {
+                    let gradient = &mut gradient[channel * taps..][..taps];
+                    for (tap, gradient) in gradient.iter_mut().enumerate() {
+                        *gradient = kernels[tap * PANEL + lane];
+                    }
                 }
             }
         }
