@@ -1,5 +1,6 @@
 //! Inference with int8 weights and activations.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
@@ -64,6 +65,8 @@ struct Image {
     threads: usize,
     input: Arc<Shared>,
     work: Arc<Work>,
+    /// Whether all outputs of the first layer are finite.
+    are_finite: Arc<AtomicBool>,
     output: Arc<Shared>,
 }
 
@@ -100,6 +103,9 @@ impl QuantizedInference {
 
     /// Computes consecutive blocks of the network's sizes. The input is `[batch, channels, height, width]`, the output in
     /// panels. Threads share a single image, and otherwise take images of their own.
+    ///
+    /// If the first layer answers an image with NaN or infinity, as it does where the image has such values, the whole output of
+    /// that image is NaN.
     ///
     /// # Errors
     /// [`Error::Length`] where the blocks are not the network's, do not follow one another, or a slice has the wrong length.
@@ -166,9 +172,14 @@ impl QuantizedInference {
         // SAFETY: no thread has begun with the work.
         let input = unsafe { image.input.part(0, image.input.len()) };
         input.copy_from_slice(planes);
+        image.are_finite.store(true, Ordering::Relaxed);
         self.context.share(&image.work);
-        // SAFETY: all of the work is done.
-        output.copy_from_slice(unsafe { image.output.values() });
+        if image.are_finite.load(Ordering::Relaxed) {
+            // SAFETY: all of the work is done.
+            output.copy_from_slice(unsafe { image.output.values() });
+        } else {
+            output.fill(f32::NAN);
+        }
         if let Some(work) = Arc::get_mut(&mut image.work) {
             work.restart();
             lock(&self.idle).push(image);
@@ -193,7 +204,7 @@ impl QuantizedInference {
         let input = steps.values();
         let weight = LayerWeights::with_kept(&self.first_weight, &self.first_packed);
         direct::push_steps(&mut steps, first, Layout::Planes, weight, Some(&self.first_bias));
-        quads::push_quantize(&mut steps, self.first_scale.recip());
+        let are_finite = quads::push_quantize(&mut steps, self.first_scale.recip());
         let mut packed = self.layers.iter();
         for (index, block) in blocks.iter().enumerate() {
             let is_first = index == 0;
@@ -212,7 +223,7 @@ impl QuantizedInference {
         }
         let output = steps.values();
         let work = Arc::new(Work::new(steps.finish(), threads));
-        Image { blocks: blocks.to_vec(), threads, input, work, output }
+        Image { blocks: blocks.to_vec(), threads, input, work, are_finite, output }
     }
 }
 
