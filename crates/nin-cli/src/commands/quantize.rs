@@ -37,7 +37,7 @@ pub fn run(arguments: &QuantizeArguments) -> anyhow::Result<ExitCode> {
     let [training, held_out] =
         [Part::Train, Part::Test].map(|part| images(arguments, &metadata, part));
     let (training, held_out) = (training?, held_out?);
-    let selected = Selected::choose(arguments.device.request().on_cpu())?;
+    let selected = Selected::choose(arguments.device.request().for_int8())?;
     if selected.backend == BackendName::Wgpu {
         let hint = "leave --backend and --adapter out, or pass --backend flex";
         return Err(CommandError::new("int8 runs on the CPU only", hint).into());
