@@ -162,7 +162,7 @@ impl Quantize<'_> {
         for share in CLIPPED_SHARES {
             let weights = self.weights.quantized(architecture, &calibration.ranges(share))?;
             let plan = InferencePlan::new(self.network::<B>(device, &weights)?)?;
-            candidates.push(Candidate { share, weights, plan, error: 0.0 });
+            candidates.push(Candidate { share, plan, error: 0.0 });
         }
         let fp32 = InferencePlan::new(self.network::<B>(device, self.weights)?)?;
         // A single batch has to do for both.
@@ -180,12 +180,13 @@ impl Quantize<'_> {
             let hint = "train the network again: its answers are not finite";
             return Err(CommandError::new("no int8 network answers like fp32", hint).into());
         };
+        let weights = best.plan.network().to_weights()?;
         Ok(Quantized {
             calibration_images,
             clipped_share: best.share,
             accuracy_fp32: self.accuracy::<B>(device, self.weights)?,
-            accuracy_int8: self.accuracy::<B>(device, &best.weights)?,
-            weights: best.weights,
+            accuracy_int8: self.accuracy::<B>(device, &weights)?,
+            weights,
         })
     }
 
@@ -218,7 +219,6 @@ impl Quantize<'_> {
 /// An int8 network, and how far it is from fp32.
 struct Candidate<B: Backend> {
     share: f64,
-    weights: Weights,
     plan: InferencePlan<B>,
     /// Sum of the squared differences of its logits.
     error: f64,
