@@ -73,6 +73,32 @@ fn answers_are_near_those_of_fp32_and_do_not_depend_on_batch_or_backend() {
 }
 
 #[test]
+fn an_image_with_nan_is_answered_by_nan_as_in_fp32() {
+    let (metadata, weights, quantized) = network();
+    let mut values = images();
+    // In the second image.
+    values[28 * 28 + 400] = f32::NAN;
+    for weights in [&weights, &quantized] {
+        let network =
+            NetworkInNetwork::<Flex>::from_weights(&metadata.architecture, weights, &FlexDevice)
+                .unwrap();
+        let images = TensorData::new(values.clone(), [BATCH, 1, 28, 28]);
+        let images = Tensor::<Flex, 4>::from_data(images, &FlexDevice);
+        let logits = InferencePlan::new(network).unwrap().forward(images);
+        let logits = HostTensor::read("logits", &logits).unwrap().values;
+        let expected = self::logits::<Flex>(&metadata, weights, BATCH);
+        let rows = logits.chunks(10).zip(expected.chunks(10)).enumerate();
+        for (image, (found, expected)) in rows {
+            if image == 1 {
+                assert!(found.iter().all(|logit| logit.is_nan()), "{found:?}");
+            } else {
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_file_holds_integers_and_their_scales() {
     let (metadata, weights, quantized) = network();
     let bytes = metadata.to_safetensors(&quantized).unwrap();
