@@ -1,6 +1,5 @@
 //! Inference with int8 weights and activations.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
@@ -51,6 +50,8 @@ pub struct QuantizedInference {
     first_weight: Vec<f32>,
     first_bias: Vec<f32>,
     first_packed: Kept,
+    /// Below it, the absolute values of an image overflow no sum of the first layer.
+    input_bound: f32,
     /// The scale of the first layer's output.
     first_scale: f32,
     layers: Vec<Arc<Packed>>,
@@ -65,8 +66,6 @@ struct Image {
     threads: usize,
     input: Arc<Shared>,
     work: Arc<Work>,
-    /// Whether all outputs of the first layer are finite.
-    are_finite: Arc<AtomicBool>,
     output: Arc<Shared>,
 }
 
@@ -93,6 +92,7 @@ impl QuantizedInference {
         Ok(Self {
             layers: packed.collect::<Result<_, _>>()?,
             context: context.clone().with_precision(Precision::Fp32),
+            input_bound: input_bound(&first_weight, &first_bias),
             first_weight,
             first_bias,
             first_packed: Kept::default(),
@@ -104,8 +104,8 @@ impl QuantizedInference {
     /// Computes consecutive blocks of the network's sizes. The input is `[batch, channels, height, width]`, the output in
     /// panels. Threads share a single image, and otherwise take images of their own.
     ///
-    /// If the first layer answers an image with NaN or infinity, as it does where the image has such values, the whole output of
-    /// that image is NaN.
+    /// A byte cannot say NaN. So the whole output of an image is NaN if a value of the image is NaN or infinite, or so large that the
+    /// first layer may overflow.
     ///
     /// # Errors
     /// [`Error::Length`] where the blocks are not the network's, do not follow one another, or a slice has the wrong length.
@@ -168,18 +168,19 @@ impl QuantizedInference {
         planes: &[f32],
         output: &mut [f32],
     ) {
+        // Without a branch for each value.
+        let in_range = |found, value: &f32| found & (value.abs() < self.input_bound);
+        if !planes.iter().fold(true, in_range) {
+            output.fill(f32::NAN);
+            return;
+        }
         let mut image = self.take(blocks, threads);
         // SAFETY: no thread has begun with the work.
         let input = unsafe { image.input.part(0, image.input.len()) };
         input.copy_from_slice(planes);
-        image.are_finite.store(true, Ordering::Relaxed);
         self.context.share(&image.work);
-        if image.are_finite.load(Ordering::Relaxed) {
-            // SAFETY: all of the work is done.
-            output.copy_from_slice(unsafe { image.output.values() });
-        } else {
-            output.fill(f32::NAN);
-        }
+        // SAFETY: all of the work is done.
+        output.copy_from_slice(unsafe { image.output.values() });
         if let Some(work) = Arc::get_mut(&mut image.work) {
             work.restart();
             lock(&self.idle).push(image);
@@ -204,7 +205,7 @@ impl QuantizedInference {
         let input = steps.values();
         let weight = LayerWeights::with_kept(&self.first_weight, &self.first_packed);
         direct::push_steps(&mut steps, first, Layout::Planes, weight, Some(&self.first_bias));
-        let are_finite = quads::push_quantize(&mut steps, self.first_scale.recip());
+        quads::push_quantize(&mut steps, self.first_scale.recip());
         let mut packed = self.layers.iter();
         for (index, block) in blocks.iter().enumerate() {
             let is_first = index == 0;
@@ -223,8 +224,16 @@ impl QuantizedInference {
         }
         let output = steps.values();
         let work = Arc::new(Work::new(steps.finish(), threads));
-        Image { blocks: blocks.to_vec(), threads, input, work, are_finite, output }
+        Image { blocks: blocks.to_vec(), threads, input, work, output }
     }
+}
+
+/// Returns a bound of an image's absolute values below which no sum of the first layer overflows: all weights together with their
+/// biases do not. No value is below it if a weight or a bias is not finite.
+fn input_bound(weight: &[f32], bias: &[f32]) -> f32 {
+    let sum = |values: &[f32]| values.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+    // Half of the range is left for rounding.
+    ((f64::from(f32::MAX) / 2.0 - sum(bias)) / (1.0 + sum(weight))) as f32
 }
 
 impl QuantizedLayer {

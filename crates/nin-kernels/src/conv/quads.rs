@@ -1,7 +1,6 @@
 //! Products of bytes, four in a word, with exact sums: any kernel, stride and padding, over panels.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lowering::{Depth, Lowering};
 use super::region::Region;
@@ -104,7 +103,6 @@ struct Quantize {
     ranges: Vec<(usize, usize)>,
     image: Arc<Shared>,
     words: Arc<Shared>,
-    are_finite: Arc<AtomicBool>,
 }
 
 impl Step for Quantize {
@@ -118,11 +116,7 @@ impl Step for Quantize {
         let (image, words) =
             unsafe { (self.image.values(), self.words.part(first * QUADS, count * QUADS)) };
         let values = &image[first * PANEL..][..count * PANEL];
-        let mut are_finite = true;
-        self.arch.run(ToBytes { values, factor: self.factor, words, are_finite: &mut are_finite });
-        if !are_finite {
-            self.are_finite.store(false, Ordering::Relaxed);
-        }
+        self.arch.run(ToBytes { values, factor: self.factor, words });
     }
 }
 
@@ -150,16 +144,13 @@ impl Step for ByRegion {
     }
 }
 
-/// Appends the rounding of values to bytes, each `factor` times its value. Returns what becomes `false` if one of them is NaN or
-/// infinite.
-pub(crate) fn push_quantize(steps: &mut Steps, factor: f32) -> Arc<AtomicBool> {
-    let are_finite = Arc::new(AtomicBool::new(true));
+/// Appends the rounding of values to bytes, each `factor` times its value.
+pub(crate) fn push_quantize(steps: &mut Steps, factor: f32) {
     let len = steps.values().len() / PANEL * QUADS;
     steps.push(len, |steps, image, words| {
         let (arch, ranges) = (steps.context().int8(), steps.ranges(len / QUADS));
-        Quantize { arch, factor, ranges, image, words, are_finite: Arc::clone(&are_finite) }
+        Quantize { arch, factor, ranges, image, words }
     });
-    are_finite
 }
 
 /// Appends a layer to the steps of an image of bytes.
@@ -249,14 +240,7 @@ mod tests {
         values[..cases.len()].copy_from_slice(&cases);
         for arch in Int8Arch::all() {
             let mut words = [0.0; 2 * QUADS];
-            let mut are_finite = true;
-            arch.run(ToBytes {
-                values: &values,
-                factor: 1.0,
-                words: &mut words,
-                are_finite: &mut are_finite,
-            });
-            assert!(are_finite, "{arch:?}");
+            arch.run(ToBytes { values: &values, factor: 1.0, words: &mut words });
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
             let expected = [0, 2, 2, 3, 254, 255, 255, 255, 0, 0, 0, 7, 0, 0];
             assert_eq!(bytes[..expected.len()], expected, "{arch:?}");

@@ -218,7 +218,7 @@ fn an_image_that_is_not_finite_is_answered_by_nan_and_no_other_is() {
                 output
             };
             let expected = run(&network.input);
-            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
                 let mut input = network.input.clone();
                 // A pixel of the first image, which only some pixels of the first layer see.
                 input[19 * 23 - 1] = bad;
@@ -227,6 +227,19 @@ fn an_image_that_is_not_finite_is_answered_by_nan_and_no_other_is() {
                 assert!(found[..len].iter().all(|value| value.is_nan()), "{bad}, {name}");
                 assert_eq!(found[len..], expected[len..], "{bad}, {name}");
                 assert_eq!(run(&network.input), expected, "after {bad}, {name}");
+            }
+            let large: Vec<f32> = network.input.iter().map(|value| value * 1e30).collect();
+            assert!(run(&large).iter().all(|value| value.is_finite()));
+            // Weights that are not finite answer nothing.
+            for (at, bad) in [(0, f32::NAN), (0, f32::INFINITY), (1, f32::NAN), (1, f32::INFINITY)]
+            {
+                let mut first = network.first.clone();
+                first[at][0] = bad;
+                let inference =
+                    QuantizedInference::new(&context, first, network.layers.clone()).unwrap();
+                let (zeros, mut output) = (vec![0.0; network.input.len()], vec![0.0; batch * len]);
+                inference.run(&network.blocks, &zeros, &mut output).unwrap();
+                assert!(output.iter().all(|value| value.is_nan()), "{at}, {bad}");
             }
         }
     }

@@ -239,23 +239,15 @@ pub(crate) struct ToBytes<'a> {
     pub(crate) factor: f32,
     /// A quarter as many words.
     pub(crate) words: &'a mut [f32],
-    /// Set to `false` if a value is NaN or infinite: no byte says so.
-    pub(crate) are_finite: &'a mut bool,
 }
 
 impl Int8Operation for ToBytes<'_> {
     #[inline(always)]
     unsafe fn run<V: Int8>(self) {
         let pixels = self.values.chunks_exact(PANEL).zip(self.words.chunks_exact_mut(QUADS));
-        let mut largest = [0; PANEL];
         for (values, words) in pixels {
-            // The bits of what is not finite are larger than those of any number.
-            for (largest, value) in largest.iter_mut().zip(values) {
-                *largest = value.abs().to_bits().max(*largest);
-            }
             // SAFETY: chunks of sixteen values and of four words; the features by the caller.
             unsafe { V::quantize(values.as_ptr(), self.factor, words.as_mut_ptr()) }
         }
-        *self.are_finite &= largest.iter().all(|&bits| f32::from_bits(bits).is_finite());
     }
 }
