@@ -48,6 +48,16 @@ impl Weights {
     }
 }
 
+/// Returns whether all weights still are integers times their scales: not after training.
+pub(crate) fn holds(quantization: &Quantization, weights: &Weights) -> bool {
+    quantization.layers.iter().all(|(layer, scales)| {
+        weights.get(&weight_name(layer)).is_some_and(|tensor| {
+            let integers = integers(tensor, &scales.weights);
+            scaled(&tensor.shape, &integers, &scales.weights) == *tensor
+        })
+    })
+}
+
 /// Returns weight and bias of the first layer, and the layers after it with integers for weights, as the kernels take them.
 ///
 /// # Errors

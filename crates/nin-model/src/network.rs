@@ -9,6 +9,7 @@ use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 use crate::fused::{Answer, Blocks, Sizes};
+use crate::int8;
 use crate::pooling::max_pool;
 use crate::quantization::Quantization;
 use crate::weights::{Weights, layer_names};
@@ -73,7 +74,7 @@ impl<B: Backend> NetworkInNetwork<B> {
     pub fn to_weights(&self) -> Result<Weights, ModelError> {
         let mut weights = Weights::from_module(self)?;
         let quantization = self.quantization.as_ref();
-        weights.set_quantization(quantization.filter(|one| one.holds(&weights)).cloned());
+        weights.set_quantization(quantization.filter(|one| int8::holds(one, &weights)).cloned());
         Ok(weights)
     }
 
@@ -173,7 +174,7 @@ impl<B: Backend> NetworkInNetwork<B> {
             let weights = self.to_weights()?;
             if let Some(quantization) = weights.quantization() {
                 let (first, layers) =
-                    crate::int8::kernel_layers(quantization, &self.architecture, &weights)?;
+                    int8::kernel_layers(quantization, &self.architecture, &weights)?;
                 let kernels = nin_kernels::QuantizedInference::new(&context, first, layers)?;
                 return Ok(Some(Blocks::of_int8(kernels)));
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Architecture, HostTensor, ModelError, Weights};
+use crate::{Architecture, HostTensor, ModelError};
 
 /// The largest integer of a weight.
 const LARGEST_WEIGHT: f32 = 127.0;
@@ -113,16 +113,6 @@ impl Quantization {
     /// Returns whether the weights of this name are int8.
     pub(crate) fn has(&self, name: &str) -> bool {
         name.strip_suffix(".weight").is_some_and(|layer| self.layers.contains_key(layer))
-    }
-
-    /// Returns whether all weights still are integers times their scales: not after training.
-    pub(crate) fn holds(&self, weights: &Weights) -> bool {
-        self.layers.iter().all(|(layer, scales)| {
-            weights.get(&weight_name(layer)).is_some_and(|tensor| {
-                scaled(&tensor.shape, &integers(tensor, &scales.weights), &scales.weights)
-                    == *tensor
-            })
-        })
     }
 
     /// Returns the integers of a weight, if its layer is quantized.
