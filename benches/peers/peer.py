@@ -66,6 +66,9 @@ def openvino(args, images):
     return f"openvino {ov.__version__}", variants
 
 
+PYTORCH = ["eager, channels last", "compiled, channels last", "eager, nchw"]
+
+
 def pytorch_network(architecture):
     from torch import nn
 
@@ -97,6 +100,8 @@ def pytorch(args, images):
     for name, layout in (("channels last", torch.channels_last), ("nchw", torch.contiguous_format)):
         batch = torch.from_numpy(images).to(memory_format=layout)
         for kind in ("eager", "compiled") if layout is torch.channels_last else ("eager",):
+            if args.variant not in (None, f"{kind}, {name}"):
+                continue
             network = pytorch_network(architecture).to(memory_format=layout)
             compiled = torch.compile if kind == "compiled" else lambda network: network
             variants[f"{kind}, {name}"] = make(args, network, compiled, batch)
@@ -154,6 +159,7 @@ def main():
     parser.add_argument("--dtype", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--phase", choices=["inference", "training"], default="inference", help="training: PyTorch only")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--variant", choices=PYTORCH, help="of PyTorch, only this one")
     args = parser.parse_args()
 
     shape = [int(size) for size in args.shape.split("x")]

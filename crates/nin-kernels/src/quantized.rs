@@ -48,6 +48,8 @@ pub struct QuantizedInference {
     first_weight: Vec<f32>,
     first_bias: Vec<f32>,
     first_packed: Kept,
+    /// Below it, the absolute values of an image overflow no sum of the first layer.
+    input_bound: f32,
     /// The scale of the first layer's output.
     first_scale: f32,
     layers: Vec<Arc<Packed>>,
@@ -88,6 +90,7 @@ impl QuantizedInference {
         Ok(Self {
             layers: packed.collect::<Result<_, _>>()?,
             context: context.clone().with_precision(Precision::Fp32),
+            input_bound: input_bound(&first_weight, &first_bias),
             first_weight,
             first_bias,
             first_packed: Kept::default(),
@@ -98,6 +101,9 @@ impl QuantizedInference {
 
     /// Computes consecutive blocks of the network's sizes. The input is `[batch, channels, height, width]`, the output in
     /// panels. Threads share a single image, and otherwise take images of their own.
+    ///
+    /// A byte cannot say NaN. So the whole output of an image is NaN if a value of the image is NaN or infinite, or so large that the
+    /// first layer may overflow.
     ///
     /// # Errors
     /// [`Error::Length`] where the blocks are not the network's, do not follow one another, or a slice has the wrong length.
@@ -158,6 +164,12 @@ impl QuantizedInference {
         planes: &[f32],
         output: &mut [f32],
     ) {
+        // Without a branch for each value.
+        let in_range = |found, value: &f32| found & (value.abs() < self.input_bound);
+        if !planes.iter().fold(true, in_range) {
+            output.fill(f32::NAN);
+            return;
+        }
         let mut image = self.take(blocks, threads);
         // SAFETY: no thread has begun with the work.
         let input = unsafe { image.input.part(0, image.input.len()) };
@@ -210,6 +222,14 @@ impl QuantizedInference {
         let work = Arc::new(Work::new(steps.finish(), threads));
         Image { blocks: blocks.to_vec(), threads, input, work, output }
     }
+}
+
+/// Returns a bound of an image's absolute values below which no sum of the first layer overflows: all weights together with their
+/// biases do not. No value is below it if a weight or a bias is not finite.
+fn input_bound(weight: &[f32], bias: &[f32]) -> f32 {
+    let sum = |values: &[f32]| values.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+    // Half of the range is left for rounding.
+    ((f64::from(f32::MAX) / 2.0 - sum(bias)) / (1.0 + sum(weight))) as f32
 }
 
 impl QuantizedLayer {

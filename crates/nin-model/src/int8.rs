@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::quantization::bias_name;
 use crate::quantization::{
     LARGEST_ACTIVATION, LayerScales, Quantization, input_scale_name, integers, layers, scale,
     scaled, weight_name,
 };
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use crate::weights::layer_names;
 use crate::{Architecture, ModelError, Weights};
 
 impl Weights {
@@ -44,23 +48,52 @@ impl Weights {
     }
 }
 
-/// Returns the layers after the first, with integers for weights, as the kernels take them.
+/// Returns whether all weights still are integers times their scales: not after training.
+pub(crate) fn holds(quantization: &Quantization, weights: &Weights) -> bool {
+    quantization.layers.iter().all(|(layer, scales)| {
+        weights.get(&weight_name(layer)).is_some_and(|tensor| {
+            let integers = integers(tensor, &scales.weights);
+            scaled(&tensor.shape, &integers, &scales.weights) == *tensor
+        })
+    })
+}
+
+/// Returns weight and bias of the first layer, and the layers after it with integers for weights, as the kernels take them.
+///
+/// # Errors
+/// As [`Weights::check`].
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 pub(crate) fn kernel_layers(
     quantization: &Quantization,
     architecture: &Architecture,
     weights: &Weights,
-) -> Option<Vec<nin_kernels::QuantizedLayer>> {
-    let layer = |layer: String| {
-        let weight = weights.get(&weight_name(&layer))?;
-        let scales = quantization.layers.get(&layer)?;
-        Some(nin_kernels::QuantizedLayer {
-            shape: weight.shape.as_slice().try_into().ok()?,
+) -> Result<([Vec<f32>; 2], Vec<nin_kernels::QuantizedLayer>), ModelError> {
+    // Among others, a weight that is not finite would become an integer.
+    weights.check(architecture)?;
+    let tensor = |name: String| match weights.get(&name) {
+        Some(tensor) => Ok(tensor),
+        None => Err(ModelError::MissingTensor { name }),
+    };
+    let layer = |(layer, scales): (String, &LayerScales)| {
+        let weight = tensor(weight_name(&layer))?;
+        let [outputs, inputs, height, width] = weight.shape[..] else {
+            let (name, found) = (weight_name(&layer), weight.shape.clone());
+            return Err(ModelError::TensorShape { name, expected: vec![0; 4], found });
+        };
+        Ok(nin_kernels::QuantizedLayer {
+            shape: [outputs, inputs, height, width],
             weight: integers(weight, &scales.weights),
             weight_scale: scales.weights.clone(),
-            bias: weights.get(&format!("{layer}.bias"))?.values.clone(),
+            bias: tensor(bias_name(&layer))?.values.clone(),
             input_scale: scales.input,
         })
     };
-    layers(architecture).into_iter().map(layer).collect()
+    let [first, ..] = layer_names(0);
+    let first = [tensor(weight_name(&first))?, tensor(bias_name(&first))?];
+    let scales = |layer: String| {
+        let scales = quantization.layers.get(&layer)?;
+        Some((layer, scales))
+    };
+    let layers = layers(architecture).into_iter().filter_map(scales).map(layer);
+    Ok((first.map(|tensor| tensor.values.clone()), layers.collect::<Result<_, _>>()?))
 }

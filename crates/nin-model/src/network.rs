@@ -8,7 +8,8 @@ use crate::activations::Activations;
 use crate::convolution::ConvolutionRelu;
 use crate::dropout::{DropoutKey, dropout};
 #[cfg(any(feature = "flex", feature = "ndarray"))]
-use crate::fused::Kernels;
+use crate::fused::{Answer, Blocks, Sizes};
+use crate::int8;
 use crate::pooling::max_pool;
 use crate::quantization::Quantization;
 use crate::weights::{Weights, layer_names};
@@ -65,13 +66,15 @@ impl<B: Backend> NetworkInNetwork<B> {
         Ok(Self { blocks, architecture: architecture.clone(), quantization })
     }
 
-    /// Reads the current weights from the device.
+    /// Reads the current weights from the device. An int8 network that was trained is no longer one: its weights are those that
+    /// training left, in fp32.
     ///
     /// # Errors
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] where the device fails.
     pub fn to_weights(&self) -> Result<Weights, ModelError> {
         let mut weights = Weights::from_module(self)?;
-        weights.set_quantization(self.quantization.clone());
+        let quantization = self.quantization.as_ref();
+        weights.set_quantization(quantization.filter(|one| int8::holds(one, &weights)).cloned());
         Ok(weights)
     }
 
@@ -159,61 +162,55 @@ impl<B: Backend> NetworkInNetwork<B> {
         shapes
     }
 
-    /// Returns what the kernels of a CPU backend keep between batches, if this network uses them on `B`.
+    /// Prepares the blocks for inference, if nin-kernels compute them on `B`.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    pub(crate) fn kernels(&self) -> Option<Kernels> {
-        let first = self.blocks.first()?;
+    pub(crate) fn prepared(&self) -> Result<Option<Blocks<B>>, ModelError> {
+        let Some(first) = self.blocks.first() else { return Ok(None) };
         if !first.own_operations || !crate::fused::is_host::<B>() {
-            return None;
+            return Ok(None);
         }
-        let context = nin_kernels::Context::shared().ok()?.with_precision(first.precision.into());
-        match &self.quantization {
-            None => Some(Kernels::Float(nin_kernels::Inference::new(&context, self.blocks.len()))),
-            Some(quantization) => {
-                let mut weights = self.to_weights().ok()?;
-                let layers =
-                    crate::int8::kernel_layers(quantization, &self.architecture, &weights)?;
-                let [first, ..] = layer_names(0);
-                let mut take = |part: &str| weights.remove(&format!("{first}.{part}"));
-                let first = [take("weight")?.values, take("bias")?.values];
-                nin_kernels::QuantizedInference::new(&context, first, layers)
-                    .ok()
-                    .map(Kernels::Int8)
+        let context = nin_kernels::Context::shared()?.with_precision(first.precision.into());
+        if self.quantization.is_some() {
+            let weights = self.to_weights()?;
+            if let Some(quantization) = weights.quantization() {
+                let (first, layers) =
+                    int8::kernel_layers(quantization, &self.architecture, &weights)?;
+                let kernels = nin_kernels::QuantizedInference::new(&context, first, layers)?;
+                return Ok(Some(Blocks::of_int8(kernels)));
             }
         }
+        let kernels = nin_kernels::Inference::new(&context, self.blocks.len());
+        let parameters = self.blocks.iter().map(MlpConv::parameters).collect();
+        Ok(Blocks::of_floats(kernels, parameters))
     }
 
-    /// Computes all blocks by nin-kernels in one call, if their operands allow it; otherwise returns the images.
+    /// Answers images by the prepared blocks, if their sizes and types allow it; otherwise returns them.
     #[cfg(any(feature = "flex", feature = "ndarray"))]
-    pub(crate) fn maps_by(
+    pub(crate) fn answer_by<const D: usize>(
         &self,
-        kernels: &Kernels,
+        blocks: &Blocks<B>,
+        answer: Answer,
         images: Tensor<B, 4>,
-    ) -> Result<Activations<B>, Tensor<B, 4>> {
-        use crate::activations::{PANEL, primitive, tensor};
-        use crate::fused::{self, Blocks};
+    ) -> Result<Tensor<B, D>, Tensor<B, 4>> {
+        use crate::activations::{primitive, tensor};
 
-        let [batch, mut channels, height, width] = images.dims();
-        let mut size = [height, width];
+        let dims = images.dims();
+        let Ok(sizes) = blocks.sizes(dims, || self.sizes(dims)) else { return Err(images) };
+        blocks.run(&sizes, answer, primitive(images)).map(tensor).map_err(tensor)
+    }
+
+    /// Returns the sizes of the blocks on images of `[batch, channels, height, width]`.
+    #[cfg(any(feature = "flex", feature = "ndarray"))]
+    fn sizes(&self, input: [usize; 4]) -> Result<Sizes, nin_kernels::Error> {
+        let mut output = input;
         let mut geometries = Vec::with_capacity(self.blocks.len());
         for (mlpconv, block) in self.blocks_with_data() {
-            let dims = [batch, channels, size[0], size[1]];
-            let Ok(geometry) = mlpconv.geometry(dims, block.pool.as_ref()) else {
-                return Err(images);
-            };
-            (channels, size) = (mlpconv.cccp2.output_channels(), geometry.output_size());
+            let geometry = mlpconv.geometry(output, block.pool.as_ref())?;
+            let [height, width] = geometry.output_size();
+            output = [input[0], mlpconv.cccp2.output_channels(), height, width];
             geometries.push(geometry);
         }
-        let blocks = Blocks {
-            kernels,
-            geometries: &geometries,
-            output_shape: [batch, channels.div_ceil(PANEL), size[0] * size[1], PANEL],
-        };
-        let parameters: Vec<_> = self.blocks.iter().map(MlpConv::parameters).collect();
-        match fused::infer::<B>(&blocks, &parameters, primitive(images)) {
-            Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
-            Err(images) => Err(tensor(images)),
-        }
+        Ok(Sizes { input, geometries, output })
     }
 
     pub(crate) fn maps(

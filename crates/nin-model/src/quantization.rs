@@ -40,6 +40,11 @@ pub(crate) fn weight_name(layer: &str) -> String {
     format!("{layer}.weight")
 }
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+pub(crate) fn bias_name(layer: &str) -> String {
+    format!("{layer}.bias")
+}
+
 fn weight_scale_name(layer: &str) -> String {
     format!("{layer}.weight_scale")
 }

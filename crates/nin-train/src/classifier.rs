@@ -81,8 +81,12 @@ impl<B: Backend> Classifier<B> {
     }
 
     /// Prepares the classifier, as it is now, for inference.
-    pub fn prepared(&self) -> PreparedClassifier<B> {
-        PreparedClassifier { plan: InferencePlan::new(self.network.clone()), flips: self.flips }
+    ///
+    /// # Errors
+    /// Those of [`InferencePlan::new`].
+    pub fn prepared(&self) -> Result<PreparedClassifier<B>, ModelError> {
+        let plan = InferencePlan::new(self.network.clone())?;
+        Ok(PreparedClassifier { plan, flips: self.flips })
     }
 }
 

@@ -87,7 +87,7 @@ impl Evaluation {
         let classes = classifier.network().architecture().classes();
         let mut evaluation = Self::new(classes)?;
         let total = loader.len();
-        let classifier = classifier.prepared();
+        let classifier = classifier.prepared()?;
         let mut scores = Vec::new();
         for batch in loader.epoch(1, 0) {
             let answers = classifier.step(batch?).0?;

@@ -49,7 +49,7 @@ impl<B: Backend> Predictor<B> {
     /// Creates the network of these weights on a device.
     ///
     /// # Errors
-    /// Those of [`NetworkInNetwork::from_weights`].
+    /// Those of [`NetworkInNetwork::from_weights`] and [`InferencePlan::new`].
     pub fn new(
         metadata: &ModelMetadata,
         weights: &Weights,
@@ -58,7 +58,7 @@ impl<B: Backend> Predictor<B> {
         let network = NetworkInNetwork::from_weights(&metadata.architecture, weights, device)?
             .with_precision(metadata.precision);
         Ok(Self {
-            plan: InferencePlan::new(network),
+            plan: InferencePlan::new(network)?,
             classes: metadata.classes.clone(),
             preparation: Preparation::new(metadata),
             device: device.clone(),

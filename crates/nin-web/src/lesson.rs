@@ -212,7 +212,7 @@ impl Lesson {
     /// # Errors
     /// [`ModelError`] if the network fails.
     pub fn evaluate(&self, count: usize) -> Result<Value, ModelError> {
-        let plan = InferencePlan::new(self.network.valid());
+        let plan = InferencePlan::new(self.network.valid())?;
         let indices: Vec<usize> = (0..self.test.len().min(count)).collect();
         let classes = self.settings.classes.len();
         let mut score = Score::default();
@@ -245,7 +245,7 @@ impl Lesson {
         if indices.is_empty() {
             return Ok(json!([]));
         }
-        let plan = InferencePlan::new(self.network.valid());
+        let plan = InferencePlan::new(self.network.valid())?;
         let images = self.tensor::<Flex>(&self.test, &indices, &FlexDevice);
         let predictions = Prediction::of_maps(&plan.class_maps(images), true)?;
         let seen = predictions.iter().zip(&indices).map(|(prediction, &index)| {

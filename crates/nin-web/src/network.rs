@@ -19,13 +19,13 @@ impl Network {
     /// Reads the network of a `.safetensors` file.
     ///
     /// # Errors
-    /// As [`ModelMetadata::from_safetensors`].
+    /// As [`ModelMetadata::from_safetensors`] and [`InferencePlan::new`].
     pub fn open(bytes: &[u8]) -> Result<Self, ModelError> {
         let (metadata, weights) = ModelMetadata::from_safetensors(bytes)?;
         let network =
             NetworkInNetwork::from_weights(&metadata.architecture, &weights, &FlexDevice)?
                 .with_precision(metadata.precision);
-        Ok(Self { plan: InferencePlan::new(network), metadata })
+        Ok(Self { plan: InferencePlan::new(network)?, metadata })
     }
 
     /// Classifies the bytes of a picture file. Returns the body that `nin-cli serve` sends for it: the `top` most probable

@@ -26,13 +26,13 @@ impl DeviceArguments {
     /// Returns what they say about the device.
     pub fn request(&self) -> DeviceRequest<'_> {
         let (backend, adapter) = (self.backend, self.adapter.as_deref());
-        DeviceRequest { backend, adapter, threads: self.thread_count() }
+        DeviceRequest { backend, adapter, threads: self.thread_count(), is_for_int8: false }
     }
 
-    /// Returns what they say about the device for a network: int8 weights are for the CPU.
+    /// Returns what they say about the device for a network: int8 weights run on the CPU.
     pub fn request_for(&self, weights: &Weights) -> DeviceRequest<'_> {
         let request = self.request();
-        if weights.is_quantized() { request.on_cpu() } else { request }
+        if weights.is_quantized() { request.for_int8() } else { request }
     }
 
     /// Returns the threads of a CPU backend: at most one per core, because more would wait for each other.

@@ -54,8 +54,8 @@ pub struct BenchArguments {
     /// Built-in architecture, built-in recipe or TOML file
     #[arg(long, value_name = "NAME-OR-FILE", default_value = "d2l")]
     pub config: String,
-    /// Measure this network instead: a run folder, checkpoint folder, .safetensors file or pretrained:NAME
-    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser(), requires = "inference", conflicts_with = "config")]
+    /// Measure this network as it is: a run folder, checkpoint folder, .safetensors file or pretrained:NAME
+    #[arg(long, value_name = "PATH", value_parser = ModelSource::parser(), requires = "inference", conflicts_with_all = ["config", "set"])]
     pub checkpoint: Option<ModelSource>,
     /// The backend and its threads.
     #[command(flatten)]

@@ -17,8 +17,10 @@ impl Selected {
     pub fn choose(request: DeviceRequest<'_>) -> anyhow::Result<Self> {
         let kernels = set_threads(request.threads)?;
         let selected = match (request.backend, request.adapter) {
-            (BackendChoice::Auto, None) => Self::automatic(request.threads),
-            (BackendChoice::Auto | BackendChoice::Wgpu, adapter) => Self::wgpu(adapter),
+            (BackendChoice::Auto, None) => Self::automatic(request),
+            (BackendChoice::Auto | BackendChoice::Wgpu, adapter) => {
+                Self::wgpu(adapter, "requested")
+            }
             (BackendChoice::Ndarray, None) => Self::cpu(BackendName::Ndarray, "requested"),
             (BackendChoice::Flex, None) => Self::cpu(BackendName::Flex, "requested"),
             (BackendChoice::Ndarray | BackendChoice::Flex, Some(adapter)) => {
@@ -52,14 +54,20 @@ impl Selected {
         Ok(selected.with_kernels(set_threads(request.threads)?))
     }
 
-    fn automatic(threads: usize) -> anyhow::Result<Self> {
-        let Some(cpu) = BackendName::of_cpu().next() else { return Self::wgpu(None) };
+    fn automatic(request: DeviceRequest<'_>) -> anyhow::Result<Self> {
+        let Some(cpu) = BackendName::of_cpu().next() else {
+            return Self::wgpu(None, "built without a CPU backend");
+        };
+        if request.is_for_int8 {
+            return Self::cpu(cpu, "int8 runs on the CPU");
+        }
         if !BackendName::Wgpu.is_compiled_in() {
             return Self::cpu(cpu, "built without wgpu");
         }
         // Opening Vulkan takes time, and its drivers write to stderr, so only if there may be a GPU.
         let found = if may_have_gpu() { adapters() } else { Vec::new() };
-        let choice = automatic::choose(&found, |adapter| trial::rates(adapter, cpu, threads));
+        let choice =
+            automatic::choose(&found, |adapter| trial::rates(adapter, cpu, request.threads));
         match choice {
             Choice::Gpu { adapter, reason } => {
                 Ok(Self::adapter(adapter.of_process(&found, local_rank()).clone(), &reason))
@@ -68,7 +76,7 @@ impl Selected {
         }
     }
 
-    fn wgpu(wanted: Option<&str>) -> anyhow::Result<Self> {
+    fn wgpu(wanted: Option<&str>, reason: &str) -> anyhow::Result<Self> {
         compiled_in(BackendName::Wgpu)?;
         let found = adapters();
         let adapter = match wanted {
@@ -91,6 +99,6 @@ impl Selected {
                 adapter.name
             ));
         }
-        Ok(Self::adapter(adapter.clone(), "requested"))
+        Ok(Self::adapter(adapter.clone(), reason))
     }
 }

@@ -74,23 +74,20 @@ pub struct DeviceRequest<'a> {
     pub adapter: Option<&'a str>,
     /// Threads of a CPU backend.
     pub threads: usize,
+    /// Whether the weights are int8, which only the CPU multiplies.
+    pub is_for_int8: bool,
 }
 
 impl DeviceRequest<'_> {
     /// Asks for a backend only.
     pub fn of(backend: BackendChoice) -> Self {
-        Self { backend, adapter: None, threads: default_threads() }
+        Self { backend, adapter: None, threads: default_threads(), is_for_int8: false }
     }
 
-    /// Asks for the CPU where it leaves the choice to the program.
+    /// Asks for a device for int8 weights: the CPU where it leaves the choice to the program.
     #[must_use]
-    pub fn on_cpu(self) -> Self {
-        let cpu = BackendName::of_cpu().next().filter(|_| self.is_free());
-        match cpu {
-            Some(BackendName::Flex) => Self { backend: BackendChoice::Flex, ..self },
-            Some(_) => Self { backend: BackendChoice::Ndarray, ..self },
-            None => self,
-        }
+    pub fn for_int8(self) -> Self {
+        Self { is_for_int8: true, ..self }
     }
 
     /// Returns whether it leaves the choice to the program.

@@ -22,9 +22,6 @@ use crate::terminal::printable_text;
 /// Images per batch.
 const BATCH: usize = 32;
 
-/// The shape `[batch, channels, height, width]` and the values of some images.
-type Batch = ([usize; 4], Vec<f32>);
-
 /// Shares of the positive activations that may lie outside the range of their layer. A smaller range has smaller steps.
 const CLIPPED_SHARES: [f64; 4] = [0.0, 1e-5, 1e-4, 1e-3];
 
@@ -37,7 +34,7 @@ pub fn run(arguments: &QuantizeArguments) -> anyhow::Result<ExitCode> {
     let [training, held_out] =
         [Part::Train, Part::Test].map(|part| images(arguments, &metadata, part));
     let (training, held_out) = (training?, held_out?);
-    let selected = Selected::choose(arguments.device.request().on_cpu())?;
+    let selected = Selected::choose(arguments.device.request().for_int8())?;
     if selected.backend == BackendName::Wgpu {
         let hint = "leave --backend and --adapter out, or pass --backend flex";
         return Err(CommandError::new("int8 runs on the CPU only", hint).into());
@@ -147,39 +144,46 @@ impl Task for Quantize<'_> {
 }
 
 impl Quantize<'_> {
-    /// Calibrates on half of the training images, and takes the ranges that answer the other half most like fp32.
+    /// Calibrates on half of the training images, and takes the ranges that answer the other half most like fp32. One batch is
+    /// in memory at a time.
     fn on<B: Backend>(&self, device: &B::Device) -> anyhow::Result<Quantized> {
-        let batches = self.batches::<B>(device)?;
-        let mut calibration = Calibration::new(&self.metadata.architecture);
         let architecture = &self.metadata.architecture;
-        let (calibrating, choosing): (Vec<_>, Vec<_>) =
-            batches.iter().enumerate().partition(|(index, _)| index % 2 == 0);
-        for (_, (shape, images)) in &calibrating {
-            calibration.observe(architecture, self.weights, *shape, images)?;
+        let loader = self.loader::<B>(self.training, device);
+        let indices: Vec<usize> = (0..self.training.len()).collect();
+        let batches: Vec<&[usize]> = indices.chunks(self.batch_size).collect();
+        let mut calibration = Calibration::new(architecture);
+        let mut calibration_images = 0;
+        for batch in batches.iter().step_by(2) {
+            let images = loader.values(batch)?;
+            calibration.observe(architecture, self.weights, self.shape(batch), &images)?;
+            calibration_images += batch.len();
         }
-        // A single batch has to do for both.
-        let choosing = if choosing.is_empty() { &calibrating } else { &choosing };
-        let expected = self.logits::<B>(device, self.weights, choosing)?;
-        let mut best: Option<(f64, f64, Weights)> = None;
+        let mut candidates = Vec::new();
         for share in CLIPPED_SHARES {
             let weights = self.weights.quantized(architecture, &calibration.ranges(share))?;
-            let found = self.logits::<B>(device, &weights, choosing)?;
-            let squares = found
-                .iter()
-                .zip(&expected)
-                .map(|(found, expected)| (f64::from(*found) - f64::from(*expected)).powi(2));
-            let error = squares.sum::<f64>();
-            if error.is_finite() && best.as_ref().is_none_or(|(least, ..)| error < *least) {
-                best = Some((error, share, weights));
+            let plan = InferencePlan::new(self.network::<B>(device, &weights)?)?;
+            candidates.push(Candidate { share, plan, error: 0.0 });
+        }
+        let fp32 = InferencePlan::new(self.network::<B>(device, self.weights)?)?;
+        // A single batch has to do for both.
+        let first = usize::from(batches.len() > 1);
+        for batch in batches[first..].iter().step_by(2) {
+            let images = TensorData::new(loader.values(batch)?, self.shape(batch));
+            let images = Tensor::from_data(images, device);
+            let expected = logits(&fp32, &images)?;
+            for candidate in &mut candidates {
+                candidate.compare(&images, &expected)?;
             }
         }
-        let Some((_, clipped_share, weights)) = best else {
+        let finite = candidates.into_iter().filter(|candidate| candidate.error.is_finite());
+        let Some(best) = finite.min_by(|one, other| one.error.total_cmp(&other.error)) else {
             let hint = "train the network again: its answers are not finite";
             return Err(CommandError::new("no int8 network answers like fp32", hint).into());
         };
+        let weights = best.plan.network().to_weights()?;
         Ok(Quantized {
-            calibration_images: calibrating.iter().map(|(_, (shape, _))| shape[0]).sum(),
-            clipped_share,
+            calibration_images,
+            clipped_share: best.share,
             accuracy_fp32: self.accuracy::<B>(device, self.weights)?,
             accuracy_int8: self.accuracy::<B>(device, &weights)?,
             weights,
@@ -191,16 +195,10 @@ impl Quantize<'_> {
             .with_preprocessing(self.metadata.preprocessing.clone())
     }
 
-    /// Returns the preprocessed training images in batches.
-    fn batches<B: Backend>(&self, device: &B::Device) -> anyhow::Result<Vec<Batch>> {
-        let loader = self.loader::<B>(self.training, device);
+    /// Returns the shape of a batch, `[batch, channels, height, width]`.
+    fn shape(&self, batch: &[usize]) -> [usize; 4] {
         let [channels, height, width] = self.metadata.input();
-        let indices: Vec<usize> = (0..self.training.len()).collect();
-        let batches = indices.chunks(self.batch_size).map(|indices| {
-            let shape = [indices.len(), channels, height, width];
-            Ok((shape, loader.values(indices)?))
-        });
-        batches.collect()
+        [batch.len(), channels, height, width]
     }
 
     fn network<B: Backend>(
@@ -211,28 +209,36 @@ impl Quantize<'_> {
         NetworkInNetwork::from_weights(&self.metadata.architecture, weights, device)
     }
 
-    /// Returns the logits of images, one batch after the other.
-    fn logits<B: Backend>(
-        &self,
-        device: &B::Device,
-        weights: &Weights,
-        batches: &[(usize, &Batch)],
-    ) -> anyhow::Result<Vec<f32>> {
-        let plan = InferencePlan::new(self.network::<B>(device, weights)?);
-        let mut logits = Vec::new();
-        for (_, (shape, images)) in batches {
-            let images = TensorData::new(images.clone(), *shape);
-            let answers = plan.forward(Tensor::from_data(images, device));
-            logits.extend(HostTensor::read("logits", &answers)?.values);
-        }
-        Ok(logits)
-    }
-
     fn accuracy<B: Backend>(&self, device: &B::Device, weights: &Weights) -> anyhow::Result<f64> {
         let classifier = Classifier::new(self.network::<B>(device, weights)?, 0);
         let loader = self.loader::<B>(self.held_out, device).with_workers(1);
         Ok(Evaluation::run(&classifier, &loader, |_, _| {})?.score.accuracy())
     }
+}
+
+/// An int8 network, and how far it is from fp32.
+struct Candidate<B: Backend> {
+    share: f64,
+    plan: InferencePlan<B>,
+    /// Sum of the squared differences of its logits.
+    error: f64,
+}
+
+impl<B: Backend> Candidate<B> {
+    /// Adds the differences on a batch.
+    fn compare(&mut self, images: &Tensor<B, 4>, expected: &[f32]) -> Result<(), ModelError> {
+        for (found, expected) in logits(&self.plan, images)?.iter().zip(expected) {
+            self.error += (f64::from(*found) - f64::from(*expected)).powi(2);
+        }
+        Ok(())
+    }
+}
+
+fn logits<B: Backend>(
+    plan: &InferencePlan<B>,
+    images: &Tensor<B, 4>,
+) -> Result<Vec<f32>, ModelError> {
+    Ok(HostTensor::read("logits", &plan.forward(images.clone()))?.values)
 }
 
 #[derive(Serialize)]

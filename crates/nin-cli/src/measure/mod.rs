@@ -70,7 +70,7 @@ impl Task for Measure<'_> {
             Some(Training { rate, minor_faults, epoch }) => (Some(rate), minor_faults, epoch),
             None => (None, None, None),
         };
-        let classifier = classifier.valid().prepared();
+        let classifier = classifier.valid().prepared()?;
         let images = images.inner();
         let (infer, _) = medians(steps, recipe.training.batch_size, || {
             classifier.step(batch_of(&images, 0)).0?;

@@ -37,6 +37,18 @@ fn the_embedded_network_keeps_its_accuracy_in_int8() {
                 --batch-size 2 --format json";
     let bench = run(line).json();
     assert_eq!((&bench["precision"], &bench["architecture"]), (&"int8".into(), &"record".into()));
+    // The choice of the program, not of the user.
+    let line = "bench --inference --checkpoint small.safetensors --steps 1 --batch-size 2";
+    let chosen = run(line).ok();
+    assert!(chosen.stdout.contains("(int8 runs on the CPU)"), "{}", chosen.stdout);
+    let asked = run(&format!("{line} --backend flex")).ok();
+    assert!(asked.stdout.contains("(requested)"), "{}", asked.stdout);
+    // A checkpoint has its own network and precision.
+    for key in ["training.precision=bf16", "data.input_size=56", "training.batch_size=2"] {
+        let refused = run(&format!("{line} --set {key}"));
+        assert_eq!(refused.code, Some(2), "{key}");
+        assert!(refused.stderr.contains("cannot be used with"), "{}", refused.stderr);
+    }
     image::GrayImage::from_pixel(28, 28, image::Luma([200]))
         .save(root.path().join("p.png"))
         .unwrap();

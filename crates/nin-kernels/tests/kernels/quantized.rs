@@ -203,6 +203,49 @@ proptest! {
 }
 
 #[test]
+fn an_image_that_is_not_finite_is_answered_by_nan_and_no_other_is() {
+    let sizes = [(5, 1, 2, [20, 32, 17], true), (3, 1, 1, [64, 16, 33], true)];
+    for batch in [1, 3] {
+        let network = Network::new(batch, 3, [19, 23], &sizes).unwrap();
+        let len = network.blocks[1].output_len() / batch;
+        for context in contexts(2) {
+            let inference =
+                QuantizedInference::new(&context, network.first.clone(), network.layers.clone())
+                    .unwrap();
+            let run = |input: &[f32]| {
+                let mut output = vec![0.0; batch * len];
+                inference.run(&network.blocks, input, &mut output).unwrap();
+                output
+            };
+            let expected = run(&network.input);
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+                let mut input = network.input.clone();
+                // A pixel of the first image, which only some pixels of the first layer see.
+                input[19 * 23 - 1] = bad;
+                let found = run(&input);
+                let name = context.name();
+                assert!(found[..len].iter().all(|value| value.is_nan()), "{bad}, {name}");
+                assert_eq!(found[len..], expected[len..], "{bad}, {name}");
+                assert_eq!(run(&network.input), expected, "after {bad}, {name}");
+            }
+            let large: Vec<f32> = network.input.iter().map(|value| value * 1e30).collect();
+            assert!(run(&large).iter().all(|value| value.is_finite()));
+            // Weights that are not finite answer nothing.
+            for (at, bad) in [(0, f32::NAN), (0, f32::INFINITY), (1, f32::NAN), (1, f32::INFINITY)]
+            {
+                let mut first = network.first.clone();
+                first[at][0] = bad;
+                let inference =
+                    QuantizedInference::new(&context, first, network.layers.clone()).unwrap();
+                let (zeros, mut output) = (vec![0.0; network.input.len()], vec![0.0; batch * len]);
+                inference.run(&network.blocks, &zeros, &mut output).unwrap();
+                assert!(output.iter().all(|value| value.is_nan()), "{at}, {bad}");
+            }
+        }
+    }
+}
+
+#[test]
 fn other_sizes_than_the_weights_are_an_error() {
     let context = Context::new(Isa::Portable, 1).unwrap();
     let network = |widths| Network::new(1, 3, [9, 9], &[(3, 1, 1, widths, false)]).unwrap();

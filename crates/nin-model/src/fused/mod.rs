@@ -8,7 +8,7 @@ mod host;
 mod inference;
 mod mlpconv;
 
-pub(crate) use inference::{Blocks, Kernels, Parameters};
+pub(crate) use inference::{Answer, Blocks, Sizes};
 pub(crate) use mlpconv::MlpconvBlock;
 
 use burn::tensor::backend::Backend;
@@ -48,23 +48,4 @@ pub(crate) fn is_host<B: Backend>() -> bool {
         return true;
     }
     false
-}
-
-/// Runs all blocks if `B` is a CPU backend; otherwise returns the images, `[batch, channels, height, width]`.
-pub(crate) fn infer<B: Backend>(
-    blocks: &Blocks,
-    parameters: &[Parameters<B>],
-    images: FloatTensor<B>,
-) -> Result<FloatTensor<B>, FloatTensor<B>> {
-    #[cfg(feature = "ndarray")]
-    let images = match blocks.run_on::<B, burn_ndarray::NdArray<f32>>(parameters, images) {
-        Ok(output) => return Ok(output),
-        Err(images) => images,
-    };
-    #[cfg(feature = "flex")]
-    let images = match blocks.run_on::<B, burn_flex::Flex>(parameters, images) {
-        Ok(output) => return Ok(output),
-        Err(images) => images,
-    };
-    Err(images)
 }

@@ -1,5 +1,6 @@
 //! A network prepared for inference answers as the network does.
 
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
@@ -64,7 +65,7 @@ fn compare<B: Backend>(architecture: &Architecture, input: [usize; 3], precision
             .with_precision(precision)
     };
     let (one, other) = (network(5), network(6));
-    let plan = InferencePlan::new(one.clone());
+    let plan = InferencePlan::new(one.clone()).unwrap();
     // One image, several, and one again: with weights that were packed for another batch.
     let mut answers = Vec::new();
     for batch in [1, 3, 1] {
@@ -79,7 +80,7 @@ fn compare<B: Backend>(architecture: &Architecture, input: [usize; 3], precision
             &name,
         );
         // Another network has packed weights of its own.
-        let others = InferencePlan::new(other.clone()).forward(images.clone());
+        let others = InferencePlan::new(other.clone()).unwrap().forward(images.clone());
         assert_close(&others, &other.forward(images), precision, &name);
         assert_ne!(bits(&others), bits(&logits), "{name}");
         answers.push(bits(&logits));
@@ -107,5 +108,80 @@ fn a_plan_without_kernels_is_its_network() {
         .without_kernels();
     let images = images::<Flex>(1, [1, 28, 28]);
     let expected = bits(&network.forward(images.clone()));
-    assert_eq!(bits(&InferencePlan::new(network).forward(images)), expected);
+    assert_eq!(bits(&InferencePlan::new(network).unwrap().forward(images)), expected);
+}
+
+/// Multiplies every parameter by a factor.
+struct Scale(f32);
+
+impl<B: Backend> ModuleMapper<B> for Scale {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        parameter.map(|tensor| tensor.mul_scalar(self.0))
+    }
+}
+
+fn stays_as_it_was<B: Backend>() {
+    override_instruction_set();
+    let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
+    let network = |seed| {
+        let weights = Initialization::Kaiming.weights(&architecture, seed);
+        NetworkInNetwork::<B>::from_weights(&architecture, &weights, &Default::default()).unwrap()
+    };
+    for batch in [1, 2] {
+        let answer = |plan: &InferencePlan<B>| bits(&plan.forward(images(batch, [1, 28, 28])));
+        let first = network(5);
+        let plan = InferencePlan::new(first.clone()).unwrap();
+        let expected = answer(&plan);
+        // Weights that change in place, were they not shared with the plan.
+        let first = first.map(&mut Scale(2.0));
+        assert_eq!(answer(&plan), expected);
+        let changed = answer(&InferencePlan::new(first.clone()).unwrap());
+        assert_ne!(changed, expected);
+        // Other weights in the same network.
+        let other = first.load_record(network(6).into_record());
+        assert_eq!(answer(&plan), expected);
+        let others = answer(&InferencePlan::new(other).unwrap());
+        assert_eq!(others, answer(&InferencePlan::new(network(6)).unwrap()));
+        assert_ne!(others, expected);
+        // The network of the plan itself.
+        let own = plan.network().clone().map(&mut Scale(2.0));
+        assert_eq!(answer(&InferencePlan::new(own).unwrap()), changed);
+        assert_eq!(answer(&plan), expected);
+    }
+}
+
+#[test]
+fn a_plan_keeps_its_weights_whatever_becomes_of_its_network() {
+    stays_as_it_was::<Flex>();
+    stays_as_it_was::<NdArray<f32>>();
+}
+
+#[test]
+fn threads_share_a_plan_and_its_sizes_change() {
+    override_instruction_set();
+    let architecture = Builtin::PaperMnist.architecture(1, 10).unwrap();
+    let weights = Initialization::Kaiming.weights(&architecture, 5);
+    let network =
+        NetworkInNetwork::<Flex>::from_weights(&architecture, &weights, &FlexDevice).unwrap();
+    let plan = InferencePlan::new(network).unwrap();
+    // Batches and sides of their own.
+    let inputs = [(1, 28), (2, 28), (1, 32), (3, 40)];
+    let answer = |plan: &InferencePlan<Flex>, (batch, side)| {
+        let images = images::<Flex>(batch, [1, side, side]);
+        (bits(&plan.forward(images.clone())), bits(&plan.class_maps(images)))
+    };
+    let expected = inputs.map(|input| answer(&plan, input));
+    std::thread::scope(|scope| {
+        for start in 0..inputs.len() {
+            let (plan, expected) = (&plan, &expected);
+            scope.spawn(move || {
+                for round in 0..8 {
+                    let at = (start + round) % inputs.len();
+                    assert_eq!(answer(plan, inputs[at]), expected[at]);
+                }
+            });
+        }
+    });
+    let moved = std::thread::spawn(move || inputs.map(|input| answer(&plan, input)));
+    assert_eq!(moved.join().unwrap(), expected);
 }

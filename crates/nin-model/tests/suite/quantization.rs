@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexDevice};
 use burn_ndarray::NdArray;
 use nin_model::{
-    Builtin, Calibration, HostTensor, InferencePlan, Initialization, ModelError, ModelMetadata,
-    NetworkInNetwork, Precision, Preprocessing, Weights,
+    Architecture, Block, Builtin, Calibration, HostTensor, InferencePlan, Initialization,
+    ModelError, ModelMetadata, NetworkInNetwork, Precision, Preprocessing, Weights, Width,
 };
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -42,7 +43,7 @@ fn logits<B: Backend>(metadata: &ModelMetadata, weights: &Weights, batch: usize)
     let device = Default::default();
     let network =
         NetworkInNetwork::<B>::from_weights(&metadata.architecture, weights, &device).unwrap();
-    let plan = InferencePlan::new(network);
+    let plan = InferencePlan::new(network).unwrap();
     let images = images();
     let answers = images.chunks(batch * 28 * 28).flat_map(|images| {
         let shape = [images.len() / (28 * 28), 1, 28, 28];
@@ -69,6 +70,32 @@ fn answers_are_near_those_of_fp32_and_do_not_depend_on_batch_or_backend() {
     let network =
         NetworkInNetwork::<Flex>::from_weights(&metadata.architecture, &quantized, &FlexDevice);
     assert_eq!(network.unwrap().to_weights().unwrap(), quantized);
+}
+
+#[test]
+fn an_image_with_nan_is_answered_by_nan_as_in_fp32() {
+    let (metadata, weights, quantized) = network();
+    let mut values = images();
+    // In the second image.
+    values[28 * 28 + 400] = f32::NAN;
+    for weights in [&weights, &quantized] {
+        let network =
+            NetworkInNetwork::<Flex>::from_weights(&metadata.architecture, weights, &FlexDevice)
+                .unwrap();
+        let images = TensorData::new(values.clone(), [BATCH, 1, 28, 28]);
+        let images = Tensor::<Flex, 4>::from_data(images, &FlexDevice);
+        let logits = InferencePlan::new(network).unwrap().forward(images);
+        let logits = HostTensor::read("logits", &logits).unwrap().values;
+        let expected = self::logits::<Flex>(&metadata, weights, BATCH);
+        let rows = logits.chunks(10).zip(expected.chunks(10)).enumerate();
+        for (image, (found, expected)) in rows {
+            if image == 1 {
+                assert!(found.iter().all(|logit| logit.is_nan()), "{found:?}");
+            } else {
+                assert_eq!(found, expected);
+            }
+        }
+    }
 }
 
 #[test]
@@ -205,4 +232,64 @@ fn ranges_that_do_not_fit_are_errors() {
         let error = refused(&[1.0, 1.0, bad, 1.0, 1.0, 1.0, 1.0, 1.0]);
         assert!(matches!(error, ModelError::Scale { .. }), "{error}");
     }
+}
+
+/// Adds a hundredth to every weight, as a step of training might.
+struct Step;
+
+impl<B: Backend> ModuleMapper<B> for Step {
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        parameter.map(|tensor| tensor.add_scalar(0.01))
+    }
+}
+
+#[test]
+fn a_trained_int8_network_is_fp32_and_loses_nothing() {
+    let (metadata, _, quantized) = network();
+    let network =
+        NetworkInNetwork::<Flex>::from_weights(&metadata.architecture, &quantized, &FlexDevice)
+            .unwrap()
+            .map(&mut Step);
+    let weights = network.to_weights().unwrap();
+    assert!(!weights.is_quantized());
+    let name = "blocks.1.cccp2.weight";
+    let before = quantized.get(name).unwrap().values.iter().map(|value| value + 0.01);
+    assert_eq!(weights.get(name).unwrap().values, before.collect::<Vec<f32>>());
+    // The file holds what training left, and the plan computes it.
+    let bytes = metadata.to_safetensors(&weights).unwrap();
+    assert_eq!(ModelMetadata::from_safetensors(&bytes).unwrap().1, weights);
+    let images =
+        Tensor::<Flex, 4>::from_data(TensorData::new(images(), [BATCH, 1, 28, 28]), &FlexDevice);
+    let expected = HostTensor::read("logits", &network.forward(images.clone())).unwrap().values;
+    let plan = InferencePlan::new(network).unwrap();
+    let found = HostTensor::read("logits", &plan.forward(images)).unwrap().values;
+    let largest = expected.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    for (found, expected) in found.iter().zip(&expected) {
+        // The order of fp32 sums; bytes would differ by more than a thousandth.
+        assert!((found - expected).abs() <= 1e-5 * largest, "{found}, {expected}");
+    }
+}
+
+#[test]
+fn a_network_whose_sums_may_overflow_is_an_error_of_the_plan() {
+    let block = |kernel, third| Block {
+        kernel,
+        stride: 1,
+        padding: kernel / 2,
+        widths: [1, 1, third].map(Width::Channels),
+        pool: None,
+        dropout: 0.0,
+    };
+    let plan = |width| {
+        let blocks = vec![block(1, width), block(3, 2)];
+        let architecture = Architecture::new("wide", 1, 2, blocks).unwrap();
+        let weights = Initialization::Kaiming.weights(&architecture, 5);
+        let quantized = weights.quantized(&architecture, &[1.0; 5]).unwrap();
+        let network =
+            NetworkInNetwork::<Flex>::from_weights(&architecture, &quantized, &FlexDevice).unwrap();
+        InferencePlan::new(network)
+    };
+    plan(1_000).unwrap();
+    let error = plan(8_000).unwrap_err();
+    assert!(matches!(error, ModelError::Kernel { .. }), "{error}");
 }

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The input size `[height, width]` that the fitted pictures of the table have.
-#[allow(dead_code)] // not every test uses fitted pictures
 pub(crate) const INPUT: [usize; 2] = [24, 20];
 
 /// A picture of the table.
@@ -20,7 +19,7 @@ pub(crate) struct Row {
 }
 
 /// The expected result of decoding a picture.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "nin-cli includes this file too, and compares no hashes")]
 pub(crate) enum Expected {
     /// The picture is decoded.
     Decoded {
@@ -36,7 +35,7 @@ pub(crate) enum Expected {
 }
 
 /// The first digits of the SHA-256 of all planes, one after the other.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "as above")]
 pub(crate) struct Hashes {
     /// The hash of the decoded picture.
     pub whole: String,
