@@ -1,4 +1,4 @@
-//! What the kernels run in: an instruction set, a thread pool and scratch memory.
+//! What the kernels run in: an instruction set, threads and scratch memory.
 
 use std::sync::{Arc, RwLock};
 

@@ -21,18 +21,17 @@ impl Context {
             return items.into_iter().for_each(work);
         }
         let items: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+        let run = |part: usize| {
+            let item = lock(&items[part]).take();
+            item.into_iter().for_each(&work);
+        };
         let threads = self.threads().min(items.len());
-        if threads > 1 {
-            let run = |part: usize| {
-                let item = lock(&items[part]).take();
-                item.into_iter().for_each(&work);
-            };
-            // SAFETY: the work outlives the call that shares it, which returns when all of its parts are done.
-            let step = unsafe { Loop::new(items.len(), &run) };
-            self.share(&Arc::new(Work::new(vec![Box::new(step)], threads)));
-        } else {
-            items.into_iter().filter_map(|item| item.into_inner().ok().flatten()).for_each(work);
+        if threads < 2 {
+            return (0..items.len()).for_each(run);
         }
+        // SAFETY: the work outlives the call that shares it, which returns when all of its parts are done.
+        let step = unsafe { Loop::new(items.len(), &run) };
+        self.share(&Arc::new(Work::new(vec![Box::new(step)], threads)));
     }
 }
 

@@ -9,8 +9,8 @@
 //! in PyTorch and Burn.
 //!
 //! # Determinism
-//! Results are bit-identical for any number of threads: the division into tasks depends on the sizes alone, and sums are
-//! added in a fixed order. They are not bit-identical across instruction sets.
+//! Results are bit-identical for any number of threads: the order of every sum depends on the sizes alone. They are not
+//! bit-identical across instruction sets.
 //!
 //! # Instruction sets
 //! A [`Context`] holds the instruction set, which is chosen at run time. The kernels are written once over a vector trait

@@ -56,7 +56,7 @@ impl<'a> LayerWeights<'a> {
         if let Some(packed) = found {
             return packed;
         }
-        // Not under the lock: packing waits for the thread pool, whose threads may wait for this lock.
+        // Not under the lock: packing waits for other threads, which may wait for this lock.
         let packed = Arc::new(pack(self.values));
         Arc::clone(lock(slot).get_or_insert(packed))
     }

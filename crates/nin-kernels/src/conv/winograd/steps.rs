@@ -118,7 +118,7 @@ impl<S: Scheme> Step for Stage<S, Outputs> {
     }
 }
 
-/// Appends the layer. Call it in the thread pool.
+/// Appends the layer.
 pub(crate) fn push_steps<S: Scheme>(
     steps: &mut Steps,
     geometry: &ConvGeometry,
