@@ -82,7 +82,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         let is_even = plan.chunks().is_multiple_of(threads) || plan.chunks() >= 4 * threads;
         let is_in_one_piece = plan.chunk * plan.per_image <= OUTER_PIXELS;
         let is_small = plan.chunks() * self.sums_len() <= LARGEST_SUMS;
-        !plan.context.is_alone() && is_even && is_in_one_piece && is_small
+        plan.suits_a_thread() && is_even && is_in_one_piece && is_small
     }
 
     /// Computes a chunk. The weight gradient is added to `weight_sums`, or overwrites them.

@@ -5,7 +5,7 @@
 //! after chunk, so the size of chunks in the backward pass depends on the geometry alone.
 //!
 //! Threads take chunks of their own, each through all stages, so that little passes from one core to another. Where there
-//! are too few chunks for that, they share the panels or points of each stage.
+//! are too few chunks for that, or they are too large, threads share the panels or points of each stage.
 
 mod backward;
 mod forward;

@@ -15,6 +15,10 @@ const CHUNK_TILES: usize = 100;
 /// Tiles that a chunk has at least where each thread computes chunks of its own. With fewer, the weights are read too often.
 const LEAST_TILES: usize = CHUNK_TILES / 2;
 
+/// The largest number of transformed values of a chunk, and of transformed weights, for which each thread computes chunks of its
+/// own: 4 MiB. With more, the chunks of all threads together would not fit into L3.
+const LARGEST_CHUNK: usize = (4 << 20) / size_of::<f32>();
+
 /// The sizes that follow from the geometry.
 #[derive(Clone, Copy)]
 pub(super) struct Plan<'a> {
@@ -67,14 +71,23 @@ impl<'a> Plan<'a> {
         self.geometry.batch.div_ceil(self.chunk)
     }
 
-    /// Returns the plan with chunks that all threads can take in equal numbers, if those are large enough: each thread then
-    /// computes chunks of its own, and what passes between the stages stays in its cache.
+    /// Returns the plan with chunks that all threads can take in equal numbers, if those are large enough and suit a thread.
     pub(super) fn for_threads(self) -> Option<Self> {
         let (batch, threads) = (self.geometry.batch, self.context.threads());
         let chunk = batch.div_ceil(self.chunks().next_multiple_of(threads));
-        let is_worth = !self.context.is_alone() && chunk * self.per_image >= LEAST_TILES;
-        (is_worth && batch.div_ceil(chunk).is_multiple_of(threads))
-            .then_some(Self { chunk, ..self })
+        let is_even = batch.div_ceil(chunk).is_multiple_of(threads);
+        let plan = Self { chunk, ..self };
+        (is_even && chunk * self.per_image >= LEAST_TILES && plan.suits_a_thread()).then_some(plan)
+    }
+
+    /// Returns whether there are several threads, and one should compute a chunk alone: what passes between the stages then
+    /// stays in its cache.
+    pub(super) fn suits_a_thread(&self) -> bool {
+        let [inputs, outputs] =
+            [self.geometry.in_panels(), self.geometry.out_panels()].map(|panels| panels * PANEL);
+        let chunk = self.points * self.chunk * self.per_image * (inputs + outputs);
+        let weights = self.points * inputs * outputs;
+        !self.context.is_alone() && chunk.max(weights) <= LARGEST_CHUNK
     }
 
     /// Returns the plan in another context.
