@@ -12,6 +12,8 @@ use crate::scratch::{Scratch, ScratchPool};
 use crate::team::{Team, Work};
 
 /// An instruction set that this CPU has, a thread pool, and scratch memory for its threads. Clones share all three.
+///
+/// A call computes on the thread that calls and on others of the pool.
 #[derive(Debug, Clone)]
 pub struct Context {
     arch: Arch,

@@ -7,11 +7,11 @@ use crate::lock::lock;
 use crate::team::{Step, Work};
 
 impl Context {
-    /// Does `work` with every item, on the calling thread and others of the pool. Neighbouring items go to one thread, the
-    /// same share in loops of equal length.
+    /// Calls `work` with every item, on the calling thread and others of the pool. Neighbouring items usually go to one
+    /// thread, and the same share in loops of equal length.
     ///
     /// # Panics
-    /// Where `work` panics, on any thread.
+    /// If `work` panics, on any thread, when no thread runs the loop any longer.
     pub(crate) fn each<T: Send>(
         &self,
         items: impl IntoIterator<Item = T>,

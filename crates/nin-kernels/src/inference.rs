@@ -112,6 +112,7 @@ impl Inference {
         let image = unsafe { one.image.part(0, one.image.len()) };
         image.copy_from_slice(input.values());
         self.context.share(&one.work);
+        one.work.wait_for_helpers();
         // SAFETY: all of the work is done.
         output.copy_from_slice(unsafe { one.output.values() });
         *lock(&self.one) = Some(one);

@@ -175,6 +175,7 @@ impl QuantizedInference {
         let input = unsafe { image.input.part(0, image.input.len()) };
         input.copy_from_slice(planes);
         self.context.share(&image.work);
+        image.work.wait_for_helpers();
         // SAFETY: all of the work is done.
         output.copy_from_slice(unsafe { image.output.values() });
         if let Some(work) = Arc::get_mut(&mut image.work) {

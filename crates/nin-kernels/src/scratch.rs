@@ -50,7 +50,7 @@ impl ScratchPool {
     }
 }
 
-/// Returns a number that no other living thread has.
+/// Returns a number that no other living thread has: where it has its own copy of a variable.
 fn this_thread() -> usize {
     thread_local! { static PLACE: u8 = const { 0 } }
     PLACE.with(|place| std::ptr::from_ref(place).addr())

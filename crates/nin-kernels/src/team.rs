@@ -7,7 +7,8 @@
 //! Each thread begins with a share of the parts that is its own: those of the next step read mostly what it wrote, which is
 //! in its cache. Then it takes what the others have left.
 //!
-//! Waking a thread takes longer than a layer of a small network. So a thread that has helped looks out for more work a while.
+//! Waking a thread takes longer than a layer of a small network. So a thread that has helped keeps looking for work for a
+//! while.
 //!
 //! Every part writes values of its own, so results do not depend on which threads there are.
 
@@ -38,8 +39,6 @@ pub(crate) trait Step: Debug + Send + Sync {
 pub(crate) struct Work {
     steps: Vec<(Box<dyn Step>, Progress)>,
     threads: usize,
-    /// Threads that have joined the calling one.
-    joined: AtomicUsize,
 }
 
 /// How far a step is. In a cache line of its own, which passes from thread to thread.
@@ -104,7 +103,7 @@ impl Work {
             let progress = Progress::new(step.parts());
             (step, progress)
         });
-        Self { steps: steps.collect(), threads, joined: AtomicUsize::new(0) }
+        Self { steps: steps.collect(), threads }
     }
 
     /// Does the work on the calling thread, and helpers from a pool. When it returns, or panics, no thread computes a part,
@@ -113,16 +112,17 @@ impl Work {
     /// # Panics
     /// Where a part panics, on any thread.
     pub(crate) fn share(self: &Arc<Self>, team: &Arc<Team>, pool: &ThreadPool) {
-        if self.threads > 1 {
-            team.call(self, self.threads - 1, pool);
-        }
-        let ended = catch_unwind(AssertUnwindSafe(|| self.run(0)));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if self.threads > 1 {
+                team.call(self, self.threads - 1, pool);
+            }
+            self.run(0);
+        }));
         if ended.is_err() {
             self.abandon();
         }
         if self.threads > 1 {
             team.release(self);
-            self.wait_for_helpers();
         }
         if let Err(panic) = ended {
             resume_unwind(panic);
@@ -134,7 +134,6 @@ impl Work {
 
     /// Begins again from the first step.
     pub(crate) fn restart(&mut self) {
-        *self.joined.get_mut() = 0;
         self.steps.iter_mut().for_each(|(_, progress)| progress.restart());
     }
 
@@ -147,8 +146,8 @@ impl Work {
     }
 
     /// Waits until the other threads have seen that the work is done, unless that takes long: then one of them was
-    /// interrupted.
-    fn wait_for_helpers(self: &Arc<Self>) {
+    /// interrupted. For work that will be restarted.
+    pub(crate) fn wait_for_helpers(self: &Arc<Self>) {
         for _ in 0..SPINS {
             if Arc::strong_count(self) == 1 {
                 break;
@@ -157,19 +156,14 @@ impl Work {
         }
     }
 
-    /// Helps the calling thread.
-    fn join(&self) {
-        self.run(self.joined.fetch_add(1, Ordering::Relaxed) + 1);
-    }
-
-    /// Does the work of one thread, by its number.
+    /// Does the work of one thread, by its number: 0 for the calling one.
     fn run(&self, thread: usize) {
         for (step, progress) in &self.steps {
             let parts = step.parts();
-            let own = parts * thread / self.threads;
+            let own = parts * (thread % self.threads) / self.threads;
             for part in (own..parts).chain(0..own.min(parts)) {
                 let Some(_part) = progress.take(part) else { continue };
-                // SAFETY: each part is taken once, and the loop below ends with the last part of a step.
+                // SAFETY: each part is taken once, and `wait` returns after the last part of a step.
                 unsafe { step.run(part) }
             }
             progress.wait(parts);
@@ -194,8 +188,8 @@ struct Calls {
     count: usize,
     /// The work of the last call, until it is done.
     work: Option<Arc<Work>>,
-    /// Threads that help or look out for work.
-    helpers: usize,
+    /// For each number of a helper, whether a thread helps or looks for work under it.
+    helpers: Vec<bool>,
 }
 
 impl Team {
@@ -205,12 +199,17 @@ impl Team {
         calls.count += 1;
         calls.work = Some(Arc::clone(work));
         self.count.store(calls.count, Ordering::Release);
-        let missing = helpers.saturating_sub(calls.helpers);
-        calls.helpers += missing;
+        if calls.helpers.len() < helpers {
+            calls.helpers.resize(helpers, false);
+        }
+        let all = calls.helpers[..helpers].iter_mut().enumerate();
+        let missing: Vec<usize> = all
+            .filter_map(|(index, is_here)| (!std::mem::replace(is_here, true)).then_some(index))
+            .collect();
         drop(calls);
-        for _ in 0..missing {
+        for index in missing {
             let team = Arc::clone(self);
-            pool.spawn(move || team.help());
+            pool.spawn(move || team.help(index));
         }
     }
 
@@ -220,8 +219,8 @@ impl Team {
         calls.work.take_if(|called| Arc::ptr_eq(called, work));
     }
 
-    /// Helps with each call until there is none for a while.
-    fn help(&self) {
+    /// Helps with each call until there is none for a while. A helper keeps its number, and so its share of loops.
+    fn help(&self, index: usize) {
         let mut seen = 0;
         let mut since = Instant::now();
         loop {
@@ -232,14 +231,14 @@ impl Team {
                 drop(calls);
                 if let Some(work) = work {
                     // The calling thread panics for all of them.
-                    drop(catch_unwind(AssertUnwindSafe(|| work.join())));
+                    drop(catch_unwind(AssertUnwindSafe(|| work.run(index + 1))));
                 }
                 since = Instant::now();
             }
             if since.elapsed() > LOOKOUT {
                 let mut calls = lock(&self.calls);
                 if calls.count == seen {
-                    calls.helpers -= 1;
+                    calls.helpers[index] = false;
                     return;
                 }
             }

@@ -28,10 +28,6 @@ const WEIGHT_TRANSFORM: u64 = 24;
 /// The cost of reading a packed weight that was kept from an earlier call, from L3 or memory.
 const WEIGHT_READ: u64 = 8;
 
-/// The cost of the direct algorithm in words of two bf16, in per cent of `f32`: half the products and half the weights, and
-/// the conversion of images.
-const WORDS_PERCENT: u64 = 75;
-
 /// What the weights of a convolution cost before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WeightCost {
@@ -63,7 +59,7 @@ fn by_cost(
     algorithm: Algorithm,
     geometry: &ConvGeometry,
     cost: WeightCost,
-    in_words: bool,
+    in_bf16: bool,
 ) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
         ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
@@ -80,7 +76,8 @@ fn by_cost(
     };
     let pixels = (geometry.batch * geometry.out_pixels()) as u64;
     let direct = taps * inputs * outputs * (pixels + packed);
-    let direct = if in_words { direct * WORDS_PERCENT / 100 } else { direct };
+    // Half the products and half the weights, and the conversion of images.
+    let direct = if in_bf16 { direct / 4 * 3 } else { direct };
     let products = tiles * (inputs * outputs + TRANSFORM * (inputs + outputs));
     let winograd = tile * tile * (products + transformed * inputs * outputs);
     match algorithm {

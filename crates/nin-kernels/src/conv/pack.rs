@@ -16,7 +16,7 @@ pub(crate) fn pack_weight(
 ) -> Scratch {
     let entries: Vec<_> = depth.entries().collect();
     pack(context, geometry.out_channels, &entries, |out, &entry| {
-        value(weight, forward(geometry, out, entry))
+        weight_or_zero(weight, weight_at(geometry, out, entry))
     })
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn pack_weight_transposed(
 ) -> Scratch {
     let entries: Vec<_> = depth.entries().collect();
     pack(context, geometry.in_channels, &entries, |out, &entry| {
-        value(weight, transposed(geometry, out, entry))
+        weight_or_zero(weight, transposed_weight_at(geometry, out, entry))
     })
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn pack_weight_transposed(
 pub(crate) fn pack_words(context: &Context, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
     let depth = Depth { channels: geometry.in_channels, lanes: PANEL, kernel: geometry.kernel };
     pack(context, geometry.out_channels, &pairs(depth), |out, pair| {
-        let [low, high] = pair.map(|entry| value(weight, forward(geometry, out, entry)));
+        let [low, high] = pair.map(|entry| weight_or_zero(weight, weight_at(geometry, out, entry)));
         word(low, high)
     })
 }
@@ -50,7 +50,8 @@ pub(crate) fn pack_words_transposed(
 ) -> Scratch {
     let depth = Depth { channels: geometry.out_channels, lanes: PANEL, kernel: geometry.kernel };
     pack(context, geometry.in_channels, &pairs(depth), |out, pair| {
-        let [low, high] = pair.map(|entry| value(weight, transposed(geometry, out, entry)));
+        let [low, high] =
+            pair.map(|entry| weight_or_zero(weight, transposed_weight_at(geometry, out, entry)));
         word(low, high)
     })
 }
@@ -65,20 +66,24 @@ fn pairs(depth: Depth) -> Vec<[Entry; 2]> {
 }
 
 /// Returns the position of a weight, `None` where a panel is padded.
-fn forward(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
+fn weight_at(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
     let taps = geometry.kernel[0] * geometry.kernel[1];
     let exists = channel < geometry.in_channels;
     exists.then(|| (out * geometry.in_channels + channel) * taps + tap)
 }
 
 /// Returns the position of a weight of the input gradient, `None` where a panel is padded.
-fn transposed(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
+fn transposed_weight_at(
+    geometry: &ConvGeometry,
+    out: usize,
+    (channel, tap): Entry,
+) -> Option<usize> {
     let taps = geometry.kernel[0] * geometry.kernel[1];
     let exists = channel < geometry.out_channels;
     exists.then(|| (channel * geometry.in_channels + out + 1) * taps - 1 - tap)
 }
 
-fn value(weight: &[f32], at: Option<usize>) -> f32 {
+fn weight_or_zero(weight: &[f32], at: Option<usize>) -> f32 {
     at.map_or(0.0, |at| weight[at])
 }
 

@@ -113,28 +113,26 @@ impl Product {
 /// The gradients of weight and bias.
 ///
 /// Products are summed over pairs of pixels of a row. Under the taps of a kernel pairs begin at any pixel, so those of the
-/// image overlap: a word for each pixel.
+/// image overlap: a word for each pixel. The last pixel of an odd row is paired with the first of the next, whose gradient
+/// is zero.
 pub(crate) struct WeightGradient {
     arch: Bf16Arch,
-    /// Of the image in `f32`.
+    /// Of the image in `f32`, with the segments of its words.
     lowering: Lowering,
-    /// Of the words.
-    segments: Vec<usize>,
     out_panels: usize,
     is_pointwise: bool,
 }
 
 impl WeightGradient {
     pub(crate) fn new(arch: Bf16Arch, geometry: &ConvGeometry) -> Self {
-        let lowering = Lowering::of(geometry, Layout::Panels);
+        let mut lowering = Lowering::of(geometry, Layout::Panels);
         let (is_pointwise, out_panels) = (geometry.is_pointwise(), geometry.out_panels());
-        let segments = if is_pointwise {
+        if is_pointwise {
             let pairs = geometry.out_pixels().div_ceil(2);
-            (0..geometry.in_panels()).map(|panel| panel * pairs * PANEL).collect()
-        } else {
-            lowering.segments.clone()
-        };
-        Self { arch, lowering, segments, out_panels, is_pointwise }
+            lowering.segments =
+                (0..geometry.in_panels()).map(|panel| panel * pairs * PANEL).collect();
+        }
+        Self { arch, lowering, out_panels, is_pointwise }
     }
 
     /// Returns the order of depths in the sums.
@@ -163,7 +161,7 @@ impl WeightGradient {
         };
         self.arch.run(InPairs(Outer {
             input: &inputs,
-            segments: &self.segments,
+            segments: &lowering.segments,
             segment_len: lowering.segment_len,
             input_row: lowering.row,
             input_pixel,

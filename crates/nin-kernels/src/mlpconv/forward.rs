@@ -121,7 +121,7 @@ fn winograd_first<S: Scheme>(
     let round = layer.round_size(ROUND);
     let hidden = group_slices(hidden, round * out_image, batch.div_ceil(round));
     let rounds = images.chunks(round * in_image).zip(tails.chunks_mut(round)).zip(hidden);
-    layer.each(rounds, |context, ((images, tails), mut hidden)| {
+    layer.each_chunk(rounds, |context, ((images, tails), mut hidden)| {
         let len = tails.len() * out_image;
         let mut scratch = hidden.is_none().then(|| context.scratch.take(len));
         let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);

@@ -1,5 +1,4 @@
-//! bf16 operands, on every instruction set that multiplies them: 1x1 layers in words of two, layers of stride one in
-//! tiles.
+//! bf16 operands, on every instruction set that multiplies them: layers of stride one, in words of two or in tiles.
 
 use nin_kernels::{Algorithm, Context, ConvGeometry, ConvInput, Isa, Precision};
 use proptest::prelude::*;

@@ -17,6 +17,9 @@ fn the_same_bits_for_any_number_of_threads() {
             (11, [33, 20], 9, 1, 0),
             (5, [20, 33], 8, 3, 1),
             (9, [16, 17], 10, 5, 2),
+            // Chunks of images that threads compute alone, the last one smaller.
+            (43, [20, 33], 12, 3, 1),
+            (33, [20, 33], 12, 3, 1),
             (3, [16, 16], 6, 7, 3),
         ] {
             let geometry =

@@ -54,8 +54,8 @@ impl<'a, S: Scheme> Forward<'a, S> {
         }
     }
 
-    /// Returns the number of images that one item of [`each`](Self::each) should have: `least`, or more, unless each thread
-    /// takes a chunk.
+    /// Returns the number of images that an item of [`each_chunk`](Self::each_chunk) should have: `least`, or more, unless
+    /// each thread takes a chunk.
     pub(crate) fn round_size(&self, least: usize) -> usize {
         let chunk = self.plan.chunk;
         if self.by_chunks { chunk } else { least.next_multiple_of(chunk) }
@@ -66,9 +66,9 @@ impl<'a, S: Scheme> Forward<'a, S> {
         self.plan.chunk
     }
 
-    /// Does `work` with every item, each of which has a chunk of images or more, in the context that it is given: by threads
-    /// that each take items of their own, or one after the other, by threads that share the stages of a chunk.
-    pub(crate) fn each<T: Send>(
+    /// Calls `work` with every item, each a chunk of images or several, and the context for it. Either each thread takes whole
+    /// items, or items run in order and threads share the stages of each.
+    pub(crate) fn each_chunk<T: Send>(
         &self,
         items: impl IntoIterator<Item = T>,
         work: impl Fn(&Context, T) + Sync,
@@ -120,6 +120,7 @@ pub(crate) fn forward<S: Scheme>(
     let layer = Forward::<S>::new(context, geometry, weight, bias, relu);
     let images = images.chunks(layer.chunk_size() * geometry.in_image());
     let output = output.chunks_mut(layer.chunk_size() * geometry.out_image());
-    layer
-        .each(images.zip(output), |context, (images, output)| layer.chunk(context, images, output));
+    layer.each_chunk(images.zip(output), |context, (images, output)| {
+        layer.chunk(context, images, output);
+    });
 }

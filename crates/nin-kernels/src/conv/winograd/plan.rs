@@ -15,8 +15,8 @@ const CHUNK_TILES: usize = 100;
 /// Tiles that a chunk has at least where each thread computes chunks of its own. With fewer, the weights are read too often.
 const LEAST_TILES: usize = CHUNK_TILES / 2;
 
-/// The largest number of transformed values of a chunk, and of transformed weights, for which each thread computes chunks of its
-/// own: 4 MiB. With more, the chunks of all threads together would not fit into L3.
+/// The largest number of transformed values of a chunk, and of transformed weights, for which each thread computes chunks of
+/// its own: 4 MiB, about a core's share of L3.
 const LARGEST_CHUNK: usize = (4 << 20) / size_of::<f32>();
 
 /// The sizes that follow from the geometry.

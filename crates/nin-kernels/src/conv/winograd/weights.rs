@@ -45,8 +45,8 @@ fn panels(plan: &Plan, transposed: bool) -> [usize; 2] {
     if transposed { [inputs, outputs] } else { [outputs, inputs] }
 }
 
-/// Neighbouring depths that pass together. Points are large powers of two apart, in few sets of the cache, so that one depth at a
-/// time would go to memory line by line.
+/// Neighbouring depths that pass together. Points are large powers of two apart, in few sets of the cache, so that one depth
+/// at a time would go to memory line by line.
 const TOGETHER: usize = 4;
 
 /// Transforms the weights.
@@ -106,42 +106,37 @@ pub(super) fn transform_weight_gradient<S: Scheme>(
     let point_len = geometry.out_panels() * PANEL * depth;
     let per_output = geometry.in_channels * taps;
     let per_block = context.panels_per_block();
-    let blocks = grad_weight.chunks_mut(per_block * PANEL * per_output).enumerate();
-    context.each(blocks, |(block, grad_weight)| {
-        let first_panel = block * per_block;
-        let width = per_block.min(geometry.out_panels() - first_panel) * PANEL;
-        let run = TOGETHER * width;
-        let mut together = context.scratch.take(plan.points * run);
+    let panels = grad_weight.chunks_mut(PANEL * per_output).enumerate();
+    context.each(panels, |(panel, grad_weight)| {
+        let block = panel / per_block * per_block;
+        let width = per_block.min(geometry.out_panels() - block) * PANEL;
+        let start = block * PANEL * depth + (panel - block) * PANEL;
+        let mut together = context.scratch.take(plan.points * TOGETHER * PANEL);
         let mut kernels = [0.0; LARGEST_KERNEL * LARGEST_KERNEL * PANEL];
         let mut transformed = [0.0; LARGEST_TILE * LARGEST_TILE * PANEL];
-        for first in (0..geometry.in_channels).step_by(TOGETHER) {
-            for (point, values) in together.chunks_exact_mut(run).enumerate() {
-                add_parts(
-                    parts,
-                    point * point_len + first_panel * PANEL * depth + first * width,
-                    values,
-                );
-            }
-            for (column, entry) in (0..run).step_by(PANEL).map(|at| (at % width, at / width)) {
-                let channel = first + entry;
-                if channel >= geometry.in_channels {
-                    break;
-                }
-                let runs = together.chunks_exact(run);
-                for (run, values) in runs.zip(transformed.chunks_exact_mut(PANEL)) {
-                    values.copy_from_slice(&run[entry * width + column..][..PANEL]);
-                }
-                context.run(WeightGradientTransform {
-                    scheme: PhantomData::<S>,
-                    transformed: &transformed,
-                    kernels: &mut kernels,
-                });
-                let outputs = grad_weight.chunks_exact_mut(per_output).skip(column).take(PANEL);
-                for (lane, gradient) in outputs.enumerate() {
-                    let gradient = &mut gradient[channel * taps..][..taps];
-                    for (tap, gradient) in gradient.iter_mut().enumerate() {
-                        *gradient = kernels[tap * PANEL + lane];
+        for channel in 0..geometry.in_channels {
+            let entry = channel % TOGETHER;
+            if entry == 0 {
+                for (point, run) in together.chunks_exact_mut(TOGETHER * PANEL).enumerate() {
+                    for (entry, values) in run.chunks_exact_mut(PANEL).enumerate() {
+                        let at = point * point_len + start + (channel + entry) * width;
+                        add_parts(parts, at, values);
                     }
+                }
+            }
+            let runs = together.chunks_exact(TOGETHER * PANEL);
+            for (run, values) in runs.zip(transformed.chunks_exact_mut(PANEL)) {
+                values.copy_from_slice(&run[entry * PANEL..][..PANEL]);
+            }
+            context.run(WeightGradientTransform {
+                scheme: PhantomData::<S>,
+                transformed: &transformed,
+                kernels: &mut kernels,
+            });
+            for (lane, gradient) in grad_weight.chunks_exact_mut(per_output).enumerate() {
+                let gradient = &mut gradient[channel * taps..][..taps];
+                for (tap, gradient) in gradient.iter_mut().enumerate() {
+                    *gradient = kernels[tap * PANEL + lane];
                 }
             }
         }
