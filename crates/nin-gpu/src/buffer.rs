@@ -1,27 +1,24 @@
-//! Buffers of 32-bit floats on the device.
+//! Buffers on the device.
 
 use std::marker::PhantomData;
 
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use crate::Error;
+use crate::{Element, Error};
 
-/// Checks the length of a buffer.
+/// Checks the length of a buffer of 32-bit floats.
 pub(crate) fn check(what: &'static str, buffer: &Handle, expected: usize) -> Result<(), Error> {
-    let found = buffer.size_in_used() / size_of::<f32>() as u64;
-    let expected = expected as u64;
-    if found < expected { Err(Error::Length { what, found, expected }) } else { Ok(()) }
+    Element::F32.check(what, buffer, expected)
 }
 
-/// Allocates a buffer.
+/// Allocates a buffer of 32-bit floats.
 pub(crate) fn allocate<R: Runtime>(
     client: &ComputeClient<R>,
     what: &'static str,
     len: usize,
 ) -> Result<Handle, Error> {
-    check_lens(client, &[(what, len)])?;
-    Ok(client.empty(len * size_of::<f32>()))
+    Element::F32.allocate(client, what, len)
 }
 
 /// Returns a buffer as the argument of a kernel. The kernel checks every index against the length.

@@ -1,4 +1,4 @@
-//! GPU kernels for Network in Network in CubeCL, on plain buffers of 32-bit floats: convolution + bias + ReLU, max pooling,
+//! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling,
 //! their gradients, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
@@ -8,6 +8,10 @@
 //! A convolution and both of its gradients are products of matrices that never exist in memory (implicit GEMM): `product`
 //! has what the three share, and each file of `direct` gathers the factors of one. Layers of 5x5 and 3x3 may be
 //! computed by Winograd's algorithm instead (`winograd`): the counts of [`Cost`] decide.
+//!
+//! # Types
+//! Values are 32-bit floats. Where the adapter has 16-bit floats, activations and their gradients may be stored in them, and
+//! the direct algorithm may multiply them ([`Elements`]). Sums, weights and their gradients stay in 32 bits.
 //!
 //! # Adapters
 //! Kernels need 16 KiB of workgroup memory, 256 threads in a workgroup and seven buffers, which every WebGPU adapter has. Sizes
@@ -35,6 +39,7 @@ mod buffer;
 mod convolution;
 mod cost;
 mod direct;
+mod element;
 mod error;
 mod geometry;
 mod optimizer;
@@ -47,6 +52,7 @@ mod winograd;
 
 pub use convolution::{Algorithm, Convolution};
 pub use cost::Cost;
+pub use element::{Element, Elements};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};
 pub use optimizer::{AdamW, Sgd};

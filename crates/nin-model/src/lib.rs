@@ -62,11 +62,11 @@ pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use calibration::Calibration;
 pub use config::NetworkInNetworkConfig;
-pub use device::{check_device, device_failure, report_device_failure};
+pub use device::{check_device, check_precision, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "wgpu")]
-pub use gpu::{GpuLayer, GpuPath, gpu_layers, set_gpu_path};
+pub use gpu::{GpuLayer, GpuPath, gpu_layers, gpu_path, set_gpu_path};
 pub use host_tensor::HostTensor;
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};

@@ -8,7 +8,7 @@ use burn_flex::Flex;
 use burn_wgpu::Wgpu;
 use nin_model::{
     Architecture, Builtin, DropoutKey, Initialization, NetworkInNetwork, ParameterVisitor,
-    check_device, gpu_layers, visit_parameters,
+    Precision, check_device, gpu_layers, visit_parameters,
 };
 
 use crate::adapter;
@@ -111,7 +111,7 @@ fn wgpu_gives_the_same_bits_twice() {
 fn the_layers_of_a_training_step_are_few_dispatches() {
     let builtin = Builtin::D2l;
     let architecture = builtin.architecture(1, 10).unwrap();
-    let layers = gpu_layers(&architecture, builtin.input(), 128).unwrap();
+    let layers = gpu_layers(&architecture, builtin.input(), 128, Precision::Fp32).unwrap();
     let dispatches =
         layers.iter().map(|layer| layer.forward.dispatches + layer.backward.dispatches);
     // Ten convolutions, forward and backward, of which one has no input gradient, three pools and the last ReLU.
