@@ -1,5 +1,5 @@
 //! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling,
-//! their gradients, and the update of parameters.
+//! dropout, their gradients, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
 //! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
@@ -39,6 +39,7 @@ mod buffer;
 mod convolution;
 mod cost;
 mod direct;
+mod dropout;
 mod element;
 mod error;
 mod geometry;
@@ -52,6 +53,7 @@ mod winograd;
 
 pub use convolution::{Algorithm, Convolution};
 pub use cost::Cost;
+pub use dropout::Dropout;
 pub use element::{Element, Elements};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};

@@ -23,8 +23,9 @@ const IMAGES: usize = 2;
 /// Height and width of an image, and of every map before the pool.
 const SIDE: usize = 8;
 /// Kernel of the first convolution, and output channels of the three layers, of each block; the last are the classes.
+/// Winograd's algorithm has schemes for kernels of 3x3 and 5x5.
 const BLOCKS: [(usize, [usize; 3]); 3] =
-    [(3, [128, 128, 16]), (5, [16, 16, 16]), (3, [16, 16, CLASSES])];
+    [(7, [128, 128, 16]), (5, [16, 16, 16]), (3, [16, 16, CLASSES])];
 const CLASSES: usize = 10;
 /// The max pool after the last block: windows of this side, at this distance, and their number along a side.
 const POOL: usize = 3;

@@ -7,11 +7,13 @@
 mod block;
 mod buffers;
 mod cost;
+mod dropout;
 mod switch;
 mod update;
 
 pub(crate) use block::GpuBlock;
 pub use cost::{GpuLayer, gpu_layers};
+pub(crate) use dropout::dropout;
 pub use switch::{GpuPath, gpu_path, set_gpu_path};
 pub(crate) use update::{adamw, sgd};
 

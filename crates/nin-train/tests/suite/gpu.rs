@@ -5,16 +5,19 @@ use burn::module::Param;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
-use burn_wgpu::Wgpu;
+use burn_wgpu::{Wgpu, WgpuDevice};
 use nin_model::{
     Architecture, Builtin, DropoutKey, Initialization, NetworkInNetwork, ParameterVisitor,
-    Precision, check_device, gpu_layers, visit_parameters,
+    Precision, check_device, check_precision, gpu_layers, visit_parameters,
 };
 
 use crate::adapter;
 
 /// The distance of two tensors relative to the norm of one: 32-bit sums in another order, through up to twelve layers.
 const TOLERANCE: f64 = 2e-5;
+
+/// The same in f16 against fp32, through up to nine layers: operands of eleven digits, and units whose ReLU is passed on one side only.
+const F16_TOLERANCE: f64 = 0.02;
 
 /// Where the images begin in their sequence of values. Of a unit closer to zero than the backends are to each other, ReLU would pass
 /// the gradient on one of them only: from 1, `imagenet` has one.
@@ -41,11 +44,13 @@ fn step<I: Backend>(
     architecture: &Architecture,
     [channels, height, width]: [usize; 3],
     batch: usize,
+    precision: Precision,
 ) -> Vec<Named> {
     let device = I::Device::default();
     let weights = Initialization::Kaiming.weights(architecture, 3);
     let network =
         NetworkInNetwork::<Autodiff<I>>::from_weights(architecture, &weights, &device).unwrap();
+    let network = network.with_precision(precision);
     let values = |len: usize, salt: usize| -> Vec<f32> {
         (0..len).map(|at| ((at + salt) * 7919 % 1009) as f32 / 1009.0 - 0.5).collect()
     };
@@ -67,16 +72,23 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
     values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
-fn compare(name: &str, architecture: &Architecture, input: [usize; 3], batch: usize) {
-    let expected = step::<Flex>(architecture, input, batch);
-    let found = step::<Wgpu>(architecture, input, batch);
+fn compare(
+    name: &str,
+    architecture: &Architecture,
+    input: [usize; 3],
+    batch: usize,
+    precision: Precision,
+) {
+    let tolerance = if precision == Precision::F16 { F16_TOLERANCE } else { TOLERANCE };
+    let expected = step::<Flex>(architecture, input, batch, Precision::Fp32);
+    let found = step::<Wgpu>(architecture, input, batch, precision);
     let mut worst = 0.0_f64;
     for ((tensor, expected), (_, found)) in expected.iter().zip(&found) {
         assert_eq!(expected.len(), found.len(), "{name}: {tensor}");
         let size = norm(expected.iter().map(|&value| f64::from(value)));
         let pairs = expected.iter().zip(found);
         let distance = norm(pairs.map(|(&it, &other)| f64::from(it) - f64::from(other))) / size;
-        assert!(distance < TOLERANCE, "{name}: {tensor} is {distance:e} off");
+        assert!(distance < tolerance, "{name}: {tensor} is {distance:e} off");
         worst = worst.max(distance);
     }
     println!("{name}: off by at most {worst:.1e}");
@@ -92,8 +104,37 @@ fn the_six_networks_on_wgpu_have_the_logits_and_gradients_of_the_cpu() {
         let architecture = builtin.architecture(input[0], builtin.classes()).unwrap();
         // With two images, tiles cross the border between images.
         let batch = if input[1] < 100 { 2 } else { 1 };
-        compare(builtin.name(), &architecture, input, batch);
+        compare(builtin.name(), &architecture, input, batch, Precision::Fp32);
     }
+}
+
+#[test]
+fn in_f16_the_logits_and_gradients_are_near_those_of_the_cpu() {
+    if !adapter::is_here()
+        || check_precision::<Wgpu>(Precision::F16, &WgpuDevice::default()).is_err()
+    {
+        println!("skipped: no adapter with f16");
+        return;
+    }
+    for builtin in [Builtin::PaperMnist, Builtin::PaperCifar10] {
+        let input = builtin.input();
+        let architecture = builtin.architecture(input[0], builtin.classes()).unwrap();
+        compare(builtin.name(), &architecture, input, 2, Precision::F16);
+        // Another precision, not the same by another name.
+        let in_f16 = step::<Wgpu>(&architecture, input, 2, Precision::F16);
+        assert_ne!(in_f16, step::<Wgpu>(&architecture, input, 2, Precision::Fp32));
+    }
+}
+
+#[test]
+fn f16_moves_fewer_bytes() {
+    let architecture = Builtin::D2l.architecture(1, 10).unwrap();
+    let bytes = |precision| -> u64 {
+        let layers = gpu_layers(&architecture, Builtin::D2l.input(), 128, precision).unwrap();
+        layers.iter().map(|layer| layer.forward.bytes + layer.backward.bytes).sum()
+    };
+    let [full, half] = [Precision::Fp32, Precision::F16].map(bytes);
+    assert!(half < full * 3 / 4, "{half} of {full}");
 }
 
 #[test]
@@ -103,8 +144,10 @@ fn wgpu_gives_the_same_bits_twice() {
     }
     let builtin = Builtin::PaperMnist;
     let architecture = builtin.architecture(1, 10).unwrap();
-    let first = step::<Wgpu>(&architecture, builtin.input(), 3);
-    assert_eq!(step::<Wgpu>(&architecture, builtin.input(), 3), first);
+    for precision in [Precision::Fp32, Precision::F16] {
+        let first = step::<Wgpu>(&architecture, builtin.input(), 3, precision);
+        assert_eq!(step::<Wgpu>(&architecture, builtin.input(), 3, precision), first);
+    }
 }
 
 #[test]
