@@ -36,8 +36,9 @@ const WINDOWS: usize = (SIDE - POOL) / POOL_STRIDE + 1;
 /// does not run leaves a distance of about 1.
 const TOLERANCE: f64 = 0.01;
 
-/// The same of operands that are rounded to 11 digits, through nine layers.
-const F16_TOLERANCE: f64 = 0.05;
+/// The same of operands that are rounded to eleven digits, through nine layers. Of units near zero, the ReLU passes the gradient on one
+/// side only: a single one makes a difference of up to 7 % in a layer of a few hundred.
+const F16_TOLERANCE: f64 = 0.2;
 
 /// A factor on the loss with which no gradient fits f16.
 const OVERFLOWING: f64 = (1_u64 << 40) as f64;

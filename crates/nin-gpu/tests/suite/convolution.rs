@@ -248,6 +248,16 @@ fn what_exceeds_f16_is_infinite_and_nan_stays_nan() {
         let output = read_as(&client, elements.output, output, 4);
         assert!(output[1].is_nan(), "{output:?}");
         assert_eq!([output[0], output[2], output[3]], [f32::INFINITY, 65_504.0, f32::INFINITY]);
+
+        let gradient = write_as(&client, elements.output, &[1e6, 1.0, 1.0, 1.0]);
+        let of_input = convolution.input_gradient(&client, [&gradient, &weight], None).unwrap();
+        let of_input = read_as(&client, elements.input, of_input, 4);
+        assert_eq!(of_input, [f32::INFINITY, 1.0, 1.0, 1.0], "{elements:?}");
+        let ones = write_as(&client, elements.input, &[1.0; 4]);
+        let of_parameters = convolution.parameter_gradients(&client, [&ones, &gradient]).unwrap();
+        for sums in [of_parameters.weight, of_parameters.bias] {
+            assert_eq!(read(&client, sums), [f32::INFINITY], "{elements:?}");
+        }
     }
 }
 

@@ -16,8 +16,16 @@ use crate::adapter;
 /// The distance of two tensors relative to the norm of one: 32-bit sums in another order, through up to twelve layers.
 const TOLERANCE: f64 = 2e-5;
 
-/// The same in f16 against fp32, through up to nine layers: operands of eleven digits, and units whose ReLU is passed on one side only.
-const F16_TOLERANCE: f64 = 0.02;
+/// The same of the logits in f16: operands and activations of eleven digits, through nine layers.
+const F16_LOGITS: f64 = 0.005;
+
+/// The same of the gradients in f16. Of units near zero, the ReLU passes the gradient on one side only, and pools choose among values that
+/// are equal in f16: a single unit of a few hundred makes a difference of several per cent. A wrong kernel makes one of about 100 %;
+/// nin-gpu's tests are exact.
+const F16_GRADIENTS: f64 = 0.2;
+
+/// The factor on the loss in f16, without which gradients would be too small for it.
+const LOSS_SCALE: f32 = 65_536.0;
 
 /// Where the images begin in their sequence of values. Of a unit closer to zero than the backends are to each other, ReLU would pass
 /// the gradient on one of them only: from 1, `imagenet` has one.
@@ -29,12 +37,13 @@ type Named = (String, Vec<f32>);
 /// Collects the gradient of each parameter.
 struct Gradients<'a, B: AutodiffBackend> {
     gradients: &'a B::Gradients,
+    scale: f32,
     found: Vec<Named>,
 }
 
 impl<B: AutodiffBackend> ParameterVisitor<B> for Gradients<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
-        let gradient = parameter.val().grad(self.gradients).unwrap();
+        let gradient = parameter.val().grad(self.gradients).unwrap() / self.scale;
         self.found.push((name.to_owned(), gradient.into_data().to_vec().unwrap()));
     }
 }
@@ -60,8 +69,10 @@ fn step<I: Backend>(
     let logits = network.forward_training(Tensor::from_data(images, &device), &key);
     let [_, classes] = logits.dims();
     let factors = TensorData::new(values(batch * classes, 2), [batch, classes]);
-    let gradients = (logits.clone() * Tensor::from_data(factors, &device)).sum().backward();
-    let mut visitor = Gradients { gradients: &gradients, found: Vec::new() };
+    let scale = if precision == Precision::F16 { LOSS_SCALE } else { 1.0 };
+    let loss = (logits.clone() * Tensor::from_data(factors, &device)).sum();
+    let gradients = (loss * scale).backward();
+    let mut visitor = Gradients { gradients: &gradients, scale, found: Vec::new() };
     visit_parameters(&network, &mut visitor);
     let logits = ("logits".to_owned(), logits.into_data().to_vec().unwrap());
     check_device::<I>(&device).unwrap();
@@ -79,7 +90,6 @@ fn compare(
     batch: usize,
     precision: Precision,
 ) {
-    let tolerance = if precision == Precision::F16 { F16_TOLERANCE } else { TOLERANCE };
     let expected = step::<Flex>(architecture, input, batch, Precision::Fp32);
     let found = step::<Wgpu>(architecture, input, batch, precision);
     let mut worst = 0.0_f64;
@@ -88,6 +98,11 @@ fn compare(
         let size = norm(expected.iter().map(|&value| f64::from(value)));
         let pairs = expected.iter().zip(found);
         let distance = norm(pairs.map(|(&it, &other)| f64::from(it) - f64::from(other))) / size;
+        let tolerance = match (precision, tensor.as_str()) {
+            (Precision::F16, "logits") => F16_LOGITS,
+            (Precision::F16, _) => F16_GRADIENTS,
+            _ => TOLERANCE,
+        };
         assert!(distance < tolerance, "{name}: {tensor} is {distance:e} off");
         worst = worst.max(distance);
     }
@@ -121,8 +136,9 @@ fn in_f16_the_logits_and_gradients_are_near_those_of_the_cpu() {
         let architecture = builtin.architecture(input[0], builtin.classes()).unwrap();
         compare(builtin.name(), &architecture, input, 2, Precision::F16);
         // Another precision, not the same by another name.
-        let in_f16 = step::<Wgpu>(&architecture, input, 2, Precision::F16);
-        assert_ne!(in_f16, step::<Wgpu>(&architecture, input, 2, Precision::Fp32));
+        let [half, full] = [Precision::F16, Precision::Fp32]
+            .map(|precision| step::<Wgpu>(&architecture, input, 2, precision));
+        assert_ne!(half, full);
     }
 }
 
@@ -134,7 +150,8 @@ fn f16_moves_fewer_bytes() {
         layers.iter().map(|layer| layer.forward.bytes + layer.backward.bytes).sum()
     };
     let [full, half] = [Precision::Fp32, Precision::F16].map(bytes);
-    assert!(half < full * 3 / 4, "{half} of {full}");
+    // The buffers of Winograd's algorithm stay fp32.
+    assert!(half < full * 4 / 5, "{half} of {full}");
 }
 
 #[test]
@@ -145,8 +162,8 @@ fn wgpu_gives_the_same_bits_twice() {
     let builtin = Builtin::PaperMnist;
     let architecture = builtin.architecture(1, 10).unwrap();
     for precision in [Precision::Fp32, Precision::F16] {
-        let first = step::<Wgpu>(&architecture, builtin.input(), 3, precision);
-        assert_eq!(step::<Wgpu>(&architecture, builtin.input(), 3, precision), first);
+        let step = || step::<Wgpu>(&architecture, builtin.input(), 3, precision);
+        assert_eq!(step(), step());
     }
 }
 
