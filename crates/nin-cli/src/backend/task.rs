@@ -9,6 +9,10 @@ pub trait Task {
     type Output;
 
     /// Returns the precision of the network, which an adapter is tested in first.
+    #[cfg_attr(
+        not(feature = "wgpu"),
+        allow(dead_code, reason = "there are no adapters without wgpu")
+    )]
     fn precision(&self) -> Precision {
         Precision::Fp32
     }
