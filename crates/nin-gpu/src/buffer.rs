@@ -7,6 +7,34 @@ use cubecl::server::Handle;
 
 use crate::{Element, Error};
 
+impl Element {
+    /// Checks the length of a buffer.
+    pub(crate) fn check(
+        self,
+        what: &'static str,
+        buffer: &Handle,
+        len: usize,
+    ) -> Result<(), Error> {
+        let found = buffer.size_in_used();
+        if found < self.bytes(len) as u64 {
+            let (found, expected) = (found / self.size() as u64, len as u64);
+            return Err(Error::Length { what, found, expected });
+        }
+        Ok(())
+    }
+
+    /// Allocates a buffer.
+    pub(crate) fn allocate<R: Runtime>(
+        self,
+        client: &ComputeClient<R>,
+        what: &'static str,
+        len: usize,
+    ) -> Result<Handle, Error> {
+        check_lens(client, &[(what, len)])?;
+        Ok(client.empty(self.bytes(len)))
+    }
+}
+
 /// Checks the length of a buffer of 32-bit floats.
 pub(crate) fn check(what: &'static str, buffer: &Handle, expected: usize) -> Result<(), Error> {
     Element::F32.check(what, buffer, expected)

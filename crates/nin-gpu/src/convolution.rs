@@ -42,12 +42,12 @@ impl Convolution {
             let costs = |plan: &Plan| plan.cost().in_flops();
             winograd.filter(|winograd| costs(winograd) < costs(&direct)).unwrap_or(direct)
         };
-        Self::of_plans(geometry, Pass::ALL.map(plan))
+        Self::of_plans(geometry, &Pass::ALL.map(plan))
     }
 
     /// Takes the direct algorithm for every pass, and the tiles of the table.
     pub fn direct(geometry: ConvGeometry) -> Self {
-        Self::of_plans(geometry, Pass::ALL.map(|pass| Plan::Direct(Direct::new(geometry, pass))))
+        Self::of_plans(geometry, &Pass::ALL.map(|pass| Plan::Direct(Direct::new(geometry, pass))))
     }
 
     /// Takes Winograd's algorithm for every pass, and the tiles of the table; `None` if it has no scheme for the window, or if its
@@ -55,11 +55,11 @@ impl Convolution {
     pub fn winograd(geometry: ConvGeometry) -> Option<Self> {
         let [forward, input_gradient, weight_gradient] =
             Pass::ALL.map(|pass| Winograd::new(geometry, pass).map(Plan::Winograd));
-        Some(Self::of_plans(geometry, [forward?, input_gradient?, weight_gradient?]))
+        Some(Self::of_plans(geometry, &[forward?, input_gradient?, weight_gradient?]))
     }
 
-    fn of_plans(geometry: ConvGeometry, plans: [Plan; 3]) -> Self {
-        Self { geometry, plans, elements: Elements::default() }
+    fn of_plans(geometry: ConvGeometry, plans: &[Plan; 3]) -> Self {
+        Self { geometry, plans: *plans, elements: Elements::default() }
     }
 
     /// Takes these types, and keeps the algorithms.

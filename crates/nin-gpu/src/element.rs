@@ -2,10 +2,6 @@
 
 use cubecl::ir::{ElemType, FloatKind, StorageType};
 use cubecl::prelude::*;
-use cubecl::server::Handle;
-
-use crate::Error;
-use crate::buffer::check_lens;
 
 /// The type of the values in a buffer, or of the factors of a product.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -42,32 +38,6 @@ impl Element {
     /// Returns the bytes of a buffer. WebGPU wants whole words.
     pub(crate) fn bytes(self, len: usize) -> usize {
         (len * self.size()).next_multiple_of(4)
-    }
-
-    /// Checks the length of a buffer.
-    pub(crate) fn check(
-        self,
-        what: &'static str,
-        buffer: &Handle,
-        len: usize,
-    ) -> Result<(), Error> {
-        let found = buffer.size_in_used();
-        if found < self.bytes(len) as u64 {
-            let (found, expected) = (found / self.size() as u64, len as u64);
-            return Err(Error::Length { what, found, expected });
-        }
-        Ok(())
-    }
-
-    /// Allocates a buffer.
-    pub(crate) fn allocate<R: Runtime>(
-        self,
-        client: &ComputeClient<R>,
-        what: &'static str,
-        len: usize,
-    ) -> Result<Handle, Error> {
-        check_lens(client, &[(what, len)])?;
-        Ok(client.empty(self.bytes(len)))
     }
 }
 

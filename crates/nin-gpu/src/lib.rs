@@ -32,7 +32,9 @@
     clippy::similar_names,
     clippy::too_many_arguments,
     clippy::too_many_lines,
-    clippy::trivially_copy_pass_by_ref
+    clippy::trivially_copy_pass_by_ref,
+    // The types of a kernel are bound by `define`, and have no other use.
+    clippy::used_underscore_binding
 )]
 
 mod buffer;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::backend::{Backend, DeviceId, DeviceOps};
 
-use crate::{ModelError, Precision};
+use crate::ModelError;
 
 /// The first failure of each device that failed.
 static FAILURES: Mutex<Vec<(Key, String)>> = Mutex::new(Vec::new());
@@ -44,27 +44,6 @@ pub fn check_device<B: Backend>(device: &B::Device) -> Result<(), ModelError> {
         report_device_failure(device, &error.to_string());
     }
     device_failure(device).map_or(Ok(()), Err)
-}
-
-/// Checks that a device can train in a precision. Every device can in bf16: where there is none, it is fp32.
-///
-/// # Errors
-/// [`ModelError::NoF16`]
-pub fn check_precision<B: Backend>(
-    precision: Precision,
-    device: &B::Device,
-) -> Result<(), ModelError> {
-    #[cfg(feature = "wgpu")]
-    let missing = crate::gpu::missing_for_f16::<B>(device);
-    #[cfg(not(feature = "wgpu"))]
-    let missing = {
-        let _ = device;
-        Some("a GPU, and this program was built without wgpu")
-    };
-    match missing {
-        Some(missing) if precision == Precision::F16 => Err(ModelError::NoF16 { missing }),
-        _ => Ok(()),
-    }
 }
 
 fn key<D: DeviceOps>(device: &D) -> Key {

@@ -53,6 +53,7 @@ mod preprocessing;
 mod quantization;
 mod receptive;
 mod shapes;
+mod trainable;
 #[cfg(any(feature = "wgpu", test))]
 mod unfolded;
 mod update;
@@ -62,7 +63,7 @@ pub use architecture::{Architecture, Block, ClassesKeyword, Pool, Width};
 pub use builtin::Builtin;
 pub use calibration::Calibration;
 pub use config::NetworkInNetworkConfig;
-pub use device::{check_device, check_precision, device_failure, report_device_failure};
+pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "wgpu")]
@@ -81,5 +82,6 @@ pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
+pub use trainable::check_precision;
 pub use update::{AdamWStep, SgdStep};
 pub use weights::Weights;
