@@ -347,6 +347,8 @@ fn missing(name: &str) -> ModelError {
 mod tests {
     use super::*;
 
+    type Training = burn::backend::Autodiff<burn_flex::Flex>;
+
     fn parts() -> (Architecture, Weights) {
         let architecture = architecture().unwrap();
         let weights = Initialization::Kaiming.weights(&architecture, 1);
@@ -357,7 +359,6 @@ mod tests {
     fn the_cpu_passes_and_its_distance_is_that_of_rounding() {
         let (architecture, weights) = parts();
         let device = burn_flex::FlexDevice;
-        type Training = burn::backend::Autodiff<burn_flex::Flex>;
         let network = NetworkInNetwork::<Training>::from_weights(&architecture, &weights, &device);
         let found = step(network.unwrap(), &weights, 1.0, &device).unwrap();
         let expected = expected(&weights).unwrap();
