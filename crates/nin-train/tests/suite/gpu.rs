@@ -35,13 +35,13 @@ const IMAGES: usize = 5;
 type Named = (String, Vec<f32>);
 
 /// Collects the gradient of each parameter.
-struct Gradients<'a, B: AutodiffBackend> {
+struct Reader<'a, B: AutodiffBackend> {
     gradients: &'a B::Gradients,
     scale: f32,
     found: Vec<Named>,
 }
 
-impl<B: AutodiffBackend> ParameterVisitor<B> for Gradients<'_, B> {
+impl<B: AutodiffBackend> ParameterVisitor<B> for Reader<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
         let gradient = parameter.val().grad(self.gradients).unwrap() / self.scale;
         self.found.push((name.to_owned(), gradient.into_data().to_vec().unwrap()));
@@ -72,7 +72,7 @@ fn step<I: Backend>(
     let scale = if precision == Precision::F16 { LOSS_SCALE } else { 1.0 };
     let loss = (logits.clone() * Tensor::from_data(factors, &device)).sum();
     let gradients = (loss * scale).backward();
-    let mut visitor = Gradients { gradients: &gradients, scale, found: Vec::new() };
+    let mut visitor = Reader { gradients: &gradients, scale, found: Vec::new() };
     visit_parameters(&network, &mut visitor);
     let logits = ("logits".to_owned(), logits.into_data().to_vec().unwrap());
     check_device::<I>(&device).unwrap();
