@@ -7,6 +7,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::train::Interrupter;
 use clap::ValueEnum;
 use nin_data::{DataSet, ImageDataset};
+use nin_model::Precision;
 use nin_train::recipe::Recipe;
 use nin_train::{
     DataFile, Ending, Environment, Fingerprint, Observer, StartingWeights, Summary, Trainer,
@@ -61,7 +62,10 @@ impl<'a> Session<'a> {
             Some(device) => Selected::again(&device, request)?,
             None => Selected::choose(request)?,
         };
-        selected.note_precision(recipe.training.precision);
+        if recipe.training.precision != Precision::F16 {
+            // A training in f16 that is not available is refused instead.
+            selected.note_precision(recipe.training.precision);
+        }
         if recipe.preprocessing.whitening.is_some() {
             note("a new run first fits its whitening, which takes a few minutes at 3x32x32");
         }
@@ -175,6 +179,10 @@ struct Train(Trainer);
 
 impl Task for Train {
     type Output = Summary;
+
+    fn precision(&self) -> Precision {
+        self.0.precision()
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Summary>
     where

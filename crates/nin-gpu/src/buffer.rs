@@ -1,27 +1,52 @@
-//! Buffers of 32-bit floats on the device.
+//! Buffers on the device.
 
 use std::marker::PhantomData;
 
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use crate::Error;
+use crate::{Element, Error};
 
-/// Checks the length of a buffer.
-pub(crate) fn check(what: &'static str, buffer: &Handle, expected: usize) -> Result<(), Error> {
-    let found = buffer.size_in_used() / size_of::<f32>() as u64;
-    let expected = expected as u64;
-    if found < expected { Err(Error::Length { what, found, expected }) } else { Ok(()) }
+impl Element {
+    /// Checks the length of a buffer.
+    pub(crate) fn check(
+        self,
+        what: &'static str,
+        buffer: &Handle,
+        len: usize,
+    ) -> Result<(), Error> {
+        let found = buffer.size_in_used();
+        if found < self.bytes(len) as u64 {
+            let (found, expected) = (found / self.size() as u64, len as u64);
+            return Err(Error::Length { what, found, expected });
+        }
+        Ok(())
+    }
+
+    /// Allocates a buffer.
+    pub(crate) fn allocate<R: Runtime>(
+        self,
+        client: &ComputeClient<R>,
+        what: &'static str,
+        len: usize,
+    ) -> Result<Handle, Error> {
+        check_lens(client, &[(what, len)])?;
+        Ok(client.empty(self.bytes(len)))
+    }
 }
 
-/// Allocates a buffer.
+/// Checks the length of a buffer of 32-bit floats.
+pub(crate) fn check(what: &'static str, buffer: &Handle, expected: usize) -> Result<(), Error> {
+    Element::F32.check(what, buffer, expected)
+}
+
+/// Allocates a buffer of 32-bit floats.
 pub(crate) fn allocate<R: Runtime>(
     client: &ComputeClient<R>,
     what: &'static str,
     len: usize,
 ) -> Result<Handle, Error> {
-    check_lens(client, &[(what, len)])?;
-    Ok(client.empty(len * size_of::<f32>()))
+    Element::F32.allocate(client, what, len)
 }
 
 /// Returns a buffer as the argument of a kernel. The kernel checks every index against the length.

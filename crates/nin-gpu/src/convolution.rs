@@ -7,7 +7,7 @@ use crate::buffer::{allocate, check, check_lens};
 use crate::direct::Direct;
 use crate::tile::{Pass, Tile};
 use crate::winograd::Winograd;
-use crate::{ConvGeometry, Cost, Error, ParameterGradients};
+use crate::{ConvGeometry, Cost, Elements, Error, ParameterGradients};
 
 /// How a pass of a convolution is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,7 @@ pub enum Algorithm {
 pub struct Convolution {
     geometry: ConvGeometry,
     plans: [Plan; 3],
+    elements: Elements,
 }
 
 /// A pass with its algorithm.
@@ -41,12 +42,12 @@ impl Convolution {
             let costs = |plan: &Plan| plan.cost().in_flops();
             winograd.filter(|winograd| costs(winograd) < costs(&direct)).unwrap_or(direct)
         };
-        Self { geometry, plans: Pass::ALL.map(plan) }
+        Self::of_plans(geometry, &Pass::ALL.map(plan))
     }
 
     /// Takes the direct algorithm for every pass, and the tiles of the table.
     pub fn direct(geometry: ConvGeometry) -> Self {
-        Self { geometry, plans: Pass::ALL.map(|pass| Plan::Direct(Direct::new(geometry, pass))) }
+        Self::of_plans(geometry, &Pass::ALL.map(|pass| Plan::Direct(Direct::new(geometry, pass))))
     }
 
     /// Takes Winograd's algorithm for every pass, and the tiles of the table; `None` if it has no scheme for the window, or if its
@@ -54,7 +55,22 @@ impl Convolution {
     pub fn winograd(geometry: ConvGeometry) -> Option<Self> {
         let [forward, input_gradient, weight_gradient] =
             Pass::ALL.map(|pass| Winograd::new(geometry, pass).map(Plan::Winograd));
-        Some(Self { geometry, plans: [forward?, input_gradient?, weight_gradient?] })
+        Some(Self::of_plans(geometry, &[forward?, input_gradient?, weight_gradient?]))
+    }
+
+    fn of_plans(geometry: ConvGeometry, plans: &[Plan; 3]) -> Self {
+        Self { geometry, plans: *plans, elements: Elements::default() }
+    }
+
+    /// Takes these types, and keeps the algorithms.
+    #[must_use]
+    pub fn with_elements(mut self, elements: Elements) -> Self {
+        self.elements = elements;
+        self.plans = self.plans.map(|plan| match plan {
+            Plan::Direct(direct) => Plan::Direct(direct.with_elements(elements)),
+            Plan::Winograd(winograd) => Plan::Winograd(winograd.with_elements(elements)),
+        });
+        self
     }
 
     /// Takes this tile for every pass.
@@ -135,10 +151,10 @@ impl Convolution {
     ) -> Result<Handle, Error> {
         let geometry = &self.geometry;
         let [input, weight, bias] = operands;
-        check("the input", input, geometry.input_len())?;
+        self.elements.input.check("the input", input, geometry.input_len())?;
         check("the weight", weight, geometry.weight_len())?;
         check("the bias", bias, geometry.outputs)?;
-        let output = allocate(client, "the output", geometry.output_len())?;
+        let output = self.elements.output.allocate(client, "the output", geometry.output_len())?;
         match self.plan(Pass::Forward) {
             Plan::Direct(direct) => direct.forward(client, operands, &output)?,
             Plan::Winograd(winograd) => winograd.forward(client, operands, &output)?,
@@ -159,12 +175,13 @@ impl Convolution {
     ) -> Result<Handle, Error> {
         let geometry = &self.geometry;
         let [gradient, weight] = operands;
-        check("the gradient", gradient, geometry.output_len())?;
+        self.elements.output.check("the gradient", gradient, geometry.output_len())?;
         check("the weight", weight, geometry.weight_len())?;
         if let Some(gate) = gate {
-            check("the gate", gate, geometry.input_len())?;
+            self.elements.input.check("the gate", gate, geometry.input_len())?;
         }
-        let output = allocate(client, "the gradient of the input", geometry.input_len())?;
+        let (what, len) = ("the gradient of the input", geometry.input_len());
+        let output = self.elements.input.allocate(client, what, len)?;
         match self.plan(Pass::InputGradient) {
             Plan::Direct(direct) => direct.input_gradient(client, operands, gate, &output)?,
             Plan::Winograd(winograd) => winograd.input_gradient(client, operands, gate, &output)?,
@@ -183,8 +200,8 @@ impl Convolution {
     ) -> Result<ParameterGradients, Error> {
         let geometry = &self.geometry;
         let [input, gradient] = operands;
-        check("the input", input, geometry.input_len())?;
-        check("the gradient", gradient, geometry.output_len())?;
+        self.elements.input.check("the input", input, geometry.input_len())?;
+        self.elements.output.check("the gradient", gradient, geometry.output_len())?;
         let gradients = ParameterGradients {
             weight: allocate(client, "the gradient of the weight", geometry.weight_len())?,
             bias: allocate(client, "the gradient of the bias", geometry.outputs)?,

@@ -1,6 +1,6 @@
 //! The sizes of a convolution and of a max pool.
 
-use crate::Error;
+use crate::{Element, Error};
 
 /// The largest index of a kernel's arithmetic: half of what 32 bits hold, so that sums of an index and a small offset do not
 /// wrap around.
@@ -118,6 +118,7 @@ pub struct PoolGeometry {
     pub(crate) size: [usize; 2],
     pub(crate) output_size: [usize; 2],
     pub(crate) window: Window,
+    pub(crate) element: Element,
 }
 
 impl PoolGeometry {
@@ -142,7 +143,13 @@ impl PoolGeometry {
         }
         checked_len("the pool's input", &[planes, size[0] + 2 * padding, size[1] + 2 * padding])?;
         checked_len("the pool's output", &[planes, output_size[0], output_size[1]])?;
-        Ok(Self { planes, size, output_size, window })
+        Ok(Self { planes, size, output_size, window, element: Element::F32 })
+    }
+
+    /// Takes this type for the input and its gradient. The output and its gradient are 32-bit floats.
+    #[must_use]
+    pub fn with_element(self, element: Element) -> Self {
+        Self { element, ..self }
     }
 
     /// Returns the number of values of the input.

@@ -1,5 +1,5 @@
-//! GPU kernels for Network in Network in CubeCL, on plain buffers of 32-bit floats: convolution + bias + ReLU, max pooling,
-//! their gradients, and the update of parameters.
+//! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling,
+//! dropout, their gradients, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
 //! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
@@ -8,6 +8,10 @@
 //! A convolution and both of its gradients are products of matrices that never exist in memory (implicit GEMM): `product`
 //! has what the three share, and each file of `direct` gathers the factors of one. Layers of 5x5 and 3x3 may be
 //! computed by Winograd's algorithm instead (`winograd`): the counts of [`Cost`] decide.
+//!
+//! # Types
+//! Values are 32-bit floats. Where the adapter has 16-bit floats, activations and their gradients may be stored in them, and
+//! the direct algorithm may multiply them ([`Elements`]). Sums, weights and their gradients stay in 32 bits.
 //!
 //! # Adapters
 //! Kernels need 16 KiB of workgroup memory, 256 threads in a workgroup and seven buffers, which every WebGPU adapter has. Sizes
@@ -28,13 +32,17 @@
     clippy::similar_names,
     clippy::too_many_arguments,
     clippy::too_many_lines,
-    clippy::trivially_copy_pass_by_ref
+    clippy::trivially_copy_pass_by_ref,
+    // The types of a kernel are bound by `define`, and have no other use.
+    clippy::used_underscore_binding
 )]
 
 mod buffer;
 mod convolution;
 mod cost;
 mod direct;
+mod dropout;
+mod element;
 mod error;
 mod geometry;
 mod optimizer;
@@ -47,6 +55,8 @@ mod winograd;
 
 pub use convolution::{Algorithm, Convolution};
 pub use cost::Cost;
+pub use dropout::Dropout;
+pub use element::{Element, Elements};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};
 pub use optimizer::{AdamW, Sgd};

@@ -1,5 +1,6 @@
 //! Max pooling and its gradient, which is a gather: every input adds the windows whose maximum it is, in their order.
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -14,8 +15,8 @@ const NOWHERE: u32 = u32::MAX;
 /// Computes the maxima, and their places in the plane, of windows `[planes, height', width']`. Of equal values, the first
 /// counts, as in PyTorch; NaN counts as the largest.
 #[cube(launch)]
-fn max_pool_kernel(
-    input: &Array<f32>,
+fn max_pool_kernel<E: Float>(
+    input: &Array<E>,
     output: &mut Array<f32>,
     places: &mut Array<u32>,
     planes: usize,
@@ -24,6 +25,7 @@ fn max_pool_kernel(
     output_height: usize,
     output_width: usize,
     #[comptime] window: Window,
+    #[define(E)] _element: StorageType,
 ) {
     let pixels = output_height * output_width;
     if ABSOLUTE_POS < planes * pixels {
@@ -39,7 +41,7 @@ fn max_pool_kernel(
                 let y = top + down;
                 let x = left + across;
                 if y < height && x < width {
-                    let value = input[plane + y * width + x];
+                    let value = f32::cast_from(input[plane + y * width + x]);
                     let is_larger = value > largest || (value.is_nan() && !largest.is_nan());
                     if is_larger || place == NOWHERE {
                         largest = value;
@@ -55,17 +57,18 @@ fn max_pool_kernel(
 
 /// Computes the gradient of the input, which is the output of a ReLU: maxima of zero pass no gradient.
 #[cube(launch)]
-fn max_pool_gradient_kernel(
+fn max_pool_gradient_kernel<E: Float>(
     gradient: &Array<f32>,
     maxima: &Array<f32>,
     places: &Array<u32>,
-    output: &mut Array<f32>,
+    output: &mut Array<E>,
     planes: usize,
     height: usize,
     width: usize,
     output_height: usize,
     output_width: usize,
     #[comptime] window: Window,
+    #[define(E)] _element: StorageType,
 ) {
     let pixels = height * width;
     if ABSOLUTE_POS < planes * pixels {
@@ -91,7 +94,7 @@ fn max_pool_gradient_kernel(
                 }
             }
         }
-        output[ABSOLUTE_POS] = sum;
+        output[ABSOLUTE_POS] = E::cast_from(sum);
     }
 }
 
@@ -120,19 +123,20 @@ impl PoolGeometry {
     /// Returns what the pool costs.
     pub fn cost(&self) -> Cost {
         // The maxima and their places.
-        let output_len = 2 * self.output_len();
-        Self::cost_of(self.output_len(), &[self.input_len(), output_len])
+        self.cost_of(self.output_len(), 2)
     }
 
     /// Returns what its gradient costs, with that of the ReLU before it.
     pub fn gradient_cost(&self) -> Cost {
-        let output_len = 3 * self.output_len();
-        Self::cost_of(self.input_len(), &[self.input_len(), output_len])
+        // The maxima, their places and their gradient.
+        self.cost_of(self.input_len(), 3)
     }
 
-    fn cost_of(threads: usize, lens: &[usize]) -> Cost {
+    fn cost_of(&self, threads: usize, values_per_output: usize) -> Cost {
         let workgroups = threads.div_ceil(Lines::THREADS) as u64;
-        Cost { dispatches: 1, workgroups, bytes: bytes(lens), ..Cost::default() }
+        let input = self.element.bytes(self.input_len()) as u64;
+        let bytes = input + bytes(&[values_per_output * self.output_len()]);
+        Cost { dispatches: 1, workgroups, bytes, ..Cost::default() }
     }
 }
 
@@ -145,13 +149,13 @@ pub fn max_pool<R: Runtime>(
     geometry: &PoolGeometry,
     input: &Handle,
 ) -> Result<Pooled, Error> {
-    let PoolGeometry { planes, size: [height, width], output_size, window } = *geometry;
+    let PoolGeometry { planes, size: [height, width], output_size, window, element } = *geometry;
     let [output_height, output_width] = output_size;
-    check("the pool's input", input, geometry.input_len())?;
+    element.check("the pool's input", input, geometry.input_len())?;
     let lines = Lines::of(geometry.output_len())?;
     let maxima = allocate(client, "the pool's output", geometry.output_len())?;
     let places = allocate(client, "the pool's places", geometry.output_len())?;
-    max_pool_kernel::launch::<R>(
+    max_pool_kernel::launch(
         client,
         lines.count(),
         Lines::dim(),
@@ -164,6 +168,7 @@ pub fn max_pool<R: Runtime>(
         output_height,
         output_width,
         window,
+        element.storage(),
     );
     Ok(Pooled { maxima, places })
 }
@@ -178,7 +183,7 @@ pub fn max_pool_gradient<R: Runtime>(
     Pooled { maxima, places }: &Pooled,
     gradient: &Handle,
 ) -> Result<Handle, Error> {
-    let PoolGeometry { planes, size: [height, width], output_size, window } = *geometry;
+    let PoolGeometry { planes, size: [height, width], output_size, window, element } = *geometry;
     let [output_height, output_width] = output_size;
     for (what, buffer) in [
         ("the pool's gradient", gradient),
@@ -188,8 +193,9 @@ pub fn max_pool_gradient<R: Runtime>(
         check(what, buffer, geometry.output_len())?;
     }
     let lines = Lines::of(geometry.input_len())?;
-    let output = allocate(client, "the gradient of the pool's input", geometry.input_len())?;
-    max_pool_gradient_kernel::launch::<R>(
+    let (what, len) = ("the gradient of the pool's input", geometry.input_len());
+    let output = element.allocate(client, what, len)?;
+    max_pool_gradient_kernel::launch(
         client,
         lines.count(),
         Lines::dim(),
@@ -203,6 +209,7 @@ pub fn max_pool_gradient<R: Runtime>(
         output_height,
         output_width,
         window,
+        element.storage(),
     );
     Ok(output)
 }

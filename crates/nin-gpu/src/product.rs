@@ -11,8 +11,11 @@ use crate::tile::{QUAD, Tile};
 /// A row or column of pixels that is outside of every input, even with an offset of a window added.
 pub(crate) const OUTSIDE: usize = 1 << 31;
 
-/// Four values.
+/// Four sums.
 pub(crate) type Quad = Vector<f32, Const<4>>;
+
+/// Four factors of a product.
+pub(crate) type Factors<F> = Vector<F, Const<4>>;
 
 /// How the threads of a workgroup copy a tile of one factor to workgroup memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,9 +89,9 @@ pub(crate) fn quad_of(#[comptime] at: usize, #[comptime] copying: Copying) -> us
 
 /// Writes the vectors of this thread to workgroup memory.
 #[cube]
-pub(crate) fn store(
-    quads: &Array<Quad>,
-    stored: &mut SharedMemory<Quad>,
+pub(crate) fn store<F: Float>(
+    quads: &Array<Factors<F>>,
+    stored: &mut SharedMemory<Factors<F>>,
     #[comptime] copying: Copying,
 ) {
     #[unroll]
@@ -110,11 +113,11 @@ pub(crate) fn no_sums(#[comptime] tile: Tile) -> Array<Quad> {
     sums
 }
 
-/// Adds the products of the tiles in workgroup memory.
+/// Adds the products of the tiles in workgroup memory. Factors of another type are converted to 32-bit floats first.
 #[cube]
-pub(crate) fn multiply(
-    rows: &SharedMemory<Quad>,
-    columns: &SharedMemory<Quad>,
+pub(crate) fn multiply<F: Float>(
+    rows: &SharedMemory<Factors<F>>,
+    columns: &SharedMemory<Factors<F>>,
     sums: &mut Array<Quad>,
     #[comptime] tile: Tile,
 ) {
@@ -130,11 +133,12 @@ pub(crate) fn multiply(
         let mut right = Array::<Quad>::new(column_quads);
         #[unroll]
         for j in 0..column_quads {
-            right[j] = columns[depth * column_stride + column + comptime!(j * across)];
+            let quad = columns[depth * column_stride + column + comptime!(j * across)];
+            right[j] = Quad::cast_from(quad);
         }
         #[unroll]
         for i in 0..row_quads {
-            let left = rows[depth * row_stride + row + comptime!(i * down)];
+            let left = Quad::cast_from(rows[depth * row_stride + row + comptime!(i * down)]);
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 let factor = Quad::cast_from(left[q]);

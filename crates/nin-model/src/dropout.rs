@@ -9,7 +9,7 @@ use crate::activations::Activations;
 
 /// Identifies the dropout masks of one training step.
 ///
-/// Masks are drawn on the host, so that every backend drops the same values. They depend on nothing else, so that a resumed
+/// Masks are functions of a counter, drawn on the host or by a GPU, so that every backend drops the same values. They depend on nothing else, so that a resumed
 /// run drops the same values as an uninterrupted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropoutKey {
@@ -34,26 +34,67 @@ pub(crate) fn dropout<B: Backend>(
     let [images, ..] = input.dims();
     let count: usize = input.dims().iter().product();
     let skipped = count / images.max(1) * key.first_image;
-    input.scaled_by(mask(skipped..skipped + count, probability, block, key))
+    let draw = Draw::new(probability, block, key);
+    #[cfg(feature = "wgpu")]
+    let input = match draw.on_gpu(input, skipped) {
+        Ok(dropped) => return dropped,
+        Err(input) => input,
+    };
+    input.scaled_by(draw.mask(skipped..skipped + count))
 }
 
-/// Returns the factor of each of these values of the batch, image after image.
-fn mask(values: Range<usize>, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
-    const WORDS: usize = 4;
-    // Compares 32 bits: the probability is exact to 2^-32.
-    let threshold = (probability * 2_f64.powi(32)) as u64;
-    let scale = (1.0 / (1.0 - probability)) as f32;
-    let place = [key.epoch as u64, (key.step as u64) << 8 | block as u64];
-    let stream = Stream::new(key.seed, Purpose::Dropout, place);
-    let blocks = values.start / WORDS..values.end.div_ceil(WORDS);
-    let mut mask = Vec::with_capacity(blocks.len() * WORDS);
-    for position in blocks {
-        let words = stream.block(position as u64);
-        mask.extend(words.map(|word| if u64::from(word) < threshold { 0.0 } else { scale }));
+/// The masks of a block in a step.
+struct Draw {
+    stream: Stream,
+    /// Values whose random word is below this are dropped: the probability, exact to 2^-32.
+    threshold: u32,
+    /// The factor of the others.
+    scale: f32,
+}
+
+impl Draw {
+    fn new(probability: f64, block: usize, key: &DropoutKey) -> Self {
+        let place = [key.epoch as u64, (key.step as u64) << 8 | block as u64];
+        Self {
+            stream: Stream::new(key.seed, Purpose::Dropout, place),
+            threshold: (probability * 2_f64.powi(32)) as u32,
+            scale: (1.0 / (1.0 - probability)) as f32,
+        }
     }
-    mask.drain(..values.start % WORDS);
-    mask.truncate(values.len());
-    mask
+
+    /// Drops values by nin-gpu on wgpu, which draws the same masks; otherwise returns the input.
+    #[cfg(feature = "wgpu")]
+    fn on_gpu<B: Backend>(
+        &self,
+        input: Activations<B>,
+        first_value: usize,
+    ) -> Result<Activations<B>, Activations<B>> {
+        use crate::activations::{primitive, tensor};
+
+        let Activations::Planes(planes) = input else { return Err(input) };
+        let Self { ref stream, threshold, scale } = *self;
+        let (key, upper) = stream.parts();
+        let first_word = first_value as u64;
+        let dropout = nin_gpu::Dropout { key, upper, first_word, threshold, scale };
+        match crate::gpu::dropout::<B>(dropout, primitive(planes)) {
+            Ok(dropped) => Ok(Activations::Planes(tensor(dropped))),
+            Err(input) => Err(Activations::Planes(tensor(input))),
+        }
+    }
+
+    /// Returns the factor of each of these values of the batch, image after image.
+    fn mask(&self, values: Range<usize>) -> Vec<f32> {
+        const WORDS: usize = 4;
+        let blocks = values.start / WORDS..values.end.div_ceil(WORDS);
+        let mut mask = Vec::with_capacity(blocks.len() * WORDS);
+        for position in blocks {
+            let words = self.stream.block(position as u64);
+            mask.extend(words.map(|word| if word < self.threshold { 0.0 } else { self.scale }));
+        }
+        mask.drain(..values.start % WORDS);
+        mask.truncate(values.len());
+        mask
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +102,10 @@ mod tests {
     use super::*;
 
     const KEY: DropoutKey = DropoutKey { seed: 1, epoch: 1, step: 0, first_image: 0 };
+
+    fn mask(values: Range<usize>, probability: f64, block: usize, key: &DropoutKey) -> Vec<f32> {
+        Draw::new(probability, block, key).mask(values)
+    }
 
     #[test]
     fn the_share_dropped_is_the_probability_and_the_mean_stays() {

@@ -159,6 +159,12 @@ pub enum ModelError {
         /// The message of the backend.
         reason: String,
     },
+    /// The device cannot train in 16-bit floats.
+    #[error("`training.precision` is `f16`, which needs {missing}")]
+    NoF16 {
+        /// What it lacks.
+        missing: &'static str,
+    },
     /// The CPU kernels reject an instruction set, sizes or threads.
     #[error("the CPU kernels cannot run: {source}")]
     Kernel {

@@ -45,6 +45,9 @@ impl ModelError {
             }
             Self::Kernel { .. } => "use another initialization or architecture".to_owned(),
             Self::Device { .. } => "try another backend".to_owned(),
+            Self::NoF16 { .. } => {
+                "use `training.precision = \"fp32\"`, or `\"bf16\"` on a CPU".to_owned()
+            }
             Self::DeviceFailed { reason } => hint_of_failure(reason).to_owned(),
             Self::NotSafetensors { .. } => {
                 "name a run folder, a checkpoint folder or a model.safetensors file".to_owned()

@@ -53,6 +53,7 @@ mod preprocessing;
 mod quantization;
 mod receptive;
 mod shapes;
+mod trainable;
 #[cfg(any(feature = "wgpu", test))]
 mod unfolded;
 mod update;
@@ -66,7 +67,7 @@ pub use device::{check_device, device_failure, report_device_failure};
 pub use dropout::DropoutKey;
 pub use error::ModelError;
 #[cfg(feature = "wgpu")]
-pub use gpu::{GpuLayer, GpuPath, gpu_layers, set_gpu_path};
+pub use gpu::{GpuLayer, GpuPath, gpu_layers, gpu_path, set_gpu_path};
 pub use host_tensor::HostTensor;
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
@@ -81,5 +82,6 @@ pub use parameters::{ParameterVisitor, visit_parameters};
 pub use precision::Precision;
 pub use receptive::MapGeometry;
 pub use shapes::{LayerKind, LayerShape, NetworkShapes};
+pub use trainable::check_precision;
 pub use update::{AdamWStep, SgdStep};
 pub use weights::Weights;

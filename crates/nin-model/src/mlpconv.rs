@@ -115,7 +115,7 @@ impl<B: Backend> MlpConv<B> {
         let [weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = self.parameters();
         let input_values = primitive(input.clone());
         let operands = [input_values, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3];
-        match gpu::run::<B>(&block, input.device(), operands) {
+        match gpu::run::<B>(block, self.precision, input.device(), operands) {
             Ok(output) => Ok(Activations::Planes(tensor(output))),
             Err(_) => Err(Activations::Planes(input)),
         }

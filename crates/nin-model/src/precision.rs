@@ -13,6 +13,10 @@ pub enum Precision {
     /// stay fp32. On AMD CPUs with AVX-512 BF16 this applies to 1x1 layers and a few others, on CPUs with AMX to all but strided inner
     /// layers. Everywhere else it is the same as [`Fp32`](Self::Fp32).
     Bf16,
+    /// Mixed precision on a GPU: layers multiply 16-bit floats, and store what lies between the layers of a block in them. Weights,
+    /// sums, and what lies between blocks stay fp32. Where the backend is wgpu and the adapter has 16-bit floats; everywhere else
+    /// it is the same as [`Fp32`](Self::Fp32), and [`check_precision`](crate::check_precision) refuses to train.
+    F16,
 }
 
 impl Precision {
@@ -21,6 +25,7 @@ impl Precision {
         match self {
             Self::Fp32 => "fp32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
         }
     }
 
@@ -35,7 +40,7 @@ impl Precision {
 impl From<Precision> for nin_kernels::Precision {
     fn from(precision: Precision) -> Self {
         match precision {
-            Precision::Fp32 => Self::Fp32,
+            Precision::Fp32 | Precision::F16 => Self::Fp32,
             Precision::Bf16 => Self::Bf16,
         }
     }

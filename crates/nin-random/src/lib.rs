@@ -81,6 +81,11 @@ impl Stream {
         Self { key: [drawn[0], drawn[1]], upper: [drawn[2], drawn[3]] }
     }
 
+    /// Returns the key and the upper half of the counter, for a generator elsewhere that draws the same words.
+    pub fn parts(&self) -> ([u32; 2], [u32; 2]) {
+        (self.key, self.upper)
+    }
+
     /// Returns the four random words at `position`.
     pub fn block(&self, position: u64) -> [u32; 4] {
         let [low, high] = halves(position);

@@ -24,6 +24,9 @@ pub struct Classifier<B: Backend> {
     /// Weight of each class in the training loss; `None` for equal weights.
     #[module(skip)]
     class_weights: Option<Vec<f64>>,
+    /// Factor on the training loss before the backward pass.
+    #[module(skip)]
+    loss_scale: f64,
     /// Whether inference averages each image with its mirror image.
     #[module(skip)]
     flips: bool,
@@ -50,7 +53,14 @@ impl ItemLazy for StepAnswers {
 impl<B: Backend> Classifier<B> {
     /// Creates a classifier. `seed` draws the dropout masks.
     pub fn new(network: NetworkInNetwork<B>, seed: u64) -> Self {
-        Self { network, seed, label_smoothing: 0.0, class_weights: None, flips: false }
+        Self {
+            network,
+            seed,
+            label_smoothing: 0.0,
+            class_weights: None,
+            loss_scale: 1.0,
+            flips: false,
+        }
     }
 
     /// Sets the share of each target to spread over all classes, as in PyTorch's
@@ -65,6 +75,13 @@ impl<B: Backend> Classifier<B> {
     #[must_use]
     pub fn with_class_weights(self, class_weights: Option<Vec<f64>>) -> Self {
         Self { class_weights, ..self }
+    }
+
+    /// Sets the factor on the training loss before the backward pass: the gradients of
+    /// [`TrainStep::step`] are multiplied by it.
+    #[must_use]
+    pub fn with_loss_scale(self, loss_scale: f64) -> Self {
+        Self { loss_scale, ..self }
     }
 
     /// Sets whether inference averages the probabilities of each image and its mirror image, as in Krizhevsky,
@@ -168,6 +185,8 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
         };
         let answers =
             Answers::read(&logits.inner(), labels).map(|answers| answers.mixed_with(mixed));
+        // In f16 only, so that no other training takes a dispatch more.
+        let loss = if self.loss_scale == 1.0 { loss } else { loss * self.loss_scale };
         let gradients = loss.backward();
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }

@@ -32,9 +32,18 @@ pub(crate) fn clip<B: AutodiffBackend>(
     let norm = squares.sum.sqrt();
     let factor = most / (norm + EPSILON);
     if factor < 1.0 {
-        visit_parameters(classifier.network(), &mut Scale { gradients, factor });
+        scale(classifier, gradients, factor);
     }
     Ok(norm)
+}
+
+/// Multiplies all gradients by a factor.
+pub(crate) fn scale<B: AutodiffBackend>(
+    classifier: &Classifier<B>,
+    gradients: &mut GradientsParams,
+    factor: f64,
+) {
+    visit_parameters(classifier.network(), &mut Scale { gradients, factor });
 }
 
 struct Squares<'a> {

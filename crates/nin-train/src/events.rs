@@ -133,6 +133,15 @@ pub enum Event {
         /// Whether the training continues with the next step.
         skipped: bool,
     },
+    /// A gradient of a step in f16 is too large for it. The weights keep their values, and the loss scale is halved.
+    LossScale {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step of the epoch, counted from 1.
+        step: usize,
+        /// The factor on the loss from the next step on.
+        factor: f64,
+    },
     /// The sentinel raised, changed or ended an alarm.
     Alarm(Alarm),
     /// The sentinel gave up the attempt, and the run restarts. The events above belong to earlier attempts.

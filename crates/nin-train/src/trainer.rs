@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::Interrupter;
 use nin_data::DataSet;
+use nin_model::Precision;
 
 use crate::environment::Environment;
 use crate::events::Observer;
@@ -63,6 +64,11 @@ impl Trainer {
             ranks: Ranks::default(),
         };
         Self { plan, observer: Box::new(()) }
+    }
+
+    /// Returns the precision of the recipe.
+    pub fn precision(&self) -> Precision {
+        self.plan.recipe.training.precision
     }
 
     /// Sets the run's folder. The folder of a new run must be empty or not exist.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::backend::AutodiffBackend;
 use nin_data::{DataSet, ImageDataset};
-use nin_model::ModelMetadata;
+use nin_model::{ModelMetadata, check_precision};
 
 use crate::attempt::Attempt;
 use crate::averaging::Average;
@@ -35,6 +35,7 @@ pub(crate) fn train<B: AutodiffBackend>(
     device: &B::Device,
 ) -> Result<Summary, TrainError> {
     plan.recipe.validate()?;
+    check_precision::<B>(plan.recipe.training.precision, device)?;
     check_rank_count(plan.ranks.size(), plan.recipe.training.micro_batches)?;
     if plan.ranks.is_root() { lead::<B>(plan, observer, device) } else { follow::<B>(plan, device) }
 }

@@ -43,6 +43,8 @@ pub struct Adapter {
     pub max_buffer_bytes: u64,
     /// Shared memory of a workgroup, in bytes.
     pub shared_memory_bytes: u32,
+    /// Whether its shaders compute with 16-bit floats.
+    pub f16: bool,
 }
 
 impl Adapter {
@@ -121,6 +123,7 @@ pub mod tests {
             driver: String::new(),
             max_buffer_bytes: 1 << 31,
             shared_memory_bytes: 1 << 15,
+            f16: true,
         }
     }
 

@@ -6,16 +6,18 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use burn::backend::Autodiff;
 use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
-use nin_model::{GpuPath, check_device, device_failure, report_device_failure, set_gpu_path};
+use nin_model::{
+    GpuPath, Precision, check_device, device_failure, gpu_path, report_device_failure, set_gpu_path,
+};
 
 use super::adapters::Adapter;
 use super::graphics::enumerate;
-use super::self_test::{Difference, SelfTest};
+use super::self_test::{Fault, SelfTest};
 use super::task::Task;
 use crate::error::CommandError;
 
@@ -33,7 +35,7 @@ pub fn run<T: Task>(adapter: &Adapter, task: T) -> anyhow::Result<T::Output> {
     choose_kernels()?;
     let device = open(adapter)?;
     let result = guarded(&device, || {
-        test(adapter, &device)?;
+        test(adapter, &device, task.precision())?;
         task.run::<Autodiff<Wgpu>>(device.clone())
     });
     // A driver that still computes, such as Mesa's llvmpipe, can crash the process while it exits.
@@ -47,10 +49,12 @@ fn choose_kernels() -> Result<(), CommandError> {
     let path = match name.to_string_lossy().as_ref() {
         "" | "kernels" => GpuPath::Kernels,
         "direct" => GpuPath::Direct,
+        "winograd" => GpuPath::Winograd,
         "products" => GpuPath::Products,
         unknown => {
-            let message =
-                format!("`NIN_GPU` is `{unknown}`, expected `kernels`, `direct` or `products`");
+            let message = format!(
+                "`NIN_GPU` is `{unknown}`, expected `kernels`, `direct`, `winograd` or `products`"
+            );
             return Err(CommandError::new(message, "unset it to use the kernels"));
         }
     };
@@ -59,24 +63,38 @@ fn choose_kernels() -> Result<(), CommandError> {
 }
 
 /// Refuses an adapter that computes wrongly.
-fn test(adapter: &Adapter, device: &WgpuDevice) -> anyhow::Result<()> {
-    static PASSED: OnceLock<()> = OnceLock::new();
-    if PASSED.get().is_some() {
+fn test(adapter: &Adapter, device: &WgpuDevice, precision: Precision) -> anyhow::Result<()> {
+    static PASSED: Mutex<Vec<Precision>> = Mutex::new(Vec::new());
+    // The adapter's lack of f16 is an error of its own, or a note.
+    let precision = if adapter.f16 { precision } else { Precision::Fp32 };
+    let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if passed.contains(&precision) {
         return Ok(());
     }
-    if let Err(Difference { tensor, distance }) = SelfTest.run::<Autodiff<Wgpu>>(device.clone())? {
+    if let Err(fault) = self_test(device, precision)? {
         let name = &adapter.name;
         return Err(CommandError::new(
             format!(
-                "the adapter `{name}` computes wrongly: in a training step of the self-test, `{tensor}` is {:.0} % off",
-                100.0 * distance
+                "the adapter `{name}` computes wrongly: in a training step of the self-test, {fault}"
             ),
             "update its driver, choose another one with --adapter, or compute on the CPU with --backend flex",
         )
         .into());
     }
-    PASSED.get_or_init(|| ());
+    passed.push(precision);
     Ok(())
+}
+
+/// Takes the step of the self-test, by Winograd's algorithm where there is a scheme for it: the network is so small that the
+/// default path would not.
+fn self_test(device: &WgpuDevice, precision: Precision) -> anyhow::Result<Result<(), Fault>> {
+    let path = gpu_path();
+    if path == GpuPath::Kernels {
+        set_gpu_path(GpuPath::Winograd);
+    }
+    let result = SelfTest { precision }.run::<Autodiff<Wgpu>>(device.clone());
+    set_gpu_path(path);
+    result
 }
 
 /// Opens an adapter, or returns the device that is already open.
@@ -228,7 +246,9 @@ mod tests {
     #[test]
     fn the_adapter_passes_the_self_test_and_a_panic_is_an_error() {
         let Some((_wgpu, device)) = opened() else { return };
-        SelfTest.run::<Autodiff<Wgpu>>(device.clone()).unwrap().unwrap();
+        for precision in [Precision::Fp32, Precision::F16] {
+            self_test(&device, precision).unwrap().unwrap();
+        }
         let error = guarded::<()>(&device, || panic!("it broke")).unwrap_err();
         assert_eq!(error.to_string(), "the device failed: it broke");
         read(&device).unwrap_err();

@@ -44,6 +44,7 @@ pub fn adapters() -> Vec<Adapter> {
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             max_buffer_bytes: limits.max_storage_buffer_binding_size,
             shared_memory_bytes: limits.max_compute_workgroup_storage_size,
+            f16: adapter.features().contains(wgpu::Features::SHADER_F16),
         }
     };
     adapters.iter().enumerate().map(described).collect()

@@ -61,12 +61,16 @@ impl Selected {
 
     /// Notes if a recipe's precision makes no difference on this machine.
     pub fn note_precision(&self, precision: Precision) {
-        let multiplies = self.backend != BackendName::Wgpu && processor::computes_in_bf16();
-        if precision == Precision::Bf16 && !multiplies {
-            let device = &self.device;
+        let is_available = match precision {
+            Precision::Fp32 => true,
+            Precision::Bf16 => self.backend != BackendName::Wgpu && processor::computes_in_bf16(),
+            Precision::F16 => self.adapter.as_ref().is_some_and(|adapter| adapter.f16),
+        };
+        if !is_available {
+            let (name, device) = (precision.name(), &self.device);
             note(format!(
-                "training.precision is bf16, but bf16 is not available on {device}: computing in \
-                 fp32"
+                "training.precision is {name}, but {name} is not available on {device}: computing \
+                 in fp32"
             ));
         }
     }

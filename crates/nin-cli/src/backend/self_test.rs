@@ -1,13 +1,17 @@
 //! One training step of a small network on an adapter, compared with plain loops on the CPU.
 //!
 //! Some drivers return zeros for a kernel that they cannot run, without an error (docs/gpu.md). The widths and the number of
-//! pixels reach the largest tiles of nin-gpu, which ask for the most workgroup memory.
+//! pixels reach the largest tiles of nin-gpu, which ask for the most workgroup memory, and the kernels are those of both schemes of
+//! Winograd's algorithm.
+
+use std::fmt;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use nin_data::ImageBatch;
 use nin_model::{
-    Architecture, Block, Initialization, ModelError, NetworkInNetwork, Pool, Weights, Width,
+    Architecture, Block, Initialization, ModelError, NetworkInNetwork, Pool, Precision, Weights,
+    Width,
 };
 use nin_train::recipe::{OptimizerKind, Recipe};
 use nin_train::{Classifier, StepLearner};
@@ -16,26 +20,41 @@ use super::task::Task;
 
 /// Images of the batch.
 const IMAGES: usize = 2;
-/// Height and width of an image.
+/// Height and width of an image, and of every map before the pool.
 const SIDE: usize = 8;
-/// Height and width of the first kernel.
-const KERNEL: usize = 3;
-/// Output channels of the three layers; the last are the classes.
-const WIDTHS: [usize; 3] = [128, 128, 10];
-/// The max pool after the layers: windows of this side, at this distance, and their number along a side.
+/// Kernel of the first convolution, and output channels of the three layers, of each block; the last are the classes.
+/// Winograd's algorithm has schemes for kernels of 3x3 and 5x5.
+const BLOCKS: [(usize, [usize; 3]); 3] =
+    [(7, [128, 128, 16]), (5, [16, 16, 16]), (3, [16, 16, CLASSES])];
+const CLASSES: usize = 10;
+/// The max pool after the last block: windows of this side, at this distance, and their number along a side.
 const POOL: usize = 3;
 const POOL_STRIDE: usize = 2;
 const WINDOWS: usize = (SIDE - POOL) / POOL_STRIDE + 1;
 
-/// The largest relative distance between the two, of 32-bit sums of 128 products in another order. A kernel that does not
-/// run leaves a distance of about 1.
+/// The largest relative distance between the two, of 32-bit sums of a few hundred products in another order. A kernel that
+/// does not run leaves a distance of about 1.
 const TOLERANCE: f64 = 0.01;
 
+/// The same of operands that are rounded to eleven digits, through nine layers. Of units near zero, the ReLU passes the gradient on one
+/// side only: a single one makes a difference of up to 7 % in a layer of a few hundred.
+const F16_TOLERANCE: f64 = 0.2;
+
+/// A factor on the loss with which no gradient fits f16.
+const OVERFLOWING: f64 = (1_u64 << 40) as f64;
+
 /// Takes the step on a device.
-pub struct SelfTest;
+pub struct SelfTest {
+    /// The precision to test.
+    pub precision: Precision,
+}
 
 impl Task for SelfTest {
-    type Output = Result<(), Difference>;
+    type Output = Result<(), Fault>;
+
+    fn precision(&self) -> Precision {
+        self.precision
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Self::Output>
     where
@@ -43,31 +62,64 @@ impl Task for SelfTest {
     {
         let architecture = architecture()?;
         let weights = Initialization::Kaiming.weights(&architecture, 1);
-        let found = step::<B>(&architecture, &weights, &device)?;
-        Ok(compare(&expected(&weights)?, &found)?)
+        let network = || {
+            let network = NetworkInNetwork::<B>::from_weights(&architecture, &weights, &device)?;
+            Ok::<_, ModelError>(network.with_precision(self.precision))
+        };
+        let is_f16 = self.precision == Precision::F16;
+        let tolerance = if is_f16 { F16_TOLERANCE } else { TOLERANCE };
+        let found = step(network()?, &weights, 1.0, &device)?;
+        if let Err(fault) = compare(&expected(&weights)?, &found, tolerance)? {
+            return Ok(Err(fault));
+        }
+        if is_f16 {
+            let found = step(network()?, &weights, OVERFLOWING, &device)?;
+            if found.iter().all(|(_, values)| values.iter().all(|value| value.is_finite())) {
+                return Ok(Err(Fault::NoOverflow));
+            }
+        }
+        Ok(Ok(()))
     }
 }
 
 /// What an adapter computes wrongly.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
-    /// `logits`, or the name of the parameter whose gradient is wrong.
-    pub tensor: String,
-    /// The distance from the expected values, relative to their norm.
-    pub distance: f64,
+pub enum Fault {
+    /// A tensor is wrong.
+    Difference {
+        /// `logits`, or the name of the parameter whose gradient is wrong.
+        tensor: String,
+        /// The distance from the expected values, relative to their norm.
+        distance: f64,
+    },
+    /// Gradients that are too large for f16 do not become infinite, so that a training would not notice them.
+    NoOverflow,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Difference { tensor, distance } => {
+                write!(formatter, "`{tensor}` is {:.0} % off", 100.0 * distance)
+            }
+            Self::NoOverflow => {
+                formatter.write_str("gradients that are too large for f16 stay finite")
+            }
+        }
+    }
 }
 
 fn architecture() -> Result<Architecture, ModelError> {
-    let [first, second, classes] = WIDTHS;
-    let block = Block {
-        kernel: KERNEL,
+    let pool = Pool { kernel: POOL, stride: POOL_STRIDE, padding: 0, ceil_mode: false };
+    let blocks = BLOCKS.iter().enumerate().map(|(at, &(kernel, widths))| Block {
+        kernel,
         stride: 1,
-        padding: KERNEL / 2,
-        widths: [first, second, classes].map(Width::Channels),
-        pool: Some(Pool { kernel: POOL, stride: POOL_STRIDE, padding: 0, ceil_mode: false }),
+        padding: kernel / 2,
+        widths: widths.map(Width::Channels),
+        pool: (at + 1 == BLOCKS.len()).then_some(pool),
         dropout: 0.0,
-    };
-    Architecture::new("self-test", 1, classes, vec![block])
+    });
+    Architecture::new("self-test", 1, CLASSES, blocks.collect())
 }
 
 /// Returns the grey values of the images: [images, 1, side, side].
@@ -84,17 +136,18 @@ fn label(image: usize) -> usize {
 type Step = Vec<(String, Vec<f64>)>;
 
 fn step<B: AutodiffBackend>(
-    architecture: &Architecture,
+    network: NetworkInNetwork<B>,
     weights: &Weights,
+    loss_scale: f64,
     device: &B::Device,
 ) -> Result<Step, ModelError> {
-    let network = NetworkInNetwork::<B>::from_weights(architecture, weights, device)?;
     let mut recipe = Recipe::default();
     // The change of a weight is then its gradient.
     recipe.optimizer.kind = OptimizerKind::SGD;
     recipe.optimizer.learning_rate = 1.0;
     recipe.optimizer.weight_decay = 0.0;
     let mut learner = StepLearner::new(Classifier::new(network, 1), &recipe, 1, device)?;
+    learner.set_loss_scale(loss_scale);
     let labels: Vec<usize> = (0..IMAGES).map(label).collect();
     let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
     let answers = learner.step(ImageBatch {
@@ -119,31 +172,59 @@ fn step<B: AutodiffBackend>(
     Ok(found)
 }
 
-/// A layer of the reference: `rows` of its input times its weights.
+/// A convolution of the reference, over values of [images * pixels, channels].
 struct Layer {
-    /// [outputs, inputs]
+    /// [outputs, inputs * kernel * kernel]
     weight: Vec<f64>,
     bias: Vec<f64>,
-    name: &'static str,
+    kernel: usize,
+    /// `blocks.0.convolution`
+    name: String,
 }
 
 impl Layer {
-    fn of(weights: &Weights, name: &'static str) -> Result<Self, ModelError> {
+    fn of(weights: &Weights, name: String, kernel: usize) -> Result<Self, ModelError> {
         let values = |part: &str| -> Result<Vec<f64>, ModelError> {
-            let full = format!("blocks.0.{name}.{part}");
+            let full = format!("{name}.{part}");
             let tensor = weights.get(&full).ok_or_else(|| missing(&full))?;
             Ok(tensor.values.iter().map(|&value| f64::from(value)).collect())
         };
-        Ok(Self { weight: values("weight")?, bias: values("bias")?, name })
+        Ok(Self { weight: values("weight")?, bias: values("bias")?, kernel, name })
     }
 
-    /// Returns `relu(input * weight^T + bias)`, [rows, outputs], for an input of [rows, inputs].
+    /// Returns the length of a row of [`Self::weight`].
+    fn inputs(&self) -> usize {
+        self.weight.len() / self.bias.len()
+    }
+
+    /// Returns the index in the input of each value of the patches, [images * pixels, inputs]; `None` outside the image.
+    fn patches(&self) -> Vec<Option<usize>> {
+        let taps = self.kernel * self.kernel;
+        let channels = self.inputs() / taps;
+        let mut patches = Vec::with_capacity(IMAGES * SIDE * SIDE * self.inputs());
+        for place in 0..IMAGES * SIDE * SIDE {
+            let image = place / (SIDE * SIDE);
+            for (channel, tap) in (0..channels).flat_map(|it| (0..taps).map(move |tap| (it, tap))) {
+                let shifted = |at: usize, by: usize| {
+                    (at % SIDE + by).checked_sub(self.kernel / 2).filter(|&at| at < SIDE)
+                };
+                let row = shifted(place / SIDE, tap / self.kernel);
+                let column = shifted(place, tap % self.kernel);
+                patches.push(row.zip(column).map(|(row, column)| {
+                    ((image * SIDE + row) * SIDE + column) * channels + channel
+                }));
+            }
+        }
+        patches
+    }
+
+    /// Returns `relu(convolution + bias)`, [images * pixels, outputs].
     fn forward(&self, input: &[f64]) -> Vec<f64> {
-        let (outputs, inputs) = (self.bias.len(), self.weight.len() / self.bias.len());
-        let mut output = Vec::with_capacity(input.len() / inputs * outputs);
-        for row in input.chunks_exact(inputs) {
-            for (weight, bias) in self.weight.chunks_exact(inputs).zip(&self.bias) {
-                let sum: f64 = row.iter().zip(weight).map(|(x, w)| x * w).sum();
+        let mut output = Vec::with_capacity(IMAGES * SIDE * SIDE * self.bias.len());
+        for patch in self.patches().chunks_exact(self.inputs()) {
+            let patch: Vec<f64> = patch.iter().map(|at| at.map_or(0.0, |at| input[at])).collect();
+            for (weight, bias) in self.weight.chunks_exact(self.inputs()).zip(&self.bias) {
+                let sum: f64 = patch.iter().zip(weight).map(|(x, w)| x * w).sum();
                 output.push((sum + bias).max(0.0));
             }
         }
@@ -151,45 +232,46 @@ impl Layer {
     }
 
     /// Adds the gradients of weight and bias to `step`, and returns the gradient of the input, for a gradient of the sums
-    /// before ReLU, [rows, outputs].
+    /// before ReLU, [images * pixels, outputs].
     fn backward(&self, input: &[f64], gradient: &[f64], step: &mut Step) -> Vec<f64> {
-        let (outputs, inputs) = (self.bias.len(), self.weight.len() / self.bias.len());
+        let (outputs, inputs) = (self.bias.len(), self.inputs());
         let mut of_weight = vec![0.0; self.weight.len()];
         let mut of_bias = vec![0.0; outputs];
         let mut of_input = vec![0.0; input.len()];
-        let rows = input.chunks_exact(inputs).zip(of_input.chunks_exact_mut(inputs));
-        for ((row, of_row), gradient) in rows.zip(gradient.chunks_exact(outputs)) {
+        let patches = self.patches();
+        for (patch, gradient) in patches.chunks_exact(inputs).zip(gradient.chunks_exact(outputs)) {
             for (output, &gradient) in gradient.iter().enumerate().filter(|(_, it)| **it != 0.0) {
                 of_bias[output] += gradient;
                 let range = output * inputs..(output + 1) * inputs;
                 let of_weight = of_weight[range.clone()].iter_mut();
-                for ((of_weight, x), (of_x, w)) in
-                    of_weight.zip(row).zip(of_row.iter_mut().zip(&self.weight[range]))
-                {
-                    *of_weight += gradient * x;
-                    *of_x += gradient * w;
+                for ((of_weight, w), at) in of_weight.zip(&self.weight[range]).zip(patch) {
+                    if let Some(at) = *at {
+                        *of_weight += gradient * input[at];
+                        of_input[at] += gradient * w;
+                    }
                 }
             }
         }
-        step.push((format!("blocks.0.{}.weight", self.name), of_weight));
-        step.push((format!("blocks.0.{}.bias", self.name), of_bias));
+        step.push((format!("{}.weight", self.name), of_weight));
+        step.push((format!("{}.bias", self.name), of_bias));
         of_input
     }
 }
 
 /// Computes the step with plain loops in 64 bits.
 fn expected(weights: &Weights) -> Result<Step, ModelError> {
-    let layers = [
-        Layer::of(weights, "convolution")?,
-        Layer::of(weights, "cccp1")?,
-        Layer::of(weights, "cccp2")?,
-    ];
-    let mut inputs = vec![patches()];
+    let mut layers = Vec::new();
+    for (block, (kernel, _)) in BLOCKS.into_iter().enumerate() {
+        for (name, kernel) in [("convolution", kernel), ("cccp1", 1), ("cccp2", 1)] {
+            layers.push(Layer::of(weights, format!("blocks.{block}.{name}"), kernel)?);
+        }
+    }
+    let mut inputs = vec![pixels().into_iter().map(f64::from).collect::<Vec<_>>()];
     for layer in &layers {
         inputs.extend(inputs.last().map(|input| layer.forward(input)));
     }
     let maps = inputs.pop().unwrap_or_default(); // [images * pixels, classes]
-    let classes = WIDTHS[2];
+    let classes = CLASSES;
     let places = winners(&maps);
     let windows = WINDOWS * WINDOWS;
     let mut logits = Vec::new();
@@ -223,7 +305,7 @@ fn expected(weights: &Weights) -> Result<Step, ModelError> {
 
 /// Returns the place of the maximum of each window of the pool: [images * windows, classes].
 fn winners(maps: &[f64]) -> Vec<usize> {
-    let classes = WIDTHS[2];
+    let classes = CLASSES;
     let mut places = Vec::new();
     for window in 0..IMAGES * WINDOWS * WINDOWS {
         let image = window / (WINDOWS * WINDOWS);
@@ -241,26 +323,8 @@ fn winners(maps: &[f64]) -> Vec<usize> {
     places
 }
 
-/// Returns the pixels under the first kernel at each place: [images * pixels, kernel * kernel], 0 outside the image.
-fn patches() -> Vec<f64> {
-    let (values, padding) = (pixels(), KERNEL / 2);
-    let mut patches = Vec::new();
-    for image in values.chunks_exact(SIDE * SIDE) {
-        for place in 0..SIDE * SIDE {
-            for at in 0..KERNEL * KERNEL {
-                let row = (place / SIDE + at / KERNEL).checked_sub(padding);
-                let column = (place % SIDE + at % KERNEL).checked_sub(padding);
-                let inside = row.zip(column).filter(|&(row, column)| row < SIDE && column < SIDE);
-                let value = inside.map_or(0.0, |(row, column)| image[row * SIDE + column]);
-                patches.push(f64::from(value));
-            }
-        }
-    }
-    patches
-}
-
 /// Returns the first tensor that is too far from its expected values.
-fn compare(expected: &Step, found: &Step) -> Result<Result<(), Difference>, ModelError> {
+fn compare(expected: &Step, found: &Step, tolerance: f64) -> Result<Result<(), Fault>, ModelError> {
     for (name, expected) in expected {
         let (_, found) = found.iter().find(|(it, _)| it == name).ok_or_else(|| missing(name))?;
         let norm = |values: &mut dyn Iterator<Item = f64>| {
@@ -268,8 +332,8 @@ fn compare(expected: &Step, found: &Step) -> Result<Result<(), Difference>, Mode
         };
         let size = norm(&mut expected.iter().copied());
         let distance = norm(&mut expected.iter().zip(found).map(|(a, b)| a - b)) / size;
-        if distance.is_nan() || distance > TOLERANCE {
-            return Ok(Err(Difference { tensor: name.clone(), distance }));
+        if distance.is_nan() || distance > tolerance {
+            return Ok(Err(Fault::Difference { tensor: name.clone(), distance }));
         }
     }
     Ok(Ok(()))
@@ -283,6 +347,8 @@ fn missing(name: &str) -> ModelError {
 mod tests {
     use super::*;
 
+    type Training = burn::backend::Autodiff<burn_flex::Flex>;
+
     fn parts() -> (Architecture, Weights) {
         let architecture = architecture().unwrap();
         let weights = Initialization::Kaiming.weights(&architecture, 1);
@@ -293,11 +359,10 @@ mod tests {
     fn the_cpu_passes_and_its_distance_is_that_of_rounding() {
         let (architecture, weights) = parts();
         let device = burn_flex::FlexDevice;
-        let found =
-            step::<burn::backend::Autodiff<burn_flex::Flex>>(&architecture, &weights, &device)
-                .unwrap();
+        let network = NetworkInNetwork::<Training>::from_weights(&architecture, &weights, &device);
+        let found = step(network.unwrap(), &weights, 1.0, &device).unwrap();
         let expected = expected(&weights).unwrap();
-        compare(&expected, &found).unwrap().unwrap();
+        compare(&expected, &found, TOLERANCE).unwrap().unwrap();
         for ((name, expected), (_, found)) in
             expected.iter().map(|it| (it, found.iter().find(|(name, _)| *name == it.0).unwrap()))
         {
@@ -316,8 +381,8 @@ mod tests {
             for wrong in [0.0, f64::NAN] {
                 let mut found = right.clone();
                 found[at].1.fill(wrong);
-                let difference = compare(&right, &found).unwrap().unwrap_err();
-                assert_eq!(difference.tensor, *name);
+                let fault = compare(&right, &found, TOLERANCE).unwrap().unwrap_err();
+                assert!(matches!(&fault, Fault::Difference { tensor, .. } if tensor == name));
             }
         }
     }

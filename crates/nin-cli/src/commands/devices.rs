@@ -79,12 +79,13 @@ fn describe(devices: &Devices) -> String {
 
 /// Describes an adapter on one line, its index first.
 fn describe_adapter(adapter: &Adapter) -> String {
-    let Adapter { index, name, kind, driver, max_buffer_bytes, shared_memory_bytes } = adapter;
+    let Adapter { index, name, kind, driver, max_buffer_bytes, shared_memory_bytes, f16 } = adapter;
     let kind = format!("{kind:?}").to_lowercase();
     let driver = if driver.is_empty() { String::new() } else { format!(", {driver}") };
     format!(
-        "{index}: {name} ({kind}{driver}; buffers of {} MiB, shared memory of {} KiB)",
+        "{index}: {name} ({kind}{driver}; buffers of {} MiB, shared memory of {} KiB, {} f16)",
         max_buffer_bytes >> 20,
-        shared_memory_bytes >> 10
+        shared_memory_bytes >> 10,
+        if *f16 { "with" } else { "without" }
     )
 }

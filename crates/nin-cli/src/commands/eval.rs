@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{Corruption, ImageDataset, OrderedLoader, sha256};
-use nin_model::{ModelMetadata, NetworkInNetwork, Weights};
+use nin_model::{ModelMetadata, NetworkInNetwork, Precision, Weights};
 use nin_train::{Alone, Classifier, Communicator, Evaluation};
 use serde_json::{Value, json};
 
@@ -110,6 +110,10 @@ struct Evaluated {
 
 impl Task for Evaluate<'_> {
     type Output = Evaluated;
+
+    fn precision(&self) -> Precision {
+        self.metadata.precision
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Self::Output>
     where

@@ -8,7 +8,7 @@ use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use nin_data::{DataSet, ImageBatch, OrderedLoader};
-use nin_model::{Architecture, NetworkInNetwork, Weights};
+use nin_model::{Architecture, NetworkInNetwork, Precision, Weights, check_precision};
 use nin_train::recipe::Recipe;
 use nin_train::{Classifier, StepLearner};
 
@@ -50,11 +50,18 @@ pub struct Measure<'a> {
 impl Task for Measure<'_> {
     type Output = Rates;
 
+    fn precision(&self) -> Precision {
+        self.recipe.training.precision
+    }
+
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Rates>
     where
         B::InnerBackend: Backend<Device = B::Device>,
     {
         let Self { recipe, architecture, input, steps, .. } = self;
+        if self.trains {
+            check_precision::<B>(recipe.training.precision, &device)?;
+        }
         let seed = recipe.training.seed;
         let network = NetworkInNetwork::<B>::from_weights(architecture, self.weights, &device)?
             .with_precision(recipe.training.precision);

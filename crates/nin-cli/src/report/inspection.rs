@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{ImageDataset, OrderedLoader};
-use nin_model::{MapGeometry, ModelMetadata, Weights};
+use nin_model::{MapGeometry, ModelMetadata, Precision, Weights};
 use nin_train::{Evaluation, Prediction, Predictor, Score};
 
 use crate::backend::Task;
@@ -108,6 +108,10 @@ pub struct Inspect<'a> {
 
 impl Task for Inspect<'_> {
     type Output = Inspection;
+
+    fn precision(&self) -> Precision {
+        self.metadata.precision
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<Inspection>
     where

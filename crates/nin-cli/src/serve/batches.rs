@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_model::{ModelError, ModelMetadata, Weights};
+use nin_model::{ModelError, ModelMetadata, Precision, Weights};
 use nin_train::{Prediction, Predictor, Prepared};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -109,6 +109,10 @@ pub(super) struct AnswerAll<'a> {
 
 impl Task for AnswerAll<'_> {
     type Output = ();
+
+    fn precision(&self) -> Precision {
+        self.metadata.precision
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<()>
     where

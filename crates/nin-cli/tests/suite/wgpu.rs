@@ -73,6 +73,52 @@ fn trains_end_to_end_and_agrees_with_the_cpu() {
     assert!((losses[0] - losses[1]).abs() < LOSS_TOLERANCE, "{losses:?}");
 }
 
+/// Tolerance between the test losses of f16 and fp32, over four steps: operands of eleven digits.
+const F16_LOSS_TOLERANCE: f64 = 1e-2;
+
+#[test]
+fn f16_trains_on_wgpu_and_is_refused_elsewhere() {
+    if !has_adapter() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let devices = nin(root.path(), &["devices", "--format", "json"]).json();
+    let adapters = devices["backends"][0]["adapters"].as_array().unwrap();
+    if !adapters.iter().all(|adapter| adapter["f16"] == true) {
+        println!("skipped: no adapter with f16");
+        return;
+    }
+    write_shapes(root.path(), 20, 32, 12);
+    std::fs::write(root.path().join("small.toml"), RECIPE).unwrap();
+    let train = |line: &str| {
+        let open = "--set model.initialization=lsuv-open";
+        let line = format!("train --config small.toml --data . {open} {line}");
+        nin(root.path(), &words(&line))
+    };
+    let refused = train("--backend flex --run refused --set training.precision=f16");
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("error: `training.precision` is `f16`"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`\"bf16\"` on a CPU"), "{}", refused.stderr);
+    assert!(!root.path().join("refused").exists());
+
+    train("--backend wgpu --run half --set training.precision=f16").ok();
+    train("--backend flex --run full").ok();
+    let eval = |run: &str, backend: &str| {
+        let line = format!("eval --checkpoint {run} --data . --backend {backend} --format json");
+        nin(root.path(), &words(&line))
+    };
+    // Trained in f16, evaluated in f16, and in fp32 where there is no f16.
+    let [in_f16, in_fp32, full] =
+        [eval("half", "wgpu"), eval("half", "flex"), eval("full", "flex")];
+    let note = "f16 is not available";
+    assert!(in_fp32.stderr.contains(note) && !in_f16.stderr.contains(note), "{}", in_f16.stderr);
+    let [in_f16, in_fp32, full] =
+        [in_f16, in_fp32, full].map(|finished| finished.json()["loss"].as_f64().unwrap());
+    assert!((in_f16 - full).abs() < F16_LOSS_TOLERANCE, "{in_f16}, {full}");
+    assert!((in_fp32 - full).abs() < F16_LOSS_TOLERANCE, "{in_fp32}, {full}");
+    assert!(in_f16 != in_fp32);
+}
+
 #[test]
 fn without_an_adapter_the_hint_says_how_to_get_one() {
     if !cfg!(feature = "wgpu") {

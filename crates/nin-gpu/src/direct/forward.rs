@@ -1,20 +1,22 @@
 //! Convolution + bias + ReLU.
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, OUTSIDE, Quad, depth_of, multiply, no_sums, places_of, quad_of, row_of, store, sum_of,
+    Copying, Factors, OUTSIDE, depth_of, multiply, no_sums, places_of, quad_of, row_of, store,
+    sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
 /// Computes `relu(weight * input + bias)`, `[batch, outputs, pixels]`.
 #[cube(launch)]
-pub(super) fn forward(
-    input: &Array<f32>,
+pub(super) fn forward<F: Float, I: Float, O: Float>(
+    input: &Array<I>,
     weight: &Array<f32>,
     bias: &Array<f32>,
-    output: &mut Array<f32>,
+    output: &mut Array<O>,
     batch: usize,
     inputs: usize,
     outputs: usize,
@@ -24,6 +26,7 @@ pub(super) fn forward(
     output_width: usize,
     #[comptime] window: Window,
     #[comptime] tile: Tile,
+    #[define(F, I, O)] _types: [StorageType; 3],
 ) {
     let taps = comptime!(window.taps());
     let along_rows = comptime!(Copying::rows(tile, true));
@@ -53,10 +56,10 @@ pub(super) fn forward(
         left[q] = pixel % output_width * comptime!(window.stride) - comptime!(window.padding);
     }
 
-    let mut rows_stored = SharedMemory::<Quad>::new(comptime!(along_rows.len()));
-    let mut columns_stored = SharedMemory::<Quad>::new(comptime!(along_columns.len()));
-    let mut rows_copied = Array::<Quad>::new(comptime!(along_rows.count()));
-    let mut columns_copied = Array::<Quad>::new(comptime!(along_columns.count()));
+    let mut rows_stored = SharedMemory::<Factors<F>>::new(comptime!(along_rows.len()));
+    let mut columns_stored = SharedMemory::<Factors<F>>::new(comptime!(along_columns.len()));
+    let mut rows_copied = Array::<Factors<F>>::new(comptime!(along_rows.count()));
+    let mut columns_copied = Array::<Factors<F>>::new(comptime!(along_columns.count()));
     let mut sums = no_sums(tile);
 
     for step in 0..depth.div_ceil(comptime!(tile.depth)) {
@@ -65,13 +68,13 @@ pub(super) fn forward(
         for at in 0..comptime!(along_rows.count()) {
             let k = first_depth + depth_of(at, along_rows);
             let row = first_row + quad_of(at, along_rows);
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 let row = row + comptime!(q * tile.rows / QUAD);
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if k < depth && row < outputs {
-                    value = weight[row * depth + k];
+                    value = F::cast_from(weight[row * depth + k]);
                 }
                 quad[q] = value;
             }
@@ -82,15 +85,15 @@ pub(super) fn forward(
             let k = first_depth + depth_of(at, along_columns);
             let channel = k / taps;
             let tap = k % taps;
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 // Above and left of the input, these wrap around to numbers that are too large.
                 let y = top[q] + tap / comptime!(window.kernel);
                 let x = left[q] + tap % comptime!(window.kernel);
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if channel < inputs && y < height && x < width {
-                    value = input[image[q] + (channel * height + y) * width + x];
+                    value = F::cast_from(input[image[q] + (channel * height + y) * width + x]);
                 }
                 quad[q] = value;
             }
@@ -115,7 +118,7 @@ pub(super) fn forward(
                     let place = places[j] + row * pixels;
                     let value = sum_of(&sums, i, j, tile) + addend;
                     // Keeps NaN, which the larger of two numbers may not.
-                    output[place] = select(value < 0.0, 0.0, value);
+                    output[place] = O::cast_from(select(value < 0.0, 0.0, value));
                 }
             }
         }

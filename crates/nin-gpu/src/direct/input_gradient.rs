@@ -1,21 +1,23 @@
 //! The gradient of a convolution's input.
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, OUTSIDE, Quad, depth_of, multiply, no_sums, places_of, quad_of, row_of, store, sum_of,
+    Copying, Factors, OUTSIDE, depth_of, multiply, no_sums, places_of, quad_of, row_of, store,
+    sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
 /// Computes the gradient of the input, `[batch, inputs, pixels]`. A gate is the input as the output of a ReLU, which passes no
 /// gradient where it is zero.
 #[cube(launch)]
-pub(super) fn input_gradient(
-    gradient: &Array<f32>,
+pub(super) fn input_gradient<F: Float, I: Float, O: Float>(
+    gradient: &Array<O>,
     weight: &Array<f32>,
-    gate: ComptimeOption<Array<f32>>,
-    output: &mut Array<f32>,
+    gate: ComptimeOption<Array<I>>,
+    output: &mut Array<I>,
     batch: usize,
     inputs: usize,
     outputs: usize,
@@ -25,6 +27,7 @@ pub(super) fn input_gradient(
     output_width: usize,
     #[comptime] window: Window,
     #[comptime] tile: Tile,
+    #[define(F, I, O)] _types: [StorageType; 3],
 ) {
     let taps = comptime!(window.taps());
     // Of 1x1 kernels, the weights of neighbouring inputs are neighbours.
@@ -51,10 +54,10 @@ pub(super) fn input_gradient(
         right[q] = pixel % width + comptime!(window.padding);
     }
 
-    let mut rows_stored = SharedMemory::<Quad>::new(comptime!(along_rows.len()));
-    let mut columns_stored = SharedMemory::<Quad>::new(comptime!(along_columns.len()));
-    let mut rows_copied = Array::<Quad>::new(comptime!(along_rows.count()));
-    let mut columns_copied = Array::<Quad>::new(comptime!(along_columns.count()));
+    let mut rows_stored = SharedMemory::<Factors<F>>::new(comptime!(along_rows.len()));
+    let mut columns_stored = SharedMemory::<Factors<F>>::new(comptime!(along_columns.len()));
+    let mut rows_copied = Array::<Factors<F>>::new(comptime!(along_rows.count()));
+    let mut columns_copied = Array::<Factors<F>>::new(comptime!(along_columns.count()));
     let mut sums = no_sums(tile);
 
     for step in 0..depth.div_ceil(comptime!(tile.depth)) {
@@ -63,13 +66,13 @@ pub(super) fn input_gradient(
         for at in 0..comptime!(along_rows.count()) {
             let k = first_depth + depth_of(at, along_rows);
             let row = first_row + quad_of(at, along_rows);
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 let row = row + comptime!(q * tile.rows / QUAD);
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if k < depth && row < inputs {
-                    value = weight[(k / taps * inputs + row) * taps + k % taps];
+                    value = F::cast_from(weight[(k / taps * inputs + row) * taps + k % taps]);
                 }
                 quad[q] = value;
             }
@@ -80,7 +83,7 @@ pub(super) fn input_gradient(
             let k = first_depth + depth_of(at, along_columns);
             let channel = k / taps;
             let tap = k % taps;
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 // Above and left of the output, these wrap around to numbers that are too large.
@@ -94,9 +97,11 @@ pub(super) fn input_gradient(
                         && down % comptime!(window.stride) == 0
                         && across % comptime!(window.stride) == 0;
                 }
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if is_inside {
-                    value = gradient[image[q] + (channel * output_height + y) * output_width + x];
+                    value = F::cast_from(
+                        gradient[image[q] + (channel * output_height + y) * output_width + x],
+                    );
                 }
                 quad[q] = value;
             }
@@ -121,10 +126,12 @@ pub(super) fn input_gradient(
                     let sum = sum_of(&sums, i, j, tile);
                     #[comptime]
                     let value = match &gate {
-                        ComptimeOption::Some(gate) => select(gate[place] > 0.0, sum, 0.0),
+                        ComptimeOption::Some(gate) => {
+                            select(f32::cast_from(gate[place]) > 0.0, sum, 0.0)
+                        }
                         ComptimeOption::None => sum,
                     };
-                    output[place] = value;
+                    output[place] = I::cast_from(value);
                 }
             }
         }

@@ -4,6 +4,7 @@ mod forward;
 mod input_gradient;
 mod weight_gradient;
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -11,7 +12,7 @@ use crate::buffer::{Lines, allocate, argument, check_lens, workgroups};
 use crate::cost::{Cost, bytes};
 use crate::geometry::checked_len;
 use crate::tile::{Pass, Tile, parts, tile};
-use crate::{ConvGeometry, Error, ParameterGradients};
+use crate::{ConvGeometry, Element, Elements, Error, ParameterGradients};
 
 /// A pass of a convolution as one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +20,23 @@ pub(crate) struct Direct {
     geometry: ConvGeometry,
     pass: Pass,
     tile: Tile,
+    elements: Elements,
 }
 
 impl Direct {
     /// Takes the tile of the table.
     pub(crate) fn new(geometry: ConvGeometry, pass: Pass) -> Self {
-        Self { geometry, pass, tile: tile(pass, &geometry) }
+        Self { geometry, pass, tile: tile(pass, &geometry), elements: Elements::default() }
     }
 
     /// Returns the pass with another tile.
     pub(crate) fn with_tile(self, tile: Tile) -> Self {
         Self { tile, ..self }
+    }
+
+    /// Returns the pass with other types.
+    pub(crate) fn with_elements(self, elements: Elements) -> Self {
+        Self { elements, ..self }
     }
 
     pub(crate) fn tile(&self) -> Tile {
@@ -57,7 +64,7 @@ impl Direct {
         let geometry = &self.geometry;
         let ConvGeometry { batch, inputs, outputs, size: [height, width], window, .. } = *geometry;
         let [output_height, output_width] = geometry.output_size;
-        forward::forward::launch::<R>(
+        forward::forward::launch(
             client,
             self.workgroups()?,
             CubeDim::new_1d(self.tile.threads() as u32),
@@ -74,6 +81,7 @@ impl Direct {
             output_width,
             window,
             self.tile,
+            self.types(),
         );
         Ok(())
     }
@@ -89,7 +97,7 @@ impl Direct {
         let geometry = &self.geometry;
         let ConvGeometry { batch, inputs, outputs, size: [height, width], window, .. } = *geometry;
         let [output_height, output_width] = geometry.output_size;
-        input_gradient::input_gradient::launch::<R>(
+        input_gradient::input_gradient::launch(
             client,
             self.workgroups()?,
             CubeDim::new_1d(self.tile.threads() as u32),
@@ -106,6 +114,7 @@ impl Direct {
             output_width,
             window,
             self.tile,
+            self.types(),
         );
         Ok(())
     }
@@ -124,7 +133,7 @@ impl Direct {
         let partial_len = self.partial_len()?;
         let lines = Lines::of(weight_len + outputs)?;
         let partial = allocate(client, "the partial sums", partial_len)?;
-        weight_gradient::weight_gradient::launch::<R>(
+        weight_gradient::weight_gradient::launch(
             client,
             self.workgroups()?,
             CubeDim::new_1d(self.tile.threads() as u32),
@@ -141,6 +150,7 @@ impl Direct {
             self.part_depth(),
             window,
             self.tile,
+            self.types(),
         );
         weight_gradient::add_parts::launch::<R>(
             client,
@@ -161,7 +171,8 @@ impl Direct {
         let (geometry, tile) = (&self.geometry, self.tile);
         let [rows, columns, depth] = self.pass.product(geometry);
         let [across, down] = [columns.div_ceil(tile.columns), rows.div_ceil(tile.rows)];
-        let (input, output) = (geometry.input_len(), geometry.output_len());
+        let input = self.elements.input.bytes(geometry.input_len()) as u64;
+        let output = self.elements.output.bytes(geometry.output_len()) as u64;
         let (weight, bias) = (geometry.weight_len(), geometry.outputs);
         let product = Cost {
             dispatches: 1,
@@ -171,17 +182,17 @@ impl Direct {
                 * (across * tile.columns) as u64
                 * (down * tile.rows) as u64
                 * depth.next_multiple_of(tile.depth) as u64,
-            bytes: bytes(&[input, output, weight]),
+            bytes: input + output + bytes(&[weight]),
         };
         match self.pass {
             Pass::Forward => Cost { bytes: product.bytes + bytes(&[bias]), ..product },
             // With the gate.
-            Pass::InputGradient => Cost { bytes: product.bytes + bytes(&[input]), ..product },
+            Pass::InputGradient => Cost { bytes: product.bytes + input, ..product },
             Pass::WeightGradient => {
                 let (parts, sums) = (self.parts(), weight + bias);
                 let product = Cost {
                     workgroups: product.workgroups * parts as u64,
-                    bytes: bytes(&[input, output, parts * sums]),
+                    bytes: input + output + bytes(&[parts * sums]),
                     ..product
                 };
                 let addition = Cost {
@@ -194,6 +205,12 @@ impl Direct {
                 product + addition
             }
         }
+    }
+
+    /// Returns the types of factors, input and output.
+    fn types(&self) -> [StorageType; 3] {
+        let Elements { factors, input, output } = self.elements;
+        [factors, input, output].map(Element::storage)
     }
 
     /// Returns into how many parts the sums of the weight gradient are divided.

@@ -4,19 +4,20 @@
 //! each workgroup sums one part, and a second kernel adds the parts in their order. Atomic additions would need no second
 //! kernel, and give other bits each time.
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 use crate::geometry::Window;
 use crate::product::{
-    Copying, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
+    Copying, Factors, Quad, column_of, depth_of, multiply, no_sums, quad_of, row_of, store, sum_of,
 };
 use crate::tile::{QUAD, Tile};
 
 /// Computes the sums of each part: `[parts, outputs, inputs * taps]`, then `[parts, outputs]` of the bias.
 #[cube(launch)]
-pub(super) fn weight_gradient(
-    input: &Array<f32>,
-    gradient: &Array<f32>,
+pub(super) fn weight_gradient<F: Float, I: Float, O: Float>(
+    input: &Array<I>,
+    gradient: &Array<O>,
     partial: &mut Array<f32>,
     batch: usize,
     inputs: usize,
@@ -28,6 +29,7 @@ pub(super) fn weight_gradient(
     part_depth: usize,
     #[comptime] window: Window,
     #[comptime] tile: Tile,
+    #[define(F, I, O)] _types: [StorageType; 3],
 ) {
     let taps = comptime!(window.taps());
     let along_rows = comptime!(Copying::rows(tile, true));
@@ -40,10 +42,10 @@ pub(super) fn weight_gradient(
     let first_depth_of_part = part * part_depth;
     let depth = min(batch * pixels, first_depth_of_part + part_depth);
 
-    let mut rows_stored = SharedMemory::<Quad>::new(comptime!(along_rows.len()));
-    let mut columns_stored = SharedMemory::<Quad>::new(comptime!(along_columns.len()));
-    let mut rows_copied = Array::<Quad>::new(comptime!(along_rows.count()));
-    let mut columns_copied = Array::<Quad>::new(comptime!(along_columns.count()));
+    let mut rows_stored = SharedMemory::<Factors<F>>::new(comptime!(along_rows.len()));
+    let mut columns_stored = SharedMemory::<Factors<F>>::new(comptime!(along_columns.len()));
+    let mut rows_copied = Array::<Factors<F>>::new(comptime!(along_rows.count()));
+    let mut columns_copied = Array::<Factors<F>>::new(comptime!(along_columns.count()));
     let mut sums = no_sums(tile);
     // The first workgroup of each row of workgroups also sums the rows.
     let sums_rows = CUBE_POS_X == 0 && (UNIT_POS as usize) < comptime!(tile.rows / QUAD);
@@ -59,13 +61,13 @@ pub(super) fn weight_gradient(
         #[unroll]
         for at in 0..comptime!(along_rows.count()) {
             let row = first_row + quad_of(at, along_rows);
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 let row = row + comptime!(q * tile.rows / QUAD);
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if k < depth && row < outputs {
-                    value = gradient[(image * outputs + row) * pixels + pixel];
+                    value = F::cast_from(gradient[(image * outputs + row) * pixels + pixel]);
                 }
                 quad[q] = value;
             }
@@ -74,7 +76,7 @@ pub(super) fn weight_gradient(
         #[unroll]
         for at in 0..comptime!(along_columns.count()) {
             let column = first_column + quad_of(at, along_columns);
-            let mut quad = Quad::empty();
+            let mut quad = Factors::<F>::empty();
             #[unroll]
             for q in 0..comptime!(QUAD) {
                 let column = column + comptime!(q * tile.columns / QUAD);
@@ -83,9 +85,10 @@ pub(super) fn weight_gradient(
                 // Above and left of the input, these wrap around to numbers that are too large.
                 let y = top + tap / comptime!(window.kernel);
                 let x = left + tap % comptime!(window.kernel);
-                let mut value = 0.0f32;
+                let mut value = F::new(0.0);
                 if k < depth && channel < inputs && y < height && x < width {
-                    value = input[((image * inputs + channel) * height + y) * width + x];
+                    value =
+                        F::cast_from(input[((image * inputs + channel) * height + y) * width + x]);
                 }
                 quad[q] = value;
             }
@@ -97,7 +100,8 @@ pub(super) fn weight_gradient(
         sync_cube();
         if sums_rows {
             for depth in 0..comptime!(tile.depth) {
-                row_sums += rows_stored[depth * comptime!(along_rows.stride()) + UNIT_POS as usize];
+                let place = depth * comptime!(along_rows.stride()) + UNIT_POS as usize;
+                row_sums += Quad::cast_from(rows_stored[place]);
             }
         }
         multiply(&rows_stored, &columns_stored, &mut sums, tile);

@@ -30,7 +30,10 @@ impl Winograd {
     /// Returns what a chunk costs.
     fn chunk_cost(&self, images: usize) -> Cost {
         let (source, target, tiles) = (self.source(), self.target(), self.tiles_of(images));
-        let len = |planes: Planes| images * planes.channels * planes.size[0] * planes.size[1];
+        let bytes_of = |planes: Planes| {
+            let len = images * planes.channels * planes.size[0] * planes.size[1];
+            planes.element.bytes(len) as u64
+        };
         let [weight, source_len, target_len] = self.lens(images);
         let points = self.scheme.points();
         let [across, down] = self.workgroups(images);
@@ -52,15 +55,15 @@ impl Winograd {
         let of_source = transform_cost(
             source.channels * tiles,
             Matrix::Input(self.scheme),
-            bytes(&[len(source), source_len]),
+            bytes_of(source) + bytes(&[source_len]),
         );
         let (matrix, gate) = match self.pass {
             Pass::Forward => (Matrix::Output(self.scheme), 0),
-            Pass::InputGradient => (Matrix::Output(self.scheme), len(target)),
+            Pass::InputGradient => (Matrix::Output(self.scheme), bytes_of(target)),
             Pass::WeightGradient => (Matrix::OutputTransposed(self.scheme), 0),
         };
-        let lens = [len(target), target_len, gate];
-        of_source + product + transform_cost(target.channels * tiles, matrix, bytes(&lens))
+        let of_target = bytes_of(target) + bytes(&[target_len]) + gate;
+        of_source + product + transform_cost(target.channels * tiles, matrix, of_target)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A thread transforms a tile of a channel. Neighbouring threads have neighbouring tiles, whose values at a point are
 //! neighbours: `[points][channels][tiles]`, with the tiles of some images one after the other.
 
+use cubecl::ir::StorageType;
 use cubecl::prelude::*;
 
 use super::line::transform;
@@ -11,8 +12,8 @@ use super::scheme::{Matrix, OUT, Scheme};
 /// Transforms tiles of images `[channels, height, width]` from `first_image` on. Tiles overlap, and the first begins
 /// `padding` pixels outside of the image.
 #[cube(launch)]
-pub(super) fn transform_input(
-    images: &Array<f32>,
+pub(super) fn transform_input<E: Float>(
+    images: &Array<E>,
     at_points: &mut Array<f32>,
     first_image: usize,
     channels: usize,
@@ -23,6 +24,7 @@ pub(super) fn transform_input(
     across: usize,
     padding: usize,
     #[comptime] scheme: Scheme,
+    #[define(E)] _element: StorageType,
 ) {
     let side = comptime!(scheme.tile());
     if ABSOLUTE_POS < channels * tiles {
@@ -43,7 +45,7 @@ pub(super) fn transform_input(
                 let y = top + i;
                 let mut value = 0.0f32;
                 if y < height && x < width {
-                    value = images[plane + y * width + x];
+                    value = f32::cast_from(images[plane + y * width + x]);
                 }
                 column[i] = value;
             }
@@ -80,8 +82,8 @@ pub(super) fn transform_input(
 
 /// Transforms tiles of the gradient of outputs, `[channels, height, width]`, from `first_image` on.
 #[cube(launch)]
-pub(super) fn transform_gradient(
-    gradient: &Array<f32>,
+pub(super) fn transform_gradient<E: Float>(
+    gradient: &Array<E>,
     at_points: &mut Array<f32>,
     first_image: usize,
     channels: usize,
@@ -91,6 +93,7 @@ pub(super) fn transform_gradient(
     down: usize,
     across: usize,
     #[comptime] scheme: Scheme,
+    #[define(E)] _element: StorageType,
 ) {
     let side = comptime!(scheme.tile());
     if ABSOLUTE_POS < channels * tiles {
@@ -110,7 +113,7 @@ pub(super) fn transform_gradient(
                 let y = top + i;
                 let mut value = 0.0f32;
                 if y < height && x < width {
-                    value = gradient[plane + y * width + x];
+                    value = f32::cast_from(gradient[plane + y * width + x]);
                 }
                 column[i] = value;
             }
@@ -134,11 +137,11 @@ pub(super) fn transform_gradient(
 /// Transforms products into images `[channels, height, width]` from `first_image` on: with a bias, adds it and applies ReLU; with a
 /// gate, masks the values where it is not positive.
 #[cube(launch)]
-pub(super) fn transform_output(
+pub(super) fn transform_output<E: Float>(
     at_points: &Array<f32>,
     bias: ComptimeOption<Array<f32>>,
-    gate: ComptimeOption<Array<f32>>,
-    images: &mut Array<f32>,
+    gate: ComptimeOption<Array<E>>,
+    images: &mut Array<E>,
     first_image: usize,
     channels: usize,
     height: usize,
@@ -147,6 +150,7 @@ pub(super) fn transform_output(
     down: usize,
     across: usize,
     #[comptime] scheme: Scheme,
+    #[define(E)] _element: StorageType,
 ) {
     let side = comptime!(scheme.tile());
     if ABSOLUTE_POS < channels * tiles {
@@ -209,10 +213,12 @@ pub(super) fn transform_output(
                     };
                     #[comptime]
                     let masked = match &gate {
-                        ComptimeOption::Some(gate) => select(gate[place] > 0.0, value, 0.0),
+                        ComptimeOption::Some(gate) => {
+                            select(f32::cast_from(gate[place]) > 0.0, value, 0.0)
+                        }
                         ComptimeOption::None => value,
                     };
-                    images[place] = masked;
+                    images[place] = E::cast_from(masked);
                 }
             }
         }

@@ -88,7 +88,7 @@ impl Winograd {
                 Form::Images,
                 self.tile,
             );
-            image::transform_output::launch::<R>(
+            image::transform_output::launch(
                 client,
                 Lines::of(target.channels * tiles)?.count(),
                 Lines::dim(),
@@ -104,6 +104,7 @@ impl Winograd {
                 down,
                 across,
                 self.scheme,
+                target.element.storage(),
             );
         }
         Ok(())
@@ -138,10 +139,10 @@ impl Winograd {
         at_points: &Handle,
         (first, count): (usize, usize),
     ) -> Result<(), Error> {
-        let Planes { channels, size: [height, width] } = self.source();
+        let Planes { channels, size: [height, width], element } = self.source();
         let [_, len, _] = self.lens(count);
         let ([down, across], tiles) = (self.tiles(), self.tiles_of(count));
-        image::transform_input::launch::<R>(
+        image::transform_input::launch(
             client,
             Lines::of(channels * tiles)?.count(),
             Lines::dim(),
@@ -156,6 +157,7 @@ impl Winograd {
             across,
             self.padding(),
             self.scheme,
+            element.storage(),
         );
         Ok(())
     }
@@ -179,7 +181,7 @@ impl Winograd {
         for (first, count) in self.chunks() {
             let tiles = self.tiles_of(count);
             self.transform_source(client, input, &source_at_points, (first, count))?;
-            image::transform_gradient::launch::<R>(
+            image::transform_gradient::launch(
                 client,
                 Lines::of(target.channels * tiles)?.count(),
                 Lines::dim(),
@@ -193,6 +195,7 @@ impl Winograd {
                 down,
                 across,
                 self.scheme,
+                target.element.storage(),
             );
             multiply_points::launch::<R>(
                 client,

@@ -1,8 +1,8 @@
 //! The sizes that follow from the geometry.
 
 use super::scheme::{OUT, Scheme};
-use crate::ConvGeometry;
 use crate::tile::{Pass, TILES, Tile, tile_of_points};
+use crate::{ConvGeometry, Element, Elements};
 
 /// The largest buffer of values at the points: 64 MiB.
 const LARGEST: usize = 1 << 24;
@@ -19,6 +19,7 @@ pub(super) struct Planes {
     pub(super) channels: usize,
     /// `[height, width]`
     pub(super) size: [usize; 2],
+    pub(super) element: Element,
 }
 
 /// A pass of a convolution by Winograd's algorithm.
@@ -28,6 +29,7 @@ pub(crate) struct Winograd {
     pub(super) pass: Pass,
     pub(super) scheme: Scheme,
     pub(super) tile: Tile,
+    pub(super) elements: Elements,
 }
 
 impl Winograd {
@@ -36,7 +38,8 @@ impl Winograd {
     pub(crate) fn new(geometry: ConvGeometry, pass: Pass) -> Option<Self> {
         let scheme = Scheme::of(geometry.window.kernel)?;
         let fits = geometry.window.stride == 1 && geometry.window.padding < scheme.kernel();
-        let winograd = Self { geometry, pass, scheme, tile: TILES[0] };
+        let elements = Elements::default();
+        let winograd = Self { geometry, pass, scheme, tile: TILES[0], elements };
         let weight = geometry.inputs.saturating_mul(geometry.outputs);
         let weight = weight.saturating_mul(scheme.points());
         if !fits || weight > LARGEST || winograd.image_len() > LARGEST {
@@ -51,26 +54,39 @@ impl Winograd {
         Self { tile, ..self }
     }
 
+    /// Returns the pass with other types.
+    pub(crate) fn with_elements(self, elements: Elements) -> Self {
+        Self { elements, ..self }
+    }
+
     pub(crate) fn tile(&self) -> Tile {
         self.tile
     }
 
     /// Returns the images that are transformed to points.
     pub(super) fn source(&self) -> Planes {
-        let ConvGeometry { inputs, outputs, size, output_size, .. } = self.geometry;
         match self.pass {
-            Pass::Forward | Pass::WeightGradient => Planes { channels: inputs, size },
-            Pass::InputGradient => Planes { channels: outputs, size: output_size },
+            Pass::Forward | Pass::WeightGradient => self.input(),
+            Pass::InputGradient => self.output(),
         }
     }
 
     /// Returns the images that are divided into tiles without overlap: those that are computed, or whose gradient is given.
     pub(super) fn target(&self) -> Planes {
-        let ConvGeometry { inputs, outputs, size, output_size, .. } = self.geometry;
         match self.pass {
-            Pass::Forward | Pass::WeightGradient => Planes { channels: outputs, size: output_size },
-            Pass::InputGradient => Planes { channels: inputs, size },
+            Pass::Forward | Pass::WeightGradient => self.output(),
+            Pass::InputGradient => self.input(),
         }
+    }
+
+    fn input(&self) -> Planes {
+        let ConvGeometry { inputs, size, .. } = self.geometry;
+        Planes { channels: inputs, size, element: self.elements.input }
+    }
+
+    fn output(&self) -> Planes {
+        let ConvGeometry { outputs, output_size, .. } = self.geometry;
+        Planes { channels: outputs, size: output_size, element: self.elements.output }
     }
 
     /// Returns how many pixels outside of the source the first tile begins.

@@ -1,8 +1,10 @@
 //! Convolutions against plain loops.
 
-use nin_gpu::{Algorithm, ConvGeometry, Convolution, Error, Pass, TILES, Window};
+use nin_gpu::{
+    Algorithm, ConvGeometry, Convolution, Element, Elements, Error, Pass, TILES, Window,
+};
 
-use crate::adapter::{Client, client, read, write};
+use crate::adapter::{Client, client, read, read_as, rounded, write, write_as};
 use crate::oracle::{self, assert_close, numbers};
 
 /// Of the largest value: 32-bit sums of up to some thousand products in another order.
@@ -10,6 +12,9 @@ const TOLERANCE: f64 = 2e-5;
 
 /// The same by Winograd's algorithm, whose transforms cancel a digit or two.
 const WINOGRAD_TOLERANCE: f64 = 1e-4;
+
+/// The rounding of a result that is stored in 16 bits: half a unit in the last of 11 digits.
+const F16_ROUNDING: f64 = 1.0 / 2048.0;
 
 /// What a training step computes with a convolution.
 #[derive(Debug, PartialEq)]
@@ -41,39 +46,66 @@ impl Operands {
         }
     }
 
-    fn step(&self, client: &Client, convolution: &Convolution) -> Step {
-        let [input, weight, bias, gradient] =
-            [&self.input, &self.weight, &self.bias, &self.gradient]
-                .map(|values| write(client, values));
+    fn step(&self, client: &Client, convolution: &Convolution, elements: Elements) -> Step {
+        let Elements { input: of_inputs, output: of_outputs, .. } = elements;
+        let convolution = convolution.with_elements(elements);
+        let input = write_as(client, of_inputs, &self.input);
+        let gradient = write_as(client, of_outputs, &self.gradient);
+        let [weight, bias] = [&self.weight, &self.bias].map(|values| write(client, values));
         let output = convolution.forward(client, [&input, &weight, &bias]).unwrap();
         let of_input = convolution.input_gradient(client, [&gradient, &weight], None).unwrap();
         let of_gated =
             convolution.input_gradient(client, [&gradient, &weight], Some(&input)).unwrap();
         let of_parameters = convolution.parameter_gradients(client, [&input, &gradient]).unwrap();
         Step {
-            output: read(client, output),
-            of_input: read(client, of_input),
-            of_gated_input: read(client, of_gated),
+            output: read_as(client, of_outputs, output, self.gradient.len()),
+            of_input: read_as(client, of_inputs, of_input, self.input.len()),
+            of_gated_input: read_as(client, of_inputs, of_gated, self.input.len()),
             of_weight: read(client, of_parameters.weight),
             of_bias: read(client, of_parameters.bias),
         }
     }
 }
 
-/// Compares a convolution with the oracle.
+/// Compares a convolution in 32 bits with the oracle.
 fn compare(client: &Client, sizes: &oracle::Convolution, convolution: &Convolution) {
-    let operands = Operands::of(convolution.geometry(), sizes.outputs);
-    let found = operands.step(client, convolution);
+    compare_in(client, sizes, convolution, Elements::default());
+}
 
-    let tolerance = |pass| match convolution.algorithm(pass) {
-        Algorithm::Direct => TOLERANCE,
-        Algorithm::Winograd => WINOGRAD_TOLERANCE,
+/// Compares a convolution with the oracle, which gets operands that are rounded to their types.
+fn compare_in(
+    client: &Client,
+    sizes: &oracle::Convolution,
+    convolution: &Convolution,
+    elements: Elements,
+) {
+    let operands = Operands::of(convolution.geometry(), sizes.outputs);
+    let found = operands.step(client, convolution, elements);
+
+    let tolerance = |pass, result: Element| {
+        let of_sums = match convolution.algorithm(pass) {
+            Algorithm::Direct => TOLERANCE,
+            Algorithm::Winograd => WINOGRAD_TOLERANCE,
+        };
+        of_sums + if result == Element::F16 { F16_ROUNDING } else { 0.0 }
     };
-    let tolerances = Pass::ALL.map(tolerance);
-    let name = format!("{sizes:?}, {tolerances:?}, {:?}", convolution.tile(Pass::Forward));
-    let Operands { input, weight, bias, gradient } = &operands;
-    let output = sizes.forward(input, weight, bias);
-    let expected = sizes.backward(input, weight, gradient);
+    let tolerances = [
+        tolerance(Pass::Forward, elements.output),
+        tolerance(Pass::InputGradient, elements.input),
+        tolerance(Pass::WeightGradient, Element::F32),
+    ];
+    let name =
+        format!("{sizes:?}, {elements:?}, {tolerances:?}, {:?}", convolution.tile(Pass::Forward));
+    // What the direct algorithm multiplies is rounded in any case, what Winograd's does only if it is stored so.
+    let of_factors = match convolution.algorithm(Pass::Forward) {
+        Algorithm::Direct => elements.factors,
+        Algorithm::Winograd => Element::F32,
+    };
+    let input = rounded(of_factors, &rounded(elements.input, &operands.input));
+    let gradient = rounded(of_factors, &rounded(elements.output, &operands.gradient));
+    let weight = rounded(of_factors, &operands.weight);
+    let output = sizes.forward(&input, &weight, &operands.bias);
+    let expected = sizes.backward(&input, &weight, &gradient);
     assert_close(&format!("{name}: output"), &found.output, &output, tolerances[0]);
     assert_close(&format!("{name}: input"), &found.of_input, &expected.input, tolerances[1]);
     assert_close(&format!("{name}: weight"), &found.of_weight, &expected.weight, tolerances[2]);
@@ -145,6 +177,90 @@ fn a_hundred_convolutions_by_winograds_algorithm_are_those_of_plain_loops() {
     }
 }
 
+/// The types of the layers of a block in 16 bits: the first reads 32 bits, and so does what follows a block without a pool.
+fn types_of_f16() -> [Elements; 3] {
+    use Element::{F16, F32};
+
+    let types = |input, output| Elements { factors: F16, input, output };
+    [types(F32, F16), types(F16, F16), types(F16, F32)]
+}
+
+#[test]
+fn in_f16_only_operands_and_what_is_stored_are_rounded() {
+    let Some(client) = client() else { return };
+    if !Element::F16.is_supported(&client) {
+        println!("skipped: the adapter has no 16-bit floats");
+        return;
+    }
+    let [first, inner, last] = types_of_f16();
+    let window = |kernel, stride, padding| Window { kernel, stride, padding };
+    let mut random = Random(3);
+    // The layers of networks: kernels are compiled for each window, type and tile, which takes most of the time.
+    for (window, elements) in [
+        (window(11, 4, 0), first),
+        (window(5, 1, 2), first),
+        (window(3, 2, 1), inner),
+        (window(1, 1, 0), inner),
+        (window(1, 1, 0), last),
+    ] {
+        let sizes = random_sizes(&mut random, window);
+        compare_in(&client, &sizes, &Convolution::direct(geometry(&sizes)), elements);
+    }
+    for (kernel, elements) in [(5, first), (3, inner)] {
+        let sizes = random_sizes(&mut random, window(kernel, 1, kernel / 2));
+        let convolution = Convolution::winograd(geometry(&sizes)).unwrap();
+        compare_in(&client, &sizes, &convolution, elements);
+    }
+    // The tile with the most workgroup memory, and the one with the most sums of a thread.
+    for tile in [TILES[8], TILES[6]] {
+        let sizes = oracle::Convolution {
+            batch: 2,
+            inputs: 3,
+            outputs: 133,
+            size: [9, 11],
+            window: window(1, 1, 0),
+        };
+        let convolution = Convolution::direct(geometry(&sizes)).with_tile(tile).unwrap();
+        compare_in(&client, &sizes, &convolution, inner);
+    }
+}
+
+#[test]
+fn what_exceeds_f16_is_infinite_and_nan_stays_nan() {
+    let Some(client) = client() else { return };
+    if !Element::F16.is_supported(&client) {
+        println!("skipped: the adapter has no 16-bit floats");
+        return;
+    }
+    // The largest finite number is 65,504.
+    let values = [70_000.0, f32::NAN, 65_504.0, 1e30];
+    let one = Window { kernel: 1, stride: 1, padding: 0 };
+    let geometry = ConvGeometry::new(1, [1, 1], [2, 2], one).unwrap();
+    let [input, weight, bias] = [&values[..], &[1.0], &[0.0]].map(|values| write(&client, values));
+    for elements in types_of_f16() {
+        let input = if elements.input == Element::F16 {
+            write_as(&client, Element::F16, &values)
+        } else {
+            input.clone()
+        };
+        let convolution = Convolution::direct(geometry).with_elements(elements);
+        let output = convolution.forward(&client, [&input, &weight, &bias]).unwrap();
+        let output = read_as(&client, elements.output, output, 4);
+        assert!(output[1].is_nan(), "{output:?}");
+        assert_eq!([output[0], output[2], output[3]], [f32::INFINITY, 65_504.0, f32::INFINITY]);
+
+        let gradient = write_as(&client, elements.output, &[1e6, 1.0, 1.0, 1.0]);
+        let of_input = convolution.input_gradient(&client, [&gradient, &weight], None).unwrap();
+        let of_input = read_as(&client, elements.input, of_input, 4);
+        assert_eq!(of_input, [f32::INFINITY, 1.0, 1.0, 1.0], "{elements:?}");
+        let ones = write_as(&client, elements.input, &[1.0; 4]);
+        let of_parameters = convolution.parameter_gradients(&client, [&ones, &gradient]).unwrap();
+        for sums in [of_parameters.weight, of_parameters.bias] {
+            assert_eq!(read(&client, sums), [f32::INFINITY], "{elements:?}");
+        }
+    }
+}
+
 #[test]
 fn images_in_several_chunks_are_those_of_plain_loops() {
     let Some(client) = client() else { return };
@@ -207,8 +323,8 @@ fn an_adapter_gives_the_same_bits_twice() {
     for convolution in [Convolution::direct(geometry), winograd] {
         // The weight gradient is the sum of several parts.
         assert!(convolution.cost(Pass::WeightGradient).workgroups > 8);
-        let first = operands.step(&client, &convolution);
-        assert_eq!(operands.step(&client, &convolution), first);
+        let first = operands.step(&client, &convolution, Elements::default());
+        assert_eq!(operands.step(&client, &convolution, Elements::default()), first);
     }
 }
 

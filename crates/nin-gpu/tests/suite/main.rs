@@ -2,6 +2,7 @@
 
 mod adapter;
 mod convolution;
+mod dropout;
 mod optimizer;
 mod oracle;
 mod pool;

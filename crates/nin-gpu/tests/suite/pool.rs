@@ -1,8 +1,8 @@
 //! Max pools against plain loops.
 
-use nin_gpu::{PoolGeometry, Pooled, Window, max_pool, max_pool_gradient, relu_gradient};
+use nin_gpu::{Element, PoolGeometry, Pooled, Window, max_pool, max_pool_gradient, relu_gradient};
 
-use crate::adapter::{client, read, write};
+use crate::adapter::{client, read, read_as, rounded, write, write_as};
 use crate::oracle::numbers;
 
 /// The maximum of each window and its place, in ceil mode: windows may extend beyond the input.
@@ -77,6 +77,31 @@ fn maxima_and_gradients_are_those_of_plain_loops() {
             assert_eq!(read(&client, of_input), of_expected, "{name}");
         }
     }
+}
+
+#[test]
+fn a_pool_reads_and_writes_f16() {
+    let Some(client) = client() else { return };
+    if !Element::F16.is_supported(&client) {
+        println!("skipped: the adapter has no 16-bit floats");
+        return;
+    }
+    let window = Window { kernel: 3, stride: 2, padding: 1 };
+    let (planes, size) = (3, [7, 5]);
+    let len = planes * size[0] * size[1];
+    let values: Vec<f32> = numbers(len, 5).into_iter().map(|value| value.max(0.0)).collect();
+    let (output_size, expected) = pooled(planes, size, window, &rounded(Element::F16, &values));
+    let geometry = PoolGeometry::new(planes, size, output_size, window).unwrap();
+    let in_f16 = geometry.with_element(Element::F16);
+    let found = max_pool(&client, &in_f16, &write_as(&client, Element::F16, &values)).unwrap();
+    let maxima: Vec<f32> = expected.iter().map(|(value, _)| *value).collect();
+    assert_eq!(read(&client, found.maxima.clone()), maxima);
+
+    let gradient = write(&client, &numbers(expected.len(), 6));
+    let of_input = max_pool_gradient(&client, &geometry, &found, &gradient).unwrap();
+    let of_input = rounded(Element::F16, &read(&client, of_input));
+    let in_f16 = max_pool_gradient(&client, &in_f16, &found, &gradient).unwrap();
+    assert_eq!(read_as(&client, Element::F16, in_f16, len), of_input);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl::client::ComputeClient;
 use cubecl::server::Handle;
 use nin_gpu::{
-    ConvGeometry, Convolution, Error, PoolGeometry, Pooled, Window, max_pool, max_pool_gradient,
-    relu_gradient,
+    ConvGeometry, Convolution, Element, Elements, Error, PoolGeometry, Pooled, Window, max_pool,
+    max_pool_gradient, relu_gradient,
 };
 
 use super::buffers::{GpuTensor, tensor_on};
@@ -70,6 +70,19 @@ impl GpuBlock {
             pool,
             output_shape: [batch, third, height, width],
         })
+    }
+
+    /// Returns the block with its products and what lies between its layers in this type. Its input and output are 32-bit
+    /// floats.
+    pub(super) fn with_element(mut self, element: Element) -> Self {
+        let pooled = if self.pool.is_some() { element } else { Element::F32 };
+        let stored = [Element::F32, element, element, pooled];
+        for (convolution, types) in self.convolutions.iter_mut().zip(stored.windows(2)) {
+            let elements = Elements { factors: element, input: types[0], output: types[1] };
+            *convolution = convolution.with_elements(elements);
+        }
+        self.pool = self.pool.map(|pool| pool.with_element(element));
+        self
     }
 
     pub(super) fn output_size(&self) -> [usize; 2] {

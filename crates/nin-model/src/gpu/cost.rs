@@ -3,7 +3,8 @@
 use nin_gpu::{Cost, Error, Pass, Window};
 
 use super::block::GpuBlock;
-use crate::Architecture;
+use super::switch::element;
+use crate::{Architecture, Precision};
 
 /// What a layer costs on a GPU, counted from its sizes. Dropout, the mean of the class maps, the loss and the optimizer are
 /// Burn's operations, and not counted.
@@ -21,7 +22,7 @@ pub struct GpuLayer {
     pub backward: Cost,
 }
 
-/// Returns the layers of a network, first to last, on a batch of images of `[channels, height, width]`.
+/// Returns the layers of a network in a precision, first to last, on a batch of images of `[channels, height, width]`.
 ///
 /// # Errors
 /// As [`nin_gpu::ConvGeometry::new`] and [`nin_gpu::PoolGeometry::new`].
@@ -29,12 +30,14 @@ pub fn gpu_layers(
     architecture: &Architecture,
     [_, height, width]: [usize; 3],
     batch: usize,
+    precision: Precision,
 ) -> Result<Vec<GpuLayer>, Error> {
     let mut size = [height, width];
     let mut layers = Vec::new();
     for (index, (block, channels)) in architecture.block_channels().enumerate() {
         let window = Window { kernel: block.kernel, stride: block.stride, padding: block.padding };
-        let on_gpu = GpuBlock::new(batch, channels, size, window, block.pool.as_ref())?;
+        let on_gpu = GpuBlock::new(batch, channels, size, window, block.pool.as_ref())?
+            .with_element(element(precision));
         for (layer, convolution) in on_gpu.convolutions.iter().enumerate() {
             let kernel = if layer == 0 { block.kernel } else { 1 };
             let wants_input = index > 0 || layer > 0;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::names::{epoch_name, step_name};
 use crate::events::Ending;
 use crate::figures::Figures;
+use crate::loss_scale::LossScale;
 use crate::recipe::TrainingRecipe;
 use crate::score::Score;
 use crate::sentinel::SentinelState;
@@ -47,12 +48,15 @@ pub struct TrainingState {
     /// The learning rate of the last step.
     #[serde(default)]
     pub learning_rate: f64,
-    /// Number of steps that were skipped because of a non-finite loss or gradient.
+    /// Number of steps that were skipped because of a non-finite loss or gradient, which includes overflows of f16.
     #[serde(default)]
     pub skipped_steps: usize,
     /// Number of skipped steps since the last one that was not.
     #[serde(default)]
     pub skipped_in_a_row: usize,
+    /// The factor on the loss, if the training is in f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
     /// The attempt, counted from 1. Each restart by the sentinel adds one.
     #[serde(default = "first_attempt")]
     pub attempt: usize,
@@ -85,6 +89,7 @@ impl TrainingState {
             learning_rate: 0.0,
             skipped_steps: 0,
             skipped_in_a_row: 0,
+            loss_scale: None,
             attempt: first_attempt(),
             sentinel: SentinelState::default(),
         }

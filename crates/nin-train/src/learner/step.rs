@@ -2,7 +2,7 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use burn::train::Learner;
+use burn::train::{Learner, TrainStep};
 use nin_data::ImageBatch;
 use nin_model::{ModelError, Weights};
 use nin_optimizer::{GradientDescent, Schedule};
@@ -11,6 +11,7 @@ use super::components::{Components, RunOptimizer};
 use super::optimizer_state;
 use crate::classifier::Classifier;
 use crate::clipping;
+use crate::loss_scale::LossScale;
 use crate::recipe::Recipe;
 use crate::score::Answers;
 
@@ -44,6 +45,8 @@ pub struct StepLearner<B: AutodiffBackend> {
     learner: Learner<Components<B>>,
     /// The largest norm of all gradients together, where the recipe clips them.
     clip_norm: Option<f64>,
+    /// The factor on the loss in the backward pass.
+    loss_scale: f64,
 }
 
 /// The state of an optimizer between steps.
@@ -55,8 +58,8 @@ pub(crate) struct OptimizerState<'a> {
 }
 
 impl<B: AutodiffBackend> StepLearner<B> {
-    /// Creates a learner at the first step of a recipe. Of the recipe, it uses `[optimizer]`, `[schedule]` and
-    /// `training.epochs`.
+    /// Creates a learner at the first step of a recipe. Of the recipe, it uses `[optimizer]`, `[schedule]`,
+    /// `training.epochs` and `training.precision`.
     ///
     /// # Errors
     /// [`ModelError`] if the state of the optimizer cannot be created.
@@ -90,7 +93,8 @@ impl<B: AutodiffBackend> StepLearner<B> {
         let mut learner = Learner::new(classifier, optimizer, schedule);
         learner.load_optim(record);
         learner.load_scheduler(state.steps_taken);
-        Ok(Self { learner, clip_norm })
+        let loss_scale = LossScale::of(training.precision).map_or(1.0, LossScale::factor);
+        Ok(Self { learner, clip_norm, loss_scale })
     }
 
     /// Takes one step. Returns the batch's answers, computed with the weights before the step.
@@ -119,8 +123,20 @@ impl<B: AutodiffBackend> StepLearner<B> {
         &self,
         batch: ImageBatch<B>,
     ) -> Result<(Answers, GradientsParams), ModelError> {
-        let output = self.learner.train_step(batch);
+        if self.loss_scale == 1.0 {
+            let output = self.learner.train_step(batch);
+            return Ok((output.item.0?, output.grads));
+        }
+        let classifier = self.classifier().with_loss_scale(self.loss_scale);
+        let mut output = TrainStep::step(&classifier, batch);
+        clipping::scale(&classifier, &mut output.grads, 1.0 / self.loss_scale);
         Ok((output.item.0?, output.grads))
+    }
+
+    /// Sets the factor on the loss in the backward pass, a power of two. The gradients are divided by it, so that it only changes
+    /// what 16-bit floats can hold of them.
+    pub fn set_loss_scale(&mut self, loss_scale: f64) {
+        self.loss_scale = loss_scale;
     }
 
     /// Clips the gradients as the recipe asks and updates the weights, at the learning rate of the last
@@ -144,7 +160,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
 
     /// Puts together what [`into_parts`](Self::into_parts) took apart.
     pub(super) fn from_parts(learner: Learner<Components<B>>, clip_norm: Option<f64>) -> Self {
-        Self { learner, clip_norm }
+        Self { learner, clip_norm, loss_scale: 1.0 }
     }
 
     pub(super) fn as_learner(&self) -> &Learner<Components<B>> {

@@ -10,6 +10,7 @@ use crate::averaging::Average;
 use crate::checkpoint::TrainingState;
 use crate::figures::Figures;
 use crate::learner::LoopLearner;
+use crate::loss_scale::LossScale;
 use crate::metrics_log::MetricsLog;
 use crate::sentinel::Sentinel;
 
@@ -33,9 +34,10 @@ impl<'a, B: AutodiffBackend> TrainingLoop<'a, B> {
     pub(crate) fn new(
         job: &'a Job<B>,
         learner: &'a mut LoopLearner<B>,
-        state: TrainingState,
+        mut state: TrainingState,
         log: MetricsLog,
     ) -> Self {
+        state.loss_scale = state.loss_scale.or(LossScale::of(job.recipe.training.precision));
         let classes = job.metadata.classes.clone();
         Self {
             sentinel: Sentinel::new(classes, job.loaders.train.steps_per_epoch()),

@@ -33,6 +33,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
     ) -> Result<(), TrainError> {
         let begun = Instant::now();
         self.state.learning_rate = self.learner.steps.begin_step();
+        if let Some(scale) = self.state.loss_scale {
+            self.learner.steps.set_loss_scale(scale.factor());
+        }
         let (answers, gradients) = self.gradients(batch)?;
         let score = answers.score();
         let checked = times.bookkeeping(|| self.check(score, &gradients))?;
@@ -42,6 +45,7 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
                 self.state.skipped_steps += 1;
                 self.state.skipped_in_a_row += 1;
             }
+            Checked::Overflowed => self.state.skipped_steps += 1,
         }
         self.count(begun.elapsed(), score.images, times);
         let told = Instant::now();
@@ -80,6 +84,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         if score.loss_sum.is_finite() && non_finite.is_none() {
             return Ok(Checked::Finite { norm });
         }
+        if score.loss_sum.is_finite() && self.shrink_loss_scale()? {
+            return Ok(Checked::Overflowed);
+        }
         let TrainingState { epoch, step, skipped_in_a_row, learning_rate, .. } = self.state;
         let on_non_finite = self.job.recipe.training.on_non_finite;
         let skipped = on_non_finite == OnNonFinite::Skip && skipped_in_a_row < MOST_SKIPPED;
@@ -105,6 +112,18 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         })
     }
 
+    /// Halves the loss scale, if there is one above 1.
+    fn shrink_loss_scale(&mut self) -> Result<bool, TrainError> {
+        let TrainingState { epoch, step, ref mut loss_scale, .. } = self.state;
+        let Some(scale) = loss_scale else { return Ok(false) };
+        if !scale.shrink() {
+            return Ok(false);
+        }
+        let factor = scale.factor();
+        self.log.event(Event::LossScale { epoch, step: step + 1, factor })?;
+        Ok(true)
+    }
+
     /// Updates the weights and their average.
     fn update(&mut self, gradients: GradientsParams, score: Score) -> Result<(), TrainError> {
         self.learner.steps.update(gradients)?;
@@ -114,6 +133,9 @@ impl<B: AutodiffBackend> TrainingLoop<'_, B> {
         }
         self.state.score.add(score);
         self.state.skipped_in_a_row = 0;
+        if let Some(scale) = &mut self.state.loss_scale {
+            scale.step();
+        }
         Ok(())
     }
 
@@ -183,4 +205,6 @@ enum Checked {
     Finite { norm: Option<f64> },
     /// A value is not finite. The step is skipped.
     Dropped,
+    /// A gradient of f16 is too large. The step is skipped, and the loss scale is halved.
+    Overflowed,
 }

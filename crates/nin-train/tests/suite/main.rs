@@ -4,6 +4,8 @@
 mod adapter;
 mod agreement;
 #[cfg(feature = "test-wgpu")]
+mod f16;
+#[cfg(feature = "test-wgpu")]
 mod gpu;
 mod initialization;
 mod interruption;

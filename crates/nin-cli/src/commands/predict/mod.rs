@@ -11,7 +11,7 @@ use std::thread;
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use nin_data::{SkippedFiles, sha256};
-use nin_model::{ModelMetadata, Weights};
+use nin_model::{ModelMetadata, Precision, Weights};
 use nin_prediction::{Answer, Threshold};
 use nin_train::{Fingerprint, Predictor, Preparation, Prepared};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -264,6 +264,10 @@ enum Outcome {
 
 impl Task for Predict<'_> {
     type Output = ();
+
+    fn precision(&self) -> Precision {
+        self.metadata.precision
+    }
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> anyhow::Result<()>
     where

@@ -2,7 +2,8 @@
 
 use std::iter::Sum;
 
-use nin_model::{Architecture, GpuCost, GpuLayer, gpu_layers};
+use nin_model::{Architecture, GpuCost, GpuLayer, Precision, gpu_layers};
+use nin_train::recipe::TrainingRecipe;
 use serde_json::{Value, json};
 
 use crate::terminal::printable_text;
@@ -12,6 +13,7 @@ pub(super) struct Counts<'a> {
     architecture: &'a str,
     input: [usize; 3],
     batch_size: usize,
+    precision: Precision,
     device: &'a str,
     layers: Vec<GpuLayer>,
 }
@@ -21,11 +23,13 @@ impl<'a> Counts<'a> {
     pub(super) fn of(
         architecture: &'a Architecture,
         input: [usize; 3],
-        batch_size: usize,
+        training: &TrainingRecipe,
         device: &'a str,
     ) -> anyhow::Result<Self> {
-        let layers = gpu_layers(architecture, input, batch_size)?;
-        Ok(Self { architecture: architecture.name(), input, batch_size, device, layers })
+        let TrainingRecipe { batch_size, precision, .. } = *training;
+        let layers = gpu_layers(architecture, input, batch_size, precision)?;
+        let architecture = architecture.name();
+        Ok(Self { architecture, input, batch_size, precision, device, layers })
     }
 
     /// Returns the sums of the forward and of the backward passes.
@@ -50,6 +54,7 @@ impl<'a> Counts<'a> {
             "architecture": self.architecture,
             "input": self.input,
             "batch_size": self.batch_size,
+            "precision": self.precision.name(),
             "device": self.device,
             "layers": layers.collect::<Vec<_>>(),
             "forward": as_json(forward),
@@ -65,8 +70,11 @@ impl<'a> Counts<'a> {
         let header = format!("{dispatches:>11}{workgroups:>11}{flops:>9}{executed:>9}{bytes:>9}");
         let mut lines = vec![
             format!(
-                "{} at {channels}x{height}x{width}, batches of {}, on {}",
-                self.architecture, self.batch_size, self.device
+                "{} at {channels}x{height}x{width}, batches of {}, {}, on {}",
+                self.architecture,
+                self.batch_size,
+                self.precision.name(),
+                self.device
             ),
             "counted, not timed: the kernels of the layers, without dropout, loss and optimizer"
                 .to_owned(),

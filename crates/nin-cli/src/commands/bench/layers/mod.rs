@@ -30,8 +30,7 @@ fn count(
     NetworkSettings { recipe, architecture, input }: &NetworkSettings,
     selected: &Selected,
 ) -> anyhow::Result<ExitCode> {
-    let batch_size = recipe.training.batch_size;
-    let counts = counts::Counts::of(architecture, *input, batch_size, &selected.device)?;
+    let counts = counts::Counts::of(architecture, *input, &recipe.training, &selected.device)?;
     match arguments.format {
         Format::Json => print_json(&counts.as_json())?,
         Format::Text => print_text(&counts.as_text())?,
