@@ -109,7 +109,9 @@ fn of_model(error: &ModelError) -> Option<String> {
     let flags = match error {
         ModelError::Device { .. } => "--backend NAME",
         ModelError::DeviceFailed { .. } => "--batch-size N, --adapter NAME, --backend flex",
-        ModelError::NoF16 { .. } => "--set training.precision=fp32, or --backend wgpu",
+        ModelError::NoF16 { .. } => {
+            "--set training.precision=fp32 --weights FILE, or --backend wgpu"
+        }
         ModelError::Metadata { .. } => "nin-cli import --from FILE --config NAME-OR-FILE",
         _ => return None,
     };

@@ -46,7 +46,9 @@ impl ModelError {
             Self::Kernel { .. } => "use another initialization or architecture".to_owned(),
             Self::Device { .. } => "try another backend".to_owned(),
             Self::NoF16 { .. } => {
-                "use `training.precision = \"fp32\"`, or `\"bf16\"` on a CPU".to_owned()
+                "use `training.precision = \"fp32\"`, or `\"bf16\"` on a CPU. A run keeps its precision: resume it where \
+                 there is f16, or start another one from its weights"
+                    .to_owned()
             }
             Self::DeviceFailed { reason } => hint_of_failure(reason).to_owned(),
             Self::NotSafetensors { .. } => {

@@ -80,7 +80,7 @@ impl<B: Backend> Classifier<B> {
     /// Sets the factor on the training loss before the backward pass: the gradients of
     /// [`TrainStep::step`] are multiplied by it.
     #[must_use]
-    pub fn with_loss_scale(self, loss_scale: f64) -> Self {
+    pub(crate) fn with_loss_scale(self, loss_scale: f64) -> Self {
         Self { loss_scale, ..self }
     }
 

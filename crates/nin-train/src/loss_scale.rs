@@ -1,9 +1,9 @@
 //! Loss scaling for training in f16 (Micikevicius et al., arXiv:1710.03740, section 3.2).
 //!
-//! Most gradients between layers are smaller than the smallest 16-bit float. So the loss is multiplied by a power of two before the
-//! backward pass, and the gradients of the weights, which have 32 bits, are divided by it. If a gradient overflows, the step is
-//! skipped and the factor halved; after many steps without, it is doubled. PyTorch's `GradScaler` has the same rule and the same
-//! numbers.
+//! Many gradients between layers are smaller than the smallest 16-bit float. So the loss is multiplied by a power of two before
+//! the backward pass, and the gradients of the weights, which have 32 bits, are divided by it. If a gradient overflows, the step
+//! is skipped and the factor halved; after many steps without, it is doubled. The numbers are those of PyTorch's `GradScaler`,
+//! which has no largest and no smallest factor.
 
 use nin_model::Precision;
 use serde::{Deserialize, Serialize};
@@ -41,13 +41,13 @@ impl LossScale {
     pub(crate) fn step(&mut self) {
         self.steps += 1;
         if self.steps >= PERIOD {
-            *self = Self { exponent: (self.exponent + 1).min(LARGEST), steps: 0 };
+            *self = Self { exponent: self.exponent.min(LARGEST - 1) + 1, steps: 0 };
         }
     }
 
     /// Halves the factor; returns `false` if it is one already, and scaling is not what overflows.
     pub(crate) fn shrink(&mut self) -> bool {
-        let exponent = self.exponent.checked_sub(1);
+        let exponent = self.exponent.min(LARGEST).checked_sub(1);
         *self = Self { exponent: exponent.unwrap_or(0), steps: 0 };
         exponent.is_some()
     }

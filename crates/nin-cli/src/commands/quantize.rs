@@ -6,7 +6,8 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use nin_data::{ImageDataset, OrderedLoader, Part};
 use nin_model::{
-    Calibration, HostTensor, InferencePlan, ModelError, ModelMetadata, NetworkInNetwork, Weights,
+    Calibration, HostTensor, InferencePlan, ModelError, ModelMetadata, NetworkInNetwork, Precision,
+    Weights,
 };
 use nin_train::{Classifier, Evaluation};
 use serde::Serialize;
@@ -26,10 +27,14 @@ const BATCH: usize = 32;
 const CLIPPED_SHARES: [f64; 4] = [0.0, 1e-5, 1e-4, 1e-3];
 
 pub fn run(arguments: &QuantizeArguments) -> anyhow::Result<ExitCode> {
-    let (metadata, weights) = arguments.checkpoint.load()?;
+    let (mut metadata, weights) = arguments.checkpoint.load()?;
     if weights.is_quantized() {
         let hint = "pass the checkpoint that it was made from";
         return Err(CommandError::new("the weights are int8 already", hint).into());
+    }
+    if metadata.precision == Precision::F16 {
+        // A GPU computes integer weights in fp32.
+        metadata.precision = Precision::Fp32;
     }
     let [training, held_out] =
         [Part::Train, Part::Test].map(|part| images(arguments, &metadata, part));

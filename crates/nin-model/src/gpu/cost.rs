@@ -6,8 +6,8 @@ use super::block::GpuBlock;
 use super::switch::element;
 use crate::{Architecture, Precision};
 
-/// What a layer costs on a GPU, counted from its sizes. Dropout, the mean of the class maps, the loss and the optimizer are
-/// Burn's operations, and not counted.
+/// What a layer costs on a GPU, counted from its sizes. Dropout, the mean of the class maps, the loss and the optimizer are not
+/// counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuLayer {
     /// The layer: `5x5 96->256`, `1x1 256->256`, `max pool 3x3`, `ReLU`.

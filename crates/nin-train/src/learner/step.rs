@@ -11,6 +11,7 @@ use super::components::{Components, RunOptimizer};
 use super::optimizer_state;
 use crate::classifier::Classifier;
 use crate::clipping;
+use crate::gradient_check::examine;
 use crate::loss_scale::LossScale;
 use crate::recipe::Recipe;
 use crate::score::Answers;
@@ -99,12 +100,20 @@ impl<B: AutodiffBackend> StepLearner<B> {
 
     /// Takes one step. Returns the batch's answers, computed with the weights before the step.
     ///
+    /// In f16, a step whose gradients overflow leaves the weights as they are, and halves the factor on the loss.
+    ///
     /// # Errors
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if logits or gradients cannot be read from the device. The
     /// weights keep their values; the schedule has advanced.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
+        if self.loss_scale > 1.0
+            && examine(&self.classifier(), &gradients, false)?.non_finite.is_some()
+        {
+            self.loss_scale /= 2.0;
+            return Ok(answers);
+        }
         self.update(gradients)?;
         Ok(answers)
     }

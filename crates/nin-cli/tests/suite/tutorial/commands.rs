@@ -36,7 +36,7 @@ enum Rule {
 
 use Rule::{As, Elsewhere, With};
 
-const RULES: [(&str, Rule); 19] = [
+const RULES: [(&str, Rule); 20] = [
     ("cargo run --release -p nin-cli -- train", Elsewhere("the module `training`")),
     ("cargo test", Elsewhere("this is it")),
     (
@@ -59,6 +59,10 @@ const RULES: [(&str, Rule); 19] = [
             --set data.limit=16 --set training.batch_size=8 --epochs 1"),
     ),
     ("nin-cli train --backend wgpu", Elsewhere("the module `wgpu`, where there is an adapter")),
+    (
+        "nin-cli train --backend wgpu --set training.precision=f16",
+        Elsewhere("the module `wgpu`, where there is an adapter with f16"),
+    ),
     ("nin-cli train --adapter 1", Elsewhere("the module `wgpu`, and the unit tests of adapters")),
     ("nin-cli bench --config steady-fashion-mnist-96", With("--steps 1 --batch-size 2")),
     (
