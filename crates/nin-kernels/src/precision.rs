@@ -3,9 +3,8 @@
 /// The precision of the operands of products. Everything else is fp32: stored weights, sums, activations between layers.
 ///
 /// With AMX, bf16 applies to every layer whose operands can be laid out in tiles (of stride one, or over planes), by the
-/// direct algorithm. With AVX-512 BF16 it applies to layers of stride one over panels that the direct algorithm computes:
-/// 1x1 layers and a few others. Most are faster in fp32 by Winograd's algorithm, inside which bf16 would cost two digits of
-/// the gradient.
+/// direct algorithm. With AVX-512 BF16 it applies to layers of stride one over panels, except those that Winograd's algorithm
+/// has a scheme for: they are faster in fp32 by it, and inside it bf16 would cost two digits of the gradient.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// 32-bit floats.

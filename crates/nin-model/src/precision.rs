@@ -10,7 +10,7 @@ pub enum Precision {
     #[default]
     Fp32,
     /// Mixed precision: layers multiply bf16, rounded from fp32 as it is read. Weights, sums, and activations between layers
-    /// stay fp32. On AMD CPUs with AVX-512 BF16 this applies to 1x1 layers and a few others, on CPUs with AMX to all but strided inner
+    /// stay fp32. On AMD CPUs with AVX-512 BF16 this applies to all but strided, 3x3 and 5x5 layers, on CPUs with AMX to all but strided inner
     /// layers. Everywhere else it is the same as [`Fp32`](Self::Fp32).
     Bf16,
     /// Mixed precision on a GPU: layers multiply 16-bit floats, and store what lies between the layers of a block in them. Weights,

@@ -44,23 +44,17 @@ pub(crate) fn choose(
     layout: Layout,
     cost: WeightCost,
 ) -> Choice {
-    let format = Format::of(context, geometry, layout);
+    let has_tiles = matches!(Format::of(context, geometry, layout), Format::Tiles(_));
     // A matrix unit multiplies so much faster than vectors that no transform pays off.
-    let prefers_tiles =
-        matches!(format, Format::Tiles(_)) && context.algorithm != Algorithm::Winograd;
+    let prefers_tiles = has_tiles && context.algorithm != Algorithm::Winograd;
     if layout == Layout::Planes || prefers_tiles {
         return Choice::Direct;
     }
-    by_cost(context.algorithm, geometry, cost, matches!(format, Format::Words(_)))
+    by_cost(context.algorithm, geometry, cost)
 }
 
-/// Chooses by the sizes and the number format of the direct algorithm alone, never by the threads or the instruction set.
-fn by_cost(
-    algorithm: Algorithm,
-    geometry: &ConvGeometry,
-    cost: WeightCost,
-    in_bf16: bool,
-) -> Choice {
+/// Chooses by the sizes alone, never by the threads or the instruction set.
+fn by_cost(algorithm: Algorithm, geometry: &ConvGeometry, cost: WeightCost) -> Choice {
     let (choice, tile) = match (geometry.kernel, geometry.stride) {
         ([3, 3], [1, 1]) => (Choice::F43, F43::TILE as u64),
         ([5, 5], [1, 1]) => (Choice::F45, F45::TILE as u64),
@@ -76,8 +70,6 @@ fn by_cost(
     };
     let pixels = (geometry.batch * geometry.out_pixels()) as u64;
     let direct = taps * inputs * outputs * (pixels + packed);
-    // Half the products and half the weights, and the conversion of images.
-    let direct = if in_bf16 { direct / 4 * 3 } else { direct };
     let products = tiles * (inputs * outputs + TRANSFORM * (inputs + outputs));
     let winograd = tile * tile * (products + transformed * inputs * outputs);
     match algorithm {
@@ -101,7 +93,7 @@ mod tests {
         let padding = [kernel / 2; 2];
         let geometry =
             ConvGeometry::new(batch, channels, [size; 2], [kernel; 2], [stride; 2], padding);
-        by_cost(Algorithm::Auto, &geometry.unwrap(), cost, false)
+        by_cost(Algorithm::Auto, &geometry.unwrap(), cost)
     }
 
     #[test]

@@ -13,7 +13,7 @@ const LARGEST_PATCHES: usize = 1 << 24;
 pub(crate) enum Format {
     /// 32-bit floats.
     Fp32,
-    /// bf16, two in a word: layers of stride one over panels.
+    /// bf16, two in a word: layers of stride one over panels, except those that Winograd's algorithm has a scheme for.
     Words(Bf16Arch),
     /// bf16 in tiles: over panels, layers of stride one whose padding is narrower than the kernel; over planes, layers
     /// whose patches are not too large.
@@ -27,9 +27,7 @@ impl Format {
             return Self::Tiles(arch);
         }
         match context.bf16() {
-            Some(arch) if geometry.stride == [1, 1] && layout == Layout::Panels => {
-                Self::Words(arch)
-            }
+            Some(arch) if fits_words(geometry, layout) => Self::Words(arch),
             _ => Self::Fp32,
         }
     }
@@ -45,6 +43,13 @@ impl Format {
             Layout::Planes => Self::Fp32,
         }
     }
+}
+
+/// Returns whether a convolution is multiplied in words. Those that Winograd's algorithm has a scheme for never are: it depends
+/// on the number of images whether that is faster, and the format of a layer must not.
+fn fits_words(geometry: &ConvGeometry, layout: Layout) -> bool {
+    let has_scheme = geometry.kernel == [3, 3] || geometry.kernel == [5, 5];
+    layout == Layout::Panels && geometry.stride == [1, 1] && !has_scheme
 }
 
 /// Returns whether the operands of a convolution can be laid out in tiles.

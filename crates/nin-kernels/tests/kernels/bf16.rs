@@ -136,6 +136,8 @@ fn rounded_operands_stay_within_the_bound() {
         pointwise(9, [384, 10], [7, 9]),
         square(9, [33, 40], 9, 3, 1),
         square(2, [17, 70], 12, 5, 2),
+        square(9, [33, 40], 9, 2, 1),
+        square(9, [17, 40], 9, 7, 3),
     ];
     let computed = contexts(2).iter().filter(|context| in_bf16(context, &cases[3])).count();
     assert!(computed > 0, "the portable tiles are always available");
