@@ -150,7 +150,9 @@ fn step<B: AutodiffBackend>(
     learner.set_loss_scale(loss_scale);
     let labels: Vec<usize> = (0..IMAGES).map(label).collect();
     let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-    let answers = learner.step(ImageBatch {
+    // Not `step`, which skips an update that overflows.
+    learner.begin_step();
+    let (answers, gradients) = learner.gradients(ImageBatch {
         images: Tensor::from_data(TensorData::new(pixels(), [IMAGES, 1, SIDE, SIDE]), device),
         targets: Tensor::<B, 1, Int>::from_data(TensorData::new(targets, [IMAGES]), device),
         labels,
@@ -160,6 +162,7 @@ fn step<B: AutodiffBackend>(
         step: 0,
         place: None,
     })?;
+    learner.update(gradients)?;
     let logits = answers.iter().flat_map(|(logits, ..)| logits.iter().map(|&it| f64::from(it)));
     let mut found = vec![("logits".to_owned(), logits.collect())];
     let updated = learner.classifier().network().to_weights()?;
