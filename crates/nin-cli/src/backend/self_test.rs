@@ -36,8 +36,9 @@ const WINDOWS: usize = (SIDE - POOL) / POOL_STRIDE + 1;
 /// does not run leaves a distance of about 1.
 const TOLERANCE: f64 = 0.01;
 
-/// The same of operands that are rounded to eleven digits, through nine layers. Of units near zero, the ReLU passes the gradient on one
-/// side only: a single one makes a difference of up to 7 % in a layer of a few hundred.
+/// The largest relative distance in f16, whose eleven bits round the operands of nine layers. Rounding can push a unit near zero
+/// to the other side of its ReLU, which then stops its gradient or lets it through. One such unit changes the gradient of a layer
+/// of a few hundred by up to 7 %.
 const F16_TOLERANCE: f64 = 0.2;
 
 /// A factor on the loss with which no gradient fits f16.

@@ -16,12 +16,12 @@ use crate::adapter;
 /// The distance of two tensors relative to the norm of one: 32-bit sums in another order, through up to twelve layers.
 const TOLERANCE: f64 = 2e-5;
 
-/// The same of the logits in f16: operands and activations of eleven digits, through nine layers.
+/// The relative distance of logits in f16, whose eleven bits round the operands and activations of nine layers.
 const F16_LOGITS: f64 = 0.005;
 
-/// The same of the gradients in f16. Of units near zero, the ReLU passes the gradient on one side only, and pools choose among values that
-/// are equal in f16: a single unit of a few hundred makes a difference of several per cent. A wrong kernel makes one of about 100 %;
-/// nin-gpu's tests are exact.
+/// The relative distance of gradients in f16. Rounding can push a unit near zero to the other side of its ReLU, and can make values
+/// equal among which a pool then chooses. One such unit of a few hundred changes a gradient by several per cent. A wrong kernel
+/// changes it by about 100 %; nin-gpu's tests are exact.
 const F16_GRADIENTS: f64 = 0.2;
 
 /// The factor on the loss in f16, without which gradients would be too small for it.
