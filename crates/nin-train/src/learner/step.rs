@@ -44,6 +44,12 @@ use crate::score::Answers;
 /// ```
 pub struct StepLearner<B: AutodiffBackend> {
     learner: Learner<Components<B>>,
+    scaling: GradientScaling,
+}
+
+/// How gradients are scaled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GradientScaling {
     /// The largest norm of all gradients together, where the recipe clips them.
     clip_norm: Option<f64>,
     /// The factor on the loss in the backward pass.
@@ -95,7 +101,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
         learner.load_optim(record);
         learner.load_scheduler(state.steps_taken);
         let loss_scale = LossScale::of(training.precision).map_or(1.0, LossScale::factor);
-        Ok(Self { learner, clip_norm, loss_scale })
+        Ok(Self { learner, scaling: GradientScaling { clip_norm, loss_scale } })
     }
 
     /// Takes one step. Returns the batch's answers, computed with the weights before the step.
@@ -108,10 +114,10 @@ impl<B: AutodiffBackend> StepLearner<B> {
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
-        if self.loss_scale > 1.0
+        if self.scaling.loss_scale > 1.0
             && examine(&self.classifier(), &gradients, false)?.non_finite.is_some()
         {
-            self.loss_scale /= 2.0;
+            self.scaling.loss_scale /= 2.0;
             return Ok(answers);
         }
         self.update(gradients)?;
@@ -132,20 +138,20 @@ impl<B: AutodiffBackend> StepLearner<B> {
         &self,
         batch: ImageBatch<B>,
     ) -> Result<(Answers, GradientsParams), ModelError> {
-        if self.loss_scale == 1.0 {
+        if self.scaling.loss_scale == 1.0 {
             let output = self.learner.train_step(batch);
             return Ok((output.item.0?, output.grads));
         }
-        let classifier = self.classifier().with_loss_scale(self.loss_scale);
+        let classifier = self.classifier().with_loss_scale(self.scaling.loss_scale);
         let mut output = TrainStep::step(&classifier, batch);
-        clipping::scale(&classifier, &mut output.grads, 1.0 / self.loss_scale);
+        clipping::scale(&classifier, &mut output.grads, 1.0 / self.scaling.loss_scale);
         Ok((output.item.0?, output.grads))
     }
 
     /// Sets the factor on the loss in the backward pass, a power of two. The gradients are divided by it, so that it only changes
     /// what 16-bit floats can hold of them.
     pub fn set_loss_scale(&mut self, loss_scale: f64) {
-        self.loss_scale = loss_scale;
+        self.scaling.loss_scale = loss_scale;
     }
 
     /// Clips the gradients as the recipe asks and updates the weights, at the learning rate of the last
@@ -155,7 +161,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient that is to be clipped cannot be read from the
     /// device.
     pub fn update(&mut self, mut gradients: GradientsParams) -> Result<(), ModelError> {
-        if let Some(norm) = self.clip_norm {
+        if let Some(norm) = self.scaling.clip_norm {
             clipping::clip(&self.learner.model(), &mut gradients, norm)?;
         }
         self.learner.optimizer_step(gradients);
@@ -168,16 +174,16 @@ impl<B: AutodiffBackend> StepLearner<B> {
     }
 
     /// Puts together what [`into_parts`](Self::into_parts) took apart.
-    pub(super) fn from_parts(learner: Learner<Components<B>>, clip_norm: Option<f64>) -> Self {
-        Self { learner, clip_norm, loss_scale: 1.0 }
+    pub(super) fn from_parts(learner: Learner<Components<B>>, scaling: GradientScaling) -> Self {
+        Self { learner, scaling }
     }
 
     pub(super) fn as_learner(&self) -> &Learner<Components<B>> {
         &self.learner
     }
 
-    /// Returns Burn's learner, which goes through Burn's training, and the norm to clip to, which does not.
-    pub(super) fn into_parts(self) -> (Learner<Components<B>>, Option<f64>) {
-        (self.learner, self.clip_norm)
+    /// Returns Burn's learner, which goes through Burn's training, and the scaling of gradients, which does not.
+    pub(super) fn into_parts(self) -> (Learner<Components<B>>, GradientScaling) {
+        (self.learner, self.scaling)
     }
 }

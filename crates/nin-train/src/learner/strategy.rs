@@ -15,7 +15,7 @@ use nin_model::{ModelError, Weights};
 use super::components::Components;
 use super::noop_renderer::NoopRenderer;
 use super::optimizer_state;
-use super::step::StepLearner;
+use super::step::{GradientScaling, StepLearner};
 use crate::classifier::Classifier;
 
 /// A learner within Burn's training, which gives access to the optimizer's state.
@@ -43,9 +43,9 @@ pub(crate) fn fit<B: AutodiffBackend, T: 'static>(
     training: impl FnOnce(&mut LoopLearner<B>) -> T + 'static,
 ) -> Option<T> {
     let result = Arc::new(Mutex::new(None));
-    let (learner, clip_norm) = learner.into_parts();
+    let (learner, scaling) = learner.into_parts();
     let training = Mutex::new(Some(training));
-    let strategy = LoopStrategy { clip_norm, training, result: Arc::clone(&result) };
+    let strategy = LoopStrategy { scaling, training, result: Arc::clone(&result) };
     SupervisedTraining::new(folder, train, evaluation)
         .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
         .with_application_logger(None)
@@ -58,7 +58,7 @@ pub(crate) fn fit<B: AutodiffBackend, T: 'static>(
 
 /// Burn takes a strategy by shared reference and calls it once, so the loop is in a `Mutex`.
 struct LoopStrategy<F, T> {
-    clip_norm: Option<f64>,
+    scaling: GradientScaling,
     training: Mutex<Option<F>>,
     result: Arc<Mutex<Option<T>>>,
 }
@@ -77,7 +77,7 @@ where
         _starting_epoch: usize,
     ) -> (Classifier<B>, SupervisedTrainingEventProcessor<Components<B>>) {
         let store = components.event_store;
-        let steps = StepLearner::from_parts(learner, self.clip_norm);
+        let steps = StepLearner::from_parts(learner, self.scaling);
         let mut learner = LoopLearner { steps, store };
         if let Some(training) = take(&self.training) {
             let result = training(&mut learner);
