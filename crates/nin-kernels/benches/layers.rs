@@ -316,7 +316,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(layer: &Layer, batch: usize, pooled: bool) -> Self {
+    fn new(context: &Context, layer: &Layer, batch: usize, pooled: bool) -> Self {
         let (first, width) = (layer.geometry(batch), layer.channels[1]);
         let mut geometry = MlpconvGeometry::new(first, [width; 2]).expect("valid sizes");
         if pooled {
@@ -336,7 +336,7 @@ impl Block {
             input: vec![0.5; input_len],
             weight,
             bias: [1, 2, 3].map(|seed| random(seed, width)),
-            hidden: geometry.hidden_len().map(|len| vec![0.0; len]),
+            hidden: geometry.hidden_len(context).map(|len| vec![0.0; len]),
             positions: vec![0; geometry.positions_len()],
             output: vec![0.0; geometry.output_len()],
             grad_output: random_panels(9, width, pixels, geometry.output_len()),
@@ -400,7 +400,7 @@ fn network(options: &Options, context: &Context) {
         .iter()
         .step_by(2)
         .enumerate()
-        .map(|(index, layer)| Block::new(layer, options.batch, index < 3))
+        .map(|(index, layer)| Block::new(context, layer, options.batch, index < 3))
         .collect();
     blocks[0].input = random(7, blocks[0].input.len());
     let mut totals = [0.0; 3];

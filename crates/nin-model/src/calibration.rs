@@ -116,7 +116,7 @@ fn block_outputs(
         weight: [values(first, "weight")?, values(second, "weight")?, values(third, "weight")?],
         bias: [values(first, "bias")?, values(second, "bias")?, values(third, "bias")?].map(Some),
     };
-    let mut hidden = geometry.hidden_len().map(|len| vec![0.0; len]);
+    let mut hidden = geometry.hidden_len(context).map(|len| vec![0.0; len]);
     let mut positions = vec![0; geometry.positions_len()];
     let mut output = vec![0.0; geometry.output_len()];
     let [first, second] = &mut hidden;

@@ -1,8 +1,10 @@
 //! AVX-512 BF16: two products of bf16 in each lane of a vector.
 
 use std::arch::x86_64::{
-    __cpuid, __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
-    _mm512_permutexvar_epi16, _mm512_set_epi16,
+    __cpuid, __m256, __m256bh, __m512, __m512bh, _mm256_loadu_si256, _mm256_storeu_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh,
+    _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_permutexvar_epi16, _mm512_set_epi16,
+    _mm512_slli_epi32,
 };
 use std::mem::transmute;
 use std::sync::OnceLock;
@@ -73,15 +75,33 @@ impl Bf16 for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn zip(low: Self, high: Self) -> Self {
+    unsafe fn store_narrow(self, to: *mut f32) {
+        // SAFETY: as above, and eight words to write.
+        unsafe {
+            let words = transmute::<__m256bh, __m256>(_mm512_cvtneps_pbh(self.0));
+            _mm256_storeu_ps(to, words);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_wide(from: *const f32) -> Self {
+        // SAFETY: as above, and eight words to read.
+        unsafe {
+            let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()));
+            Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave(self) -> Self {
         // SAFETY: as above.
         unsafe {
             let order = _mm512_set_epi16(
                 31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
                 20, 4, 19, 3, 18, 2, 17, 1, 16, 0,
             );
-            let halves = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high.0, low.0));
-            Self(transmute::<__m512i, __m512>(_mm512_permutexvar_epi16(order, halves)))
+            let halves = _mm512_castps_si512(self.0);
+            Self(_mm512_castsi512_ps(_mm512_permutexvar_epi16(order, halves)))
         }
     }
 }

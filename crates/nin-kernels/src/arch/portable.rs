@@ -109,8 +109,24 @@ impl<const N: usize> Bf16 for Lanes<N> {
     }
 
     #[inline(always)]
-    unsafe fn zip(low: Self, high: Self) -> Self {
-        Self(std::array::from_fn(|lane| word(low.0[lane], high.0[lane])))
+    unsafe fn store_narrow(self, to: *mut f32) {
+        for index in 0..N / 2 {
+            // SAFETY: half as many words as lanes, by the caller.
+            unsafe { to.add(index).write(word(self.0[2 * index], self.0[2 * index + 1])) }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_wide(from: *const f32) -> Self {
+        // SAFETY: half as many words as lanes, by the caller.
+        let value = |lane: usize| unsafe { values(from.add(lane / 2).read())[lane % 2] };
+        Self(std::array::from_fn(value))
+    }
+
+    #[inline(always)]
+    unsafe fn interleave(self) -> Self {
+        let value = |index: usize| values(self.0[index / 2])[index % 2];
+        Self(std::array::from_fn(|lane| word(value(lane), value(N + lane))))
     }
 }
 

@@ -35,6 +35,18 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Loads values that were stored as operands of [`accumulate`](Self::accumulate): `LANES / PER_WORD` words.
+    #[inline(always)]
+    unsafe fn load_operand(from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load(from) }
+    }
+    /// Stores values as operands of [`accumulate`](Self::accumulate): `LANES / PER_WORD` words.
+    #[inline(always)]
+    unsafe fn store_operand(self, to: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store(to) }
+    }
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;

@@ -30,12 +30,18 @@ pub(crate) use pack::padded_bias;
 pub(crate) use relu::relu_backward;
 pub(crate) use steps::Steps;
 pub(crate) use weights::{Kept, LayerWeights};
+pub(crate) use words::Image;
 
 use crate::arch::generic::winograd::{F43, F45};
 use crate::context::Context;
 use crate::error::{Error, expect_len};
 use crate::geometry::ConvGeometry;
 use format::Format;
+
+/// Returns whether a layer over panels multiplies words, by the direct algorithm.
+pub(crate) fn multiplies_words(context: &Context, geometry: &ConvGeometry) -> bool {
+    matches!(Format::of(context, geometry, Layout::Panels), Format::Words(_))
+}
 
 impl Context {
     /// Returns the name of the algorithm that computes a convolution.

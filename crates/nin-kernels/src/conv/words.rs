@@ -8,7 +8,10 @@ use super::pack::{pack_words, pack_words_transposed};
 use super::region::Region;
 use super::weights::{Form, LayerWeights};
 use crate::arch::Bf16Arch;
-use crate::arch::generic::{Epilogue, InPairs, Multiply, Narrow, Outer, ZipNeighbours, ZipPixels};
+use crate::arch::generic::{
+    Epilogue, InPairs, Multiply, Narrow, Outer, PAIRS, RepairPixels, ZipNeighbours, ZipPixels,
+    segments_per_pass,
+};
 use crate::context::Context;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
@@ -67,10 +70,39 @@ impl Product {
     ) {
         let mut words = context.scratch.take(image.len() / 2);
         self.narrow(image, &mut words);
-        let canvas = on_canvas(context, &self.lowering, &words);
-        let words = canvas.as_deref().unwrap_or(&words);
+        self.image_of_words(context, &words, bias, epilogue, output);
+    }
+
+    /// Multiplies one image that has been rounded to words.
+    pub(crate) fn image_of_words(
+        &self,
+        context: &Context,
+        words: &[f32],
+        bias: &[f32],
+        epilogue: Epilogue,
+        output: &mut [f32],
+    ) {
+        let canvas = on_canvas(context, &self.lowering, words);
+        let words = canvas.as_deref().unwrap_or(words);
         let all = Region::all(&self.lowering, self.panels);
         self.region(words, bias, epilogue, (&all, output.into()));
+    }
+
+    /// Multiplies one image that has been rounded to words, and rounds the ReLU of the result to words.
+    pub(crate) fn words_of_words(
+        &self,
+        context: &Context,
+        words: &[f32],
+        bias: &[f32],
+        output: &mut [f32],
+    ) {
+        let Lowering { segments, segment_len, .. } = &self.lowering;
+        if segments.len() <= segments_per_pass(PANEL, *segment_len) {
+            return self.image_of_words(context, words, bias, Epilogue::ReluOperand, output);
+        }
+        let mut values = context.scratch.take(2 * output.len());
+        self.image_of_words(context, words, bias, Epilogue::Relu, &mut values);
+        self.narrow(&values, output);
     }
 
     /// Rounds values to words, half as many.
@@ -110,6 +142,14 @@ impl Product {
     }
 }
 
+/// An image that a layer reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Image<'a> {
+    Values(&'a [f32]),
+    /// Rounded to words, half as many.
+    Words(&'a [f32]),
+}
+
 /// The gradients of weight and bias.
 ///
 /// Products are summed over pairs of pixels of a row. Under the taps of a kernel pairs begin at any pixel, so those of the
@@ -144,20 +184,24 @@ impl WeightGradient {
     pub(crate) fn add(
         &self,
         context: &Context,
-        [image, gradient]: [&[f32]; 2],
+        (image, gradient): (Image, &[f32]),
         [sums, bias_sums]: [&mut [f32]; 2],
     ) {
         let lowering = &self.lowering;
         let (height, pairs) = (lowering.height, lowering.width.div_ceil(2));
         let gradients = self.zip_rows(context, gradient, bias_sums);
-        let (inputs, input_pixel) = if self.is_pointwise {
-            (self.zip_rows(context, image, &mut []), PANEL)
-        } else {
-            let canvas = on_canvas(context, lowering, image);
-            let values = canvas.as_deref().unwrap_or(image);
-            let mut words = context.scratch.take(values.len());
-            self.arch.run(ZipNeighbours { values, words: &mut words });
-            (words, 2 * PANEL)
+        let (inputs, input_pixel) = match image {
+            Image::Words(words) => (self.repair_pixels(context, words), PANEL),
+            Image::Values(image) if self.is_pointwise => {
+                (self.zip_rows(context, image, &mut []), PANEL)
+            }
+            Image::Values(image) => {
+                let canvas = on_canvas(context, lowering, image);
+                let values = canvas.as_deref().unwrap_or(image);
+                let mut words = context.scratch.take(values.len());
+                self.arch.run(ZipNeighbours { values, words: &mut words });
+                (words, 2 * PANEL)
+            }
         };
         self.arch.run(InPairs(Outer {
             input: &inputs,
@@ -191,5 +235,17 @@ impl WeightGradient {
             }
         }
         zipped
+    }
+
+    /// Pairs neighbouring pixels of an image in words, for a 1x1 layer.
+    fn repair_pixels(&self, context: &Context, image: &[f32]) -> Scratch {
+        let pixels = self.lowering.width;
+        let pairs = pixels.div_ceil(2);
+        let mut paired = context.scratch.take(image.len() / pixels * 2 * pairs);
+        let panels = image.chunks_exact(pixels * PAIRS);
+        for (pixels, words) in panels.zip(paired.chunks_exact_mut(pairs * PANEL)) {
+            self.arch.run(RepairPixels { pixels, words });
+        }
+        paired
     }
 }

@@ -5,7 +5,7 @@ use super::operands::MlpconvBackward;
 use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::context::Context;
 use crate::conv::{
-    Choice, ConvBackward, Layout, WeightCost, choose, direct, group_size, group_slices,
+    Choice, ConvBackward, Image, Layout, WeightCost, choose, direct, group_size, group_slices,
     relu_backward, winograd,
 };
 use crate::pool;
@@ -39,14 +39,21 @@ impl Tail<'_> {
 
     /// Computes one image. `first` receives the gradient of the first layer, masked by its ReLU.
     fn image(&self, index: usize, [second_sums, third_sums]: &mut TailSums, first: &mut [f32]) {
-        let [layer, second, _] = &self.geometry.layers;
-        let hidden_first = &self.hidden[0][index * layer.out_image()..][..layer.out_image()];
-        let hidden_second = &self.hidden[1][index * second.out_image()..][..second.out_image()];
         let gradient = self.third_gradient(index);
-        let mut hidden_gradient = self.context.scratch.take(second.out_image());
-        self.third.image(hidden_second, &gradient, third_sums, Some(&mut hidden_gradient));
+        let mut hidden_gradient = self.context.scratch.take(self.geometry.layers[1].out_image());
+        let hidden = self.hidden_image(1, index);
+        self.third.image(hidden, &gradient, third_sums, Some(&mut hidden_gradient));
         drop(gradient);
-        self.second.image(hidden_first, &hidden_gradient, second_sums, Some(first));
+        let hidden = self.hidden_image(0, index);
+        self.second.image(hidden, &hidden_gradient, second_sums, Some(first));
+    }
+
+    /// Returns the output of the first or the second layer for one image.
+    fn hidden_image(&self, layer: usize, index: usize) -> Image<'_> {
+        let hidden = self.hidden[layer];
+        let len = hidden.len() / self.geometry.layers[0].batch;
+        let hidden = &hidden[index * len..(index + 1) * len];
+        if self.second.reads_words() { Image::Words(hidden) } else { Image::Values(hidden) }
     }
 
     /// Completes the sums of a group after its last image.
@@ -115,7 +122,7 @@ fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
             let image = &images[index * in_image..][..in_image];
             let at = (index - part * group) * in_image;
             let grad_input = grad_input.as_mut().map(|images| &mut images[at..at + in_image]);
-            layer.image(image, &gradient, &mut sums, grad_input);
+            layer.image(Image::Values(image), &gradient, &mut sums, grad_input);
         }
         layer.finish_group(&mut sums);
         tail.finish_group(&mut tail_sums);

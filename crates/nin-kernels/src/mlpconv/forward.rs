@@ -1,11 +1,14 @@
 //! The forward pass of the block.
 
+use std::ops::{Deref, DerefMut};
+
 use super::geometry::MlpconvGeometry;
 use super::operands::{MlpconvPacked, MlpconvSaved, MlpconvWeights};
 use crate::arch::generic::winograd::{F43, F45, Scheme};
 use crate::context::Context;
 use crate::conv::{Choice, ConvInput, Layout, choose, direct, group_slices, winograd};
 use crate::pool;
+use crate::scratch::Scratch;
 
 /// The two 1x1 layers and the pooling, for one image at a time.
 struct Tail<'a> {
@@ -15,27 +18,81 @@ struct Tail<'a> {
     third: direct::Forward<'a>,
 }
 
+/// Where the output of a hidden layer is kept for the backward pass, if it is.
+type Kept<'a> = Option<&'a mut [f32]>;
+
+/// The output of a hidden layer.
+enum Hidden<'a> {
+    Kept(&'a mut [f32]),
+    Scratch(Scratch),
+}
+
+impl<'a> Hidden<'a> {
+    fn new(context: &Context, kept: &'a mut Kept, len: usize) -> Self {
+        match kept {
+            Some(kept) => Self::Kept(kept),
+            None => Self::Scratch(context.scratch.take(len)),
+        }
+    }
+}
+
+impl Deref for Hidden<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Kept(values) => values,
+            Self::Scratch(values) => values,
+        }
+    }
+}
+
+impl DerefMut for Hidden<'_> {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Kept(values) => values,
+            Self::Scratch(values) => values,
+        }
+    }
+}
+
 /// What the tail writes for one image.
 struct TailImage<'a> {
-    hidden: Option<&'a mut [f32]>,
+    /// The output of the first layer in words, if the second layer reads those.
+    first: Kept<'a>,
+    second: Kept<'a>,
     positions: &'a mut [u8],
     output: &'a mut [f32],
 }
 
 impl Tail<'_> {
+    /// Computes one image from the output of the first layer.
     fn image(&self, first: &[f32], work: &mut TailImage) {
-        let [_, second, third] = &self.geometry.layers;
-        let mut scratch =
-            work.hidden.is_none().then(|| self.context.scratch.take(second.out_image()));
-        let hidden = work.hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
-        self.second.image(first, hidden);
         let Some(pool) = &self.geometry.pool else {
-            self.third.image(hidden, work.output);
+            self.layers(first, [&mut work.first, &mut work.second], work.output);
             return;
         };
-        let mut full = self.context.scratch.take(third.out_image());
-        self.third.image(hidden, &mut full);
+        let mut full = self.context.scratch.take(self.geometry.layers[2].out_image());
+        self.layers(first, [&mut work.first, &mut work.second], &mut full);
         pool::image_forward(self.context, pool, &full, work.output, work.positions);
+    }
+
+    /// Computes the two layers.
+    fn layers(&self, first: &[f32], kept: [&mut Kept; 2], output: &mut [f32]) {
+        let [kept_first, kept_second] = kept;
+        let len = self.geometry.layers[1].out_image();
+        let in_words = self.second.in_words().zip(self.third.in_words());
+        if let Some((second, third)) = in_words {
+            let mut words = Hidden::new(self.context, kept_first, first.len() / 2);
+            second.narrow(first, &mut words);
+            let mut hidden = Hidden::new(self.context, kept_second, len / 2);
+            second.words(&words, &mut hidden);
+            third.values(&hidden, output);
+            return;
+        }
+        let mut hidden = Hidden::new(self.context, kept_second, len);
+        self.second.image(first, &mut hidden);
+        self.third.image(&hidden, output);
     }
 }
 
@@ -64,12 +121,18 @@ pub(crate) fn forward(
         None => ([None, None], Default::default()),
     };
     let [hidden_first, hidden_second] = hidden;
+    let in_words = tail.second.in_words().is_some();
+    let (hidden_first, words_first) =
+        if in_words { (None, hidden_first) } else { (hidden_first, None) };
+    let second_len = if in_words { second.out_image() / 2 } else { second.out_image() };
     let mut positions = positions.chunks_mut((geometry.positions_len() / batch).max(1));
     let mut tails: Vec<TailImage> = output
         .chunks_exact_mut(geometry.output_len() / batch)
-        .zip(group_slices(hidden_second, second.out_image(), batch))
-        .map(|(output, hidden)| TailImage {
-            hidden,
+        .zip(group_slices(words_first, first.out_image() / 2, batch))
+        .zip(group_slices(hidden_second, second_len, batch))
+        .map(|((output, first), second)| TailImage {
+            first,
+            second,
             positions: positions.next().unwrap_or_default(),
             output,
         })
@@ -91,12 +154,9 @@ pub(crate) fn forward(
             context.each(
                 tails.iter_mut().zip(images).zip(hidden),
                 |((work, image), mut hidden)| {
-                    let mut scratch =
-                        hidden.is_none().then(|| context.scratch.take(first.out_image()));
-                    let hidden =
-                        hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
-                    layer.image(image, hidden);
-                    tail.image(hidden, work);
+                    let mut hidden = Hidden::new(context, &mut hidden, first.out_image());
+                    layer.image(image, &mut hidden);
+                    tail.image(&hidden, work);
                 },
             );
         }
@@ -123,8 +183,7 @@ fn winograd_first<S: Scheme>(
     let rounds = images.chunks(round * in_image).zip(tails.chunks_mut(round)).zip(hidden);
     layer.each_chunk(rounds, |context, ((images, tails), mut hidden)| {
         let len = tails.len() * out_image;
-        let mut scratch = hidden.is_none().then(|| context.scratch.take(len));
-        let hidden = hidden.as_deref_mut().or(scratch.as_deref_mut()).unwrap_or(&mut []);
+        let mut hidden = Hidden::new(context, &mut hidden, len);
         let chunks = hidden.chunks_mut(chunk * out_image);
         for (images, hidden) in images.chunks(chunk * in_image).zip(chunks) {
             layer.chunk(context, images, hidden);

@@ -1,5 +1,7 @@
 //! The sizes of an mlpconv block.
 
+use crate::context::Context;
+use crate::conv::multiplies_words;
 use crate::error::Error;
 use crate::geometry::{ConvGeometry, PoolGeometry};
 
@@ -69,9 +71,13 @@ impl MlpconvGeometry {
         self.pool.map_or(self.layers[2].output_len(), |pool| pool.output_len())
     }
 
-    /// Returns the numbers of values of the two hidden outputs in panels.
-    pub fn hidden_len(&self) -> [usize; 2] {
-        [self.layers[0].output_len(), self.layers[1].output_len()]
+    /// Returns the lengths in which [`mlpconv_forward`](Context::mlpconv_forward) saves the two hidden outputs: their values in
+    /// panels, or half as many, if the layers over them multiply pairs of bf16.
+    pub fn hidden_len(&self, context: &Context) -> [usize; 2] {
+        [0, 1].map(|layer| {
+            let len = self.layers[layer].output_len();
+            if multiplies_words(context, &self.layers[layer + 1]) { len / 2 } else { len }
+        })
     }
 
     /// Returns the number of positions that the pooling saves: one for each output, none without a pooling.

@@ -38,7 +38,7 @@ impl Context {
         weights.check(geometry, input)?;
         expect_len("output", output.len(), geometry.output_len())?;
         if let Some(saved) = &saved {
-            for (hidden, expected) in saved.hidden.iter().zip(geometry.hidden_len()) {
+            for (hidden, expected) in saved.hidden.iter().zip(geometry.hidden_len(self)) {
                 expect_len("hidden", hidden.len(), expected)?;
             }
             expect_len("positions", saved.positions.len(), geometry.positions_len())?;
@@ -57,7 +57,7 @@ impl Context {
         work: MlpconvBackward,
     ) -> Result<(), Error> {
         work.weights.check(geometry, work.input)?;
-        for (hidden, expected) in work.hidden.iter().zip(geometry.hidden_len()) {
+        for (hidden, expected) in work.hidden.iter().zip(geometry.hidden_len(self)) {
             expect_len("hidden", hidden.len(), expected)?;
         }
         expect_len("positions", work.positions.len(), geometry.positions_len())?;

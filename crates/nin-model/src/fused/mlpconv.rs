@@ -69,7 +69,10 @@ impl<H: Host> Operation<H, 7> for MlpconvBlock {
         let mut output = vec![0.0; self.geometry.output_len()];
         let saved_len = |length| if for_training { length } else { 0 };
         let mut saved = SavedForBackward {
-            hidden: self.geometry.hidden_len().map(|length| self.context.buffer(saved_len(length))),
+            hidden: self
+                .geometry
+                .hidden_len(&self.context)
+                .map(|length| self.context.buffer(saved_len(length))),
             // Whole panels of 16, and so whole `f32`.
             positions: self
                 .context

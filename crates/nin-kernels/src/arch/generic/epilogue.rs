@@ -9,7 +9,10 @@ pub(crate) enum Epilogue<'a> {
     Store,
     /// Stores their ReLU.
     Relu,
-    /// Stores zero wherever this slice, laid out as the output, is not positive: the gradient of a ReLU with this output.
+    /// Stores their ReLU as the operand of another product of the same number format.
+    ReluOperand,
+    /// Stores zero wherever this slice, an operand laid out as the output, is not positive: the gradient of a ReLU with this
+    /// output.
     Gate(&'a [f32]),
 }
 
@@ -19,6 +22,8 @@ pub(super) const STORE: u8 = 0;
 pub(super) const RELU: u8 = 1;
 /// [`Epilogue::Gate`] as a constant.
 pub(super) const GATE: u8 = 2;
+/// [`Epilogue::ReluOperand`] as a constant.
+pub(super) const RELU_OPERAND: u8 = 3;
 
 /// Applies an epilogue to a vector of sums. `gate` is only read if `EPILOGUE` is [`GATE`].
 ///
@@ -29,8 +34,8 @@ pub(super) unsafe fn apply<V: Vector, const EPILOGUE: u8>(sum: V, gate: *const f
     // SAFETY: the caller's promise.
     unsafe {
         match EPILOGUE {
-            RELU => sum.relu(),
-            GATE => sum.gated_by(V::load(gate)),
+            RELU | RELU_OPERAND => sum.relu(),
+            GATE => sum.gated_by(V::load_operand(gate)),
             _ => sum,
         }
     }

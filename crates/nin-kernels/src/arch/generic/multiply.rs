@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::epilogue::{Epilogue, GATE, RELU, STORE, apply};
+use super::epilogue::{Epilogue, GATE, RELU, RELU_OPERAND, STORE, apply};
 use super::tiling::{balanced, tile_rows, tile_vectors, with_constant_rows};
 use crate::arch::{Operation, Vector};
 use crate::panels::PANEL;
@@ -51,8 +51,11 @@ impl Operation for Multiply<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        self.check();
+        self.check(V::PER_WORD);
         assert!(V::PER_WORD == 1 || self.input_pixel == dense::<V>());
+        let stores_operand = matches!(self.epilogue, Epilogue::ReluOperand);
+        let per_pass = segments_per_pass(V::LANES, self.segment_len);
+        assert!(!stores_operand || self.segments.len() <= per_pass, "sums are not operands");
         let output = self.output.start();
         let (rows, columns) = if self.height == 1 {
             (1, self.pixel_block.next_multiple_of(tile_rows::<V>()))
@@ -70,7 +73,7 @@ impl Operation for Multiply<'_> {
 
 impl Multiply<'_> {
     /// Checks everything that the pointers below rely on.
-    fn check(&self) {
+    fn check(&self, per_word: usize) {
         let pixels = self.height * self.width;
         assert!(pixels > 0 && self.panels > 0 && self.segment_len > 0 && !self.segments.is_empty());
         let depth = self.segments.len() * self.segment_len;
@@ -82,11 +85,21 @@ impl Multiply<'_> {
         assert!(self.panels * PANEL <= self.bias.len());
         assert!(PANEL * pixels <= self.output_panel);
         let output = (self.panels - 1) * self.output_panel + PANEL * pixels;
-        assert!(output <= self.output.len());
+        let stored = match self.epilogue {
+            Epilogue::ReluOperand => output / per_word,
+            _ => output,
+        };
+        assert!(stored <= self.output.len());
         if let Epilogue::Gate(gate) = self.epilogue {
-            assert!(output <= gate.len());
+            assert!(output / per_word <= gate.len());
         }
     }
+}
+
+/// Returns the number of segments whose packed weights stay in L1. Beyond it, sums are stored and loaded again.
+pub(crate) fn segments_per_pass(lanes: usize, segment_len: usize) -> usize {
+    let entry_bytes = tile_vectors(lanes) * lanes * size_of::<f32>();
+    (WEIGHT_BLOCK_BYTES / entry_bytes / segment_len).max(1)
 }
 
 /// Multiplies one block of pixels.
@@ -100,10 +113,8 @@ unsafe fn block<V: Vector>(
     rows: Range<usize>,
     columns: Range<usize>,
 ) {
-    let per_block = WEIGHT_BLOCK_BYTES
-        / (tile_vectors(V::LANES) * V::LANES * size_of::<f32>())
-        / work.segment_len;
-    for (first, count) in balanced(work.segments.len(), per_block.max(1)) {
+    let per_pass = segments_per_pass(V::LANES, work.segment_len);
+    for (first, count) in balanced(work.segments.len(), per_pass) {
         let part = Part { first, count, rows: rows.clone(), columns: columns.clone() };
         let mut panel = 0;
         while panel < work.panels {
@@ -158,7 +169,8 @@ unsafe fn pixels<V: Vector, const N: usize>(
             let at = panel * plane + (y * work.width + x) * PANEL;
             // SAFETY: `Multiply::check` bounds each of these.
             let tile = unsafe {
-                let output = output.add(at);
+                let stores_operand = matches!(work.epilogue, Epilogue::ReluOperand);
+                let output = output.add(if stores_operand { at / V::PER_WORD } else { at });
                 Tile {
                     input: work.input.as_ptr().add(y * work.input_row + x * work.input_pixel),
                     input_pixel: work.input_pixel,
@@ -175,7 +187,7 @@ unsafe fn pixels<V: Vector, const N: usize>(
                     output,
                     output_panel: plane,
                     gate: if let Epilogue::Gate(gate) = work.epilogue {
-                        gate.as_ptr().add(at)
+                        gate.as_ptr().add(at / V::PER_WORD)
                     } else {
                         output
                     },
@@ -184,6 +196,7 @@ unsafe fn pixels<V: Vector, const N: usize>(
             let epilogue = match work.epilogue {
                 Epilogue::Relu if is_last => RELU,
                 Epilogue::Gate(_) if is_last => GATE,
+                Epilogue::ReluOperand => RELU_OPERAND,
                 _ => STORE,
             };
             // SAFETY: as the caller's.
@@ -214,6 +227,9 @@ unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(
         match epilogue {
             RELU => any_rows::<V, N, RELU, DENSE>(rows, tile),
             GATE => any_rows::<V, N, GATE, DENSE>(rows, tile),
+            // Where operands are floats, they are what is stored anyway.
+            RELU_OPERAND if V::PER_WORD > 1 => any_rows::<V, N, RELU_OPERAND, DENSE>(rows, tile),
+            RELU_OPERAND => any_rows::<V, N, RELU, DENSE>(rows, tile),
             _ => any_rows::<V, N, STORE, DENSE>(rows, tile),
         }
     }
@@ -310,11 +326,22 @@ unsafe fn tile_products<
                 weight = weight.add(N * V::LANES);
             }
         }
+        let stored_pixel = if EPILOGUE == RELU_OPERAND { PANEL / V::PER_WORD } else { PANEL };
+        // Once for all rows: with the arithmetic in the loop, the compiler did not unroll it, and kept the sums in memory.
+        let (mut stored, mut gates) = ([tile.output; N], [tile.gate; N]);
+        for n in 0..N {
+            let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
+            let at = panel * tile.output_panel + lane;
+            let word = at / V::PER_WORD;
+            stored[n] = tile.output.add(if EPILOGUE == RELU_OPERAND { word } else { at });
+            gates[n] = tile.gate.wrapping_add(word);
+        }
         for row in 0..ROWS {
             for n in 0..N {
-                let (panel, lane) = (n * V::LANES / PANEL, n * V::LANES % PANEL);
-                let at = row * PANEL + panel * tile.output_panel + lane;
-                apply::<V, EPILOGUE>(sums[row][n], tile.gate.add(at)).store(tile.output.add(at));
+                let gate = gates[n].wrapping_add(row * PANEL / V::PER_WORD);
+                let value = apply::<V, EPILOGUE>(sums[row][n], gate);
+                let to = stored[n].add(row * stored_pixel);
+                if EPILOGUE == RELU_OPERAND { value.store_operand(to) } else { value.store(to) }
             }
         }
     }

@@ -47,6 +47,18 @@ impl<V: Bf16> Vector for Paired<V> {
     }
 
     #[inline(always)]
+    unsafe fn load_operand(from: *const f32) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(V::load_wide(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_operand(self, to: *mut f32) {
+        // SAFETY: see above.
+        unsafe { self.0.store_narrow(to) }
+    }
+
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: see above.
         unsafe { Self(self.0.add(other.0)) }
@@ -124,12 +136,8 @@ impl Bf16Operation for Narrow<'_> {
             }
         }
         if !rest.is_empty() {
-            let mut words = [0.0; PANEL];
-            // SAFETY: a whole pixel is left, and `words` holds a vector.
-            unsafe {
-                V::narrow(V::load(rest.as_ptr()), V::splat(0.0)).store(words.as_mut_ptr());
-            }
-            self.words[last..].copy_from_slice(&words[..PAIRS]);
+            // SAFETY: a whole pixel is left, of as many values and half as many words.
+            unsafe { V::load(rest.as_ptr()).store_narrow(self.words[last..].as_mut_ptr()) }
         }
     }
 }
@@ -167,6 +175,35 @@ impl Bf16Operation for ZipPixels<'_> {
             if !self.sums.is_empty() {
                 let at = self.sums.as_mut_ptr();
                 V::load(at).add(sums[0].add(sums[1])).store(at);
+            }
+        }
+    }
+}
+
+/// Pairs neighbouring pixels of one panel whose words are of neighbouring channels, `[pairs][16]`; the last of an odd number is
+/// paired with zero.
+pub(crate) struct RepairPixels<'a> {
+    /// Whole pixels of eight words.
+    pub(crate) pixels: &'a [f32],
+    pub(crate) words: &'a mut [f32],
+}
+
+impl Bf16Operation for RepairPixels<'_> {
+    #[inline(always)]
+    unsafe fn run<V: Bf16>(self) {
+        let pairs = self.pixels.chunks_exact(2 * PAIRS);
+        let rest = pairs.remainder();
+        let (whole, last) = self.words[..self.pixels.len().next_multiple_of(PANEL)]
+            .split_at_mut(pairs.len() * PANEL);
+        assert!(V::LANES == PANEL);
+        // SAFETY: chunks of a vector each, and one more where a pixel is left; the features by the caller.
+        unsafe {
+            for (pixels, words) in pairs.zip(whole.chunks_exact_mut(PANEL)) {
+                V::load(pixels.as_ptr()).interleave().store(words.as_mut_ptr());
+            }
+            if !rest.is_empty() {
+                let pixel = V::load_wide(rest.as_ptr());
+                V::zip(pixel, V::splat(0.0)).store(last.as_mut_ptr());
             }
         }
     }

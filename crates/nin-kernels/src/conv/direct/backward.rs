@@ -8,6 +8,7 @@ use crate::conv::groups::{group_size, group_slices};
 use crate::conv::operands::{ConvBackward, Layout};
 use crate::conv::pack::padded_bias;
 use crate::conv::relu::relu_backward;
+use crate::conv::words::Image;
 use crate::geometry::ConvGeometry;
 use crate::layout::image_to_planes;
 use crate::scratch::Scratch;
@@ -31,19 +32,25 @@ struct InputGradient<'a> {
 }
 
 impl InputGradient<'_> {
-    /// Returns the epilogue of a gradient in panels: the mask by the ReLU whose output `image` is.
+    /// Returns the epilogue of a gradient in panels: the mask by the ReLU whose output `image` is, in the number format of the
+    /// product.
     fn epilogue<'i>(&self, image: &'i [f32]) -> Epilogue<'i> {
         if self.mask { Epilogue::Gate(image) } else { Epilogue::Store }
     }
 
     /// Computes the gradient of one image.
-    fn image(&self, image: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+    fn image(&self, image: Image, gradient: &[f32], grad_input: &mut [f32]) {
         let Self { context, product, no_bias, .. } = self;
-        match self.layout {
-            Layout::Panels => {
+        match (self.layout, product, image) {
+            (Layout::Panels, Product::Words(words), Image::Values(values)) if self.mask => {
+                let mut gate = context.scratch.take(values.len() / 2);
+                words.narrow(values, &mut gate);
+                product.image(context, gradient, no_bias, Epilogue::Gate(&gate), grad_input);
+            }
+            (Layout::Panels, _, Image::Values(image) | Image::Words(image)) => {
                 product.image(context, gradient, no_bias, self.epilogue(image), grad_input);
             }
-            Layout::Planes => {
+            (Layout::Planes, _, Image::Values(image) | Image::Words(image)) => {
                 let mut panels = context.scratch.take(self.geometry.in_image());
                 product.image(context, gradient, no_bias, Epilogue::Store, &mut panels);
                 image_to_planes(self.geometry.in_pixels(), &panels, grad_input);
@@ -88,22 +95,29 @@ impl<'a> Backward<'a> {
         self.weight_gradient.groups(self.context, sums)
     }
 
+    /// Returns whether images may come in words.
+    pub(crate) fn reads_words(&self) -> bool {
+        matches!(self.weight_gradient, WeightGradient::Words(_)) && self.geometry.is_pointwise()
+    }
+
     /// Adds the weight and bias gradients of one image to the sums of its group, and writes its input gradient.
     pub(crate) fn image(
         &self,
-        image: &[f32],
+        image: Image,
         gradient: &[f32],
         sums: &mut Sums,
         grad_input: Option<&mut [f32]>,
     ) {
         let context = self.context;
-        let (operands, sums, pending) =
-            ([image, gradient], [&mut *sums.weight, &mut *sums.bias], &mut sums.pending);
+        let (pending, sums) = (&mut sums.pending, [&mut *sums.weight, &mut *sums.bias]);
         let mut grad_input = self.input_gradient.as_ref().zip(grad_input);
-        match (&self.weight_gradient, pending) {
-            (WeightGradient::Fp32(layer), _) => layer.add(context, operands, sums),
-            (WeightGradient::Words(layer), _) => layer.add(context, operands, sums),
-            (WeightGradient::Tiles(layer), Some(pending)) => {
+        match (&self.weight_gradient, image, pending) {
+            (WeightGradient::Words(layer), _, _) => layer.add(context, (image, gradient), sums),
+            (WeightGradient::Fp32(layer), Image::Values(image), _) => {
+                layer.add(context, [image, gradient], sums);
+            }
+            (WeightGradient::Tiles(layer), Image::Values(image), Some(pending)) => {
+                let operands = [image, gradient];
                 // Both products take a part of the gradient while its tiles are in L2.
                 layer.add(context, operands, pending, sums, |part, filled| {
                     if let Some((layer, grad_input)) = &mut grad_input
@@ -115,7 +129,10 @@ impl<'a> Backward<'a> {
                     }
                 });
             }
-            (WeightGradient::Tiles(_), None) => unreachable!("sums in tiles have operands pending"),
+            (WeightGradient::Tiles(_), _, None) => {
+                unreachable!("sums in tiles have operands pending")
+            }
+            (_, Image::Words(_), _) => unreachable!("only products of words read words"),
         }
         if let Some((layer, grad_input)) = grad_input
             && !matches!(layer.product, Product::Tiles(_))
@@ -157,7 +174,7 @@ pub(crate) fn backward(context: &Context, geometry: &ConvGeometry, work: ConvBac
         let masked = output
             .map(|output| relu_backward(context, &grad_output[at.clone()], &output[at.clone()]));
         let gradient = masked.as_deref().unwrap_or(&grad_output[at]);
-        layer.image(image, gradient, sums, grad_input);
+        layer.image(Image::Values(image), gradient, sums, grad_input);
     };
     context.each(parts, |(part, (mut sums, grad_input))| {
         let mut grad_images = grad_input.map(|images| images.chunks_exact_mut(image_len));

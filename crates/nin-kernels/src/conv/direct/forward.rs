@@ -7,6 +7,7 @@ use crate::conv::operands::{ConvInput, Layout};
 use crate::conv::pack::padded_bias;
 use crate::conv::steps::Steps;
 use crate::conv::weights::LayerWeights;
+use crate::conv::words;
 use crate::geometry::ConvGeometry;
 use crate::scratch::Scratch;
 
@@ -37,6 +38,41 @@ impl<'a> Forward<'a> {
     pub(crate) fn image(&self, image: &[f32], output: &mut [f32]) {
         let epilogue = if self.relu { Epilogue::Relu } else { Epilogue::Store };
         self.product.image(self.context, image, &self.bias, epilogue, output);
+    }
+
+    /// Returns the layer over images in words, if it multiplies those.
+    pub(crate) fn in_words(&self) -> Option<InWords<'_>> {
+        match &self.product {
+            Product::Words(product) => {
+                Some(InWords { context: self.context, product, bias: &self.bias })
+            }
+            Product::Fp32(_) | Product::Tiles(_) => None,
+        }
+    }
+}
+
+/// The forward pass of a layer with ReLU over images that are rounded to words.
+#[derive(Clone, Copy)]
+pub(crate) struct InWords<'a> {
+    context: &'a Context,
+    product: &'a words::Product,
+    bias: &'a [f32],
+}
+
+impl InWords<'_> {
+    /// Rounds an image to words, half as many.
+    pub(crate) fn narrow(&self, image: &[f32], words: &mut [f32]) {
+        self.product.narrow(image, words);
+    }
+
+    /// Computes the words that the next layer reads.
+    pub(crate) fn words(&self, image: &[f32], output: &mut [f32]) {
+        self.product.words_of_words(self.context, image, self.bias, output);
+    }
+
+    /// Computes the output, in panels.
+    pub(crate) fn values(&self, image: &[f32], output: &mut [f32]) {
+        self.product.image_of_words(self.context, image, self.bias, Epilogue::Relu, output);
     }
 }
 

@@ -125,7 +125,7 @@ impl Product {
             panels: self.panels,
             epilogue: match epilogue {
                 Epilogue::Gate(gate) => Epilogue::Gate(&gate[at..]),
-                Epilogue::Store | Epilogue::Relu => epilogue,
+                Epilogue::Store | Epilogue::Relu | Epilogue::ReluOperand => epilogue,
             },
         });
     }
