@@ -130,23 +130,46 @@ fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
     layer.finish(&sums, work.grad_weight, work.grad_bias);
 }
 
-/// Computes the tail image by image, then the first layer in chunks by Winograd's algorithm.
-fn in_chunks<S: Scheme>(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
+/// The largest gradient of the first layer that is in memory at a time, unless threads need a larger one to share.
+const ROUND_LEN: usize = (8 << 20) / size_of::<f32>();
+
+/// Returns the number of images in a round: a multiple of both units, unless the round has all images.
+fn round_size(chunk: usize, for_threads: usize, batch: usize, image_len: usize) -> usize {
+    let fits = |size: usize| size * image_len <= ROUND_LEN;
+    if fits(batch) {
+        return batch;
+    }
+    let mut sizes = (chunk..batch).step_by(chunk).filter(|size| size.is_multiple_of(for_threads));
+    let least = sizes.next().unwrap_or(batch);
+    sizes.take_while(|size| fits(*size)).last().unwrap_or(least)
+}
+
+/// Computes the tail image by image, and after every few images the first layer in chunks by Winograd's algorithm.
+fn in_chunks<S: Scheme>(tail: &Tail, mut groups: Vec<TailSums>, work: ConvBackward) {
     let (context, first) = (tail.context, &tail.geometry.layers[0]);
-    let (group, image_len) = (group_size(first.batch), first.out_image());
-    let mut gradient = context.scratch.take(first.batch * image_len);
-    let gradients = gradient.chunks_mut(group * image_len);
-    context.each(groups.into_iter().zip(gradients).enumerate(), |(part, (mut sums, gradients))| {
-        for (image, gradient) in gradients.chunks_exact_mut(image_len).enumerate() {
-            tail.image(part * group + image, &mut sums, gradient);
-        }
-        tail.finish_group(&mut sums);
+    let (batch, group, image_len) = (first.batch, group_size(first.batch), first.out_image());
+    let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
+    let layer = winograd::Backward::<S>::new(context, first, work.weight, mask);
+    let round = round_size(layer.round_unit(), context.threads() * group, batch, image_len);
+    layer.run(work.input.values(), work, round, |images| {
+        let mut gradient = context.scratch.take(images.len() * image_len);
+        let mut rest = &mut *gradient;
+        let parts = groups.iter_mut().enumerate().filter_map(|(part, sums)| {
+            let end = ((part + 1) * group).min(batch);
+            // A round may begin or end within a group.
+            let indices = (part * group).max(images.start)..end.min(images.end);
+            let gradients = rest.split_off_mut(..indices.len() * image_len)?;
+            (!indices.is_empty()).then_some((indices, end, sums, gradients))
+        });
+        context.each(parts, |(indices, end, sums, gradients)| {
+            let is_last = indices.end == end;
+            for (index, gradient) in indices.zip(gradients.chunks_exact_mut(image_len)) {
+                tail.image(index, sums, gradient);
+            }
+            if is_last {
+                tail.finish_group(sums);
+            }
+        });
+        gradient
     });
-    let images = work.input.values();
-    winograd::backward::<S>(
-        context,
-        first,
-        images,
-        ConvBackward { grad_output: &gradient, ..work },
-    );
 }

@@ -1,6 +1,7 @@
 //! The backward pass: the gradients of weight, bias and, if requested, input.
 
 use std::marker::PhantomData;
+use std::ops::{Deref, Range};
 
 use super::plan::{ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
@@ -14,7 +15,7 @@ use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 
 /// The backward pass of a layer, for one chunk of images at a time.
-struct Backward<'a, S> {
+pub(crate) struct Backward<'a, S> {
     plan: Plan<'a>,
     inputs: ByPanel,
     input_segments: Vec<usize>,
@@ -45,7 +46,7 @@ struct Chunk<'a> {
 const LARGEST_SUMS: usize = (16 << 20) / size_of::<f32>();
 
 impl<'a, S: Scheme> Backward<'a, S> {
-    fn new(
+    pub(crate) fn new(
         context: &'a Context,
         geometry: &'a ConvGeometry,
         weight: &[f32],
@@ -83,6 +84,64 @@ impl<'a, S: Scheme> Backward<'a, S> {
         let is_in_one_piece = plan.chunk * plan.per_image <= OUTER_PIXELS;
         let is_small = plan.chunks() * self.sums_len() <= LARGEST_SUMS;
         plan.suits_a_thread() && is_even && is_in_one_piece && is_small
+    }
+
+    /// Returns the number of images of which a round of [`run`](Self::run) has a multiple.
+    pub(crate) fn round_unit(&self) -> usize {
+        if self.is_by_chunks() { self.plan.geometry.batch } else { self.plan.chunk }
+    }
+
+    /// Computes the gradients in rounds of images. `grad_output` returns that of each, in order.
+    pub(crate) fn run<G: Deref<Target = [f32]>>(
+        &self,
+        images: &[f32],
+        work: ConvBackward,
+        round: usize,
+        mut grad_output: impl FnMut(Range<usize>) -> G,
+    ) {
+        let (plan, geometry, sums_len) = (&self.plan, self.plan.geometry, self.sums_len());
+        let (context, batch, by_chunks) = (plan.context, geometry.batch, self.is_by_chunks());
+        let (chunk, chunks) = (plan.chunk, plan.chunks());
+        let (in_chunk, out_chunk) = (chunk * geometry.in_image(), chunk * geometry.out_image());
+        let bias_len = geometry.out_panels() * chunk * PANEL;
+        // The last chunk may have fewer images.
+        let mut bias_sums = context.scratch.take_zeroed(chunks * bias_len);
+        let sums_of = if by_chunks { chunks } else { 1 };
+        let mut weight_sums = context.scratch.take(sums_of * sums_len);
+        let mut outputs = work.output.map(|output| output.chunks(out_chunk));
+        let mut parts = images
+            .chunks(in_chunk)
+            .zip(group_slices(work.grad_input, in_chunk, chunks))
+            .zip(bias_sums.chunks_mut(bias_len));
+        for start in (0..batch).step_by(round) {
+            let gradient = grad_output(start..batch.min(start + round));
+            let gradients = gradient.chunks(out_chunk);
+            let chunks_of = gradients.zip(&mut parts).map(|(grad_output, part)| {
+                let ((images, grad_input), bias_sums) = part;
+                let output = outputs.as_mut().and_then(Iterator::next);
+                Chunk { images, grad_output, output, grad_input, bias_sums }
+            });
+            if by_chunks {
+                let alone = context.alone();
+                let sums = weight_sums.chunks_mut(sums_len).skip(start / chunk);
+                context.each(chunks_of.zip(sums), |(chunk, sums)| {
+                    self.chunk(&alone, chunk, (sums, true));
+                });
+            } else {
+                for (index, chunk) in chunks_of.enumerate() {
+                    self.chunk(context, chunk, (&mut weight_sums, start + index == 0));
+                }
+            }
+        }
+        let parts: Vec<&[f32]> = weight_sums.chunks_exact(sums_len).collect();
+        transform_weight_gradient::<S>(plan, &parts, work.grad_weight);
+        if let Some(grad_bias) = work.grad_bias {
+            for (index, bias) in grad_bias.iter_mut().enumerate() {
+                let panel = bias_sums.chunks_exact(chunk * PANEL).skip(index / PANEL);
+                let sums = panel.step_by(geometry.out_panels()).flatten();
+                *bias = sums.skip(index % PANEL).step_by(PANEL).sum();
+            }
+        }
     }
 
     /// Computes a chunk. The weight gradient is added to `weight_sums`, or overwrites them.
@@ -189,44 +248,9 @@ pub(crate) fn backward<S: Scheme>(
     work: ConvBackward,
 ) {
     let mask = work.grad_input.is_some().then_some(work.mask_grad_input);
-    let layer = Backward::<S>::new(context, geometry, work.weight, mask);
-    let (plan, sums_len, by_chunks) = (&layer.plan, layer.sums_len(), layer.is_by_chunks());
-    let (chunk, chunks) = (plan.chunk, plan.chunks());
-    let (in_chunk, out_chunk) = (chunk * geometry.in_image(), chunk * geometry.out_image());
-    let bias_len = geometry.out_panels() * chunk * PANEL;
-    // The last chunk may have fewer images.
-    let mut bias_sums = context.scratch.take_zeroed(chunks * bias_len);
-    let mut outputs = work.output.map(|output| output.chunks(out_chunk));
-    let chunks_of = images
-        .chunks(in_chunk)
-        .zip(work.grad_output.chunks(out_chunk))
-        .zip(group_slices(work.grad_input, in_chunk, chunks))
-        .zip(bias_sums.chunks_mut(bias_len))
-        .map(|(((images, grad_output), grad_input), bias_sums)| {
-            let output = outputs.as_mut().and_then(Iterator::next);
-            Chunk { images, grad_output, output, grad_input, bias_sums }
-        });
-    let mut weight_sums =
-        context.scratch.take(if by_chunks { chunks * sums_len } else { sums_len });
-    if by_chunks {
-        let alone = context.alone();
-        context.each(chunks_of.zip(weight_sums.chunks_mut(sums_len)), |(chunk, sums)| {
-            layer.chunk(&alone, chunk, (sums, true));
-        });
-    } else {
-        for (index, chunk) in chunks_of.enumerate() {
-            layer.chunk(context, chunk, (&mut weight_sums, index == 0));
-        }
-    }
-    let parts: Vec<&[f32]> = weight_sums.chunks_exact(sums_len).collect();
-    transform_weight_gradient::<S>(plan, &parts, work.grad_weight);
-    if let Some(grad_bias) = work.grad_bias {
-        for (index, bias) in grad_bias.iter_mut().enumerate() {
-            let panel = bias_sums.chunks_exact(chunk * PANEL).skip(index / PANEL);
-            let sums = panel.step_by(geometry.out_panels()).flatten();
-            *bias = sums.skip(index % PANEL).step_by(PANEL).sum();
-        }
-    }
+    let (layer, grad_output) =
+        (Backward::<S>::new(context, geometry, work.weight, mask), work.grad_output);
+    layer.run(images, work, geometry.batch, |_| grad_output);
 }
 
 /// Copies the image out of the middle of its canvas; zero where `gate` is not empty and not positive.

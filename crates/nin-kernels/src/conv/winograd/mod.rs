@@ -14,6 +14,6 @@ mod products;
 mod steps;
 mod weights;
 
-pub(crate) use backward::backward;
+pub(crate) use backward::{Backward, backward};
 pub(crate) use forward::{Forward, forward};
 pub(crate) use steps::push_steps;
