@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 
-use super::plan::{ByPanel, ByPoint, Plan};
+use super::plan::{BACKWARD_TILES, ByPanel, ByPoint, Plan};
 use super::products::{Input, multiply};
 use super::weights::{Weights, transform_weight_gradient};
 use crate::arch::generic::winograd::{GradientTransform, InputGradientTransform, Scheme};
@@ -52,7 +52,7 @@ impl<'a, S: Scheme> Backward<'a, S> {
         weight: &[f32],
         mask: Option<bool>,
     ) -> Self {
-        let plan = Plan::new::<S>(context, geometry);
+        let plan = Plan::new::<S>(context, geometry, BACKWARD_TILES);
         let inputs = plan.by_panel(geometry.in_panels());
         let gradients = plan.by_panel(geometry.out_panels());
         Self {
@@ -79,11 +79,10 @@ impl<'a, S: Scheme> Backward<'a, S> {
     /// Returns whether threads compute chunks of their own, with a weight gradient for each, to be summed in their order. The
     /// sums have the same bits as those of chunk after chunk, as long as a product forms the sum of a chunk in one piece.
     fn is_by_chunks(&self) -> bool {
-        let (plan, threads) = (&self.plan, self.plan.context.threads());
-        let is_even = plan.chunks().is_multiple_of(threads) || plan.chunks() >= 4 * threads;
+        let plan = &self.plan;
         let is_in_one_piece = plan.chunk * plan.per_image <= OUTER_PIXELS;
         let is_small = plan.chunks() * self.sums_len() <= LARGEST_SUMS;
-        plan.suits_a_thread() && is_even && is_in_one_piece && is_small
+        plan.suits_a_thread() && plan.is_even() && is_in_one_piece && is_small
     }
 
     /// Returns the number of images of which a round of [`run`](Self::run) has a multiple.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::plan::{ByPanel, ByPoint, Plan};
+use super::plan::{ByPanel, ByPoint, FORWARD_TILES, Plan};
 use super::products::{Input, multiply};
 use super::weights::Weights;
 use crate::arch::generic::winograd::{OutputTransform, Scheme};
@@ -36,7 +36,7 @@ impl<'a, S: Scheme> Forward<'a, S> {
         bias: Option<&[f32]>,
         relu: bool,
     ) -> Self {
-        let plan = Plan::new::<S>(context, geometry);
+        let plan = Plan::new::<S>(context, geometry, FORWARD_TILES);
         let for_threads = plan.for_threads();
         let by_chunks = for_threads.is_some();
         let plan = for_threads.unwrap_or(plan);

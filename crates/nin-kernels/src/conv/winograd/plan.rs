@@ -8,12 +8,16 @@ use crate::conv::lowering::Canvas;
 use crate::geometry::ConvGeometry;
 use crate::panels::PANEL;
 
-/// Tiles in a chunk. More tiles read the weights of each point less often; fewer keep the data between stages in the
-/// cache. Of 50, 100, 150, 200 and 400, on a Zen 3 with 512 KiB of L2, 100 was the fastest by 4 to 15 %.
-const CHUNK_TILES: usize = 100;
+/// Tiles in a chunk of the backward pass. More tiles read the weights of each point less often; fewer keep the data between
+/// stages in the cache. Of 50, 100, 150, 200 and 400, on a Zen 3 with 512 KiB of L2, 100 was the fastest by 4 to 15 %. Another
+/// number would change the bits of weight gradients.
+pub(super) const BACKWARD_TILES: usize = 100;
+
+/// Tiles in a chunk of the forward pass. On a Zen 5, of 50, 64, 70, 100, 200 and 400.
+pub(super) const FORWARD_TILES: usize = 64;
 
 /// Tiles that a chunk has at least where each thread computes chunks of its own. With fewer, the weights are read too often.
-const LEAST_TILES: usize = CHUNK_TILES / 2;
+const LEAST_TILES: usize = FORWARD_TILES / 2;
 
 /// The largest number of transformed values of a chunk, and of transformed weights, for which each thread computes chunks of
 /// its own: 4 MiB, about a core's share of L3.
@@ -51,10 +55,15 @@ pub(super) struct ByPoint {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new<S: Scheme>(context: &'a Context, geometry: &'a ConvGeometry) -> Self {
+    /// `chunk_tiles` are about those in a chunk.
+    pub(super) fn new<S: Scheme>(
+        context: &'a Context,
+        geometry: &'a ConvGeometry,
+        chunk_tiles: usize,
+    ) -> Self {
         let tiles = geometry.output.map(|size| size.div_ceil(OUT));
         let per_image = tiles[0] * tiles[1];
-        let chunks = geometry.batch.div_ceil((CHUNK_TILES / per_image).max(1));
+        let chunks = geometry.batch.div_ceil((chunk_tiles / per_image).max(1));
         Self {
             context,
             geometry,
@@ -71,13 +80,19 @@ impl<'a> Plan<'a> {
         self.geometry.batch.div_ceil(self.chunk)
     }
 
-    /// Returns the plan with chunks that all threads can take in equal numbers, if those are large enough and suit a thread.
+    /// Returns the plan with the largest chunks that suit a thread and that all threads can take in about equal numbers, if
+    /// those have enough tiles.
     pub(super) fn for_threads(self) -> Option<Self> {
-        let (batch, threads) = (self.geometry.batch, self.context.threads());
-        let chunk = batch.div_ceil(self.chunks().next_multiple_of(threads));
-        let is_even = batch.div_ceil(chunk).is_multiple_of(threads);
-        let plan = Self { chunk, ..self };
-        (is_even && chunk * self.per_image >= LEAST_TILES && plan.suits_a_thread()).then_some(plan)
+        let plans = (1..=self.chunk).rev().map(|chunk| Self { chunk, ..self });
+        plans
+            .take_while(|plan| plan.chunk * plan.per_image >= LEAST_TILES)
+            .find(|plan| plan.is_even() && plan.suits_a_thread())
+    }
+
+    /// Returns whether threads can take chunks in about equal numbers.
+    pub(super) fn is_even(&self) -> bool {
+        let threads = self.context.threads();
+        self.chunks().is_multiple_of(threads) || self.chunks() >= 4 * threads
     }
 
     /// Returns whether there are several threads, and one should compute a chunk alone: what passes between the stages then

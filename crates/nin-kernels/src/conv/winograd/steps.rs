@@ -4,7 +4,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::plan::{ByPanel, ByPoint, Plan};
+use super::plan::{ByPanel, ByPoint, FORWARD_TILES, Plan};
 use super::products::{Input, multiply_point};
 use super::weights::Weights;
 use crate::arch::generic::winograd::{OutputTransform, Scheme};
@@ -32,7 +32,7 @@ struct Layer<S> {
 
 impl<S: Scheme> Layer<S> {
     fn plan(&self) -> Plan<'_> {
-        Plan::new::<S>(&self.context, &self.geometry)
+        Plan::new::<S>(&self.context, &self.geometry, FORWARD_TILES)
     }
 }
 
@@ -126,7 +126,7 @@ pub(crate) fn push_steps<S: Scheme>(
     bias: Option<&[f32]>,
 ) {
     let context = steps.context();
-    let plan = Plan::new::<S>(context, geometry);
+    let plan = Plan::new::<S>(context, geometry, FORWARD_TILES);
     let (in_panels, out_panels) = (geometry.in_panels(), geometry.out_panels());
     let (inputs, outputs) = (plan.by_panel(in_panels), plan.by_point(out_panels));
     let layer = Arc::new(Layer::<S> {
