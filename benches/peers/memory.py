@@ -32,8 +32,9 @@ def peak(process):
 
 
 def nin(args, config, backend, dtype):
+    # A small data set: PyTorch has only the images of a batch.
     words = [args.program, "bench", "--config", config, "--batch-size", args.batch, "--backend", backend, "--threads", args.threads,
-             "--steps", args.steps, "--set", f"training.precision={dtype}"]
+             "--steps", args.steps, "--set", f"training.precision={dtype}", "--set", "data.dataset=fashion-mnist-sample"]
     return peak(subprocess.Popen([str(word) for word in words], stdout=subprocess.DEVNULL))
 
 

@@ -9,7 +9,7 @@ use super::region::Region;
 use super::weights::{Form, LayerWeights};
 use crate::arch::Bf16Arch;
 use crate::arch::generic::{
-    Epilogue, InPairs, Multiply, Narrow, Outer, PAIRS, RepairPixels, ZipNeighbours, ZipPixels,
+    Epilogue, InPairs, Multiply, Narrow, Outer, PAIRS, ZipNeighbours, ZipPixels, ZipWords,
     segments_per_pass,
 };
 use crate::context::Context;
@@ -191,7 +191,7 @@ impl WeightGradient {
         let (height, pairs) = (lowering.height, lowering.width.div_ceil(2));
         let gradients = self.zip_rows(context, gradient, bias_sums);
         let (inputs, input_pixel) = match image {
-            Image::Words(words) => (self.repair_pixels(context, words), PANEL),
+            Image::Words(words) => (self.zip_words(context, words), PANEL),
             Image::Values(image) if self.is_pointwise => {
                 (self.zip_rows(context, image, &mut []), PANEL)
             }
@@ -238,13 +238,13 @@ impl WeightGradient {
     }
 
     /// Pairs neighbouring pixels of an image in words, for a 1x1 layer.
-    fn repair_pixels(&self, context: &Context, image: &[f32]) -> Scratch {
+    fn zip_words(&self, context: &Context, image: &[f32]) -> Scratch {
         let pixels = self.lowering.width;
         let pairs = pixels.div_ceil(2);
         let mut paired = context.scratch.take(image.len() / pixels * 2 * pairs);
         let panels = image.chunks_exact(pixels * PAIRS);
         for (pixels, words) in panels.zip(paired.chunks_exact_mut(pairs * PANEL)) {
-            self.arch.run(RepairPixels { pixels, words });
+            self.arch.run(ZipWords { pixels, words });
         }
         paired
     }

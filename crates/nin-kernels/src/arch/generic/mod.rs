@@ -14,7 +14,7 @@ pub(crate) mod winograd;
 pub(crate) use epilogue::Epilogue;
 pub(crate) use multiply::{Multiply, segments_per_pass};
 pub(crate) use outer::{OUTER_PIXELS, Outer};
-pub(crate) use pairs::{InPairs, Narrow, PAIRS, RepairPixels, ZipNeighbours, ZipPixels};
+pub(crate) use pairs::{InPairs, Narrow, PAIRS, ZipNeighbours, ZipPixels, ZipWords};
 pub(crate) use pool::{PoolBackward, PoolBytes, PoolForward};
 pub(crate) use quads::{MultiplyQuads, QUADS, ToBytes};
 pub(crate) use relu::ReluBackward;

@@ -182,13 +182,13 @@ impl Bf16Operation for ZipPixels<'_> {
 
 /// Pairs neighbouring pixels of one panel whose words are of neighbouring channels, `[pairs][16]`; the last of an odd number is
 /// paired with zero.
-pub(crate) struct RepairPixels<'a> {
+pub(crate) struct ZipWords<'a> {
     /// Whole pixels of eight words.
     pub(crate) pixels: &'a [f32],
     pub(crate) words: &'a mut [f32],
 }
 
-impl Bf16Operation for RepairPixels<'_> {
+impl Bf16Operation for ZipWords<'_> {
     #[inline(always)]
     unsafe fn run<V: Bf16>(self) {
         let pairs = self.pixels.chunks_exact(2 * PAIRS);
