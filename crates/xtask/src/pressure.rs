@@ -24,7 +24,7 @@ const TIMED: usize = 300;
 const SLOWEST: f64 = 3.0;
 /// Measurements of which one must keep to it: other work on the machine slows small pictures too.
 const ATTEMPTS: usize = 3;
-/// Clients that share the machine in fairness: each gets a third of it.
+/// Clients whose small pictures compete with the timed ones.
 const BESIDE_SMALL: &str = "2 clients with small pictures";
 const INFLATING: &str = "2 clients with colour profiles of 700 MiB";
 /// Requests whose clients hang up.
@@ -124,7 +124,7 @@ fn median_beside(server: &Server, other: &[u8], small: &[u8]) -> anyhow::Result<
     let ask = || -> anyhow::Result<()> {
         while !stop.load(Ordering::Relaxed) {
             let (status, _) = server.predict(other)?;
-            ensure!([200, 429, 503].contains(&status), "a large picture got status {status}");
+            ensure!([200, 429, 503].contains(&status), "another picture got status {status}");
             answered.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
@@ -137,7 +137,7 @@ fn median_beside(server: &Server, other: &[u8], small: &[u8]) -> anyhow::Result<
         for client in clients {
             client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
         }
-        ensure!(answered.load(Ordering::Relaxed) > 0, "no large picture was answered");
+        ensure!(answered.load(Ordering::Relaxed) > 0, "no other picture was answered");
         millis
     })
 }

@@ -133,7 +133,7 @@ fn image_by_image(tail: &Tail, groups: Vec<TailSums>, work: ConvBackward) {
 /// The largest gradient of the first layer that is in memory at a time, unless threads need a larger one to share.
 const ROUND_LEN: usize = (8 << 20) / size_of::<f32>();
 
-/// Returns the number of images in a round: a multiple of both units, unless the round has all images.
+/// Returns the number of images in a round: whole chunks and equally many groups for each thread, or all images.
 fn round_size(chunk: usize, for_threads: usize, batch: usize, image_len: usize) -> usize {
     let fits = |size: usize| size * image_len <= ROUND_LEN;
     if fits(batch) {
@@ -153,22 +153,13 @@ fn in_chunks<S: Scheme>(tail: &Tail, mut groups: Vec<TailSums>, work: ConvBackwa
     let round = round_size(layer.round_unit(), context.threads() * group, batch, image_len);
     layer.run(work.input.values(), work, round, |images| {
         let mut gradient = context.scratch.take(images.len() * image_len);
-        let mut rest = &mut *gradient;
-        let parts = groups.iter_mut().enumerate().filter_map(|(part, sums)| {
-            let end = ((part + 1) * group).min(batch);
-            // A round may begin or end within a group.
-            let indices = (part * group).max(images.start)..end.min(images.end);
-            let gradients = rest.split_off_mut(..indices.len() * image_len)?;
-            (!indices.is_empty()).then_some((indices, end, sums, gradients))
-        });
-        context.each(parts, |(indices, end, sums, gradients)| {
-            let is_last = indices.end == end;
-            for (index, gradient) in indices.zip(gradients.chunks_exact_mut(image_len)) {
+        let groups = groups[images.start / group..].iter_mut();
+        let parts = groups.zip(gradient.chunks_mut(group * image_len));
+        context.each(images.step_by(group).zip(parts), |(start, (sums, gradients))| {
+            for (index, gradient) in (start..).zip(gradients.chunks_exact_mut(image_len)) {
                 tail.image(index, sums, gradient);
             }
-            if is_last {
-                tail.finish_group(sums);
-            }
+            tail.finish_group(sums);
         });
         gradient
     });

@@ -18,19 +18,19 @@ struct Tail<'a> {
     third: direct::Forward<'a>,
 }
 
-/// Where the output of a hidden layer is kept for the backward pass, if it is.
-type Kept<'a> = Option<&'a mut [f32]>;
+/// Where the output of a hidden layer is saved for the backward pass, if it is.
+type Saved<'a> = Option<&'a mut [f32]>;
 
 /// The output of a hidden layer.
 enum Hidden<'a> {
-    Kept(&'a mut [f32]),
+    Saved(&'a mut [f32]),
     Scratch(Scratch),
 }
 
 impl<'a> Hidden<'a> {
-    fn new(context: &Context, kept: &'a mut Kept, len: usize) -> Self {
-        match kept {
-            Some(kept) => Self::Kept(kept),
+    fn new(context: &Context, saved: &'a mut Saved, len: usize) -> Self {
+        match saved {
+            Some(saved) => Self::Saved(saved),
             None => Self::Scratch(context.scratch.take(len)),
         }
     }
@@ -41,7 +41,7 @@ impl Deref for Hidden<'_> {
 
     fn deref(&self) -> &[f32] {
         match self {
-            Self::Kept(values) => values,
+            Self::Saved(values) => values,
             Self::Scratch(values) => values,
         }
     }
@@ -50,7 +50,7 @@ impl Deref for Hidden<'_> {
 impl DerefMut for Hidden<'_> {
     fn deref_mut(&mut self) -> &mut [f32] {
         match self {
-            Self::Kept(values) => values,
+            Self::Saved(values) => values,
             Self::Scratch(values) => values,
         }
     }
@@ -59,8 +59,8 @@ impl DerefMut for Hidden<'_> {
 /// What the tail writes for one image.
 struct TailImage<'a> {
     /// The output of the first layer in words, if the second layer reads those.
-    first: Kept<'a>,
-    second: Kept<'a>,
+    first: Saved<'a>,
+    second: Saved<'a>,
     positions: &'a mut [u8],
     output: &'a mut [f32],
 }
@@ -78,19 +78,19 @@ impl Tail<'_> {
     }
 
     /// Computes the two layers.
-    fn layers(&self, first: &[f32], kept: [&mut Kept; 2], output: &mut [f32]) {
-        let [kept_first, kept_second] = kept;
+    fn layers(&self, first: &[f32], saved: [&mut Saved; 2], output: &mut [f32]) {
+        let [saved_first, saved_second] = saved;
         let len = self.geometry.layers[1].out_image();
         let in_words = self.second.in_words().zip(self.third.in_words());
         if let Some((second, third)) = in_words {
-            let mut words = Hidden::new(self.context, kept_first, first.len() / 2);
+            let mut words = Hidden::new(self.context, saved_first, first.len() / 2);
             second.narrow(first, &mut words);
-            let mut hidden = Hidden::new(self.context, kept_second, len / 2);
+            let mut hidden = Hidden::new(self.context, saved_second, len / 2);
             second.words(&words, &mut hidden);
             third.values(&hidden, output);
             return;
         }
-        let mut hidden = Hidden::new(self.context, kept_second, len);
+        let mut hidden = Hidden::new(self.context, saved_second, len);
         self.second.image(first, &mut hidden);
         self.third.image(&hidden, output);
     }

@@ -22,7 +22,7 @@ pub(crate) struct MlpconvPacked {
 /// What a forward pass saves for the backward pass.
 #[derive(Debug)]
 pub struct MlpconvSaved<'a> {
-    /// The outputs of the first two layers, in panels ([`MlpconvGeometry::hidden_len`]).
+    /// The outputs of the first two layers, as values or pairs of bf16, in panels ([`MlpconvGeometry::hidden_len`]).
     pub hidden: [&'a mut [f32]; 2],
     /// The position of each maximum in its window ([`MlpconvGeometry::positions_len`]).
     pub positions: &'a mut [u8],

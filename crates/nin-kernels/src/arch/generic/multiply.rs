@@ -38,7 +38,7 @@ pub(crate) struct Multiply<'a> {
     pub(crate) weight_entry: usize,
     /// `[panels][16]`.
     pub(crate) bias: &'a [f32],
-    /// `[panels][height * width][16]`.
+    /// `[panels][height * width][16]`; in words where they are [operands](Epilogue::ReluOperand).
     pub(crate) output: Output<'a>,
     /// Stride between panels in `output`.
     pub(crate) output_panel: usize,

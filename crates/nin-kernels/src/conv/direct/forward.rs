@@ -40,13 +40,13 @@ impl<'a> Forward<'a> {
         self.product.image(self.context, image, &self.bias, epilogue, output);
     }
 
-    /// Returns the layer over images in words, if it multiplies those.
+    /// Returns the layer over images in words, if it multiplies those and has a ReLU.
     pub(crate) fn in_words(&self) -> Option<InWords<'_>> {
         match &self.product {
-            Product::Words(product) => {
+            Product::Words(product) if self.relu => {
                 Some(InWords { context: self.context, product, bias: &self.bias })
             }
-            Product::Fp32(_) | Product::Tiles(_) => None,
+            _ => None,
         }
     }
 }

@@ -85,12 +85,13 @@ impl<'a, S: Scheme> Backward<'a, S> {
         plan.suits_a_thread() && plan.is_even() && is_in_one_piece && is_small
     }
 
-    /// Returns the number of images of which a round of [`run`](Self::run) has a multiple.
+    /// Returns the number of images of which a round of [`run`](Self::run) has a multiple, unless it has all.
     pub(crate) fn round_unit(&self) -> usize {
         if self.is_by_chunks() { self.plan.geometry.batch } else { self.plan.chunk }
     }
 
-    /// Computes the gradients in rounds of images. `grad_output` returns that of each, in order.
+    /// Computes the gradients in rounds of images, whose size is a multiple of [`round_unit`](Self::round_unit) or the batch.
+    /// `grad_output` returns the output gradient of each round, in order.
     pub(crate) fn run<G: Deref<Target = [f32]>>(
         &self,
         images: &[f32],
@@ -122,8 +123,8 @@ impl<'a, S: Scheme> Backward<'a, S> {
             });
             if by_chunks {
                 let alone = context.alone();
-                let sums = weight_sums.chunks_mut(sums_len).skip(start / chunk);
-                context.each(chunks_of.zip(sums), |(chunk, sums)| {
+                // There is a single round.
+                context.each(chunks_of.zip(weight_sums.chunks_mut(sums_len)), |(chunk, sums)| {
                     self.chunk(&alone, chunk, (sums, true));
                 });
             } else {

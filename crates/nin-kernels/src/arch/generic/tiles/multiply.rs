@@ -43,7 +43,8 @@ impl TilesOperation for TileMultiply<'_> {
         }
         let (gate, kind) = match epilogue {
             Epilogue::Store => (output.as_ptr(), STORE),
-            Epilogue::Relu | Epilogue::ReluOperand => (output.as_ptr(), RELU),
+            Epilogue::Relu => (output.as_ptr(), RELU),
+            Epilogue::ReluOperand => unreachable!("tiles are filled from values"),
             Epilogue::Gate(gate) => (gate.as_ptr(), GATE),
         };
         let output = output.as_mut_ptr();
