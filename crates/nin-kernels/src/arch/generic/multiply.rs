@@ -225,11 +225,10 @@ unsafe fn any_end<V: Vector, const N: usize, const DENSE: bool>(
     // SAFETY: as the caller's.
     unsafe {
         match epilogue {
-            RELU => any_rows::<V, N, RELU, DENSE>(rows, tile),
             GATE => any_rows::<V, N, GATE, DENSE>(rows, tile),
-            // Where operands are floats, they are what is stored anyway.
             RELU_OPERAND if V::PER_WORD > 1 => any_rows::<V, N, RELU_OPERAND, DENSE>(rows, tile),
-            RELU_OPERAND => any_rows::<V, N, RELU, DENSE>(rows, tile),
+            // Where operands are floats, they are what is stored anyway.
+            RELU | RELU_OPERAND => any_rows::<V, N, RELU, DENSE>(rows, tile),
             _ => any_rows::<V, N, STORE, DENSE>(rows, tile),
         }
     }
