@@ -1,6 +1,6 @@
 //! The precision of operands, and conversion to bf16.
 
-/// The precision of the operands of products. Everything else is fp32: stored weights, sums, activations between layers.
+/// The precision of the operands of products, and of those saved in words. All else is fp32: weights, sums, activations.
 ///
 /// With AMX, bf16 applies to every layer whose operands can be laid out in tiles (of stride one, or over planes), by the
 /// direct algorithm. With AVX-512 BF16 it applies to layers of stride one over panels, except those that Winograd's algorithm

@@ -9,7 +9,7 @@ pub enum Precision {
     /// 32-bit floats throughout.
     #[default]
     Fp32,
-    /// Mixed precision: layers multiply bf16, rounded from fp32 as it is read. Weights, sums, and activations between layers
+    /// Mixed precision: layers multiply bf16, rounded from fp32. Weights, sums, and activations between blocks
     /// stay fp32. On AMD CPUs with AVX-512 BF16 this applies to all but strided, 3x3 and 5x5 layers, on CPUs with AMX to all but strided inner
     /// layers. Everywhere else it is the same as [`Fp32`](Self::Fp32).
     Bf16,

@@ -124,11 +124,11 @@ pub(crate) fn forward(
     let in_words = tail.second.in_words().is_some();
     let (hidden_first, words_first) =
         if in_words { (None, hidden_first) } else { (hidden_first, None) };
-    let second_len = if in_words { second.out_image() / 2 } else { second.out_image() };
+    let [first_len, second_len] = geometry.hidden_len(context).map(|len| len / batch);
     let mut positions = positions.chunks_mut((geometry.positions_len() / batch).max(1));
     let mut tails: Vec<TailImage> = output
         .chunks_exact_mut(geometry.output_len() / batch)
-        .zip(group_slices(words_first, first.out_image() / 2, batch))
+        .zip(group_slices(words_first, first_len, batch))
         .zip(group_slices(hidden_second, second_len, batch))
         .map(|((output, first), second)| TailImage {
             first,
