@@ -60,6 +60,23 @@ pub(crate) fn argument<R: Runtime>(buffer: &Handle, len: usize) -> ArrayArg<R> {
     binding.into_array_arg()
 }
 
+/// Several buffers as an argument of a kernel, whose code has a part for each of them.
+pub(crate) type Arrays = Sequence<Array<f32>>;
+
+/// Returns how many groups of buffers a dispatch can take, beside `other` buffers.
+pub(crate) fn groups_per_dispatch<R: Runtime>(
+    client: &ComputeClient<R>,
+    group: usize,
+    other: usize,
+) -> usize {
+    /// What CubeCL binds besides buffers: their lengths, and the scalars.
+    const FURTHER: usize = 2;
+    /// Limits the code of a kernel.
+    const MOST: usize = 32;
+    let bindings = client.properties().hardware.max_bindings as usize;
+    (bindings.saturating_sub(FURTHER + other) / group).clamp(1, MOST)
+}
+
 /// The most workgroups of a dispatch along an axis that every WebGPU adapter has.
 const WORKGROUPS_PER_AXIS: usize = 65_535;
 

@@ -1,5 +1,5 @@
-//! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling,
-//! dropout, their gradients, and the update of parameters.
+//! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling, dropout, global
+//! average pooling, the cross-entropy, their gradients, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
 //! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
@@ -25,6 +25,8 @@
 // Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
 // language cannot be called in them.
 #![allow(
+    // A sequence of CubeCL has a length only.
+    clippy::len_zero,
     // An `if` that is decided while a kernel is compiled is one of its own.
     clippy::collapsible_if,
     clippy::manual_is_multiple_of,
@@ -40,27 +42,34 @@
 mod buffer;
 mod convolution;
 mod cost;
+mod cross_entropy;
 mod direct;
 mod dropout;
 mod element;
 mod error;
 mod geometry;
+mod mean;
 mod optimizer;
 mod parameter_gradients;
 mod pool;
 mod product;
+mod reduction;
 mod relu;
+mod sums;
 mod tile;
 mod winograd;
 
 pub use convolution::{Algorithm, Convolution};
 pub use cost::Cost;
+pub use cross_entropy::CrossEntropy;
 pub use dropout::Dropout;
 pub use element::{Element, Elements};
 pub use error::Error;
 pub use geometry::{ConvGeometry, PoolGeometry, Window};
-pub use optimizer::{AdamW, Sgd};
+pub use mean::MapMean;
+pub use optimizer::{AdamW, Sgd, Update, launch_updates};
 pub use parameter_gradients::ParameterGradients;
 pub use pool::{Pooled, max_pool, max_pool_gradient};
 pub use relu::{relu_gradient, relu_gradient_cost};
+pub use sums::Sums;
 pub use tile::{Pass, TILES, Tile};

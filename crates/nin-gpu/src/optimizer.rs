@@ -1,13 +1,15 @@
-//! The update of a parameter by SGD or AdamW, in one pass over its values.
+//! The update of parameters by SGD or AdamW, in one pass over their values.
+//!
+//! A dispatch updates as many parameters as the adapter can bind: on most adapters, those of a whole network.
 
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::Error;
-use crate::buffer::{Lines, allocate, argument, check};
+use crate::buffer::{Arrays, Lines, allocate, argument, check, groups_per_dispatch};
 
 /// A step of SGD with momentum, as in PyTorch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, CubeType, CubeLaunch)]
 pub struct Sgd {
     /// The learning rate.
     pub rate: f32,
@@ -18,14 +20,18 @@ pub struct Sgd {
 }
 
 /// A step of AdamW, as in PyTorch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, CubeType, CubeLaunch)]
 pub struct AdamW {
     /// The learning rate, divided by the first bias correction.
     pub rate: f32,
-    /// The factors on the moving averages of the gradient and of its square.
-    pub betas: [f32; 2],
-    /// One minus each of `betas`. In 32 bits, `1 - 0.999` has only four digits.
-    pub complements: [f32; 2],
+    /// The factor on the moving average of the gradient.
+    pub beta_1: f32,
+    /// The factor on the moving average of the gradient's square.
+    pub beta_2: f32,
+    /// One minus `beta_1`. In 32 bits, `1 - 0.999` has only four digits.
+    pub complement_1: f32,
+    /// One minus `beta_2`.
+    pub complement_2: f32,
     /// What is added to the root.
     pub epsilon: f32,
     /// The root of the second bias correction.
@@ -34,150 +40,249 @@ pub struct AdamW {
     pub decay: f32,
 }
 
+/// The update of a parameter, prepared by [`Sgd::update`] or [`AdamW::update`] for [`launch_updates`].
+#[derive(Debug, Clone)]
+pub struct Update {
+    rule: Rule,
+    len: usize,
+    /// Weight and gradient, then what the rule keeps of earlier steps, if there were any.
+    operands: Vec<Handle>,
+    /// The new weight, then what the rule keeps.
+    updated: Vec<Handle>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rule {
+    Sgd(Sgd),
+    AdamW(AdamW),
+}
+
+/// Updates some parameters, whose values are counted through all of them. There are no momenta before the first step.
 #[cube(launch)]
 fn sgd_kernel(
-    weight: &Array<f32>,
-    gradient: &Array<f32>,
-    momenta: ComptimeOption<Array<f32>>,
-    new_weight: &mut Array<f32>,
-    new_momenta: &mut Array<f32>,
-    len: usize,
-    rate: f32,
-    momentum: f32,
-    weight_decay: f32,
+    weights: &Arrays,
+    gradients: &Arrays,
+    momenta: &Arrays,
+    new_weights: &mut Arrays,
+    new_momenta: &mut Arrays,
+    lens: &Sequence<usize>,
+    steps: &Sequence<Sgd>,
 ) {
-    if ABSOLUTE_POS < len {
-        let value = weight[ABSOLUTE_POS];
-        let slope = gradient[ABSOLUTE_POS] + value * weight_decay;
-        #[comptime]
-        let step = match &momenta {
-            ComptimeOption::Some(momenta) => momenta[ABSOLUTE_POS] * momentum + slope,
-            ComptimeOption::None => slope,
-        };
-        new_momenta[ABSOLUTE_POS] = step;
-        new_weight[ABSOLUTE_POS] = value - step * rate;
+    let mut start = 0;
+    #[unroll]
+    for parameter in 0..comptime!(weights.len()) {
+        // Before the parameter's first value, this wraps around to a number that is too large.
+        let at = ABSOLUTE_POS - start;
+        if at < lens[parameter] {
+            let step = steps.index(parameter);
+            let value = weights.index(parameter)[at];
+            let mut slope = gradients.index(parameter)[at] + value * step.weight_decay;
+            if comptime!(momenta.len() > 0) {
+                slope += momenta.index(parameter)[at] * step.momentum;
+            }
+            new_momenta.index_mut(parameter)[at] = slope;
+            new_weights.index_mut(parameter)[at] = value - slope * step.rate;
+        }
+        start += lens[parameter];
     }
 }
 
+/// Updates some parameters, whose values are counted through all of them. There are no averages before the first step.
 #[cube(launch)]
 fn adamw_kernel(
-    weight: &Array<f32>,
-    gradient: &Array<f32>,
-    first: ComptimeOption<Array<f32>>,
-    second: ComptimeOption<Array<f32>>,
-    new_weight: &mut Array<f32>,
-    new_first: &mut Array<f32>,
-    new_second: &mut Array<f32>,
-    len: usize,
-    rate: f32,
-    beta_1: f32,
-    beta_2: f32,
-    complement_1: f32,
-    complement_2: f32,
-    epsilon: f32,
-    root_correction: f32,
-    decay: f32,
+    weights: &Arrays,
+    gradients: &Arrays,
+    means: &Arrays,
+    mean_squares: &Arrays,
+    new_weights: &mut Arrays,
+    new_means: &mut Arrays,
+    new_mean_squares: &mut Arrays,
+    lens: &Sequence<usize>,
+    steps: &Sequence<AdamW>,
 ) {
-    if ABSOLUTE_POS < len {
-        let slope = gradient[ABSOLUTE_POS];
-        let new_mean = slope * complement_1;
-        let new_square = slope * slope * complement_2;
-        #[comptime]
-        let mean = match &first {
-            ComptimeOption::Some(first) => first[ABSOLUTE_POS] * beta_1 + new_mean,
-            ComptimeOption::None => new_mean,
-        };
-        #[comptime]
-        let mean_square = match &second {
-            ComptimeOption::Some(second) => second[ABSOLUTE_POS] * beta_2 + new_square,
-            ComptimeOption::None => new_square,
-        };
-        new_first[ABSOLUTE_POS] = mean;
-        new_second[ABSOLUTE_POS] = mean_square;
-        let root = mean_square.sqrt() / root_correction + epsilon;
-        new_weight[ABSOLUTE_POS] = weight[ABSOLUTE_POS] * decay - mean / root * rate;
+    let mut start = 0;
+    #[unroll]
+    for parameter in 0..comptime!(weights.len()) {
+        // Before the parameter's first value, this wraps around to a number that is too large.
+        let at = ABSOLUTE_POS - start;
+        if at < lens[parameter] {
+            let step = steps.index(parameter);
+            let slope = gradients.index(parameter)[at];
+            let mut mean = slope * step.complement_1;
+            let mut mean_square = slope * slope * step.complement_2;
+            if comptime!(means.len() > 0) {
+                mean += means.index(parameter)[at] * step.beta_1;
+                mean_square += mean_squares.index(parameter)[at] * step.beta_2;
+            }
+            new_means.index_mut(parameter)[at] = mean;
+            new_mean_squares.index_mut(parameter)[at] = mean_square;
+            let root = mean_square.sqrt() / step.root_correction + step.epsilon;
+            let value = weights.index(parameter)[at] * step.decay;
+            new_weights.index_mut(parameter)[at] = value - mean / root * step.rate;
+        }
+        start += lens[parameter];
     }
 }
 
 impl Sgd {
-    /// Returns the updated weight and momenta of `len` values. There are no momenta before the first step.
+    /// Prepares the update of a parameter of `len` values. Operands are weight and gradient. There are no momenta before the
+    /// first step. [`Update::updated`] are the new weight and the new momenta.
     ///
     /// # Errors
     /// [`Error::Length`] or [`Error::TooLarge`].
-    pub fn step<R: Runtime>(
+    pub fn update<R: Runtime>(
         &self,
         client: &ComputeClient<R>,
         len: usize,
-        [weight, gradient]: [&Handle; 2],
+        operands: [&Handle; 2],
         momenta: Option<&Handle>,
-    ) -> Result<[Handle; 2], Error> {
-        for buffer in [weight, gradient].into_iter().chain(momenta) {
-            check("a parameter's buffer", buffer, len)?;
-        }
-        let lines = Lines::of(len)?;
-        let updated =
-            [allocate(client, "a parameter", len)?, allocate(client, "a parameter", len)?];
-        sgd_kernel::launch::<R>(
-            client,
-            lines.count(),
-            Lines::dim(),
-            argument(weight, len),
-            argument(gradient, len),
-            momenta.map(|momenta| argument(momenta, len)).into(),
-            argument(&updated[0], len),
-            argument(&updated[1], len),
-            len,
-            self.rate,
-            self.momentum,
-            self.weight_decay,
-        );
-        Ok(updated)
+    ) -> Result<Update, Error> {
+        Update::new(client, Rule::Sgd(*self), len, &operands, momenta.as_slice())
     }
 }
 
 impl AdamW {
-    /// Returns the updated weight and both moving averages of `len` values. There are no averages before the first step.
+    /// Prepares the update of a parameter of `len` values. Operands are weight and gradient. There are no moving averages
+    /// before the first step. [`Update::updated`] are the new weight and both averages.
     ///
     /// # Errors
     /// [`Error::Length`] or [`Error::TooLarge`].
-    pub fn step<R: Runtime>(
+    pub fn update<R: Runtime>(
         &self,
         client: &ComputeClient<R>,
         len: usize,
-        [weight, gradient]: [&Handle; 2],
+        operands: [&Handle; 2],
         means: Option<[&Handle; 2]>,
-    ) -> Result<[Handle; 3], Error> {
-        for buffer in [weight, gradient].into_iter().chain(means.into_iter().flatten()) {
+    ) -> Result<Update, Error> {
+        let means = means.as_ref().map_or(&[][..], |means| means);
+        Update::new(client, Rule::AdamW(*self), len, &operands, means)
+    }
+}
+
+impl Update {
+    fn new<R: Runtime>(
+        client: &ComputeClient<R>,
+        rule: Rule,
+        len: usize,
+        operands: &[&Handle],
+        kept: &[&Handle],
+    ) -> Result<Self, Error> {
+        let operands: Vec<Handle> = operands.iter().chain(kept).copied().cloned().collect();
+        for buffer in &operands {
             check("a parameter's buffer", buffer, len)?;
         }
-        let lines = Lines::of(len)?;
-        let [first, second] = [0, 1].map(|at| means.map(|means| argument(means[at], len)).into());
-        let updated = [
-            allocate(client, "a parameter", len)?,
-            allocate(client, "a parameter", len)?,
-            allocate(client, "a parameter", len)?,
-        ];
-        adamw_kernel::launch::<R>(
+        Lines::of(len)?;
+        let updated = (0..=rule.buffers_kept()).map(|_| allocate(client, "a parameter", len));
+        Ok(Self { rule, len, operands, updated: updated.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns the buffers that [`launch_updates`] fills.
+    pub fn updated(&self) -> &[Handle] {
+        &self.updated
+    }
+
+    /// Returns the number of buffers that a kernel binds.
+    fn buffers(&self) -> usize {
+        self.operands.len() + self.updated.len()
+    }
+
+    /// Returns whether a dispatch can update both parameters.
+    fn goes_with(&self, other: &Self) -> bool {
+        let is_same_rule = matches!(
+            (self.rule, other.rule),
+            (Rule::Sgd(_), Rule::Sgd(_)) | (Rule::AdamW(_), Rule::AdamW(_))
+        );
+        is_same_rule && self.operands.len() == other.operands.len()
+    }
+}
+
+impl Rule {
+    /// Returns the number of buffers that are kept from step to step.
+    fn buffers_kept(self) -> usize {
+        match self {
+            Self::Sgd(_) => 1,
+            Self::AdamW(_) => 2,
+        }
+    }
+}
+
+/// Takes the steps of some parameters, in as few dispatches as the adapter's limit on bindings allows.
+///
+/// # Errors
+/// [`Error::TooLarge`] if the parameters have too many values.
+pub fn launch_updates<R: Runtime>(
+    client: &ComputeClient<R>,
+    updates: &[Update],
+) -> Result<(), Error> {
+    for updates in updates.chunk_by(Update::goes_with) {
+        let Some(first) = updates.first() else { continue };
+        for updates in updates.chunks(groups_per_dispatch(client, first.buffers(), 0)) {
+            launch(client, updates)?;
+        }
+    }
+    Ok(())
+}
+
+/// Launches updates by the same rule.
+fn launch<R: Runtime>(client: &ComputeClient<R>, updates: &[Update]) -> Result<(), Error> {
+    let lines = Lines::of(updates.iter().map(|update| update.len).sum())?;
+    let lens = || updates.iter().map(|update| update.len).collect();
+    // No array for parameters that do not have this operand.
+    let operands = |at: usize| -> SequenceArg<R, Array<f32>> {
+        let buffers =
+            updates.iter().map(|update| Some(argument(update.operands.get(at)?, update.len)));
+        buffers.flatten().collect()
+    };
+    let updated = |at: usize| -> SequenceArg<R, Array<f32>> {
+        updates.iter().map(|update| argument(&update.updated[at], update.len)).collect()
+    };
+    let sgd = |update: &Update| match update.rule {
+        Rule::Sgd(Sgd { rate, momentum, weight_decay }) => {
+            Some(SgdLaunch::new(rate, momentum, weight_decay))
+        }
+        Rule::AdamW(_) => None,
+    };
+    let adamw = |update: &Update| match update.rule {
+        Rule::AdamW(step) => Some(AdamWLaunch::new(
+            step.rate,
+            step.beta_1,
+            step.beta_2,
+            step.complement_1,
+            step.complement_2,
+            step.epsilon,
+            step.root_correction,
+            step.decay,
+        )),
+        Rule::Sgd(_) => None,
+    };
+    match updates.first().map(|update| update.rule) {
+        Some(Rule::Sgd(_)) => sgd_kernel::launch::<R>(
             client,
             lines.count(),
             Lines::dim(),
-            argument(weight, len),
-            argument(gradient, len),
-            first,
-            second,
-            argument(&updated[0], len),
-            argument(&updated[1], len),
-            argument(&updated[2], len),
-            len,
-            self.rate,
-            self.betas[0],
-            self.betas[1],
-            self.complements[0],
-            self.complements[1],
-            self.epsilon,
-            self.root_correction,
-            self.decay,
-        );
-        Ok(updated)
+            operands(0),
+            operands(1),
+            operands(2),
+            updated(0),
+            updated(1),
+            lens(),
+            updates.iter().filter_map(sgd).collect(),
+        ),
+        Some(Rule::AdamW(_)) => adamw_kernel::launch::<R>(
+            client,
+            lines.count(),
+            Lines::dim(),
+            operands(0),
+            operands(1),
+            operands(2),
+            operands(3),
+            updated(0),
+            updated(1),
+            updated(2),
+            lens(),
+            updates.iter().filter_map(adamw).collect(),
+        ),
+        None => {}
     }
+    Ok(())
 }

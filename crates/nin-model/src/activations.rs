@@ -66,6 +66,11 @@ impl<B: Backend> Activations<B> {
         match self {
             Self::Planes(tensor) => {
                 let [batch, channels, _, _] = tensor.dims();
+                #[cfg(feature = "wgpu")]
+                let tensor = match gpu_means(tensor) {
+                    Ok(means) => return means,
+                    Err(tensor) => tensor,
+                };
                 tensor.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels])
             }
             Self::Panels { tensor, channels, .. } => {
@@ -90,6 +95,13 @@ impl<B: Backend> Activations<B> {
             }
         }
     }
+}
+
+/// Computes the mean of each map by nin-gpu on wgpu; otherwise returns the maps.
+#[cfg(feature = "wgpu")]
+fn gpu_means<B: Backend>(maps: Tensor<B, 4>) -> Result<Tensor<B, 2>, Tensor<B, 4>> {
+    let dims = maps.dims();
+    crate::gpu::map_means::<B>(dims, primitive(maps)).map(tensor).map_err(tensor)
 }
 
 fn tensor_of<B: Backend>(values: Vec<f32>, shape: [usize; 4], like: &Tensor<B, 4>) -> Tensor<B, 4> {

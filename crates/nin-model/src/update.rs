@@ -29,6 +29,15 @@ pub struct AdamWStep {
     pub weight_decay: f64,
 }
 
+/// Calls a function that updates parameters by [`SgdStep::fused`] or [`AdamWStep::fused`]. On wgpu, they are updated at its end,
+/// many in one kernel: until then, the updated tensors have no values.
+pub fn update_together<T>(function: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "wgpu")]
+    return crate::gpu::together(function);
+    #[cfg(not(feature = "wgpu"))]
+    function()
+}
+
 #[cfg(not(feature = "wgpu"))]
 #[allow(clippy::unused_self, reason = "the same signatures as with wgpu")]
 impl SgdStep {
@@ -82,11 +91,13 @@ impl AdamWStep {
         operands: [&Tensor<B, D>; 2],
         means: Option<[&Tensor<B, D>; 2]>,
     ) -> Option<[Tensor<B, D>; 3]> {
-        let [correction_1, correction_2] = self.corrections;
+        let ([beta_1, beta_2], [correction_1, correction_2]) = (self.betas, self.corrections);
         let adamw = nin_gpu::AdamW {
             rate: (self.rate / correction_1) as f32,
-            betas: self.betas.map(|beta| beta as f32),
-            complements: self.betas.map(|beta| (1.0 - beta) as f32),
+            beta_1: beta_1 as f32,
+            beta_2: beta_2 as f32,
+            complement_1: (1.0 - beta_1) as f32,
+            complement_2: (1.0 - beta_2) as f32,
             epsilon: self.epsilon as f32,
             root_correction: correction_2.sqrt() as f32,
             decay: (1.0 - self.rate * self.weight_decay) as f32,

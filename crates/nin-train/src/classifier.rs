@@ -6,10 +6,10 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor};
 use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
 use nin_data::{ImageBatch, MixedTargets};
-use nin_model::{DropoutKey, InferencePlan, ModelError, NetworkInNetwork};
+use nin_model::{DropoutKey, InferencePlan, ModelError, NetworkInNetwork, fused_cross_entropy};
 
 use crate::score::Answers;
-use crate::weighting::{Targets, weighted_cross_entropy};
+use crate::weighting::{Targets, factors, weighted_cross_entropy};
 
 /// A network with its training loss, as Burn's `Learner` takes it.
 #[derive(Module, Debug)]
@@ -105,6 +105,27 @@ impl<B: Backend> Classifier<B> {
         let plan = InferencePlan::new(self.network.clone())?;
         Ok(PreparedClassifier { plan, flips: self.flips })
     }
+
+    /// Returns the training loss of a batch, whose targets are on the device and on the host: of shape `[1]`, or parts of it
+    /// that add up to it.
+    fn loss(
+        &self,
+        logits: Tensor<B, 2>,
+        targets: Tensor<B, 1, Int>,
+        of_host: Targets<'_>,
+    ) -> Tensor<B, 1> {
+        let ([_, classes], weights) = (logits.dims(), self.class_weights.as_deref());
+        if let Some(losses) = fused_cross_entropy(&logits, || factors(of_host, classes, weights)) {
+            return losses;
+        }
+        if let Some(weights) = weights {
+            return weighted_cross_entropy(logits, of_host, weights);
+        }
+        let Targets { labels, mixed, smoothing, of_batch } = of_host;
+        let mean = mixed_cross_entropy(logits, targets, mixed, smoothing);
+        let (images, all) = (labels.len(), of_batch.len());
+        if images < all { mean * (images as f64 / all as f64) } else { mean }
+    }
 }
 
 impl<B: Backend> PreparedClassifier<B> {
@@ -173,21 +194,19 @@ impl<B: AutodiffBackend> TrainStep for Classifier<B> {
         let first_image = place.as_ref().map_or(0, |place| place.first);
         let key = DropoutKey { seed: self.seed, epoch, step, first_image };
         let logits = self.network.forward_training(images, &key); // [batch, classes]
-        let (smoothing, logits_of_loss) = (self.label_smoothing, logits.clone());
-        let of_batch = place.as_ref().map_or(labels.as_slice(), |place| &place.labels);
-        let loss = if let Some(weights) = &self.class_weights {
-            let targets = Targets { labels: &labels, mixed: mixed.as_ref(), smoothing, of_batch };
-            weighted_cross_entropy(logits_of_loss, targets, weights)
-        } else {
-            let mean = mixed_cross_entropy(logits_of_loss, targets, mixed.as_ref(), smoothing);
-            let (images, all) = (labels.len(), of_batch.len());
-            if images < all { mean * (images as f64 / all as f64) } else { mean }
+        let of_host = Targets {
+            labels: &labels,
+            mixed: mixed.as_ref(),
+            smoothing: self.label_smoothing,
+            of_batch: place.as_ref().map_or(labels.as_slice(), |place| &place.labels),
         };
-        let answers =
-            Answers::read(&logits.inner(), labels).map(|answers| answers.mixed_with(mixed));
+        let loss = self.loss(logits.clone(), targets, of_host);
         // In f16 only, so that no other training takes a dispatch more.
         let loss = if self.loss_scale == 1.0 { loss } else { loss * self.loss_scale };
+        // Before the logits are read, so that a GPU computes while the host waits.
         let gradients = loss.backward();
+        let answers =
+            Answers::read(&logits.inner(), labels).map(|answers| answers.mixed_with(mixed));
         TrainOutput::new(self, gradients, StepAnswers(answers))
     }
 }

@@ -4,18 +4,19 @@
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
-use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use nin_model::{HostTensor, ModelError, ParameterVisitor, fused_sums, visit_parameters};
 
 use crate::classifier::Classifier;
+use crate::gradients::named_gradients;
 
 /// Added to the norm before dividing by it, as in PyTorch.
 const EPSILON: f64 = 1e-6;
 
 /// Scales all gradients by one factor so that their global norm is at most `most`. Returns the norm before.
 ///
-/// Sums the squares on the host, in a fixed order and in 64 bits. A sum on the device could depend on the number of
-/// threads, and so would the weights.
+/// Sums the squares in an order that depends on the sizes alone, as the weights do on the factor: on wgpu by a kernel, elsewhere
+/// on the host in 64 bits, because a sum by Burn could depend on the number of threads.
 ///
 /// # Errors
 /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient cannot be read from the device.
@@ -24,17 +25,32 @@ pub(crate) fn clip<B: AutodiffBackend>(
     gradients: &mut GradientsParams,
     most: f64,
 ) -> Result<f64, ModelError> {
-    let mut squares = Squares { gradients, sum: 0.0, failure: None };
-    visit_parameters(classifier.network(), &mut squares);
-    if let Some(error) = squares.failure {
-        return Err(error);
-    }
-    let norm = squares.sum.sqrt();
+    let (names, values): (Vec<_>, Vec<_>) =
+        named_gradients(classifier, gradients).into_iter().unzip();
+    let square: f64 = match fused_sums(&values)? {
+        Some(sums) => sums.iter().map(|sums| sums.squares).sum(),
+        None => squares_on_host(&names, &values)?,
+    };
+    drop(values);
+    let norm = square.sqrt();
     let factor = most / (norm + EPSILON);
     if factor < 1.0 {
         scale(classifier, gradients, factor);
     }
     Ok(norm)
+}
+
+/// Adds up the squares of some tensors.
+fn squares_on_host<B: Backend>(
+    names: &[String],
+    tensors: &[Tensor<B, 1>],
+) -> Result<f64, ModelError> {
+    let mut sum = 0.0;
+    for (name, tensor) in names.iter().zip(tensors) {
+        let HostTensor { values, .. } = HostTensor::read(name, tensor)?;
+        sum += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+    }
+    Ok(sum)
 }
 
 /// Multiplies all gradients by a factor.
@@ -44,26 +60,6 @@ pub(crate) fn scale<B: AutodiffBackend>(
     factor: f64,
 ) {
     visit_parameters(classifier.network(), &mut Scale { gradients, factor });
-}
-
-struct Squares<'a> {
-    gradients: &'a GradientsParams,
-    sum: f64,
-    failure: Option<ModelError>,
-}
-
-impl<B: AutodiffBackend> ParameterVisitor<B> for Squares<'_> {
-    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
-        let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) else { return };
-        match HostTensor::read(name, &gradient) {
-            Ok(HostTensor { values, .. }) => {
-                self.sum += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-            }
-            Err(error) => {
-                self.failure.get_or_insert(error);
-            }
-        }
-    }
 }
 
 struct Scale<'a> {

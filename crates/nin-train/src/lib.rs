@@ -61,6 +61,7 @@ mod figures;
 mod fine_tuning;
 mod folder;
 mod gradient_check;
+mod gradients;
 pub mod guide;
 mod history;
 mod initial_state;

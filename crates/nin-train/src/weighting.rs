@@ -108,18 +108,18 @@ pub(crate) fn weighted_cross_entropy<B: Backend>(
     weights: &[f64],
 ) -> Tensor<B, 1> {
     let [batch, classes] = logits.dims();
-    let factors = TensorData::new(factors(targets, weights), [batch, classes]);
+    let factors = TensorData::new(factors(targets, classes, Some(weights)), [batch, classes]);
     let factors = Tensor::<B, 2>::from_data(factors, &logits.device());
     (log_softmax(logits, 1) * factors).sum().neg()
 }
 
-/// Returns the factor of each log-probability, `[batch, classes]`.
-fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
+/// Returns the factor of each log-probability, `[batch, classes]`. Without weights, all are 1.
+pub(crate) fn factors(targets: Targets<'_>, classes: usize, weights: Option<&[f64]>) -> Vec<f32> {
     let Targets { labels, mixed, smoothing, of_batch } = targets;
-    let classes = weights.len();
+    let weight = |class: usize| weights.map_or(1.0, |weights| weights[class]);
     let divisor = match mixed {
         Some(_) => of_batch.len() as f64,
-        None => of_batch.iter().map(|&label| weights[label]).sum(),
+        None => of_batch.iter().map(|&label| weight(label)).sum(),
     };
     let scale = if divisor > 0.0 { 1.0 / divisor } else { 0.0 };
     let spread = smoothing / classes as f64;
@@ -131,8 +131,8 @@ fn factors(targets: Targets<'_>, weights: &[f64]) -> Vec<f32> {
         if let Some(mixed) = mixed {
             target[mixed.labels[image]] += (1.0 - smoothing) * share;
         }
-        let row = target.iter().zip(weights);
-        factors.extend(row.map(|(target, weight)| (target * weight * scale) as f32));
+        let row = target.iter().enumerate();
+        factors.extend(row.map(|(class, target)| (target * weight(class) * scale) as f32));
     }
     factors
 }
@@ -199,7 +199,7 @@ mod tests {
     fn a_batch_without_weight_moves_nothing() {
         let labels = [1, 1];
         let targets = Targets { labels: &labels, mixed: None, smoothing: 0.0, of_batch: &labels };
-        assert_eq!(factors(targets, &[1.0, 0.0]), [0.0; 4]);
+        assert_eq!(factors(targets, 2, Some(&[1.0, 0.0])), [0.0; 4]);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 mod adapter;
 mod convolution;
+mod cross_entropy;
 mod dropout;
+mod mean;
 mod optimizer;
 mod oracle;
 mod pool;
+mod sums;

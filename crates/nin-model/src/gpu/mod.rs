@@ -8,14 +8,18 @@ mod block;
 mod buffers;
 mod cost;
 mod dropout;
+mod head;
+mod sums;
 mod switch;
 mod update;
 
 pub(crate) use block::GpuBlock;
 pub use cost::{GpuLayer, gpu_layers};
 pub(crate) use dropout::dropout;
+pub(crate) use head::{cross_entropy, map_means};
+pub(crate) use sums::parts_of_sums;
 pub use switch::{GpuPath, gpu_path, set_gpu_path};
-pub(crate) use update::{adamw, sgd};
+pub(crate) use update::{adamw, sgd, together};
 
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
@@ -42,6 +46,11 @@ pub(crate) fn run<B: Backend>(
     let element = element(precision);
     let block = if element.is_supported(&client) { block.with_element(element) } else { block };
     run_on::<B, Wgpu, _, 7>(&block, operands)
+}
+
+/// Returns whether `B` is wgpu and nin-gpu is used.
+pub(crate) fn is_used_on<B: Backend>(device: &B::Device) -> bool {
+    is_used() && cast::<_, WgpuDevice>(device.clone()).is_ok()
 }
 
 /// Returns what a device lacks to compute in f16; `None` if it has everything.

@@ -1,17 +1,55 @@
 //! Updates of parameters by nin-gpu.
 
+use std::cell::RefCell;
+
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{DType, Tensor, TensorMetadata};
-use burn_cubecl::kernel::into_contiguous;
+use burn_wgpu::{WgpuDevice, WgpuRuntime};
+use cubecl::Runtime;
 use cubecl::server::Handle;
-use nin_gpu::{AdamW, Sgd};
+use nin_gpu::{AdamW, Sgd, Update, launch_updates};
 
-use super::buffers::{GpuTensor, tensor_on};
-use super::switch::is_used;
-use crate::activations::{primitive, tensor};
-use crate::operation::{cast, uncast};
+use super::buffers::{GpuTensor, on_gpu, tensor_on};
+use crate::activations::tensor;
+use crate::operation::uncast;
 
-/// Takes a step of SGD in one kernel if `B` is wgpu. Returns the weight and the momenta.
+/// Updates and the devices that they run on.
+type Gathered = Vec<(WgpuDevice, Update)>;
+
+thread_local! {
+    /// The updates of this thread since the start of [`together`]; `None` outside of it.
+    static GATHERED: RefCell<Option<Gathered>> = const { RefCell::new(None) };
+}
+
+/// Calls a function, then launches the updates that it asked for in as few kernels as the adapter allows.
+pub(crate) fn together<T>(function: impl FnOnce() -> T) -> T {
+    /// Ends the gathering if the function panics.
+    struct Gathering;
+    impl Drop for Gathering {
+        fn drop(&mut self) {
+            GATHERED.set(None);
+        }
+    }
+    GATHERED.set(Some(Vec::new()));
+    let gathering = Gathering;
+    let result = function();
+    let gathered = GATHERED.take().unwrap_or_default();
+    drop(gathering);
+    for of_device in gathered.chunk_by(|one, other| one.0 == other.0) {
+        launch(of_device);
+    }
+    result
+}
+
+/// Launches updates of one device.
+fn launch(updates: &[(WgpuDevice, Update)]) {
+    let Some((device, _)) = updates.first() else { return };
+    let updates: Vec<Update> = updates.iter().map(|(_, update)| update.clone()).collect();
+    let launched = launch_updates(&WgpuRuntime::client(device), &updates);
+    launched.expect("each parameter fits the device, and a network has fewer than 2^32 values");
+}
+
+/// Takes a step of SGD if `B` is wgpu. Returns the weight and the momenta.
 pub(crate) fn sgd<B: Backend, const D: usize>(
     sgd: &Sgd,
     [weight, gradient]: [&Tensor<B, D>; 2],
@@ -24,11 +62,11 @@ pub(crate) fn sgd<B: Backend, const D: usize>(
     };
     let operands = [&weight.handle, &gradient.handle];
     let momenta = momenta.as_ref().map(|momenta| &momenta.handle);
-    let updated = sgd.step(&weight.client, weight.meta.num_elements(), operands, momenta).ok()?;
-    Some(updated.map(|values| tensor_like(&weight, values)))
+    let update = sgd.update(&weight.client, weight.meta.num_elements(), operands, momenta).ok()?;
+    take(&weight, update)
 }
 
-/// Takes a step of AdamW in one kernel if `B` is wgpu. Returns the weight and both moving averages.
+/// Takes a step of AdamW if `B` is wgpu. Returns the weight and both moving averages.
 pub(crate) fn adamw<B: Backend, const D: usize>(
     adamw: &AdamW,
     [weight, gradient]: [&Tensor<B, D>; 2],
@@ -41,16 +79,25 @@ pub(crate) fn adamw<B: Backend, const D: usize>(
     };
     let operands = [&weight.handle, &gradient.handle];
     let means = means.as_ref().map(|means| means.each_ref().map(|mean| &mean.handle));
-    let updated = adamw.step(&weight.client, weight.meta.num_elements(), operands, means).ok()?;
-    Some(updated.map(|values| tensor_like(&weight, values)))
+    let update = adamw.update(&weight.client, weight.meta.num_elements(), operands, means).ok()?;
+    take(&weight, update)
 }
 
-/// Returns a tensor as one of wgpu, if it is one of contiguous 32-bit floats.
-fn on_gpu<B: Backend, const D: usize>(tensor: &Tensor<B, D>) -> Option<GpuTensor> {
-    let tensor: GpuTensor = cast(primitive(tensor.clone())).ok()?;
-    (is_used() && tensor.dtype() == DType::F32).then(|| into_contiguous(tensor))
-}
-
-fn tensor_like<B: Backend, const D: usize>(other: &GpuTensor, values: Handle) -> Tensor<B, D> {
-    tensor(uncast(tensor_on(other, values, other.meta.shape().clone())))
+/// Launches an update, or lets it wait for the others. Returns the tensors that it fills.
+fn take<B: Backend, const D: usize, const N: usize>(
+    weight: &GpuTensor,
+    update: Update,
+) -> Option<[Tensor<B, D>; N]> {
+    let updated: [Handle; N] = update.updated().to_vec().try_into().ok()?;
+    let update = (weight.device.clone(), update);
+    let alone = GATHERED.with_borrow_mut(|gathered| match gathered {
+        Some(gathered) => {
+            gathered.push(update);
+            None
+        }
+        None => Some(update),
+    });
+    launch(alone.as_slice());
+    let shape = weight.meta.shape();
+    Some(updated.map(|values| tensor(uncast(tensor_on(weight, values, shape.clone())))))
 }

@@ -4,7 +4,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
 use burn::train::{Learner, TrainStep};
 use nin_data::ImageBatch;
-use nin_model::{ModelError, Weights};
+use nin_model::{ModelError, Weights, update_together};
 use nin_optimizer::{GradientDescent, Schedule};
 
 use super::components::{Components, RunOptimizer};
@@ -164,7 +164,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
         if let Some(norm) = self.scaling.clip_norm {
             clipping::clip(&self.learner.model(), &mut gradients, norm)?;
         }
-        self.learner.optimizer_step(gradients);
+        update_together(|| self.learner.optimizer_step(gradients));
         Ok(())
     }
 

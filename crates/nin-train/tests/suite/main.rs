@@ -7,6 +7,8 @@ mod agreement;
 mod f16;
 #[cfg(feature = "test-wgpu")]
 mod gpu;
+#[cfg(feature = "test-wgpu")]
+mod gpu_training;
 mod initialization;
 mod interruption;
 mod kernels;
