@@ -3,8 +3,8 @@
 //! Images are planes. The first block on a CPU backend writes panels, and activations stay in panels until the global
 //! average pool: no layer converts its input.
 
+use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorPrimitive};
 
 /// Channels in a panel.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
@@ -100,6 +100,8 @@ impl<B: Backend> Activations<B> {
 /// Computes the mean of each map by nin-gpu on wgpu; otherwise returns the maps.
 #[cfg(feature = "wgpu")]
 fn gpu_means<B: Backend>(maps: Tensor<B, 4>) -> Result<Tensor<B, 2>, Tensor<B, 4>> {
+    use crate::operation::{primitive, tensor};
+
     let dims = maps.dims();
     crate::gpu::map_means::<B>(dims, primitive(maps)).map(tensor).map_err(tensor)
 }
@@ -121,18 +123,4 @@ fn into_panels(planes: &[f32], [batch, channels, height, width]: [usize; 4]) -> 
         }
     }
     laid
-}
-
-/// Returns the primitive of a float tensor.
-pub(crate) fn primitive<B: Backend, const D: usize>(
-    tensor: Tensor<B, D>,
-) -> B::FloatTensorPrimitive {
-    tensor.into_primitive().tensor()
-}
-
-/// Returns the float tensor of a primitive.
-pub(crate) fn tensor<B: Backend, const D: usize>(
-    primitive: B::FloatTensorPrimitive,
-) -> Tensor<B, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }

@@ -34,8 +34,7 @@ impl<B: Backend> ConvolutionRelu<B> {
     /// Computes the convolution without its bias by im2col if the backend is wgpu; otherwise returns the input.
     #[cfg(feature = "wgpu")]
     fn products(&self, input: Tensor<B, 4>) -> Result<Tensor<B, 4>, Tensor<B, 4>> {
-        use crate::activations::{primitive, tensor};
-        use crate::operation::run_on;
+        use crate::operation::{primitive, run_on, tensor};
         use crate::unfolded::{LARGEST_BUFFER, UnfoldedConvolution};
 
         let Self { stride, padding, .. } = *self;

@@ -69,7 +69,7 @@ impl Draw {
         input: Activations<B>,
         first_value: usize,
     ) -> Result<Activations<B>, Activations<B>> {
-        use crate::activations::{primitive, tensor};
+        use crate::operation::{primitive, tensor};
 
         let Activations::Planes(planes) = input else { return Err(input) };
         let Self { ref stream, threshold, scale } = *self;

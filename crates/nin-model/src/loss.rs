@@ -12,8 +12,8 @@ pub fn fused_cross_entropy<B: Backend>(
 ) -> Option<Tensor<B, 1>> {
     use burn::tensor::TensorData;
 
-    use crate::activations::{primitive, tensor};
     use crate::gpu::{cross_entropy, is_used_on};
+    use crate::operation::{primitive, tensor};
 
     if !is_used_on::<B>(&logits.device()) {
         return None;

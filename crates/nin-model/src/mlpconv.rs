@@ -61,8 +61,9 @@ impl<B: Backend> MlpConv<B> {
         input: Activations<B>,
         pool: Option<&Pool>,
     ) -> Result<Activations<B>, Activations<B>> {
-        use crate::activations::{PANEL, primitive, tensor};
+        use crate::activations::PANEL;
         use crate::fused::{self, MlpconvBlock};
+        use crate::operation::{primitive, tensor};
 
         if !self.own_operations {
             return Err(input);
@@ -96,8 +97,8 @@ impl<B: Backend> MlpConv<B> {
         input: Activations<B>,
         pool: Option<&Pool>,
     ) -> Result<Activations<B>, Activations<B>> {
-        use crate::activations::{primitive, tensor};
         use crate::gpu::{self, GpuBlock};
+        use crate::operation::{primitive, tensor};
 
         if !self.own_operations {
             return Err(input);
@@ -124,7 +125,7 @@ impl<B: Backend> MlpConv<B> {
     /// Returns weight and bias of each layer.
     #[cfg(any(feature = "flex", feature = "ndarray", feature = "wgpu"))]
     pub(crate) fn parameters(&self) -> [burn::tensor::ops::FloatTensor<B>; 6] {
-        use crate::activations::primitive;
+        use crate::operation::primitive;
 
         let Self { convolution, cccp1, cccp2, .. } = self;
         [

@@ -192,7 +192,7 @@ impl<B: Backend> NetworkInNetwork<B> {
         answer: Answer,
         images: Tensor<B, 4>,
     ) -> Result<Tensor<B, D>, Tensor<B, 4>> {
-        use crate::activations::{primitive, tensor};
+        use crate::operation::{primitive, tensor};
 
         let dims = images.dims();
         let Ok(sizes) = blocks.sizes(dims, || self.sizes(dims)) else { return Err(images) };

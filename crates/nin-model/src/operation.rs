@@ -13,7 +13,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{DType, TensorMetadata};
+use burn::tensor::{DType, Tensor, TensorMetadata, TensorPrimitive};
 
 /// A tensor of `Autodiff` over a backend.
 type AutodiffTensor<I> = FloatTensor<Autodiff<I>>;
@@ -141,4 +141,18 @@ pub(crate) fn cast<A: 'static, T: 'static>(value: A) -> Result<T, A> {
 /// Converts back to the type that was [`cast`].
 pub(crate) fn uncast<T: 'static, A: 'static>(value: T) -> A {
     cast(value).unwrap_or_else(|_| unreachable!("the operands were cast from this type"))
+}
+
+/// Returns the primitive of a float tensor.
+pub(crate) fn primitive<B: Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+) -> B::FloatTensorPrimitive {
+    tensor.into_primitive().tensor()
+}
+
+/// Returns the float tensor of a primitive.
+pub(crate) fn tensor<B: Backend, const D: usize>(
+    primitive: B::FloatTensorPrimitive,
+) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }

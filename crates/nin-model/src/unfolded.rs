@@ -9,8 +9,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{Slice, Tensor};
 
-use crate::activations::{primitive, tensor};
-use crate::operation::Operation;
+use crate::operation::{Operation, primitive, tensor};
 
 /// The largest number of values in a buffer: 128 MiB, which every WebGPU adapter can bind. Larger batches are unfolded in
 /// parts.

@@ -7,8 +7,7 @@ use burn_wgpu::{CubeTensor, WgpuRuntime};
 use cubecl::server::Handle;
 
 use super::switch::is_used;
-use crate::activations::primitive;
-use crate::operation::cast;
+use crate::operation::{cast, primitive};
 
 /// A tensor on wgpu.
 pub(super) type GpuTensor = CubeTensor<WgpuRuntime>;

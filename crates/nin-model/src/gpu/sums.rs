@@ -5,8 +5,7 @@ use burn::tensor::backend::Backend;
 use nin_gpu::Sums;
 
 use super::buffers::{on_gpu, tensor_on};
-use crate::activations::tensor;
-use crate::operation::uncast;
+use crate::operation::{tensor, uncast};
 
 /// Returns the parts of the sums of some tensors and of their squares, `[tensors, 2, parts]`, if `B` is wgpu.
 pub(crate) fn parts_of_sums<B: Backend>(tensors: &[Tensor<B, 1>]) -> Option<Tensor<B, 3>> {

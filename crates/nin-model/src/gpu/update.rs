@@ -10,8 +10,7 @@ use cubecl::server::Handle;
 use nin_gpu::{AdamW, Sgd, Update, launch_updates};
 
 use super::buffers::{GpuTensor, on_gpu, tensor_on};
-use crate::activations::tensor;
-use crate::operation::uncast;
+use crate::operation::{tensor, uncast};
 
 /// Updates and the devices that they run on.
 type Gathered = Vec<(WgpuDevice, Update)>;
