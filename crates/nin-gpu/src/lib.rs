@@ -1,5 +1,5 @@
 //! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling, dropout, global
-//! average pooling, the cross-entropy, their gradients, and the update of parameters.
+//! average pooling, the cross-entropy, their gradients, sums and multiples of these, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
 //! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
@@ -55,6 +55,7 @@ mod pool;
 mod product;
 mod reduction;
 mod relu;
+mod scale;
 mod sums;
 mod tile;
 mod winograd;
@@ -71,5 +72,6 @@ pub use optimizer::{AdamW, Sgd, Update, launch_updates};
 pub use parameter_gradients::ParameterGradients;
 pub use pool::{Pooled, max_pool, max_pool_gradient};
 pub use relu::{relu_gradient, relu_gradient_cost};
+pub use scale::scaled;
 pub use sums::Sums;
 pub use tile::{Pass, TILES, Tile};

@@ -5,7 +5,9 @@ use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_model::{HostTensor, ModelError, ParameterVisitor, fused_sums, visit_parameters};
+use nin_model::{
+    HostTensor, ModelError, ParameterVisitor, fused_scaled, fused_sums, visit_parameters,
+};
 
 use crate::classifier::Classifier;
 use crate::gradients::named_gradients;
@@ -59,18 +61,27 @@ pub(crate) fn scale<B: AutodiffBackend>(
     gradients: &mut GradientsParams,
     factor: f64,
 ) {
-    visit_parameters(classifier.network(), &mut Scale { gradients, factor });
+    let (_, values): (Vec<_>, Vec<_>) = named_gradients(classifier, gradients).into_iter().unzip();
+    let scaled = fused_scaled(&values, factor as f32).unwrap_or_default().into_iter();
+    drop(values);
+    visit_parameters(classifier.network(), &mut Scale::<B> { gradients, factor, scaled });
 }
 
-struct Scale<'a> {
+struct Scale<'a, B: AutodiffBackend> {
     gradients: &'a mut GradientsParams,
     factor: f64,
+    /// The scaled gradients as `[values]`, where a kernel has computed them; otherwise empty.
+    scaled: std::vec::IntoIter<Tensor<B::InnerBackend, 1>>,
 }
 
-impl<B: AutodiffBackend> ParameterVisitor<B> for Scale<'_> {
+impl<B: AutodiffBackend> ParameterVisitor<B> for Scale<'_, B> {
     fn visit<const D: usize>(&mut self, _name: &str, parameter: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.remove::<B::InnerBackend, D>(parameter.id) {
-            self.gradients.register(parameter.id, gradient.mul_scalar(self.factor));
+            let scaled = match self.scaled.next() {
+                Some(scaled) => scaled.reshape(gradient.dims()),
+                None => gradient.mul_scalar(self.factor),
+            };
+            self.gradients.register(parameter.id, scaled);
         }
     }
 }

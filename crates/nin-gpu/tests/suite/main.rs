@@ -8,4 +8,5 @@ mod mean;
 mod optimizer;
 mod oracle;
 mod pool;
+mod scale;
 mod sums;

@@ -9,7 +9,7 @@ mod buffers;
 mod cost;
 mod dropout;
 mod head;
-mod sums;
+mod many;
 mod switch;
 mod update;
 
@@ -17,7 +17,7 @@ pub(crate) use block::GpuBlock;
 pub use cost::{GpuLayer, gpu_layers};
 pub(crate) use dropout::dropout;
 pub(crate) use head::{cross_entropy, map_means};
-pub(crate) use sums::parts_of_sums;
+pub(crate) use many::{parts_of_sums, scaled};
 pub use switch::{GpuPath, gpu_path, set_gpu_path};
 pub(crate) use update::{adamw, sgd, together};
 

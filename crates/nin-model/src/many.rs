@@ -1,9 +1,11 @@
-//! Sums of many tensors at once.
+//! Operations on many tensors at once, where the backend has kernels for them.
 
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::ModelError;
+#[cfg(feature = "wgpu")]
+use crate::gpu::{parts_of_sums, scaled};
+use crate::{HostTensor, ModelError};
 
 /// The sum of a tensor and that of its squares. Either is NaN or infinite if a value of the tensor is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,13 +21,10 @@ pub struct TensorSums {
 ///
 /// # Errors
 /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the sums cannot be read from the device.
-#[cfg(feature = "wgpu")]
 pub fn fused_sums<B: Backend>(
     tensors: &[Tensor<B, 1>],
 ) -> Result<Option<Vec<TensorSums>>, ModelError> {
-    use crate::HostTensor;
-
-    let Some(parts) = crate::gpu::parts_of_sums(tensors) else { return Ok(None) };
+    let Some(parts) = parts_of_sums(tensors) else { return Ok(None) };
     let [_, _, parts_of_sum] = parts.dims();
     let parts = HostTensor::read("sums", &parts)?.values;
     let sum = |parts: &[f32]| parts.iter().copied().map(f64::from).sum();
@@ -36,13 +35,20 @@ pub fn fused_sums<B: Backend>(
     Ok(Some(sums.collect()))
 }
 
-/// Returns `None`: there is no wgpu.
-///
-/// # Errors
-/// None.
+/// Returns tensors times a factor, computed in few kernels, if the backend is wgpu; otherwise returns `None`.
+pub fn fused_scaled<B: Backend>(
+    tensors: &[Tensor<B, 1>],
+    factor: f32,
+) -> Option<Vec<Tensor<B, 1>>> {
+    scaled(tensors, factor)
+}
+
 #[cfg(not(feature = "wgpu"))]
-pub fn fused_sums<B: Backend>(
-    _tensors: &[Tensor<B, 1>],
-) -> Result<Option<Vec<TensorSums>>, ModelError> {
-    Ok(None)
+fn parts_of_sums<B: Backend>(_tensors: &[Tensor<B, 1>]) -> Option<Tensor<B, 3>> {
+    None
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn scaled<B: Backend>(_tensors: &[Tensor<B, 1>], _factor: f32) -> Option<Vec<Tensor<B, 1>>> {
+    None
 }
