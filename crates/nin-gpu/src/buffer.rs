@@ -63,18 +63,32 @@ pub(crate) fn argument<R: Runtime>(buffer: &Handle, len: usize) -> ArrayArg<R> {
 /// Several buffers as an argument of a kernel, whose code has a part for each of them.
 pub(crate) type Arrays = Sequence<Array<f32>>;
 
-/// Returns how many groups of buffers a dispatch can take, beside `other` buffers.
-pub(crate) fn groups_per_dispatch<R: Runtime>(
+/// Divides items into dispatches. An item binds `buffers` buffers of `len(item)` values; a dispatch binds `shared` more.
+pub(crate) fn dispatches<'a, R: Runtime, T>(
     client: &ComputeClient<R>,
-    group: usize,
-    other: usize,
-) -> usize {
-    /// What CubeCL binds besides buffers: their lengths, and the scalars.
-    const FURTHER: usize = 2;
-    /// Limits the code of a kernel.
-    const MOST: usize = 32;
+    items: &'a [T],
+    [buffers, shared]: [usize; 2],
+    len: impl Fn(&T) -> usize,
+) -> Vec<&'a [T]> {
+    /// CubeCL's buffer of lengths and scalars.
+    const INFO_BUFFERS: usize = 1;
+    /// Bounds the unrolled code.
+    const MOST_ITEMS: usize = 32;
+    /// Positions are 32-bit numbers.
+    const MOST_VALUES: usize = u32::MAX as usize - Lines::THREADS;
     let bindings = client.properties().hardware.max_bindings as usize;
-    (bindings.saturating_sub(FURTHER + other) / group).clamp(1, MOST)
+    let most = (bindings.saturating_sub(INFO_BUFFERS + shared) / buffers).clamp(1, MOST_ITEMS);
+    let (mut dispatches, mut first, mut values) = (Vec::new(), 0, 0_usize);
+    for (at, item) in items.iter().enumerate() {
+        if at - first == most || values.saturating_add(len(item)) > MOST_VALUES {
+            dispatches.push(&items[first..at]);
+            (first, values) = (at, 0);
+        }
+        values = values.saturating_add(len(item));
+    }
+    dispatches.push(&items[first..]);
+    dispatches.retain(|items| !items.is_empty());
+    dispatches
 }
 
 /// The most workgroups of a dispatch along an axis that every WebGPU adapter has.
@@ -105,13 +119,18 @@ impl Lines {
 
     /// Returns enough workgroups for some values.
     pub(crate) fn of(len: usize) -> Result<Self, Error> {
-        let workgroups = len.div_ceil(Self::THREADS);
-        let lines = workgroups.div_ceil(WORKGROUPS_PER_AXIS);
+        Self::of_workgroups(len.div_ceil(Self::THREADS))
+    }
+
+    /// Returns at least this many workgroups, and at least one.
+    pub(crate) fn of_workgroups(count: usize) -> Result<Self, Error> {
+        let count = count.max(1);
+        let lines = count.div_ceil(WORKGROUPS_PER_AXIS);
         if lines > WORKGROUPS_PER_AXIS {
-            let limit = (WORKGROUPS_PER_AXIS * WORKGROUPS_PER_AXIS * Self::THREADS) as u64;
-            return Err(Error::TooLarge { what: "a buffer", size: len as u64, limit });
+            let limit = (WORKGROUPS_PER_AXIS * WORKGROUPS_PER_AXIS) as u64;
+            return Err(Error::TooLarge { what: "a dispatch", size: count as u64, limit });
         }
-        Ok(Self { workgroups: [workgroups.div_ceil(lines), lines] })
+        Ok(Self { workgroups: [count.div_ceil(lines), lines] })
     }
 
     pub(crate) fn count(self) -> CubeCount {

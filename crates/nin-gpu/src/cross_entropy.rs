@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::Error;
-use crate::buffer::{allocate, argument, check, workgroups};
+use crate::buffer::{Lines, allocate, argument, check};
 use crate::reduction::{Reduction, reduced};
 
 /// Threads of a workgroup, a power of two. A workgroup computes an image.
@@ -55,7 +55,8 @@ fn cross_entropy_kernel(
     classes: usize,
 ) {
     let mut parts = SharedMemory::<f32>::new(comptime!(THREADS));
-    let image = CUBE_POS_X as usize;
+    // Workgroups beyond the last image read zeros and write nothing.
+    let image = CUBE_POS;
     let first = image * classes;
     let (largest, powers, shares) = sums(logits, factors, first, classes, &mut parts);
     let mut weighted = 0.0;
@@ -77,7 +78,8 @@ fn cross_entropy_gradient_kernel(
     classes: usize,
 ) {
     let mut parts = SharedMemory::<f32>::new(comptime!(THREADS));
-    let image = CUBE_POS_X as usize;
+    // Workgroups beyond the last image read zeros and write nothing.
+    let image = CUBE_POS;
     let first = image * classes;
     let (largest, powers, shares) = sums(logits, factors, first, classes, &mut parts);
     for class in range_stepped(UNIT_POS as usize, classes, comptime!(THREADS)) {
@@ -95,7 +97,7 @@ impl CrossEntropy {
     fn check(self, logits: &Handle, factors: &Handle) -> Result<CubeCount, Error> {
         check("the logits", logits, self.len())?;
         check("the factors", factors, self.len())?;
-        workgroups([self.images, 1, 1])
+        Ok(Lines::of_workgroups(self.images)?.count())
     }
 
     /// Computes the loss of each image, `[images]`, from logits and factors, `[images, classes]`.

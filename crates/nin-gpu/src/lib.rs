@@ -1,5 +1,5 @@
 //! GPU kernels for Network in Network in CubeCL, on plain buffers: convolution + bias + ReLU, max pooling, dropout, global
-//! average pooling, the cross-entropy, their gradients, sums and multiples of these, and the update of parameters.
+//! average pooling, the cross-entropy, their gradients, sums and scaling of many buffers, and the update of parameters.
 //!
 //! There are no tensors: the caller owns every buffer, in the layout of Burn and PyTorch (`[batch, channels, height,
 //! width]`, and weights `[outputs, inputs, kernel, kernel]`). [`Convolution`] is the entry point.
@@ -25,7 +25,7 @@
 // Kernels take their sizes one by one, and arguments by value or by reference as CubeCL wants them. What is not CubeCL's
 // language cannot be called in them.
 #![allow(
-    // A sequence of CubeCL has a length only.
+    // CubeCL's `Sequence` has `len` but no `is_empty`.
     clippy::len_zero,
     // An `if` that is decided while a kernel is compiled is one of its own.
     clippy::collapsible_if,

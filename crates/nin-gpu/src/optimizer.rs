@@ -6,7 +6,7 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::Error;
-use crate::buffer::{Arrays, Lines, allocate, argument, check, groups_per_dispatch};
+use crate::buffer::{Arrays, Lines, allocate, argument, check, dispatches};
 
 /// A step of SGD with momentum, as in PyTorch.
 #[derive(Debug, Clone, Copy, PartialEq, CubeType, CubeLaunch)]
@@ -42,6 +42,7 @@ pub struct AdamW {
 
 /// The update of a parameter, prepared by [`Sgd::update`] or [`AdamW::update`] for [`launch_updates`].
 #[derive(Debug, Clone)]
+#[must_use = "`launch_updates` takes the step"]
 pub struct Update {
     rule: Rule,
     len: usize,
@@ -176,7 +177,7 @@ impl Update {
         Ok(Self { rule, len, operands, updated: updated.collect::<Result<_, _>>()? })
     }
 
-    /// Returns the buffers that [`launch_updates`] fills.
+    /// Returns the buffers that [`launch_updates`] fills. What is in them before is undefined.
     pub fn updated(&self) -> &[Handle] {
         &self.updated
     }
@@ -209,40 +210,59 @@ impl Rule {
 /// Takes the steps of some parameters, in as few dispatches as the adapter's limit on bindings allows.
 ///
 /// # Errors
-/// [`Error::TooLarge`] if the parameters have too many values.
+/// [`Error::TooLarge`] if a parameter has too many values.
 pub fn launch_updates<R: Runtime>(
     client: &ComputeClient<R>,
     updates: &[Update],
 ) -> Result<(), Error> {
     for updates in updates.chunk_by(Update::goes_with) {
-        let Some(first) = updates.first() else { continue };
-        for updates in updates.chunks(groups_per_dispatch(client, first.buffers(), 0)) {
-            launch(client, updates)?;
+        let buffers = updates.first().map_or(1, Update::buffers);
+        for updates in dispatches(client, updates, [buffers, 0], |update| update.len) {
+            let lines = Lines::of(updates.iter().map(|update| update.len).sum())?;
+            launch_sgd(client, lines, updates);
+            launch_adamw(client, lines, updates);
         }
     }
     Ok(())
 }
 
-/// Launches updates by the same rule.
-fn launch<R: Runtime>(client: &ComputeClient<R>, updates: &[Update]) -> Result<(), Error> {
-    let lines = Lines::of(updates.iter().map(|update| update.len).sum())?;
-    let lens = || updates.iter().map(|update| update.len).collect();
-    // No array for parameters that do not have this operand.
-    let operands = |at: usize| -> SequenceArg<R, Array<f32>> {
-        let buffers =
-            updates.iter().map(|update| Some(argument(update.operands.get(at)?, update.len)));
-        buffers.flatten().collect()
-    };
-    let updated = |at: usize| -> SequenceArg<R, Array<f32>> {
-        updates.iter().map(|update| argument(&update.updated[at], update.len)).collect()
-    };
-    let sgd = |update: &Update| match update.rule {
+/// Returns a buffer of each update, for those that have it.
+fn arrays<'a, R: Runtime>(
+    updates: &'a [Update],
+    buffer: impl Fn(&'a Update) -> Option<&'a Handle>,
+) -> SequenceArg<R, Array<f32>> {
+    updates.iter().filter_map(|update| Some(argument(buffer(update)?, update.len))).collect()
+}
+
+/// Launches updates by SGD; those by another rule are left alone.
+fn launch_sgd<R: Runtime>(client: &ComputeClient<R>, lines: Lines, updates: &[Update]) {
+    let step = |update: &Update| match update.rule {
         Rule::Sgd(Sgd { rate, momentum, weight_decay }) => {
             Some(SgdLaunch::new(rate, momentum, weight_decay))
         }
         Rule::AdamW(_) => None,
     };
-    let adamw = |update: &Update| match update.rule {
+    let steps: SequenceArg<R, Sgd> = updates.iter().filter_map(step).collect();
+    if steps.values.is_empty() {
+        return;
+    }
+    sgd_kernel::launch::<R>(
+        client,
+        lines.count(),
+        Lines::dim(),
+        arrays(updates, |update| update.operands.first()),
+        arrays(updates, |update| update.operands.get(1)),
+        arrays(updates, |update| update.operands.get(2)),
+        arrays(updates, |update| update.updated.first()),
+        arrays(updates, |update| update.updated.get(1)),
+        updates.iter().map(|update| update.len).collect(),
+        steps,
+    );
+}
+
+/// Launches updates by AdamW; those by another rule are left alone.
+fn launch_adamw<R: Runtime>(client: &ComputeClient<R>, lines: Lines, updates: &[Update]) {
+    let step = |update: &Update| match update.rule {
         Rule::AdamW(step) => Some(AdamWLaunch::new(
             step.rate,
             step.beta_1,
@@ -255,34 +275,22 @@ fn launch<R: Runtime>(client: &ComputeClient<R>, updates: &[Update]) -> Result<(
         )),
         Rule::Sgd(_) => None,
     };
-    match updates.first().map(|update| update.rule) {
-        Some(Rule::Sgd(_)) => sgd_kernel::launch::<R>(
-            client,
-            lines.count(),
-            Lines::dim(),
-            operands(0),
-            operands(1),
-            operands(2),
-            updated(0),
-            updated(1),
-            lens(),
-            updates.iter().filter_map(sgd).collect(),
-        ),
-        Some(Rule::AdamW(_)) => adamw_kernel::launch::<R>(
-            client,
-            lines.count(),
-            Lines::dim(),
-            operands(0),
-            operands(1),
-            operands(2),
-            operands(3),
-            updated(0),
-            updated(1),
-            updated(2),
-            lens(),
-            updates.iter().filter_map(adamw).collect(),
-        ),
-        None => {}
+    let steps: SequenceArg<R, AdamW> = updates.iter().filter_map(step).collect();
+    if steps.values.is_empty() {
+        return;
     }
-    Ok(())
+    adamw_kernel::launch::<R>(
+        client,
+        lines.count(),
+        Lines::dim(),
+        arrays(updates, |update| update.operands.first()),
+        arrays(updates, |update| update.operands.get(1)),
+        arrays(updates, |update| update.operands.get(2)),
+        arrays(updates, |update| update.operands.get(3)),
+        arrays(updates, |update| update.updated.first()),
+        arrays(updates, |update| update.updated.get(1)),
+        arrays(updates, |update| update.updated.get(2)),
+        updates.iter().map(|update| update.len).collect(),
+        steps,
+    );
 }

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::Error;
-use crate::buffer::{Arrays, Lines, allocate, argument, check, groups_per_dispatch};
+use crate::buffer::{Arrays, Lines, allocate, argument, check, dispatches};
 
 /// Scales some buffers, whose values are counted through all of them.
 #[cube(launch)]
@@ -30,25 +30,22 @@ pub fn scaled<R: Runtime>(
     buffers: &[(&Handle, usize)],
     factor: f32,
 ) -> Result<Vec<Handle>, Error> {
-    let mut scaled = Vec::with_capacity(buffers.len());
+    let mut all = Vec::with_capacity(buffers.len());
     for &(buffer, len) in buffers {
         check("a buffer", buffer, len)?;
-        scaled.push(allocate(client, "a buffer", len)?);
+        all.push((buffer, allocate(client, "a buffer", len)?, len));
     }
-    let per_dispatch = groups_per_dispatch(client, 2, 0);
-    for (buffers, scaled) in buffers.chunks(per_dispatch).zip(scaled.chunks(per_dispatch)) {
-        let lens = buffers.iter().map(|&(_, len)| len);
-        let lines = Lines::of(lens.clone().sum())?;
-        let scaled = scaled.iter().zip(lens.clone());
+    for buffers in dispatches(client, &all, [2, 0], |&(_, _, len)| len) {
+        let lens = buffers.iter().map(|&(_, _, len)| len);
         scale_kernel::launch::<R>(
             client,
-            lines.count(),
+            Lines::of(lens.clone().sum())?.count(),
             Lines::dim(),
-            buffers.iter().map(|&(buffer, len)| argument(buffer, len)).collect(),
-            scaled.map(|(buffer, len)| argument(buffer, len)).collect(),
+            buffers.iter().map(|&(buffer, _, len)| argument(buffer, len)).collect(),
+            buffers.iter().map(|(_, scaled, len)| argument(scaled, *len)).collect(),
             lens.collect(),
             factor,
         );
     }
-    Ok(scaled)
+    Ok(all.into_iter().map(|(_, scaled, _)| scaled).collect())
 }

@@ -4,10 +4,10 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::Error;
-use crate::buffer::{Arrays, Lines, allocate, argument, check, groups_per_dispatch};
+use crate::buffer::{Arrays, Lines, allocate, argument, check, dispatches};
 use crate::reduction::{Reduction, reduced};
 
-/// Workgroups that add up a buffer, each of which leaves a part.
+/// Workgroups per buffer. Each writes one partial sum.
 const PARTS: usize = 64;
 
 /// The parts of some sums.
@@ -20,8 +20,8 @@ pub struct Sums {
     pub shape: [usize; 3],
 }
 
-/// Adds up some buffers. Along the axis y, each has workgroups of its own, whose threads take every value that is a whole
-/// number of such threads after their first. The parts of the first buffer begin at `first`.
+/// Adds up some buffers. Along the axis y, each has workgroups of its own, whose threads stride over the buffer. The parts of the
+/// first buffer begin at `first`.
 #[cube(launch)]
 fn sums_kernel(buffers: &Arrays, sums: &mut Array<f32>, lens: &Sequence<usize>, first: usize) {
     let mut sum = 0.0;
@@ -59,13 +59,12 @@ impl Sums {
     ) -> Result<Self, Error> {
         for &(buffer, len) in buffers {
             check("a buffer", buffer, len)?;
-            Lines::of(len)?;
         }
         let shape = [buffers.len(), 2, PARTS];
         let len = shape.iter().product();
         let parts = allocate(client, "the sums", len)?;
-        let per_dispatch = groups_per_dispatch(client, 1, 1);
-        for (chunk, buffers) in buffers.chunks(per_dispatch).enumerate() {
+        let mut first = 0;
+        for buffers in dispatches(client, buffers, [1, 1], |&(_, len)| len) {
             sums_kernel::launch::<R>(
                 client,
                 CubeCount::Static(PARTS as u32, buffers.len() as u32, 1),
@@ -73,8 +72,9 @@ impl Sums {
                 buffers.iter().map(|&(buffer, len)| argument(buffer, len)).collect(),
                 argument(&parts, len),
                 buffers.iter().map(|&(_, len)| len).collect(),
-                chunk * per_dispatch * 2 * PARTS,
+                first,
             );
+            first += buffers.len() * 2 * PARTS;
         }
         Ok(Self { parts, shape })
     }

@@ -74,7 +74,7 @@ pub use host_tensor::HostTensor;
 pub use inference::InferencePlan;
 pub use initialization::{Initialization, LayerPart, LayerScale};
 pub use loss::fused_cross_entropy;
-pub use many::{TensorSums, fused_scaled, fused_sums};
+pub use many::{TensorSums, fused_scaled, fused_sums, has_gpu_kernels};
 pub use memory::{BATCH_BYTES, check_confusion_matrix, confusion_matrix};
 pub use metadata::{LARGEST_SIDE, ModelMetadata};
 pub use mlpconv::MlpConv;

@@ -17,7 +17,7 @@ pub struct TensorSums {
 }
 
 /// Computes the sums of some tensors in few kernels and reads them together, if the backend is wgpu; otherwise returns `None`.
-/// Parts of a sum are added in 32 bits, and then to each other in 64.
+/// Partial sums are 32-bit; the host adds them in 64 bits.
 ///
 /// # Errors
 /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the sums cannot be read from the device.
@@ -41,6 +41,17 @@ pub fn fused_scaled<B: Backend>(
     factor: f32,
 ) -> Option<Vec<Tensor<B, 1>>> {
     scaled(tensors, factor)
+}
+
+/// Returns whether the backend is wgpu and computes by the kernels of nin-gpu.
+pub fn has_gpu_kernels<B: Backend>(device: &B::Device) -> bool {
+    #[cfg(feature = "wgpu")]
+    return crate::gpu::is_used_on::<B>(device);
+    #[cfg(not(feature = "wgpu"))]
+    {
+        let _ = device;
+        false
+    }
 }
 
 #[cfg(not(feature = "wgpu"))]

@@ -78,8 +78,8 @@ impl<B: Backend> NetworkInNetwork<B> {
         Ok(weights)
     }
 
-    /// Returns the network with Burn's own operations only: the reference for the fused kernels of CPU backends, and for
-    /// im2col on wgpu.
+    /// Returns the network with blocks of Burn's own operations: the reference for the kernels of CPU backends, and for those of
+    /// blocks on wgpu.
     #[must_use]
     pub fn without_kernels(mut self) -> Self {
         for mlpconv in &mut self.blocks {

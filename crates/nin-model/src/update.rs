@@ -30,7 +30,7 @@ pub struct AdamWStep {
 }
 
 /// Calls a function that updates parameters by [`SgdStep::fused`] or [`AdamWStep::fused`]. On wgpu, they are updated at its end,
-/// many in one kernel: until then, the updated tensors have no values.
+/// many in one kernel: until then, the contents of the updated tensors are undefined.
 pub fn update_together<T>(function: impl FnOnce() -> T) -> T {
     #[cfg(feature = "wgpu")]
     return crate::gpu::together(function);

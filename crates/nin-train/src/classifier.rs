@@ -106,8 +106,8 @@ impl<B: Backend> Classifier<B> {
         Ok(PreparedClassifier { plan, flips: self.flips })
     }
 
-    /// Returns the training loss of a batch, whose targets are on the device and on the host: of shape `[1]`, or parts of it
-    /// that add up to it.
+    /// Returns the training loss of a batch in parts whose sum it is: `[images]` on wgpu, otherwise `[1]`. `targets` and
+    /// `of_host` are the same targets on the device and on the host.
     fn loss(
         &self,
         logits: Tensor<B, 2>,

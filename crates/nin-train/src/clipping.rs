@@ -4,21 +4,22 @@
 use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::backend::AutodiffBackend;
 use nin_model::{
-    HostTensor, ModelError, ParameterVisitor, fused_scaled, fused_sums, visit_parameters,
+    HostTensor, ModelError, ParameterVisitor, TensorSums, fused_scaled, fused_sums,
+    visit_parameters,
 };
 
 use crate::classifier::Classifier;
-use crate::gradients::named_gradients;
+use crate::gradients::gradients_on_gpu;
 
 /// Added to the norm before dividing by it, as in PyTorch.
 const EPSILON: f64 = 1e-6;
 
 /// Scales all gradients by one factor so that their global norm is at most `most`. Returns the norm before.
 ///
-/// Sums the squares in an order that depends on the sizes alone, as the weights do on the factor: on wgpu by a kernel, elsewhere
-/// on the host in 64 bits, because a sum by Burn could depend on the number of threads.
+/// The order of the sum of squares depends on the sizes alone, so that the weights do not depend on the number of threads: on
+/// wgpu, a kernel adds them in 32 bits, elsewhere the host in 64.
 ///
 /// # Errors
 /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient cannot be read from the device.
@@ -27,14 +28,10 @@ pub(crate) fn clip<B: AutodiffBackend>(
     gradients: &mut GradientsParams,
     most: f64,
 ) -> Result<f64, ModelError> {
-    let (names, values): (Vec<_>, Vec<_>) =
-        named_gradients(classifier, gradients).into_iter().unzip();
-    let square: f64 = match fused_sums(&values)? {
-        Some(sums) => sums.iter().map(|sums| sums.squares).sum(),
-        None => squares_on_host(&names, &values)?,
+    let norm = match squares_on_gpu(classifier, gradients)? {
+        Some(squares) => squares.sqrt(),
+        None => squares_on_host(classifier, gradients)?.sqrt(),
     };
-    drop(values);
-    let norm = square.sqrt();
     let factor = most / (norm + EPSILON);
     if factor < 1.0 {
         scale(classifier, gradients, factor);
@@ -42,17 +39,23 @@ pub(crate) fn clip<B: AutodiffBackend>(
     Ok(norm)
 }
 
-/// Adds up the squares of some tensors.
-fn squares_on_host<B: Backend>(
-    names: &[String],
-    tensors: &[Tensor<B, 1>],
+/// Returns the sum of squares if the gradients are on wgpu and 32 bits are enough for it.
+fn squares_on_gpu<B: AutodiffBackend>(
+    classifier: &Classifier<B>,
+    gradients: &GradientsParams,
+) -> Result<Option<f64>, ModelError> {
+    let Some((_, values)) = gradients_on_gpu(classifier, gradients) else { return Ok(None) };
+    let square = |sums: Vec<TensorSums>| sums.iter().map(|sums| sums.squares).sum();
+    Ok(fused_sums(&values)?.map(square).filter(|square: &f64| square.is_finite()))
+}
+
+fn squares_on_host<B: AutodiffBackend>(
+    classifier: &Classifier<B>,
+    gradients: &GradientsParams,
 ) -> Result<f64, ModelError> {
-    let mut sum = 0.0;
-    for (name, tensor) in names.iter().zip(tensors) {
-        let HostTensor { values, .. } = HostTensor::read(name, tensor)?;
-        sum += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-    }
-    Ok(sum)
+    let mut squares = Squares { gradients, sum: 0.0, failure: None };
+    visit_parameters(classifier.network(), &mut squares);
+    squares.failure.map_or(Ok(squares.sum), Err)
 }
 
 /// Multiplies all gradients by a factor.
@@ -61,10 +64,30 @@ pub(crate) fn scale<B: AutodiffBackend>(
     gradients: &mut GradientsParams,
     factor: f64,
 ) {
-    let (_, values): (Vec<_>, Vec<_>) = named_gradients(classifier, gradients).into_iter().unzip();
-    let scaled = fused_scaled(&values, factor as f32).unwrap_or_default().into_iter();
-    drop(values);
+    let on_gpu = gradients_on_gpu(classifier, gradients);
+    let scaled = on_gpu.and_then(|(_, values)| fused_scaled(&values, factor as f32));
+    let scaled = scaled.unwrap_or_default().into_iter();
     visit_parameters(classifier.network(), &mut Scale::<B> { gradients, factor, scaled });
+}
+
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+    failure: Option<ModelError>,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Squares<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) else { return };
+        match HostTensor::read(name, &gradient) {
+            Ok(HostTensor { values, .. }) => {
+                self.sum += values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
 }
 
 struct Scale<'a, B: AutodiffBackend> {

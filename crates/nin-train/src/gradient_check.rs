@@ -1,12 +1,13 @@
 //! Checks the gradients of a step for non-finite values before they change the weights, and computes their norm.
 
+use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
-use nin_model::{HostTensor, ModelError, TensorSums, fused_sums};
+use burn::tensor::backend::AutodiffBackend;
+use nin_model::{HostTensor, ModelError, ParameterVisitor, fused_sums, visit_parameters};
 
 use crate::classifier::Classifier;
-use crate::gradients::named_gradients;
+use crate::gradients::gradients_on_gpu;
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,54 +31,68 @@ pub(crate) fn examine<B: AutodiffBackend>(
     gradients: &GradientsParams,
     with_norm: bool,
 ) -> Result<Gradients, ModelError> {
-    let (names, values): (Vec<_>, Vec<_>) =
-        named_gradients(classifier, gradients).into_iter().unzip();
-    let sums = match fused_sums(&values)? {
-        Some(sums) => sums,
-        None => sums(values, with_norm)?,
-    };
-    let non_finite = names.into_iter().zip(&sums).rfind(|(_, sums)| !sums.sum.is_finite());
-    let square: f64 = sums.iter().map(|sums| sums.squares).sum();
+    if let Some((mut names, values)) = gradients_on_gpu(classifier, gradients)
+        && let Some(sums) = fused_sums(&values)?
+    {
+        let position = sums.iter().rposition(|sums| !sums.sum.is_finite());
+        let square: f64 = sums.iter().map(|sums| sums.squares).sum();
+        return Ok(Gradients {
+            non_finite: position.map(|position| names.swap_remove(position)),
+            norm: with_norm.then(|| norm(square)),
+        });
+    }
+    let (names, values, squares) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sums = Sums::<B> { gradients, with_norm, names, values, squares };
+    visit_parameters(classifier.network(), &mut sums);
+    let Sums { mut names, mut values, squares, .. } = sums;
+    if values.is_empty() {
+        return Ok(Gradients { non_finite: None, norm: None });
+    }
+    values.extend(squares);
+    // [parameters], or [2 * parameters] with the squares
+    let sums = HostTensor::read("gradients", &Tensor::cat(values, 0))?;
+    let (sums, squares) = sums.values.split_at(names.len());
+    let position = sums.iter().rposition(|sum| !sum.is_finite());
+    let square: f64 = squares.iter().map(|&square| f64::from(square)).sum();
     Ok(Gradients {
-        non_finite: non_finite.map(|(name, _)| name),
-        // Finite, because JSON cannot represent infinity and a checkpoint stores the norm.
-        norm: (with_norm && !sums.is_empty()).then(|| square.sqrt().min(f64::from(f32::MAX))),
+        non_finite: position.map(|position| names.swap_remove(position)),
+        norm: with_norm.then(|| norm(square)),
     })
 }
 
-/// Computes the sum of each gradient and, on request, that of its squares, which is 0 otherwise.
-fn sums<B: Backend>(
-    gradients: Vec<Tensor<B, 1>>,
-    with_squares: bool,
-) -> Result<Vec<TensorSums>, ModelError> {
-    let count = gradients.len();
-    let mut on_device = Vec::with_capacity(2 * count);
-    if with_squares {
-        on_device.extend(gradients.iter().map(|it| it.clone().mul(it.clone()).sum()));
+/// Returns the root of a sum of squares: finite, because JSON cannot represent infinity and a checkpoint stores the norm.
+fn norm(square: f64) -> f64 {
+    square.sqrt().min(f64::from(f32::MAX))
+}
+
+struct Sums<'a, B: AutodiffBackend> {
+    gradients: &'a GradientsParams,
+    with_norm: bool,
+    names: Vec<String>,
+    values: Vec<Tensor<B::InnerBackend, 1>>,
+    squares: Vec<Tensor<B::InnerBackend, 1>>,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) {
+            self.names.push(name.to_owned());
+            if self.with_norm {
+                self.squares.push(gradient.clone().mul(gradient.clone()).sum());
+            }
+            self.values.push(gradient.sum());
+        }
     }
-    on_device.extend(gradients.into_iter().map(Tensor::sum));
-    if on_device.is_empty() {
-        return Ok(Vec::new());
-    }
-    let read = HostTensor::read("gradients", &Tensor::cat(on_device, 0))?.values;
-    let (squares, sums) = read.split_at(read.len() - count);
-    let squares = squares.iter().copied().chain(std::iter::repeat(0.0));
-    let both = sums
-        .iter()
-        .zip(squares)
-        .map(|(&sum, squares)| TensorSums { sum: f64::from(sum), squares: f64::from(squares) });
-    Ok(both.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
-    use burn::module::Param;
     use burn::tensor::{Int, TensorData};
     use burn::train::TrainStep;
     use burn_flex::{Flex, FlexDevice};
     use nin_data::ImageBatch;
-    use nin_model::{NetworkInNetwork, ParameterVisitor, visit_parameters};
+    use nin_model::NetworkInNetwork;
 
     use super::*;
     use crate::sample;

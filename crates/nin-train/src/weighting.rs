@@ -1,4 +1,4 @@
-//! Class weights and the weighted training loss.
+//! Class weights, the weighted training loss, and the factors of every loss on wgpu.
 //!
 //! The loss is PyTorch's `cross_entropy(logits, targets, weight=weights, label_smoothing=share)`. It is linear in the
 //! log-probabilities, so targets, weights and divisor of a batch reduce to one factor per image and class.
@@ -113,7 +113,7 @@ pub(crate) fn weighted_cross_entropy<B: Backend>(
     (log_softmax(logits, 1) * factors).sum().neg()
 }
 
-/// Returns the factor of each log-probability, `[batch, classes]`. Without weights, all are 1.
+/// Returns the factor of each log-probability, `[batch, classes]`. `None` weights every class 1.
 pub(crate) fn factors(targets: Targets<'_>, classes: usize, weights: Option<&[f64]>) -> Vec<f32> {
     let Targets { labels, mixed, smoothing, of_batch } = targets;
     let weight = |class: usize| weights.map_or(1.0, |weights| weights[class]);

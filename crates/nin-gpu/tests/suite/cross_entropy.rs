@@ -39,10 +39,16 @@ fn expected(
 #[test]
 fn losses_and_gradients_for_any_number_of_classes() {
     let Some(client) = client() else { return };
-    for (images, classes, scale) in
-        [(1, 2, 1.0), (5, 10, 30.0), (3, 64, 1.0), (2, 65, 1.0), (70, 3, 200.0), (4, 1000, 5.0)]
-    {
-        let name = format!("{images} images, {classes} classes, logits up to {scale}");
+    for (images, classes, scale) in [
+        (1, 2, 1.0),
+        (5, 10, 30.0),
+        (3, 64, 1.0),
+        (2, 65, 1.0),
+        (70, 3, 200.0),
+        (4, 1000, 5.0),
+        (70_000, 2, 1.0),
+    ] {
+        let name = format!("{images} images, {classes} classes, logits over {scale}");
         let logits: Vec<f32> =
             numbers(images * classes, 1).into_iter().map(|logit| logit * scale).collect();
         let factors: Vec<f32> = numbers(images * classes, 2).into_iter().map(f32::abs).collect();
@@ -67,9 +73,12 @@ fn what_is_not_finite_stays_so_in_its_image() {
     let cross_entropy = CrossEntropy { images: 3, classes: 2 };
     let gradient = cross_entropy.gradient(&client, [&logits, &factors, &slopes]).unwrap();
     let gradient = read(&client, gradient);
-    let is_finite = |image: &[f32]| image.iter().any(|value| value.is_finite());
-    let found: Vec<bool> = gradient.chunks(2).map(is_finite).collect();
+    let has_finite = |image: &[f32]| image.iter().any(|value| value.is_finite());
+    let found: Vec<bool> = gradient.chunks(2).map(has_finite).collect();
     assert_eq!(found, [false, false, true], "{gradient:?}");
+    let losses = read(&client, cross_entropy.losses(&client, [&logits, &factors]).unwrap());
+    let found: Vec<bool> = losses.iter().map(|loss| loss.is_finite()).collect();
+    assert_eq!(found, [false, false, true], "{losses:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Updates of parameters against plain loops.
 
 use cubecl::server::Handle;
-use nin_gpu::{AdamW, Sgd, Update, launch_updates};
+use nin_gpu::{AdamW, Error, Sgd, Update, launch_updates};
 
 use crate::adapter::{Client, client, read, write};
 use crate::oracle::{assert_close, numbers};
@@ -121,4 +121,58 @@ fn adamw_with_bias_correction() {
             *weight = *weight * (1.0 - rate * weight_decay) - rate * *first / correction_1 / root;
         }
     });
+}
+
+#[test]
+fn updates_of_several_kinds_are_those_of_each_alone() {
+    let Some(client) = client() else { return };
+    let len = 300;
+    let buffers: Vec<Handle> = (0..4).map(|salt| write(&client, &numbers(len, salt))).collect();
+    let sgd = Sgd { rate: 0.1, momentum: 0.9, weight_decay: 0.01 };
+    let adamw = AdamW {
+        rate: 0.1,
+        beta_1: 0.9,
+        beta_2: 0.99,
+        complement_1: 0.1,
+        complement_2: 0.01,
+        epsilon: 1e-8,
+        root_correction: 0.5,
+        decay: 0.999,
+    };
+    let operands = [&buffers[0], &buffers[1]];
+    // AdamW's second average is not negative.
+    let square =
+        write(&client, &numbers(len, 3).iter().map(|value| value * value).collect::<Vec<_>>());
+    let prepare = || {
+        [
+            sgd.update(&client, len, operands, None).unwrap(),
+            sgd.update(&client, len, operands, Some(&buffers[2])).unwrap(),
+            adamw.update(&client, len, operands, None).unwrap(),
+            adamw.update(&client, len, operands, Some([&buffers[2], &square])).unwrap(),
+            sgd.update(&client, len, operands, None).unwrap(),
+        ]
+    };
+    let (together, alone) = (prepare(), prepare());
+    launch_updates(&client, &together).unwrap();
+    for update in &alone {
+        launch_updates(&client, std::slice::from_ref(update)).unwrap();
+    }
+    let values = |update: &Update| -> Vec<Vec<f32>> {
+        update.updated().iter().map(|buffer| read(&client, buffer.clone())).collect()
+    };
+    let found: Vec<_> = together.iter().map(values).collect();
+    assert_eq!(found, alone.iter().map(values).collect::<Vec<_>>());
+    // Each kind does something else.
+    for (at, one) in found[..4].iter().enumerate() {
+        assert!(found[..at].iter().all(|other| other[0] != one[0]), "{at}");
+    }
+}
+
+#[test]
+fn a_buffer_that_is_too_short_is_refused() {
+    let Some(client) = client() else { return };
+    let [weight, gradient] = [3, 4].map(|len| write(&client, &numbers(len, 1)));
+    let sgd = Sgd { rate: 0.1, momentum: 0.0, weight_decay: 0.0 };
+    let error = sgd.update(&client, 4, [&weight, &gradient], None).unwrap_err();
+    assert_eq!(error, Error::Length { what: "a parameter's buffer", found: 3, expected: 4 });
 }

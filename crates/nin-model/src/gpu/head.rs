@@ -10,8 +10,8 @@ use super::buffers::{GpuTensor, tensor_on};
 use super::switch::is_used;
 use crate::operation::{Operation, run_on};
 
-/// The kernels check lengths, and tensors have them.
-const FITS: &str = "the sizes are those of the tensors, whose outputs are no larger";
+/// The kernels check sizes, which are those of tensors on the device.
+const FITS: &str = "the outputs are no larger than the tensors that are there";
 
 /// Computes the mean of each map, `[batch, channels]`, if `B` is wgpu; otherwise returns the maps,
 /// `[batch, channels, height, width]`.

@@ -1,4 +1,4 @@
-//! The GPU kernels of nin-gpu as an operation on Burn's wgpu backend.
+//! The GPU kernels of nin-gpu on Burn's wgpu backend: blocks, what follows them, and operations on many tensors.
 //!
 //! [`run`] looks at the type behind `B: Backend`, as [`crate::fused`] does for CPU backends. If it is wgpu, with or without
 //! autodiff, and no buffer of the block is too large for the adapter, nin-gpu computes the block. Otherwise it returns the

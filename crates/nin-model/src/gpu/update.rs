@@ -20,7 +20,8 @@ thread_local! {
     static GATHERED: RefCell<Option<Gathered>> = const { RefCell::new(None) };
 }
 
-/// Calls a function, then launches the updates that it asked for in as few kernels as the adapter allows.
+/// Calls a function, then launches the updates that it asked for in as few kernels as the adapter allows. Within another call,
+/// they wait for its end.
 pub(crate) fn together<T>(function: impl FnOnce() -> T) -> T {
     /// Ends the gathering if the function panics.
     struct Gathering;
@@ -29,23 +30,29 @@ pub(crate) fn together<T>(function: impl FnOnce() -> T) -> T {
             GATHERED.set(None);
         }
     }
+    if GATHERED.with_borrow(Option::is_some) {
+        return function();
+    }
     GATHERED.set(Some(Vec::new()));
     let gathering = Gathering;
     let result = function();
     let gathered = GATHERED.take().unwrap_or_default();
     drop(gathering);
-    for of_device in gathered.chunk_by(|one, other| one.0 == other.0) {
-        launch(of_device);
-    }
+    launch(gathered);
     result
 }
 
-/// Launches updates of one device.
-fn launch(updates: &[(WgpuDevice, Update)]) {
-    let Some((device, _)) = updates.first() else { return };
-    let updates: Vec<Update> = updates.iter().map(|(_, update)| update.clone()).collect();
-    let launched = launch_updates(&WgpuRuntime::client(device), &updates);
-    launched.expect("each parameter fits the device, and a network has fewer than 2^32 values");
+/// Launches updates, those of each device together.
+fn launch(updates: Gathered) {
+    let mut updates = updates.into_iter().peekable();
+    while let Some((device, first)) = updates.next() {
+        let mut of_device = vec![first];
+        while let Some((_, update)) = updates.next_if(|(other, _)| *other == device) {
+            of_device.push(update);
+        }
+        let launched = launch_updates(&WgpuRuntime::client(&device), &of_device);
+        launched.expect("each parameter was checked when its update was prepared");
+    }
 }
 
 /// Takes a step of SGD if `B` is wgpu. Returns the weight and the momenta.
@@ -96,7 +103,7 @@ fn take<B: Backend, const D: usize, const N: usize>(
         }
         None => Some(update),
     });
-    launch(alone.as_slice());
+    launch(Vec::from_iter(alone));
     let shape = weight.meta.shape();
     Some(updated.map(|values| tensor(uncast(tensor_on(weight, values, shape.clone())))))
 }

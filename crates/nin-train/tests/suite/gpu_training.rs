@@ -29,7 +29,7 @@ input_size = 28
 "#;
 
 /// Each way to compute a loss, to clip and to update.
-const RECIPES: [(&str, &str); 4] = [
+const RECIPES: [(&str, &str); 5] = [
     ("plain", "[training]\nbatch_size = 7\n[optimizer]\nlearning_rate = 0.05\n"),
     (
         "smoothed and mixed, momentum and decay",
@@ -37,9 +37,14 @@ const RECIPES: [(&str, &str); 4] = [
          [optimizer]\nlearning_rate = 0.02\nmomentum = 0.9\nweight_decay = 0.01\nbias_rate = 2.0\n",
     ),
     (
-        "weighted, clipped, AdamW",
+        "weighted, clipped at each step",
         "[training]\nbatch_size = 7\nclass_weights = [1, 2, 1, 0.5, 1, 1, 3, 1, 0, 1]\n\
-         [optimizer]\nkind = \"adamw\"\nlearning_rate = 0.005\nclip_norm = 0.5\n",
+         [optimizer]\nlearning_rate = 0.5\nclip_norm = 0.01\n",
+    ),
+    (
+        "AdamW",
+        "[training]\nbatch_size = 7\n\
+         [optimizer]\nkind = \"adamw\"\nlearning_rate = 0.005\n",
     ),
     (
         "in parts, clipped",
