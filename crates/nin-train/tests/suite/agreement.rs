@@ -21,7 +21,7 @@ const LOSS_TOLERANCE: f64 = 1e-3;
 const FIRST_LOSS_TOLERANCE: f64 = 1e-5;
 
 /// A small `paper-mnist`: ceil-mode pools and dropout after the first two of three blocks.
-fn architecture() -> Architecture {
+pub(crate) fn architecture() -> Architecture {
     let pool = Some(Pool { kernel: 3, stride: 2, padding: 0, ceil_mode: true });
     let block = |kernel, widths: [usize; 3], pool: Option<Pool>| Block {
         kernel,

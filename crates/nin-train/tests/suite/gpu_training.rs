@@ -5,13 +5,15 @@ use std::path::Path;
 use burn::backend::Autodiff;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
-use burn_wgpu::Wgpu;
-use nin_data::{DataSet, Locations};
-use nin_model::Weights;
-use nin_train::recipe::RecipeBuilder;
+use burn_wgpu::{Wgpu, WgpuDevice};
+use nin_data::{DataSet, Locations, OrderedLoader};
+use nin_model::{Initialization, NetworkInNetwork, Weights, update_together};
+use nin_train::recipe::{OptimizerRecipe, RecipeBuilder};
 use nin_train::{Checkpoint, Ending, Trainer};
 
 use crate::adapter;
+use crate::agreement::architecture;
+use crate::learner::learner;
 
 /// The distance of all weights relative to how far they moved: sums in another order, fed back through eight steps.
 const TOLERANCE: f64 = 1e-4;
@@ -95,4 +97,35 @@ fn a_training_on_wgpu_is_that_on_the_cpu_and_has_the_same_bits_when_repeated_or_
         assert!(train::<Wgpu>(&folder("resumed"), recipe, 2) == gpu, "{name}");
         assert!(train::<Wgpu>(&folder("again"), recipe, 2) == gpu, "{name}");
     }
+}
+
+/// Returns the weights after three steps, each of which is taken by `step`.
+fn stepped(step: impl Fn(&mut dyn FnMut())) -> Weights {
+    let device = WgpuDevice::default();
+    let architecture = architecture();
+    let weights = Initialization::Kaiming.weights(&architecture, 3);
+    let network =
+        NetworkInNetwork::<Autodiff<Wgpu>>::from_weights(&architecture, &weights, &device).unwrap();
+    let mut learner = learner(network, 3, &OptimizerRecipe::default(), &device);
+    let data = DataSet::open("fashion-mnist-sample", None, &Locations::default()).unwrap();
+    let loader = OrderedLoader::shuffled(data.limited(9).train, 3, 3, &device);
+    for batch in loader.epoch(1, 0) {
+        let mut batch = Some(batch.unwrap());
+        step(&mut || drop(learner.step(batch.take().unwrap()).unwrap()));
+    }
+    let after = learner.classifier().network().to_weights().unwrap();
+    assert!(distance(&weights, &after) > 0.0);
+    after
+}
+
+#[test]
+fn updates_within_others_wait_and_a_panic_ends_the_waiting() {
+    if !adapter::is_here() {
+        return;
+    }
+    let plain = stepped(|step| step());
+    assert!(stepped(|step| update_together(step)) == plain);
+    let panicked = std::panic::catch_unwind(|| update_together(|| panic!("on purpose")));
+    assert!(panicked.is_err());
+    assert!(stepped(|step| step()) == plain);
 }
