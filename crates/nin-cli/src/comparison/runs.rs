@@ -6,7 +6,7 @@ use nin_train::RunHistory;
 use serde::Serialize;
 
 use super::differences::{Difference, differences};
-use super::published::{PUBLISHED, Published, is_by_the_book};
+use super::published::{PUBLISHED, Published, trains_the_books_network};
 use super::row::Row;
 use super::spread::Spread;
 use crate::curves::Curves;
@@ -20,7 +20,7 @@ pub struct Comparison {
     pub spread: Spread,
     /// The keys in which the recipes differ.
     pub differences: Vec<Difference>,
-    /// The book's published runs, if all of these use the book's recipe.
+    /// The book's published runs, if all of these train the book's network on its data.
     pub published: Option<Published>,
     #[serde(skip)]
     pub(super) curves: Vec<Curves>,
@@ -34,7 +34,7 @@ impl Comparison {
             .zip(names(histories))
             .map(|(history, name)| Row::of(history, name))
             .collect();
-        let is_the_books = !histories.is_empty() && histories.iter().all(is_by_the_book);
+        let is_the_books = !histories.is_empty() && histories.iter().all(trains_the_books_network);
         Ok(Self {
             spread: Spread::of(&runs),
             differences: differences(histories)?,
