@@ -2,6 +2,8 @@
 //!
 //! A dispatch updates as many parameters as the adapter can bind: on most adapters, those of a whole network.
 
+use std::mem::discriminant;
+
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -189,11 +191,8 @@ impl Update {
 
     /// Returns whether a dispatch can update both parameters.
     fn goes_with(&self, other: &Self) -> bool {
-        let is_same_rule = matches!(
-            (self.rule, other.rule),
-            (Rule::Sgd(_), Rule::Sgd(_)) | (Rule::AdamW(_), Rule::AdamW(_))
-        );
-        is_same_rule && self.operands.len() == other.operands.len()
+        discriminant(&self.rule) == discriminant(&other.rule)
+            && self.operands.len() == other.operands.len()
     }
 }
 

@@ -5,13 +5,10 @@ use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use nin_model::{
-    HostTensor, ModelError, ParameterVisitor, TensorSums, fused_scaled, fused_sums,
-    visit_parameters,
-};
+use nin_model::{HostTensor, ModelError, ParameterVisitor, fused_scaled, visit_parameters};
 
 use crate::classifier::Classifier;
-use crate::gradients::gradients_on_gpu;
+use crate::gradients::{gradients_on_gpu, sums_on_gpu};
 
 /// Added to the norm before dividing by it, as in PyTorch.
 const EPSILON: f64 = 1e-6;
@@ -44,9 +41,9 @@ fn squares_on_gpu<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,
 ) -> Result<Option<f64>, ModelError> {
-    let Some((_, values)) = gradients_on_gpu(classifier, gradients) else { return Ok(None) };
-    let square = |sums: Vec<TensorSums>| sums.iter().map(|sums| sums.squares).sum();
-    Ok(fused_sums(&values)?.map(square).filter(|square: &f64| square.is_finite()))
+    let Some((_, sums)) = sums_on_gpu(classifier, gradients)? else { return Ok(None) };
+    let square: f64 = sums.iter().map(|sums| sums.squares).sum();
+    Ok(Some(square).filter(|square| square.is_finite()))
 }
 
 fn squares_on_host<B: AutodiffBackend>(

@@ -4,10 +4,10 @@ use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
-use nin_model::{HostTensor, ModelError, ParameterVisitor, fused_sums, visit_parameters};
+use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
-use crate::gradients::gradients_on_gpu;
+use crate::gradients::sums_on_gpu;
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,9 +31,7 @@ pub(crate) fn examine<B: AutodiffBackend>(
     gradients: &GradientsParams,
     with_norm: bool,
 ) -> Result<Gradients, ModelError> {
-    if let Some((mut names, values)) = gradients_on_gpu(classifier, gradients)
-        && let Some(sums) = fused_sums(&values)?
-    {
+    if let Some((mut names, sums)) = sums_on_gpu(classifier, gradients)? {
         let position = sums.iter().rposition(|sums| !sums.sum.is_finite());
         let square: f64 = sums.iter().map(|sums| sums.squares).sum();
         return Ok(Gradients {

@@ -2,7 +2,6 @@
 
 use nin_data::FASHION_MNIST;
 use nin_model::Builtin;
-use nin_train::RunHistory;
 use nin_train::recipe::{NetworkRecipe, Recipe};
 use serde::Serialize;
 
@@ -36,12 +35,8 @@ pub const PUBLISHED: Published = Published {
     max: 0.885,
 };
 
-/// Returns whether a run trains the book's network on its data, at any input size and by any training.
-pub(super) fn trains_the_books_network(history: &RunHistory) -> bool {
-    is_the_books(&history.recipe)
-}
-
-fn is_the_books(recipe: &Recipe) -> bool {
+/// Returns whether a recipe trains the book's network on its data, at any input size and by any training.
+pub(super) fn trains_the_books_network(recipe: &Recipe) -> bool {
     let Recipe { model, data, .. } = recipe;
     model.network == NetworkRecipe::Builtin(Builtin::D2l) && data.dataset == FASHION_MNIST
 }
@@ -57,7 +52,7 @@ mod tests {
         let is_the_books_with = |name: &str, change: &str| {
             let mut builder = RecipeBuilder::named(name).unwrap();
             builder.assign(change).unwrap();
-            is_the_books(&builder.build().unwrap())
+            trains_the_books_network(&builder.build().unwrap())
         };
         for name in ["d2l-fashion-mnist", "d2l-fashion-mnist-96", "steady-fashion-mnist-96"] {
             assert!(is_the_books_with(name, "optimizer.learning_rate=0.05"), "{name}");

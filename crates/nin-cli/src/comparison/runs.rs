@@ -34,7 +34,8 @@ impl Comparison {
             .zip(names(histories))
             .map(|(history, name)| Row::of(history, name))
             .collect();
-        let is_the_books = !histories.is_empty() && histories.iter().all(trains_the_books_network);
+        let is_the_books = !histories.is_empty()
+            && histories.iter().all(|history| trains_the_books_network(&history.recipe));
         Ok(Self {
             spread: Spread::of(&runs),
             differences: differences(histories)?,
