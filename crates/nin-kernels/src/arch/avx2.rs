@@ -1,9 +1,10 @@
 //! AVX2 and FMA: vectors of 8 lanes, 16 registers.
 
 use std::arch::x86_64::{
-    __m256, _CMP_NLE_UQ, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_ps,
-    _mm256_blendv_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps,
-    _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _CMP_EQ_OQ, _CMP_NLE_UQ, _CMP_UNORD_Q, _MM_HINT_T0, _mm_loadl_epi64, _mm_prefetch,
+    _mm256_add_ps, _mm256_and_ps, _mm256_blendv_ps, _mm256_cmp_ps, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use super::{Operation, Vector};
@@ -110,5 +111,17 @@ impl Vector for F32x8 {
         unsafe {
             Self(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_NLE_UQ>(gate.0, _mm256_setzero_ps())))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: features, and eight readable bytes, by the caller.
+        unsafe { Self(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())))) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        // SAFETY: features, by the caller.
+        unsafe { Self(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_EQ_OQ>(one.0, other.0))) }
     }
 }

@@ -1,10 +1,10 @@
 //! AVX-512 F: vectors of 16 lanes, 32 registers.
 
 use std::arch::x86_64::{
-    __m512, _CMP_NLE_UQ, _CMP_UNORD_Q, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps,
-    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-    _mm512_sub_ps,
+    __m512, _CMP_EQ_OQ, _CMP_NLE_UQ, _CMP_UNORD_Q, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch,
+    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 use super::{Operation, Vector};
@@ -112,6 +112,21 @@ impl Vector for F32x16 {
         unsafe {
             let open = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(gate.0, _mm512_setzero_ps());
             Self(_mm512_maskz_mov_ps(open, self.0))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: features, and sixteen readable bytes, by the caller.
+        unsafe { Self(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())))) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        // SAFETY: features, by the caller.
+        unsafe {
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(one.0, other.0);
+            Self(_mm512_maskz_mov_ps(equal, self.0))
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::arch::aarch64::{
     float32x4_t, uint32x4_t, vaddq_f32, vbicq_u32, vbslq_f32, vceqq_f32, vcgtq_f32, vclezq_f32,
-    vcltzq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vornq_u32,
-    vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
+    vcltzq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vmvnq_u32,
+    vornq_u32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
 };
 use std::arch::{asm, is_aarch64_feature_detected};
 
@@ -124,6 +124,21 @@ impl Vector for F32x4 {
     unsafe fn gated_by(self, gate: Self) -> Self {
         // SAFETY: as above.
         unsafe { self.zero_where(vclezq_f32(gate.0)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: the feature, and four readable bytes, by the caller.
+        unsafe {
+            let values = from.cast::<[u8; 4]>().read().map(f32::from);
+            Self(vld1q_f32(values.as_ptr()))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        // SAFETY: the feature, by the caller.
+        unsafe { self.zero_where(vmvnq_u32(vceqq_f32(one.0, other.0))) }
     }
 }
 

@@ -90,6 +90,18 @@ impl<const N: usize> Vector for Lanes<N> {
     unsafe fn gated_by(self, gate: Self) -> Self {
         self.combine(gate, |value, gate| if gate <= 0.0 { 0.0 } else { value })
     }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: `N` readable bytes, by the caller.
+        unsafe { Self(from.cast::<[u8; N]>().read().map(f32::from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        let keep = |lane| if one.0[lane] == other.0[lane] { self.0[lane] } else { 0.0 };
+        Self(std::array::from_fn(keep))
+    }
 }
 
 impl<const N: usize> Bf16 for Lanes<N> {

@@ -1,8 +1,9 @@
 //! 128-bit SIMD of WebAssembly: vectors of 4 lanes. A module with these instructions only loads where they exist.
 
 use std::arch::wasm32::{
-    f32x4_add, f32x4_gt, f32x4_le, f32x4_lt, f32x4_mul, f32x4_ne, f32x4_splat, f32x4_sub, v128,
-    v128_andnot, v128_bitselect, v128_load, v128_or, v128_store,
+    f32x4_add, f32x4_convert_u32x4, f32x4_eq, f32x4_gt, f32x4_le, f32x4_lt, f32x4_mul, f32x4_ne,
+    f32x4_splat, f32x4_sub, u16x8_extend_low_u8x16, u32x4_extend_low_u16x8, v128, v128_and,
+    v128_andnot, v128_bitselect, v128_load, v128_load32_zero, v128_or, v128_store,
 };
 
 use super::{Bf16Operation, Int8Operation, Operation, TilesOperation, Vector, portable_int8};
@@ -149,5 +150,17 @@ impl Vector for F32x4 {
     #[inline(always)]
     unsafe fn gated_by(self, gate: Self) -> Self {
         Self(v128_andnot(self.0, f32x4_le(gate.0, f32x4_splat(0.0))))
+    }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: four readable bytes, by the caller.
+        let bytes = unsafe { v128_load32_zero(from.cast()) };
+        Self(f32x4_convert_u32x4(u32x4_extend_low_u16x8(u16x8_extend_low_u8x16(bytes))))
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        Self(v128_and(self.0, f32x4_eq(one.0, other.0)))
     }
 }

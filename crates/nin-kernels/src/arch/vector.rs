@@ -77,4 +77,8 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate` is positive or NaN, zero elsewhere: the gradient of [`relu`](Self::relu).
     unsafe fn gated_by(self, gate: Self) -> Self;
+    /// Loads a byte for each lane, from any address.
+    unsafe fn load_bytes(from: *const u8) -> Self;
+    /// `self` in the lanes where `one` equals `other`, zero elsewhere.
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self;
 }

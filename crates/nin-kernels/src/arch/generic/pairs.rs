@@ -111,6 +111,18 @@ impl<V: Bf16> Vector for Paired<V> {
         // SAFETY: see above.
         unsafe { Self(self.0.gated_by(gate.0)) }
     }
+
+    #[inline(always)]
+    unsafe fn load_bytes(from: *const u8) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(V::load_bytes(from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+        // SAFETY: see above.
+        unsafe { Self(self.0.where_equal(one.0, other.0)) }
+    }
 }
 
 /// Rounds panels to bf16 and pairs neighbouring channels: half as many words as values.

@@ -1,5 +1,5 @@
-//! Max pooling of one panel of one image, and its gradient. The loops over sixteen lanes are plain Rust, which the
-//! compiler vectorizes.
+//! Max pooling of one panel of one image, and its gradient. Loops over sixteen lanes without vectors are plain Rust, which
+//! the compiler vectorizes.
 
 use std::ops::Range;
 
@@ -28,6 +28,37 @@ pub(crate) struct PoolBackward<'a> {
     pub(crate) grad_input: &'a mut [f32],
 }
 
+/// Max pooling of one panel of bytes.
+pub(crate) struct PoolBytes<'a> {
+    pub(crate) geometry: &'a PoolGeometry,
+    pub(crate) input: &'a [u8],
+    pub(crate) output: &'a mut [u8],
+}
+
+/// The taps of a window that lie in the image.
+#[derive(Clone, Copy)]
+struct Window {
+    /// The pixel of the first tap.
+    pixel: usize,
+    /// Pixels in a row of the image.
+    width: usize,
+    rows: usize,
+    columns: usize,
+    /// The position of the first tap in the whole window.
+    position: usize,
+    /// Positions in a row of the whole window.
+    positions: usize,
+}
+
+/// What is done at each window.
+trait PerWindow {
+    /// Works on the window of an output pixel.
+    ///
+    /// # Safety
+    /// The CPU has `V`. All pixels of the window are in the input, and `output` is in the output.
+    unsafe fn window<V: Vector>(&mut self, output: usize, window: Window);
+}
+
 /// Returns the taps of a window along one axis that lie in the image, and the pixel of the first.
 #[inline(always)]
 fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, usize) {
@@ -37,6 +68,40 @@ fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, us
         .saturating_sub(start)
         .min(geometry.window[axis]);
     (first..end.max(first), (start + first).saturating_sub(geometry.padding[axis]))
+}
+
+/// Works on all windows, in the order of the output.
+///
+/// # Safety
+/// The CPU has `V`.
+#[inline(always)]
+unsafe fn each_window<V: Vector>(geometry: &PoolGeometry, work: &mut impl PerWindow) {
+    let mut output = 0;
+    for y in 0..geometry.output[0] {
+        let (rows, top) = taps(geometry, 0, y);
+        for x in 0..geometry.output[1] {
+            let (columns, left) = taps(geometry, 1, x);
+            debug_assert!(!rows.is_empty() && !columns.is_empty(), "padding is half a window");
+            let window = Window {
+                pixel: top * geometry.input[1] + left,
+                width: geometry.input[1],
+                rows: rows.len(),
+                columns: columns.len(),
+                position: rows.start * geometry.window[1] + columns.start,
+                positions: geometry.window[1],
+            };
+            // SAFETY: the features by the caller; the taps lie in the image.
+            unsafe {
+                // A copy of the work for the usual window, with its loops unrolled.
+                if window.rows == 3 && window.columns == 3 {
+                    work.window::<V>(output, Window { rows: 3, columns: 3, ..window });
+                } else {
+                    work.window::<V>(output, window);
+                }
+            }
+            output += 1;
+        }
+    }
 }
 
 #[inline(always)]
@@ -53,37 +118,35 @@ fn lanes_mut<T>(values: &mut [T], pixel: usize) -> &mut Lanes<T> {
     lanes
 }
 
-/// Max pooling of one panel of bytes.
-pub(crate) struct PoolBytes<'a> {
-    pub(crate) geometry: &'a PoolGeometry,
-    pub(crate) input: &'a [u8],
-    pub(crate) output: &'a mut [u8],
+/// Checks that a slice has a whole panel of this size.
+#[inline(always)]
+fn check(len: usize, [height, width]: [usize; 2]) {
+    assert!(len >= height * width * PANEL, "a panel of {height}x{width}, and {len} values");
 }
 
 impl Operation for PoolBytes<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let width = self.geometry.input[1];
-        let mut pixel = 0;
-        for y in 0..self.geometry.output[0] {
-            let (rows, top) = taps(self.geometry, 0, y);
-            for x in 0..self.geometry.output[1] {
-                let (columns, left) = taps(self.geometry, 1, x);
-                let mut best = [0; PANEL];
-                for row in 0..rows.len() {
-                    for column in 0..columns.len() {
-                        let values = lanes(self.input, (top + row) * width + left + column);
-                        for lane in 0..PANEL {
-                            best[lane] = best[lane].max(values[lane]);
-                        }
-                    }
+    unsafe fn run<V: Vector>(mut self) {
+        // SAFETY: the features, by the caller.
+        unsafe { each_window::<V>(self.geometry, &mut self) }
+    }
+}
+
+impl PerWindow for PoolBytes<'_> {
+    #[inline(always)]
+    unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
+        let mut best = [0; PANEL];
+        for row in 0..window.rows {
+            for column in 0..window.columns {
+                let values = lanes(self.input, window.pixel + row * window.width + column);
+                for lane in 0..PANEL {
+                    best[lane] = best[lane].max(values[lane]);
                 }
-                *lanes_mut(self.output, pixel) = best;
-                pixel += 1;
             }
         }
+        *lanes_mut(self.output, output) = best;
     }
 }
 
@@ -91,68 +154,63 @@ impl Operation for PoolForward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        if self.positions.is_empty() {
-            // SAFETY: the features, by the caller.
-            return unsafe { maxima::<V>(self.geometry, self.input, self.output) };
-        }
-        let width = self.geometry.input[1];
-        let mut pixel = 0;
-        for y in 0..self.geometry.output[0] {
-            let (rows, top) = taps(self.geometry, 0, y);
-            for x in 0..self.geometry.output[1] {
-                let (columns, left) = taps(self.geometry, 1, x);
-                let mut best = *lanes(self.input, top * width + left);
-                let first = rows.start * self.geometry.window[1] + columns.start;
-                let mut positions = [first as u32; PANEL];
-                for (row, ky) in rows.clone().enumerate() {
-                    for (column, kx) in columns.clone().enumerate() {
-                        let values = lanes(self.input, (top + row) * width + left + column);
-                        let position = (ky * self.geometry.window[1] + kx) as u32;
-                        for lane in 0..PANEL {
-                            let value = values[lane];
-                            let wins = (value > best[lane]) | value.is_nan();
-                            best[lane] = if wins { value } else { best[lane] };
-                            positions[lane] = if wins { position } else { positions[lane] };
-                        }
-                    }
-                }
-                *lanes_mut(self.output, pixel) = best;
-                *lanes_mut(self.positions, pixel) = positions.map(|position| position as u8);
-                pixel += 1;
+    unsafe fn run<V: Vector>(mut self) {
+        // SAFETY: the features, by the caller.
+        unsafe {
+            if self.positions.is_empty() {
+                check(self.input.len(), self.geometry.input);
+                check(self.output.len(), self.geometry.output);
+                each_window::<V>(self.geometry, &mut Maxima(self));
+            } else {
+                each_window::<V>(self.geometry, &mut self);
             }
         }
     }
 }
 
-/// Writes the maxima alone.
-///
-/// # Safety
-/// The CPU has `V`.
-#[inline(always)]
-unsafe fn maxima<V: Vector>(geometry: &PoolGeometry, input: &[f32], output: &mut [f32]) {
-    let width = geometry.input[1];
-    let mut pixels = output.chunks_exact_mut(PANEL);
-    for y in 0..geometry.output[0] {
-        let (rows, top) = taps(geometry, 0, y);
-        for x in 0..geometry.output[1] {
-            let (columns, left) = taps(geometry, 1, x);
-            let Some(output) = pixels.next() else { unreachable!("whole pixels") };
-            let row_at = |row: usize| ((top + row) * width + left) * PANEL;
-            let last = row_at(rows.len().max(1) - 1) + columns.len().max(1) * PANEL;
-            assert!(last <= input.len());
-            for lane in (0..PANEL).step_by(V::LANES) {
-                // SAFETY: the assertion bounds the last tap, and the chunk the output; the features by the caller.
-                unsafe {
-                    let mut best = V::load(input.as_ptr().add(row_at(0) + lane));
-                    for row in 0..rows.len() {
-                        let values = input.as_ptr().add(row_at(row) + lane);
-                        for column in 0..columns.len() {
-                            best = V::load(values.add(column * PANEL)).max(best);
-                        }
-                    }
-                    best.store(output.as_mut_ptr().add(lane));
+impl PerWindow for PoolForward<'_> {
+    #[inline(always)]
+    unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
+        let input = &self.input[window.pixel * PANEL..];
+        let mut best = *lanes(input, 0);
+        let mut positions = [window.position as u32; PANEL];
+        for row in 0..window.rows {
+            for column in 0..window.columns {
+                let values = lanes(input, row * window.width + column);
+                let position = (window.position + row * window.positions + column) as u32;
+                for lane in 0..PANEL {
+                    let value = values[lane];
+                    let wins = (value > best[lane]) | value.is_nan();
+                    best[lane] = if wins { value } else { best[lane] };
+                    positions[lane] = if wins { position } else { positions[lane] };
                 }
+            }
+        }
+        *lanes_mut(self.output, output) = best;
+        *lanes_mut(self.positions, output) = positions.map(|position| position as u8);
+    }
+}
+
+/// Writes the maxima alone.
+struct Maxima<'a>(PoolForward<'a>);
+
+impl PerWindow for Maxima<'_> {
+    #[inline(always)]
+    unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
+        for lane in (0..PANEL).step_by(V::LANES) {
+            // SAFETY: the pixels and the features by the caller; the operation has checked the lengths.
+            unsafe {
+                let first = self.0.input.as_ptr().add(window.pixel * PANEL + lane);
+                let mut best = V::load(first);
+                for row in 0..window.rows {
+                    let values = first.add(row * window.width * PANEL);
+                    let mut best_of_row = V::load(values);
+                    for column in 1..window.columns {
+                        best_of_row = V::load(values.add(column * PANEL)).max(best_of_row);
+                    }
+                    best = best_of_row.max(best);
+                }
+                best.store(self.0.output.as_mut_ptr().add(output * PANEL + lane));
             }
         }
     }
@@ -162,33 +220,46 @@ impl Operation for PoolBackward<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        self.grad_input.fill(0.0);
-        let width = self.geometry.input[1];
-        let mut pixel = 0;
-        for y in 0..self.geometry.output[0] {
-            let (rows, top) = taps(self.geometry, 0, y);
-            for x in 0..self.geometry.output[1] {
-                let (columns, left) = taps(self.geometry, 1, x);
-                let positions = lanes(self.positions, pixel).map(u32::from);
-                let mut gradient = *lanes(self.gradient, pixel);
+    unsafe fn run<V: Vector>(mut self) {
+        let Self { geometry, positions, gradient, gate, grad_input } = &mut self;
+        check(positions.len(), geometry.output);
+        check(gradient.len(), geometry.output);
+        if !gate.is_empty() {
+            check(gate.len(), geometry.output);
+        }
+        check(grad_input.len(), geometry.input);
+        grad_input.fill(0.0);
+        // SAFETY: the features, by the caller.
+        unsafe { each_window::<V>(self.geometry, &mut self) }
+    }
+}
+
+impl PerWindow for PoolBackward<'_> {
+    #[inline(always)]
+    unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
+        for lane in (0..PANEL).step_by(V::LANES) {
+            let at = output * PANEL + lane;
+            // SAFETY: the pixels and the features by the caller; the operation has checked the lengths.
+            unsafe {
+                let positions = V::load_bytes(self.positions.as_ptr().add(at));
+                let mut gradient = V::load(self.gradient.as_ptr().add(at));
                 if !self.gate.is_empty() {
-                    let gate = lanes(self.gate, pixel);
-                    for lane in 0..PANEL {
-                        gradient[lane] = if gate[lane] <= 0.0 { 0.0 } else { gradient[lane] };
+                    gradient = gradient.gated_by(V::load(self.gate.as_ptr().add(at)));
+                }
+                let one = V::splat(1.0);
+                let first = self.grad_input.as_mut_ptr().add(window.pixel * PANEL + lane);
+                for row in 0..window.rows {
+                    let sums = first.add(row * window.width * PANEL);
+                    // Whole numbers up to 255, which are exact.
+                    let start = window.position + row * window.positions;
+                    let mut position = V::splat(start as f32);
+                    for column in 0..window.columns {
+                        let sum = sums.add(column * PANEL);
+                        let here = gradient.where_equal(positions, position);
+                        V::load(sum).add(here).store(sum);
+                        position = position.add(one);
                     }
                 }
-                for (row, ky) in rows.clone().enumerate() {
-                    for (column, kx) in columns.clone().enumerate() {
-                        let position = (ky * self.geometry.window[1] + kx) as u32;
-                        let sums = lanes_mut(self.grad_input, (top + row) * width + left + column);
-                        for lane in 0..PANEL {
-                            sums[lane] +=
-                                if positions[lane] == position { gradient[lane] } else { 0.0 };
-                        }
-                    }
-                }
-                pixel += 1;
             }
         }
     }
