@@ -18,21 +18,22 @@ const HUGE_PAGE: usize = 2 << 20;
 /// A pool of idle buffers. A call or a task takes a buffer, and dropping the buffer returns it.
 ///
 /// A thread prefers the buffers that it returned: they are in its cache. What another core has written takes longer to
-/// overwrite than memory, and so does a lock. Each thread has a shelf, and looks through others only if nothing there fits.
+/// overwrite than memory, and one lock for all threads would travel between their caches. So a thread has a free list of its
+/// own, and searches those of others only if nothing there fits.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScratchPool {
-    shelves: Arc<[Shelf; SHELVES]>,
+    lists: Arc<[FreeList; LISTS]>,
 }
 
-/// Threads with a shelf of their own; if there are more, some share one.
-const SHELVES: usize = 32;
+/// Free lists. If there are more threads, some share one.
+const LISTS: usize = 32;
 
-/// Idle buffers that the same thread returned. Its own pair of cache lines, because CPUs fetch lines in pairs.
+/// Idle buffers that one thread returned, or a few. Alone in two cache lines, because CPUs fetch lines in pairs.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shelf(Mutex<Vec<Buffer>>);
+struct FreeList(Mutex<Vec<Buffer>>);
 
-impl Shelf {
+impl FreeList {
     /// Takes the smallest buffer that fits, unless it would waste more than half.
     fn take(&self, len: usize) -> Option<Buffer> {
         let mut idle = lock(&self.0);
@@ -43,27 +44,21 @@ impl Shelf {
         let (index, _) = fit.min_by_key(|(_, buffer)| buffer.len)?;
         Some(idle.swap_remove(index))
     }
-
-    fn put(&self, buffer: Buffer) {
-        lock(&self.0).push(buffer);
-    }
 }
 
 impl ScratchPool {
     /// Takes a buffer of `len` values, aligned to a cache line. Its contents are unspecified, but initialized.
     pub(crate) fn take(&self, len: usize) -> Scratch {
-        let own = self.own_shelf();
-        let others = || {
-            let mut others = self.shelves.iter().filter(|shelf| !std::ptr::eq(*shelf, own));
-            others.find_map(|shelf| shelf.take(len))
-        };
-        let buffer = own.take(len).or_else(others).unwrap_or_else(|| Buffer::new(len));
+        // From the thread's own list on, so that threads without a buffer begin at different ones.
+        let own = this_thread();
+        let found = (own..own + LISTS).find_map(|thread| self.list(thread).take(len));
+        let buffer = found.unwrap_or_else(|| Buffer::new(len));
         Scratch { buffer: Some(buffer), len, pool: self.clone() }
     }
 
-    /// Returns the shelf of this thread.
-    fn own_shelf(&self) -> &Shelf {
-        &self.shelves[this_thread() % SHELVES]
+    /// Returns the free list of a thread.
+    fn list(&self, thread: usize) -> &FreeList {
+        &self.lists[thread % LISTS]
     }
 
     /// Takes a buffer of `len` zeros.
@@ -74,7 +69,7 @@ impl ScratchPool {
     }
 }
 
-/// Returns the number of this thread, of those that have asked for theirs.
+/// Returns the index of this thread, in the order of first use.
 fn this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! { static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed) }
@@ -125,7 +120,7 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            self.pool.own_shelf().put(buffer);
+            lock(&self.pool.list(this_thread()).0).push(buffer);
         }
     }
 }
@@ -222,15 +217,18 @@ mod tests {
     #[test]
     fn a_thread_takes_its_own_buffers_before_those_of_others() {
         let pool = ScratchPool::default();
-        let address = |buffer: Scratch| buffer.as_ptr() as usize;
-        // Of two sizes, so that the smaller, foreign one would fit better.
-        let (own, foreign) = (pool.take(2000), pool.take(1000));
-        let foreign_at =
-            std::thread::scope(|scope| scope.spawn(|| address(foreign)).join().unwrap());
-        let own_at = address(own);
-        let taken = pool.take(900);
-        assert_eq!(taken.as_ptr() as usize, own_at);
-        assert_eq!(address(pool.take(900)), foreign_at);
+        let own = this_thread();
+        // The smaller one of another thread would fit better.
+        let buffers = [(own, 2000), (own + 1, 1000)].map(|(thread, len)| {
+            let buffer = Buffer::new(len);
+            let address = buffer.start;
+            lock(&pool.list(thread).0).push(buffer);
+            address
+        });
+        let taken = [pool.take(900), pool.take(900), pool.take(900)];
+        let addresses = taken.each_ref().map(|taken| taken.buffer.as_ref().unwrap().start);
+        assert_eq!(addresses[..2], buffers);
+        assert_eq!(taken[2].buffer.as_ref().unwrap().len, 900);
     }
 
     #[test]

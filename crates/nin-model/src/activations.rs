@@ -74,9 +74,9 @@ impl<B: Backend> Activations<B> {
                 tensor.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels])
             }
             Self::Panels { tensor, channels, .. } => {
-                let [batch, panels, pixels, _] = tensor.dims();
+                let [batch, panels, _, _] = tensor.dims();
                 #[cfg(any(feature = "flex", feature = "ndarray"))]
-                let tensor = match host_means(tensor, [batch, channels, pixels]) {
+                let tensor = match host_means(tensor, channels) {
                     Ok(means) => return means,
                     Err(tensor) => tensor,
                 };
@@ -111,17 +111,18 @@ fn gpu_means<B: Backend>(maps: Tensor<B, 4>) -> Result<Tensor<B, 2>, Tensor<B, 4
     crate::gpu::map_means::<B>(dims, primitive(maps)).map(tensor).map_err(tensor)
 }
 
-/// Computes the mean of each map, in panels, on a CPU backend; otherwise returns the panels. `shape` is
-/// `[batch, channels, pixels]`.
+/// Computes the mean of each map, in panels, on a CPU backend; otherwise returns the panels.
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 fn host_means<B: Backend>(
     panels: Tensor<B, 4>,
-    shape: [usize; 3],
+    channels: usize,
 ) -> Result<Tensor<B, 2>, Tensor<B, 4>> {
     use crate::fused::{self, MapMeans};
     use crate::operation::{primitive, tensor};
 
-    fused::run::<B, _, 1>(&MapMeans { shape }, [primitive(panels)])
+    let [batch, _, pixels, _] = panels.dims();
+    let operation = MapMeans { shape: [batch, channels, pixels] };
+    fused::run::<B, _, 1>(&operation, [primitive(panels)])
         .map(tensor)
         .map_err(|[panels]| tensor(panels))
 }

@@ -120,8 +120,8 @@ impl Vector for F32x8 {
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
         // SAFETY: features, by the caller.
-        unsafe { Self(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_EQ_OQ>(one.0, other.0))) }
+        unsafe { Self(_mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_EQ_OQ>(left.0, right.0))) }
     }
 }

@@ -122,10 +122,10 @@ impl Vector for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
         // SAFETY: features, by the caller.
         unsafe {
-            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(one.0, other.0);
+            let equal = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(left.0, right.0);
             Self(_mm512_maskz_mov_ps(equal, self.0))
         }
     }

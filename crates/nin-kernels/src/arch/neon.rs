@@ -1,9 +1,10 @@
 //! NEON: vectors of 4 lanes, 32 registers. Rust's 64-bit ARM targets for Linux, macOS and Windows require it.
 
 use std::arch::aarch64::{
-    float32x4_t, uint32x4_t, vaddq_f32, vbicq_u32, vbslq_f32, vceqq_f32, vcgtq_f32, vclezq_f32,
-    vcltzq_f32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32, vld1q_f32, vmulq_f32, vmvnq_u32,
-    vornq_u32, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
+    float32x4_t, uint32x4_t, vaddq_f32, vandq_u32, vbicq_u32, vbslq_f32, vceqq_f32, vcgtq_f32,
+    vclezq_f32, vcltzq_f32, vcvtq_f32_u32, vdup_n_u32, vdupq_n_f32, vfmaq_f32, vfmaq_laneq_f32,
+    vget_low_u16, vld1q_f32, vmovl_u8, vmovl_u16, vmulq_f32, vornq_u32, vreinterpret_u8_u32,
+    vreinterpretq_f32_u32, vreinterpretq_u32_f32, vst1q_f32, vsubq_f32,
 };
 use std::arch::{asm, is_aarch64_feature_detected};
 
@@ -130,15 +131,19 @@ impl Vector for F32x4 {
     unsafe fn load_bytes(from: *const u8) -> Self {
         // SAFETY: the feature, and four readable bytes, by the caller.
         unsafe {
-            let values = from.cast::<[u8; 4]>().read().map(f32::from);
-            Self(vld1q_f32(values.as_ptr()))
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(from.cast::<u32>().read_unaligned()));
+            let words = vmovl_u16(vget_low_u16(vmovl_u8(bytes)));
+            Self(vcvtq_f32_u32(words))
         }
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
         // SAFETY: the feature, by the caller.
-        unsafe { self.zero_where(vmvnq_u32(vceqq_f32(one.0, other.0))) }
+        unsafe {
+            let equal = vceqq_f32(left.0, right.0);
+            Self(vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(self.0), equal)))
+        }
     }
 }
 

@@ -98,8 +98,8 @@ impl<const N: usize> Vector for Lanes<N> {
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
-        let keep = |lane| if one.0[lane] == other.0[lane] { self.0[lane] } else { 0.0 };
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
+        let keep = |lane| if left.0[lane] == right.0[lane] { self.0[lane] } else { 0.0 };
         Self(std::array::from_fn(keep))
     }
 }

@@ -160,7 +160,7 @@ impl Vector for F32x4 {
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
-        Self(v128_and(self.0, f32x4_eq(one.0, other.0)))
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(v128_and(self.0, f32x4_eq(left.0, right.0)))
     }
 }

@@ -21,7 +21,8 @@ pub(crate) trait Operation {
 /// A register of `f32`.
 ///
 /// Every function is unsafe for one reason: the CPU must have the instruction set, which [`Arch`](super::Arch) proves on
-/// entry. `load` and `store` also require [`LANES`](Self::LANES) values at the pointer, which need not be aligned.
+/// entry. `load`, `load_bytes` and `store` also require [`LANES`](Self::LANES) values or bytes at the pointer, which need not
+/// be aligned.
 #[allow(clippy::missing_safety_doc)]
 pub(crate) trait Vector: Copy + 'static {
     /// `f32` in a register: 4, 8 or 16.
@@ -77,8 +78,8 @@ pub(crate) trait Vector: Copy + 'static {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate` is positive or NaN, zero elsewhere: the gradient of [`relu`](Self::relu).
     unsafe fn gated_by(self, gate: Self) -> Self;
-    /// Loads a byte for each lane, from any address.
+    /// Loads a byte for each lane, as its number.
     unsafe fn load_bytes(from: *const u8) -> Self;
-    /// `self` in the lanes where `one` equals `other`, zero elsewhere.
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self;
+    /// `self` in the lanes where `left` equals `right`, zero elsewhere.
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self;
 }

@@ -119,9 +119,9 @@ impl<V: Bf16> Vector for Paired<V> {
     }
 
     #[inline(always)]
-    unsafe fn where_equal(self, one: Self, other: Self) -> Self {
+    unsafe fn where_equal(self, left: Self, right: Self) -> Self {
         // SAFETY: see above.
-        unsafe { Self(self.0.where_equal(one.0, other.0)) }
+        unsafe { Self(self.0.where_equal(left.0, right.0)) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Max pooling of one panel of one image, and its gradient. Loops over sixteen lanes without vectors are plain Rust, which
-//! the compiler vectorizes.
+//! Max pooling of one panel of one image, and its gradient. [`PoolBytes`], and [`PoolForward`] with positions, loop over the
+//! sixteen lanes in plain Rust, which the compiler vectorizes.
 
 use std::ops::Range;
 
@@ -47,7 +47,7 @@ struct Window {
     /// The position of the first tap in the whole window.
     position: usize,
     /// Positions in a row of the whole window.
-    positions: usize,
+    positions_per_row: usize,
 }
 
 /// What is done at each window.
@@ -55,7 +55,7 @@ trait PerWindow {
     /// Works on the window of an output pixel.
     ///
     /// # Safety
-    /// The CPU has `V`. All pixels of the window are in the input, and `output` is in the output.
+    /// The CPU has `V`. The window has a tap, all of its pixels are in the input, and `output` is in the output.
     unsafe fn window<V: Vector>(&mut self, output: usize, window: Window);
 }
 
@@ -73,7 +73,7 @@ fn taps(geometry: &PoolGeometry, axis: usize, index: usize) -> (Range<usize>, us
 /// Works on all windows, in the order of the output.
 ///
 /// # Safety
-/// The CPU has `V`.
+/// The CPU has `V`, and the panels of `work` have the sizes of the geometry.
 #[inline(always)]
 unsafe fn each_window<V: Vector>(geometry: &PoolGeometry, work: &mut impl PerWindow) {
     let mut output = 0;
@@ -81,16 +81,16 @@ unsafe fn each_window<V: Vector>(geometry: &PoolGeometry, work: &mut impl PerWin
         let (rows, top) = taps(geometry, 0, y);
         for x in 0..geometry.output[1] {
             let (columns, left) = taps(geometry, 1, x);
-            debug_assert!(!rows.is_empty() && !columns.is_empty(), "padding is half a window");
+            assert!(!rows.is_empty() && !columns.is_empty(), "a geometry has no empty window");
             let window = Window {
                 pixel: top * geometry.input[1] + left,
                 width: geometry.input[1],
                 rows: rows.len(),
                 columns: columns.len(),
                 position: rows.start * geometry.window[1] + columns.start,
-                positions: geometry.window[1],
+                positions_per_row: geometry.window[1],
             };
-            // SAFETY: the features by the caller; the taps lie in the image.
+            // SAFETY: the caller's promises; the taps lie in the image, and there is one.
             unsafe {
                 // A copy of the work for the usual window, with its loops unrolled.
                 if window.rows == 3 && window.columns == 3 {
@@ -118,9 +118,9 @@ fn lanes_mut<T>(values: &mut [T], pixel: usize) -> &mut Lanes<T> {
     lanes
 }
 
-/// Checks that a slice has a whole panel of this size.
+/// Asserts that a slice has a whole panel of this size.
 #[inline(always)]
-fn check(len: usize, [height, width]: [usize; 2]) {
+fn assert_panel(len: usize, [height, width]: [usize; 2]) {
     assert!(len >= height * width * PANEL, "a panel of {height}x{width}, and {len} values");
 }
 
@@ -129,7 +129,7 @@ impl Operation for PoolBytes<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
-        // SAFETY: the features, by the caller.
+        // SAFETY: the features, by the caller. Indices are checked.
         unsafe { each_window::<V>(self.geometry, &mut self) }
     }
 }
@@ -155,11 +155,11 @@ impl Operation for PoolForward<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
-        // SAFETY: the features, by the caller.
+        // SAFETY: the features, by the caller. Positions are computed with checked indices.
         unsafe {
             if self.positions.is_empty() {
-                check(self.input.len(), self.geometry.input);
-                check(self.output.len(), self.geometry.output);
+                assert_panel(self.input.len(), self.geometry.input);
+                assert_panel(self.output.len(), self.geometry.output);
                 each_window::<V>(self.geometry, &mut Maxima(self));
             } else {
                 each_window::<V>(self.geometry, &mut self);
@@ -177,7 +177,7 @@ impl PerWindow for PoolForward<'_> {
         for row in 0..window.rows {
             for column in 0..window.columns {
                 let values = lanes(input, row * window.width + column);
-                let position = (window.position + row * window.positions + column) as u32;
+                let position = (window.position + row * window.positions_per_row + column) as u32;
                 for lane in 0..PANEL {
                     let value = values[lane];
                     let wins = (value > best[lane]) | value.is_nan();
@@ -198,7 +198,7 @@ impl PerWindow for Maxima<'_> {
     #[inline(always)]
     unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
         for lane in (0..PANEL).step_by(V::LANES) {
-            // SAFETY: the pixels and the features by the caller; the operation has checked the lengths.
+            // SAFETY: the pixels and the features by the caller; the operation has asserted the lengths.
             unsafe {
                 let first = self.0.input.as_ptr().add(window.pixel * PANEL + lane);
                 let mut best = V::load(first);
@@ -222,14 +222,14 @@ impl Operation for PoolBackward<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(mut self) {
         let Self { geometry, positions, gradient, gate, grad_input } = &mut self;
-        check(positions.len(), geometry.output);
-        check(gradient.len(), geometry.output);
+        assert_panel(positions.len(), geometry.output);
+        assert_panel(gradient.len(), geometry.output);
         if !gate.is_empty() {
-            check(gate.len(), geometry.output);
+            assert_panel(gate.len(), geometry.output);
         }
-        check(grad_input.len(), geometry.input);
+        assert_panel(grad_input.len(), geometry.input);
         grad_input.fill(0.0);
-        // SAFETY: the features, by the caller.
+        // SAFETY: the features, by the caller; the lengths were asserted.
         unsafe { each_window::<V>(self.geometry, &mut self) }
     }
 }
@@ -239,7 +239,7 @@ impl PerWindow for PoolBackward<'_> {
     unsafe fn window<V: Vector>(&mut self, output: usize, window: Window) {
         for lane in (0..PANEL).step_by(V::LANES) {
             let at = output * PANEL + lane;
-            // SAFETY: the pixels and the features by the caller; the operation has checked the lengths.
+            // SAFETY: the pixels and the features by the caller; the operation has asserted the lengths.
             unsafe {
                 let positions = V::load_bytes(self.positions.as_ptr().add(at));
                 let mut gradient = V::load(self.gradient.as_ptr().add(at));
@@ -251,7 +251,7 @@ impl PerWindow for PoolBackward<'_> {
                 for row in 0..window.rows {
                     let sums = first.add(row * window.width * PANEL);
                     // Whole numbers up to 255, which are exact.
-                    let start = window.position + row * window.positions;
+                    let start = window.position + row * window.positions_per_row;
                     let mut position = V::splat(start as f32);
                     for column in 0..window.columns {
                         let sum = sums.add(column * PANEL);
