@@ -2,10 +2,10 @@
 
 use burn::tensor::TensorMetadata;
 use burn::tensor::ops::FloatTensor;
+use nin_kernels::PANEL;
 
 use super::HostOperation;
 use super::host::{Host, values};
-use crate::activations::PANEL;
 
 /// The mean of each class map, `[batch, classes]`. Its operand is the class maps, in panels.
 ///
