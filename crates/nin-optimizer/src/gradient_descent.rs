@@ -1,6 +1,6 @@
-//! SGD with momentum and `AdamW`, as PyTorch defines them.
+//! SGD with momentum, `AdamW` and Muon, as PyTorch defines them.
 //!
-//! One type implements both, so that there is one learner type. Its state is accessible, so that a checkpoint can store
+//! One type implements all of them, so that there is one learner type. Its state is accessible, so that a checkpoint can store
 //! it by parameter name; the states of burn-optim's optimizers are private.
 
 use burn::optim::{LearningRate, SimpleOptimizer};
@@ -9,9 +9,13 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Device, Tensor};
 use nin_model::{AdamWStep, SgdStep};
 
+use crate::orthogonal::orthogonalize;
 use crate::{OptimizerKind, OptimizerRecipe};
 
-/// A first-order optimizer: SGD (with momentum and weight decay, dampening 0) or `AdamW`.
+/// The root mean square of Muon's step at a rate of 1, about that of `AdamW` (Liu et al., arXiv:2502.16982, section 2.2).
+const UPDATE_SIZE: f64 = 0.2;
+
+/// A first-order optimizer: SGD (with momentum and weight decay, dampening 0), `AdamW` or Muon.
 #[derive(Debug, Clone)]
 pub struct GradientDescent {
     recipe: OptimizerRecipe,
@@ -20,7 +24,7 @@ pub struct GradientDescent {
 /// The optimizer state of one parameter.
 #[derive(Record, Clone, Debug)]
 pub struct ParameterState<B: Backend, const D: usize> {
-    /// SGD: the momentum buffer. `AdamW`: the moving average of the gradient.
+    /// SGD: the momentum buffer. `AdamW` and Muon: the moving average of the gradient.
     pub first: Option<Tensor<B, D>>,
     /// `AdamW`: the moving average of the squared gradient.
     pub second: Option<Tensor<B, D>>,
@@ -126,6 +130,31 @@ impl GradientDescent {
             if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
         (decayed - step, state)
     }
+
+    /// Takes a step like `torch.optim.Muon` with Nesterov's momentum and `adjust_lr_fn="match_rms_adamw"`, which takes as large
+    /// steps as `AdamW` at the same rate. The kernel is taken as a matrix with a row per output channel.
+    fn muon<B: Backend, const D: usize>(
+        &self,
+        momentum: f64,
+        rate: f64,
+        (weight, gradient): (Tensor<B, D>, Tensor<B, D>),
+        mut state: ParameterState<B, D>,
+    ) -> (Tensor<B, D>, ParameterState<B, D>) {
+        let weight_decay = self.weight_decay(D);
+        let new = gradient.mul_scalar(1.0 - momentum);
+        let mean = match state.first.take() {
+            Some(mean) => mean.mul_scalar(momentum) + new.clone(),
+            None => new.clone(),
+        };
+        let step = orthogonalize(mean.clone().mul_scalar(momentum) + new);
+        state.first = Some(mean);
+
+        let [rows, columns] = [weight.dims()[0], weight.dims()[1..].iter().product()];
+        let size = UPDATE_SIZE * (rows.max(columns) as f64).sqrt();
+        let decayed =
+            if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
+        (decayed - step.mul_scalar(size * rate), state)
+    }
 }
 
 impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
@@ -143,7 +172,11 @@ impl<B: Backend> SimpleOptimizer<B> for GradientDescent {
         let rate = rate * state.rate_factor;
         let (weight, state) = match self.recipe.kind {
             OptimizerKind::Sgd { momentum } => self.sgd(momentum, rate, (weight, gradient), state),
-            OptimizerKind::AdamW { beta_1, beta_2, epsilon } => {
+            OptimizerKind::Muon { momentum, .. } if D > 1 => {
+                self.muon(momentum, rate, (weight, gradient), state)
+            }
+            OptimizerKind::AdamW { beta_1, beta_2, epsilon }
+            | OptimizerKind::Muon { beta_1, beta_2, epsilon, .. } => {
                 let values = [beta_1, beta_2, epsilon];
                 self.adamw(values, rate, (weight, gradient), state)
             }

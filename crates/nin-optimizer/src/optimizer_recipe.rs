@@ -10,7 +10,7 @@ pub struct OptimizerRecipe {
     pub kind: OptimizerKind,
     /// The base learning rate, which the schedule multiplies.
     pub learning_rate: f64,
-    /// Weight decay. SGD adds it, times the weight, to the gradient; `AdamW` decouples it.
+    /// Weight decay. SGD adds it, times the weight, to the gradient; `AdamW` and Muon decouple it.
     pub weight_decay: f64,
     /// Whether weight decay applies to biases too, as in PyTorch.
     pub decay_biases: bool,
@@ -40,12 +40,27 @@ pub enum OptimizerKind {
         /// Added to the square root of the second moment.
         epsilon: f64,
     },
+    /// Muon (Jordan et al., 2024, <https://kellerjordan.github.io/posts/muon>): the momentum of each convolution's kernel is
+    /// made a matrix whose singular values are about the same. Biases take steps of `AdamW`.
+    Muon {
+        /// Nesterov's momentum, 0.95 by default in PyTorch.
+        momentum: f64,
+        /// `AdamW`'s decay rate of the first moment.
+        beta_1: f64,
+        /// `AdamW`'s decay rate of the second moment.
+        beta_2: f64,
+        /// `AdamW`'s epsilon.
+        epsilon: f64,
+    },
 }
 
 const NO_MOMENTUM: f64 = 0.0;
 
 /// PyTorch's betas and epsilon.
 const ADAMW_DEFAULTS: [f64; 3] = [0.9, 0.999, 1e-8];
+
+/// PyTorch's momentum of Muon.
+const MUON_MOMENTUM: f64 = 0.95;
 
 impl OptimizerKind {
     /// SGD without momentum.
@@ -55,6 +70,12 @@ impl OptimizerKind {
     pub const ADAMW: Self = {
         let [beta_1, beta_2, epsilon] = ADAMW_DEFAULTS;
         Self::AdamW { beta_1, beta_2, epsilon }
+    };
+
+    /// Muon with PyTorch's default momentum, and the defaults of `AdamW` for biases.
+    pub const MUON: Self = {
+        let [beta_1, beta_2, epsilon] = ADAMW_DEFAULTS;
+        Self::Muon { momentum: MUON_MOMENTUM, beta_1, beta_2, epsilon }
     };
 }
 
@@ -95,6 +116,7 @@ struct OptimizerKeys {
 enum KindKey {
     Sgd,
     AdamW,
+    Muon,
 }
 
 impl Default for OptimizerKeys {
@@ -109,6 +131,9 @@ impl From<OptimizerRecipe> for OptimizerKeys {
             OptimizerKind::Sgd { momentum } => (KindKey::Sgd, momentum, ADAMW_DEFAULTS),
             OptimizerKind::AdamW { beta_1, beta_2, epsilon } => {
                 (KindKey::AdamW, NO_MOMENTUM, [beta_1, beta_2, epsilon])
+            }
+            OptimizerKind::Muon { momentum, beta_1, beta_2, epsilon } => {
+                (KindKey::Muon, momentum, [beta_1, beta_2, epsilon])
             }
         };
         Self {
@@ -134,6 +159,7 @@ impl From<OptimizerKeys> for OptimizerRecipe {
             kind: match keys.kind {
                 KindKey::Sgd => OptimizerKind::Sgd { momentum },
                 KindKey::AdamW => OptimizerKind::AdamW { beta_1, beta_2, epsilon },
+                KindKey::Muon => OptimizerKind::Muon { momentum, beta_1, beta_2, epsilon },
             },
             learning_rate: keys.learning_rate,
             weight_decay: keys.weight_decay,

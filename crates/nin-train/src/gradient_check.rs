@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
+use nin_optimizer::ordered_sum;
 
 use crate::classifier::Classifier;
 use crate::gradients::sums_on_gpu;
@@ -76,9 +77,9 @@ impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) {
             self.names.push(name.to_owned());
             if self.with_norm {
-                self.squares.push(gradient.clone().mul(gradient.clone()).sum());
+                self.squares.push(ordered_sum(gradient.clone().mul(gradient.clone())));
             }
-            self.values.push(gradient.sum());
+            self.values.push(ordered_sum(gradient));
         }
     }
 }

@@ -91,7 +91,7 @@ pub fn candidates(recipe: &Recipe, count: usize) -> Vec<Candidate> {
     });
     let decay = match (base.weight_decay, recipe.optimizer.kind) {
         (decay, _) if decay > 0.0 => decay,
-        (_, OptimizerKind::AdamW { .. }) => USUAL_DECAYS[0],
+        (_, OptimizerKind::AdamW { .. } | OptimizerKind::Muon { .. }) => USUAL_DECAYS[0],
         _ => USUAL_DECAYS[1],
     };
     let draw = |at: usize| Candidate {

@@ -124,11 +124,11 @@ fn verbose_prints_the_fitted_initialization_which_is_always_logged() {
 #[test]
 fn a_resumed_run_matches_an_uninterrupted_one() {
     let workshop = Workshop::new();
-    for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray")] {
+    for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray"), ("muon", "flex")] {
+        let (uncut, cut) = (format!("{kind}-uncut"), format!("{kind}-cut"));
         let kind = format!("optimizer.kind={kind}");
         let options =
             ["--backend", backend, "--set", &kind, "--set", "optimizer.learning_rate=0.01"];
-        let (uncut, cut) = (format!("{backend}-uncut"), format!("{backend}-cut"));
         workshop.train(&uncut, &options).ok();
         workshop.train(&cut, &[&options[..], &["--epochs", "1"]].concat()).ok();
         let again = [
@@ -148,6 +148,26 @@ fn a_resumed_run_matches_an_uninterrupted_one() {
         nin(workshop.path(), &again).ok();
         assert!(workshop.weights(&uncut) == workshop.weights(&cut), "{backend}");
         assert_eq!(workshop.figures(&uncut), workshop.figures(&cut));
+    }
+}
+
+#[test]
+fn muon_is_bit_identical_across_threads() {
+    let workshop = Workshop::new();
+    // Layers so wide that Burn multiplies their matrices in several threads.
+    let blocks = "model.blocks=[\
+        { kernel = 3, stride = 4, widths = [192, 192, 192] }, \
+        { kernel = 3, padding = 1, widths = [200, 200, \"classes\"] }]";
+    let options =
+        ["--set", blocks, "--set", "optimizer.kind=muon", "--set", "optimizer.momentum=0.9"];
+    for backend in ["flex", "ndarray"] {
+        let train = |threads: &str| {
+            let run = format!("{backend}-{threads}");
+            let how = ["--backend", backend, "--threads", threads, "--epochs", "1"];
+            workshop.train(&run, &[&options[..], &how].concat()).ok();
+            workshop.weights(&run)
+        };
+        assert!(train("1") == train("2"), "{backend}");
     }
 }
 

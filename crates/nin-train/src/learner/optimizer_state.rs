@@ -281,7 +281,9 @@ mod tests {
     fn each_parameter_moves_by_its_own_rate() {
         /// Rounding of differences of about 0.01 between 32-bit weights near 0.3.
         const TOLERANCE: f32 = 1e-4;
-        for kind in [OptimizerKind::Sgd { momentum: 0.9 }, OptimizerKind::ADAMW] {
+        let kinds =
+            [OptimizerKind::Sgd { momentum: 0.9 }, OptimizerKind::ADAMW, OptimizerKind::MUON];
+        for kind in kinds {
             let plain = OptimizerRecipe { kind, ..Recipe::default().optimizer };
             let rated = OptimizerRecipe { last_layer_rate: 0.1, bias_rate: 2.0, ..plain.clone() };
             let (plain, rated) = (moved(&plain), moved(&rated));

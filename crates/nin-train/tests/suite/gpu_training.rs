@@ -31,7 +31,7 @@ input_size = 28
 "#;
 
 /// Each way to compute a loss, to clip and to update.
-const RECIPES: [(&str, &str); 5] = [
+const RECIPES: [(&str, &str); 6] = [
     ("plain", "[training]\nbatch_size = 7\n[optimizer]\nlearning_rate = 0.05\n"),
     (
         "smoothed and mixed, momentum and decay",
@@ -47,6 +47,11 @@ const RECIPES: [(&str, &str); 5] = [
         "AdamW",
         "[training]\nbatch_size = 7\n\
          [optimizer]\nkind = \"adamw\"\nlearning_rate = 0.005\n",
+    ),
+    (
+        "Muon",
+        "[training]\nbatch_size = 7\n\
+         [optimizer]\nkind = \"muon\"\nmomentum = 0.95\nlearning_rate = 0.005\nweight_decay = 0.1\n",
     ),
     (
         "in parts, clipped",

@@ -13,6 +13,7 @@ salt. With the salts below, the rounding of our kernels (Winograd transforms, ot
 and of wgpu flips nothing either. At 224x224, where one of the many maxima usually flips within ten steps,
 this holds for the first step only.
 """
+import inspect
 import json
 import math
 import pathlib
@@ -21,6 +22,7 @@ import sys
 import numpy
 import torch
 from torch import nn
+from torch.optim import _muon
 
 from reference import Network, dropout_mask, hashed, uniform
 
@@ -57,6 +59,7 @@ SGD = {"kind": "sgd", "learning_rate": 0.002, "momentum": 0.9, "weight_decay": 0
 SMALL_SGD = SGD | {"learning_rate": 0.0004}
 # With the default epsilon of 1e-8, gradients that are only rounding errors cause full steps.
 ADAMW = {"kind": "adamw", "learning_rate": 0.0002, "momentum": 0.0, "weight_decay": 0.01, "epsilon": 1e-4}
+MUON = {"kind": "muon", "learning_rate": 0.0002, "momentum": 0.95, "weight_decay": 0.01, "epsilon": 1e-4}
 # Limits on the rounding errors of 32 bits without a close tie, far below the tolerances of the test: relative
 # to the largest logit, to a loss, and to norm and largest value of gradients and movements.
 ROUNDING = {"logits": 5e-6, "losses": 1e-6, "gradients": (2e-6, 1e-5), "movements": (2e-4, 1e-3)}
@@ -68,6 +71,7 @@ CASES = [
     ("d2l-224-once", "d2l", (1, 224, 224), [2], SGD, 3),
     ("paper-mnist", "paper-mnist", (1, 28, 28), [4] * 9 + [3], SGD, 0),
     ("paper-mnist-adamw", "paper-mnist", (1, 28, 28), [4] * 9 + [3], ADAMW, 6),
+    ("paper-mnist-muon", "paper-mnist", (1, 28, 28), [4] * 9 + [3], MUON, 0),
     ("paper-cifar10", "paper-cifar10", (3, 32, 32), [2] * 9 + [1], SGD, 2),
     ("paper-cifar100", "paper-cifar100", (3, 32, 32), [2] * 9 + [1], SGD, 5),
     ("paper-svhn", "paper-svhn", (3, 32, 32), [2] * 9 + [1], SGD, 9),
@@ -96,6 +100,40 @@ def movement(parameter, initial, salt):
     return digest(moved, salt)
 
 
+class Muon:
+    """torch.optim.Muon for kernels, taken as matrices of one row per output channel, and AdamW for biases."""
+
+    def __init__(self, parameters, momentum, epsilon, lr, weight_decay):
+        parameters = list(parameters)
+        self.kernels = [parameter for parameter in parameters if parameter.dim() > 1]
+        # They share the memory of the kernels.
+        self.matrices = [nn.Parameter(kernel.detach().flatten(1)) for kernel in self.kernels]
+        biases = [parameter for parameter in parameters if parameter.dim() == 1]
+        self.optimizers = [
+            torch.optim.Muon(self.matrices, lr=lr, weight_decay=weight_decay, momentum=momentum,
+                             adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(biases, lr=lr, weight_decay=weight_decay, eps=epsilon)]
+
+    def zero_grad(self):
+        for parameter in self.kernels:
+            parameter.grad = None
+        self.optimizers[1].zero_grad()
+
+    def step(self):
+        for kernel, matrix in zip(self.kernels, self.matrices):
+            matrix.grad = kernel.grad.flatten(1)
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+
+def orthogonalize_in_full_precision():
+    """Replaces torch.optim.Muon's Newton-Schulz iteration, which rounds to bf16, by the same code without the rounding."""
+    source = inspect.getsource(_muon._zeropower_via_newtonschulz)
+    full = source.replace("torch.bfloat16", "grad.dtype")
+    assert full != source
+    exec(full, vars(_muon))
+
+
 def run(architecture, shape, batches, optimizer, salt, dtype):
     network = Network(architecture)
     arguments = {"lr": optimizer["learning_rate"], "weight_decay": optimizer["weight_decay"]}
@@ -104,6 +142,8 @@ def run(architecture, shape, batches, optimizer, salt, dtype):
     initial = {name: parameter.detach().clone() for name, parameter in network.named()}
     optim = (torch.optim.SGD(network.parameters(), momentum=optimizer["momentum"], **arguments)
              if optimizer["kind"] == "sgd" else
+             Muon(network.parameters(), optimizer["momentum"], optimizer["epsilon"], **arguments)
+             if optimizer["kind"] == "muon" else
              torch.optim.AdamW(network.parameters(), eps=optimizer["epsilon"], **arguments))
     classes = network.layers[-1].out_channels
     result = {"losses": [], "logits": [], "gradients": {}, "movements": []}
@@ -149,6 +189,7 @@ def rounding(single, double):
 
 def main():
     torch.set_num_threads(1)
+    orthogonalize_in_full_precision()
     folder = pathlib.Path(__file__).parent / "golden"
     for name, network, shape, batches, optimizer, salt in CASES:
         if sys.argv[1:] and name not in sys.argv[1:]:

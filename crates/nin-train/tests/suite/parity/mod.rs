@@ -177,6 +177,7 @@ cases! {
     d2l_at_224_once: "d2l-224-once",
     paper_mnist: "paper-mnist",
     paper_mnist_adamw: "paper-mnist-adamw",
+    paper_mnist_muon: "paper-mnist-muon",
     paper_cifar10: "paper-cifar10",
     paper_cifar100: "paper-cifar100",
     paper_svhn: "paper-svhn",
@@ -202,6 +203,7 @@ fn wgpu() {
             ("d2l-96", include_str!("golden/d2l-96.json")),
             ("paper-mnist", include_str!("golden/paper-mnist.json")),
             ("paper-mnist-adamw", include_str!("golden/paper-mnist-adamw.json")),
+            ("paper-mnist-muon", include_str!("golden/paper-mnist-muon.json")),
             ("unusual", unusual),
         ] {
             check::<burn_wgpu::Wgpu>(name, text, Operations::Ours);
