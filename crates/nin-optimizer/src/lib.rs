@@ -8,10 +8,8 @@ mod optimizer_recipe;
 mod orthogonal;
 mod schedule;
 mod schedule_recipe;
-mod sum;
 
 pub use gradient_descent::{GradientDescent, ParameterState};
 pub use optimizer_recipe::{OptimizerKind, OptimizerRecipe};
 pub use schedule::Schedule;
 pub use schedule_recipe::{ScheduleKind, ScheduleRecipe};
-pub use sum::ordered_sum;

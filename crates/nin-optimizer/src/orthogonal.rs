@@ -3,8 +3,6 @@
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
-use crate::ordered_sum;
-
 /// Coefficients of an odd polynomial of degree five, whose iterations take small singular values towards 1 fastest.
 const COEFFICIENTS: [f64; 3] = [3.4445, -4.7750, 2.0315];
 const ITERATIONS: usize = 5;
@@ -23,8 +21,9 @@ pub(crate) fn orthogonalize<B: Backend, const D: usize>(kernel: Tensor<B, D>) ->
     let is_tall = rows > columns;
     // The products of the shorter side are the smaller matrix.
     let matrix = if is_tall { matrix.transpose() } else { matrix };
-    let norm = ordered_sum(matrix.clone() * matrix.clone()).sqrt().clamp_min(SMALLEST_NORM);
-    let mut matrix = matrix.div(norm.unsqueeze());
+    // Not `sum`, whose order depends on threads and on scheduling.
+    let squares = (matrix.clone() * matrix.clone()).sum_dim(1).sum_dim(0);
+    let mut matrix = matrix / squares.sqrt().clamp_min(SMALLEST_NORM);
     let [linear, cubic, quintic] = COEFFICIENTS;
     for _ in 0..ITERATIONS {
         let gram = matrix.clone().matmul(matrix.clone().transpose());

@@ -5,10 +5,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend;
 use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
-use nin_optimizer::ordered_sum;
 
 use crate::classifier::Classifier;
 use crate::gradients::sums_on_gpu;
+use crate::sum::ordered_sum;
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq)]

@@ -82,6 +82,7 @@ mod sample;
 mod score;
 mod sealed;
 mod sentinel;
+mod sum;
 mod summary;
 mod trainer;
 mod training;

@@ -10,7 +10,7 @@ const MANY: usize = 4 << 20;
 ///
 /// Burn's own sum of many values does not: on flex, it depends on what each thread has to do. So many values are added up row by
 /// row first, with a row per index of the first dimension.
-pub fn ordered_sum<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, 1> {
+pub(crate) fn ordered_sum<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, 1> {
     if D == 1 || tensor.shape().num_elements() < MANY {
         return tensor.sum();
     }
