@@ -75,6 +75,11 @@ impl<B: Backend> Activations<B> {
             }
             Self::Panels { tensor, channels, .. } => {
                 let [batch, panels, _, _] = tensor.dims();
+                #[cfg(any(feature = "flex", feature = "ndarray"))]
+                let tensor = match host_means(tensor, channels) {
+                    Ok(means) => return means,
+                    Err(tensor) => tensor,
+                };
                 tensor.mean_dim(2).reshape([batch, panels * PANEL]).narrow(1, 0, channels)
             }
         }
@@ -104,6 +109,22 @@ fn gpu_means<B: Backend>(maps: Tensor<B, 4>) -> Result<Tensor<B, 2>, Tensor<B, 4
 
     let dims = maps.dims();
     crate::gpu::map_means::<B>(dims, primitive(maps)).map(tensor).map_err(tensor)
+}
+
+/// Computes the mean of each map, in panels, on a CPU backend; otherwise returns the panels.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn host_means<B: Backend>(
+    panels: Tensor<B, 4>,
+    channels: usize,
+) -> Result<Tensor<B, 2>, Tensor<B, 4>> {
+    use crate::fused::{self, MapMeans};
+    use crate::operation::{primitive, tensor};
+
+    let [batch, _, pixels, _] = panels.dims();
+    let operation = MapMeans { shape: [batch, channels, pixels] };
+    fused::run::<B, _, 1>(&operation, [primitive(panels)])
+        .map(tensor)
+        .map_err(|[panels]| tensor(panels))
 }
 
 fn tensor_of<B: Backend>(values: Vec<f32>, shape: [usize; 4], like: &Tensor<B, 4>) -> Tensor<B, 4> {

@@ -84,7 +84,7 @@ impl<B: Backend> MlpConv<B> {
         let [weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = self.parameters();
         let input_values = primitive(input.tensor().clone());
         let operands = [input_values, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3];
-        match fused::run::<B>(&operation, operands) {
+        match fused::run::<B, _, 7>(&operation, operands) {
             Ok(output) => Ok(Activations::Panels { tensor: tensor(output), channels, size }),
             Err(_) => Err(input),
         }

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -79,6 +80,8 @@ fn track<I: Backend, O: Operation<I, N>, const N: usize>(
     operands: [AutodiffTensor<I>; N],
 ) -> AutodiffTensor<I> {
     let nodes = operands.each_ref().map(|operand| operand.node.clone());
+    // Burn frees a node that no tensor refers to at the next backward pass of any thread, even while its output is computed here.
+    let _referred = operands.each_ref().map(|operand| Arc::clone(&operand.rc));
     let operands = operands.map(|operand| O::lay_out(operand.primitive));
     let prepared = Backpropagation::<O>(std::marker::PhantomData)
         .prepare::<NoCheckpointing>(nodes)
@@ -155,4 +158,55 @@ pub(crate) fn tensor<B: Backend, const D: usize>(
     primitive: B::FloatTensorPrimitive,
 ) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::tensor::Tensor;
+    use burn_flex::{Flex, FlexDevice};
+
+    use super::*;
+
+    type Training = Autodiff<Flex>;
+
+    /// The identity, which computes a backward pass of something else meanwhile, as another thread would.
+    #[derive(Debug, Clone)]
+    struct Interrupted;
+
+    impl Operation<Flex, 1> for Interrupted {
+        type Saved = ();
+
+        fn forward(
+            &self,
+            [operand]: &[FloatTensor<Flex>; 1],
+            _for_training: bool,
+        ) -> (FloatTensor<Flex>, ()) {
+            let other = Tensor::<Training, 1>::ones([1], &FlexDevice).require_grad();
+            drop(other.mul_scalar(2.0).backward());
+            (operand.clone(), ())
+        }
+
+        fn backward(
+            &self,
+            _operands: &[FloatTensor<Flex>; 1],
+            _output: &FloatTensor<Flex>,
+            (): &(),
+            gradient: &FloatTensor<Flex>,
+            _wanted: [bool; 1],
+        ) -> [Option<FloatTensor<Flex>>; 1] {
+            [Some(gradient.clone())]
+        }
+    }
+
+    #[test]
+    fn a_backward_pass_during_an_operation_loses_no_gradient() {
+        let weight = Tensor::<Training, 1>::ones([1], &FlexDevice).require_grad();
+        for pass in 0..3 {
+            let hidden = weight.clone().mul_scalar(3.0);
+            let output = run_on::<Training, Flex, _, 1>(&Interrupted, [primitive(hidden)]);
+            let output = tensor::<Training, 1>(output.unwrap());
+            let gradient = weight.grad(&output.backward());
+            assert_eq!(gradient.map(Tensor::into_scalar), Some(3.0), "pass {pass}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use nin_kernels::{
 };
 
 use super::host::Host;
-use crate::activations::PANEL;
+use super::maps::{means, planes};
 use crate::operation::{cast, uncast};
 
 /// Weight and bias of each layer of a block.
@@ -179,86 +179,4 @@ fn block<'a, H: Host>(
         bias: [Some(bias_1?), Some(bias_2?), Some(bias_3?)],
     };
     Some((*geometry, weights))
-}
-
-/// Returns the panels of each image.
-fn images(
-    panels: &[f32],
-    [_, classes, pixels]: [usize; 3],
-) -> impl Iterator<Item = impl Iterator<Item = &[f32]>> {
-    let panel = pixels * PANEL;
-    panels.chunks_exact(classes.div_ceil(PANEL) * panel).map(move |image| image.chunks_exact(panel))
-}
-
-/// Copies panels to `[batch, classes, pixels]`.
-fn planes(panels: &[f32], shape: [usize; 3]) -> Vec<f32> {
-    let [batch, classes, pixels] = shape;
-    let mut planes = Vec::with_capacity(batch * classes * pixels);
-    for image in images(panels, shape) {
-        for (index, panel) in image.enumerate() {
-            for lane in 0..PANEL.min(classes - index * PANEL) {
-                planes.extend(panel.iter().skip(lane).step_by(PANEL));
-            }
-        }
-    }
-    planes
-}
-
-/// Returns the mean of each class map: the pixels one after the other, as Burn's CPU backends add them.
-fn means(panels: &[f32], shape: [usize; 3]) -> Vec<f32> {
-    let [batch, classes, pixels] = shape;
-    let mut means = Vec::with_capacity(batch * classes);
-    for image in images(panels, shape) {
-        for (index, panel) in image.enumerate() {
-            let mut sums = [0.0; PANEL];
-            for values in panel.as_chunks::<PANEL>().0 {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += value;
-                }
-            }
-            let classes = PANEL.min(classes - index * PANEL);
-            means.extend(sums[..classes].iter().map(|sum| sum / pixels as f32));
-        }
-    }
-    means
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::{Tensor, TensorData};
-
-    use super::*;
-    use crate::activations::Activations;
-
-    /// Checks the layouts of panels of `classes` channels, as Burn computes them on `B`.
-    fn compare<B: Backend>(batch: usize, classes: usize, [height, width]: [usize; 2]) {
-        let pixels = height * width;
-        let shape = [batch, classes.div_ceil(PANEL), pixels, PANEL];
-        // Values with many bits, so that another order of sums shows.
-        let value = |at: usize| (at as f32 * 0.37).sin() * 100.0;
-        let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
-        let data = TensorData::new(values.clone(), shape);
-        let tensor = Tensor::<B, 4>::from_data(data, &B::Device::default());
-        let panels = Activations::Panels { tensor, channels: classes, size: [height, width] };
-        let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-        let read = |data: TensorData| bits(data.to_vec().unwrap());
-        let found = bits(planes(&values, [batch, classes, pixels]));
-        assert_eq!(found, read(panels.clone().into_planes().into_data()));
-        let found = bits(means(&values, [batch, classes, pixels]));
-        assert_eq!(found, read(panels.mean_of_maps().into_data()), "{batch}, {classes}, {pixels}");
-    }
-
-    #[test]
-    fn class_maps_and_logits_have_the_bits_that_burn_computes() {
-        for batch in [1, 3] {
-            for classes in [1, 10, 16, 17, 40] {
-                for size in [[1, 1], [1, 7], [5, 5], [13, 9]] {
-                    #[cfg(feature = "flex")]
-                    compare::<burn_flex::Flex>(batch, classes, size);
-                    #[cfg(feature = "ndarray")]
-                    compare::<burn_ndarray::NdArray<f32>>(batch, classes, size);
-                }
-            }
-        }
-    }
 }

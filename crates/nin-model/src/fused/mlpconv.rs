@@ -8,8 +8,8 @@ use nin_kernels::{
     Context, ConvInput, MlpconvBackward, MlpconvGeometry, MlpconvSaved, MlpconvWeights, Scratch,
 };
 
-use super::host::Host;
-use crate::operation::Operation;
+use super::HostOperation;
+use super::host::{Host, values};
 
 /// An mlpconv block. Its operands are the input, then weight and bias of each layer.
 #[derive(Debug, Clone)]
@@ -34,11 +34,6 @@ pub(crate) struct SavedForBackward {
 /// The geometry comes from the same tensors whose lengths the kernel checks.
 const LENGTHS: &str = "tensors have the lengths of their geometry";
 
-/// Returns the values of an operand, which `operation::run_on` has made contiguous 32-bit floats.
-fn values<H: Host>(tensor: &FloatTensor<H>) -> &[f32] {
-    H::values(tensor).expect("operands are contiguous 32-bit floats")
-}
-
 fn weights<H: Host>(operands: &[FloatTensor<H>; 7]) -> MlpconvWeights<'_> {
     let [_, weight_1, bias_1, weight_2, bias_2, weight_3, bias_3] = operands;
     MlpconvWeights {
@@ -54,14 +49,10 @@ impl MlpconvBlock {
     }
 }
 
-impl<H: Host> Operation<H, 7> for MlpconvBlock {
+impl HostOperation<7> for MlpconvBlock {
     type Saved = Arc<SavedForBackward>;
 
-    fn lay_out(tensor: FloatTensor<H>) -> FloatTensor<H> {
-        H::contiguous(tensor)
-    }
-
-    fn forward(
+    fn forward<H: Host>(
         &self,
         operands: &[FloatTensor<H>; 7],
         for_training: bool,
@@ -89,7 +80,7 @@ impl<H: Host> Operation<H, 7> for MlpconvBlock {
         (H::tensor(output, &self.output_shape), Arc::new(saved))
     }
 
-    fn backward(
+    fn backward<H: Host>(
         &self,
         operands: &[FloatTensor<H>; 7],
         output: &FloatTensor<H>,

@@ -19,3 +19,8 @@ pub(crate) trait Host: Backend {
     /// Creates a tensor from values in row-major order.
     fn tensor(values: Vec<f32>, shape: &[usize]) -> FloatTensor<Self>;
 }
+
+/// Returns the values of an operand, which is contiguous and of 32-bit floats.
+pub(super) fn values<H: Host>(tensor: &FloatTensor<H>) -> &[f32] {
+    H::values(tensor).expect("operands are contiguous 32-bit floats")
+}
