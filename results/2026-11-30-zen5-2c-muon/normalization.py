@@ -6,7 +6,7 @@
     python normalization.py batch 8 adamw-batch-normalization.jsonl --threads 1
 
 The recipe is record-large-fashion-mnist's, with its learning rate and decay, in bf16 (autocast) and with 5,000 training images held out. Initial weights
-are Kaiming's instead of nin's open initialization; the last layer's are small.
+are Kaiming's instead of nin's open initialization; the last layer's are small, and it has no ReLU.
 """
 import argparse
 import gzip

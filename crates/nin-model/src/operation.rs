@@ -80,8 +80,9 @@ fn track<I: Backend, O: Operation<I, N>, const N: usize>(
     operands: [AutodiffTensor<I>; N],
 ) -> AutodiffTensor<I> {
     let nodes = operands.each_ref().map(|operand| operand.node.clone());
-    // Burn frees a node that no tensor refers to at the next backward pass of any thread, even while its output is computed here.
-    let _referred = operands.each_ref().map(|operand| Arc::clone(&operand.rc));
+    // At the end of each backward pass, of any thread, Burn frees graphs in which no tensor refers to a node. These references
+    // keep the graph of the operands until the output is registered.
+    let _keep_alive = operands.each_ref().map(|operand| Arc::clone(&operand.rc));
     let operands = operands.map(|operand| O::lay_out(operand.primitive));
     let prepared = Backpropagation::<O>(std::marker::PhantomData)
         .prepare::<NoCheckpointing>(nodes)
@@ -201,6 +202,7 @@ mod tests {
     #[test]
     fn a_backward_pass_during_an_operation_loses_no_gradient() {
         let weight = Tensor::<Training, 1>::ones([1], &FlexDevice).require_grad();
+        // The first backward pass takes the weight out of its graph. From the second on, the operand is alone in it.
         for pass in 0..3 {
             let hidden = weight.clone().mul_scalar(3.0);
             let output = run_on::<Training, Flex, _, 1>(&Interrupted, [primitive(hidden)]);

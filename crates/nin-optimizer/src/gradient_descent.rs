@@ -13,7 +13,7 @@ use crate::orthogonal::orthogonalize;
 use crate::{OptimizerKind, OptimizerRecipe};
 
 /// The root mean square of Muon's step at a rate of 1, about that of `AdamW` (Liu et al., arXiv:2502.16982, section 2.2).
-const UPDATE_SIZE: f64 = 0.2;
+const STEP_RMS: f64 = 0.2;
 
 /// A first-order optimizer: SGD (with momentum and weight decay, dampening 0), `AdamW` or Muon.
 #[derive(Debug, Clone)]
@@ -64,6 +64,12 @@ impl GradientDescent {
     fn weight_decay(&self, dimensions: usize) -> f64 {
         let OptimizerRecipe { weight_decay, decay_biases, .. } = self.recipe;
         if dimensions > 1 || decay_biases { weight_decay } else { 0.0 }
+    }
+
+    /// Returns a weight after decoupled weight decay.
+    fn decayed<B: Backend, const D: usize>(&self, weight: Tensor<B, D>, rate: f64) -> Tensor<B, D> {
+        let weight_decay = self.weight_decay(D);
+        if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight }
     }
 
     /// Takes a step like `torch.optim.SGD`. The first momentum buffer is the first gradient, including weight decay.
@@ -126,13 +132,11 @@ impl GradientDescent {
 
         state.first = Some(first);
         state.second = Some(second);
-        let decayed =
-            if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
-        (decayed - step, state)
+        (self.decayed(weight, rate) - step, state)
     }
 
-    /// Takes a step like `torch.optim.Muon` with Nesterov's momentum and `adjust_lr_fn="match_rms_adamw"`, which takes as large
-    /// steps as `AdamW` at the same rate. The kernel is taken as a matrix with a row per output channel.
+    /// Takes a step like `torch.optim.Muon` with Nesterov's momentum and `adjust_lr_fn="match_rms_adamw"`: its root mean square is
+    /// about that of a step of `AdamW` at the same rate. The kernel is taken as a matrix with a row per output channel.
     fn muon<B: Backend, const D: usize>(
         &self,
         momentum: f64,
@@ -140,7 +144,6 @@ impl GradientDescent {
         (weight, gradient): (Tensor<B, D>, Tensor<B, D>),
         mut state: ParameterState<B, D>,
     ) -> (Tensor<B, D>, ParameterState<B, D>) {
-        let weight_decay = self.weight_decay(D);
         let new = gradient.mul_scalar(1.0 - momentum);
         let mean = match state.first.take() {
             Some(mean) => mean.mul_scalar(momentum) + new.clone(),
@@ -150,10 +153,8 @@ impl GradientDescent {
         state.first = Some(mean);
 
         let [rows, columns] = [weight.dims()[0], weight.dims()[1..].iter().product()];
-        let size = UPDATE_SIZE * (rows.max(columns) as f64).sqrt();
-        let decayed =
-            if weight_decay > 0.0 { weight.mul_scalar(1.0 - rate * weight_decay) } else { weight };
-        (decayed - step.mul_scalar(size * rate), state)
+        let scale = STEP_RMS * (rows.max(columns) as f64).sqrt();
+        (self.decayed(weight, rate) - step.mul_scalar(scale * rate), state)
     }
 }
 

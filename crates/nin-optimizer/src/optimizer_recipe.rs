@@ -41,7 +41,7 @@ pub enum OptimizerKind {
         epsilon: f64,
     },
     /// Muon (Jordan et al., 2024, <https://kellerjordan.github.io/posts/muon>): the momentum of each convolution's kernel is
-    /// made a matrix whose singular values are about the same. Biases take steps of `AdamW`.
+    /// replaced by a matrix with nearly equal singular values. Biases take steps of `AdamW`.
     Muon {
         /// Nesterov's momentum, 0.95 by default in PyTorch.
         momentum: f64,
@@ -100,7 +100,9 @@ impl Default for OptimizerRecipe {
 struct OptimizerKeys {
     kind: KindKey,
     learning_rate: f64,
-    momentum: f64,
+    /// `None` is the default of the optimizer.
+    #[serde(default)]
+    momentum: Option<f64>,
     weight_decay: f64,
     decay_biases: bool,
     last_layer_rate: f64,
@@ -139,7 +141,7 @@ impl From<OptimizerRecipe> for OptimizerKeys {
         Self {
             kind,
             learning_rate: recipe.learning_rate,
-            momentum,
+            momentum: Some(momentum),
             weight_decay: recipe.weight_decay,
             decay_biases: recipe.decay_biases,
             last_layer_rate: recipe.last_layer_rate,
@@ -157,9 +159,12 @@ impl From<OptimizerKeys> for OptimizerRecipe {
         let OptimizerKeys { momentum, beta_1, beta_2, epsilon, .. } = keys;
         Self {
             kind: match keys.kind {
-                KindKey::Sgd => OptimizerKind::Sgd { momentum },
+                KindKey::Sgd => OptimizerKind::Sgd { momentum: momentum.unwrap_or(NO_MOMENTUM) },
                 KindKey::AdamW => OptimizerKind::AdamW { beta_1, beta_2, epsilon },
-                KindKey::Muon => OptimizerKind::Muon { momentum, beta_1, beta_2, epsilon },
+                KindKey::Muon => {
+                    let momentum = momentum.unwrap_or(MUON_MOMENTUM);
+                    OptimizerKind::Muon { momentum, beta_1, beta_2, epsilon }
+                }
             },
             learning_rate: keys.learning_rate,
             weight_decay: keys.weight_decay,

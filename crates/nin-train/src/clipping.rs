@@ -46,7 +46,11 @@ fn squares_on_gpu<B: AutodiffBackend>(
     Ok(Some(square).filter(|square| square.is_finite()))
 }
 
-fn squares_on_host<B: AutodiffBackend>(
+/// Returns the sum of squares of all gradients, added up on the host.
+///
+/// # Errors
+/// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if a gradient cannot be read from the device.
+pub(crate) fn squares_on_host<B: AutodiffBackend>(
     classifier: &Classifier<B>,
     gradients: &GradientsParams,
 ) -> Result<f64, ModelError> {

@@ -7,8 +7,8 @@ use burn::tensor::backend::AutodiffBackend;
 use nin_model::{HostTensor, ModelError, ParameterVisitor, visit_parameters};
 
 use crate::classifier::Classifier;
+use crate::clipping::squares_on_host;
 use crate::gradients::sums_on_gpu;
-use crate::sum::ordered_sum;
 
 /// The result of the check.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,22 +40,20 @@ pub(crate) fn examine<B: AutodiffBackend>(
             norm: with_norm.then(|| norm(square)),
         });
     }
-    let (names, values, squares) = (Vec::new(), Vec::new(), Vec::new());
-    let mut sums = Sums::<B> { gradients, with_norm, names, values, squares };
+    let mut sums = Sums::<B> { gradients, names: Vec::new(), values: Vec::new() };
     visit_parameters(classifier.network(), &mut sums);
-    let Sums { mut names, mut values, squares, .. } = sums;
+    let Sums { mut names, values, .. } = sums;
     if values.is_empty() {
         return Ok(Gradients { non_finite: None, norm: None });
     }
-    values.extend(squares);
-    // [parameters], or [2 * parameters] with the squares
+    // [parameters]
     let sums = HostTensor::read("gradients", &Tensor::cat(values, 0))?;
-    let (sums, squares) = sums.values.split_at(names.len());
-    let position = sums.iter().rposition(|sum| !sum.is_finite());
-    let square: f64 = squares.iter().map(|&square| f64::from(square)).sum();
+    let position = sums.values.iter().rposition(|sum| !sum.is_finite());
+    // Burn's sums would depend on threads or scheduling in their last bits, and checkpoints store the norm.
+    let squares = with_norm.then(|| squares_on_host(classifier, gradients)).transpose()?;
     Ok(Gradients {
         non_finite: position.map(|position| names.swap_remove(position)),
-        norm: with_norm.then(|| norm(square)),
+        norm: squares.map(norm),
     })
 }
 
@@ -66,20 +64,15 @@ fn norm(square: f64) -> f64 {
 
 struct Sums<'a, B: AutodiffBackend> {
     gradients: &'a GradientsParams,
-    with_norm: bool,
     names: Vec<String>,
     values: Vec<Tensor<B::InnerBackend, 1>>,
-    squares: Vec<Tensor<B::InnerBackend, 1>>,
 }
 
 impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
     fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
         if let Some(gradient) = self.gradients.get::<B::InnerBackend, D>(parameter.id) {
             self.names.push(name.to_owned());
-            if self.with_norm {
-                self.squares.push(ordered_sum(gradient.clone().mul(gradient.clone())));
-            }
-            self.values.push(ordered_sum(gradient));
+            self.values.push(gradient.sum());
         }
     }
 }

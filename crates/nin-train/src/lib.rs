@@ -82,7 +82,6 @@ mod sample;
 mod score;
 mod sealed;
 mod sentinel;
-mod sum;
 mod summary;
 mod trainer;
 mod training;

@@ -11,7 +11,7 @@ const RATE_RANGE: f64 = 4.0;
 /// The same for a weight decay above 0.
 const DECAY_RANGE: f64 = 10.0;
 
-/// The middle of the range of weight decays for a recipe without any, with `AdamW` and with SGD.
+/// The middle of the range of weight decays for a recipe without any, with `AdamW` or Muon, and with SGD.
 const USUAL_DECAYS: [f64; 2] = [1e-2, 1e-4];
 
 /// The largest dropout.

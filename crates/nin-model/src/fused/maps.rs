@@ -34,12 +34,10 @@ impl HostOperation<1> for MapMeans {
         _output: &FloatTensor<H>,
         (): &(),
         gradient: &FloatTensor<H>,
-        wanted: [bool; 1],
+        [is_wanted]: [bool; 1],
     ) -> [Option<FloatTensor<H>>; 1] {
-        wanted.map(|is_wanted| {
-            let of_maps = || gradient_of_maps(values::<H>(gradient), self.shape);
-            is_wanted.then(|| H::tensor(of_maps(), &maps.shape()))
-        })
+        let of_maps = || gradient_of_maps(values::<H>(gradient), self.shape);
+        [is_wanted.then(|| H::tensor(of_maps(), &maps.shape()))]
     }
 }
 
