@@ -80,8 +80,8 @@ fn track<I: Backend, O: Operation<I, N>, const N: usize>(
     operands: [AutodiffTensor<I>; N],
 ) -> AutodiffTensor<I> {
     let nodes = operands.each_ref().map(|operand| operand.node.clone());
-    // At the end of each backward pass, of any thread, Burn frees graphs in which no tensor refers to a node. These references
-    // keep the graph of the operands until the output is registered.
+    // Like Burn's own operations, this one holds its operands' references until its output is registered. Otherwise the end of
+    // a backward pass, of any thread, would free their graph as one that no tensor refers to.
     let _keep_alive = operands.each_ref().map(|operand| Arc::clone(&operand.rc));
     let operands = operands.map(|operand| O::lay_out(operand.primitive));
     let prepared = Backpropagation::<O>(std::marker::PhantomData)

@@ -26,7 +26,7 @@ pub struct GradientDescent {
 pub struct ParameterState<B: Backend, const D: usize> {
     /// SGD: the momentum buffer. `AdamW` and Muon: the moving average of the gradient.
     pub first: Option<Tensor<B, D>>,
-    /// `AdamW`: the moving average of the squared gradient.
+    /// `AdamW`, and Muon for biases: the moving average of the squared gradient.
     pub second: Option<Tensor<B, D>>,
     /// Number of steps taken.
     pub steps: usize,
@@ -136,7 +136,8 @@ impl GradientDescent {
     }
 
     /// Takes a step like `torch.optim.Muon` with Nesterov's momentum and `adjust_lr_fn="match_rms_adamw"`: its root mean square is
-    /// about that of a step of `AdamW` at the same rate. The kernel is taken as a matrix with a row per output channel.
+    /// about that of a step of `AdamW` at the same rate. The kernel, `[output channels, input channels, height, width]`, is
+    /// flattened to a matrix with a row per output channel.
     fn muon<B: Backend, const D: usize>(
         &self,
         momentum: f64,
@@ -149,12 +150,13 @@ impl GradientDescent {
             Some(mean) => mean.mul_scalar(momentum) + new.clone(),
             None => new.clone(),
         };
-        let step = orthogonalize(mean.clone().mul_scalar(momentum) + new);
+        let matrix: Tensor<B, 2> = (mean.clone().mul_scalar(momentum) + new).flatten(1, D - 1);
         state.first = Some(mean);
 
-        let [rows, columns] = [weight.dims()[0], weight.dims()[1..].iter().product()];
+        let [rows, columns] = matrix.dims();
         let scale = STEP_RMS * (rows.max(columns) as f64).sqrt();
-        (self.decayed(weight, rate) - step.mul_scalar(scale * rate), state)
+        let step = orthogonalize(matrix).mul_scalar(scale * rate).reshape(weight.shape());
+        (self.decayed(weight, rate) - step, state)
     }
 }
 

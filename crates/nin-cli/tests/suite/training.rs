@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::program::{BENCH, command, kill, metrics, nin};
+use crate::program::{BENCH, command, finish, kill, metrics, nin};
 use crate::workshop::{Workshop, words};
 
 #[test]
@@ -126,11 +126,17 @@ fn a_resumed_run_matches_an_uninterrupted_one() {
     let workshop = Workshop::new();
     for (kind, backend) in [("sgd", "flex"), ("adamw", "ndarray"), ("muon", "flex")] {
         let (uncut, cut) = (format!("{kind}-uncut"), format!("{kind}-cut"));
-        let kind = format!("optimizer.kind={kind}");
-        let line = format!(
-            "--backend {backend} --set {kind} --set optimizer.learning_rate=0.01 --set optimizer.momentum=0.9"
-        );
-        let options = words(&line);
+        let optimizer = format!("optimizer.kind={kind}");
+        let options = [
+            "--backend",
+            backend,
+            "--set",
+            &optimizer,
+            "--set",
+            "optimizer.learning_rate=0.01",
+            "--set",
+            "optimizer.momentum=0.9",
+        ];
         workshop.train(&uncut, &options).ok();
         workshop.train(&cut, &[&options[..], &["--epochs", "1"]].concat()).ok();
         let again = [
@@ -160,12 +166,16 @@ fn muon_is_bit_identical_across_threads() {
     let blocks = "model.blocks=[\
         { kernel = 3, stride = 4, widths = [192, 192, 192] }, \
         { kernel = 3, padding = 1, widths = [200, 200, \"classes\"] }]";
-    let options = ["--set", blocks, "--set", "optimizer.kind=muon"];
+    let line = words("train --config small.toml --data data --progress none --epochs 1");
     for backend in ["flex", "ndarray"] {
         let train = |threads: &str| {
             let run = format!("{backend}-{threads}");
-            let how = ["--backend", backend, "--threads", threads, "--epochs", "1"];
-            workshop.train(&run, &[&options[..], &how].concat()).ok();
+            let how = ["--run", &run, "--backend", backend, "--threads", threads];
+            let options = ["--set", blocks, "--set", "optimizer.kind=muon"];
+            let mut command = command(workshop.path(), &[&line[..], &how, &options].concat());
+            // On ndarray, the products of Muon have threads of their own.
+            command.env("MATMUL_NUM_THREADS", threads);
+            finish(command).ok();
             workshop.weights(&run)
         };
         assert!(train("1") == train("2"), "{backend}");

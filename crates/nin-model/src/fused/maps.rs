@@ -9,7 +9,8 @@ use super::host::{Host, values};
 
 /// The mean of each class map, `[batch, classes]`. Its operand is the class maps, in panels.
 ///
-/// Burn's own operations compute the same bits. Their gradient is a broadcast product on one thread, for which the others wait.
+/// Burn's own operations compute the same bits. Their backward pass fills a tensor with ones, scales it and multiplies it by the
+/// broadcast gradient; this one writes each value once.
 #[derive(Debug, Clone)]
 pub(crate) struct MapMeans {
     /// `[batch, classes, pixels]`

@@ -258,6 +258,7 @@ fn merge_tables(into: &mut Table, from: Table) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::OptimizerKind;
     use super::*;
 
     fn parse(text: &str) -> Result<Recipe, RecipeError> {
@@ -308,6 +309,18 @@ mod tests {
         builder.assign("optimizer.kind=adamw").unwrap();
         let recipe = builder.build().unwrap();
         assert_eq!((recipe.training.epochs, recipe.training.seed), (5, 1));
-        assert_eq!(recipe.optimizer.kind, super::super::OptimizerKind::ADAMW);
+        assert_eq!(recipe.optimizer.kind, OptimizerKind::ADAMW);
+    }
+
+    #[test]
+    fn muon_has_a_momentum_unless_the_file_says_zero() {
+        let muon = parse("[optimizer]\nkind = \"muon\"").unwrap();
+        assert_eq!(muon.optimizer.kind, OptimizerKind::MUON);
+
+        let adamw = parse("[optimizer]\nkind = \"adamw\"").unwrap().to_toml().unwrap();
+        let mut builder = RecipeBuilder::from_text("t", "t", &adamw).unwrap();
+        builder.assign("optimizer.kind=muon").unwrap();
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains("`optimizer.momentum`") && error.contains("0.95"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use nin_model::Builtin;
+use nin_optimizer::OptimizerKind;
 use toml::{Table, Value};
 
 use super::class_weights::ClassWeights;
@@ -164,6 +165,11 @@ impl Recipe {
         }
         // Any channels and classes do: the number of blocks does not depend on them.
         let blocks = self.architecture(1, 10)?.blocks().len();
+        // An optimizer section that was written for another kind has `momentum = 0.0`.
+        if matches!(self.optimizer.kind, OptimizerKind::Muon { momentum: 0.0, .. }) {
+            let expected = "above 0 with `optimizer.kind = \"muon\"`; PyTorch's default is 0.95";
+            return Err(refused("optimizer.momentum", expected, &0.0));
+        }
         if self.model.freeze_blocks >= blocks {
             let expected = format!("less than the number of blocks, {blocks}");
             return Err(refused("model.freeze_blocks", &expected, &self.model.freeze_blocks));

@@ -101,7 +101,7 @@ def movement(parameter, initial, salt):
 
 
 class Muon:
-    """torch.optim.Muon for kernels, taken as matrices of one row per output channel, and AdamW for biases."""
+    """torch.optim.Muon for kernels, flattened to matrices with a row per output channel, and AdamW for biases."""
 
     def __init__(self, parameters, momentum, epsilon, lr, weight_decay):
         parameters = list(parameters)
