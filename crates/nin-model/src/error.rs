@@ -91,6 +91,12 @@ pub enum ModelError {
         /// The name of the tensor.
         name: String,
     },
+    /// A backward pass ended without a gradient of a parameter that is trained.
+    #[error("the backward pass gave no gradient of `{name}`")]
+    MissingGradient {
+        /// The name of the parameter.
+        name: String,
+    },
     /// The weights have a tensor that belongs to no layer.
     #[error("tensor `{name}` belongs to no layer of the architecture `{architecture}`")]
     ExtraTensor {

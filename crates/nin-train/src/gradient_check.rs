@@ -1,4 +1,4 @@
-//! Checks the gradients of a step for non-finite values before they change the weights, and computes their norm.
+//! Checks the gradients of a step before they change the weights: none is missing, and all are finite. Computes their norm.
 
 use burn::module::Param;
 use burn::optim::GradientsParams;
@@ -58,6 +58,33 @@ pub(crate) fn examine<B: AutodiffBackend>(
     })
 }
 
+/// Checks that each trained parameter has a gradient. An optimizer would leave one without as it is, and say nothing.
+///
+/// # Errors
+/// [`ModelError::MissingGradient`] names the first parameter without.
+pub(crate) fn complete<B: AutodiffBackend>(
+    classifier: &Classifier<B>,
+    gradients: &GradientsParams,
+) -> Result<(), ModelError> {
+    let mut missing = Missing { gradients, first: None };
+    visit_parameters(classifier.network(), &mut missing);
+    missing.first.map_or(Ok(()), |name| Err(ModelError::MissingGradient { name }))
+}
+
+struct Missing<'a> {
+    gradients: &'a GradientsParams,
+    first: Option<String>,
+}
+
+impl<B: AutodiffBackend> ParameterVisitor<B> for Missing<'_> {
+    fn visit<const D: usize>(&mut self, name: &str, parameter: &Param<Tensor<B, D>>) {
+        let is_missing = || self.gradients.get::<B::InnerBackend, D>(parameter.id).is_none();
+        if self.first.is_none() && parameter.val().is_require_grad() && is_missing() {
+            self.first = Some(name.to_owned());
+        }
+    }
+}
+
 /// Returns the root of a sum of squares: finite, because JSON cannot represent infinity and a checkpoint stores the norm.
 fn norm(square: f64) -> f64 {
     square.sqrt().min(f64::from(f32::MAX))
@@ -81,6 +108,7 @@ impl<B: AutodiffBackend> ParameterVisitor<B> for Sums<'_, B> {
 #[cfg(test)]
 mod tests {
     use burn::backend::Autodiff;
+    use burn::module::Module;
     use burn::tensor::{Int, TensorData};
     use burn::train::TrainStep;
     use burn_flex::{Flex, FlexDevice};
@@ -120,6 +148,19 @@ mod tests {
         let found = examine(&classifier, &gradients, true).unwrap();
         assert_eq!(without, Gradients { norm: None, ..found.clone() });
         (found, norm)
+    }
+
+    #[test]
+    fn a_missing_gradient_is_named_unless_its_parameter_is_frozen() {
+        let checkpoint = sample::checkpoint(1);
+        let architecture = &checkpoint.metadata.architecture;
+        let network =
+            NetworkInNetwork::from_weights(architecture, &checkpoint.weights, &FlexDevice).unwrap();
+        let classifier = Classifier::<Training>::new(network, 1);
+        let none = GradientsParams::new();
+        let name = "blocks.0.convolution.weight".to_owned();
+        assert_eq!(complete(&classifier, &none), Err(ModelError::MissingGradient { name }));
+        assert_eq!(complete(&classifier.no_grad(), &none), Ok(()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::backend::AutodiffBackend;
-use burn::train::{Learner, TrainStep};
+use burn::train::{Learner, TrainOutput, TrainStep};
 use nin_data::ImageBatch;
 use nin_model::{ModelError, Weights, update_together};
 use nin_optimizer::{GradientDescent, Schedule};
@@ -11,7 +11,7 @@ use super::components::{Components, RunOptimizer};
 use super::optimizer_state;
 use crate::classifier::Classifier;
 use crate::clipping;
-use crate::gradient_check::examine;
+use crate::gradient_check::{complete, examine};
 use crate::loss_scale::LossScale;
 use crate::recipe::Recipe;
 use crate::score::Answers;
@@ -109,8 +109,9 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// In f16, a step whose gradients overflow leaves the weights as they are, and halves the factor on the loss.
     ///
     /// # Errors
-    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if logits or gradients cannot be read from the device. The
-    /// weights keep their values; the schedule has advanced.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if logits or gradients cannot be read from the device;
+    /// [`ModelError::MissingGradient`] if there is none of a trained parameter. The weights keep their values; the schedule
+    /// has advanced.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
         let (answers, gradients) = self.gradients(batch)?;
@@ -134,18 +135,25 @@ impl<B: AutodiffBackend> StepLearner<B> {
     ///
     /// # Errors
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the logits cannot be read from the device.
+    /// [`ModelError::MissingGradient`] if a trained parameter has no gradient.
     pub fn gradients(
         &self,
         batch: ImageBatch<B>,
     ) -> Result<(Answers, GradientsParams), ModelError> {
-        if self.scaling.loss_scale == 1.0 {
-            let output = self.learner.train_step(batch);
-            return Ok((output.item.0?, output.grads));
+        let loss_scale = self.scaling.loss_scale;
+        let classifier = self.classifier();
+        let is_scaled = loss_scale != 1.0;
+        let TrainOutput { item, mut grads } = if is_scaled {
+            TrainStep::step(&classifier.clone().with_loss_scale(loss_scale), batch)
+        } else {
+            self.learner.train_step(batch)
+        };
+        let answers = item.0?;
+        complete(&classifier, &grads)?;
+        if is_scaled {
+            clipping::scale(&classifier, &mut grads, 1.0 / loss_scale);
         }
-        let classifier = self.classifier().with_loss_scale(self.scaling.loss_scale);
-        let mut output = TrainStep::step(&classifier, batch);
-        clipping::scale(&classifier, &mut output.grads, 1.0 / self.scaling.loss_scale);
-        Ok((output.item.0?, output.grads))
+        Ok((answers, grads))
     }
 
     /// Sets the factor on the loss in the backward pass, a power of two. The gradients are divided by it, so that it only changes
