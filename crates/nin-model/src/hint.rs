@@ -31,7 +31,8 @@ impl ModelError {
                 "the weights are of another architecture".to_owned()
             }
             Self::MissingGradient { .. } => {
-                "this is a bug of nin: please report it. `--resume` continues from the last checkpoint".to_owned()
+                "this is a bug of nin: please report it, and continue from the last checkpoint"
+                    .to_owned()
             }
             Self::TensorType { .. } => {
                 "save it as 32-bit floats: net.float() in PyTorch".to_owned()
