@@ -200,6 +200,7 @@ fn message(panic: &dyn Any) -> &str {
 mod tests {
     use burn::tensor::Tensor;
     use nin_model::HostTensor;
+    use nin_testing::Need;
 
     use super::*;
     use crate::backend::graphics::adapters;
@@ -208,9 +209,7 @@ mod tests {
     fn opened() -> Option<(wgpu::Device, WgpuDevice)> {
         let found = adapters();
         let Some(adapter) = Adapter::best(&found) else {
-            let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|name| name == "vulkan"), "no adapter");
-            println!("skipped: no adapter for wgpu");
+            Need::Vulkan.is_missing("no adapter for wgpu");
             return None;
         };
         Some(connect(adapter).unwrap())

@@ -3,17 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the command for one of this crate's scripts in node with playwright-core and axe-core. Prints why and returns
-/// `None` if one of them is missing and not required.
+use nin_testing::Need;
+
+/// Returns the command for one of this crate's scripts in node with playwright-core and axe-core; `None` if one of them
+/// is missing.
 pub(crate) fn script(path: &str) -> Option<Command> {
     let has_chromium = Path::new("/usr/bin/chromium").exists();
     let has_node = Command::new("node").arg("--version").output().is_ok();
     let Some(folder) = modules().filter(|_| has_chromium && has_node) else {
-        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "chromium"), "no Chromium for {path}");
-        println!(
-            "skipped: it needs chromium, node, playwright-core and axe-core (CONTRIBUTING.md)"
-        );
+        Need::Chromium
+            .is_missing("no chromium, node, playwright-core and axe-core (CONTRIBUTING.md)");
         return None;
     };
     let mut browser = Command::new("node");

@@ -5,6 +5,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nin_testing::Need;
+
 use crate::program::command;
 use crate::workshop::Workshop;
 
@@ -28,9 +30,7 @@ impl Terminal {
             terminal.wait_for("\nready>"); // trailing spaces are not captured
             return Some(terminal);
         }
-        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "tmux"), "no tmux to show a dashboard in");
-        println!("skipped: it needs tmux");
+        Need::Tmux.is_missing("there is no tmux");
         None
     }
 

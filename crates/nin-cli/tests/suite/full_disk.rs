@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nin_testing::Need;
+
 use crate::program::{metrics, nin};
 use crate::signals::Running;
 use crate::workshop::Workshop;
@@ -14,7 +16,7 @@ pub(crate) struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Prints why and returns `None` if it cannot be mounted. Panics if `NIN_REQUIRE` requires it.
+    /// Returns `None` if it cannot be mounted.
     pub(crate) fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
@@ -26,9 +28,7 @@ impl SmallDisk {
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => error.to_string(),
         };
-        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "tmpfs"), "no tmpfs: {reason}");
-        println!("skipped: no tmpfs: {reason}");
+        Need::Tmpfs.is_missing(format!("no tmpfs: {reason}"));
         None
     }
 

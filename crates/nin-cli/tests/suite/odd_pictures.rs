@@ -15,6 +15,7 @@ use nin_model::{
     Architecture, Builtin, Fit, Initialization, ModelMetadata, Precision, Preprocessing,
 };
 #[cfg(feature = "flex")]
+use nin_testing::Need;
 use nin_train::Predictor;
 use nin_train::Preparation;
 use serde_json::Value;
@@ -119,9 +120,7 @@ fn python() -> Option<String> {
     if has_all.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
-    let is_required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-    assert!(!is_required.split(',').any(|name| name == "torch"), "NIN_PYTHON has no torch");
-    println!("skipped: it needs a Python with torch, safetensors and pillow, named by NIN_PYTHON");
+    Need::Torch.is_missing("no Python with torch, safetensors and pillow, named by NIN_PYTHON");
     None
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use nin_testing::Need;
+
 use crate::full_disk::SmallDisk;
 use crate::program::{Finished, command, finish, isolate, kill, metrics, nin};
 use crate::signals::Running;
@@ -33,8 +35,7 @@ fn a_program_without_mpi_refuses_to_train_once_for_each_process() {
     }
 }
 
-/// Returns whether trainings on several processes can run here. If not, says why, or fails if `NIN_REQUIRE` requires
-/// it.
+/// Returns whether trainings on several processes can run here.
 fn has_mpi() -> bool {
     let missing = if cfg!(not(feature = "mpi")) {
         Some("the program was built without the feature `mpi`")
@@ -43,11 +44,8 @@ fn has_mpi() -> bool {
     } else {
         None
     };
-    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-    let is_required = required.split(',').any(|name| name == "mpi");
     if let Some(reason) = missing {
-        assert!(!is_required, "{reason}");
-        println!("skipped: {reason}");
+        Need::Mpi.is_missing(reason);
     }
     missing.is_none()
 }

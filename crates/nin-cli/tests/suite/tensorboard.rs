@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use nin_testing::Need;
 use serde_json::Value;
 
 use crate::program::{metrics, nin};
@@ -33,9 +34,7 @@ fn python() -> Option<PathBuf> {
     if has_both.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
-    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == "tensorboard"), "no tensorboard to read with");
-    println!("skipped: it needs a Python with tensorboard and pillow, named by NIN_PYTHON");
+    Need::Tensorboard.is_missing("no Python with tensorboard and pillow, named by NIN_PYTHON");
     None
 }
 

@@ -2,15 +2,14 @@
 
 use burn_dataset::Dataset;
 use nin_data::{DataError, DataSet, FASHION_MNIST, ImageItem, Locations, choose_sample};
+use nin_testing::Need;
 
-/// Opens Fashion-MNIST. Without it, prints why the test is skipped; fails if `NIN_REQUIRE` promises it.
+/// Opens Fashion-MNIST; `None` if it is not installed.
 fn fashion_mnist() -> Option<DataSet> {
     match DataSet::open(FASHION_MNIST, None, &Locations::from_environment()) {
         Ok(data) => Some(data),
         Err(error) => {
-            let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-            assert!(!required.split(',').any(|name| name == FASHION_MNIST), "{error}");
-            println!("skipped: {error}");
+            Need::FashionMnist.is_missing(error);
             None
         }
     }

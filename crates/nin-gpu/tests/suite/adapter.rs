@@ -7,6 +7,7 @@ use cubecl::server::Handle;
 use cubecl::wgpu::{WgpuDevice, WgpuRuntime};
 use half::f16;
 use nin_gpu::Element;
+use nin_testing::Need;
 
 pub(crate) type Client = ComputeClient<WgpuRuntime>;
 
@@ -14,14 +15,22 @@ pub(crate) type Client = ComputeClient<WgpuRuntime>;
 static OPENED: LazyLock<Option<Client>> =
     LazyLock::new(|| std::panic::catch_unwind(|| WgpuRuntime::client(&WgpuDevice::default())).ok());
 
-/// Returns the adapter; `None` if there is none, which CI does not accept.
+/// Returns the adapter; `None` if there is none.
 pub(crate) fn client() -> Option<Client> {
     if OPENED.is_none() {
-        let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == "vulkan"), "no adapter for wgpu");
-        println!("skipped: no adapter for wgpu");
+        Need::Vulkan.is_missing("no adapter for wgpu");
     }
     OPENED.clone()
+}
+
+/// Returns the adapter; `None` if it has no 16-bit floats.
+pub(crate) fn client_with_f16() -> Option<Client> {
+    let client = client()?;
+    if Element::F16.is_supported(&client) {
+        return Some(client);
+    }
+    Need::F16.is_missing("the adapter has no 16-bit floats");
+    None
 }
 
 /// Copies values to the device.

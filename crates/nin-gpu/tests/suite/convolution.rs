@@ -4,7 +4,7 @@ use nin_gpu::{
     Algorithm, ConvGeometry, Convolution, Element, Elements, Error, Pass, TILES, Window,
 };
 
-use crate::adapter::{Client, client, read, read_as, rounded, write, write_as};
+use crate::adapter::{Client, client, client_with_f16, read, read_as, rounded, write, write_as};
 use crate::oracle::{self, assert_close, numbers};
 
 /// Of the largest value: 32-bit sums of up to some thousand products in another order.
@@ -187,11 +187,7 @@ fn types_of_f16() -> [Elements; 3] {
 
 #[test]
 fn in_f16_only_operands_and_what_is_stored_are_rounded() {
-    let Some(client) = client() else { return };
-    if !Element::F16.is_supported(&client) {
-        println!("skipped: the adapter has no 16-bit floats");
-        return;
-    }
+    let Some(client) = client_with_f16() else { return };
     let [first, inner, last] = types_of_f16();
     let window = |kernel, stride, padding| Window { kernel, stride, padding };
     let mut random = Random(3);
@@ -227,11 +223,7 @@ fn in_f16_only_operands_and_what_is_stored_are_rounded() {
 
 #[test]
 fn what_exceeds_f16_is_infinite_and_nan_stays_nan() {
-    let Some(client) = client() else { return };
-    if !Element::F16.is_supported(&client) {
-        println!("skipped: the adapter has no 16-bit floats");
-        return;
-    }
+    let Some(client) = client_with_f16() else { return };
     // The largest finite number is 65,504.
     let values = [70_000.0, f32::NAN, 65_504.0, 1e30];
     let one = Window { kernel: 1, stride: 1, padding: 0 };

@@ -2,7 +2,7 @@
 
 use nin_gpu::{Element, PoolGeometry, Pooled, Window, max_pool, max_pool_gradient, relu_gradient};
 
-use crate::adapter::{client, read, read_as, rounded, write, write_as};
+use crate::adapter::{client, client_with_f16, read, read_as, rounded, write, write_as};
 use crate::oracle::numbers;
 
 /// The maximum of each window and its place, in ceil mode: windows may extend beyond the input.
@@ -81,11 +81,7 @@ fn maxima_and_gradients_are_those_of_plain_loops() {
 
 #[test]
 fn a_pool_reads_and_writes_f16() {
-    let Some(client) = client() else { return };
-    if !Element::F16.is_supported(&client) {
-        println!("skipped: the adapter has no 16-bit floats");
-        return;
-    }
+    let Some(client) = client_with_f16() else { return };
     let window = Window { kernel: 3, stride: 2, padding: 1 };
     let (planes, size) = (3, [7, 5]);
     let len = planes * size[0] * size[1];

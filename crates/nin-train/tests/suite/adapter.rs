@@ -1,9 +1,11 @@
-//! Finds out whether wgpu has an adapter.
+//! Finds out whether wgpu has an adapter, and what it can do.
 
 use std::sync::LazyLock;
 
 use burn_wgpu::graphics::AutoGraphicsApi;
-use burn_wgpu::{RuntimeOptions, WgpuDevice, init_setup};
+use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, init_setup};
+use nin_model::{Precision, check_precision};
+use nin_testing::Need;
 
 /// Opens the default device. Catches the panic of burn-wgpu without an adapter.
 static OPENED: LazyLock<Result<String, String>> = LazyLock::new(|| {
@@ -14,16 +16,20 @@ static OPENED: LazyLock<Result<String, String>> = LazyLock::new(|| {
     std::panic::catch_unwind(open).map_err(|_| "no adapter for wgpu".to_owned())
 });
 
-/// Returns whether there is an adapter. Fails without one if `NIN_REQUIRE=vulkan` promises it.
+/// Returns whether there is an adapter.
 pub(crate) fn is_here() -> bool {
-    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
     match &*OPENED {
         Ok(name) => println!("wgpu on {name}"),
-        Err(why) => {
-            let is_required = required.split(',').any(|name| name == "vulkan");
-            assert!(!is_required, "{why}, and NIN_REQUIRE asks for it");
-            println!("skipped: {why}");
-        }
+        Err(why) => Need::Vulkan.is_missing(why),
     }
     OPENED.is_ok()
+}
+
+/// Returns whether there is an adapter with f16.
+pub(crate) fn has_f16() -> bool {
+    let has = is_here() && check_precision::<Wgpu>(Precision::F16, &WgpuDevice::default()).is_ok();
+    if !has {
+        Need::F16.is_missing("no adapter with f16");
+    }
+    has
 }

@@ -6,7 +6,7 @@ use burn::backend::Autodiff;
 use burn_flex::{Flex, FlexDevice};
 use burn_wgpu::{Wgpu, WgpuDevice};
 use nin_data::{DataSet, Locations};
-use nin_model::{ModelError, Precision, check_precision};
+use nin_model::ModelError;
 use nin_train::recipe::RecipeBuilder;
 use nin_train::{Checkpoint, Ending, Event, RunFolder, TrainError, Trainer, read_events};
 
@@ -46,19 +46,9 @@ fn latest(folder: &Path) -> Checkpoint {
     Checkpoint::read(&folder.join("checkpoints/latest")).unwrap()
 }
 
-/// Returns whether there is an adapter with f16.
-fn has_f16() -> bool {
-    let has = adapter::is_here()
-        && check_precision::<Wgpu>(Precision::F16, &WgpuDevice::default()).is_ok();
-    if !has {
-        println!("skipped: no adapter with f16");
-    }
-    has
-}
-
 #[test]
 fn an_overflow_is_skipped_and_halves_the_loss_scale() {
-    if !has_f16() {
+    if !adapter::has_f16() {
         return;
     }
     let root = tempfile::tempdir().unwrap();
@@ -100,7 +90,7 @@ fn an_overflow_is_skipped_and_halves_the_loss_scale() {
 
 #[test]
 fn a_resumed_training_has_the_weights_of_an_uninterrupted_one() {
-    if !has_f16() {
+    if !adapter::has_f16() {
         return;
     }
     let root = tempfile::tempdir().unwrap();

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use nin_testing::Need;
+
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Returns whether the toolchain has the target's standard library.
@@ -15,9 +17,8 @@ fn has_target() -> bool {
 
 #[test]
 fn the_webassembly_is_what_its_sources_give() {
-    let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
-    if !has_target() && !required.split(',').any(|name| name == "wasm") {
-        println!("skipped: it needs `rustup target add {TARGET}`");
+    if !has_target() {
+        Need::Wasm.is_missing(format!("it needs `rustup target add {TARGET}`"));
         return;
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.ci/wasm");
