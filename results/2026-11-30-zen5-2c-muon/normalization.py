@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Trains the six blocks of record-large-fashion-mnist in PyTorch, with and without batch normalization after each hidden convolution.
+"""Trains the six blocks of record-large-fashion-mnist in PyTorch, with and without batch normalization after each hidden convolution,
+by AdamW, or by Muon with AdamW for the first and last kernels, biases and normalization.
 
     pip install torch==2.15.0 numpy
     python normalization.py none 8 adamw.jsonl --threads 1
     python normalization.py batch 8 adamw-batch-normalization.jsonl --threads 1
+    python normalization.py batch 8 muon-batch-normalization.jsonl --threads 1 --optimizer muon --rate 0.001
 
-The recipe is record-large-fashion-mnist's, with its learning rate and decay, in bf16 (autocast) and with 5,000 training images held out. Initial weights
+The recipe is record-large-fashion-mnist's, with its learning rate unless --rate says otherwise, and its weight decay, in bf16 (autocast) and with 5,000 training images held out. Initial weights
 are Kaiming's instead of nin's open initialization; the last layer's are small, and it has no ReLU.
 """
 import argparse
@@ -26,11 +28,13 @@ parser.add_argument("output")
 parser.add_argument("--data", default="/usr/share/datasets/fashion-mnist")
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
+parser.add_argument("--rate", type=float, default=0.002)
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
 torch.manual_seed(options.seed)
 rng = np.random.default_rng(options.seed)
-BATCH, HELD_OUT, RATE, DECAY, WARM_UP, DROPOUT = 128, 5000, 0.002, 0.05, 300, 0.3
+BATCH, HELD_OUT, DECAY, WARM_UP, DROPOUT, MOMENTUM = 128, 5000, 0.05, 300, 0.3, 0.95
 
 
 def read(name, header):
@@ -61,6 +65,30 @@ class Block(nn.Module):
 
     def forward(self, x):
         return self.layers(x)
+
+
+class Muon(torch.optim.Optimizer):
+    """torch.optim.Muon with adjust_lr_fn="match_rms_adamw", in fp32 instead of bf16."""
+
+    def __init__(self, kernels):
+        super().__init__(kernels, {"lr": options.rate})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                mean = self.state[kernel].setdefault("mean", torch.zeros_like(kernel))
+                mean.lerp_(kernel.grad, 1 - MOMENTUM)
+                matrix = kernel.grad.lerp(mean, MOMENTUM).flatten(1)
+                is_tall = matrix.shape[0] > matrix.shape[1]
+                matrix = matrix.T if is_tall else matrix
+                matrix = matrix / (matrix.norm() + 1e-7)
+                for _ in range(5):
+                    gram = matrix @ matrix.T
+                    matrix = 3.4445 * matrix + (-4.7750 * gram + 2.0315 * gram @ gram) @ matrix
+                matrix = matrix.T if is_tall else matrix
+                kernel.mul_(1 - group["lr"] * DECAY)
+                kernel.add_(matrix.reshape(kernel.shape), alpha=-group["lr"] * 0.2 * max(matrix.shape) ** 0.5)
 
 
 def augment(images):
@@ -101,9 +129,14 @@ model = nn.Sequential(
     nn.AdaptiveAvgPool2d(1), nn.Flatten()).to(memory_format=torch.channels_last)
 kernels = [parameter for parameter in model.parameters() if parameter.dim() > 1]
 others = [parameter for parameter in model.parameters() if parameter.dim() == 1]
-optimizer = torch.optim.AdamW([{"params": kernels, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}], lr=RATE)
+inner = kernels[1:-1] if options.optimizer == "muon" else []
+outer = [kernels[0], kernels[-1]] if inner else kernels
+optimizers = [torch.optim.AdamW([{"params": outer, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}], lr=options.rate)]
+if inner:
+    optimizers.insert(0, Muon(inner))
 per_epoch = math.ceil(len(images) / BATCH)
-schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, per_epoch * options.epochs))
+schedules = [torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_factor(step, per_epoch * options.epochs))
+             for optimizer in optimizers]
 with open(options.output, "w") as log:
     for epoch in range(1, options.epochs + 1):
         model.train()
@@ -114,10 +147,10 @@ with open(options.output, "w") as log:
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(x)
             loss = F.cross_entropy(logits.float(), y)
-            optimizer.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             loss.backward()
-            optimizer.step()
-            schedule.step()
+            for each in optimizers + schedules:
+                each.step()
             loss_sum += loss.detach() * len(y)
             right += (logits.argmax(1) == y).sum().item()
         model.eval()
