@@ -26,6 +26,7 @@ const ALL: &[BuiltinRecipe] = embedded![
     "steady-fashion-mnist-96",
     "record-fashion-mnist",
     "record-large-fashion-mnist",
+    "record-muon-fashion-mnist",
     "record-plain-fashion-mnist",
     "paper-fashion-mnist",
     "paper-mnist",
