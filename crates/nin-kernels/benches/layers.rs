@@ -48,7 +48,7 @@ const fn layer(
     Layer { name, channels, size, kernel, stride, padding }
 }
 
-/// The first layer of each block, and one of its two 1x1 layers.
+/// The first layer of each block of the book's network at 224x224, and one of its two 1x1 layers.
 const LAYERS: [Layer; 8] = [
     layer("11x11 s4 1->96", [1, 96], 224, 11, 4, 0),
     layer("1x1 96->96 54", [96, 96], 54, 1, 1, 0),
@@ -58,6 +58,14 @@ const LAYERS: [Layer; 8] = [
     layer("1x1 384->384 12", [384, 384], 12, 1, 1, 0),
     layer("3x3 384->10 5", [384, 10], 5, 3, 1, 1),
     layer("1x1 10->10 5", [10, 10], 5, 1, 1, 0),
+];
+
+/// Some of its layers at 96x96, where weights are many and pixels few.
+const SMALL_LAYERS: [Layer; 4] = [
+    layer("5x5 96->256 10", [96, 256], 10, 5, 1, 2),
+    layer("1x1 256->256 10", [256, 256], 10, 1, 1, 0),
+    layer("3x3 256->384 4", [256, 384], 4, 3, 1, 1),
+    layer("1x1 384->384 4", [384, 384], 4, 1, 1, 0),
 ];
 
 impl Layer {
@@ -258,7 +266,8 @@ fn layers(options: &Options, context: &Context, reference: &Context, peak: f64) 
         "{:<18} {:<12} {:>24} {:>24} {:>24}",
         "layer", "algorithm", "forward", "weight gradient", "both gradients"
     );
-    for layer in LAYERS.iter().filter(|layer| layer.name.contains(&options.filter)) {
+    let layers = LAYERS.iter().chain(&SMALL_LAYERS);
+    for layer in layers.filter(|layer| layer.name.contains(&options.filter)) {
         let mut expected = Bench::new(layer, options.batch);
         let with_input = !expected.planes;
         expected.forward(reference);
