@@ -61,11 +61,12 @@ const LAYERS: [Layer; 8] = [
 ];
 
 /// Some of its layers at 96x96, where weights are many and pixels few.
-const SMALL_LAYERS: [Layer; 4] = [
+const SMALL_LAYERS: [Layer; 5] = [
     layer("5x5 96->256 10", [96, 256], 10, 5, 1, 2),
     layer("1x1 256->256 10", [256, 256], 10, 1, 1, 0),
     layer("3x3 256->384 4", [256, 384], 4, 3, 1, 1),
     layer("1x1 384->384 4", [384, 384], 4, 1, 1, 0),
+    layer("3x3 384->10 1", [384, 10], 1, 3, 1, 1),
 ];
 
 impl Layer {

@@ -111,12 +111,13 @@ impl WeightGradient {
         self.lowering.depth
     }
 
-    /// Adds the gradients of one image to the sums of weight and bias.
+    /// Adds the gradients of one image to the sums of weight and bias, or overwrites those of the weight.
     pub(crate) fn add(
         &self,
         context: &Context,
         [image, gradient]: [&[f32]; 2],
         [sums, bias_sums]: [&mut [f32]; 2],
+        overwrite: bool,
     ) {
         let lowering = &self.lowering;
         let canvas = on_canvas(context, lowering, image);
@@ -133,7 +134,7 @@ impl WeightGradient {
             panels: self.out_panels,
             sums,
             bias_sums,
-            overwrite: false,
+            overwrite,
         });
     }
 }

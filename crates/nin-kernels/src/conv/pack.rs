@@ -14,9 +14,8 @@ pub(crate) fn pack_weight(
     depth: Depth,
     weight: &[f32],
 ) -> Scratch {
-    let entries: Vec<_> = depth.entries().collect();
-    pack(context, geometry.out_channels, &entries, |out, &entry| {
-        weight_or_zero(weight, weight_at(geometry, out, entry))
+    pack(context, geometry.out_channels, depth.len(), |first, packed| {
+        pack_block(geometry, depth, weight, first, packed);
     })
 }
 
@@ -27,18 +26,18 @@ pub(crate) fn pack_weight_transposed(
     depth: Depth,
     weight: &[f32],
 ) -> Scratch {
-    let entries: Vec<_> = depth.entries().collect();
-    pack(context, geometry.in_channels, &entries, |out, &entry| {
-        weight_or_zero(weight, transposed_weight_at(geometry, out, entry))
+    pack(context, geometry.in_channels, depth.len(), |first, packed| {
+        pack_block_transposed(geometry, depth, weight, first, packed);
     })
 }
 
 /// As [`pack_weight`], in words of two channels.
 pub(crate) fn pack_words(context: &Context, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
     let depth = Depth { channels: geometry.in_channels, lanes: PANEL, kernel: geometry.kernel };
-    pack(context, geometry.out_channels, &pairs(depth), |out, pair| {
-        let [low, high] = pair.map(|entry| weight_or_zero(weight, weight_at(geometry, out, entry)));
-        word(low, high)
+    pack(context, geometry.out_channels, depth.len() / 2, |first, packed| {
+        let mut values = context.scratch.take(2 * packed.len());
+        pack_block(geometry, depth, weight, first, &mut values);
+        zip_depths(&values, depth, packed);
     })
 }
 
@@ -49,64 +48,99 @@ pub(crate) fn pack_words_transposed(
     weight: &[f32],
 ) -> Scratch {
     let depth = Depth { channels: geometry.out_channels, lanes: PANEL, kernel: geometry.kernel };
-    pack(context, geometry.in_channels, &pairs(depth), |out, pair| {
-        let [low, high] =
-            pair.map(|entry| weight_or_zero(weight, transposed_weight_at(geometry, out, entry)));
-        word(low, high)
+    pack(context, geometry.in_channels, depth.len() / 2, |first, packed| {
+        let mut values = context.scratch.take(2 * packed.len());
+        pack_block_transposed(geometry, depth, weight, first, &mut values);
+        zip_depths(&values, depth, packed);
     })
 }
 
-/// A channel of the operand, and a tap.
-type Entry = (usize, usize);
-
-/// Returns the depths two by two: neighbouring channels under a tap.
-fn pairs(depth: Depth) -> Vec<[Entry; 2]> {
-    let entries: Vec<_> = depth.entries().collect();
-    entries.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect()
-}
-
-/// Returns the position of a weight, `None` where a panel is padded.
-fn weight_at(geometry: &ConvGeometry, out: usize, (channel, tap): Entry) -> Option<usize> {
-    let taps = geometry.kernel[0] * geometry.kernel[1];
-    let exists = channel < geometry.in_channels;
-    exists.then(|| (out * geometry.in_channels + channel) * taps + tap)
-}
-
-/// Returns the position of a weight of the input gradient, `None` where a panel is padded.
-fn transposed_weight_at(
-    geometry: &ConvGeometry,
-    out: usize,
-    (channel, tap): Entry,
-) -> Option<usize> {
-    let taps = geometry.kernel[0] * geometry.kernel[1];
-    let exists = channel < geometry.out_channels;
-    exists.then(|| (channel * geometry.in_channels + out + 1) * taps - 1 - tap)
-}
-
-fn weight_or_zero(weight: &[f32], at: Option<usize>) -> f32 {
-    at.map_or(0.0, |at| weight[at])
-}
-
-/// Packs what `value` returns for each output and each entry.
-fn pack<E: Sync>(
+/// Packs weights of this many depths, block by block. `fill` takes the first output of a block.
+fn pack(
     context: &Context,
     outputs: usize,
-    entries: &[E],
-    value: impl Fn(usize, &E) -> f32 + Sync,
+    depths: usize,
+    fill: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Scratch {
-    let mut packed = context.scratch.take(panels_of(outputs) * PANEL * entries.len());
+    let mut packed = context.scratch.take(panels_of(outputs) * PANEL * depths);
     let per_block = context.panels_per_block() * PANEL;
-    let blocks = packed.chunks_mut(per_block * entries.len()).enumerate();
-    context.each(blocks, |(block, packed)| {
-        let width = packed.len() / entries.len();
-        for (values, entry) in packed.chunks_exact_mut(width).zip(entries) {
-            for (lane, packed) in values.iter_mut().enumerate() {
-                let out = block * per_block + lane;
-                *packed = if out < outputs { value(out, entry) } else { 0.0 };
+    let blocks = packed.chunks_mut(per_block * depths).enumerate();
+    context.each(blocks, |(block, packed)| fill(block * per_block, packed));
+    packed
+}
+
+/// Packs the outputs from `first` on, as many as a block has.
+fn pack_block(
+    geometry: &ConvGeometry,
+    depth: Depth,
+    weight: &[f32],
+    first: usize,
+    packed: &mut [f32],
+) {
+    let Depth { channels, lanes, .. } = depth;
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let width = packed.len() / depth.len();
+    let outputs = first..geometry.out_channels.min(first + width);
+    if outputs.len() < width || !channels.is_multiple_of(lanes) {
+        packed.fill(0.0);
+    }
+    // A panel of inputs at a time, whose lines stay in L1.
+    let panels = packed.chunks_exact_mut(taps * lanes * width);
+    for (panel, entries) in panels.enumerate() {
+        let inputs = panel * lanes..channels.min((panel + 1) * lanes);
+        for (lane, output) in outputs.clone().enumerate() {
+            let kernels =
+                &weight[(output * channels + inputs.start) * taps..][..inputs.len() * taps];
+            for (input, kernel) in kernels.chunks_exact(taps).enumerate() {
+                for (tap, &value) in kernel.iter().enumerate() {
+                    entries[(tap * lanes + input) * width + lane] = value;
+                }
             }
         }
-    });
-    packed
+    }
+}
+
+/// Packs the inputs from `first` on as outputs, as many as a block has.
+fn pack_block_transposed(
+    geometry: &ConvGeometry,
+    depth: Depth,
+    weight: &[f32],
+    first: usize,
+    packed: &mut [f32],
+) {
+    let Depth { channels, lanes, .. } = depth;
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    let width = packed.len() / depth.len();
+    let inputs = width.min(geometry.in_channels - first);
+    if inputs < width || !channels.is_multiple_of(lanes) {
+        packed.fill(0.0);
+    }
+    for channel in 0..channels {
+        let kernels = &weight[(channel * geometry.in_channels + first) * taps..][..inputs * taps];
+        for tap in 0..taps {
+            let entry = (channel / lanes * taps + tap) * lanes + channel % lanes;
+            let entry = &mut packed[entry * width..][..inputs];
+            if taps == 1 {
+                entry.copy_from_slice(kernels);
+                continue;
+            }
+            for (value, kernel) in entry.iter_mut().zip(kernels.chunks_exact(taps)) {
+                *value = kernel[taps - 1 - tap];
+            }
+        }
+    }
+}
+
+/// Rounds packed values to words of two neighbouring depths.
+fn zip_depths(values: &[f32], depth: Depth, words: &mut [f32]) {
+    let width = values.len() / depth.len();
+    let pairs = values.chunks_exact(2 * width);
+    for (words, pair) in words.chunks_exact_mut(width).zip(pairs) {
+        let (low, high) = pair.split_at(width);
+        for ((packed, &low), &high) in words.iter_mut().zip(low).zip(high) {
+            *packed = word(low, high);
+        }
+    }
 }
 
 /// Returns the bias in whole panels; zeros where there is none.

@@ -180,12 +180,13 @@ impl WeightGradient {
         self.lowering.depth
     }
 
-    /// Adds the gradients of one image to the sums of weight and bias.
+    /// Adds the gradients of one image to the sums of weight and bias, or overwrites those of the weight.
     pub(crate) fn add(
         &self,
         context: &Context,
         (image, gradient): (Image, &[f32]),
         [sums, bias_sums]: [&mut [f32]; 2],
+        overwrite: bool,
     ) {
         let lowering = &self.lowering;
         let (height, pairs) = (lowering.height, lowering.width.div_ceil(2));
@@ -216,7 +217,7 @@ impl WeightGradient {
             panels: self.out_panels,
             sums,
             bias_sums: &mut [],
-            overwrite: false,
+            overwrite,
         }));
     }
 

@@ -23,6 +23,8 @@ pub(super) enum WeightGradient {
 pub(crate) struct Sums<'a> {
     pub(super) weight: &'a mut [f32],
     pub(super) bias: &'a mut [f32],
+    /// Whether the first products, which overwrite the sums of the weight, are still to come.
+    pub(super) is_fresh: bool,
     /// Operands in tiles that are not multiplied yet.
     pub(super) pending: Option<tiles::Pending>,
 }
@@ -58,11 +60,8 @@ impl WeightGradient {
         let groups = geometry.batch.div_ceil(group_size(geometry.batch));
         let bias_len = geometry.out_panels() * PANEL;
         let weight_len = bias_len * self.depth().len();
-        let weight = match self {
-            // The first products overwrite the sums.
-            Self::Tiles(_) => context.scratch.take(groups * weight_len),
-            Self::Fp32(_) | Self::Words(_) => context.scratch.take_zeroed(groups * weight_len),
-        };
+        // The first products of a group overwrite its sums.
+        let weight = context.scratch.take(groups * weight_len);
         let bias = context.scratch.take_zeroed(groups * bias_len);
         GroupSums { weight, bias, weight_len, bias_len }
     }
@@ -76,7 +75,7 @@ impl WeightGradient {
         let weights = sums.weight.chunks_exact_mut(sums.weight_len);
         weights
             .zip(sums.bias.chunks_exact_mut(sums.bias_len))
-            .map(|(weight, bias)| Sums { weight, bias, pending: pending() })
+            .map(|(weight, bias)| Sums { weight, bias, is_fresh: true, pending: pending() })
             .collect()
     }
 
