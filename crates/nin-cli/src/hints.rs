@@ -112,7 +112,6 @@ fn of_model(error: &ModelError) -> Option<String> {
         ModelError::NoF16 { .. } => {
             "--set training.precision=fp32 --weights FILE, or --backend wgpu"
         }
-        ModelError::MissingGradient { .. } => "--resume",
         ModelError::Metadata { .. } => "nin-cli import --from FILE --config NAME-OR-FILE",
         _ => return None,
     };

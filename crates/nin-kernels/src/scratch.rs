@@ -53,7 +53,12 @@ impl ScratchPool {
         let own = this_thread();
         let found = (own..own + LISTS).find_map(|thread| self.list(thread).take(len));
         let buffer = found.unwrap_or_else(|| Buffer::new(len));
-        Scratch { buffer: Some(buffer), len, pool: self.clone() }
+        let mut scratch = Scratch { buffer: Some(buffer), len, pool: self.clone() };
+        if cfg!(debug_assertions) {
+            // So that a test fails where contents are read that were not written.
+            scratch.fill(f32::NAN);
+        }
+        scratch
     }
 
     /// Returns the free list of a thread.

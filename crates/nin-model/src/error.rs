@@ -91,8 +91,8 @@ pub enum ModelError {
         /// The name of the tensor.
         name: String,
     },
-    /// A backward pass ended without a gradient of a parameter that is trained.
-    #[error("the backward pass gave no gradient of `{name}`")]
+    /// A backward pass gave no gradient for a trained parameter.
+    #[error("the backward pass gave no gradient for `{name}`")]
     MissingGradient {
         /// The name of the parameter.
         name: String,

@@ -31,8 +31,7 @@ impl ModelError {
                 "the weights are of another architecture".to_owned()
             }
             Self::MissingGradient { .. } => {
-                "this is a bug of nin: please report it, and continue from the last checkpoint"
-                    .to_owned()
+                "this is a bug of nin: please report it".to_owned()
             }
             Self::TensorType { .. } => {
                 "save it as 32-bit floats: net.float() in PyTorch".to_owned()

@@ -1,4 +1,4 @@
-//! What tests need beside this repository. A test without it is skipped, or fails if `NIN_REQUIRE` names it.
+//! What tests need from the machine: programs, data sets, adapters. A test without it is skipped, or fails if `NIN_REQUIRE` names it.
 
 use std::fmt::Display;
 
@@ -62,11 +62,11 @@ impl Need {
         }
     }
 
-    /// Prints that a test is skipped, and why.
+    /// Prints that a test is skipped, and why. The test then returns.
     ///
     /// # Panics
-    /// If the environment variable `NIN_REQUIRE`, names separated by commas, has this one, or one that is no need.
-    pub fn is_missing(self, why: impl Display) {
+    /// If the environment variable `NIN_REQUIRE`, names separated by commas, has this one, or an unknown name.
+    pub fn skip(self, why: impl Display) {
         let required = std::env::var("NIN_REQUIRE").unwrap_or_default();
         match required_by(&required) {
             Ok(needs) if needs.contains(&self) => {
@@ -83,7 +83,7 @@ impl Need {
     }
 }
 
-/// Returns the needs of a list of names, or a name that is none.
+/// Returns the needs of a list of names, or an unknown name.
 fn required_by(names: &str) -> Result<Vec<Need>, &str> {
     let needs = names.split(',').map(str::trim).filter(|name| !name.is_empty());
     needs.map(|name| Need::ALL.into_iter().find(|need| need.name() == name).ok_or(name)).collect()

@@ -34,7 +34,7 @@ fn python() -> Option<PathBuf> {
     if has_both.is_ok_and(|output| output.status.success()) {
         return Some(python);
     }
-    Need::Tensorboard.is_missing("no Python with tensorboard and pillow, named by NIN_PYTHON");
+    Need::Tensorboard.skip("no Python with tensorboard and pillow, named by NIN_PYTHON");
     None
 }
 

@@ -34,10 +34,8 @@ pub(crate) fn pack_weight_transposed(
 /// As [`pack_weight`], in words of two channels.
 pub(crate) fn pack_words(context: &Context, geometry: &ConvGeometry, weight: &[f32]) -> Scratch {
     let depth = Depth { channels: geometry.in_channels, lanes: PANEL, kernel: geometry.kernel };
-    pack(context, geometry.out_channels, depth.len() / 2, |first, packed| {
-        let mut values = context.scratch.take(2 * packed.len());
-        pack_block(geometry, depth, weight, first, &mut values);
-        zip_depths(&values, depth, packed);
+    pack_pairs(context, geometry.out_channels, depth, |first, packed| {
+        pack_block(geometry, depth, weight, first, packed);
     })
 }
 
@@ -48,9 +46,21 @@ pub(crate) fn pack_words_transposed(
     weight: &[f32],
 ) -> Scratch {
     let depth = Depth { channels: geometry.out_channels, lanes: PANEL, kernel: geometry.kernel };
-    pack(context, geometry.in_channels, depth.len() / 2, |first, packed| {
+    pack_pairs(context, geometry.in_channels, depth, |first, packed| {
+        pack_block_transposed(geometry, depth, weight, first, packed);
+    })
+}
+
+/// As [`pack`], in words of two neighbouring depths.
+fn pack_pairs(
+    context: &Context,
+    outputs: usize,
+    depth: Depth,
+    fill: impl Fn(usize, &mut [f32]) + Sync,
+) -> Scratch {
+    pack(context, outputs, depth.len() / 2, |first, packed| {
         let mut values = context.scratch.take(2 * packed.len());
-        pack_block_transposed(geometry, depth, weight, first, &mut values);
+        fill(first, &mut values);
         zip_depths(&values, depth, packed);
     })
 }

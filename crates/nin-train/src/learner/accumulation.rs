@@ -20,7 +20,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// of the whole batch; `None` if the share is empty. Holds the activations of one part at a time.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if the logits cannot be read from the device.
+    /// As [`gradients`](Self::gradients).
     pub(crate) fn accumulated(
         &self,
         batch: &HostBatch,

@@ -110,7 +110,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
     ///
     /// # Errors
     /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if logits or gradients cannot be read from the device;
-    /// [`ModelError::MissingGradient`] if there is none of a trained parameter. The weights keep their values; the schedule
+    /// [`ModelError::MissingGradient`] if a trained parameter has no gradient. The weights keep their values; the schedule
     /// has advanced.
     pub fn step(&mut self, batch: ImageBatch<B>) -> Result<Answers, ModelError> {
         self.begin_step();
@@ -134,7 +134,7 @@ impl<B: AutodiffBackend> StepLearner<B> {
     /// Computes the answers and the gradients of a batch. Changes nothing.
     ///
     /// # Errors
-    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the logits cannot be read from the device.
+    /// [`ModelError::DeviceFailed`] or [`ModelError::Device`] if the logits cannot be read from the device;
     /// [`ModelError::MissingGradient`] if a trained parameter has no gradient.
     pub fn gradients(
         &self,

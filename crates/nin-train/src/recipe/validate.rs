@@ -163,13 +163,13 @@ impl Recipe {
         if !micro_batches.is_power_of_two() {
             return Err(refused("training.micro_batches", "a power of two", &micro_batches));
         }
-        // Any channels and classes do: the number of blocks does not depend on them.
-        let blocks = self.architecture(1, 10)?.blocks().len();
         // An optimizer section that was written for another kind has `momentum = 0.0`.
         if matches!(self.optimizer.kind, OptimizerKind::Muon { momentum: 0.0, .. }) {
             let expected = "above 0 with `optimizer.kind = \"muon\"`; PyTorch's default is 0.95";
             return Err(refused("optimizer.momentum", expected, &0.0));
         }
+        // Any channels and classes do: the number of blocks does not depend on them.
+        let blocks = self.architecture(1, 10)?.blocks().len();
         if self.model.freeze_blocks >= blocks {
             let expected = format!("less than the number of blocks, {blocks}");
             return Err(refused("model.freeze_blocks", &expected, &self.model.freeze_blocks));

@@ -20,16 +20,19 @@ static OPENED: LazyLock<Result<String, String>> = LazyLock::new(|| {
 pub(crate) fn is_here() -> bool {
     match &*OPENED {
         Ok(name) => println!("wgpu on {name}"),
-        Err(why) => Need::Vulkan.is_missing(why),
+        Err(why) => Need::Vulkan.skip(why),
     }
     OPENED.is_ok()
 }
 
 /// Returns whether there is an adapter with f16.
 pub(crate) fn has_f16() -> bool {
-    let has = is_here() && check_precision::<Wgpu>(Precision::F16, &WgpuDevice::default()).is_ok();
+    if !is_here() {
+        return false;
+    }
+    let has = check_precision::<Wgpu>(Precision::F16, &WgpuDevice::default()).is_ok();
     if !has {
-        Need::F16.is_missing("no adapter with f16");
+        Need::F16.skip("no adapter with f16");
     }
     has
 }

@@ -109,15 +109,15 @@ impl<'a> Backward<'a> {
         grad_input: Option<&mut [f32]>,
     ) {
         let context = self.context;
-        let overwrite = std::mem::take(&mut sums.is_fresh);
-        let (pending, sums) = (&mut sums.pending, [&mut *sums.weight, &mut *sums.bias]);
+        let Sums { weight, bias, is_fresh, pending } = sums;
+        let sums = [&mut **weight, &mut **bias];
         let mut grad_input = self.input_gradient.as_ref().zip(grad_input);
         match (&self.weight_gradient, image, pending) {
             (WeightGradient::Words(layer), _, _) => {
-                layer.add(context, (image, gradient), sums, overwrite);
+                layer.add(context, (image, gradient), sums, std::mem::take(is_fresh));
             }
             (WeightGradient::Fp32(layer), Image::Values(image), _) => {
-                layer.add(context, [image, gradient], sums, overwrite);
+                layer.add(context, [image, gradient], sums, std::mem::take(is_fresh));
             }
             (WeightGradient::Tiles(layer), Image::Values(image), Some(pending)) => {
                 let operands = [image, gradient];

@@ -23,7 +23,8 @@ pub(super) enum WeightGradient {
 pub(crate) struct Sums<'a> {
     pub(super) weight: &'a mut [f32],
     pub(super) bias: &'a mut [f32],
-    /// Whether the first products, which overwrite the sums of the weight, are still to come.
+    /// Whether the first product in fp32 or words, which overwrites the sums of the weight, is still to come. Products in tiles
+    /// are formed later, so `pending` knows it for them.
     pub(super) is_fresh: bool,
     /// Operands in tiles that are not multiplied yet.
     pub(super) pending: Option<tiles::Pending>,
