@@ -13,7 +13,7 @@ use crate::learner::learner;
 
 const SEED: u64 = 11;
 const STEPS: usize = 20;
-const BATCH_SIZE: usize = 8;
+const BATCH_SIZE: usize = 16;
 
 /// Relative tolerance of a loss: rounding of 32-bit sums in another order, fed back through twenty steps.
 const LOSS_TOLERANCE: f64 = 1e-3;
